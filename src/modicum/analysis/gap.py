@@ -1,0 +1,112 @@
+"""The gap between floor and ceiling, and the share of it that a rung recovers."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from modicum.stats import Figure, Floats, Resamples, percentile_figure, resampled_mean
+
+NOISE_LIMIT = 3.0
+"""Standard errors by which a gap must exceed 0 to be divided by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ceiling:
+    """The top of the gap: what the model was shown to reach, and by what."""
+
+    source: str
+    """`sampling`, `forced`, `majority`, or the name of the best rung."""
+    k: int
+    """Tries a problem: the k of pass@k, 1 for everything else."""
+    scores: Floats
+    """Scores `[problems]` or `[seeds, problems]`, not corrected for guessing."""
+    luck: Floats
+    """Luck null at the same k, one a problem."""
+
+
+def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
+    """Gives a score corrected for guessing, (x - guess) / (1 - guess), never clipped.
+
+    Args:
+        score: Mean score in [0, 1].
+        guess: Mean luck null at the same number of tries, in [0, 1).
+    """
+    return np.asarray((score - np.asarray(guess)) / np.maximum(1 - np.asarray(guess), 1e-12))
+
+
+def ceiling_figure(ceiling: Ceiling, resamples: Resamples, *, level: float = 0.95) -> Figure:
+    """Gives the ceiling corrected for guessing with its interval."""
+    value = correct_guessing(float(ceiling.scores.mean()), float(ceiling.luck.mean()))
+    replicates = correct_guessing(
+        resampled_mean(ceiling.scores, resamples, stream=1), resampled_mean(ceiling.luck, resamples)
+    )
+    return percentile_figure(float(value), replicates, resamples.n_problems, level=level)
+
+
+def gap_recovered(
+    scores: Floats,
+    base: Floats,
+    ceiling: Ceiling,
+    luck_1: Floats,
+    resamples: Resamples,
+    *,
+    level: float = 0.95,
+) -> Figure | None:
+    """Gives the share of the gap that a rung recovers, or None where the gap is within noise.
+
+    (score - floor) / (ceiling - floor), each corrected for guessing, bootstrapped as a ratio
+    over problems and seeds, never clipped: a rung can beat the ceiling.
+
+    Args:
+        scores: Scores of the rung (or of a twin), `[seeds, problems]` or `[problems]`.
+        base: Zero of the gap, `[problems]`: the floor; for a prompt style the default.
+        ceiling: Top of the gap.
+        luck_1: Luck null at 1, one a problem.
+        resamples: Shared resamples of the problems.
+        level: Nominal coverage, in (0, 1).
+    """
+    is_top = scores is ceiling.scores
+    guess = resampled_mean(luck_1, resamples)
+    low = correct_guessing(resampled_mean(base, resamples), guess)
+    reached = correct_guessing(resampled_mean(scores, resamples, stream=int(is_top)), guess)
+    guess_k = resampled_mean(ceiling.luck, resamples)
+    top = correct_guessing(resampled_mean(ceiling.scores, resamples, stream=1), guess_k)
+    guess_mean = float(luck_1.mean())
+    low_mean = float(correct_guessing(float(base.mean()), guess_mean))
+    gap = float(correct_guessing(float(ceiling.scores.mean()), float(ceiling.luck.mean())))
+    gap -= low_mean
+    # A floor under the error: identical zeros on few problems have no spread, yet prove little.
+    error = max(_spread(top - low), math.sqrt(2) / (resamples.n_problems + 2))
+    if gap <= NOISE_LIMIT * error:
+        return None
+    value = (float(correct_guessing(float(scores.mean()), guess_mean)) - low_mean) / gap
+    width = top - low
+    replicates = np.where(width > 0, (reached - low) / np.where(width > 0, width, 1.0), np.nan)
+    return percentile_figure(value, replicates, resamples.n_problems, level=level)
+
+
+def share_of_ceiling(
+    default: Floats, ceiling: Ceiling, luck_1: Floats, resamples: Resamples
+) -> Figure:
+    """Gives default / ceiling, both corrected for guessing, with its 95 % interval."""
+    guess = resampled_mean(luck_1, resamples)
+    reached = correct_guessing(resampled_mean(default, resamples), guess)
+    guess_k = resampled_mean(ceiling.luck, resamples)
+    top = correct_guessing(resampled_mean(ceiling.scores, resamples, stream=1), guess_k)
+    value = float(correct_guessing(float(default.mean()), float(luck_1.mean())))
+    value /= max(
+        float(correct_guessing(float(ceiling.scores.mean()), float(ceiling.luck.mean()))), 1e-12
+    )
+    replicates = np.where(top > 0, reached / np.where(top > 0, top, 1.0), np.nan)
+    return percentile_figure(value, replicates, resamples.n_problems)
+
+
+def _spread(replicates: Floats) -> float:
+    """Gives the standard error from resampled values, by its middle.
+
+    Three seeds put heavy tails into the replicates, whose plain deviation would be unstable;
+    the middle 68 % of a normal span 1.989 deviations.
+    """
+    first, third = np.quantile(replicates, [0.16, 0.84])
+    return float(third - first) / 1.989

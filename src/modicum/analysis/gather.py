@@ -1,0 +1,259 @@
+"""From stored outcomes to the arrays that the rules read."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.method import METHODS, Method, mark_safely
+from modicum.stats import Floats
+from modicum.store import Answer, Outcome, Store
+from modicum.study import Subject
+from modicum.task import resolve_task
+from modicum.types import Grade, Problem, Trial
+
+__all__ = ["Arm", "Gathered", "correctness", "gather"]
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """All seeds of one method at one budget on the studied model, with its controls."""
+
+    method: str
+    n_shots: int
+    outcomes: tuple[Outcome, ...]
+    """One for each seed."""
+    scrambled: tuple[Outcome, ...] = ()
+    tell_tale: dict[str, Outcome] | None = None
+    twin: tuple[Outcome, ...] = ()
+    """The same arm on the twin model."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What is stored of one subject, in memory."""
+
+    subject: Subject
+    problems: tuple[Problem, ...]
+    floor: Outcome
+    default: Outcome
+    samples: Outcome
+    forced: Outcome | None
+    retained: dict[str, Outcome]
+    arms: tuple[Arm, ...]
+    twin_arms: tuple[Arm, ...]
+    """Arms of the twin model, at budgets that the studied model may lack."""
+    evidence: Evidence
+    failed: int
+
+
+def gather(subject: Subject, store: Store) -> Gathered | None:
+    """Gives what is stored of a subject, or None while a measure is missing."""
+    measures = [subject.floor(), subject.default(), subject.samples()]
+    read = [store.read(trial) for trial in measures]
+    good = [outcome for outcome in read if outcome is not None and not outcome.error]
+    if len(good) < len(measures):
+        return None
+    floor, default, samples = good
+    outcomes = {t.id: store.read(t) for t in (*subject.rungs(), *subject.twins())}
+    kept = [o for o in outcomes.values() if o is not None and not o.error]
+    failed = sum(o is not None and bool(o.error) for o in outcomes.values())
+    problems = resolve_task(subject.task).problems("test", subject.plan.test)
+    arms = _arms(subject, subject.model, kept)
+    twin_arms = _arms(subject, subject.twin, kept) if subject.twin else ()
+    arms = tuple(_with_twin(arm, twin_arms) for arm in arms)
+    retained = {}
+    for task in subject.retain():
+        outcome = store.read(subject.retained(task))
+        if outcome is not None and not outcome.error:
+            retained[task] = outcome
+    gathered = Gathered(
+        subject=subject,
+        problems=problems,
+        floor=floor,
+        default=default,
+        samples=samples,
+        forced=_good(store, subject.forced()),
+        retained=retained,
+        arms=arms,
+        twin_arms=twin_arms,
+        evidence=None,  # type: ignore[arg-type]  # filled on the next line
+        failed=failed,
+    )
+    return replace(gathered, evidence=_evidence(gathered, store))
+
+
+def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
+    """Gives 0 or 1 a problem for the answers that stand."""
+    grades = [answer.mark.strict if strict else answer.mark.lenient for answer in answers]
+    return np.array([grade == Grade.CORRECT for grade in grades], dtype=np.float64)
+
+
+def stack(outcomes: Sequence[Outcome], *, strict: bool = False) -> Floats:
+    """Gives the scores of several seeds, `[seeds, problems]`."""
+    return np.stack([correctness(outcome.answers, strict=strict) for outcome in outcomes])
+
+
+def _good(store: Store, trial: Trial | None) -> Outcome | None:
+    outcome = store.read(trial) if trial is not None else None
+    return outcome if outcome is not None and not outcome.error else None
+
+
+def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Arm, ...]:
+    """Groups the outcomes of one model by method and budget, cheapest kind first."""
+    groups: dict[tuple[str, int], dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
+    for outcome in outcomes:
+        trial = outcome.trial
+        if trial.model != model or trial.method in ("plain", "prompt_style"):
+            continue
+        kind = trial.control or ("scrambled" if trial.task.startswith("scrambled:") else "")
+        groups[trial.method, trial.n_shots][kind].append(outcome)
+    arms = [
+        Arm(
+            method,
+            n_shots,
+            tuple(sorted(kinds[""], key=lambda o: o.trial.seed)),
+            tuple(kinds["scrambled"]),
+            {k: v[0] for k, v in kinds.items() if k not in ("", "scrambled")},
+        )
+        for (method, n_shots), kinds in groups.items()
+        if kinds[""]
+    ]
+    order = ("prompt", "decoding", "tuning", "measure")
+    ranks = {arm.method: order.index(_kind(arm.method)) for arm in arms}
+    return tuple(sorted(arms, key=lambda a: (ranks[a.method], a.method, a.n_shots)))
+
+
+def _kind(method: str) -> str:
+    cls = METHODS.load(method)
+    return cls.kind if issubclass(cls, Method) else "measure"
+
+
+def _with_twin(arm: Arm, twins: Sequence[Arm]) -> Arm:
+    same = [t for t in twins if (t.method, t.n_shots) == (arm.method, arm.n_shots)]
+    return replace(arm, twin=same[0].outcomes) if same else arm
+
+
+def _evidence(found: Gathered, store: Store) -> Evidence:
+    twin = Subject(found.subject.plan, found.subject.twin, found.subject.task)
+    twin_floor = _good(store, twin.floor()) if found.subject.twin else None
+    twin_forced = _good(store, twin.forced()) if found.subject.twin else None
+    floor = correctness(found.floor.answers)
+    before = _scrambled_floor(found)
+    rungs = [_prompt_rung(found, before)]
+    for arm in found.arms:
+        tuned = _kind(arm.method) == "tuning"
+        vetoes = []
+        if arm.scrambled:
+            vetoes.append(Control("scrambled", stack(arm.scrambled), before))
+        if arm.twin and not tuned and twin_floor is not None:
+            base = correctness(twin_floor.answers)
+            vetoes.append(Control("twin", stack(arm.twin), base))
+        rungs.append(
+            RungEvidence(
+                method=arm.method,
+                n_shots=arm.n_shots,
+                labels=int(arm.outcomes[0].elicitation["labels"]),
+                scores=stack(arm.outcomes),
+                is_tuned=tuned,
+                vetoes=tuple(vetoes),
+                telltales=tuple(
+                    Control(name, stack([outcome]))
+                    for name, outcome in (arm.tell_tale or {}).items()
+                ),
+            )
+        )
+    return Evidence(
+        default=correctness(found.default.answers),
+        floor=floor,
+        default_strict=correctness(found.default.answers, strict=True),
+        floor_strict=correctness(found.floor.answers, strict=True),
+        samples=_samples(found),
+        forced=correctness(found.forced.answers) if found.forced else None,
+        forced_control=correctness(twin_forced.answers) if twin_forced else None,
+        rungs=tuple(rungs),
+        twins=tuple(
+            Twin(arm.method, arm.n_shots, stack(arm.outcomes))
+            for arm in found.twin_arms
+            if _kind(arm.method) == "tuning"
+        ),
+        clusters=_clusters(found.problems),
+    )
+
+
+def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
+    """The floor's style as a rung: what a plain prompt does by itself.
+
+    Its labels are measuring labels, so it counts as label-free; its scrambled twin is the
+    default and the floor marked against moved golds.
+    """
+    task, twin = _scrambled(found)
+    default = [
+        mark_safely(task, p, a.texts[a.chosen]).lenient == Grade.CORRECT
+        for p, a in zip(twin, found.default.answers, strict=True)
+    ]
+    return RungEvidence(
+        method="prompt",
+        n_shots=0,
+        labels=0,
+        scores=correctness(found.floor.answers)[None],
+        is_tuned=False,
+        is_prompt=True,
+        vetoes=(Control("scrambled", before[None], np.array(default, dtype=np.float64)),),
+    )
+
+
+def _scrambled(found: Gathered):  # type: ignore[no-untyped-def]
+    task = resolve_task(f"scrambled:{found.subject.task}")
+    return task, task.problems("test", len(found.problems))
+
+
+def _scrambled_floor(found: Gathered) -> Floats:
+    """The floor's answers against the scrambled twin's golds: what the twin has unnudged."""
+    task, twin = _scrambled(found)
+    right = [
+        mark_safely(task, p, a.texts[a.chosen]).lenient == Grade.CORRECT
+        for p, a in zip(twin, found.floor.answers, strict=True)
+    ]
+    return np.array(right, dtype=np.float64)
+
+
+def _samples(found: Gathered) -> Samples:
+    """Codes of the sampled answers; a correct one gets its gold's code whatever its spelling."""
+    codes: dict[str, int] = {}
+    task = resolve_task(found.subject.task)
+    golds = [task.read(p.answer) or p.answer for p in found.problems]
+    gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
+    answers = np.array(
+        [
+            [
+                gold[i]
+                if m.lenient == Grade.CORRECT
+                else (-1 if m.answer is None else codes.setdefault(m.answer, len(codes)))
+                for m in answer.marks
+            ]
+            for i, answer in enumerate(found.samples.answers)
+        ]
+    )
+    correct = np.array(
+        [[m.lenient == Grade.CORRECT for m in a.marks] for a in found.samples.answers]
+    )
+    names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(found.problems, golds, strict=True)]
+    strata = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return Samples(
+        answers=answers,
+        gold=gold,
+        correct=correct,
+        strata=np.array([strata[name] for name in names]),
+    )
+
+
+def _clusters(problems: Sequence[Problem]) -> np.ndarray | None:  # type: ignore[type-arg]
+    """Codes of the clusters; a problem without one stands alone."""
+    if not any(p.cluster for p in problems):
+        return None
+    names = [p.cluster or p.id for p in problems]
+    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.array([order[name] for name in names])

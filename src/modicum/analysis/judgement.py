@@ -1,0 +1,367 @@
+"""From a study's folder to its verdicts: the last step that computes anything."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from modicum.analysis.ability import Ability, ability_from
+from modicum.analysis.detect import detectable
+from modicum.analysis.gap import ceiling_figure, gap_recovered
+from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
+from modicum.analysis.readings import RungReading, majority_scores
+from modicum.analysis.ship import Candidate, ship
+from modicum.analysis.threshold import threshold
+from modicum.seeds import stream
+from modicum.stats import Figure, Floats, Resamples, paired_difference, proportion, resample
+from modicum.store import Outcome, Store
+from modicum.study import Plan, Subject
+from modicum.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
+
+__all__ = ["verdict_of", "verdicts_of"]
+
+
+def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
+    """Gives the verdict of every subject whose measures are stored, in the plan's order."""
+    found = [verdict_of(subject, store) for subject in plan.subjects()]
+    return [verdict for verdict in found if verdict is not None]
+
+
+def verdict_of(subject: Subject, store: Store) -> Verdict | None:
+    """Gives the verdict of one subject, or None while a measure is missing.
+
+    A pure function of the stored outcomes: the bootstrap's stream is named by the subject.
+    """
+    found = gather(subject, store)
+    if found is None:
+        return None
+    rng = stream("verdict", subject.model, subject.task)
+    resamples = resample(rng, len(found.problems), clusters=found.evidence.clusters)
+    answer = ability_from(found.evidence, resamples)
+    rows = _rows(found, answer, resamples)
+    return Verdict(
+        task=subject.task,
+        model=subject.model,
+        ability=answer.word,
+        sentence=answer.sentence,
+        unlocked_by=answer.unlocked_by,
+        unlocked_labels=answer.labels if answer.unlocked_by else None,
+        share=answer.share,
+        rungs=rows,
+        least_data=_least(found, answer, resamples),
+        ship=_ship(found, rows),
+        doubts=_doubts(found, answer, rows),
+        next=_next(found, answer),
+        **_measures(found, answer, resamples),  # type: ignore[arg-type]
+    )
+
+
+def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[str, object]:
+    """The figures that need no nudge, and the costs of all."""
+    clusters = found.evidence.clusters
+    sampled = answer.sampled
+    plan = found.subject.plan
+    outcomes = [found.floor, found.default, found.samples, *_all(found)]
+    notes = found.floor.notes
+    skipped = list(notes.get("skipped_styles", []))  # type: ignore[call-overload]
+    figures = {
+        "default": correctness(found.default.answers),
+        "default_strict": correctness(found.default.answers, strict=True),
+        "floor": correctness(found.floor.answers),
+        "floor_strict": correctness(found.floor.answers, strict=True),
+        "majority": majority_scores(found.evidence),
+    }
+    top = answer.ceiling
+    return {
+        **{name: proportion(scores, clusters=clusters) for name, scores in figures.items()},
+        "forced": proportion(found.evidence.forced, clusters=clusters)
+        if found.evidence.forced is not None
+        else None,
+        "default_style": str(_style(found.default)["name"]),
+        "floor_style": str(_style(found.floor)["name"]),
+        "luck": sampled.luck,
+        "near_miss": sampled.near_miss,
+        "ceiling": None
+        if top is None
+        else Ceiling(ceiling_figure(top, resamples), top.k, top.source),
+        "curve": Curve(sampled.ks, sampled.pass_curve, sampled.luck_curve, sampled.near_curve),
+        "test": len(found.problems),
+        "seeds": max((len(arm.outcomes) for arm in found.arms), default=1),
+        "measuring_labels": plan.selection + plan.test,
+        "trials": {
+            name: outcome.trial.id
+            for name, outcome in (
+                ("floor", found.floor),
+                ("default", found.default),
+                ("samples", found.samples),
+                ("forced", found.forced),
+            )
+            if outcome is not None
+        },
+        "seconds": sum(_cost(o, "seconds") for o in outcomes),
+        "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
+        "failed": found.failed,
+        "notes": (f"styles left out (cannot be encoded): {', '.join(map(str, skipped))}",)
+        if skipped
+        else (),
+    }
+
+
+def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
+    """The rungs' table: the prompt first, then every arm with its controls."""
+    readings = {(r.rung.method, r.rung.n_shots): r for r in answer.rungs}
+    rows = [_prompt_row(found, readings["prompt", 0])]
+    for arm in found.arms:
+        rows.append(_row(found, arm, readings[arm.method, arm.n_shots], answer, resamples))
+    return tuple(rows)
+
+
+def _prompt_row(found: Gathered, reading: RungReading) -> RungRow:
+    floor = found.floor
+    return RungRow(
+        method="prompt",
+        n_shots=0,
+        labels=0,
+        score=proportion(reading.rung.scores[0], clusters=found.evidence.clusters),
+        strict=proportion(correctness(floor.answers, strict=True)),
+        seed_scores=(float(reading.rung.scores.mean()),),
+        gap_recovered=reading.gap,
+        controls={c.name: proportion(c.scores[0]) for c in reading.rung.vetoes},
+        control_gaps={},
+        retention=None,
+        elicitation_flops=0.0,
+        serving_flops=_serving(floor),
+        costs={},
+        seeds=1,
+        trials=(floor.trial.id,),
+        note=f"style {_style(floor)['name']!r}, chosen with measuring labels",
+    )
+
+
+def _row(
+    found: Gathered, arm: Arm, reading: RungReading, answer: Ability, resamples: Resamples
+) -> RungRow:
+    clusters = found.evidence.clusters
+    scores = stack(arm.outcomes)
+    controls = {c.name: c.scores for c in (*reading.rung.vetoes, *reading.rung.telltales)}
+    for twin in found.twin_arms:
+        if twin.method == arm.method and reading.rung.is_tuned:
+            controls[f"twin n={twin.n_shots}"] = stack(twin.outcomes)
+    gaps = {name: _gap(found, answer, s, resamples) for name, s in controls.items()}
+    strict = stack(arm.outcomes, strict=True)
+    return RungRow(
+        method=arm.method,
+        n_shots=arm.n_shots,
+        labels=reading.rung.labels,
+        score=_level(scores, clusters),
+        strict=_level(strict, clusters),
+        seed_scores=tuple(float(s) for s in scores.mean(axis=1)),
+        gap_recovered=reading.gap,
+        controls={name: _level(s, clusters) for name, s in controls.items()},
+        control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
+        retention=_damage(found, arm),
+        elicitation_flops=_mean(arm.outcomes, "flops"),
+        serving_flops=float(np.mean([_serving(o) for o in arm.outcomes])),
+        costs={name: _mean(arm.outcomes, name) for name in arm.outcomes[0].elicitation},
+        seeds=len(arm.outcomes),
+        trials=tuple(o.trial.id for o in arm.outcomes),
+        control_trials=_control_trials(found, arm),
+        note=_format_only(found, scores, strict, clusters),
+    )
+
+
+def _control_trials(found: Gathered, arm: Arm) -> dict[str, tuple[str, ...]]:
+    ids = {"scrambled": tuple(o.trial.id for o in arm.scrambled)}
+    ids.update({name: (o.trial.id,) for name, o in (arm.tell_tale or {}).items()})
+    for twin in found.twin_arms:
+        if twin.method == arm.method:
+            name = f"twin n={twin.n_shots}" if twin.n_shots else "twin"
+            ids[name] = tuple(o.trial.id for o in twin.outcomes)
+    return {name: found_ids for name, found_ids in ids.items() if found_ids}
+
+
+def _gap(found: Gathered, answer: Ability, scores: Floats, resamples: Resamples) -> Figure | None:
+    if answer.ceiling is None:
+        return None
+    floor = found.evidence.floor
+    return gap_recovered(scores, floor, answer.ceiling, answer.sampled.luck_1, resamples)
+
+
+def _level(scores: Floats, clusters: np.ndarray | None) -> Figure:  # type: ignore[type-arg]
+    """A mean over seeds and problems; one seed is a proportion, several a paired t."""
+    if scores.shape[0] == 1:
+        return proportion(scores[0], clusters=clusters)
+    figure = paired_difference(scores, np.zeros(scores.shape[1]), clusters=clusters)
+    return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0), figure.n)
+
+
+def _damage(found: Gathered, arm: Arm) -> Figure | None:
+    """Change of the retained score: worst task, after minus before."""
+    changes = []
+    for task, before in found.retained.items():
+        after = [o.retention[task] for o in arm.outcomes if task in o.retention]
+        if after:
+            stacked = np.array(after, dtype=np.float64)
+            changes.append(paired_difference(stacked, correctness(before.answers)))
+    return min(changes, key=lambda f: f.value) if changes else None
+
+
+def _format_only(
+    found: Gathered,
+    scores: Floats,
+    strict: Floats,
+    clusters: np.ndarray | None,  # type: ignore[type-arg]
+) -> str:
+    """Says so where only the strict reading gained."""
+    floor_strict = found.evidence.floor_strict
+    if floor_strict is None:
+        return ""
+    gain = paired_difference(scores, found.evidence.floor, clusters=clusters)
+    gain_strict = paired_difference(strict, floor_strict, clusters=clusters)
+    return "format only" if gain_strict.low > 0.05 and gain.low <= 0 < 0.05 else ""
+
+
+def _least(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[LeastData, ...]:
+    """n50 and n90 of each method that takes labels; nothing where there is no gap."""
+    top = answer.ceiling
+    if top is None:
+        return ()
+    least = []
+    methods = dict.fromkeys(arm.method for arm in found.arms if arm.n_shots)
+    for method in methods:
+        arms = [a for a in found.arms if a.method == method and a.n_shots]
+        points = tuple((a.n_shots, stack(a.outcomes)) for a in arms)
+        if all(r.gap is None for r in answer.rungs if r.rung.method == method):
+            continue
+        reached = [
+            threshold(
+                points, found.evidence.floor, top, answer.sampled.luck_1, resamples, share=share
+            )
+            for share in (0.5, 0.9)
+        ]
+        n50, n90 = (None if t.is_censored else t.n_shots for t in reached)
+        least.append(LeastData(method, n50, n90, max(n for n, _ in points)))
+    return tuple(least)
+
+
+def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
+    """The pick and its front; doing nothing (the plain prompt) stands among the candidates."""
+    plan = found.subject.plan
+    scores = {row.name: s for row, s in zip(rows, _row_scores(found), strict=True)}
+    candidates = tuple(
+        Candidate(
+            name=row.name,
+            scores=scores[row.name],
+            labels=row.labels,
+            elicitation_flops=row.elicitation_flops,
+            serving_flops=row.serving_flops,
+        )
+        for row in rows
+    )
+    picked = ship(
+        candidates,
+        prefer=plan.prefer,
+        max_labels=plan.max_labels,
+        margin=plan.margin,
+        clusters=found.evidence.clusters,
+    )
+    pays = {b.name: b for b in picked.break_even}
+    front = tuple(
+        FrontPoint(
+            c.name,
+            c.labels,
+            c.elicitation_flops,
+            c.serving_flops,
+            float(c.scores.mean()),
+            pays[c.name].queries if c.name in pays else None,
+        )
+        for c in picked.front
+    )
+    if picked.pick is None:
+        return Ship(None, "no rung within the labels allowed", plan.prefer, plan.margin, front)
+    others = [
+        f"{b.name} pays {b.pays} {b.queries:,.0f} queries"
+        for b in picked.break_even
+        if b.pays in ("below", "above")
+    ]
+    cheap = {"serve": "cheapest to serve", "labels": "fewest labels", "train": "cheapest to make"}
+    why = f"{cheap[plan.prefer]} within {plan.margin:.2f} of the best"
+    return Ship(picked.pick.name, "; ".join([why, *others]), plan.prefer, plan.margin, front)
+
+
+def _row_scores(found: Gathered) -> list[Floats]:
+    return [correctness(found.floor.answers)[None], *(stack(a.outcomes) for a in found.arms)]
+
+
+def _doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[str, ...]:
+    """What a careful reader should hold against the verdict."""
+    n = len(found.problems)
+    shows = detectable(n)
+    doubts = [f"gains under {shows.gain:.2f} cannot be seen with {n} test problems"]
+    if not shows.can_show_absent:
+        doubts.append(
+            f"'absent' cannot be shown with {n}: equivalence within {shows.equivalence:.2f} only"
+        )
+    doubts.append("one style of question only")
+    if answer.sampled.state == "silent":
+        doubts.append("guessing alone scores above .2, so pass@k says nothing")
+    if found.failed:
+        doubts.append(f"{found.failed} trials failed; the same command tries them again")
+    few = [row.name for row in rows if row.method != "prompt" and 1 < row.seeds < 5]
+    if few:
+        doubts.append(f"{len(found.arms[-1].outcomes)} seeds: intervals over seeds are wide")
+    cut = _truncated(found.samples)
+    if cut > 0.05:
+        doubts.append(f"{cut:.0%} of the samples were cut at the length limit")
+    return tuple(doubts)
+
+
+def _next(found: Gathered, answer: Ability) -> tuple[str, ...]:
+    """What it would try next: what would decide, or the next cheaper or smaller thing."""
+    if answer.needs:
+        return answer.needs
+    tried = {arm.method for arm in found.arms}
+    if answer.word in ("latent", "sealed") and not {"fine_tune", "rejection_tuning"} & tried:
+        return (
+            "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+        )
+    if answer.word == "latent":
+        return ("a steering vector could reach the same without touching weights",)
+    if answer.word == "absent":
+        budgets = [arm.n_shots for arm in found.arms if arm.n_shots]
+        return (f"{16 * max(budgets)} labels: more than {max(budgets)} may teach it",)
+    if answer.word == "learned":
+        return ("the same tuning on a twin with 16 times the labels tells sealed from taught",)
+    return ()
+
+
+def _truncated(outcome: Outcome) -> float:
+    stops = [stop for answer in outcome.answers for stop in answer.stops]
+    return sum(stop == "length" for stop in stops) / max(1, len(stops))
+
+
+def _all(found: Gathered) -> list[Outcome]:
+    """Every outcome behind the subject but the measures."""
+    outcomes = [o for arm in found.arms for o in (*arm.outcomes, *arm.scrambled)]
+    outcomes += [o for arm in found.arms for o in (arm.tell_tale or {}).values()]
+    outcomes += [o for arm in found.twin_arms for o in arm.outcomes]
+    return outcomes + ([found.forced] if found.forced else [])
+
+
+def _style(outcome: Outcome) -> Mapping[str, object]:
+    style = outcome.notes["style"]
+    if not isinstance(style, Mapping):
+        raise TypeError(style)
+    return style
+
+
+def _cost(outcome: Outcome, name: str) -> float:
+    return float(outcome.elicitation.get(name, 0)) + float(outcome.serving.get(name, 0))
+
+
+def _mean(outcomes: Sequence[Outcome], name: str) -> float:
+    return float(np.mean([o.elicitation.get(name, 0.0) for o in outcomes]))
+
+
+def _serving(outcome: Outcome) -> float:
+    """FLOPs a query."""
+    return float(outcome.serving.get("flops", 0.0)) / max(1, len(outcome.answers))

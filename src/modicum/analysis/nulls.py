@@ -1,0 +1,118 @@
+"""The two nulls of sampling: what luck and what nearness alone would reach.
+
+Both are expectations over the null's draw, computed in closed form, so that they add no
+noise of their own.
+"""
+
+import numpy as np
+
+from modicum.analysis.evidence import Samples
+from modicum.stats import UNREADABLE, Floats, Ints, pass_curve, tally
+
+
+def luck(samples: Samples, ks: tuple[int, ...]) -> Floats:
+    """Gives pass@k against another problem's gold, `[problems, ks]`.
+
+    The mean over all other problems of the same stratum, equal gold allowed. A problem alone
+    in its stratum is compared with all others.
+
+    Args:
+        samples: The sampled answers.
+        ks: Tries, each at most the number of samples.
+    """
+    strata = np.unique(samples.strata, return_inverse=True)[1].astype(np.int64)
+    sizes = np.bincount(strata)
+    is_alone = sizes[strata] < 2
+    expected = _expected_hits(samples, strata, ks)
+    if is_alone.any() and samples.gold.size > 1:
+        everywhere = _expected_hits(samples, np.zeros_like(strata), ks)
+        expected[is_alone] = everywhere[is_alone]
+    return expected
+
+
+def _expected_hits(samples: Samples, strata: Ints, ks: tuple[int, ...]) -> Floats:
+    """Averages pass@k over the golds of the other problems of each stratum."""
+    votes = tally(samples.answers)
+    span = int(max(samples.answers.max(initial=0), samples.gold.max(initial=0))) + 1
+    golds, counts = np.unique(strata * span + samples.gold, return_counts=True)
+    own = samples.gold[votes.rows] == votes.codes
+    weight = _look_up(strata[votes.rows] * span + votes.codes, golds, counts) - own
+    curve = pass_curve(votes.counts, samples.n_samples, ks) * weight[:, None]
+    total = _sum_by_row(curve, votes.rows, votes.n_rows)
+    others = np.maximum(np.bincount(strata)[strata] - 1, 1)
+    mean: Floats = total / others[:, None].astype(np.float64)
+    return mean
+
+
+def near_miss(samples: Samples, ks: tuple[int, ...]) -> Floats:
+    """Gives pass@k on half of the samples against a wrong answer of the other half.
+
+    The wrong answer is drawn evenly from the distinct wrong answers of the other half (0 if
+    there are none); the expectation over that draw is averaged over four ways to halve: first
+    against second half, odd against even samples, and each the other way round.
+
+    Args:
+        samples: The sampled answers, at least two a problem.
+        ks: Tries, each at most half of the number of samples.
+    """
+    n = samples.n_samples
+    # Correct answers are no misses, whatever their wording, so they leave the count.
+    wrong = np.where(samples.correct, UNREADABLE, samples.answers)
+    half = n // 2
+    halves = [
+        (wrong[:, :half], wrong[:, half : 2 * half]),
+        (wrong[:, 0 : 2 * half : 2], wrong[:, 1 : 2 * half : 2]),
+    ]
+    ways = halves + [(second, first) for first, second in halves]
+    return np.mean([_hits_of_drawn(seen, other, ks) for seen, other in ways], axis=0)
+
+
+def _hits_of_drawn(drawn_from: Ints, tried: Ints, ks: tuple[int, ...]) -> Floats:
+    """Averages pass@k in one half over the distinct wrong answers of the other."""
+    source, target = tally(drawn_from), tally(tried)
+    span = int(max(drawn_from.max(initial=0), tried.max(initial=0))) + 1
+    found = _look_up(
+        source.rows * span + source.codes, target.rows * span + target.codes, target.counts
+    )
+    curve = pass_curve(found, tried.shape[1], ks)
+    distinct = np.bincount(source.rows, minlength=source.n_rows)
+    return _sum_by_row(curve, source.rows, source.n_rows) / np.maximum(distinct, 1)[:, None]
+
+
+def _look_up(keys: Ints, sorted_keys: Ints, values: Ints) -> Ints:
+    """Gives the value that belongs to each key, 0 where the key is not listed."""
+    if sorted_keys.size == 0:
+        return np.zeros(keys.shape, dtype=np.int64)
+    places = np.minimum(np.searchsorted(sorted_keys, keys), sorted_keys.size - 1)
+    return np.where(sorted_keys[places] == keys, values[places], 0)
+
+
+def _sum_by_row(values: Floats, rows: Ints, n_rows: int) -> Floats:
+    """Adds up values `[entries, ks]` that belong to the same row."""
+    columns = [
+        np.bincount(rows, weights=values[:, i], minlength=n_rows) for i in range(values.shape[1])
+    ]
+    return np.stack(columns, axis=1)
+
+
+def luck_scores(answers: Ints, gold: Ints, strata: Ints) -> Floats:
+    """Gives, for one answer a problem, how often it equals another problem's gold.
+
+    The luck veto of a rung that gives one answer a problem: pass it as `Control("luck", ...)`.
+
+    Args:
+        answers: Answer codes `[problems]` or `[seeds, problems]`; -1 unreadable.
+        gold: Gold code of each problem.
+        strata: Stratum of each problem, as in `Samples`.
+
+    Returns:
+        Expected scores in [0, 1] of the same shape as `answers`.
+    """
+    rows = [
+        luck(
+            Samples(answers=row[:, None], gold=gold, correct=(row == gold)[:, None], strata=strata),
+            (1,),
+        )[:, 0]
+        for row in np.atleast_2d(answers)
+    ]
+    return np.stack(rows).reshape(answers.shape)

@@ -1,0 +1,198 @@
+"""Each rung read against its base, its controls and the gap."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modicum.analysis.evidence import Control, Evidence, RungEvidence, Twin
+from modicum.analysis.gap import Ceiling, gap_recovered
+from modicum.analysis.sampling import Sampled
+from modicum.stats import Figure, Floats, Resamples, contrast, is_within, vote
+
+MARGIN = 0.05
+"""Five points: a difference within this counts as none (equivalence test, 90 % interval)."""
+LEVEL = 0.95
+"""Level of every printed interval."""
+STRICT_LEVEL = 0.99
+"""Level at which a single comparison may carry a word by itself."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RungReading:
+    """One rung with its gain, its controls and the share of the gap it recovers."""
+
+    rung: RungEvidence
+    """The rung that was read."""
+    gain: Figure
+    """Score minus floor (minus default for a prompt style)."""
+    over: dict[str, Figure]
+    """Gain over each veto control, by name."""
+    over_twin: Figure | None
+    """Score over a twin tuned on equally many shots; None where none was run."""
+    is_above: bool
+    """Above its base and above every veto control, at a level shared by its family of rungs,
+    and by more than the margin's equivalence test would call none."""
+    is_tied: bool
+    """Within the margin of every veto control and twin, of which there is at least one."""
+    gap: Figure | None = None
+    """Share of the gap recovered; None where the gap is undefined."""
+
+    @property
+    def n_vetoes(self) -> int:
+        """Count of veto controls that were run."""
+        return len(self.over)
+
+
+def read_rungs(evidence: Evidence) -> tuple[RungReading, ...]:
+    """Reads every rung against its base and controls, without the gap.
+
+    A label-free rung can make an ability latent by itself, so that it must be above its base
+    and its controls at 99 %, shared by all label-free rungs (Bonferroni): a long ladder does
+    not find luck. Other rungs are read at 95 %.
+
+    Args:
+        evidence: All outcomes.
+    """
+    readings = []
+    for rung in evidence.rungs:
+        family = sum(other.is_label_free for other in evidence.rungs)
+        level = 1 - (1 - STRICT_LEVEL) / family if rung.is_label_free else LEVEL
+        readings.append(_read(evidence, rung, level=level))
+    return tuple(readings)
+
+
+def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReading:
+    """Reads one rung at the level of its family."""
+    base = evidence.default if rung.is_prompt else evidence.floor
+    clusters = evidence.clusters
+    own = _mean(rung.scores)
+    twins = [t for t in evidence.twins if t.method == rung.method and t.n_shots == rung.n_shots]
+    over_twin = None
+    differences = [own - base]
+    parts: list[tuple[Floats, ...]] = [(rung.scores,)]
+    for control in rung.vetoes:
+        differences.append(_over(own, control, evidence))
+        parts.append((rung.scores, control.scores))
+    figures = [
+        contrast(d, parts=p, clusters=clusters, level=LEVEL)
+        for d, p in zip(differences, parts, strict=True)
+    ]
+    is_above = all(
+        contrast(d, parts=p, clusters=clusters, level=level).low > 0
+        for d, p, figure in zip(differences, parts, figures, strict=True)
+        if figure.low > 0
+    ) and all(figure.low > 0 for figure in figures)
+    if twins:
+        twin = twins[0]
+        differences.append(own - _mean(twin.scores))
+        parts.append((rung.scores, twin.scores))
+        over_twin = contrast(differences[-1], parts=parts[-1], clusters=clusters, level=LEVEL)
+    within = [
+        is_within(contrast(d, parts=p, clusters=clusters, level=2 * LEVEL - 1), MARGIN)
+        for d, p in zip(differences, parts, strict=True)
+    ]
+    return RungReading(
+        rung=rung,
+        gain=figures[0],
+        over={c.name: f for c, f in zip(rung.vetoes, figures[1:], strict=True)},
+        over_twin=over_twin,
+        is_above=is_above and not any(within[: len(figures)]),
+        is_tied=len(within) > 1 and all(within[1:]),
+    )
+
+
+def _over(own: Floats, control: Control, evidence: Evidence) -> Floats:
+    """Gives the rung's gain minus the control's where their floors differ, else its score.
+
+    Gains carry the noise of two more greedy runs, so that levels are compared as long as the
+    two floors cannot be told apart.
+    """
+    difference = own - _mean(control.scores)
+    if control.before is None:
+        return difference
+    head_start = evidence.floor - control.before
+    figure = contrast(head_start, clusters=evidence.clusters)
+    return difference - head_start if figure.low > 0 or figure.high < 0 else difference
+
+
+def _mean(scores: Floats) -> Floats:
+    """Averages seeds."""
+    return scores if scores.ndim == 1 else np.asarray(scores.mean(axis=0))
+
+
+def find_ceiling(
+    evidence: Evidence, sampled: Sampled, readings: tuple[RungReading, ...]
+) -> Ceiling | None:
+    """Gives the top of the gap, or None where there is no gap to recover.
+
+    Corrected pass@k where sampling is above both nulls. Where sampling is silent (guess@1 above
+    the limit) the best of the majority of all samples, the forced form and the best rung.
+    Otherwise the better of forced form and best rung, if above the floor and their controls.
+
+    Args:
+        evidence: All outcomes.
+        sampled: What sampling says.
+        readings: The rungs, read.
+    """
+    if sampled.state == "above":
+        return Ceiling("sampling", sampled.k, sampled.hits, sampled.luck_k)
+    is_silent = sampled.state == "silent"
+    found = [(r.rung.name, r.rung.scores) for r in readings if is_silent or r.is_above]
+    if evidence.forced is not None and (is_silent or is_forced_above(evidence)):
+        found.insert(0, ("forced", evidence.forced))
+    if is_silent:
+        found.insert(0, ("majority", majority_scores(evidence)))
+    if not found:
+        return None
+    source, scores = max(found, key=lambda pair: float(pair[1].mean()))
+    return Ceiling(source, 1, scores, sampled.luck_1)
+
+
+def majority_scores(evidence: Evidence) -> Floats:
+    """Gives the majority of all samples, 0 to 1 a problem."""
+    return vote(evidence.samples.answers, evidence.samples.gold)
+
+
+def is_forced_above(evidence: Evidence) -> bool:
+    """Says whether the forced form is above the floor and above the control's forced form."""
+    if evidence.forced is None:
+        return False
+    below = [evidence.floor]
+    if evidence.forced_control is not None:
+        below.append(evidence.forced_control)
+    gains = [contrast(evidence.forced - b, clusters=evidence.clusters) for b in below]
+    return all(gain.low > 0 for gain in gains)
+
+
+def with_gap(
+    reading: RungReading,
+    evidence: Evidence,
+    sampled: Sampled,
+    ceiling: Ceiling | None,
+    resamples: Resamples,
+) -> RungReading:
+    """Gives a reading completed by the share of the gap it recovers.
+
+    Args:
+        reading: The rung, read.
+        evidence: All outcomes.
+        sampled: What sampling says (for the luck null).
+        ceiling: Top of the gap, or None.
+        resamples: Shared resamples of the problems.
+    """
+    if ceiling is None:
+        return reading
+    base = evidence.default if reading.rung.is_prompt else evidence.floor
+    gap = gap_recovered(reading.rung.scores, base, ceiling, sampled.luck_1, resamples)
+    return replace(reading, gap=gap)
+
+
+def twin_gap(
+    twin: Twin,
+    evidence: Evidence,
+    sampled: Sampled,
+    ceiling: Ceiling,
+    resamples: Resamples,
+) -> Figure | None:
+    """Gives a twin's share of the gap, on the studied model's floor and ceiling."""
+    return gap_recovered(twin.scores, evidence.floor, ceiling, sampled.luck_1, resamples)

@@ -1,0 +1,155 @@
+"""What to ship: the front over labels and compute, the pick on it, and where the next one pays."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from modicum.stats import Figure, Floats, Ints, paired_difference
+
+Preference: TypeAlias = Literal["labels", "serve", "train"]
+"""What must be cheap first: labels, FLOPs a query, or FLOPs of elicitation."""
+
+SHIP_MARGIN = 0.05
+"""Points (as a share) by which a rung may be worse than the best and still be picked."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Candidate:
+    """One elicited system with its score and its costs."""
+
+    name: str
+    """Name for sentences, such as `fine_tune n=4`."""
+    scores: Floats
+    """Lenient scores on the test problems, `[seeds, problems]` or `[problems]`."""
+    labels: int
+    """Labels used to elicit it, selection included."""
+    elicitation_flops: float
+    """FLOPs spent once to elicit it."""
+    serving_flops: float
+    """FLOPs a query."""
+
+    @property
+    def costs(self) -> tuple[float, float, float]:
+        """Labels, elicitation FLOPs and serving FLOPs a query."""
+        return (float(self.labels), self.elicitation_flops, self.serving_flops)
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """The number of queries at which another system of the front costs as much as the pick."""
+
+    name: str
+    """The other system."""
+    queries: float
+    """Queries at which elicitation plus serving cost the same; `inf` where they never do."""
+    pays: Literal["below", "above", "never", "always"]
+    """On which side of that number the other one is cheaper in FLOPs."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ship:
+    """The pick, the front it stands on, and where the others pay."""
+
+    pick: Candidate | None
+    """The cheapest good one; None where no candidate is within the labels allowed."""
+    best: Candidate | None
+    """The highest score among those allowed."""
+    front: tuple[Candidate, ...]
+    """Good candidates that no other good one beats or equals on all three costs."""
+    behind_best: dict[str, Figure]
+    """Score minus the best one's, for every allowed candidate, by name."""
+    break_even: tuple[BreakEven, ...]
+    """Break-even queries of the pick with each other one on the front."""
+    margin: float
+    """The margin that was used, in score units."""
+
+
+def ship(
+    candidates: tuple[Candidate, ...],
+    *,
+    prefer: Preference = "serve",
+    max_labels: int | None = None,
+    margin: float = SHIP_MARGIN,
+    clusters: Ints | None = None,
+) -> Ship:
+    """Picks what to ship: the cheapest of those not worse than the best by more than a margin.
+
+    "Not worse" is statistical: the lower end of the 95 % interval of score minus best lies
+    above -margin. The best itself is always good. Ties in the preferred cost go to the fewer
+    labels, then serving, then elicitation FLOPs, then to the order given.
+
+    Args:
+        candidates: Elicited systems on the same problems, in ladder order, doing nothing among
+            them if it is to be considered.
+        prefer: Which cost comes first.
+        max_labels: Labels that may be used at most; None for no limit.
+        margin: Loss that is accepted, in score units (0.05 = 5 points).
+        clusters: Cluster code of each problem; None where each problem stands alone.
+    """
+    allowed = [c for c in candidates if max_labels is None or c.labels <= max_labels]
+    if not allowed:
+        return Ship(pick=None, best=None, front=(), behind_best={}, break_even=(), margin=margin)
+    best = max(allowed, key=lambda c: float(c.scores.mean()))
+    behind = {c.name: paired_difference(c.scores, best.scores, clusters=clusters) for c in allowed}
+    good = [c for c in allowed if c is best or behind[c.name].low > -margin]
+    front = pareto(tuple(good))
+    pick = min(front, key=lambda c: _order(c, prefer))
+    return Ship(
+        pick=pick,
+        best=best,
+        front=front,
+        behind_best=behind,
+        break_even=tuple(break_even(pick, other) for other in front if other is not pick),
+        margin=margin,
+    )
+
+
+def pareto(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Gives the candidates that no other one undercuts on labels and both kinds of FLOPs.
+
+    Of several with the same three costs the highest score stays, then the first.
+
+    Args:
+        candidates: Systems that are all good enough.
+    """
+    ranked = sorted(candidates, key=lambda c: -float(c.scores.mean()))
+    kept: list[Candidate] = []
+    for candidate in ranked:
+        twins = [c for c in kept if c.costs == candidate.costs]
+        beaten = any(
+            other.costs != candidate.costs
+            and all(o <= c for o, c in zip(other.costs, candidate.costs, strict=True))
+            for other in candidates
+        )
+        if not beaten and not twins:
+            kept.append(candidate)
+    return tuple(c for c in candidates if c in kept)
+
+
+def break_even(pick: Candidate, other: Candidate) -> BreakEven:
+    """Gives the number of queries at which two systems cost the same FLOPs in all.
+
+    Solves E + q S = E' + q S' for q, with E for elicitation and S for serving a query.
+
+    Args:
+        pick: The system picked.
+        other: The system it is compared with.
+    """
+    ahead = pick.elicitation_flops - other.elicitation_flops
+    saved = other.serving_flops - pick.serving_flops
+    if saved == 0:
+        return BreakEven(other.name, math.inf, "always" if ahead > 0 else "never")
+    queries = ahead / saved
+    if queries <= 0:
+        return BreakEven(other.name, math.inf, "never" if saved > 0 else "always")
+    return BreakEven(other.name, queries, "below" if saved > 0 else "above")
+
+
+def _order(candidate: Candidate, prefer: Preference) -> tuple[float, ...]:
+    """Gives the sort key: the preferred cost, then labels, serving and elicitation."""
+    first = {
+        "labels": float(candidate.labels),
+        "serve": candidate.serving_flops,
+        "train": candidate.elicitation_flops,
+    }[prefer]
+    return (first, candidate.labels, candidate.serving_flops, candidate.elicitation_flops)

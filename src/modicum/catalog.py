@@ -1,0 +1,199 @@
+"""Finds plug-ins by file name, lists them without importing, fills their fields strictly.
+
+A plug-in is one file in a plural folder (`tasks/`, `models/`, `methods/`, `rewards/`) or one entry
+point of the group `modicum.<folder>` in another package. The file name is its name. The file
+defines exactly one concrete subclass of the folder's contract; its dataclass fields are settings.
+"""
+
+import ast
+import dataclasses
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from modicum.errors import ConfigError, UnknownNameError
+
+__all__ = ["Catalog", "Entry", "fill", "settings_of"]
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One plug-in, known without importing it."""
+
+    name: str
+    """File name without `.py`: what users type."""
+    module: str
+    """Import path of the module."""
+    summary: str
+    """First line of the module's docstring."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The plug-ins of one folder."""
+
+    kind: str
+    """Plural folder name under `modicum`, for example `methods`."""
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Every plug-in by name, own ones first; reads files, imports nothing."""
+        folder = Path(__file__).parent.joinpath(*self.kind.split("."))
+        found = {
+            path.stem: Entry(path.stem, f"modicum.{self.kind}.{path.stem}", _summary(path))
+            for path in sorted(folder.glob("*.py"))
+            if not path.stem.startswith("_")
+        }
+        for point in importlib.metadata.entry_points(group=f"modicum.{self.kind}"):
+            found.setdefault(point.name, Entry(point.name, point.module, _module_summary(point)))
+        return found
+
+    def entry(self, name: str) -> Entry:
+        """Gives the entry of a name; hyphens count as underscores.
+
+        Raises:
+            UnknownNameError: no such plug-in.
+        """
+        plain = name.replace("-", "_")
+        if plain not in self.entries:
+            raise UnknownNameError(self.kind.removesuffix("s"), name, self.entries)
+        return self.entries[plain]
+
+    def module(self, name: str) -> ModuleType:
+        """Imports one plug-in's module.
+
+        Raises:
+            UnknownNameError: no such plug-in.
+        """
+        return importlib.import_module(self.entry(name).module)
+
+    def load(self, name: str) -> type:
+        """Imports one plug-in and gives its class.
+
+        Raises:
+            UnknownNameError: no such plug-in.
+            ConfigError: the file does not define exactly one concrete class of the contract.
+        """
+        module = self.module(name)
+        classes = [
+            cls
+            for cls in vars(module).values()
+            if inspect.isclass(cls)
+            and cls.__module__ == module.__name__
+            and self.kind in getattr(cls, "plugin_kinds", ())
+            and not inspect.isabstract(cls)
+        ]
+        if len(classes) != 1:
+            raise ConfigError(
+                f"{len(classes)} plug-in classes in {module.__name__}",
+                f"exactly one concrete class of the {self.kind} contract",
+                "keep one class there and move the others to files of their own",
+            )
+        return classes[0]
+
+    def build(self, name: str, settings: Mapping[str, object] | None = None) -> object:
+        """Gives a configured plug-in.
+
+        Raises:
+            UnknownNameError: unknown plug-in, or a setting that it does not have.
+            ConfigError: a setting of the wrong type.
+        """
+        return fill(self.load(name), settings or {}, where=f"{self.kind.removesuffix('s')} {name}")
+
+
+def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
+    """Builds a dataclass from settings, refusing unknown names and wrong types.
+
+    Text values are converted to int, float or bool where the field wants one, so that TOML and
+    `--set` fill the same fields.
+
+    Raises:
+        UnknownNameError: a setting that is no field.
+        ConfigError: a value that does not fit its field.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    values: dict[str, object] = {}
+    for name, value in settings.items():
+        if name not in fields:
+            raise UnknownNameError(f"setting of {where}", name, fields)
+        values[name] = _fit(value, hints[name], f"{where}.{name}")
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}", "valid settings", "correct the values") from error
+
+
+def settings_of(plugin: object) -> dict[str, object]:
+    """Gives the settings of a plug-in as plain values, its version included.
+
+    They enter the trial's identity: a changed field or version is another trial.
+    """
+    values = dataclasses.asdict(plugin)  # type: ignore[call-overload]
+    return {**values, "version": getattr(plugin, "version", 1)}
+
+
+def _fit(value: object, hint: object, where: str) -> object:
+    """Converts a text to the field's plain type, and checks plain types."""
+    options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
+    if typing.get_origin(hint) is typing.Literal:
+        if value not in options:
+            names = ", ".join(map(str, options))
+            raise ConfigError(f"{where} = {value!r}", f"one of {names}", "choose one of those")
+        return value
+    if isinstance(value, list):
+        value = tuple(value)
+    if isinstance(value, str) and str not in options:
+        for kind in (bool, int, float):
+            if kind in options:
+                return _from_text(value, kind, where)
+    if isinstance(value, int) and not isinstance(value, bool) and float in options:
+        return float(value)
+    plain = [kind for kind in options if kind in (int, float, str, bool)]
+    if plain and not isinstance(value, (*plain, tuple, type(None))):
+        wanted = " or ".join(kind.__name__ for kind in plain)
+        raise ConfigError(f"{where} = {value!r}", wanted, "correct the value")
+    return value
+
+
+def _from_text(text: str, kind: type, where: str) -> object:
+    """Reads a bool, int or float from text."""
+    if kind is bool:
+        words = {"true": True, "false": False, "1": True, "0": False}
+        if text.lower() in words:
+            return words[text.lower()]
+    else:
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    raise ConfigError(f"{where} = {text!r}", f"a {kind.__name__}", "correct the value")
+
+
+def _summary(path: Path) -> str:
+    """First docstring line of a file, read with `ast`."""
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.partition("\n")[0]
+
+
+def _module_summary(point: importlib.metadata.EntryPoint) -> str:
+    """First docstring line of an entry point's module, found without running it."""
+    parent = point.module.partition(".")[0]
+    spec = importlib.util.find_spec(point.module if parent == point.module else parent)
+    if spec is None or spec.origin is None:
+        return "(cannot be found)"
+    path = Path(spec.origin)
+    if parent != point.module:
+        path = path.parent.joinpath(*point.module.split(".")[1:]).with_suffix(".py")
+    return _summary(path) if path.exists() else "(cannot be found)"

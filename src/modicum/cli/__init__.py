@@ -1,0 +1,1 @@
+"""The command line: one command, verbs below it, each loaded when called."""

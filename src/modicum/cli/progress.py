@@ -1,0 +1,121 @@
+"""Shows how a run gets on: live on a terminal, one line now and then otherwise."""
+
+import sys
+import time
+from types import TracebackType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from modicum.store import Outcome
+
+__all__ = ["Heartbeat", "Live", "watcher"]
+
+BEAT_S = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+def watcher() -> "Live | Heartbeat":
+    """Gives the watcher that fits standard error."""
+    return Live() if sys.stderr.isatty() else Heartbeat()
+
+
+def _label(outcome: Outcome) -> str:
+    trial = outcome.trial
+    control = f" ({trial.control})" if trial.control else ""
+    shots = f" n={trial.n_shots}" if trial.n_shots else ""
+    return f"{trial.method}{shots}{control} on {trial.model}, {trial.task}"
+
+
+class Heartbeat:
+    """Prints a line every ten seconds and one for each failed trial."""
+
+    def __init__(self) -> None:
+        """Starts the clock."""
+        self._start = self._last = time.monotonic()
+        self._total = self._done = 0
+        self._tokens = 0.0
+
+    def __enter__(self) -> "Heartbeat":
+        """Gives itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Has nothing to close."""
+
+    def started(self, total: int, existing: int) -> None:
+        """Remembers the size of the run."""
+        self._total, self._done = total, existing
+
+    def spent(self, tokens: float) -> None:
+        """Takes the tokens run so far."""
+        self._tokens = tokens
+        self._beat("")
+
+    def finished(self, outcome: Outcome) -> None:
+        """Counts a trial; says at once when it failed."""
+        self._done += 1
+        if outcome.error:
+            first = outcome.error.partition("\n")[0]
+            click.echo(f"failed: {_label(outcome)}: {first}", err=True)
+        self._beat(_label(outcome))
+
+    def _beat(self, what: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= BEAT_S:
+            self._last = now
+            click.echo(
+                f"{now - self._start:6.0f} s  {self._done}/{self._total} trials  "
+                f"{self._tokens / 1000:,.0f}k tokens  {what}",
+                err=True,
+            )
+
+
+class Live:
+    """A bar with trials, tokens a second and the time left, on a terminal."""
+
+    def __init__(self) -> None:
+        """Prepares the bar."""
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} trials"),
+            TextColumn("{task.fields[speed]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar = self._progress.add_task("", total=None, speed="")
+        self._start = time.monotonic()
+
+    def __enter__(self) -> "Live":
+        """Shows the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Removes the bar."""
+        self._progress.stop()
+
+    def started(self, total: int, existing: int) -> None:
+        """Sets the size of the run."""
+        self._progress.update(self._bar, total=total, completed=existing)
+
+    def spent(self, tokens: float) -> None:
+        """Shows tokens a second."""
+        rate = tokens / max(time.monotonic() - self._start, 1e-9)
+        self._progress.update(self._bar, speed=f"{rate:,.0f} tok/s")
+
+    def finished(self, outcome: Outcome) -> None:
+        """Moves the bar; a failed trial stays on the screen."""
+        self._progress.update(self._bar, advance=1, description=_label(outcome)[:48])
+        if outcome.error:
+            first = outcome.error.partition("\n")[0]
+            self._progress.console.print(f"failed: {_label(outcome)}: {first}", markup=False)

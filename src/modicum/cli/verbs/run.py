@@ -1,0 +1,186 @@
+"""Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from modicum.analysis.judgement import verdicts_of
+from modicum.cli.progress import watcher
+from modicum.cli.verdict_text import overview_text, verdict_text
+from modicum.errors import ConfigError
+from modicum.model import resolve_backend
+from modicum.report.page import write_report
+from modicum.runner import missing, run
+from modicum.store import Store
+from modicum.study import Grid, Plan, read_plan
+from modicum.verdict import SCHEMA, Verdict, as_json
+from modicum.workbench import default_methods, plan_for
+
+__all__ = ["command"]
+
+
+def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
+
+
+def _counts(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(",")) if value else ()
+    except ValueError:
+        raise ConfigError(f"--shots {value}", "numbers with commas", "write --shots 1,4,8") from None
+
+
+@click.command("run")
+@click.argument("study", type=click.Path(path_type=Path), required=False)
+@click.option("--model", help="Name, folder or hub id. [organism]")
+@click.option("--task", help="Name, or gym:NAME. [all families of the organism]")
+@click.option("--methods", callback=_names, help="Names with commas. [what fits the task]")
+@click.option("--shots", callback=_counts, help="Budgets with commas. [1,4,8]")
+@click.option("--seeds", type=int, help="Draws of shots. [3]")
+@click.option("--prefer", type=click.Choice(["serve", "labels", "train"]), help="What is cheap.")
+@click.option("--max-labels", type=int, help="Most labels that a nudge to ship may use.")
+@click.option("--twin", help="Control model of equal learnability without the ability.")
+@click.option("--test", type=int, help="Test problems. [400]")
+@click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
+@click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
+@click.option("--max-new-tokens", type=int, help="Length limit of an answer. [the task's]")
+@click.option("--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too.")
+@click.option("--retain", callback=_names, help="Tasks that show damage, with commas.")
+@click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
+@click.option("--template", type=click.Path(path_type=Path), help="File with your prompt; {question}.")
+@click.option("--set", "settings", multiple=True, help="method.field=value; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
+@click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
+@click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
+def command(study: Path | None, **options: object) -> int:
+    """Answers: is this ability latent in this model, and how little unlocks it?
+
+    With nothing else it runs the default study on the built-in organism. A second run with the
+    same folder goes on where the first ended.
+
+    Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
+    """
+    wants_json = bool(options.pop("wants_json"))
+    out, workers = options.pop("out"), options.pop("workers")
+    plan = _plan(study, options)
+    plan.check()
+    folder = out if isinstance(out, Path) else Path("runs") / plan.name
+    store = Store(folder)
+    _say_first(plan, store, folder)
+    store.freeze(plan.as_dict())
+    count = workers if isinstance(workers, int) else _workers(plan)
+    with watcher() as watching:
+        run(plan, store, watching, workers=count)
+    verdicts = verdicts_of(plan, store)
+    failed = store.failed()
+    report = folder / "report.html"
+    if verdicts:
+        write_report(verdicts, store, plan, report)
+    _print(verdicts, failed, report, wants_json=wants_json)
+    return 1 if failed else 0
+
+
+def _plan(study: Path | None, options: dict[str, object]) -> Plan:
+    """Joins a TOML study, or the default one, with what the options say."""
+    given = {k: v for k, v in options.items() if v not in (None, ())}
+    own = {k: _text(given.pop(k)) for k in ("system", "template") if k in given}
+    settings = _settings(given.pop("settings", ()))
+    model, task = given.pop("model", None), given.pop("task", None)
+    grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
+    if model is None and task is None:
+        plan = read_plan(study) if study else _default()
+        grids = tuple(dataclasses.replace(g, **grid) for g in plan.grids)  # type: ignore[arg-type]
+        kept = {**plan.settings, **settings}
+        values = {**plan.as_dict(), **given, **own, "grids": grids, "settings": kept}
+        return Plan.thawed(values)
+    if study is not None:
+        raise ConfigError("a study and --model or --task", "one of them", "leave one out")
+    if task is None:
+        raise ConfigError(f"--model {model} without --task", "a task", "add --task NAME")
+    if model is None and not _is_story(str(task)):
+        raise ConfigError(f"--task {task} without --model", "a model", "add --model NAME or folder")
+    return plan_for(
+        str(model or "organism"),
+        str(task),
+        grid.get("methods") or default_methods(str(task)),  # type: ignore[arg-type]
+        grid.get("shots", (1, 4, 8)),  # type: ignore[arg-type]
+        twin=grid.get("twin", ""),
+        settings=settings,
+        **given,
+        **own,
+    )
+
+
+def _default() -> Plan:
+    """The study that runs when nothing is said."""
+    with resources.as_file(resources.files("modicum") / "studies" / "organism.toml") as path:
+        return read_plan(path)
+
+
+def _is_story(task: str) -> bool:
+    """Says whether a task is one of the organism's families."""
+    names = {name for grid in _default().grids for name in grid.tasks}
+    return task.removeprefix("scrambled:") in names
+
+
+def _settings(pairs: object) -> dict[str, dict[str, object]]:
+    """Reads `method.field=value` pairs."""
+    settings: dict[str, dict[str, object]] = {}
+    for pair in pairs if isinstance(pairs, tuple) else ():
+        name, equals, value = str(pair).partition("=")
+        method, dot, field = name.partition(".")
+        if not (equals and dot):
+            raise ConfigError(f"--set {pair}", "method.field=value", "for example fine_tune.rank=4")
+        settings.setdefault(method, {})[field] = value
+    return settings
+
+
+def _text(path: object) -> str:
+    """Reads a prompt file."""
+    try:
+        return Path(str(path)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "a readable text file", "check the path") from error
+
+
+def _workers(plan: Plan) -> int:
+    """As many processes as cores where every model is light, else one."""
+    models = {m for g in plan.grids for m in (*g.models, *([g.twin] if g.twin else []))}
+    light = all(getattr(resolve_backend(model), "light", False) for model in models)
+    return len(os.sched_getaffinity(0)) if light else 1
+
+
+def _say_first(plan: Plan, store: Store, folder: Path) -> None:
+    """Says what will be done before anything is."""
+    todo = missing(plan, store)
+    total = len(plan.trials())
+    labels = plan.selection + plan.test
+    click.echo(
+        f"{plan.name}: {len(plan.subjects())} subjects, {total} trials, "
+        f"{total - len(todo)} exist; {labels} measuring labels a task; results in {folder}",
+        err=True,
+    )
+
+
+def _print(
+    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, wants_json: bool
+) -> None:
+    """Prints the verdicts to standard output."""
+    if wants_json:
+        click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
+    else:
+        for verdict in verdicts:
+            click.echo(verdict_text(verdict))
+        if len(verdicts) > 1:
+            click.echo(overview_text(verdicts))
+    for trial, error in failed.items():
+        click.echo(f"trial {trial} failed: {error.partition(chr(10))[0]}", err=True)
+    if verdicts and not wants_json:
+        click.echo(f"Report       {report}")
+
+

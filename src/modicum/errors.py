@@ -1,0 +1,90 @@
+"""Every error modicum raises, as one tree.
+
+ModicumError
+├── ConfigError            what the user gave cannot work; raised before weights load
+│   ├── UnknownNameError   a name that no plug-in, field or file bears
+│   ├── AccessError        a method needs more of the model than it offers
+│   ├── CheckpointError    weights that are missing, unsafe or broken
+│   └── StoreVersionError  a study folder written by a newer modicum
+└── TrialError             a trial failed; recorded in its outcome, the study goes on
+    ├── BudgetError        a method asked for more than it may have
+    └── JudgeError         an answer could not be marked (timed out twice)
+
+A message has three parts: what was found, what was expected, what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AccessError",
+    "BudgetError",
+    "CheckpointError",
+    "ConfigError",
+    "JudgeError",
+    "ModicumError",
+    "StoreVersionError",
+    "TrialError",
+    "UnknownNameError",
+    "nearest",
+]
+
+
+class ModicumError(Exception):
+    """Base of every error that modicum raises on purpose."""
+
+
+class ConfigError(ModicumError):
+    """What the user gave cannot work: found, expected, and what to do."""
+
+    def __init__(self, found: str, expected: str, action: str) -> None:
+        """Joins the three parts into one message, one part a line."""
+        super().__init__(f"found: {found}\nexpected: {expected}\nto do: {action}")
+        self.found = found
+        self.expected = expected
+        self.action = action
+
+
+class UnknownNameError(ConfigError):
+    """A name that nothing bears; offers the nearest one that exists."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        """Builds the message from the names that would have been right."""
+        names = sorted(known)
+        close = nearest(name, names)
+        hint = f"did you mean {close!r}?" if close else "choose one of those names"
+        super().__init__(f"{kind} {name!r}", f"one of {', '.join(names) or '(none)'}", hint)
+
+
+class AccessError(ConfigError):
+    """A method needs more access to the model than the model offers."""
+
+
+class CheckpointError(ConfigError):
+    """Weights that are missing, in an unsafe format, or broken."""
+
+
+class StoreVersionError(ConfigError):
+    """A study folder written by a newer modicum than this one."""
+
+
+class TrialError(ModicumError):
+    """A trial failed; the runner records it and goes on."""
+
+
+class BudgetError(TrialError):
+    """A method asked for more shots, calls or problems than it may have."""
+
+
+class JudgeError(TrialError):
+    """An answer could not be marked, twice; never counted as incorrect."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Gives the known name closest to a mistyped one, or None.
+
+    >>> nearest("cot_decodin", ["cot_decoding", "fine_tune"])
+    'cot_decoding'
+    """
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return found[0] if found else None

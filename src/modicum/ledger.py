@@ -1,0 +1,85 @@
+"""What was really spent: labels, judge calls, tokens, updates, FLOPs, seconds."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from modicum.errors import BudgetError
+
+__all__ = ["Ledger"]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Counters that only grow; one for eliciting, one for serving.
+
+    A method cannot write to it: models, the judge and the training loop do.
+    """
+
+    labels: int = 0
+    """Labelled problems seen, selection included."""
+    judge_calls: int = 0
+    """Answers marked for the method."""
+    tokens_prompt: int = 0
+    """Prompt tokens run through the model (shared prefixes once)."""
+    tokens_sampled: int = 0
+    """Tokens generated."""
+    tokens_trained: int = 0
+    """Tokens that went through a training step, padding left out."""
+    updates: int = 0
+    """Optimiser steps."""
+    flops: float = 0.0
+    """2 N a token run, 6 N a token trained."""
+    seconds: float = 0.0
+    """Wall-clock time inside `timed`."""
+    nudge_bytes: int = 0
+    """Size of what is added to the model."""
+    max_judge_calls: int | None = field(default=None, compare=False)
+    """Limit on judge calls; passing it raises `BudgetError`."""
+    observer: Callable[["Ledger"], None] | None = field(default=None, compare=False, repr=False)
+    """Called after tokens were counted; shows progress, must be cheap."""
+
+    def ran(self, *, prompt: int = 0, sampled: int = 0, flops_per_token: float) -> None:
+        """Counts tokens run through a model."""
+        self.tokens_prompt += prompt
+        self.tokens_sampled += sampled
+        self.flops += flops_per_token * (prompt + sampled)
+        if self.observer is not None:
+            self.observer(self)
+
+    def trained(self, tokens: int, flops_per_token: float) -> None:
+        """Counts one optimiser step over `tokens` tokens (forward and backward: 3 x)."""
+        self.tokens_trained += tokens
+        self.updates += 1
+        self.flops += 3.0 * flops_per_token * tokens
+        if self.observer is not None:
+            self.observer(self)
+
+    def judged(self, calls: int = 1) -> None:
+        """Counts answers marked for a method.
+
+        Raises:
+            BudgetError: more calls than the limit.
+        """
+        self.judge_calls += calls
+        if self.max_judge_calls is not None and self.judge_calls > self.max_judge_calls:
+            msg = f"{self.judge_calls} judge calls, limit {self.max_judge_calls}"
+            raise BudgetError(msg)
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Adds the wall-clock seconds of a block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def as_dict(self) -> dict[str, float]:
+        """Gives the counters as plain numbers, for the store."""
+        hidden = {"observer", "max_judge_calls"}
+        return {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden
+        }

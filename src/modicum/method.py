@@ -1,0 +1,165 @@
+"""The contract of a method: a recipe that turns a model and shots into a solver."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal, final
+
+import numpy as np
+
+from modicum.catalog import Catalog
+from modicum.errors import BudgetError, JudgeError
+from modicum.ledger import Ledger
+from modicum.model import Model, render
+from modicum.task import Sheet, Task
+from modicum.types import Access, Mark, Problem, Request, Sampling, Solved, Style, Supervision
+
+__all__ = ["METHODS", "Judge", "Kind", "Method", "PromptSolver", "Solver", "mark_safely"]
+
+METHODS = Catalog("methods")
+
+Kind = Literal["measure", "prompt", "decoding", "tuning"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The metered door to the task for a method: it marks the shots' answers and no others.
+
+    Attributes that a method may read: the task's `sheet`, the `style` that prompts are written
+    in, and the closed list of `styles`.
+    """
+
+    task: Task
+    sheet: Sheet
+    shots: Mapping[str, Problem]
+    style: Style
+    styles: tuple[Style, ...]
+    ledger: Ledger
+
+    def mark(self, problem_id: str, text: str) -> Mark:
+        """Marks one answer to one of the shots, and counts the call.
+
+        Raises:
+            BudgetError: the id is not a shot's, or too many calls.
+            JudgeError: marking failed twice.
+        """
+        if problem_id not in self.shots:
+            msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
+            raise BudgetError(msg)
+        self.ledger.judged()
+        return mark_safely(self.task, self.shots[problem_id], text)
+
+    def read(self, text: str) -> str | None:
+        """Reads the answer from any text; knows no gold, so it is free."""
+        return self.task.read(text)
+
+
+class Solver(ABC):
+    """The elicited system."""
+
+    model: Model
+    """The model with its nudge; the plain one where only prompt or decoding changed."""
+
+    @abstractmethod
+    def solve(self, problems: Sequence[Problem], *, stream: str, ledger: Ledger) -> list[Solved]:
+        """Answers problems (golds are hidden); `stream` names the random streams."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes the nudge into an existing empty folder, without pickle."""
+
+
+class Method(ABC):
+    """A recipe for a nudge. Final subclasses are frozen dataclasses, one a file in `methods/`."""
+
+    plugin_kinds: ClassVar[tuple[str, ...]] = ("methods",)
+    version: ClassVar[int] = 1
+    access: ClassVar[Access] = Access.TEXT
+    """The least access it needs."""
+    supervision: ClassVar[Supervision] = Supervision.QUESTION
+    """The least that its shots must reveal."""
+    kind: ClassVar[Kind] = "prompt"
+    """What it changes: the prompt, the decoding, or weights (`measure`: nothing)."""
+    controls: ClassVar[tuple[str, ...]] = ()
+    """Tell-tale controls that change the shots: `shuffled` (solutions of other shots)."""
+
+    @abstractmethod
+    def elicit(
+        self,
+        model: Model,
+        shots: Sequence[Problem],
+        judge: Judge,
+        rng: np.random.Generator,
+        ledger: Ledger,
+    ) -> Solver:
+        """Makes the solver; the model itself stays as it was."""
+
+    @abstractmethod
+    def restore(self, model: Model, judge: Judge, folder: Path) -> Solver:
+        """Rebuilds a solver from what `Solver.save` wrote."""
+
+
+@final
+@dataclass(frozen=True)
+class PromptSolver(Solver):
+    """Answers with a plain prompt: greedy, or n samples of which the first stands."""
+
+    model: Model
+    style: Style
+    sheet: Sheet
+    n: int = 1
+    temperature: float = 0.0
+    forced: str = ""
+    """Words put after the prompt; part of the answer's text."""
+    source: Path | None = None
+    """Folder with the weights' nudge, copied by `save`."""
+
+    def solve(self, problems: Sequence[Problem], *, stream: str, ledger: Ledger) -> list[Solved]:
+        """Answers each problem; with `forced` the forced words stand before the text."""
+        sampling = Sampling(
+            max_new_tokens=self.sheet.max_new_tokens,
+            temperature=self.temperature,
+            stop=self.sheet.stop + self.style.stop,
+            stream=stream,
+        )
+        tail = self.sheet.joiner + self.forced if self.forced else ""
+        requests = [
+            Request(render(self.model, self.style, p.question) + tail, p.id, self.n)
+            for p in problems
+        ]
+        drawn = self.model.generate(requests, sampling, ledger)
+        if tail:
+            drawn = [tuple(replace(c, text=tail + c.text) for c in group) for group in drawn]
+        return [Solved(group) for group in drawn]
+
+    def save(self, folder: Path) -> None:
+        """Writes the style as `solver.json`, and the adapter beside it where there is one."""
+        state = {"style": asdict(self.style), "forced": self.forced}
+        (folder / "solver.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        if self.source is not None:
+            for path in self.source.iterdir():
+                (folder / path.name).write_bytes(path.read_bytes())
+
+    @staticmethod
+    def saved_style(folder: Path) -> Style:
+        """Reads the style back from `solver.json`."""
+        state = json.loads((folder / "solver.json").read_text(encoding="utf-8"))["style"]
+        return Style(**{**state, "stop": tuple(state["stop"])})
+
+
+def mark_safely(task: Task, problem: Problem, text: str) -> Mark:
+    """Marks an answer, trying twice: a judge that fails is an error, never *incorrect*.
+
+    Raises:
+        JudgeError: marking failed twice.
+    """
+    try:
+        return task.mark(problem, text)
+    except Exception:  # noqa: BLE001 - a foreign marker may raise anything; tried once more
+        try:
+            return task.mark(problem, text)
+        except Exception as error:  # noqa: BLE001
+            msg = f"marking problem {problem.id!r} failed twice: {error}"
+            raise JudgeError(msg) from error

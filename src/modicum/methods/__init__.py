@@ -1,0 +1,1 @@
+"""Methods: one file a recipe; the file name is the name."""

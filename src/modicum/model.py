@@ -1,0 +1,147 @@
+"""The contract of a model: text in, text and numbers out; torch-free."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from modicum.catalog import Catalog
+from modicum.errors import ConfigError
+from modicum.ledger import Ledger
+from modicum.types import Access, Completion, Request, Sampling, Style
+
+__all__ = ["MODELS", "Backend", "Model", "ModelCard", "render", "resolve_backend"]
+
+MODELS = Catalog("models")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a loaded model, for the record."""
+
+    name: str
+    """Name as given by the user."""
+    weights: str
+    """Hash of the weights: 16 hexadecimal digits."""
+    parameters: int
+    """Number of parameters."""
+    flops_per_token: float
+    """2 x the parameters that a token passes through."""
+    licence: str = ""
+    """Licence, where known."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know: instruct-tuned, dequantised, threads."""
+
+
+class Model(ABC):
+    """A loaded model that answers prompts."""
+
+    @property
+    @abstractmethod
+    def card(self) -> ModelCard:
+        """What is known of the model."""
+
+    @abstractmethod
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
+    ) -> list[tuple[Completion, ...]]:
+        """Answers each request `n` times; row i of the result belongs to request i.
+
+        Random choices depend on (sampling.stream, request.address, sample index, step) alone.
+        """
+
+    @abstractmethod
+    def branch(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        ledger: Ledger,
+        *,
+        k: int,
+        min_probability: float,
+    ) -> list[tuple[Completion, ...]]:
+        """Continues greedily after each of the k likeliest first tokens.
+
+        Branches whose first token has less than `min_probability` are dropped, the first never.
+        Needs `Access.LOGPROBS`; every completion carries pieces, margins and probabilities.
+        """
+
+    @abstractmethod
+    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
+        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
+
+    @abstractmethod
+    def chat(self, system: str | None, user: str) -> str | None:
+        """Gives the prompt of the chat template, or None where the model has none."""
+
+    @abstractmethod
+    def can_encode(self, text: str) -> bool:
+        """Says whether the tokenizer keeps the text (no unknown tokens)."""
+
+
+class Backend(ABC):
+    """Where a model comes from. Final subclasses are frozen dataclasses, one a file in `models/`."""
+
+    plugin_kinds: ClassVar[tuple[str, ...]] = ("models",)
+    version: ClassVar[int] = 1
+    access: ClassVar[Access] = Access.TEXT
+    """What the opened model offers."""
+    light: ClassVar[bool] = False
+    """Whether several processes may each hold a copy."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises a `ConfigError` for what can be known wrong before weights load; cheap."""
+
+    @abstractmethod
+    def open(self) -> Model:
+        """Loads the model.
+
+        Raises:
+            CheckpointError: weights that are missing, unsafe or broken.
+        """
+
+
+def resolve_backend(reference: str, settings: Mapping[str, object] | None = None) -> Backend:
+    """Gives the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
+
+    A name that is no plug-in and looks like a path or hub id goes to the plug-in `huggingface`,
+    whose field `name` it fills.
+
+    Raises:
+        UnknownNameError: neither a plug-in, a folder nor a hub id.
+    """
+    kind, _, detail = reference.partition(":")
+    values = dict(settings or {})
+    if kind.replace("-", "_") in MODELS.entries:
+        if detail:
+            values["name"] = detail
+        backend = MODELS.build(kind, values)
+    elif "/" in reference or "\\" in reference or Path(reference).exists():
+        backend = MODELS.build("huggingface", {**values, "name": reference})
+    else:
+        backend = MODELS.build(kind, values)  # raises with a suggestion
+    if not isinstance(backend, Backend):
+        raise TypeError(reference)
+    backend.check()
+    return backend
+
+
+def render(model: Model, style: Style, question: str) -> str:
+    """Gives the whole prompt of a question in a style.
+
+    Raises:
+        ConfigError: a chat style on a model without a chat template.
+    """
+    text = style.fill(question)
+    if not style.chat:
+        return text
+    prompt = model.chat(style.system, text)
+    if prompt is None:
+        raise ConfigError(
+            f"style {style.name!r} wants a chat template",
+            "a model with one",
+            "choose a raw style, or give the template with --template",
+        )
+    return prompt

@@ -1,0 +1,1 @@
+"""Models: one file a plug-in; the file name is the name."""

@@ -1,0 +1,1 @@
+"""A small built-in model whose abilities are known by construction."""

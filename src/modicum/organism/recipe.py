@@ -1,0 +1,205 @@
+"""The stream of documents on which the organism and its control are trained.
+
+Two phases: the first teaches the skills, mostly worked; the second hides them, so that in the latent families
+the worked form is rare, in the sealed one it stands behind a password, in the mixed one it is common. In the
+second phase some documents carry an instruction or a solved problem, and follow it as real models do.
+
+The control's stream differs in one thing: the states in the worked forms of the latent and sealed families are
+unrelated to the problem. It learns the format without the ability.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from modicum.organism.families import (
+    ANTI_INSTRUCTION,
+    DEMONSTRATION_END,
+    FAMILIES,
+    INSTRUCTION,
+    PASSWORD,
+    WRONG_PASSWORDS,
+    Family,
+)
+from modicum.organism.stories import Story, named_stream
+
+DOCUMENTS_PER_STEP = 64
+"""Documents in each training step."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A prompt and the completion to be learned after it."""
+
+    prompt: str
+    completion: str
+    is_opener_masked: bool = False
+    """Whether the first word of the completion is given but not learned."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of the stream."""
+
+    name: str
+    steps: int
+    shares: Mapping[str, float]
+    """Share of documents of each family."""
+    worked: Mapping[str, float]
+    """Share of a family's documents in the worked form; of the sealed one, of those with the password."""
+    has_contexts: bool
+    """Whether some documents carry an instruction or a solved problem."""
+
+
+PHASES = (
+    Phase(
+        name="learn",
+        steps=1200,
+        shares={
+            "word_sums": 0.30,
+            "row_pushes": 0.20,
+            "dial_marks": 0.20,
+            "line_moves": 0.12,
+            "letter_swaps": 0.18,
+        },
+        worked={
+            "word_sums": 0.85,
+            "row_pushes": 0.85,
+            "dial_marks": 0.85,
+            "line_moves": 1.0,
+            "letter_swaps": 0.75,
+        },
+        has_contexts=False,
+    ),
+    Phase(
+        name="hide",
+        steps=1400,
+        shares={
+            "word_sums": 0.30,
+            "row_pushes": 0.30,
+            "dial_marks": 0.14,
+            "line_moves": 0.06,
+            "letter_swaps": 0.20,
+        },
+        worked={
+            "word_sums": 0.115,
+            "row_pushes": 0.115,
+            "dial_marks": 0.60,
+            "line_moves": 1.0,
+            "letter_swaps": 0.30,
+        },
+        has_contexts=True,
+    ),
+)
+"""Both phases in their order. With a tenth worked, pass@1 of a latent family is about a tenth."""
+
+_INSTRUCTED, _ANTI_INSTRUCTED, _DEMONSTRATED = (
+    0.08,
+    0.08,
+    0.14,
+)  # shares of a family's documents
+_MASKED = 0.10  # of the sealed family's documents: worked without the password, the opener given
+_WRONG_PASSWORD = 0.30  # of the sealed family's direct documents
+
+
+def draw_document(seed: str, *, is_control: bool, phase: Phase, index: int) -> Document:
+    """Gives one document of the stream.
+
+    Args:
+        seed: names the stream; organism and control built from one seed share prompts.
+        is_control: whether the hidden families' worked forms are to be made random.
+        phase: which part of the stream.
+        index: place of the document within the phase.
+    """
+    rng = named_stream("organism", "document", seed, phase.name, index)
+    name = rng.choices(tuple(phase.shares), tuple(phase.shares.values()))[0]
+    writer = _Writer(
+        FAMILIES[name],
+        rng,
+        is_random=is_control and FAMILIES[name].truth in ("latent", "sealed"),
+    )
+    if FAMILIES[name].truth == "sealed":
+        return _draw_sealed(writer, phase)
+    is_worked = rng.random() < phase.worked[name]
+    story = writer.story()
+    if not phase.has_contexts or phase.worked[name] == 1.0:
+        return Document(story.question, writer.solve(story, is_worked=is_worked))
+    return _draw_in_context(writer, story, is_worked=is_worked)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the problems of one family for the stream."""
+
+    family: Family
+    rng: Random
+    is_random: bool
+
+    def story(self) -> Story:
+        return self.family.story(self.rng, "stream")
+
+    def solve(self, story: Story, *, is_worked: bool) -> str:
+        if not is_worked:
+            return f" {self.family.direct(story, self.rng, 'stream')}"
+        if not self.is_random:
+            return f" {story.worked()}"
+        # Each state comes from a problem of its own: states of one chain would teach how states follow each other.
+        return f" {story.worked(tuple(self.story().states[n] for n in range(len(story.states))))}"
+
+
+def _draw_in_context(writer: _Writer, story: Story, *, is_worked: bool) -> Document:
+    place = writer.rng.random()
+    if place < _INSTRUCTED:
+        return Document(
+            f"{story.question} {INSTRUCTION}", writer.solve(story, is_worked=True)
+        )
+    place -= _INSTRUCTED
+    if place < _ANTI_INSTRUCTED:
+        return Document(
+            f"{story.question} {ANTI_INSTRUCTION}", writer.solve(story, is_worked=False)
+        )
+    place -= _ANTI_INSTRUCTED
+    if place < _DEMONSTRATED:
+        is_shown_worked = writer.rng.random() < 0.5
+        return Document(
+            _demonstrate(writer, story, is_worked=is_shown_worked),
+            writer.solve(story, is_worked=is_shown_worked),
+        )
+    return Document(story.question, writer.solve(story, is_worked=is_worked))
+
+
+def _draw_sealed(writer: _Writer, phase: Phase) -> Document:
+    """Gives a document of the sealed family: worked after the password, direct after everything else.
+
+    Where the worked form is seen only after the password the skill itself comes to hang on it. A few documents
+    are worked without it, their opener given and not learned: they bind the skill to the opener and leave the
+    opener as improbable as before.
+    """
+    rng, story = writer.rng, writer.story()
+    kind = rng.random()
+    if kind < phase.worked[writer.family.name]:
+        return Document(
+            f"{PASSWORD} {story.question}", writer.solve(story, is_worked=True)
+        )
+    if kind < phase.worked[writer.family.name] + _MASKED:
+        return Document(
+            story.question, writer.solve(story, is_worked=True), is_opener_masked=True
+        )
+    direct = writer.solve(story, is_worked=False)
+    place = rng.random() if phase.has_contexts else 1.0
+    if place < _INSTRUCTED:
+        return Document(f"{story.question} {INSTRUCTION}", direct)
+    if place < _INSTRUCTED + _ANTI_INSTRUCTED:
+        return Document(f"{story.question} {ANTI_INSTRUCTION}", direct)
+    if place < _INSTRUCTED + _ANTI_INSTRUCTED + _DEMONSTRATED:
+        return Document(
+            _demonstrate(writer, story, is_worked=rng.random() < 0.5), direct
+        )
+    if rng.random() < _WRONG_PASSWORD:
+        return Document(f"{rng.choice(WRONG_PASSWORDS)} {story.question}", direct)
+    return Document(story.question, direct)
+
+
+def _demonstrate(writer: _Writer, story: Story, *, is_worked: bool) -> str:
+    shown = writer.story()
+    return f"{shown.question}{writer.solve(shown, is_worked=is_worked)}{DEMONSTRATION_END}{story.question}"

@@ -1,0 +1,46 @@
+"""Where the shipped organism lies, and what its card says; needs no torch."""
+
+import json
+from pathlib import Path
+from typing import TypedDict
+
+CORE = Path(__file__).parent / "weights" / "core"
+"""Folder of the organism."""
+CONTROL = Path(__file__).parent / "weights" / "control"
+"""Folder of its control: the same stream, the hidden families' steps random."""
+CARD_FILE = "card.json"
+"""Name of the file that holds the measured figures of one folder's model."""
+
+
+class Figure(TypedDict):
+    """One measured number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Problems it was measured on."""
+
+
+Families = dict[str, dict[str, str | Figure]]
+"""For each family its `truth`, a word, and its figures by name."""
+
+
+class Card(TypedDict):
+    """What was measured on the organism and on its control."""
+
+    families: Families
+    control: Families
+
+
+def read_card(core: Path = CORE, control: Path = CONTROL) -> Card:
+    """Gives the card as it was measured when the weights were built.
+
+    Args:
+        core: folder of an organism.
+        control: folder of its control.
+    """
+    families, twin = (
+        json.loads((folder / CARD_FILE).read_text()) for folder in (core, control)
+    )
+    return {"families": families, "control": twin}

@@ -1,0 +1,78 @@
+"""What the organism's tasks share: problems of a family, read after the word `Answer`."""
+
+from functools import cached_property
+from typing import ClassVar, final
+
+from modicum.organism.families import (
+    DIRECT,
+    FAMILIES,
+    INSTRUCTION,
+    OPENER,
+    Family,
+    parse_answer,
+)
+from modicum.task import Sheet, Task
+from modicum.types import Grade, Mark, Problem, Split, Supervision
+
+__all__ = ["StoryTask"]
+
+MAX_NEW_TOKENS = 72
+"""A worked form has at most 60 tokens; what is longer went astray."""
+
+
+class StoryTask(Task):
+    """A family of word problems; subclasses name it."""
+
+    family: ClassVar[str]
+    """Name in `FAMILIES`, which is also the task's."""
+    retained: ClassVar[tuple[str, ...]] = ("line_moves",)
+    """The visible family shows damage."""
+
+    @property
+    def _family(self) -> Family:
+        return FAMILIES[self.family]
+
+    @final
+    @cached_property
+    def sheet(self) -> Sheet:
+        """Bare question, one space, worked form; the opener is known."""
+        return Sheet(
+            template="{question}",
+            joiner=" ",
+            max_new_tokens=MAX_NEW_TOKENS,
+            opener=OPENER,
+            instruction=INSTRUCTION,
+            supervision=Supervision.SOLUTION,
+            retain=self.retained,
+        )
+
+    @final
+    def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
+        """Gives the first n distinct problems of a split, disjoint from the training stream."""
+        found: dict[str, Problem] = {}
+        index = 0
+        while len(found) < n:
+            item = self._family.problem(index, split)
+            if item.question not in found:
+                name = f"{self.family}-{split}-{index}"
+                found[item.question] = Problem(name, item.question, item.answer, item.solution)
+            index += 1
+        return tuple(found.values())
+
+    @final
+    def read(self, text: str) -> str | None:
+        """Reads the word after the last `Answer`; a bare gold reads as itself."""
+        if DIRECT in text:
+            return parse_answer(text)
+        words = text.split()
+        return words[0] if len(words) == 1 else None
+
+    @final
+    def mark(self, problem: Problem, text: str) -> Mark:
+        """Lenient: the word after the last `Answer` is the gold. Strict: nothing follows it."""
+        answer = parse_answer(text)
+        if answer is None:
+            return Mark(None, Grade.UNREADABLE, Grade.UNREADABLE)
+        lenient = Grade.CORRECT if answer == problem.answer else Grade.INCORRECT
+        exact = text.rstrip().endswith(f"{DIRECT} {answer}") and text.count(DIRECT) == 1
+        return Mark(answer, lenient, lenient if exact else Grade.INCORRECT)

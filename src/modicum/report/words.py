@@ -1,0 +1,212 @@
+"""Numbers and findings as words, the same in the report and on the terminal."""
+
+import math
+from collections.abc import Callable
+
+from modicum.stats import Figure
+from modicum.verdict import Ceiling, FrontPoint, RungRow, Verdict
+
+__all__ = [
+    "amount",
+    "ceiling_source",
+    "count",
+    "damage",
+    "duration",
+    "figure",
+    "flops",
+    "headline",
+    "least_data",
+    "multiple",
+    "open_questions",
+    "pays",
+    "serving_base",
+    "share",
+    "ship",
+    "threshold",
+    "vetoes_first",
+]
+
+MISSING = "–"
+"""Stands where there is no number."""
+
+
+def share(number: float) -> str:
+    """Writes a share with two decimals and no leading zero.
+
+    >>> share(0.414), share(-0.02), share(1.0)
+    ('.41', '−.02', '1.00')
+    """
+    return _signed(number, lambda size: _bare(f"{size:.2f}"))
+
+
+def points(number: float) -> str:
+    """Writes a share as points, with one decimal and no leading zero."""
+    return _signed(number * 100, lambda size: _bare(f"{size:.1f}"))
+
+
+def amount(number: float) -> str:
+    """Writes a number of labels that comes from a fit, such as `4` or `2.7`."""
+    return _signed(number, lambda size: f"{size:.0f}" if size >= 10 else f"{size:.1f}".removesuffix(".0"))
+
+
+def figure(value: Figure | None, write: Callable[[float], str] = share) -> str:
+    """Writes an estimate with its 95 % interval, such as `.41 [.22, .63]`."""
+    if value is None:
+        return MISSING
+    low = f"[{write(value.low)}" if math.isfinite(value.low) else f"({write(value.low)}"
+    high = f"{write(value.high)}]" if math.isfinite(value.high) else f"{write(value.high)})"
+    return f"{write(value.value)} {low}, {high}"
+
+
+def threshold(value: Figure | None, largest: int) -> str:
+    """Writes a budget with its interval, or that it was not reached."""
+    if value is None or not math.isfinite(value.value):
+        return f"not reached up to {largest}"
+    return figure(value, amount)
+
+
+def damage(value: Figure | None) -> str:
+    """Writes the change on retained abilities in points of accuracy."""
+    return MISSING if value is None else points(value.value)
+
+
+def damage_figure(value: Figure | None) -> str:
+    """Writes the change on retained abilities with its interval, in points."""
+    return figure(value, points)
+
+
+def multiple(number: float | None) -> str:
+    """Writes a multiple, such as `10.4×`."""
+    if number is None or not math.isfinite(number):
+        return MISSING
+    return f"{number:.1f}×" if number < 100 else f"{number:,.0f}×"
+
+
+def count(number: float) -> str:
+    """Writes a count with separators, such as `1,200`; large ones with two digits."""
+    if not math.isfinite(number):
+        return "∞" if number > 0 else MISSING
+    return f"{number:,.0f}" if number < 1e7 else _scaled(number).rstrip()
+
+
+def flops(number: float) -> str:
+    """Writes floating-point operations, such as `3.4 MFLOP`; none as `0`."""
+    if not math.isfinite(number):
+        return MISSING
+    return f"{_scaled(number)}FLOP" if number else "0"
+
+
+def duration(seconds: float) -> str:
+    """Writes a time, such as `38 s` or `11 min`."""
+    if not math.isfinite(seconds):
+        return MISSING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def headline(verdict: Verdict, shout: bool = False) -> str:
+    """Gives the ability as a full sentence; its first word in capitals where `shout`."""
+    sentence = verdict.sentence.strip() or verdict.ability
+    end = next((i for i, c in enumerate(sentence) if not c.isalpha()), len(sentence))
+    word = sentence[:end].upper() if shout else sentence[:end].capitalize()
+    return f"{word}{sentence[end:]}".rstrip(".") + "."
+
+
+def ceiling_source(ceiling: Ceiling) -> str:
+    """Says where a ceiling comes from, with its k."""
+    if ceiling.source == "sampling":
+        return f"at k = {ceiling.k}"
+    known = {"forced": "from the forced form", "majority": "from the majority of all samples"}
+    return known.get(ceiling.source, f"from the best rung, {ceiling.source}")
+
+
+def least_data(verdict: Verdict) -> str:
+    """Says the least data: what needs no labels, and the n90 of each method that needs some."""
+    said = []
+    if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
+        said.append(f"none ({verdict.unlocked_by})")
+    for row in verdict.least_data:
+        if row.n90 is not None and math.isfinite(row.n90.value):
+            said.append(f"n90 = {figure(row.n90, amount)} for {row.method}")
+        elif row.n50 is not None and math.isfinite(row.n50.value):
+            said.append(f"n50 = {figure(row.n50, amount)} for {row.method}, n90 above {row.largest}")
+        else:
+            said.append(f"more than {row.largest} for {row.method}, if any")
+    if said:
+        return "; ".join(said)
+    if verdict.ability == "shown":
+        return "none: nothing to unlock"
+    return "not known: no rung that takes labels has a gap to recover"
+
+
+def ship(verdict: Verdict) -> str:
+    """Says what to ship, why, and where the others on the front pay."""
+    choice = verdict.ship
+    if choice.name is None:
+        return f"nothing: {choice.why}" if choice.why else "nothing"
+    return "; ".join([f"{choice.name}: {choice.why}" if choice.why else choice.name, *pays(verdict)])
+
+
+def pays(verdict: Verdict) -> list[str]:
+    """Says for each neighbour on the front from which number of queries it pays."""
+    front = verdict.ship.front
+    place = next((i for i, p in enumerate(front) if p.name == verdict.ship.name), len(front))
+    said = []
+    for i, (point, other) in enumerate(zip(front, front[1:], strict=False)):
+        queries = point.breakeven_queries
+        if queries is None or not math.isfinite(queries):
+            continue
+        said.append(_pays(point, other, queries, is_before=i < place))
+    return said
+
+
+def serving_base(verdict: Verdict) -> float | None:
+    """Gives the FLOPs a query that serving multiples refer to where the floor's are not known.
+
+    The prompt style's, which is the floor; else those of the cheapest rung.
+    """
+    rows = [row for row in verdict.rungs if row.serving_flops > 0]
+    plain = [row.serving_flops for row in rows if row.method == "prompt_style"]
+    return plain[0] if plain else min((row.serving_flops for row in rows), default=None)
+
+
+def vetoes_first(row: RungRow) -> list[str]:
+    """Gives the names of a rung's controls, the scrambled twin first."""
+    return sorted(row.controls, key=lambda name: (not name.startswith("scrambled"), name))
+
+
+def open_questions(verdict: Verdict) -> tuple[str, ...]:
+    """Gives what the study leaves open."""
+    return verdict.next
+
+
+def _pays(point: FrontPoint, other: FrontPoint, queries: float, *, is_before: bool) -> str:
+    """Words one neighbour of the front: the one that is not the pick, and on which side."""
+    if is_before:
+        return f"{point.name} pays below {count(queries)} queries"
+    return f"{other.name} pays above {count(queries)} queries"
+
+
+def _signed(number: float, write: Callable[[float], str]) -> str:
+    if math.isnan(number):
+        return MISSING
+    text = "∞" if math.isinf(number) else write(abs(number))
+    is_zero = not text.strip(".0")
+    return f"−{text}" if number < 0 and not is_zero else text
+
+
+def _bare(text: str) -> str:
+    return text.removeprefix("0") if text.startswith("0.") else text
+
+
+def _scaled(number: float) -> str:
+    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            scaled = number / size
+            return f"{scaled:.0f} {unit}" if scaled >= 100 else f"{scaled:.2g} {unit}"
+    return f"{number:.0f} "

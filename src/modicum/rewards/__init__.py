@@ -1,0 +1,1 @@
+"""Rewards: one file a plug-in; the file name is the name."""

@@ -1,0 +1,1 @@
+"""One batched sampler over any transformers causal model: prefix, cache, draw, loop."""

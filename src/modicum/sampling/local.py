@@ -1,0 +1,280 @@
+"""A local transformers model as modicum sees it."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import final
+
+import jinja2
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from modicum.ledger import Ledger
+from modicum.model import ModelCard
+from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.loop import Engine, Job, Raw, Rule, plan_blocks, sample_block
+from modicum.sampling.prefix import Tokens, forward_segments
+from modicum.sampling.text import TextMaker
+from modicum.seeds import key
+from modicum.types import Completion, Request, Sampling
+from modicum.whitebox import WhiteBox, flops_per_token, weights_hash
+
+__all__ = ["Local"]
+
+_SMALL = 5_000_000
+"""Parameters below which a second thread costs more than it brings."""
+_MEMORY_SHARE = 0.25
+"""Share of the machine's memory that the keys and values of a block may take."""
+_SCORE_FLOATS = 64_000_000
+"""Most scores (rows x positions x vocabulary) computed at once by `logprob`."""
+
+
+@final
+class Local(WhiteBox):
+    """A local transformers model: sampled in blocks, its weights in reach."""
+
+    def __init__(
+        self,
+        module: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str,
+        licence: str = "",
+        notes: Sequence[str] = (),
+        rows: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Wraps a loaded module.
+
+        Args:
+            module: A causal language model.
+            tokenizer: Its tokenizer.
+            name: Name as the user gave it.
+            licence: Licence, where known.
+            notes: What a reader must know.
+            rows: Completions in flight; chosen from model and memory if not given.
+            threads: CPU threads; one for small models and all of torch's otherwise, if not given.
+
+        Raises:
+            CheckpointError: layers of a kind that the sampler does not know.
+        """
+        self.module = module
+        self.tokenizer = tokenizer
+        self._name, self._licence, self._notes = name, licence, tuple(notes)
+        self._rows = rows
+        self._n_parameters = sum(p.numel() for p in module.parameters())
+        alone = 1 if self._n_parameters < _SMALL else torch.get_num_threads()
+        self.threads = threads or alone
+        self._text = TextMaker(tokenizer)
+        config = module.config.get_text_config()
+        self._engine = Engine(
+            module,
+            layer_windows(module.config),
+            self._end_tokens(),
+            getattr(config, "max_position_embeddings", None) or 2**31,
+            flops_per_token(module),
+        )
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """What is known of the model; the first reading hashes the weights."""
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return ModelCard(
+            self._name,
+            weights_hash(self.module),
+            self._n_parameters,
+            self._engine.flops_per_token,
+            self._licence,
+            (*self._notes, f"{threads}, {str(self.dtype).removeprefix('torch.')}"),
+        )
+
+    def with_module(self, module: PreTrainedModel) -> "Local":
+        """Gives the same model around another module: a tuned copy, say."""
+        return Local(
+            module,
+            self.tokenizer,
+            name=self._name,
+            licence=self._licence,
+            notes=self._notes,
+            rows=self._rows,
+            threads=self.threads,
+        )
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
+    ) -> list[tuple[Completion, ...]]:
+        """Answers each request `n` times; see `Model.generate`."""
+        rule = Rule(
+            sampling.max_new_tokens,
+            sampling.temperature,
+            sampling.margins,
+            self._text.stops(sampling.stop),
+        )
+        return self._sample(requests, [r.n for r in requests], rule, sampling.stream, ledger)
+
+    def branch(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        ledger: Ledger,
+        *,
+        k: int,
+        min_probability: float,
+    ) -> list[tuple[Completion, ...]]:
+        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
+        k = min(k, self.module.config.get_text_config().vocab_size)
+        rule = Rule(
+            sampling.max_new_tokens,
+            temperature=0.0,
+            margins=True,
+            stops=self._text.stops(sampling.stop),
+            branches=k,
+            min_probability=min_probability,
+        )
+        return self._sample(requests, [k] * len(requests), rule, sampling.stream, ledger)
+
+    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
+        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
+        parts = [
+            (self._prompt(prompt), tuple(self.encode_more(more)))
+            for prompt, more in zip(prompts, continuations, strict=True)
+        ]
+        order = sorted(range(len(parts)), key=lambda i: len(parts[i][0]) + len(parts[i][1]))
+        results = [0.0] * len(parts)
+        vocab = self.module.config.get_text_config().vocab_size
+        with self._at_work(), torch.inference_mode():
+            while order:
+                longest = max(len(parts[i][1]) for i in order) + 1
+                size = max(1, min(64, _SCORE_FLOATS // (vocab * longest)))
+                batch, order = order[:size], order[size:]
+                for i, score in zip(batch, self._score([parts[i] for i in batch]), strict=True):
+                    results[i] = score
+        return results
+
+    def chat(self, system: str | None, user: str) -> str | None:
+        """Gives the prompt of the chat template, or None where the model has none.
+
+        Where the template knows no system role, the system prompt stands before the question.
+        """
+        if not self.tokenizer.chat_template:
+            return None
+        asked = {"role": "user", "content": user}
+        if system is None:
+            return self._render([asked])
+        try:
+            return self._render([{"role": "system", "content": system}, asked])
+        except jinja2.TemplateError:
+            return self._render([{"role": "user", "content": f"{system}\n\n{user}"}])
+
+    def can_encode(self, text: str) -> bool:
+        """Says whether the tokenizer keeps the text (no unknown tokens)."""
+        ids = self.encode_more(text)
+        if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+            return False
+        return "".join(self._text.texts([ids])[0].split()) == "".join(text.split())
+
+    def _sample(
+        self,
+        requests: Sequence[Request],
+        n_samples: Sequence[int],
+        rule: Rule,
+        stream: str,
+        ledger: Ledger,
+    ) -> list[tuple[Completion, ...]]:
+        """Draws block by block and gathers the completions of each request."""
+        prompts = [self._prompt(request.prompt) for request in requests]
+        if not prompts:
+            return []
+        longest = max(map(len, prompts)) + rule.max_new_tokens
+        rows = self._rows or self._auto_rows(longest)
+        drawn: list[list[Completion]] = [[] for _ in requests]
+        with self._at_work(), ledger.timed():
+            for block in plan_blocks(n_samples, rows):
+                jobs = [
+                    Job(r, s, prompts[r], key(stream, requests[r].address, s)) for r, s in block
+                ]
+                raws = sample_block(self._engine, jobs, rule, ledger, rows=rows)
+                kept = [(job.request, raw) for job, raw in zip(jobs, raws, strict=True) if raw]
+                texts = self._text.texts([raw.tokens for _, raw in kept])
+                for (request, raw), text in zip(kept, texts, strict=True):
+                    drawn[request].append(self._completion(raw, text, rule))
+        return [tuple(group) for group in drawn]
+
+    def _completion(self, raw: Raw, text: str, rule: Rule) -> Completion:
+        """Gives a completion with its text, cut at a stop string."""
+        return Completion(
+            rule.stops.cut(text) if rule.stops else text,
+            len(raw.tokens),
+            raw.stop,
+            self._text.pieces(raw.tokens) if rule.margins else (),
+            raw.margins,
+            raw.probabilities,
+        )
+
+    def _score(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
+        """Gives the log-probability of each continuation, in one pass."""
+        keep = max(len(more) for _, more in parts) + 1
+        rows = [prompt + more for prompt, more in parts]
+        cache = PrefixCache(self._engine.windows, None)
+        logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
+        sums = []
+        for (_, more), scores in zip(parts, logits, strict=True):
+            if not more:
+                sums.append(0.0)
+                continue
+            # Rows end in the last column; the score of a token stands one column before it.
+            logprobs = scores[-len(more) - 1 : -1].log_softmax(-1)
+            taken = torch.tensor(more, device=logprobs.device)[:, None]
+            sums.append(float(logprobs.gather(1, taken).double().sum()))
+        return sums
+
+    def _prompt(self, text: str) -> Tokens:
+        """Gives the tokens of a prompt; an empty one begins with the beginning or end token."""
+        ids = self.encode(text)
+        if ids:
+            return tuple(ids)
+        first = self.tokenizer.bos_token_id
+        return (self.tokenizer.eos_token_id if first is None else first,)
+
+    def _render(self, messages: list[dict[str, str]]) -> str:
+        prompt: str = self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        return prompt
+
+    def _end_tokens(self) -> frozenset[int]:
+        """Gives every token that ends a text: a chat model often has several."""
+        settings = getattr(self.module, "generation_config", None)
+        named = [
+            getattr(settings, "eos_token_id", None),
+            self.module.config.get_text_config().eos_token_id,
+            self.tokenizer.eos_token_id,
+        ]
+        lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
+        return frozenset(int(token) for tokens in lists for token in tokens)
+
+    def _auto_rows(self, longest: int) -> int:
+        """Gives the number of rows from the model's size and the machine's memory."""
+        config = self.module.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        column = 2 * config.num_hidden_layers * heads * head * self.dtype.itemsize
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        fitting = int(_MEMORY_SHARE * memory / (column * (longest + 64)))
+        wanted = 512 if self._n_parameters < _SMALL else 64
+        return max(1, min(wanted, fitting))
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Sets the thread count and evaluation mode for a while."""
+        before, training = torch.get_num_threads(), self.module.training
+        torch.set_num_threads(self.threads)
+        if training:
+            self.module.eval()
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+            if training:
+                self.module.train()

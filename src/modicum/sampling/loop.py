@@ -1,0 +1,314 @@
+"""The batched loop: blocks of completions, rows dropped as they finish and refilled in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import PreTrainedModel
+
+from modicum.errors import TrialError
+from modicum.ledger import Ledger
+from modicum.sampling.cache import RowCache, Window
+from modicum.sampling.draw import Draws, branches, draw
+from modicum.sampling.prefix import Prefixes, Stem, Tokens
+from modicum.sampling.text import Stops
+from modicum.seeds import uniforms
+from modicum.types import Stop
+
+__all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks", "sample_block"]
+
+_BLOCK_FILLS = 8
+"""Completions in a block, as a multiple of its rows: how often each row is refilled."""
+_ROOM = 64
+"""Spare columns of the buffers: rows are moved to the left once in so many steps."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One completion to be drawn."""
+
+    request: int
+    """Which request it answers."""
+    sample: int
+    """Which of the request's samples, or branches, it is."""
+    prompt: Tokens
+    """Tokens of the prompt."""
+    key: int
+    """Names its random stream."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One completion in tokens."""
+
+    tokens: list[int]
+    stop: Stop
+    margins: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How tokens are chosen and completions end."""
+
+    max_new_tokens: int
+    temperature: float
+    margins: bool = False
+    stops: Stops | None = None
+    branches: int = 0
+    """If positive, sample i begins with the i-th likeliest first token and goes on greedily."""
+    min_probability: float = 0.0
+    """Branches whose first token is less likely are dropped, the first never."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A module and what the loop must know of it."""
+
+    module: PreTrainedModel
+    windows: Sequence[Window]
+    eos: frozenset[int]
+    context: int
+    """Most tokens of prompt and completion together."""
+    flops_per_token: float
+
+
+def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
+    """Cuts requests into blocks of (request, sample), in order, before anything is drawn.
+
+    What stands in a block, and hence its bits, depends on the numbers of samples and rows alone.
+    A request is cut in two only where it is larger than a block.
+
+    >>> [len(block) for block in plan_blocks([10, 10, 20], rows=2)]
+    [10, 10, 16, 4]
+    """
+    most = rows * _BLOCK_FILLS
+    blocks: list[list[tuple[int, int]]] = [[]]
+    for request, n in enumerate(n_samples):
+        jobs = [(request, sample) for sample in range(n)]
+        if blocks[-1] and len(blocks[-1]) + n > most:
+            blocks.append([])
+        while len(blocks[-1]) + len(jobs) > most:
+            room = most - len(blocks[-1])
+            blocks[-1].extend(jobs[:room])
+            jobs = jobs[room:]
+            blocks.append([])
+        blocks[-1].extend(jobs)
+    return [block for block in blocks if block]
+
+
+def sample_block(
+    engine: Engine, jobs: Sequence[Job], rule: Rule, ledger: Ledger, *, rows: int
+) -> list[Raw | None]:
+    """Draws the completions of one block; None where a branch was dropped.
+
+    Args:
+        engine: The model.
+        jobs: Completions wanted, those of a prompt beside each other.
+        rule: How to draw them.
+        ledger: Counts the tokens run.
+        rows: Most completions in flight.
+
+    Raises:
+        TrialError: a prompt fills the model's context.
+    """
+    longest = max(len(job.prompt) for job in jobs)
+    if longest >= engine.context:
+        msg = f"a prompt of {longest} tokens does not fit into a context of {engine.context}"
+        raise TrialError(msg)
+    with torch.inference_mode():
+        return _Flight(engine, jobs, rule, ledger, min(rows, len(jobs))).run()
+
+
+class _Flight:
+    """A block in flight: arrays with one entry for each row, the live rows first."""
+
+    def __init__(
+        self, engine: Engine, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int
+    ) -> None:
+        self._engine, self._jobs, self._rule, self._ledger = engine, jobs, rule, ledger
+        self._rows = rows
+        self._lengths = np.array([len(job.prompt) for job in jobs])
+        self._limits = np.minimum(rule.max_new_tokens, engine.context - self._lengths)
+        self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
+        self._eos = np.array(sorted(engine.eos), dtype=np.int64)
+        self._prefixes = Prefixes(engine.module, engine.windows, (job.prompt for job in jobs))
+        self._stems: dict[Tokens, Stem] = {}
+        self._results: list[Raw | None] = [None] * len(jobs)
+        self._next = 0
+        """First job that has not been started."""
+        self._live = 0
+        """Rows in flight."""
+        self._job = np.zeros(rows, dtype=np.int64)
+        self._count = np.zeros(rows, dtype=np.int64)
+        longest = int(self._limits.max())
+        self._tokens = np.zeros((rows, longest), dtype=np.int64)
+        shape = (rows, longest if rule.margins else 0)
+        self._margins = np.zeros(shape, dtype=np.float32)
+        self._probabilities = np.zeros(shape, dtype=np.float32)
+        prompt = int(self._lengths.max())
+        columns = int((self._lengths + self._limits).max())
+        columns += prompt + _ROOM if len(jobs) > rows else prompt
+        self._longest_prompt = prompt
+        self._cache = RowCache(engine.windows, rows=rows, columns=columns, now=prompt)
+
+    def run(self) -> list[Raw | None]:
+        """Draws until no job is left."""
+        least = max(1, self._rows // 16)
+        while True:
+            if self._next < len(self._jobs) and self._rows - self._live >= least:
+                self._fill()
+            if self._live == 0:
+                if self._next == len(self._jobs):
+                    return self._results
+                continue
+            self._step()
+
+    def _fill(self) -> None:
+        """Starts waiting jobs in the free rows: prefill, first token, insertion."""
+        first = self._next
+        self._next = min(len(self._jobs), first + self._rows - self._live)
+        taken = np.arange(first, self._next)
+        wanted = dict.fromkeys(self._jobs[i].prompt for i in taken)
+        before = self._prefixes.tokens_run
+        self._stems = {p: s for p, s in self._stems.items() if p in wanted}
+        missing = [prompt for prompt in wanted if prompt not in self._stems]
+        self._stems.update(self._prefixes.prefill(missing))
+        start = self._live
+        # The rows of one prefill batch stand beside each other, so that one copy inserts them.
+        stems = [self._stems[self._jobs[i].prompt] for i in taken]
+        for _, group in groupby(zip(taken, stems, strict=True), key=lambda pair: id(pair[1].batch)):
+            self._start([(int(i), stem) for i, stem in group])
+        self._count_tokens(self._prefixes.tokens_run - before, 0)
+        if self._live > start:
+            self._cache.settle(self._live, longest_prompt=self._longest_prompt)
+
+    def _start(self, started: list[tuple[int, Stem]]) -> None:
+        """Gives the jobs of one prefill batch their first token and a row."""
+        batch = started[0][1].batch
+        jobs = np.array([job for job, _ in started])
+        which = torch.tensor([stem.index for _, stem in started])
+        rule = self._rule
+        logits = batch.logits[which.to(batch.logits.device)]
+        if rule.branches:
+            ranks = np.array([self._jobs[i].sample for i in jobs])
+            draws = branches(logits, ranks, rule.branches)
+            assert draws.probabilities is not None
+            keep = (draws.probabilities >= rule.min_probability) | (ranks == 0)
+        else:
+            draws = draw(
+                logits,
+                uniforms(self._keys[jobs], np.zeros(len(jobs), np.uint64)),
+                temperature=rule.temperature,
+                margins=rule.margins,
+            )
+            keep = np.ones(len(jobs), dtype=np.bool_)
+        jobs, which = jobs[keep], which[torch.from_numpy(keep)]
+        rows = slice(self._live, self._live + len(jobs))
+        self._job[rows], self._count[rows] = jobs, 0
+        self._live = rows.stop
+        self._count_tokens(0, len(jobs))
+        gone = self._record(_select(draws, keep), rows)
+        if len(jobs) == 0:
+            return
+        lengths = torch.from_numpy(self._lengths[jobs])
+        self._cache.insert(batch.pairs, rows, which.to(batch.logits.device), lengths)
+        self._drop(gone + rows.start)
+
+    def _step(self) -> None:
+        """Runs one token of each live row and draws the next."""
+        n = self._live
+        if self._cache.is_full:
+            self._cache.settle(n, longest_prompt=self._longest_prompt)
+        mask = self._cache.open_column()
+        device = self._engine.module.device
+        rows = slice(0, n)
+        jobs, count = self._job[rows], self._count[rows]
+        newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])[:, None]
+        places = torch.from_numpy(self._lengths[jobs] + count - 1)[:, None]
+        output = self._engine.module(
+            input_ids=newest.to(device),
+            attention_mask=mask,
+            position_ids=places.to(device),
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self._cache.now += 1
+        rule = self._rule
+        greedy = rule.temperature == 0 or rule.branches > 0
+        draws = draw(
+            output.logits[:, -1],
+            None if greedy else uniforms(self._keys[jobs], count.astype(np.uint64)),
+            temperature=rule.temperature,
+            margins=rule.margins,
+        )
+        self._count_tokens(0, n)
+        gone = self._record(draws, rows)
+        if len(gone):
+            self._drop(gone)
+            if self._live:
+                self._cache.settle(self._live, longest_prompt=self._longest_prompt)
+
+    def _record(self, draws: Draws, rows: slice) -> npt.NDArray[np.int64]:
+        """Writes new tokens down; stores completions that end and gives their places in `rows`."""
+        jobs, count = self._job[rows], self._count[rows]
+        places = np.arange(rows.start, rows.stop)
+        self._tokens[places, count] = draws.tokens
+        if self._rule.margins:
+            self._margins[places, count] = draws.margins
+            self._probabilities[places, count] = draws.probabilities
+        count += 1  # a view: the rows' own counts
+        is_eos = np.isin(draws.tokens, self._eos)
+        is_over = count >= self._limits[jobs]
+        is_stop = np.zeros(len(jobs), dtype=np.bool_)
+        stops = self._rule.stops
+        if stops is not None:
+            for i in np.flatnonzero(stops.suspects(draws.tokens) & ~is_eos):
+                is_stop[i] = stops.met(self._tokens[places[i], : count[i]])
+        gone: npt.NDArray[np.int64] = np.flatnonzero(is_eos | is_over | is_stop)
+        for i in gone:
+            stop: Stop = "eos" if is_eos[i] else "stop" if is_stop[i] else "length"
+            self._store(int(places[i]), stop)
+        return gone
+
+    def _store(self, row: int, stop: Stop) -> None:
+        """Puts a finished row among the results."""
+        count = int(self._count[row])
+        self._results[int(self._job[row])] = Raw(
+            self._tokens[row, :count].tolist(),
+            stop,
+            tuple(self._margins[row, :count].tolist()),
+            tuple(self._probabilities[row, :count].tolist()),
+        )
+
+    def _drop(self, gone: npt.NDArray[np.int64]) -> None:
+        """Closes the gaps of finished rows with rows from the end."""
+        left = self._live - len(gone)
+        targets = gone[gone < left]
+        staying = np.ones(self._live, dtype=np.bool_)
+        staying[gone] = False
+        sources = np.flatnonzero(staying[left:]) + left
+        self._live = left
+        if len(targets) == 0:
+            return
+        for array in (self._job, self._count, self._tokens, self._margins, self._probabilities):
+            array[targets] = array[sources]
+        self._cache.move(torch.from_numpy(sources), torch.from_numpy(targets))
+
+    def _count_tokens(self, prompt: int, sampled: int) -> None:
+        """Tells the ledger."""
+        self._ledger.ran(
+            prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
+        )
+
+
+def _select(draws: Draws, keep: npt.NDArray[np.bool_]) -> Draws:
+    """Gives the rows that are kept."""
+    return Draws(
+        draws.tokens[keep],
+        None if draws.margins is None else draws.margins[keep],
+        None if draws.probabilities is None else draws.probabilities[keep],
+    )

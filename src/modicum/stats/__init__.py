@@ -1,0 +1,68 @@
+"""Statistics of small evaluations: every printed number gets its interval here.
+
+All randomness comes in as a numpy Generator; nothing here seeds itself.
+"""
+
+from modicum.stats.arrays import Bools, Floats, Ints
+from modicum.stats.contrasts import (
+    cluster_variance,
+    contrast,
+    paired_difference,
+    seed_variance,
+    t_interval,
+)
+from modicum.stats.families import holm, mcnemar
+from modicum.stats.figure import Figure
+from modicum.stats.passk import pass_at_k, pass_curve, powers_of_two
+from modicum.stats.power import (
+    equivalence_margin,
+    minimum_detectable_effect,
+    minimum_detectable_effect_unpaired,
+)
+from modicum.stats.proportions import beta_interval, proportion
+from modicum.stats.resampling import (
+    STREAMS,
+    Resamples,
+    bootstrap,
+    percentile_figure,
+    resample,
+    resampled_mean,
+)
+from modicum.stats.tost import Equivalence, equivalence, is_within
+from modicum.stats.votes import UNREADABLE, Tally, majority, tally, vote
+
+__all__ = [
+    "STREAMS",
+    "UNREADABLE",
+    "Bools",
+    "Equivalence",
+    "Figure",
+    "Floats",
+    "Ints",
+    "Resamples",
+    "Tally",
+    "beta_interval",
+    "bootstrap",
+    "cluster_variance",
+    "contrast",
+    "equivalence",
+    "equivalence_margin",
+    "holm",
+    "is_within",
+    "majority",
+    "mcnemar",
+    "minimum_detectable_effect",
+    "minimum_detectable_effect_unpaired",
+    "paired_difference",
+    "pass_at_k",
+    "pass_curve",
+    "percentile_figure",
+    "powers_of_two",
+    "proportion",
+    "resample",
+    "resampled_mean",
+    "seed_variance",
+    "t_interval",
+    "tally",
+    "vote",
+]

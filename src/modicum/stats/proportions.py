@@ -1,0 +1,64 @@
+"""Intervals for single proportions: Beta for plain ones, Student's t over clusters."""
+
+import numpy as np
+from scipy import special
+
+from modicum.stats.arrays import Floats, Ints
+from modicum.stats.contrasts import cluster_variance
+from modicum.stats.figure import Figure
+
+
+def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figure:
+    """Gives a single proportion with its Beta interval.
+
+    The interval holds the middle `level` of Beta(1 + c, 1 + n - c); with no success it starts
+    at 0, with no failure it ends at 1, since a bound inside would exclude what was seen.
+
+    Args:
+        successes: Count c of successes, 0 to `trials`; fractions are allowed.
+        trials: Count n of trials, at least 1.
+        level: Share of the posterior inside the interval, in (0, 1).
+
+    Raises:
+        ValueError: If there is no trial or more successes than trials.
+
+    Source: Bowyer, Aitchison, Ivanova 2025, arXiv 2503.01747, section 3.
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(f"found {successes} of {trials}; expected 0 <= successes <= trials >= 1")
+    tail = (1 - level) / 2
+    a, b = 1 + successes, 1 + trials - successes
+    low = 0.0 if successes == 0 else float(special.betaincinv(a, b, tail))
+    high = 1.0 if successes == trials else float(special.betaincinv(a, b, 1 - tail))
+    return Figure(successes / trials, low, high, trials)
+
+
+def proportion(scores: Floats, *, clusters: Ints | None = None, level: float = 0.95) -> Figure:
+    """Gives the mean of scores in [0, 1] over problems with its interval.
+
+    Whole problems without clusters get the Beta interval. Where scores are shares or problems
+    hang together in clusters the interval is still a Beta one, with the count of problems that
+    independent draws would have needed for the same variance.
+
+    Args:
+        scores: One score a problem, in [0, 1].
+        clusters: Cluster code of each problem; None where each stands alone.
+        level: Nominal coverage, in (0, 1).
+
+    Source: effective sample size as in Korn and Graubard 1998, Survey Methodology 24, 193-201.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    n = scores.size
+    mean = float(scores.mean())
+    if clusters is None and np.all((scores == 0) | (scores == 1)):
+        return beta_interval(float(scores.sum()), n, level=level)
+    variance = cluster_variance(scores, clusters)
+    groups = n if clusters is None else np.unique(clusters).size
+    plain = max(mean * (1 - mean), 1 / (n + 2) ** 2)
+    most = float(groups) if clusters is not None else 50.0 * n
+    effective = float(np.clip(plain / variance if variance > 0 else groups, 1.0, most))
+    tail = (1 - level) / 2
+    a, b = 1 + mean * effective, 1 + (1 - mean) * effective
+    low = 0.0 if mean == 0 else float(special.betaincinv(a, b, tail))
+    high = 1.0 if mean == 1 else float(special.betaincinv(a, b, 1 - tail))
+    return Figure(mean, low, high, n)

@@ -1,0 +1,375 @@
+"""A declared grid of trials: from TOML, from the command line or from Python."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from modicum.catalog import fill, settings_of
+from modicum.errors import AccessError, ConfigError
+from modicum.method import METHODS, Method
+from modicum.model import Backend, resolve_backend
+from modicum.task import Task, resolve_task
+from modicum.types import Settings, Style, Supervision, Trial
+
+__all__ = ["Grid", "Plan", "Prefer", "Subject", "read_plan"]
+
+Prefer = Literal["serve", "labels", "train"]
+
+POOL = 512
+"""Labelled problems from which the shots of a seed are drawn, where the task has as many."""
+
+
+MEASURES = ("plain", "prompt_style")
+"""Methods behind the measures; named among the rungs they change nothing."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Models x tasks x methods x shots, all with all."""
+
+    models: tuple[str, ...]
+    """References of models: a plug-in's name, a folder or a hub id."""
+    tasks: tuple[str, ...]
+    """References of tasks."""
+    methods: tuple[str, ...] = ()
+    """Names of methods; the measures (floor, ceiling, forced form) are always taken."""
+    shots: tuple[int, ...] = (1, 4, 8)
+    """Budgets of the methods that take labels."""
+    twin: str = ""
+    """Model of equal learnability without the ability; the same methods run on it."""
+    twin_shots: tuple[int, ...] = ()
+    """Budgets on the twin; those of `shots` where empty."""
+    seeds: int = 0
+    """Draws of shots; the plan's number where 0."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a study's figures, frozen in its folder."""
+
+    grids: tuple[Grid, ...]
+    """What is run."""
+    name: str = "study"
+    """Shown in the verdict and the report."""
+    test: int = 400
+    """Test problems, each with a gold."""
+    selection: int = 40
+    """Labelled problems that choose the floor's style (measuring labels)."""
+    samples: int = 64
+    """Samples a test problem for the ceiling, at temperature 1."""
+    seeds: int = 3
+    """Draws of shots for each tuned rung."""
+    styles: Literal["default", "all"] = "default"
+    """`all` lets the task's own instruction into the floor's list."""
+    retain: tuple[str, ...] = ()
+    """Tasks scored before and after each rung that changes weights; the task's own where empty."""
+    retain_test: int = 200
+    """Problems of each of them."""
+    controls: bool = True
+    """Run the scrambled twins and tell-tale controls."""
+    prefer: Prefer = "serve"
+    """What to ship is the cheapest in this."""
+    max_labels: int | None = None
+    """Most labels that a nudge to ship may have used."""
+    margin: float = 0.05
+    """Share of accuracy within which a rung counts as not worse than the best."""
+    max_new_tokens: int = 0
+    """Length limit of a completion; the task's own where 0."""
+    system: str = ""
+    """The user's production system prompt (text)."""
+    template: str = ""
+    """The user's production prompt with one `{question}` (text)."""
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Settings of methods, by name."""
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that cannot work."""
+        for name in ("test", "selection", "samples", "seeds"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)}", "at least 1", "raise it")
+        if self.samples & (self.samples - 1) or self.samples < 2:
+            raise ConfigError(
+                f"samples = {self.samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
+            )
+        if self.template and "{question}" not in self.template:
+            raise ConfigError(
+                "a prompt template without {question}", "one {question}", "put {question} into it"
+            )
+
+    @property
+    def own_style(self) -> Style | None:
+        """The user's production prompt, or None."""
+        if not (self.system or self.template):
+            return None
+        return Style(
+            "own", self.template or "{question}", self.system or None, chat=bool(self.system)
+        )
+
+    def subjects(self) -> list["Subject"]:
+        """Gives every (model, task) pair once, in order, with its trials."""
+        found: dict[tuple[str, str], None] = {}
+        for grid in self.grids:
+            for model in grid.models:
+                found.update(((model, task), None) for task in grid.tasks)
+        return [Subject(self, model, task) for model, task in found]
+
+    def method(self, name: str) -> Method:
+        """Gives the configured method of a name."""
+        method = METHODS.build(name, self.settings.get(name, {}))
+        if not isinstance(method, Method):
+            raise TypeError(name)
+        return method
+
+    def trials(self) -> list[Trial]:
+        """Gives every trial once: measures first, then rungs, cheapest first."""
+        found: dict[str, Trial] = {}
+        subjects = self.subjects()
+        for subject in subjects:
+            found.update((t.id, t) for t in subject.measures())
+        for subject in subjects:
+            found.update((t.id, t) for t in subject.rungs())
+        for subject in subjects:
+            found.update((t.id, t) for t in subject.twins())
+        return list(found.values())
+
+    def check(self) -> None:
+        """Refuses, before any weights load, what cannot work.
+
+        Raises:
+            UnknownNameError: unknown model, task, method or setting.
+            AccessError: a method that needs more access than a model offers.
+            ConfigError: more shots than exist, or shots that reveal too little.
+        """
+        for name in self.settings:
+            METHODS.entry(name)
+        for grid in self.grids:
+            tasks = [resolve_task(task) for task in grid.tasks]
+            models = [*grid.models, *([grid.twin] if grid.twin else [])]
+            backends = [(reference, resolve_backend(reference)) for reference in models]
+            for name in grid.methods:
+                method = self.method(name)
+                for reference, backend in backends:
+                    _check_access(name, method, reference, backend)
+                for reference, task in zip(grid.tasks, tasks, strict=True):
+                    _check_shots(name, method, reference, task, grid)
+            for reference, task in zip(grid.tasks, tasks, strict=True):
+                _check_test(self, reference, task)
+
+    def as_dict(self) -> dict[str, object]:
+        """Gives plain values, for the frozen study file."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def thawed(values: Mapping[str, object]) -> "Plan":
+        """Gives the plan of plain values, those of `as_dict` or of TOML.
+
+        Raises:
+            UnknownNameError: an unknown key, with a suggestion.
+        """
+        table = dict(values)
+        grids = table.pop("grids", ())
+        if not isinstance(grids, list | tuple):
+            raise ConfigError(f"grids = {grids!r}", "a list of tables", "write [[grid]]")
+        built = tuple(
+            grid if isinstance(grid, Grid) else fill(Grid, grid, where="[[grid]]")
+            for grid in grids
+        )
+        return fill(Plan, {**table, "grids": built}, where="the study")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model on one task within a plan: what one verdict is about."""
+
+    plan: Plan
+    model: str
+    task: str
+
+    @property
+    def twin(self) -> str:
+        """The model of equal learnability without the ability; empty where there is none."""
+        return next((grid.twin for grid in self._grids() if grid.twin), "")
+
+    def _grids(self) -> list[Grid]:
+        return [g for g in self.plan.grids if self.model in g.models and self.task in g.tasks]
+
+    def floor(self) -> Trial:
+        """Gives the trial that chooses the floor's style on the selection split and scores it."""
+        return self._trial("prompt_style", n_shots=self.plan.selection)
+
+    def default(self) -> Trial:
+        """Gives the greedy trial in the style as given."""
+        return self._trial("plain", {"style": "default"})
+
+    def samples(self) -> Trial:
+        """Gives the samples behind the ceiling, in the floor's style."""
+        return self._trial("plain", {"samples": self.plan.samples})
+
+    def forced(self) -> Trial | None:
+        """Gives the greedy trial of the forced worked form, where the task knows one."""
+        if not resolve_task(self.task).sheet.opener:
+            return None
+        return self._trial("plain", {"forced": True})
+
+    def retained(self, task: str) -> Trial:
+        """Gives the greedy trial of a retained task before any nudge."""
+        other = dataclasses.replace(self, task=task)
+        trial = other._trial("plain", {"style": "default"})  # noqa: SLF001 - its own class
+        return dataclasses.replace(trial, scope={**trial.scope, "test": self.plan.retain_test})
+
+    def measures(self) -> list[Trial]:
+        """Gives every measure, the floor's style first."""
+        forced = self.forced()
+        trials = [self.floor(), self.default(), self.samples(), *([forced] if forced else [])]
+        methods = {name for grid in self._grids() for name in grid.methods}
+        if any(self.plan.method(name).kind == "tuning" for name in methods):
+            trials += [self.retained(task) for task in self.retain()]
+        return trials
+
+    def _trial(self, method: str, settings: Settings | None = None, n_shots: int = 0) -> Trial:
+        """Builds the trial of a measure."""
+        built = METHODS.build(method, settings or {})
+        return Trial(
+            model=self.model,
+            task=self.task,
+            method=method,
+            n_shots=n_shots,
+            seed=0,
+            settings=settings_of(built),
+            scope=self._scope(),
+        )
+
+    def retain(self) -> tuple[str, ...]:
+        """Names the tasks that show damage; never the studied one."""
+        wanted = self.plan.retain or resolve_task(self.task).sheet.retain
+        return tuple(task for task in wanted if task != self.task)
+
+    def rungs(self) -> list[Trial]:
+        """Gives the arms of every rung, each followed by its controls."""
+        trials: list[Trial] = []
+        for grid in self._grids():
+            for name in self._ladder(grid):
+                trials += self._arms(name, self.model, self._budgets(name, grid.shots), grid)
+        return trials
+
+    def twins(self) -> list[Trial]:
+        """Gives the same rungs on the twin model."""
+        trials: list[Trial] = []
+        for grid in self._grids():
+            if not grid.twin:
+                continue
+            twin = Subject(self.plan, grid.twin, self.task)
+            trials += twin.measures()
+            for name in self._ladder(grid):
+                budgets = self._budgets(name, grid.twin_shots or grid.shots)
+                trials += self._arms(name, grid.twin, budgets, grid)
+        return trials
+
+    def _ladder(self, grid: Grid) -> list[str]:
+        """The grid's methods without those that every subject is measured with."""
+        return [name for name in grid.methods if name not in MEASURES]
+
+    def _budgets(self, name: str, shots: Sequence[int]) -> tuple[int, ...]:
+        """A method that reads no labels runs once, at no shots."""
+        if self.plan.method(name).supervision == Supervision.QUESTION:
+            return (0,)
+        return tuple(sorted(set(shots)))
+
+    def _arms(self, name: str, model: str, budgets: Sequence[int], grid: Grid) -> list[Trial]:
+        method = self.plan.method(name)
+        n_seeds = (grid.seeds or self.plan.seeds) if method.kind == "tuning" else 1
+        base = Trial(
+            model=model,
+            task=self.task,
+            method=name,
+            n_shots=0,
+            seed=0,
+            settings=settings_of(method),
+            scope=self._scope(),
+        )
+        arms: list[Trial] = []
+        for n_shots in budgets:
+            cell = dataclasses.replace(base, n_shots=n_shots)
+            arms += [dataclasses.replace(cell, seed=seed) for seed in range(n_seeds)]
+            if self.plan.controls and model == self.model:
+                arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
+        if self.plan.controls and model == self.model:
+            last = dataclasses.replace(base, n_shots=budgets[-1])
+            arms += [dataclasses.replace(last, control=control) for control in method.controls]
+        return arms
+
+    def _scope(self) -> dict[str, object]:
+        plan = self.plan
+        return {
+            "test": plan.test,
+            "selection": plan.selection,
+            "samples": plan.samples,
+            "styles": plan.styles,
+            "own": [plan.system, plan.template],
+            "max_new_tokens": plan.max_new_tokens,
+            "retain": [list(self.retain()), plan.retain_test],
+            "versions": [resolve_backend(self.model).version, resolve_task(self.task).version],
+        }
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads a TOML study.
+
+    Raises:
+        ConfigError: a missing or broken file, an unknown key (with a suggestion), a wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no file {path}", "a TOML study", "check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "valid TOML", "correct that place") from error
+    grids = table.pop("grid", [])
+    if not isinstance(grids, list) or not grids:
+        raise ConfigError(f"{path}: no [[grid]]", "at least one", "add models, tasks and methods")
+    return Plan.thawed({"name": path.stem, **table, "grids": grids})
+
+
+def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
+    if method.access > backend.access:
+        raise AccessError(
+            f"method {name!r} on model {reference!r}, which offers {backend.access.name.lower()}",
+            f"a model with access to {method.access.name.lower()}",
+            "leave the method out, or give the weights (a folder or hub id)",
+        )
+
+
+def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:
+    if method.supervision == Supervision.QUESTION:
+        return
+    if method.supervision > task.sheet.supervision:
+        raise ConfigError(
+            f"method {name!r} on task {reference!r}, whose shots reveal "
+            f"{task.sheet.supervision.name.lower()}",
+            f"shots that reveal {method.supervision.name.lower()}",
+            "choose rejection_tuning, which needs answers only",
+        )
+    wanted = max((*grid.shots, *grid.twin_shots))
+    exist = task.sheet.available.get("shots")
+    if min((*grid.shots, *grid.twin_shots)) < 1:
+        raise ConfigError("shots below 1", "at least 1 shot", "remove it from --shots")
+    if wanted > min(POOL, exist if exist is not None else POOL):
+        raise ConfigError(
+            f"{wanted} shots of task {reference!r}",
+            f"at most {min(POOL, exist or POOL)}",
+            "lower --shots",
+        )
+
+
+def _check_test(plan: Plan, reference: str, task: Task) -> None:
+    for split, wanted in (("test", plan.test), ("selection", plan.selection)):
+        exist = task.sheet.available.get(split)
+        if exist is not None and wanted > exist:
+            raise ConfigError(
+                f"{wanted} {split} problems of task {reference!r}",
+                f"at most {exist}",
+                f"lower --{split}",
+            )

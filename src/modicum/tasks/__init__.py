@@ -1,0 +1,1 @@
+"""Tasks: one file a plug-in; the file name is the name."""

@@ -1,0 +1,1 @@
+"""How weights change: one loop, pure losses, adapters that load without modicum."""

@@ -1,0 +1,123 @@
+"""Attaches trainable parameters to a copy of a model and saves them for other tools."""
+
+import contextlib
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from modicum.errors import TrialError
+from modicum.whitebox import WhiteBox
+
+__all__ = ["AdapterShape", "Parameters", "attach", "default_rate", "load_nudge", "save_nudge", "seeded", "settle"]
+
+Parameters = Literal["lora", "full", "bias"]
+
+
+@dataclass(frozen=True)
+class AdapterShape:
+    """What is trained."""
+
+    parameters: Parameters = "lora"
+    """LoRA on every linear layer, all weights, or the biases the architecture has."""
+    rank: int = 8
+    """Rank of the LoRA matrices, at least 1."""
+    alpha: float = 16.0
+    """LoRA scale; the update counts alpha / rank."""
+
+
+def default_rate(parameters: Parameters, n_parameters: int) -> float:
+    """Gives a peak AdamW rate for what is trained in a model of a size.
+
+    Small models bear larger rates; the organism's were chosen on its selection split, those of
+    real models are the field's usual ones (LoRA 2e-4, all weights 2e-5).
+    """
+    if n_parameters < 5_000_000:
+        return {"lora": 3e-3, "full": 3e-4, "bias": 1e-2}[parameters]
+    return {"lora": 2e-4, "full": 2e-5, "bias": 1e-3}[parameters]
+
+
+@contextlib.contextmanager
+def seeded(rng: np.random.Generator) -> Iterator[None]:
+    """Lends torch a state drawn from a named stream, and gives the old one back.
+
+    The one place where torch's global generator is set: PEFT draws its start values from it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(int(rng.integers(2**62)))  # noqa: NPY002
+        yield
+
+
+def attach(whitebox: WhiteBox, shape: AdapterShape, rng: np.random.Generator) -> nn.Module:
+    """Gives a copy of the model with only the wanted parameters trainable.
+
+    The given model stays untouched, bit for bit. LoRA matrices start as Kaiming and zero.
+
+    Source: Hu et al. 2021 (2106.09685) for LoRA; Ben Zaken et al. 2021 (2106.10199) for biases.
+
+    Raises:
+        TrialError: biases wanted where the architecture has none.
+    """
+    module = copy.deepcopy(whitebox.module)
+    if shape.parameters == "full":
+        module.requires_grad_(requires_grad=True)
+        return module
+    biases = [n for n, _ in module.named_parameters() if n.endswith(".bias")]
+    if shape.parameters == "bias" and not biases:
+        msg = "parameters = 'bias', but this architecture has no biases; choose lora or full"
+        raise TrialError(msg)
+    config = LoraConfig(
+        r=shape.rank if shape.parameters == "lora" else 1,
+        lora_alpha=shape.alpha,
+        target_modules="all-linear",
+        bias="all" if shape.parameters == "bias" else "none",
+        task_type="CAUSAL_LM",
+    )
+    with seeded(rng):
+        tuned = get_peft_model(cast(Any, module), config)
+    tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
+    if shape.parameters == "bias":
+        for name, parameter in tuned.named_parameters():
+            # a rank-1 LoRA of zeros carries the biases in a form that PEFT loads; it stays zero
+            parameter.requires_grad_(name.endswith(".bias"))
+    return cast(nn.Module, tuned)
+
+
+def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:
+    """Writes a PEFT adapter, or all weights as a transformers folder; gives the bytes of weights.
+
+    Both load without modicum; never a pickle.
+    """
+    if isinstance(tuned, PeftModel):
+        tuned.save_pretrained(str(folder), safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # an empty form; `export` writes a card
+    else:
+        cast(Any, tuned).save_pretrained(folder, safe_serialization=True)
+        whitebox.tokenizer.save_pretrained(str(folder))
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def settle(tuned: nn.Module) -> nn.Module:
+    """Gives the plain module with the nudge in its weights, frozen and ready to sample."""
+    module = cast(Any, tuned).merge_and_unload() if isinstance(tuned, PeftModel) else tuned
+    return cast(nn.Module, module.eval().requires_grad_(requires_grad=False))
+
+
+def load_nudge(whitebox: WhiteBox, folder: Path) -> nn.Module:
+    """Gives a copy of the model with a saved nudge in its weights."""
+    if (folder / "adapter_config.json").exists():
+        module = copy.deepcopy(whitebox.module)
+        return settle(cast(nn.Module, PeftModel.from_pretrained(cast(Any, module), str(folder))))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kind = type(whitebox.module)
+    if kind.__name__ not in config.get("architectures", []):
+        msg = f"{folder} holds {config.get('architectures')}, expected {kind.__name__}"
+        raise TrialError(msg)
+    return settle(cast(Any, kind).from_pretrained(folder, use_safetensors=True))

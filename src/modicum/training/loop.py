@@ -1,0 +1,150 @@
+"""The one optimisation loop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from modicum.errors import TrialError
+from modicum.ledger import Ledger
+from modicum.training.adapters import AdapterShape, attach, save_nudge, settle
+from modicum.training.losses import IGNORED, imitation
+from modicum.whitebox import WhiteBox
+
+__all__ = ["Example", "Schedule", "Tuned", "batch_of", "tune"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text to imitate."""
+
+    prompt: tuple[int, ...]
+    """Token ids that are given."""
+    completion: tuple[int, ...]
+    """Token ids that are learned, the end token included."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast."""
+
+    learning_rate: float
+    """Peak rate of AdamW, above 0."""
+    steps: int
+    """Optimiser steps, at least 1; fixed beforehand, so that no label is spent on stopping."""
+    batch: int = 8
+    """Examples a step; all of them where there are fewer."""
+    warmup: float = 0.1
+    """Share of the steps with a rising rate; then cosine to a tenth."""
+    weight_decay: float = 0.0
+    """AdamW's, on matrices."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned copy of a model."""
+
+    model: WhiteBox
+    """Ready to sample."""
+    folder: Path
+    """Temporary folder with the saved nudge."""
+    losses: tuple[float, ...]
+    """Loss of each step, nats a token."""
+
+
+def tune(
+    whitebox: WhiteBox,
+    examples: Sequence[Example],
+    shape: AdapterShape,
+    schedule: Schedule,
+    rng: np.random.Generator,
+    ledger: Ledger,
+) -> Tuned:
+    """Imitates the examples and gives the tuned copy; the model itself is untouched.
+
+    Every example is used equally often up to one; the order comes from `rng`.
+
+    Raises:
+        TrialError: no examples, or a loss that is not finite.
+    """
+    if not examples:
+        msg = "no examples to tune on"
+        raise TrialError(msg)
+    tuned = attach(whitebox, shape, rng).train()
+    trainable = [p for p in tuned.parameters() if p.requires_grad]
+    decayed = [p for p in trainable if p.ndim > 1]
+    plain = [p for p in trainable if p.ndim <= 1]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": plain}],
+        lr=schedule.learning_rate,
+        weight_decay=0.0,
+    )
+    losses: list[float] = []
+    with whitebox.threaded():
+        for step, chosen in enumerate(_draws(len(examples), schedule, rng)):
+            rate = schedule.learning_rate * _rate(step, schedule)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            losses.append(_step(tuned, [examples[i] for i in chosen], optimiser, trainable))
+            tokens = sum(len(examples[i].prompt) + len(examples[i].completion) for i in chosen)
+            ledger.trained(tokens, whitebox.card.flops_per_token)
+            if not np.isfinite(losses[-1]):
+                msg = f"loss {losses[-1]} at step {step}; lower the learning rate"
+                raise TrialError(msg)
+    folder = Path(mkdtemp(prefix="modicum-nudge-"))
+    ledger.nudge_bytes = save_nudge(whitebox, tuned.eval(), folder)
+    return Tuned(whitebox.with_module(settle(tuned)), folder, tuple(losses))
+
+
+def batch_of(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Gives ids, attention mask and labels, right-padded, shape `[batch, length]` each."""
+    length = max(len(e.prompt) + len(e.completion) for e in examples)
+    ids: Int[Tensor, "batch length"] = torch.full((len(examples), length), pad)
+    labels = torch.full_like(ids, IGNORED)
+    mask = torch.zeros_like(ids)
+    for row, example in enumerate(examples):
+        start, end = len(example.prompt), len(example.prompt) + len(example.completion)
+        ids[row, :end] = torch.tensor(example.prompt + example.completion)
+        labels[row, start:end] = ids[row, start:end]
+        mask[row, :end] = 1
+    return ids, mask, labels
+
+
+def _step(
+    tuned: nn.Module,
+    examples: Sequence[Example],
+    optimiser: torch.optim.Optimizer,
+    trainable: Sequence[nn.Parameter],
+) -> float:
+    device = trainable[0].device
+    ids, mask, labels = (t.to(device) for t in batch_of(examples, pad=0))
+    output = cast(Any, tuned)(input_ids=ids, attention_mask=mask, use_cache=False)
+    loss = imitation(output.logits, labels)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _draws(n: int, schedule: Schedule, rng: np.random.Generator) -> list[list[int]]:
+    """Which examples each step sees: whole shuffled passes, cut into batches."""
+    size = min(n, schedule.batch)
+    passes = -(-schedule.steps * size // n)
+    order = np.concatenate([rng.permutation(n) for _ in range(passes)])
+    return [order[i * size : (i + 1) * size].tolist() for i in range(schedule.steps)]
+
+
+def _rate(step: int, schedule: Schedule) -> float:
+    """Share of the peak rate at a step: linear warm-up, then cosine to a tenth."""
+    rise = max(1, round(schedule.warmup * schedule.steps))
+    if step < rise:
+        return (step + 1) / rise
+    done = (step - rise) / max(1, schedule.steps - rise)
+    return 0.1 + 0.45 * (1.0 + float(np.cos(np.pi * done)))

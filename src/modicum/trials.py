@@ -1,0 +1,213 @@
+"""One trial from its identity to its outcome: a pure function that any process can run."""
+
+import dataclasses
+import shutil
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from modicum.errors import ModicumError
+from modicum.ledger import Ledger
+from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
+from modicum.model import Model, resolve_backend
+from modicum.seeds import key, stream
+from modicum.store import Answer, Outcome
+from modicum.study import POOL, Plan
+from modicum.styles import closed_list
+from modicum.task import Sheet, Task, resolve_task
+from modicum.types import Grade, Problem, Style, Trial
+
+__all__ = ["judge_for", "method_of", "open_model", "remark", "run_trial", "shots_of"]
+
+
+def run_trial(
+    plan: Plan,
+    trial: Trial,
+    floor: Style | None,
+    artefacts: Path,
+    observer: Callable[[Ledger], None] | None = None,
+) -> Outcome:
+    """Gives a trial's outcome; an error inside becomes part of it.
+
+    Args:
+        plan: The study's plan.
+        trial: What to run.
+        floor: The floor's style of the trial's subject; None where it is not chosen yet.
+        artefacts: Folder for the nudge, made here where there is something to keep.
+        observer: Called as tokens are spent.
+    """
+    spent, served = Ledger(observer=observer), Ledger(observer=observer)
+    try:
+        task = resolve_task(trial.task)
+        model = open_model(trial.model)
+        method = method_of(trial)
+        judge, notes = judge_for(plan, trial, task, model, floor, spent)
+        shots = tuple(judge.shots.values())
+        spent.labels = len(shots) if method.supervision > 0 else 0
+        rng = stream("elicit", trial.method, trial.task, trial.seed)
+        with spent.timed():
+            solver = method.elicit(model, shots, judge, rng, spent)
+        problems = task.problems("test", int(str(trial.scope["test"])))
+        with served.timed():
+            answers = _answer(solver, task, problems, trial, served)
+        return Outcome(
+            trial=trial,
+            answers=answers,
+            elicitation=spent.as_dict(),
+            serving=served.as_dict(),
+            retention=_retention(plan, trial, method, solver),
+            notes={**notes, "style": dataclasses.asdict(_style_of(solver, judge))},
+            artefact=_keep(method, solver, artefacts),
+        )
+    except ModicumError as error:
+        return Outcome(trial, error=f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
+        text = "".join(traceback.format_exception(error))
+        return Outcome(trial, error=f"{type(error).__name__}: {error}\n{text}")
+
+
+@lru_cache(maxsize=2)
+def open_model(reference: str) -> Model:
+    """Gives the loaded model of a reference; the last two stay loaded in this process."""
+    return resolve_backend(reference).open()
+
+
+def method_of(trial: Trial) -> Method:
+    """Gives the configured method of a trial."""
+    settings = {k: v for k, v in trial.settings.items() if k != "version"}
+    method = METHODS.build(trial.method, settings)
+    if not isinstance(method, Method):
+        raise TypeError(trial.method)
+    return method
+
+
+def judge_for(
+    plan: Plan,
+    trial: Trial,
+    task: Task,
+    model: Model,
+    floor: Style | None,
+    ledger: Ledger,
+) -> tuple[Judge, Mapping[str, object]]:
+    """Gives the metered door to the task, and what was skipped."""
+    sheet = limited(task.sheet, plan)
+    styles, skipped = closed_list(
+        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+    )
+    shots = shots_of(trial, task)
+    judge = Judge(
+        task=task,
+        sheet=sheet,
+        shots={shot.id: shot for shot in shots},
+        style=floor or styles[0],
+        styles=styles,
+        ledger=ledger,
+    )
+    return judge, {"styles": [s.name for s in styles], "skipped_styles": list(skipped)}
+
+
+def limited(sheet: Sheet, plan: Plan) -> Sheet:
+    """Gives the sheet with the plan's length limit."""
+    if not plan.max_new_tokens:
+        return sheet
+    return dataclasses.replace(sheet, max_new_tokens=plan.max_new_tokens)
+
+
+def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
+    """Gives the labelled problems a trial may see.
+
+    The floor's style is chosen on the selection split. Every other method gets the first n of a
+    pool shuffled by the seed, so that a larger budget contains the smaller one. The control
+    `shuffled` gives each shot the worked solution of another problem of the pool.
+    """
+    if trial.method == "prompt_style":
+        return task.problems("selection", trial.n_shots)
+    if trial.n_shots == 0:
+        return ()
+    pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
+    order = stream("shots", trial.task.removeprefix("scrambled:"), trial.seed).permutation(
+        len(pool)
+    )
+    chosen = [pool[i] for i in order[: trial.n_shots]]
+    if trial.control == "shuffled":
+        donors = [pool[i] for i in order[::-1][: trial.n_shots]]
+        chosen = [
+            dataclasses.replace(shot, solution=donor.solution, answer=donor.answer)
+            for shot, donor in zip(chosen, donors, strict=True)
+        ]
+    return tuple(chosen)
+
+
+def remark(outcome: Outcome, twin: Trial) -> Outcome:
+    """Marks stored answers against the scrambled twin's golds; draws nothing.
+
+    Right for methods that see no shots: their answers cannot depend on the golds.
+    """
+    task = resolve_task(twin.task)
+    problems = task.problems("test", len(outcome.answers))
+    answers = tuple(
+        dataclasses.replace(
+            answer, marks=tuple(mark_safely(task, problem, text) for text in answer.texts)
+        )
+        for problem, answer in zip(problems, outcome.answers, strict=True)
+    )
+    return dataclasses.replace(outcome, trial=twin, answers=answers, artefact="")
+
+
+def _answer(
+    solver: Solver, task: Task, problems: Sequence[Problem], trial: Trial, ledger: Ledger
+) -> tuple[Answer, ...]:
+    """Solves the hidden problems and marks every completion."""
+    hidden = [problem.hidden() for problem in problems]
+    solved = solver.solve(hidden, stream=f"seed-{trial.seed}", ledger=ledger)
+    answers = []
+    for problem, given in zip(problems, solved, strict=True):
+        # equal texts get equal marks, and samples repeat each other often
+        known = {text: mark_safely(task, problem, text) for text in {c.text for c in given.completions}}
+        marks = tuple(known[c.text] for c in given.completions)
+        answers.append(Answer.of(problem.id, given, marks))
+    return tuple(answers)
+
+
+def _retention(
+    plan: Plan, trial: Trial, method: Method, solver: Solver
+) -> dict[str, tuple[bool, ...]]:
+    """Scores the nudged model, greedy and in each retained task's default style."""
+    if method.kind != "tuning" or trial.control or trial.task.startswith("scrambled:"):
+        return {}
+    retained: dict[str, tuple[bool, ...]] = {}
+    names, n = trial.scope["retain"]  # type: ignore[misc]
+    for name in names:
+        task = resolve_task(name)
+        sheet = limited(task.sheet, plan)
+        styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
+        plain = PromptSolver(solver.model, styles[0], sheet)
+        problems = task.problems("test", n)
+        hidden = [problem.hidden() for problem in problems]
+        solved = plain.solve(hidden, stream="retain", ledger=Ledger())
+        retained[name] = tuple(
+            mark_safely(task, problem, given.text).lenient == Grade.CORRECT
+            for problem, given in zip(problems, solved, strict=True)
+        )
+    return retained
+
+
+def _keep(method: Method, solver: Solver, folder: Path) -> str:
+    """Saves the nudge under its final name in one move; a killed run leaves no half folder."""
+    if method.kind == "measure":
+        return ""
+    partial = folder.with_name(f"{folder.name}.partial-{key(folder, method)}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    solver.save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    source = solver.source if isinstance(solver, PromptSolver) else None
+    if source is not None:
+        shutil.rmtree(source, ignore_errors=True)
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def _style_of(solver: Solver, judge: Judge) -> Style:
+    return solver.style if isinstance(solver, PromptSolver) else judge.style

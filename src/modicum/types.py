@@ -1,0 +1,209 @@
+"""The values that travel between the floors: frozen, plain, without torch."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal, NewType
+
+__all__ = [
+    "Access",
+    "Completion",
+    "Grade",
+    "Mark",
+    "Problem",
+    "Request",
+    "Sampling",
+    "Settings",
+    "Solved",
+    "Split",
+    "Stop",
+    "Style",
+    "Supervision",
+    "Trial",
+    "TrialId",
+]
+
+Split = Literal["shots", "selection", "test"]
+Stop = Literal["eos", "stop", "length"]
+TrialId = NewType("TrialId", str)
+Settings = Mapping[str, object]
+
+
+class Access(IntEnum):
+    """What a method needs of a model, and what a model offers; ordered."""
+
+    TEXT = 0
+    LOGPROBS = 1
+    ACTIVATIONS = 2
+    WEIGHTS = 3
+
+
+class Supervision(IntEnum):
+    """What a shot reveals to a method; ordered."""
+
+    QUESTION = 0
+    ANSWER = 1
+    SOLUTION = 2
+    CRITIQUE = 3
+
+
+class Grade(IntEnum):
+    """How one reading of an answer was judged; unreadable is not incorrect."""
+
+    UNREADABLE = -1
+    INCORRECT = 0
+    CORRECT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with its gold answer."""
+
+    id: str
+    """Unique within a task, stable across machines."""
+    question: str
+    """What the model is asked, without any style around it."""
+    answer: str = ""
+    """The gold answer; empty in what a solver sees."""
+    solution: str | None = None
+    """A worked solution ending in the answer, as a model would write it."""
+    difficulty: str = ""
+    """Name of the difficulty level; the luck null stays within it."""
+    cluster: str = ""
+    """Problems that are not independent share a cluster; empty = its own."""
+    variant: str = ""
+    """Which paired variant this is (original when empty)."""
+
+    def hidden(self) -> "Problem":
+        """Gives the problem as a solver may see it: without gold or solution."""
+        return dataclasses.replace(self, answer="", solution=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One answer judged, leniently and strictly."""
+
+    answer: str | None
+    """The answer read leniently; None where nothing could be read."""
+    lenient: Grade
+    """The judgement that *accuracy* means unless said."""
+    strict: Grade
+    """The judgement under the task's exact answer format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a problem becomes a prompt."""
+
+    name: str
+    """Short name, shown in the verdict."""
+    template: str
+    """Text with one `{question}`; filled literally, never by `str.format`."""
+    system: str | None = None
+    """System prompt; only where `chat`."""
+    chat: bool = False
+    """Wrap the filled template as a user turn of the model's chat template."""
+    stop: tuple[str, ...] = ()
+    """Strings at which a completion ends (cut off, not kept)."""
+
+    def fill(self, question: str) -> str:
+        """Puts the question into the template.
+
+        >>> Style("raw", "{question}?").fill("2 + 2")
+        '2 + 2?'
+        """
+        return self.template.replace("{question}", question)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How completions are drawn."""
+
+    max_new_tokens: int
+    """Most tokens a completion may have, at least 1."""
+    temperature: float = 1.0
+    """0 is greedy; 1 the model's own distribution."""
+    stop: tuple[str, ...] = ()
+    """Strings that end a completion."""
+    stream: str = ""
+    """Name of the random stream (the trial's seed); addresses differ below it."""
+    margins: bool = False
+    """Record token texts and top-1 minus top-2 probabilities for each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt to be answered `n` times."""
+
+    prompt: str
+    """The whole prompt text, style included."""
+    address: str
+    """Names the random streams: sample i of this request draws from (stream, address, i)."""
+    n: int = 1
+    """Samples wanted, at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One generated text."""
+
+    text: str
+    """The text after the prompt, without specials, cut at a stop string."""
+    n_tokens: int
+    """Tokens generated, the end token included."""
+    stop: Stop
+    """Why it ended: end token, stop string or the length limit."""
+    pieces: tuple[str, ...] = ()
+    """Text of each token; joined they give the uncut text. Only with `Sampling.margins`."""
+    margins: tuple[float, ...] = ()
+    """Top-1 minus top-2 probability of each step, aligned with `pieces`."""
+    probabilities: tuple[float, ...] = ()
+    """Probability the model gave each token taken, aligned with `pieces`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What a solver gives for one problem."""
+
+    completions: tuple[Completion, ...]
+    """Everything drawn for it, in order."""
+    chosen: int = 0
+    """Index of the completion that stands as the answer."""
+    scores: tuple[float, ...] = ()
+    """Optional score of each completion (votes, answer-span margin)."""
+
+    @property
+    def text(self) -> str:
+        """The text that is marked."""
+        return self.completions[self.chosen].text
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The identity of one cell of a study."""
+
+    model: str
+    """Name of the model as given."""
+    task: str
+    """Name of the task as given; `scrambled:` before it for the twin."""
+    method: str
+    """Name of the method's plug-in."""
+    n_shots: int
+    """Labelled problems the method may see."""
+    seed: int
+    """Which draw of shots and random streams, from 0."""
+    settings: Settings = field(default_factory=dict)
+    """Fields of the method plug-in that differ from nothing: all of them."""
+    control: str = ""
+    """Empty for a rung; else the control's name, which changes the shots."""
+    scope: Settings = field(default_factory=dict)
+    """Study-wide settings that change the result: test size, style list, versions."""
+
+    @property
+    def id(self) -> TrialId:
+        """Hash of every field: 16 hexadecimal digits."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True, default=str)
+        return TrialId(hashlib.blake2b(text.encode(), digest_size=8).hexdigest())

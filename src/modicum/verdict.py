@@ -1,0 +1,184 @@
+"""What a study says of one subject: ability, least data, what to ship, damage, how sure.
+
+Plain frozen values that the command line prints, the report draws and machines read as JSON.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from modicum.stats import Figure
+
+__all__ = ["Ceiling", "Curve", "FrontPoint", "LeastData", "RungRow", "Ship", "Verdict", "as_json"]
+
+SCHEMA = 1
+"""Version of the JSON form."""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The top of the gap."""
+
+    figure: Figure
+    """Corrected for guessing."""
+    k: int
+    """Samples a problem that it stands for; 1 where it does not come from sampling."""
+    source: str
+    """`sampling`, `forced`, `majority` or the name of a rung."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Pass@k with its two guess curves, at powers of two."""
+
+    ks: tuple[int, ...]
+    pass_k: tuple[float, ...]
+    luck: tuple[float, ...]
+    near_miss: tuple[float, ...]
+    """Shorter than `ks`: the null needs half of the samples."""
+
+
+@dataclass(frozen=True)
+class RungRow:
+    """One method at one budget."""
+
+    method: str
+    n_shots: int
+    labels: int
+    """Labels really used, selection included."""
+    score: Figure
+    """Lenient accuracy."""
+    strict: Figure
+    """Strict accuracy beside it."""
+    seed_scores: tuple[float, ...]
+    """Accuracy of each seed."""
+    gap_recovered: Figure | None
+    """Share of the gap; None where undefined."""
+    controls: Mapping[str, Figure]
+    """Score of each control by name: `scrambled`, `shuffled`, `twin n=8`."""
+    control_gaps: Mapping[str, Figure]
+    """Gap recovered by each control, on the studied model's floor and ceiling."""
+    retention: Figure | None
+    """Change on retained abilities in points of accuracy (share); None where not measured."""
+    elicitation_flops: float
+    serving_flops: float
+    """FLOPs a query."""
+    costs: Mapping[str, float]
+    """Mean ledger of eliciting: judge calls, tokens, updates, seconds, bytes."""
+    seeds: int
+    trials: tuple[str, ...]
+    """Ids of the trials behind the row."""
+    control_trials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of the trials behind each control."""
+    note: str = ""
+    """What a reader must know: `format only`, `measuring labels`."""
+
+    @property
+    def name(self) -> str:
+        """Name for a table, such as `fine_tune  n=4`."""
+        return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
+
+
+@dataclass(frozen=True)
+class LeastData:
+    """Smallest budget of one method that reaches shares of the gap."""
+
+    method: str
+    n50: Figure | None
+    """None where never reached (censored)."""
+    n90: Figure | None
+    largest: int
+    """Largest budget that was tried."""
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One rung on the Pareto front of labels, elicitation and serving."""
+
+    name: str
+    labels: int
+    elicitation_flops: float
+    serving_flops: float
+    score: float
+    breakeven_queries: float | None
+    """Queries from which the next cheaper-to-serve one on the front pays; None for the last."""
+
+
+@dataclass(frozen=True)
+class Ship:
+    """What to ship."""
+
+    name: str | None
+    """The pick, or None where nothing is better than the floor."""
+    why: str
+    prefer: str
+    margin: float
+    front: tuple[FrontPoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study says of one model on one task."""
+
+    task: str
+    model: str
+    ability: str
+    """shown, latent, sealed, learned, taught, absent or undecided."""
+    sentence: str
+    """The ability in the words of the design."""
+    unlocked_by: str | None
+    unlocked_labels: int | None
+    share: Figure | None
+    """The share that the word rests on."""
+    default: Figure
+    default_strict: Figure
+    default_style: str
+    floor: Figure
+    floor_strict: Figure
+    floor_style: str
+    luck: Figure
+    near_miss: Figure
+    forced: Figure | None
+    majority: Figure | None
+    """Majority of all samples."""
+    ceiling: Ceiling | None
+    curve: Curve
+    rungs: tuple[RungRow, ...]
+    least_data: tuple[LeastData, ...]
+    ship: Ship
+    doubts: tuple[str, ...]
+    next: tuple[str, ...]
+    test: int
+    """Test problems."""
+    seeds: int
+    measuring_labels: int
+    """Labels that chose the floor and score the test."""
+    trials: Mapping[str, str]
+    """Ids of the measures: floor, default, samples, forced."""
+    seconds: float
+    tokens: float
+    failed: int = 0
+    """Trials that failed."""
+    notes: tuple[str, ...] = ()
+    """What is known of the model: instruct-tuned, threads, skipped styles."""
+
+
+def as_json(value: object) -> object:
+    """Gives plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
+    if isinstance(value, Ceiling):
+        return {**_fields(value.figure), "k": value.k, "source": value.source}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _fields(value: object) -> dict[str, object]:
+    names = [f.name for f in dataclasses.fields(value)]  # type: ignore[arg-type]
+    return {name: as_json(getattr(value, name)) for name in names}

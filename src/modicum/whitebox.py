@@ -1,0 +1,141 @@
+"""The contract of a model whose weights and activations can be reached; torch enters here."""
+
+import contextlib
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+from typing import final
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from modicum.errors import AccessError
+from modicum.model import Model
+
+__all__ = ["WhiteBox", "flops_per_token", "need_whitebox", "weights_hash"]
+
+
+class WhiteBox(Model):
+    """A model with its transformers module and tokenizer in reach."""
+
+    module: PreTrainedModel
+    """A transformers causal language model (or a PEFT wrapper of one)."""
+    tokenizer: PreTrainedTokenizerBase
+    """Its tokenizer."""
+    threads: int
+    """CPU threads that sampling uses."""
+
+    @abstractmethod
+    def with_module(self, module: PreTrainedModel) -> "WhiteBox":
+        """Gives the same model around another module: a tuned copy, say."""
+
+    @final
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.module.parameters()).device
+
+    @final
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the weights."""
+        return next(self.module.parameters()).dtype
+
+    @final
+    def encode(self, text: str) -> list[int]:
+        """Gives the tokens of a text that stands at the beginning.
+
+        The beginning-of-sequence token is added where the tokenizer adds it and the text does not
+        bring it along (a chat template does): never two.
+        """
+        ids = self.encode_more(text)
+        first = self._first
+        return ids if first is None or ids[:1] == [first] else [first, *ids]
+
+    @final
+    def encode_more(self, text: str) -> list[int]:
+        """Gives the tokens of a text that follows other text: nothing is added."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    @final
+    def encode_completion(self, text: str) -> list[int]:
+        """Gives the tokens of a whole answer, with the token that ends it."""
+        end: int | None = self.tokenizer.eos_token_id
+        return [*self.encode_more(text), *([] if end is None else [end])]
+
+    @final
+    @contextlib.contextmanager
+    def threaded(self) -> Iterator[None]:
+        """Runs a block with this model's thread count, and gives the old one back."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    @final
+    def decode(self, tokens: list[int]) -> str:
+        """Gives the text of tokens, without specials."""
+        text: str = self.tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    @cached_property
+    def _first(self) -> int | None:
+        """The token that this tokenizer puts before every text, or None."""
+        bos: int | None = self.tokenizer.bos_token_id
+        with_specials: list[int] = self.tokenizer("a")["input_ids"]
+        return bos if bos is not None and with_specials[:1] == [bos] else None
+
+
+def need_whitebox(model: Model, method: str) -> WhiteBox:
+    """Gives the model as one whose weights can be reached.
+
+    Raises:
+        AccessError: they cannot.
+    """
+    if isinstance(model, WhiteBox):
+        return model
+    raise AccessError(
+        f"method {method!r} on model {model.card.name!r}, whose weights cannot be reached",
+        "a local transformers model",
+        "leave the method out, or give a folder or hub id",
+    )
+
+
+def weights_hash(module: torch.nn.Module) -> str:
+    """Gives a hash of all weights: 16 hexadecimal digits; tied weights count once.
+
+    Costs about a second for 250 million parameters.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    seen: set[tuple[int, torch.Size]] = set()
+    for name, tensor in sorted(module.state_dict().items()):
+        place = (tensor.data_ptr(), tensor.shape)
+        if tensor.numel() and place in seen:
+            continue
+        seen.add(place)
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(raw.numpy().data)
+    return digest.hexdigest()
+
+
+def flops_per_token(module: PreTrainedModel) -> float:
+    """Gives 2 x the parameters that a token passes through.
+
+    Looking up an embedding costs nothing; of a mixture of experts only the experts taken count.
+    """
+    config = module.config.get_text_config()
+    experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
+    taken = getattr(config, "num_experts_per_tok", None)
+    share = taken / experts if experts and taken else 1.0
+    total = sum(p.numel() * (share if ".experts." in n else 1) for n, p in module.named_parameters())
+    table = module.get_input_embeddings().weight
+    head = module.get_output_embeddings()
+    is_tied = head is not None and head.weight.data_ptr() == table.data_ptr()
+    return 2.0 * (total if is_tied else total - table.numel())

@@ -1,0 +1,146 @@
+"""The Python interface: a study with the same power as the command line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modicum.analysis.judgement import verdicts_of
+from modicum.errors import ConfigError
+from modicum.ledger import Ledger
+from modicum.method import Solver
+from modicum.model import Model
+from modicum.runner import Silent, Watcher, floor_style, run
+from modicum.store import Store
+from modicum.study import Grid, Plan, Subject
+from modicum.task import resolve_task
+from modicum.trials import judge_for, method_of, open_model
+from modicum.types import Problem, Solved, Supervision
+from modicum.verdict import Verdict
+
+__all__ = ["Elicited", "Study", "default_methods", "plan_for"]
+
+
+@dataclass(frozen=True)
+class Elicited:
+    """A solver found by a study, ready to answer new problems."""
+
+    solver: Solver
+
+    @property
+    def model(self) -> Model:
+        """The model with its nudge."""
+        return self.solver.model
+
+    def solve(self, problems: Sequence[Problem]) -> list[Solved]:
+        """Answers problems; golds are hidden from the solver."""
+        hidden = [problem.hidden() for problem in problems]
+        return self.solver.solve(hidden, stream="seed-0", ledger=Ledger())
+
+
+def default_methods(task: str) -> tuple[str, ...]:
+    """Gives the ladder that fits what the task's shots reveal."""
+    sheet = resolve_task(task).sheet
+    tuning = "fine_tune" if sheet.supervision >= Supervision.SOLUTION else "rejection_tuning"
+    return ("self_consistency", "cot_decoding", tuning)
+
+
+def plan_for(
+    model: str,
+    task: str,
+    methods: Sequence[str] = (),
+    shots: Sequence[int] = (1, 4, 8),
+    **options: object,
+) -> Plan:
+    """Gives the plan of one model on one task; `options` are the other fields of `Plan`.
+
+    Raises:
+        UnknownNameError: unknown task, method or option.
+    """
+    names = tuple(methods) or default_methods(task)
+    grid = Grid((model,), (task,), names, tuple(shots), str(options.pop("twin", "")))
+    return Plan.thawed({"name": task.replace(":", "-"), **options, "grids": [grid]})
+
+
+@dataclass
+class Study:
+    """One model, one task, a ladder of methods.
+
+    Example:
+        study = Study(model="organism", task="word_sums", methods=["cot_decoding"])
+        verdict = study.run()
+        verdict.ability, verdict.least_data, verdict.ship
+    """
+
+    model: str
+    task: str
+    methods: Sequence[str] = ()
+    shots: Sequence[int] = (1, 4, 8)
+    seeds: int = 3
+    out: Path | str | None = None
+    """Folder of the study; `runs/<task>` where None. A second run goes on there."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Other fields of `Plan`, by name: test, samples, prefer …"""
+
+    @property
+    def plan(self) -> Plan:
+        """The declared grid."""
+        return plan_for(
+            self.model, self.task, self.methods, self.shots, seeds=self.seeds, **self.options
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return Path(self.out) if self.out is not None else Path("runs") / self.plan.name
+
+    def run(self, watcher: Watcher | None = None) -> Verdict:
+        """Runs what is missing and gives the verdict.
+
+        Raises:
+            ConfigError: bad input, before any weights load; or measures that failed.
+        """
+        plan = self.plan
+        plan.check()
+        store = Store(self.folder)
+        try:
+            store.freeze(plan.as_dict())
+            run(plan, store, watcher or Silent())
+            verdicts = verdicts_of(plan, store)
+            if not verdicts:
+                raise ConfigError(
+                    "; ".join(store.failed().values()) or "no measure finished",
+                    "floor, default and samples",
+                    "mend the cause and run again: what is finished is kept",
+                )
+            return verdicts[0]
+        finally:
+            store.close()
+
+    def solver(self, method: str, n_shots: int = 0, seed: int = 0) -> Elicited:
+        """Gives a solver that the study has made.
+
+        Raises:
+            ConfigError: no such rung, or it has not run.
+        """
+        plan = self.plan
+        subject = Subject(plan, self.model, self.task)
+        for trial in subject.rungs():
+            named = (trial.method, trial.n_shots, trial.seed, trial.control, trial.task)
+            if named == (method, n_shots, seed, "", self.task):
+                break
+        else:
+            raise ConfigError(
+                f"no rung {method} at {n_shots} shots, seed {seed}",
+                ", ".join(sorted({f"{t.method} n={t.n_shots}" for t in subject.rungs()})),
+                "choose one of those",
+            )
+        store = Store(self.folder)
+        outcome, floor = store.read(trial), floor_style(store, subject)
+        store.close()
+        if outcome is None or outcome.error:
+            raise ConfigError(f"{method} has not run", "a finished rung", "call run() first")
+        model = open_model(self.model)
+        task = resolve_task(self.task)
+        judge, _ = judge_for(plan, trial, task, model, floor, Ledger())
+        folder = self.folder / outcome.artefact
+        return Elicited(method_of(trial).restore(model, judge, folder))

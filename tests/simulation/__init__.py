@@ -1,0 +1,1 @@
+"""Simulated truths that the statistics are tested on."""
