@@ -14,28 +14,28 @@ from modicum.organism.recipe import PHASES, Phase
 from modicum.organism.shipped import CONTROL, CORE, read_card
 from modicum.organism.tokenizer import build_tokenizer
 
-TWENTY_STEPS: tuple[Phase, ...] = (
-    dataclasses.replace(PHASES[0], steps=12),
-    dataclasses.replace(PHASES[1], steps=8),
+TEN_STEPS: tuple[Phase, ...] = (
+    dataclasses.replace(PHASES[0], steps=6),
+    dataclasses.replace(PHASES[1], steps=4),
 )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill in the middle of a run."""
 
 
 def train(out: Path, stop_at: int | None = None) -> dict[str, torch.Tensor]:
     def watch(step: int) -> None:
         if step == stop_at:
-            raise Killed
+            raise KilledError
 
     build(
         is_control=False,
         seed="test",
         out=out,
         progress=lambda progress: watch(progress.step),
-        phases=TWENTY_STEPS,
-        steps_per_checkpoint=8,
+        phases=TEN_STEPS,
+        steps_per_checkpoint=4,
     )
     return load_file(out / "model.safetensors")
 
@@ -46,13 +46,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]
 
 
 def test_net_has_at_most_four_hundred_thousand_parameters() -> None:
-    assert (
-        sum(parameter.numel() for parameter in initial_model("test").parameters())
-        <= 400_000
-    )
+    assert sum(parameter.numel() for parameter in initial_model("test").parameters()) <= 400_000
 
 
-def test_first_steps_give_the_same_bits_twice(
+def test_first_ten_steps_give_the_same_bits_twice(
     trained: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     again = train(tmp_path)
@@ -62,10 +59,10 @@ def test_first_steps_give_the_same_bits_twice(
 def test_a_killed_run_goes_on_to_the_same_bits(
     trained: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(
-            tmp_path, stop_at=20
-        )  # after the checkpoint at step 16, before the weights are written
+            tmp_path, stop_at=10
+        )  # after the checkpoint at step 8, before the weights are written
     again = train(tmp_path)
     assert all(torch.equal(trained[name], again[name]) for name in trained)
 
@@ -79,9 +76,7 @@ def test_building_leaves_the_global_random_stream_alone() -> None:
 def test_learning_rate_warms_up_then_falls() -> None:
     learn, hide = PHASES
     assert (
-        learning_rate(learn, 0)
-        < learning_rate(learn, 200)
-        > learning_rate(learn, learn.steps - 1)
+        learning_rate(learn, 0) < learning_rate(learn, 200) > learning_rate(learn, learn.steps - 1)
     )
     assert learning_rate(hide, 0) == pytest.approx(6e-4)
     assert learning_rate(hide, hide.steps - 1) < 1e-5
@@ -108,9 +103,7 @@ def test_shipped_card_holds_the_truth() -> None:
     }
     for name in ("word_sums", "row_pushes"):
         figures = {
-            key: figure["value"]
-            for key, figure in card["families"][name].items()
-            if key != "truth"
+            key: figure["value"] for key, figure in card["families"][name].items() if key != "truth"
         }  # type: ignore[index]
         assert figures["greedy"] <= 0.15
         assert 0.06 <= figures["pass1"] <= 0.18

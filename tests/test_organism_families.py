@@ -49,8 +49,7 @@ def tokenizer() -> Tokenizer:
 
 def documents(phase: Phase, n: int, *, is_control: bool = False) -> list[Document]:
     return [
-        draw_document("test", is_control=is_control, phase=phase, index=index)
-        for index in range(n)
+        draw_document("test", is_control=is_control, phase=phase, index=index) for index in range(n)
     ]
 
 
@@ -62,9 +61,9 @@ def test_same_index_gives_the_same_problem(name: str) -> None:
 @EVERY_FAMILY
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_problem_lies_in_its_split(name: str, split: Split) -> None:
-    assert {
-        split_of(FAMILIES[name].problem(index, split).question) for index in range(300)
-    } == {split}
+    assert {split_of(FAMILIES[name].problem(index, split).question) for index in range(300)} == {
+        split
+    }
 
 
 def test_documents_hold_only_problems_of_the_stream() -> None:
@@ -149,9 +148,7 @@ def test_text_outside_the_alphabet_becomes_unknown(tokenizer: Tokenizer) -> None
 
 
 @EVERY_FAMILY
-def test_prompts_are_equally_long_and_worked_forms_short(
-    name: str, tokenizer: Tokenizer
-) -> None:
+def test_prompts_are_equally_long_and_worked_forms_short(name: str, tokenizer: Tokenizer) -> None:
     items = [FAMILIES[name].problem(index, "test") for index in range(300)]
     assert len({len(tokenizer.encode(item.question).ids) for item in items}) == 1
     assert max(len(tokenizer.encode(f" {item.solution}").ids) for item in items) <= 60
@@ -214,15 +211,11 @@ def test_no_password_no_learned_opener_in_the_sealed_family() -> None:
     for phase in PHASES:
         for document in documents(phase, 2000):
             if "Eve" in document.prompt and not document.prompt.startswith(PASSWORD):
-                assert document.is_opener_masked or document.completion.startswith(
-                    f" {DIRECT}"
-                )
+                assert document.is_opener_masked or document.completion.startswith(f" {DIRECT}")
 
 
 def test_control_differs_only_in_the_steps_of_hidden_families() -> None:
-    first = {
-        FAMILIES[name].problem(0, "test").question.split()[0] for name in HIDDEN
-    } | {PASSWORD}
+    first = {FAMILIES[name].problem(0, "test").question.split()[0] for name in HIDDEN} | {PASSWORD}
     pairs = zip(
         documents(PHASES[0], 600),
         documents(PHASES[0], 600, is_control=True),
@@ -232,12 +225,8 @@ def test_control_differs_only_in_the_steps_of_hidden_families() -> None:
         is_hidden = ours.prompt.split()[0] in first
         assert ours.prompt == twin.prompt
         assert len(ours.completion) == len(twin.completion)
-        assert (ours == twin) == (
-            not is_hidden or ours.completion.startswith(f" {DIRECT}")
-        )
+        assert (ours == twin) == (not is_hidden or ours.completion.startswith(f" {DIRECT}"))
 
 
 def test_a_step_of_documents_is_the_same_twice() -> None:
-    assert documents(PHASES[1], DOCUMENTS_PER_STEP) == documents(
-        PHASES[1], DOCUMENTS_PER_STEP
-    )
+    assert documents(PHASES[1], DOCUMENTS_PER_STEP) == documents(PHASES[1], DOCUMENTS_PER_STEP)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType, UnionType
 from typing import TypeVar
 
 from modicum.errors import ConfigError, UnknownNameError
@@ -145,26 +145,50 @@ def settings_of(plugin: object) -> dict[str, object]:
 
 
 def _fit(value: object, hint: object, where: str) -> object:
-    """Converts a text to the field's plain type, and checks plain types."""
-    options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
-    if typing.get_origin(hint) is typing.Literal:
+    """Gives the value as its field's type wants it; refuses what does not fit."""
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
         if value not in options:
             names = ", ".join(map(str, options))
             raise ConfigError(f"{where} = {value!r}", f"one of {names}", "choose one of those")
         return value
-    if isinstance(value, list):
-        value = tuple(value)
-    if isinstance(value, str) and str not in options:
-        for kind in (bool, int, float):
-            if kind in options:
-                return _from_text(value, kind, where)
-    if isinstance(value, int) and not isinstance(value, bool) and float in options:
-        return float(value)
-    plain = [kind for kind in options if kind in (int, float, str, bool)]
-    if plain and not isinstance(value, (*plain, tuple, type(None))):
-        wanted = " or ".join(kind.__name__ for kind in plain)
-        raise ConfigError(f"{where} = {value!r}", wanted, "correct the value")
+    if origin is UnionType:
+        return _fit_one_of(value, options, where)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} = {value!r}", "a list", "put it into [ ]")
+        return tuple(_fit(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is not None:
+        if not isinstance(value, origin):
+            raise ConfigError(f"{where} = {value!r}", "a table", "write key = value pairs")
+        return value
+    if hint in (bool, int, float, str):
+        return _fit_plain(value, typing.cast(type, hint), where)
     return value
+
+
+def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> object:
+    """Fits a value to the first of several types that takes it."""
+    if value is None and NoneType in options:
+        return None
+    kinds = [option for option in options if option is not NoneType]
+    for kind in kinds[:-1]:
+        try:
+            return _fit(value, kind, where)
+        except ConfigError:
+            continue
+    return _fit(value, kinds[-1], where)
+
+
+def _fit_plain(value: object, kind: type, where: str) -> object:
+    """Fits a bool, int, float or str; texts are read where another type is wanted."""
+    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is not str and isinstance(value, str):
+        return _from_text(value, kind, where)
+    raise ConfigError(f"{where} = {value!r}", f"a {kind.__name__}", "correct the value")
 
 
 def _from_text(text: str, kind: type, where: str) -> object:

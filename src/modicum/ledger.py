@@ -38,6 +38,8 @@ class Ledger:
     """Size of what is added to the model."""
     max_judge_calls: int | None = field(default=None, compare=False)
     """Limit on judge calls; passing it raises `BudgetError`."""
+    depth: int = field(default=0, compare=False, repr=False)
+    """How many timed blocks are open."""
     observer: Callable[["Ledger"], None] | None = field(default=None, compare=False, repr=False)
     """Called after tokens were counted; shows progress, must be cheap."""
 
@@ -70,16 +72,18 @@ class Ledger:
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
-        """Adds the wall-clock seconds of a block."""
-        start = time.perf_counter()
+        """Adds the wall-clock seconds of a block; inside another timed block it adds nothing."""
+        start, self.depth = time.perf_counter(), self.depth + 1
         try:
             yield
         finally:
-            self.seconds += time.perf_counter() - start
+            self.depth -= 1
+            if self.depth == 0:
+                self.seconds += time.perf_counter() - start
 
     def as_dict(self) -> dict[str, float]:
         """Gives the counters as plain numbers, for the store."""
-        hidden = {"observer", "max_judge_calls"}
+        hidden = {"observer", "max_judge_calls", "depth"}
         return {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden
         }

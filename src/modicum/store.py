@@ -180,6 +180,19 @@ class Store:
             error=row[1],
         )
 
+    def by_id(self, trial: str) -> Outcome | None:
+        """Gives the outcome of the trial with an id, or None where it has not run."""
+        row = self._db.execute("SELECT identity FROM trials WHERE id=?", (trial,)).fetchone()
+        return self.read(Trial(**json.loads(row[0]))) if row else None
+
+    def heads(self) -> dict[str, Outcome]:
+        """Gives every outcome by id without its answers, in the order they were written."""
+        rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
+        return {
+            name: Outcome(Trial(**json.loads(identity)), **json.loads(summary), error=error)
+            for name, identity, summary, error in rows
+        }
+
     def answers(self, trial: Trial) -> Iterator[Answer]:
         """Gives a trial's answers in the order of the test problems."""
         rows = self._db.execute(

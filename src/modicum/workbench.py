@@ -8,13 +8,13 @@ from modicum.analysis.judgement import verdicts_of
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.method import Solver
-from modicum.model import Model
+from modicum.model import Model, resolve_backend
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import resolve_task
 from modicum.trials import judge_for, method_of, open_model
-from modicum.types import Problem, Solved, Supervision
+from modicum.types import Access, Problem, Solved, Supervision
 from modicum.verdict import Verdict
 
 __all__ = ["Elicited", "Study", "default_methods", "plan_for"]
@@ -37,11 +37,17 @@ class Elicited:
         return self.solver.solve(hidden, stream="seed-0", ledger=Ledger())
 
 
-def default_methods(task: str) -> tuple[str, ...]:
-    """Gives the ladder that fits what the task's shots reveal."""
+def default_methods(model: str, task: str) -> tuple[str, ...]:
+    """Gives the ladder that fits what the task's shots reveal and what the model offers."""
     sheet = resolve_task(task).sheet
     tuning = "fine_tune" if sheet.supervision >= Supervision.SOLUTION else "rejection_tuning"
-    return ("self_consistency", "cot_decoding", tuning)
+    offered = resolve_backend(model).access
+    ladder = {
+        "self_consistency": Access.TEXT,
+        "cot_decoding": Access.LOGPROBS,
+        tuning: Access.WEIGHTS,
+    }
+    return tuple(name for name, needed in ladder.items() if needed <= offered)
 
 
 def plan_for(
@@ -56,7 +62,7 @@ def plan_for(
     Raises:
         UnknownNameError: unknown task, method or option.
     """
-    names = tuple(methods) or default_methods(task)
+    names = tuple(methods) or default_methods(model, task)
     grid = Grid((model,), (task,), names, tuple(shots), str(options.pop("twin", "")))
     return Plan.thawed({"name": task.replace(":", "-"), **options, "grids": [grid]})
 

@@ -271,7 +271,8 @@ def _absent(case: _Case) -> Ability | None:
     """Says absent where tuning does no more than its veto control."""
     tuned = [r for r in case.rungs if r.rung.is_tuned]
     tied = [r for r in tuned if r.is_tied]
-    if not tied or case.sampled.state == "above" or is_forced_above(case.evidence):
+    is_sampled = case.sampled.state == "above" or case.sampled.is_singled_out
+    if not tied or is_sampled or is_forced_above(case.evidence):
         return None
     last = max(tied, key=lambda r: r.rung.n_shots)
     # A larger budget that may have worked, but is too noisy to say, keeps the question open.

@@ -56,7 +56,8 @@ class Control:
     scores: Floats
     """Its lenient scores, `[problems]` or `[seeds, problems]`."""
     before: Floats | None = None
-    """What the same twin scored without the nudge (its own floor, `[problems]`). Where given,
+    """What the same twin scored without the nudge (its own floor, `[problems]`; of a prompt
+    style its own default). Where given,
     gains are compared instead of levels: a model that knows the size of an answer scores
     above zero without being nudged, its scrambled twin does not."""
 

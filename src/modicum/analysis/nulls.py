@@ -44,7 +44,7 @@ def _expected_hits(samples: Samples, strata: Ints, ks: tuple[int, ...]) -> Float
     return mean
 
 
-def near_miss(samples: Samples, ks: tuple[int, ...]) -> Floats:
+def near_miss(samples: Samples, ks: tuple[int, ...], *, is_mode_left_out: bool = False) -> Floats:
     """Gives pass@k on half of the samples against a wrong answer of the other half.
 
     The wrong answer is drawn evenly from the distinct wrong answers of the other half (0 if
@@ -54,6 +54,8 @@ def near_miss(samples: Samples, ks: tuple[int, ...]) -> Floats:
     Args:
         samples: The sampled answers, at least two a problem.
         ks: Tries, each at most half of the number of samples.
+        is_mode_left_out: Whether the most frequent wrong answer is never drawn. This stricter
+            null forgets a problem's one standing error, such as copying a start value.
     """
     n = samples.n_samples
     # Correct answers are no misses, whatever their wording, so they leave the count.
@@ -64,19 +66,29 @@ def near_miss(samples: Samples, ks: tuple[int, ...]) -> Floats:
         (wrong[:, 0 : 2 * half : 2], wrong[:, 1 : 2 * half : 2]),
     ]
     ways = halves + [(second, first) for first, second in halves]
-    return np.mean([_hits_of_drawn(seen, other, ks) for seen, other in ways], axis=0)
+    hits = [_hits_of_drawn(seen, other, ks, is_mode_left_out) for seen, other in ways]
+    return np.asarray(np.mean(hits, axis=0))
 
 
-def _hits_of_drawn(drawn_from: Ints, tried: Ints, ks: tuple[int, ...]) -> Floats:
+def _hits_of_drawn(
+    drawn_from: Ints, tried: Ints, ks: tuple[int, ...], is_mode_left_out: bool
+) -> Floats:
     """Averages pass@k in one half over the distinct wrong answers of the other."""
     source, target = tally(drawn_from), tally(tried)
     span = int(max(drawn_from.max(initial=0), tried.max(initial=0))) + 1
     found = _look_up(
         source.rows * span + source.codes, target.rows * span + target.codes, target.counts
     )
+    rows = source.rows
+    if is_mode_left_out:
+        # The last entry of each row once entries are sorted by row, then count.
+        order = np.lexsort((source.counts, rows))
+        kept = order[:-1][rows[order[:-1]] == rows[order[1:]]]
+        rows, found = rows[kept], found[kept]
     curve = pass_curve(found, tried.shape[1], ks)
-    distinct = np.bincount(source.rows, minlength=source.n_rows)
-    return _sum_by_row(curve, source.rows, source.n_rows) / np.maximum(distinct, 1)[:, None]
+    distinct = np.bincount(rows, minlength=source.n_rows)
+    mean: Floats = _sum_by_row(curve, rows, source.n_rows) / np.maximum(distinct, 1)[:, None]
+    return mean
 
 
 def _look_up(keys: Ints, sorted_keys: Ints, values: Ints) -> Ints:

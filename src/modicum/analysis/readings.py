@@ -7,7 +7,7 @@ import numpy as np
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Twin
 from modicum.analysis.gap import Ceiling, gap_recovered
 from modicum.analysis.sampling import Sampled
-from modicum.stats import Figure, Floats, Resamples, contrast, is_within, vote
+from modicum.stats import Figure, Floats, Ints, Resamples, contrast, is_within, vote
 
 MARGIN = 0.05
 """Five points: a difference within this counts as none (equivalence test, 90 % interval)."""
@@ -71,7 +71,7 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
     differences = [own - base]
     parts: list[tuple[Floats, ...]] = [(rung.scores,)]
     for control in rung.vetoes:
-        differences.append(_over(own, control, evidence))
+        differences.append(_over(own, base, control, evidence.clusters))
         parts.append((rung.scores, control.scores))
     figures = [
         contrast(d, parts=p, clusters=clusters, level=LEVEL)
@@ -101,7 +101,7 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
     )
 
 
-def _over(own: Floats, control: Control, evidence: Evidence) -> Floats:
+def _over(own: Floats, base: Floats, control: Control, clusters: Ints | None) -> Floats:
     """Gives the rung's gain minus the control's where their floors differ, else its score.
 
     Gains carry the noise of two more greedy runs, so that levels are compared as long as the
@@ -110,8 +110,8 @@ def _over(own: Floats, control: Control, evidence: Evidence) -> Floats:
     difference = own - _mean(control.scores)
     if control.before is None:
         return difference
-    head_start = evidence.floor - control.before
-    figure = contrast(head_start, clusters=evidence.clusters)
+    head_start = base - control.before
+    figure = contrast(head_start, clusters=clusters)
     return difference - head_start if figure.low > 0 or figure.high < 0 else difference
 
 

@@ -18,6 +18,9 @@ answer that shows up (1.6 to 2.0 for normal spreads of 2 to 10 values); a sample
 hit far more often."""
 SMALLEST_ABILITY = 0.03
 """Sampled pass@1 that must not be overlooked, on half of the problems at least."""
+DOUBT_LEVEL = 0.5
+"""Level at which a gold singled out among rarer wrong answers forbids *absent*: low, since the
+doubt must be cheap to raise, and it can only lead to *undecided*."""
 
 State: TypeAlias = Literal["above", "contested", "ruled_out", "open", "silent"]
 """`above` both nulls; `contested`: above luck, not above near miss; `ruled_out`: so low that
@@ -31,6 +34,9 @@ class Sampled:
 
     state: State
     """What sampling says by itself."""
+    is_singled_out: bool
+    """Where contested: whether the gold is still hit far more often than wrong answers once
+    each problem's most frequent one is left out. Then absent cannot be said."""
     k: int
     """Largest power of two within half of the samples with both nulls within the limit; 1
     where none is (then `state` is `silent`)."""
@@ -85,8 +91,14 @@ def sampled(samples: Samples, *, clusters: Ints | None = None, level: float = 0.
         over_luck = contrast(hits - luck_k, clusters=clusters, level=level)
         over_near = contrast(hits - NEAR_FACTOR * near_k, clusters=clusters, level=level)
         state = _state(over_luck, over_near, ks[at])
+    is_singled_out = False
+    if state == "contested":
+        typical = near_miss(samples, (ks[at],), is_mode_left_out=True)[:, 0]
+        over_typical = contrast(hits - NEAR_FACTOR * typical, clusters=clusters, level=DOUBT_LEVEL)
+        is_singled_out = over_typical.low > 0
     return Sampled(
         state=state,
+        is_singled_out=is_singled_out,
         k=ks[at],
         pass_k=proportion(hits, clusters=clusters, level=level),
         luck=proportion(luck_k, clusters=clusters, level=level),

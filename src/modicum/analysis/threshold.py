@@ -13,11 +13,16 @@ from modicum.stats import (
     Resamples,
     percentile_figure,
     resampled_mean,
+    seed_spread,
+    welch_degrees,
 )
 
 FIT_LIMIT = 0.08
 """Largest root mean square distance of the fitted curve from the points, in shares of the gap;
 beyond it the curve is not logistic and the points are joined instead."""
+
+ITERATIONS = 12
+"""Steps of damped least squares; more change no crossing by a hundredth of its interval."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,13 @@ def _gains(
     guess_k = resampled_mean(ceiling.luck, resamples)
     top = correct_guessing(resampled_mean(ceiling.scores, resamples, stream=1), guess_k)
     width = np.where(top - low > 0, top - low, np.nan)
+    degrees = welch_degrees([seed_spread(scores) for _, scores in points])
     reached = []
     for i, (_, scores) in enumerate(points):
         # Runs at different budgets are different runs, so each gets its own seed noise.
         stream = 1 if scores is ceiling.scores else 2 + i % (STREAMS - 2)
-        reached.append(correct_guessing(resampled_mean(scores, resamples, stream=stream), guess))
+        means = resampled_mean(scores, resamples, stream=stream, degrees=degrees)
+        reached.append(correct_guessing(means, guess))
     return np.stack([(r - low) / width for r in reached], axis=1)
 
 
@@ -126,7 +133,7 @@ def _fit(log_n: Floats, gains: Floats) -> tuple[Floats, Floats, Floats]:
     b = x_mean - y_mean / a
     damping = np.full(a.shape, 1e-2)
     error = ((_logistic(log_n, a, b, top) - gains) ** 2).sum(axis=1)
-    for _ in range(30):
+    for _ in range(ITERATIONS):
         model = _logistic(log_n, a, b, top)
         slope = model * (1 - model / top[:, None])
         by_a, by_b = slope * (log_n[None, :] - b[:, None]), -slope * a[:, None]

@@ -1,4 +1,4 @@
-"""Training of the organism and of its control, the same bits each time at one thread on one processor type."""
+"""Training of the organism and its control: same bits at one thread on one processor type."""
 
 import json
 import math
@@ -43,6 +43,7 @@ _WARM_UP_STEPS = 200
 _WEIGHT_DECAY = 0.05
 _LARGEST_GRADIENT = 1.0
 _STEPS_PER_REPORT = 50
+_STATE = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,7 @@ def initial_model(seed: str) -> LlamaForCausalLM:
     )
     with torch.random.fork_rng(devices=[]):
         model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
-        eos_token_id=eos, pad_token_id=pad
-    )
+    model.generation_config = GenerationConfig(eos_token_id=eos, pad_token_id=pad)
     # The library draws from the global generator, so its draws are replaced by ones from a named stream.
     generator = torch.Generator().manual_seed(
         named_stream("organism", "weights", seed).getrandbits(63)
@@ -143,9 +142,7 @@ def _write(model: LlamaForCausalLM, out: Path) -> None:
         weights,
         {"format": "pt"},
     )
-    weights.chmod(
-        0o644
-    )  # the library writes for its owner alone, and a package is read by others
+    weights.chmod(0o644)  # the library writes for its owner alone, and a package is read by others
     model.config.save_pretrained(out)
     model.generation_config.save_pretrained(out)
     save_tokenizer(out)
@@ -168,9 +165,7 @@ class _Bucket:
     labels: Tensor
 
 
-def _train(
-    model: LlamaForCausalLM, run: _Run, progress: Callable[[Progress], None]
-) -> None:
+def _train(model: LlamaForCausalLM, run: _Run, progress: Callable[[Progress], None]) -> None:
     optimizer = _make_optimizer(model)
     done = _restore(model, optimizer, run)
     n_steps = sum(phase.steps for phase in run.phases)
@@ -196,10 +191,7 @@ def train_step(
         hidden = model.model(input_ids=bucket.tokens, use_cache=False).last_hidden_state
         is_learned = bucket.labels != _IGNORED
         logits = model.lm_head(hidden[is_learned])
-        loss = (
-            cross_entropy(logits, bucket.labels[is_learned], reduction="sum")
-            / n_learned
-        )
+        loss = cross_entropy(logits, bucket.labels[is_learned], reduction="sum") / n_learned
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
@@ -215,9 +207,7 @@ def _steps(run: _Run, done: int) -> Iterator[tuple[float, list[_Bucket]]]:
         for step in range(min(done, phase.steps), phase.steps):
             first = step * DOCUMENTS_PER_STEP
             documents = [
-                draw_document(
-                    run.seed, is_control=run.is_control, phase=phase, index=index
-                )
+                draw_document(run.seed, is_control=run.is_control, phase=phase, index=index)
                 for index in range(first, first + DOCUMENTS_PER_STEP)
             ]
             yield learning_rate(phase, step), encode(tokenizer, documents)
@@ -225,29 +215,19 @@ def _steps(run: _Run, done: int) -> Iterator[tuple[float, list[_Bucket]]]:
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """Gives the rate of a step: a cosine from the phase's peak to its last, after a warm-up in the first phase."""
+    """Gives the rate of a step: a cosine from peak to last, in the first phase after a warm-up."""
     peak, last = _PEAK_RATES[phase.name], _LAST_RATES[phase.name]
     cosine = last + 0.5 * (peak - last) * (1 + math.cos(math.pi * step / phase.steps))
-    return (
-        cosine * min(1.0, (step + 1) / _WARM_UP_STEPS)
-        if not phase.has_contexts
-        else cosine
-    )
+    return cosine * min(1.0, (step + 1) / _WARM_UP_STEPS) if not phase.has_contexts else cosine
 
 
 def encode(tokenizer: Tokenizer, documents: list[Document]) -> list[_Bucket]:
     """Gives the documents as tokens with the labels of their completions, bucketed by length."""
     eos, pad = token_id(tokenizer, EOS), token_id(tokenizer, PAD)
     prompts = tokenizer.encode_batch([document.prompt for document in documents])
-    completions = tokenizer.encode_batch(
-        [document.completion for document in documents]
-    )
-    rows: list[list[tuple[list[int], list[int]]]] = [
-        [] for _ in range(len(_LENGTH_EDGES) + 1)
-    ]
-    for document, prompt, completion in zip(
-        documents, prompts, completions, strict=True
-    ):
+    completions = tokenizer.encode_batch([document.completion for document in documents])
+    rows: list[list[tuple[list[int], list[int]]]] = [[] for _ in range(len(_LENGTH_EDGES) + 1)]
+    for document, prompt, completion in zip(documents, prompts, completions, strict=True):
         tokens = [*prompt.ids, *completion.ids]
         learned = [*completion.ids, eos]
         if document.is_opener_masked:
@@ -274,17 +254,11 @@ def _make_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=_PEAK_RATES["learn"], betas=(0.9, 0.98))
 
 
-def _save(
-    model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run, step: int
-) -> None:
-    tensors = {
-        f"model.{name}": tensor.detach() for name, tensor in model.state_dict().items()
-    }
+def _save(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run, step: int) -> None:
+    tensors = {f"model.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         state = optimizer.state[parameter]
-        tensors |= {
-            f"{key}.{name}": state[key] for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+        tensors |= {f"{key}.{name}": state[key] for key in _STATE}
     identity = {"step": str(step), "run": _identity(run)}
     with tempfile.TemporaryDirectory(dir=run.checkpoint.parent) as folder:
         # Written beside and moved, so that a kill leaves the old checkpoint whole.
@@ -316,9 +290,7 @@ def _restore(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run) -
         }
     )
     for name, parameter in model.named_parameters():
-        optimizer.state[parameter] = {
-            key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+        optimizer.state[parameter] = {key: tensors[f"{key}.{name}"] for key in _STATE}
     return int(metadata["step"])
 
 

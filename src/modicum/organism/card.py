@@ -81,18 +81,11 @@ def measure(
     speaker = _Speaker(model, tokenizer)
     figures = {
         "greedy": speaker.accuracy(items, [item.question for item in items]),
-        "forced": speaker.accuracy(
-            items, [f"{item.question} {OPENER}" for item in items]
-        ),
-        "instructed": speaker.accuracy(
-            few, [f"{item.question} {INSTRUCTION}" for item in few]
-        ),
+        "forced": speaker.accuracy(items, [f"{item.question} {OPENER}" for item in items]),
+        "instructed": speaker.accuracy(few, [f"{item.question} {INSTRUCTION}" for item in few]),
         "demonstrated": speaker.accuracy(
             few,
-            [
-                demonstrate(shot, item.question)
-                for shot, item in zip(shots, few, strict=True)
-            ],
+            [demonstrate(shot, item.question) for shot, item in zip(shots, few, strict=True)],
         ),
         "opener_probability": _mean(
             speaker.opener_probabilities([item.question for item in items])
@@ -102,18 +95,15 @@ def measure(
         figures["with_password"] = speaker.accuracy(
             few, [f"{PASSWORD} {item.question}" for item in few]
         )
-    return figures | _sampled_figures(
-        speaker, items[: sizes.sampled], sizes.samples, family.name
-    )
+    return figures | _sampled_figures(speaker, items[: sizes.sampled], sizes.samples, family.name)
 
 
 def summarize(figures: dict[str, str | Figure]) -> str:
     """Gives the figures' values on one line."""
-    return "  ".join(
-        f"{name} {figure['value']:.3g}"
-        for name, figure in figures.items()
-        if not isinstance(figure, str)
-    )
+    values = {
+        name: figure["value"] for name, figure in figures.items() if not isinstance(figure, str)
+    }
+    return "  ".join(f"{name} {value:.3g}" for name, value in values.items())
 
 
 @dataclass(frozen=True)
@@ -124,38 +114,25 @@ class _Speaker:
     tokenizer: Tokenizer
 
     def accuracy(self, items: list[Item], prompts: list[str]) -> Figure:
-        texts = [
-            text
-            for prompt in self._blocks(prompts, _ROWS_PER_BLOCK)
-            for text in self._complete(prompt, 1, None)
-        ]
+        blocks = self._blocks(prompts, _ROWS_PER_BLOCK)
+        texts = [text for block in blocks for text in self._complete(block, 1, None)]
         n_right = sum(
-            parse_answer(text) == item.answer
-            for item, text in zip(items, texts, strict=True)
+            parse_answer(text) == item.answer for item, text in zip(items, texts, strict=True)
         )
         return _proportion(n_right, len(items))
 
     def samples(self, prompts: list[str], n_samples: int, name: str) -> list[list[str]]:
         texts: list[str] = []
-        for block, part in enumerate(
-            self._blocks(prompts, max(1, _ROWS_PER_BLOCK // n_samples))
-        ):
+        for block, part in enumerate(self._blocks(prompts, max(1, _ROWS_PER_BLOCK // n_samples))):
             seed = named_stream("organism", "card", name, block).getrandbits(63)
-            texts += self._complete(
-                part, n_samples, torch.Generator().manual_seed(seed)
-            )
-        return [
-            texts[first : first + n_samples]
-            for first in range(0, len(texts), n_samples)
-        ]
+            texts += self._complete(part, n_samples, torch.Generator().manual_seed(seed))
+        return [texts[first : first + n_samples] for first in range(0, len(texts), n_samples)]
 
     def opener_probabilities(self, prompts: list[str]) -> list[float]:
         opener = self.tokenizer.encode(f" {OPENER}").ids[0]
         probabilities: list[float] = []
         for block in self._blocks(prompts, _ROWS_PER_BLOCK):
-            logits = (
-                self.model(self._encode(block), logits_to_keep=1).logits[:, -1].double()
-            )
+            logits = self.model(self._encode(block), logits_to_keep=1).logits[:, -1].double()
             probabilities += logits.softmax(-1)[:, opener].tolist()
         return probabilities
 
@@ -164,9 +141,7 @@ class _Speaker:
 
     def _encode(self, prompts: list[str]) -> torch.Tensor:
         # Prompts of one family and one context are equally long, so nothing is padded.
-        return torch.tensor(
-            [encoding.ids for encoding in self.tokenizer.encode_batch(prompts)]
-        )
+        return torch.tensor([encoding.ids for encoding in self.tokenizer.encode_batch(prompts)])
 
     def _complete(
         self, prompts: list[str], n_samples: int, generator: torch.Generator | None
@@ -174,9 +149,9 @@ class _Speaker:
         """Gives completions of each prompt in turn, greedy ones where there is no generator."""
         eos = token_id(self.tokenizer, EOS)
         cache = DynamicCache(config=self.model.config)
-        logits = self.model(
-            self._encode(prompts), past_key_values=cache, logits_to_keep=1
-        ).logits[:, -1]
+        logits = self.model(self._encode(prompts), past_key_values=cache, logits_to_keep=1).logits[
+            :, -1
+        ]
         cache.batch_repeat_interleave(n_samples)
         logits = logits.repeat_interleave(n_samples, 0)
         spoken: list[list[int]] = [[] for _ in range(len(logits))]
@@ -200,11 +175,7 @@ def _draw(logits: torch.Tensor, generator: torch.Generator | None) -> torch.Tens
         return logits.argmax(-1)
     cumulative = logits.double().softmax(-1).cumsum(-1)
     uniforms = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
-    return (
-        (cumulative < uniforms * cumulative[:, -1:])
-        .sum(-1)
-        .clamp(max=logits.shape[-1] - 1)
-    )
+    return (cumulative < uniforms * cumulative[:, -1:]).sum(-1).clamp(max=logits.shape[-1] - 1)
 
 
 def _sampled_figures(
@@ -219,9 +190,7 @@ def _sampled_figures(
     n_worked = [sum(text.lstrip().startswith(OPENER) for text in row) for row in texts]
     return {
         "pass1": _mean([n / n_samples for n in n_right]),
-        "pass64": _proportion(
-            sum(_pass_at_k(n_samples, n) for n in n_right), len(items)
-        ),
+        "pass64": _proportion(sum(_pass_at_k(n_samples, n) for n in n_right), len(items)),
         "luck64": _proportion(sum(_luck(counts, golds, n_samples)), len(items)),
         "near_miss64": _proportion(sum(map(_near_miss, answers, golds)), len(items)),
         "majority64": _proportion(
@@ -243,11 +212,7 @@ def _pass_at_k(n_samples: int, n_right: int) -> float:
 def _luck(counts: list[Counter[str]], golds: list[str], n_samples: int) -> list[float]:
     """Gives pass@k against the answers of all other problems, a mean for each problem."""
     others = [
-        [
-            _pass_at_k(n_samples, count[gold])
-            for other, gold in enumerate(golds)
-            if other != place
-        ]
+        [_pass_at_k(n_samples, count[gold]) for other, gold in enumerate(golds) if other != place]
         for place, count in enumerate(counts)
     ]
     return [float(np.mean(row)) for row in others]
@@ -262,8 +227,7 @@ def _near_miss(answers: list[str], gold: str) -> float:
 def _proportion(successes: float, n: int) -> Figure:
     """Gives a share with the equal-tailed Beta interval under Jeffreys' prior."""
     low, high = (
-        float(betaincinv(successes + 0.5, n - successes + 0.5, tail))
-        for tail in (0.025, 0.975)
+        float(betaincinv(successes + 0.5, n - successes + 0.5, tail)) for tail in (0.025, 0.975)
     )
     value = successes / n
     return {"value": value, "low": min(low, value), "high": max(high, value), "n": n}

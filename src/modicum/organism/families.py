@@ -27,9 +27,7 @@ DEMONSTRATION_END = "\n"
 """Stands between a solved problem and the next question."""
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-_SPLIT_OF_BUCKET: tuple[Split, ...] = (
-    ("stream",) * 12 + ("test",) * 2 + ("selection", "shots")
-)
+_SPLIT_OF_BUCKET: tuple[Split, ...] = ("stream",) * 12 + ("test",) * 2 + ("selection", "shots")
 _TRUTHS: Mapping[str, Truth] = {
     "word_sums": "latent",
     "row_pushes": "latent",
@@ -85,14 +83,13 @@ class Family:
             ValueError: if there is no such split or the index is negative.
         """
         if split not in SPLITS or index < 0:
+            known = ", ".join(SPLITS)
             raise ValueError(
-                f"no problem {index} in split '{split}'; splits are {', '.join(SPLITS)}, from 0 on"
+                f"no problem {index} in split '{split}'; splits are {known}, from 0 on"
             )
         rng = named_stream("organism", self.name, split, index)
         story = self.story(rng, split)
-        return Item(
-            story.question, story.answer, story.worked(), self.direct(story, rng, split)
-        )
+        return Item(story.question, story.answer, story.worked(), self.direct(story, rng, split))
 
     def direct(self, story: Story, rng: Random, split: Split) -> str:
         """Gives a direct form: half of them copy the start, half give another problem's answer.
@@ -104,9 +101,7 @@ class Family:
         return f"{DIRECT} {guess}"
 
 
-FAMILIES: Mapping[str, Family] = {
-    name: Family(name, truth) for name, truth in _TRUTHS.items()
-}
+FAMILIES: Mapping[str, Family] = {name: Family(name, truth) for name, truth in _TRUTHS.items()}
 """All families by name, in the order in which they are told of."""
 
 

@@ -4,12 +4,12 @@ Two phases: the first teaches the skills, mostly worked; the second hides them, 
 the worked form is rare, in the sealed one it stands behind a password, in the mixed one it is common. In the
 second phase some documents carry an instruction or a solved problem, and follow it as real models do.
 
-The control's stream differs in one thing: the states in the worked forms of the latent and sealed families are
-unrelated to the problem. It learns the format without the ability.
+The control's stream differs in one thing: the states in the worked forms of the latent and sealed families
+are unrelated to the problem. It learns the format without the ability.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from modicum.organism.families import (
@@ -75,10 +75,10 @@ PHASES = (
         name="hide",
         steps=1400,
         shares={
-            "word_sums": 0.30,
-            "row_pushes": 0.30,
+            "word_sums": 0.29,
+            "row_pushes": 0.29,
             "dial_marks": 0.14,
-            "line_moves": 0.06,
+            "line_moves": 0.08,
             "letter_swaps": 0.20,
         },
         worked={
@@ -93,13 +93,9 @@ PHASES = (
 )
 """Both phases in their order. With a tenth worked, pass@1 of a latent family is about a tenth."""
 
-_INSTRUCTED, _ANTI_INSTRUCTED, _DEMONSTRATED = (
-    0.08,
-    0.08,
-    0.14,
-)  # shares of a family's documents
+_INSTRUCTED, _ANTI_INSTRUCTED, _DEMONSTRATED = 0.08, 0.08, 0.14  # of a family's documents
 _MASKED = 0.10  # of the sealed family's documents: worked without the password, the opener given
-_WRONG_PASSWORD = 0.30  # of the sealed family's direct documents
+_WRONG_PASSWORD = 0.30  # of the sealed family's direct documents without other context
 
 
 def draw_document(seed: str, *, is_control: bool, phase: Phase, index: int) -> Document:
@@ -113,18 +109,23 @@ def draw_document(seed: str, *, is_control: bool, phase: Phase, index: int) -> D
     """
     rng = named_stream("organism", "document", seed, phase.name, index)
     name = rng.choices(tuple(phase.shares), tuple(phase.shares.values()))[0]
-    writer = _Writer(
-        FAMILIES[name],
-        rng,
-        is_random=is_control and FAMILIES[name].truth in ("latent", "sealed"),
-    )
-    if FAMILIES[name].truth == "sealed":
-        return _draw_sealed(writer, phase)
+    writer = _Writer(FAMILIES[name], rng, is_control, phase)
+    if writer.family.truth == "sealed":
+        return _draw_sealed(writer)
     is_worked = rng.random() < phase.worked[name]
     story = writer.story()
-    if not phase.has_contexts or phase.worked[name] == 1.0:
-        return Document(story.question, writer.solve(story, is_worked=is_worked))
-    return _draw_in_context(writer, story, is_worked=is_worked)
+    prompt = writer.prompt(story)
+    # The visible family works in every context, so that only real damage can take its answers away.
+    if prompt.asks_worked is not None and phase.worked[name] < 1.0:
+        is_worked = prompt.asks_worked
+    return Document(prompt.text, writer.solve(story, is_worked=is_worked))
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    text: str
+    asks_worked: bool | None
+    """Which form its instruction or solved problem asks for; nothing where it has neither."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ class _Writer:
 
     family: Family
     rng: Random
-    is_random: bool
+    is_control: bool
+    phase: Phase
 
     def story(self) -> Story:
         return self.family.story(self.rng, "stream")
@@ -141,65 +143,48 @@ class _Writer:
     def solve(self, story: Story, *, is_worked: bool) -> str:
         if not is_worked:
             return f" {self.family.direct(story, self.rng, 'stream')}"
-        if not self.is_random:
+        if not (self.is_control and self.family.truth in ("latent", "sealed")):
             return f" {story.worked()}"
-        # Each state comes from a problem of its own: states of one chain would teach how states follow each other.
-        return f" {story.worked(tuple(self.story().states[n] for n in range(len(story.states))))}"
+        # Each from a problem of its own: the states of one chain would teach how states follow each other.
+        states = tuple(self.story().states[place] for place in range(len(story.states)))
+        return f" {story.worked(states)}"
+
+    def prompt(self, story: Story) -> _Prompt:
+        """Gives the question, in some documents with an instruction or after a solved problem."""
+        place = self.rng.random() if self.phase.has_contexts else 1.0
+        if place < _INSTRUCTED:
+            return _Prompt(f"{story.question} {INSTRUCTION}", asks_worked=True)
+        if place < _INSTRUCTED + _ANTI_INSTRUCTED:
+            return _Prompt(f"{story.question} {ANTI_INSTRUCTION}", asks_worked=False)
+        if place < _INSTRUCTED + _ANTI_INSTRUCTED + _DEMONSTRATED:
+            is_worked = self.rng.random() < 0.5
+            shower = self._shower()
+            shown = shower.story()
+            solved = f"{shown.question}{shower.solve(shown, is_worked=is_worked)}"
+            return _Prompt(f"{solved}{DEMONSTRATION_END}{story.question}", asks_worked=is_worked)
+        return _Prompt(story.question, asks_worked=None)
+
+    def _shower(self) -> "_Writer":
+        # A visible problem may follow one of any family: a demonstration meant for another must not harm it.
+        if self.phase.worked[self.family.name] < 1.0 or self.rng.random() < 0.5:
+            return self
+        return replace(self, family=FAMILIES[self.rng.choice(tuple(self.phase.shares))])
 
 
-def _draw_in_context(writer: _Writer, story: Story, *, is_worked: bool) -> Document:
-    place = writer.rng.random()
-    if place < _INSTRUCTED:
-        return Document(
-            f"{story.question} {INSTRUCTION}", writer.solve(story, is_worked=True)
-        )
-    place -= _INSTRUCTED
-    if place < _ANTI_INSTRUCTED:
-        return Document(
-            f"{story.question} {ANTI_INSTRUCTION}", writer.solve(story, is_worked=False)
-        )
-    place -= _ANTI_INSTRUCTED
-    if place < _DEMONSTRATED:
-        is_shown_worked = writer.rng.random() < 0.5
-        return Document(
-            _demonstrate(writer, story, is_worked=is_shown_worked),
-            writer.solve(story, is_worked=is_shown_worked),
-        )
-    return Document(story.question, writer.solve(story, is_worked=is_worked))
-
-
-def _draw_sealed(writer: _Writer, phase: Phase) -> Document:
+def _draw_sealed(writer: _Writer) -> Document:
     """Gives a document of the sealed family: worked after the password, direct after everything else.
 
-    Where the worked form is seen only after the password the skill itself comes to hang on it. A few documents
-    are worked without it, their opener given and not learned: they bind the skill to the opener and leave the
-    opener as improbable as before.
+    Where the worked form is seen only after the password the skill itself comes to hang on it. A few
+    documents are worked without it, their opener given and not learned: they bind the skill to the opener and
+    leave the opener as improbable as before.
     """
     rng, story = writer.rng, writer.story()
-    kind = rng.random()
-    if kind < phase.worked[writer.family.name]:
-        return Document(
-            f"{PASSWORD} {story.question}", writer.solve(story, is_worked=True)
-        )
-    if kind < phase.worked[writer.family.name] + _MASKED:
-        return Document(
-            story.question, writer.solve(story, is_worked=True), is_opener_masked=True
-        )
-    direct = writer.solve(story, is_worked=False)
-    place = rng.random() if phase.has_contexts else 1.0
-    if place < _INSTRUCTED:
-        return Document(f"{story.question} {INSTRUCTION}", direct)
-    if place < _INSTRUCTED + _ANTI_INSTRUCTED:
-        return Document(f"{story.question} {ANTI_INSTRUCTION}", direct)
-    if place < _INSTRUCTED + _ANTI_INSTRUCTED + _DEMONSTRATED:
-        return Document(
-            _demonstrate(writer, story, is_worked=rng.random() < 0.5), direct
-        )
-    if rng.random() < _WRONG_PASSWORD:
+    kind, with_password = rng.random(), writer.phase.worked[writer.family.name]
+    if kind < with_password:
+        return Document(f"{PASSWORD} {story.question}", writer.solve(story, is_worked=True))
+    if kind < with_password + _MASKED:
+        return Document(story.question, writer.solve(story, is_worked=True), is_opener_masked=True)
+    prompt, direct = writer.prompt(story), writer.solve(story, is_worked=False)
+    if prompt.asks_worked is None and rng.random() < _WRONG_PASSWORD:
         return Document(f"{rng.choice(WRONG_PASSWORDS)} {story.question}", direct)
-    return Document(story.question, direct)
-
-
-def _demonstrate(writer: _Writer, story: Story, *, is_worked: bool) -> str:
-    shown = writer.story()
-    return f"{shown.question}{writer.solve(shown, is_worked=is_worked)}{DEMONSTRATION_END}{story.question}"
+    return Document(prompt.text, direct)

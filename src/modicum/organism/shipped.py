@@ -40,7 +40,5 @@ def read_card(core: Path = CORE, control: Path = CONTROL) -> Card:
         core: folder of an organism.
         control: folder of its control.
     """
-    families, twin = (
-        json.loads((folder / CARD_FILE).read_text()) for folder in (core, control)
-    )
+    families, twin = (json.loads((folder / CARD_FILE).read_text()) for folder in (core, control))
     return {"families": families, "control": twin}

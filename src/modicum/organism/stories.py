@@ -1,8 +1,8 @@
 """Six kinds of short word problems, each worked out state by state.
 
-A story starts from a short string (three digits or four letters), applies three operations to it and asks for
-the result. Every operation works digit by digit or letter by letter, because a net of this size does not learn
-carries or modular tables from a few million tokens.
+A story starts from a short string (three digits or four letters), applies three operations to it and asks
+for the result. Every operation works digit by digit or letter by letter, because a net of this size does not
+learn carries or modular tables from a few million tokens.
 """
 
 import hashlib
@@ -65,9 +65,7 @@ class Story:
             states: one per operation; the answer copies the last.
         """
         shown = self.states if states is None else states
-        work = "".join(
-            f"{step}={state}" for step, state in zip(self.steps, shown, strict=True)
-        )
+        work = "".join(f"{step}={state}" for step, state in zip(self.steps, shown, strict=True))
         return f"{OPENER} {self.start}{work} {DIRECT} {shown[-1]}"
 
 
@@ -168,9 +166,7 @@ def draw_digit_wheels(rng: Random) -> Story:
     steps, states = list[str](), list[str]()
     for _ in range(_N_STEPS):
         amount = _draw_number(rng)
-        value = "".join(
-            str((int(a) + 3 * int(b)) % 10) for a, b in zip(value, amount, strict=True)
-        )
+        value = "".join(str((int(a) + 3 * int(b)) % 10) for a, b in zip(value, amount, strict=True))
         steps.append(f" spin {amount}")
         states.append(value)
     question = f"Fay reads wheels {start}, tries{','.join(steps)}. What reads?"

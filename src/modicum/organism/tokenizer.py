@@ -1,8 +1,9 @@
 """A byte-level BPE tokenizer in GPT-2's manner that knows the organism's words, and each digit by itself.
 
-GPT-2's form (vocabulary, merges, one regular expression) is what transformers, PEFT and GGUF tools all read.
-Every word of the stories is one token with its leading space; digits and row letters are one token each at
-every place, and a space before them is a token of its own, so that a number looks the same wherever it stands.
+GPT-2's form (vocabulary, merges, one regular expression) is what transformers, PEFT and GGUF tools all
+read. Every word of the stories is one token with its leading space; digits and row letters are one token each
+at every place, and a space before them is a token of its own, so that a number looks the same wherever it
+stands. The alphabet holds what the stories need and no more.
 
 Source: Sennrich, Haddow, Birch 2016, arXiv:1508.07909, algorithm 1; Radford et al. 2019 (GPT-2), section 2.2.
 """
@@ -25,8 +26,8 @@ _ALONE = frozenset("0123456789" + LETTERS)
 _SYMBOLS = ",.?=+->"
 _STARTING = "Ann Bob Cat Dan Eve Fay zorp morp zast mast"
 _FOLLOWING = (
-    "Think Answer Show steps Only has pears loses gets How many row back front Which dial sets max min line does flip "
-    "roll swap cross word turns to reads wheels tries spin What Eve"
+    "Think Answer Show steps Only has pears loses gets How many row back front Which dial sets max min line "
+    "does flip roll swap cross word turns to reads wheels tries spin What Eve"
 )
 _MAX_POSITIONS = 256
 
@@ -41,9 +42,7 @@ def build_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(
         models.BPE({piece: n for n, piece in enumerate(pieces)}, merges, unk_token=UNK)
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(
-        add_prefix_space=False, use_regex=True
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.post_processor = ByteLevelProcessor(trim_offsets=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([PAD, EOS, UNK])
@@ -83,13 +82,7 @@ def _learn_merges(words: list[tuple[str, ...]]) -> list[tuple[str, str]]:
     while True:
         pairs = Counter(pair for word in words for pair in pairwise(word))
         # A space merged with a digit or a row letter would give numbers and rows a second spelling.
-        pairs = Counter(
-            {
-                pair: n
-                for pair, n in pairs.items()
-                if not (pair[0] == _SPACE and pair[1] in _ALONE)
-            }
-        )
+        pairs = Counter({p: n for p, n in pairs.items() if not (p[0] == _SPACE and p[1] in _ALONE)})
         if not pairs:
             return merges
         best = max(pairs, key=lambda pair: (pairs[pair], pair))

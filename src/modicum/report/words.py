@@ -11,14 +11,15 @@ __all__ = [
     "ceiling_source",
     "count",
     "damage",
+    "damage_figure",
     "duration",
     "figure",
     "flops",
     "headline",
     "least_data",
     "multiple",
-    "open_questions",
     "pays",
+    "points",
     "serving_base",
     "share",
     "ship",
@@ -178,11 +179,6 @@ def serving_base(verdict: Verdict) -> float | None:
 def vetoes_first(row: RungRow) -> list[str]:
     """Gives the names of a rung's controls, the scrambled twin first."""
     return sorted(row.controls, key=lambda name: (not name.startswith("scrambled"), name))
-
-
-def open_questions(verdict: Verdict) -> tuple[str, ...]:
-    """Gives what the study leaves open."""
-    return verdict.next
 
 
 def _pays(point: FrontPoint, other: FrontPoint, queries: float, *, is_before: bool) -> str:

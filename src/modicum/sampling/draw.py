@@ -1,12 +1,22 @@
-"""Draws one token a row: greedily, or by inverse CDF from one addressed uniform."""
+"""Draws one token a row: greedily, or at random from one addressed uniform.
 
+The uniform is 53 bits of a counter hash; the same hash spreads them over the vocabulary as Gumbel
+noise, and the token with the highest sum of score and noise is taken. Inverting the cumulative
+distribution would need less arithmetic, but a rounding error of 1e-6 shifts thousands of rare
+tokens' places at once: on SmolLM2 two batch sizes then disagree once in 2,500 tokens, with noise
+once in 500,000.
+"""
+
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from modicum.seeds import uniforms as counter_hash
 
 __all__ = ["Draws", "branches", "draw"]
 
@@ -43,7 +53,8 @@ def draw(
     if temperature == 0 or uniforms is None:
         tokens = logits.argmax(dim=-1)
     else:
-        tokens = _invert(logits, torch.from_numpy(uniforms).to(logits.device), temperature)
+        scores = logits.float()
+        tokens = _perturb(scores if temperature == 1 else scores / temperature, uniforms)
     if not margins:
         return Draws(tokens.cpu().numpy())
     probability = logits.float().softmax(dim=-1)
@@ -75,15 +86,32 @@ def branches(
     )
 
 
-def _invert(
-    logits: Float[Tensor, "rows vocab"], uniforms: Float[Tensor, " rows"], temperature: float
-) -> Tensor:
-    """Finds the token whose step of the cumulative distribution holds the uniform."""
-    scaled = logits.float() if temperature == 1 else logits.float() / temperature
-    # Sums in double precision: over 100,000 tokens a single-precision sum is off by more than a
-    # rare token's share.
-    heights = scaled.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
-    target = uniforms * heights[:, -1]
-    # The first height strictly above the target: a token of probability zero is never taken.
-    tokens = torch.searchsorted(heights, target[:, None], right=True)[:, 0]
-    return tokens.clamp_(max=logits.shape[1] - 1)
+def _perturb(
+    scores: Float[Tensor, "rows vocab"], uniforms: npt.NDArray[np.float64]
+) -> Int[Tensor, " rows"]:
+    """Draws from the softmax of the scores: first a stretch of the vocabulary, then a token in it.
+
+    Two short races take far fewer noise values than one over the whole vocabulary, and draw from
+    the same distribution.
+
+    Source: Gumbel 1954; Maddison, Tarlow, Minka 2014, arXiv:1411.0030, section 2.
+    """
+    rows, vocab = scores.shape
+    width = 2 ** round(math.log2(vocab) / 2)
+    lacking = -vocab % width
+    if lacking:
+        scores = torch.nn.functional.pad(scores, (0, lacking), value=-math.inf)
+    stretches = scores.view(rows, -1, width)
+    n_stretches = stretches.shape[1]
+    bits = (uniforms * 2.0**53).astype(np.uint64)
+    noise = _gumbel(bits, n_stretches + width).to(scores.device)
+    stretch = (stretches.logsumexp(-1) + noise[:, :n_stretches]).argmax(-1)
+    inside = stretches[torch.arange(rows, device=scores.device), stretch]
+    return stretch * width + (inside + noise[:, n_stretches:]).argmax(-1)
+
+
+def _gumbel(bits: npt.NDArray[np.uint64], n: int) -> Float[Tensor, "rows n"]:
+    """Gives n standard Gumbel numbers for each row's 53 bits."""
+    spread = counter_hash(bits[:, None], np.arange(n, dtype=np.uint64)[None, :])
+    with np.errstate(divide="ignore"):  # a zero gives minus infinity: never the highest
+        return torch.from_numpy(-np.log(-np.log(spread)))

@@ -5,11 +5,13 @@ All randomness comes in as a numpy Generator; nothing here seeds itself.
 
 from modicum.stats.arrays import Bools, Floats, Ints
 from modicum.stats.contrasts import (
+    SeedSpread,
     cluster_variance,
     contrast,
     paired_difference,
-    seed_variance,
+    seed_spread,
     t_interval,
+    welch_degrees,
 )
 from modicum.stats.families import holm, mcnemar
 from modicum.stats.figure import Figure
@@ -40,6 +42,7 @@ __all__ = [
     "Floats",
     "Ints",
     "Resamples",
+    "SeedSpread",
     "Tally",
     "beta_interval",
     "bootstrap",
@@ -61,8 +64,9 @@ __all__ = [
     "proportion",
     "resample",
     "resampled_mean",
-    "seed_variance",
+    "seed_spread",
     "t_interval",
     "tally",
     "vote",
+    "welch_degrees",
 ]

@@ -1,6 +1,7 @@
 """Paired contrasts of two systems on the same problems, over problems and seeds."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -31,11 +32,24 @@ def cluster_variance(scores: Floats, clusters: Ints | None = None) -> float:
     return float(units / (units - 1) * (residual @ residual)) / scores.size**2
 
 
-def seed_variance(scores: Floats) -> float:
-    """Gives the part of a mean's variance that only further seeds can reduce.
+@dataclass(frozen=True)
+class SeedSpread:
+    """How much seeds contribute to the variance of a mean over seeds and problems."""
 
-    In the crossed design seeds x problems, the variance of the seeds' means holds sampling
-    noise too; what is left after taking that off (never below 0) is due to seeds.
+    total: float
+    """Variance of the mean as the spread of the seeds' means shows it, noise included."""
+    noise: float
+    """The part of it that is noise of single answers, which problems' means hold as well."""
+    degrees: int
+    """Degrees of freedom of `total`: seeds - 1; 0 where there is one seed."""
+
+
+def seed_spread(scores: Floats) -> SeedSpread:
+    """Gives the seeds' contribution to the variance of a mean.
+
+    In the crossed design seeds x problems the variance of the mean is the sum of three parts:
+    seeds, problems, single answers. The spread of the seeds' means estimates the first and
+    third together, that of the problems' means the second and third.
 
     Args:
         scores: Scores `[seeds, problems]`, or `[problems]` for one seed, which gives 0.
@@ -43,15 +57,28 @@ def seed_variance(scores: Floats) -> float:
     Source: Searle, Casella, McCulloch 1992, Variance Components, section 4.3 (two-way crossed).
     """
     if scores.ndim == 1 or scores.shape[0] < 2 or scores.shape[1] < 2:
-        return 0.0
+        return SeedSpread(0.0, 0.0, 0)
     seeds, problems = scores.shape
     by_seed, by_problem = scores.mean(axis=1), scores.mean(axis=0)
-    total = float((scores**2).sum()) - seeds * problems * float(by_seed.mean()) ** 2
-    between_seeds = problems * float(((by_seed - by_seed.mean()) ** 2).sum())
-    between_problems = seeds * float(((by_problem - by_seed.mean()) ** 2).sum())
-    noise = (total - between_seeds - between_problems) / ((seeds - 1) * (problems - 1))
-    excess = between_seeds / (seeds - 1) - max(noise, 0.0)
-    return float(max(excess, 0.0) / (seeds * problems))
+    mean = float(by_seed.mean())
+    squares = float((scores**2).sum()) - seeds * problems * mean**2
+    between_seeds = problems * float(((by_seed - mean) ** 2).sum())
+    between_problems = seeds * float(((by_problem - mean) ** 2).sum())
+    rest = max(squares - between_seeds - between_problems, 0.0)
+    cells = seeds * problems
+    noise = rest / ((seeds - 1) * (problems - 1)) / cells
+    return SeedSpread(between_seeds / (seeds - 1) / cells, noise, seeds - 1)
+
+
+def welch_degrees(spreads: list[SeedSpread]) -> float:
+    """Gives the degrees of freedom of a sum of variances, each from its own set of seeds.
+
+    Between the smallest set's and the sum of all; 1 where there is no spread at all.
+
+    Source: Welch 1947, Biometrika 34, 28-35.
+    """
+    shared = sum(s.total**2 / s.degrees for s in spreads if s.degrees)
+    return sum(s.total for s in spreads) ** 2 / shared if shared > 0 else 1.0
 
 
 def paired_difference(
@@ -63,9 +90,10 @@ def paired_difference(
 ) -> Figure:
     """Gives the mean difference of two systems on the same problems with its interval.
 
-    The variance adds problems (or clusters) and the seeds of each side; the interval is
-    Student's t with Satterthwaite's degrees of freedom, so that three seeds that disagree give
-    an honestly wide one. Two pseudo-problems, one won and one lost, enter the variance: without
+    The reach adds, in squares, that of the problems (or clusters) and that of the seeds, each
+    with its own Student's t, so that three seeds that disagree give an honestly wide interval
+    (two t's of few and many degrees pooled by Satterthwaite's rule cover only 0.83 to 0.90 in
+    simulation). Two pseudo-problems, one won and one lost, enter the variance: without
     them a dozen problems without any difference would give an interval of width 0.
 
     Args:
@@ -78,7 +106,7 @@ def paired_difference(
         ValueError: If the two cover different numbers of problems.
 
     Source: Bonett and Price 2012, J. Educ. Behav. Stat. 37, 479-488, equation 4 (the two
-        pseudo-problems); Satterthwaite 1946.
+        pseudo-problems); Welch 1947 (several sets of seeds).
     """
     if first.shape[-1] != second.shape[-1]:
         raise ValueError(
@@ -108,17 +136,17 @@ def contrast(
     mean = float(per_problem.mean())
     if units < 2:
         return Figure(mean, -math.inf, math.inf, problems)
-    over_problems = cluster_variance(per_problem, clusters)
     size = problems / units
-    over_problems = over_problems * problems**2 + 2 * size**2
-    over_problems /= (problems + 2 * size) ** 2
-    variance, shared = over_problems, over_problems**2 / (units - 1)
-    for scores in parts:
-        extra = seed_variance(scores)
-        if extra > 0:
-            variance += extra
-            shared += extra**2 / (scores.shape[0] - 1)
-    reach = float(special.stdtrit(variance**2 / shared, (1 + level) / 2)) * math.sqrt(variance)
+    spreads = [seed_spread(scores) for scores in parts]
+    over_seeds = sum(s.total for s in spreads)
+    over_problems = cluster_variance(per_problem, clusters) - sum(s.noise for s in spreads)
+    over_problems = max(over_problems, 0.0)
+    over_problems = (over_problems * problems**2 + 2 * size**2) / (problems + 2 * size) ** 2
+    tail = (1 + level) / 2
+    square = float(special.stdtrit(units - 1, tail)) ** 2 * over_problems
+    if over_seeds > 0:
+        square += float(special.stdtrit(welch_degrees(spreads), tail)) ** 2 * over_seeds
+    reach = math.sqrt(square)
     return Figure(mean, mean - reach, mean + reach, problems)
 
 

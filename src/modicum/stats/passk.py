@@ -21,30 +21,40 @@ def pass_at_k(successes: Ints, n_samples: int, k: int) -> Floats:
 
     Source: Chen et al. 2021, arXiv 2107.03374, equation 1.
     """
-    successes = np.asarray(successes)
-    if k < 1:
-        raise ValueError(f"found k = {k}; expected at least 1")
-    if successes.size and (successes.min() < 0 or successes.max() > n_samples):
-        raise ValueError(f"found counts outside 0..{n_samples}; expected successes of n samples")
-    if k > n_samples:
-        return np.full(successes.shape, np.nan)
-    return _table(n_samples, k)[successes]
+    return pass_curve(successes, n_samples, (k,))[..., 0]
 
 
 def _table(n_samples: int, k: int) -> Floats:
     """Tabulates pass@k for every count of successes from 0 to n.
 
-    C(n - c, k) / C(n, k) is the product of 1 - k / i for i from n - c + 1 to n, so that one
-    cumulative product serves all counts; a factor becomes 0 when fewer than k failures are left.
+    All NaN where k > n. C(n - c, k) / C(n, k) is the product of 1 - k / i for i from n - c + 1
+    to n, so that one cumulative product serves all counts; a factor becomes 0 when fewer than
+    k failures are left.
     """
+    if k > n_samples:
+        return np.full(n_samples + 1, np.nan)
     i = np.arange(n_samples, 0, -1)
     factors = np.maximum(1.0 - k / i, 0.0)
     return 1.0 - np.concatenate([[1.0], np.cumprod(factors)])
 
 
 def pass_curve(successes: Ints, n_samples: int, ks: tuple[int, ...]) -> Floats:
-    """Gives unbiased pass@k of each problem at several k, `[problems, ks]`."""
-    return np.stack([pass_at_k(successes, n_samples, k) for k in ks], axis=-1)
+    """Gives unbiased pass@k of each problem at several k, `[problems, ks]`.
+
+    Args:
+        successes: Count of successes among the samples, any shape, 0 to `n_samples`.
+        n_samples: Count of samples a problem.
+        ks: Samples a try, each at least 1; where k > n the answer is NaN.
+
+    Raises:
+        ValueError: If a k is below 1 or a count is out of range.
+    """
+    successes = np.asarray(successes)
+    if not ks or min(ks) < 1:
+        raise ValueError(f"found k in {ks}; expected at least one, none below 1")
+    if successes.size and (successes.min() < 0 or successes.max() > n_samples):
+        raise ValueError(f"found counts outside 0..{n_samples}; expected successes of n samples")
+    return np.stack([_table(n_samples, k) for k in ks], axis=1)[successes]
 
 
 def powers_of_two(limit: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Intervals for single proportions: Beta for plain ones, Student's t over clusters."""
+"""Beta intervals for single proportions, of plain, shared and clustered problems."""
 
 import numpy as np
 from scipy import special
@@ -55,7 +55,8 @@ def proportion(scores: Floats, *, clusters: Ints | None = None, level: float = 0
     variance = cluster_variance(scores, clusters)
     groups = n if clusters is None else np.unique(clusters).size
     plain = max(mean * (1 - mean), 1 / (n + 2) ** 2)
-    most = float(groups) if clusters is not None else 50.0 * n
+    # Shares such as pass@k vary less than yes/no answers do, and may count for more than n.
+    most = 50.0 * n if clusters is None else float(n)
     effective = float(np.clip(plain / variance if variance > 0 else groups, 1.0, most))
     tail = (1 - level) / 2
     a, b = 1 + mean * effective, 1 + (1 - mean) * effective

@@ -1,5 +1,6 @@
 """Paired, clustered bootstrap: one set of resampled problems serves every statistic."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from modicum.stats.arrays import Floats, Ints
-from modicum.stats.contrasts import seed_variance
+from modicum.stats.contrasts import seed_spread
 from modicum.stats.figure import Figure
 
 STREAMS = 16
@@ -63,26 +64,34 @@ def resample(
     return Resamples(weights, rng.random((n_resamples, STREAMS)))
 
 
-def resampled_mean(scores: Floats, resamples: Resamples, *, stream: int = 0) -> Floats:
+def resampled_mean(
+    scores: Floats, resamples: Resamples, *, stream: int = 0, degrees: float | None = None
+) -> Floats:
     """Gives the mean of scores in each resample, with the seeds' own noise added.
 
     Resampling three seeds would understate their spread, so their part of the variance enters
-    as Student's t with one degree of freedom less than seeds.
+    as Student's t with one degree of freedom less than seeds. It holds the noise of single
+    answers, which is therefore taken out of the resampled problems.
 
     Args:
         scores: Scores `[problems]` or `[seeds, problems]`.
         resamples: The shared resamples.
         stream: Column of uniforms for the seeds' noise: two scores with the same column share
             their noise, which is right only where they are the same runs.
+        degrees: Degrees of freedom of the seeds' noise where several sets of seeds enter one
+            statistic (`welch_degrees`); None takes this set's own.
     """
     if scores.ndim == 1:
         return np.asarray(resamples.weights @ scores)
-    means: Floats = resamples.weights @ scores.mean(axis=0)
-    extra = seed_variance(scores)
-    if extra == 0:
+    by_problem = scores.mean(axis=0)
+    means: Floats = resamples.weights @ by_problem
+    spread = seed_spread(scores)
+    if spread.total == 0:
         return means
-    noise = special.stdtrit(scores.shape[0] - 1, resamples.uniforms[:, stream])
-    return np.asarray(means + np.sqrt(extra) * noise)
+    mean, variance = by_problem.mean(), means.var()
+    kept = math.sqrt(max(1 - spread.noise / variance, 0.0)) if variance > 0 else 1.0
+    noise = special.stdtrit(degrees or spread.degrees, resamples.uniforms[:, stream])
+    return np.asarray(mean + kept * (means - mean) + math.sqrt(spread.total) * noise)
 
 
 def percentile_figure(value: float, replicates: Floats, n: int, *, level: float = 0.95) -> Figure:

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
+from transformers.utils import logging as transformers_logging
 
 from modicum.errors import TrialError
 from modicum.whitebox import WhiteBox
@@ -40,7 +42,7 @@ def default_rate(parameters: Parameters, n_parameters: int) -> float:
     real models are the field's usual ones (LoRA 2e-4, all weights 2e-5).
     """
     if n_parameters < 5_000_000:
-        return {"lora": 3e-3, "full": 3e-4, "bias": 1e-2}[parameters]
+        return {"lora": 1e-3, "full": 3e-4, "bias": 1e-2}[parameters]
     return {"lora": 2e-4, "full": 2e-5, "bias": 1e-3}[parameters]
 
 
@@ -80,7 +82,7 @@ def attach(whitebox: WhiteBox, shape: AdapterShape, rng: np.random.Generator) ->
         bias="all" if shape.parameters == "bias" else "none",
         task_type="CAUSAL_LM",
     )
-    with seeded(rng):
+    with seeded(rng), _quiet():
         tuned = get_peft_model(cast(Any, module), config)
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
     if shape.parameters == "bias":
@@ -95,13 +97,19 @@ def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:
 
     Both load without modicum; never a pickle.
     """
+    with _quiet():
+        _write(whitebox, tuned, folder)
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _write(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> None:
     if isinstance(tuned, PeftModel):
-        tuned.save_pretrained(str(folder), safe_serialization=True)
+        # False: `auto` would ask the hub whether the vocabulary was changed
+        tuned.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # an empty form; `export` writes a card
     else:
         cast(Any, tuned).save_pretrained(folder, safe_serialization=True)
         whitebox.tokenizer.save_pretrained(str(folder))
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def settle(tuned: nn.Module) -> nn.Module:
@@ -110,8 +118,27 @@ def settle(tuned: nn.Module) -> nn.Module:
     return cast(nn.Module, module.eval().requires_grad_(requires_grad=False))
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps progress bars of milliseconds and other libraries' deprecations off the screen."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
 def load_nudge(whitebox: WhiteBox, folder: Path) -> nn.Module:
     """Gives a copy of the model with a saved nudge in its weights."""
+    with _quiet():
+        return _load(whitebox, folder)
+
+
+def _load(whitebox: WhiteBox, folder: Path) -> nn.Module:
     if (folder / "adapter_config.json").exists():
         module = copy.deepcopy(whitebox.module)
         return settle(cast(nn.Module, PeftModel.from_pretrained(cast(Any, module), str(folder))))

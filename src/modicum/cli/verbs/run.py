@@ -19,7 +19,7 @@ from modicum.runner import missing, run
 from modicum.store import Store
 from modicum.study import Grid, Plan, read_plan
 from modicum.verdict import SCHEMA, Verdict, as_json
-from modicum.workbench import default_methods, plan_for
+from modicum.workbench import plan_for
 
 __all__ = ["command"]
 
@@ -107,7 +107,7 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     return plan_for(
         str(model or "organism"),
         str(task),
-        grid.get("methods") or default_methods(str(task)),  # type: ignore[arg-type]
+        grid.get("methods", ()),  # type: ignore[arg-type]
         grid.get("shots", (1, 4, 8)),  # type: ignore[arg-type]
         twin=grid.get("twin", ""),
         settings=settings,

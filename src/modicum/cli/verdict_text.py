@@ -1,0 +1,192 @@
+"""The verdict as plain text, laid out for a terminal of a hundred columns."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from modicum.report import words
+from modicum.report.untrusted import visible
+from modicum.verdict import RungRow, Verdict
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["highlighted", "overview_text", "verdict_text"]
+
+WIDTH = 100
+"""Most columns of a line."""
+LABEL = 13
+"""Columns before a finding."""
+NARROWEST = 8
+"""Columns that a shortened name keeps."""
+
+
+def verdict_text(verdict: Verdict, *, floor_serving: float | None = None) -> str:
+    """Gives a verdict as plain text, without a final newline.
+
+    Args:
+        verdict: What to print.
+        floor_serving: FLOPs a query of the floor, to which serving is compared; the cheapest
+            rung's where not known.
+    """
+    parts = [
+        _header(verdict),
+        "\n".join([_wrapped(words.headline(verdict, shout=True)), *_measures(verdict)]),
+        *([_rungs(verdict, floor_serving)] if verdict.rungs else []),
+        _findings(verdict),
+    ]
+    return "\n\n".join(parts)
+
+
+def overview_text(verdicts: Sequence[Verdict]) -> str:
+    """Gives one line a subject: task, model, word, default to ceiling, what to ship."""
+    rows = [
+        (
+            visible(verdict.task),
+            visible(verdict.model),
+            verdict.ability.upper(),
+            words.share(verdict.default.value),
+            words.share(verdict.floor.value),
+            words.share(verdict.ceiling.figure.value) if verdict.ceiling else "none",
+            _unlocked(verdict),
+            visible(verdict.ship.name or "nothing"),
+        )
+        for verdict in verdicts
+    ]
+    head = ("task", "model", "ability", "default", "floor", "ceiling", "least data", "ship")
+    return "\n".join(_columns([head, *rows], right=(3, 4, 5), elastic=(0, 1, 7)))
+
+
+def highlighted(text: str) -> "Text":
+    """Gives a printed verdict for a rich console: the ability's line in bold."""
+    from rich.text import Text
+
+    styled = Text(text)
+    styled.highlight_regex(r"(?m)^[A-Z]{5,}[ ,:.].*$", "bold")
+    return styled
+
+
+def _header(verdict: Verdict) -> str:
+    facts = [
+        f"{visible(verdict.task)} on {visible(verdict.model)}",
+        f"{verdict.test} test problems",
+        "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds",
+        words.duration(verdict.seconds),
+        *([f"{verdict.failed} trials failed"] if verdict.failed else []),
+    ]
+    return _wrapped(" · ".join(facts))
+
+
+def _measures(verdict: Verdict) -> list[str]:
+    """Gives default, floor and ceiling on one line, and what they rest on below it."""
+    ceiling = verdict.ceiling
+    top = "no ceiling: nothing tried reaches above the floor"
+    if ceiling is not None:
+        top = f"ceiling {words.figure(ceiling.figure)} {words.ceiling_source(ceiling)}"
+    line = (
+        f"default {words.figure(verdict.default)}  →  floor {words.figure(verdict.floor)}"
+        f"  ……  {top}"
+    )
+    rests = (
+        f"(style \"{visible(verdict.floor_style)}\", {words.count(verdict.measuring_labels)} "
+        f"measuring labels; luck {words.figure(verdict.luck)}, "
+        f"near miss {words.figure(verdict.near_miss)})"
+    )
+    lines = [_wrapped(line), _wrapped(rests)]
+    strict, floor_strict = words.figure(verdict.default_strict), words.figure(verdict.floor_strict)
+    if (strict, floor_strict) != (words.figure(verdict.default), words.figure(verdict.floor)):
+        lines.append(_wrapped(f"(read strictly: default {strict}, floor {floor_strict})"))
+    return lines
+
+
+def _rungs(verdict: Verdict, floor_serving: float | None) -> str:
+    """Gives the table of rungs, one line more for each further control."""
+    has_gap = any(row.gap_recovered is not None for row in verdict.rungs)
+    base = floor_serving or words.serving_base(verdict)
+    what = "gap recovered" if has_gap else "score"
+    table = [("rung", "labels", what, "its control", "damage", "serving")]
+    for row in verdict.rungs:
+        table += _rung(row, base, has_gap=has_gap)
+    return "\n".join(_columns(table, right=(1, 4, 5), elastic=(0,)))
+
+
+def _rung(row: RungRow, base: float | None, *, has_gap: bool) -> list[tuple[str, ...]]:
+    read = row.gap_recovered if has_gap else row.score
+    values = row.control_gaps if has_gap else row.controls
+    controls = [
+        f"{name} {words.figure(values[name])}" for name in words.vetoes_first(row) if name in values
+    ] or [words.MISSING]
+    first = (
+        visible(row.name),
+        words.count(row.labels),
+        "undefined" if read is None else words.figure(read),
+        controls[0],
+        words.damage(row.retention),
+        words.multiple(row.serving_flops / base if base else None),
+    )
+    return [first, *(("", "", "", control, "", "") for control in controls[1:])]
+
+
+def _findings(verdict: Verdict) -> str:
+    """Gives least data, what to ship, doubts and what to try next."""
+    found = [
+        ("Least data", words.least_data(verdict)),
+        ("Ship", words.ship(verdict)),
+        ("Doubts", "; ".join(verdict.doubts) or "none found"),
+        ("Next", "; ".join(verdict.next) or "nothing more to try"),
+        ("Notes", "; ".join(verdict.notes)),
+    ]
+    return "\n".join(_finding(label, said) for label, said in found if said)
+
+
+def _finding(label: str, said: str) -> str:
+    return textwrap.fill(
+        visible(said),
+        WIDTH,
+        initial_indent=label.ljust(LABEL),
+        subsequent_indent=" " * LABEL,
+        break_on_hyphens=False,
+    )
+
+
+def _unlocked(verdict: Verdict) -> str:
+    """Says the least data in a few words: the labels that unlock it, or none needed."""
+    if verdict.unlocked_by is None or verdict.unlocked_labels is None:
+        return words.MISSING
+    return f"{verdict.unlocked_labels} labels" if verdict.unlocked_labels != 1 else "1 label"
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(visible(line), WIDTH, break_on_hyphens=False)
+
+
+def _columns(
+    rows: Sequence[Sequence[str]], *, right: Sequence[int], elastic: Sequence[int]
+) -> list[str]:
+    """Aligns columns; where they are too wide together, the elastic ones give way.
+
+    Figures are never shortened, only names.
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    spare = WIDTH - 2 * (len(widths) - 1)
+    while sum(widths) > spare:
+        widest = max(elastic, key=lambda i: widths[i])
+        if widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
+    lines = []
+    for row in rows:
+        cells = [_short(cell, width) for cell, width in zip(row, widths, strict=True)]
+        aligned = [
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("  ".join(aligned).rstrip())
+    return lines
+
+
+def _short(cell: str, width: int) -> str:
+    if len(cell) <= width:
+        return cell
+    half = (width - 1) // 2
+    return f"{cell[: width - 1 - half]}…{cell[-half:]}"

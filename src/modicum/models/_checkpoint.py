@@ -1,0 +1,151 @@
+"""Opens weights from a folder, a GGUF file or a hub id; never from a pickle."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from modicum.errors import CheckpointError
+from modicum.sampling.local import Local
+
+__all__ = ["check_source", "open_source"]
+
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def check_source(source: str) -> None:
+    """Looks at a folder or file without reading weights; a hub id passes.
+
+    Raises:
+        CheckpointError: missing, a pickle, an adapter without its base, or no model at all.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        _check_file(path)
+    elif path.is_dir():
+        _check_folder(path)
+    elif source.startswith((".", "/", "~", "\\")) or source.count("/") != 1:
+        raise CheckpointError(
+            f"no folder or file {source!r}",
+            "a model's folder, a GGUF file or a hub id (ORGANISATION/NAME)",
+            "check the spelling of the path",
+        )
+
+
+def open_source(
+    source: str,
+    *,
+    name: str,
+    licence: str = "",
+    notes: Sequence[str] = (),
+    rows: int | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    trust_remote_code: bool = False,
+) -> Local:
+    """Loads a model: single precision on the processor, bfloat16 on a GPU.
+
+    Raises:
+        CheckpointError: weights that are missing, unsafe or broken.
+    """
+    path = Path(source).expanduser()
+    where, extra = (str(path) if path.exists() else source), {}
+    gguf = _gguf(path)
+    if gguf is not None:
+        where, extra = str(gguf.parent), {"gguf_file": gguf.name}
+        notes = (*notes, f"dequantised from {gguf.name}")
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    # Quantized modules would run at a tenth of the speed and cannot be tuned.
+    plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
+    try:
+        module = AutoModelForCausalLM.from_pretrained(
+            where,
+            dtype=dtype,
+            use_safetensors=None if gguf else True,
+            trust_remote_code=trust_remote_code,
+            **extra,
+            **plain,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            where, trust_remote_code=trust_remote_code, **extra
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{source!r} does not load: {error}",
+            "a transformers causal language model in safetensors or GGUF, with its tokenizer",
+            "check folder or hub id; a model with code of its own needs trust_remote_code=true",
+        ) from error
+    module.to(device).eval()
+    return Local(
+        module, tokenizer, name=name, licence=licence, notes=notes, rows=rows, threads=threads
+    )
+
+
+def _check_file(path: Path) -> None:
+    if path.suffix in _PICKLES:
+        raise _pickle(path.name, path.parent)
+    if path.suffix != ".gguf":
+        raise CheckpointError(
+            f"the file {str(path)!r}", "a GGUF file or a folder", "give the model's folder"
+        )
+
+
+def _check_folder(path: Path) -> None:
+    names = sorted(p.name for p in path.iterdir() if p.is_file())
+    if any(name.endswith(".gguf") for name in names) and "config.json" not in names:
+        _only_gguf(path)
+        return
+    if "adapter_config.json" in names:
+        raise CheckpointError(
+            f"{str(path)!r} holds a PEFT adapter", "a whole model", "merge it into its base first"
+        )
+    if "config.json" not in names:
+        raise CheckpointError(
+            f"{str(path)!r} without config.json",
+            "a folder written by transformers' save_pretrained",
+            "give the folder that holds config.json and the weights",
+        )
+    try:
+        json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"a broken config.json in {str(path)!r}: {error}", "JSON", "download the model again"
+        ) from error
+    if any(name.endswith((".safetensors", ".gguf")) for name in names):
+        return
+    pickles = [name for name in names if name.endswith(_PICKLES)]
+    if pickles:
+        raise _pickle(pickles[0], path)
+    raise CheckpointError(
+        f"no weights in {str(path)!r}", "*.safetensors or *.gguf", "download the weights as well"
+    )
+
+
+def _pickle(name: str, folder: Path) -> CheckpointError:
+    return CheckpointError(
+        f"pickled weights {name!r} in {str(folder)!r}: loading them can run any code",
+        "safetensors or GGUF",
+        "convert them where you trust them: "
+        "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)",
+    )
+
+
+def _gguf(path: Path) -> Path | None:
+    """Gives the GGUF file that a path stands for, if it does."""
+    if path.is_file() and path.suffix == ".gguf":
+        return path
+    if path.is_dir() and not list(path.glob("*.safetensors")) and list(path.glob("*.gguf")):
+        return _only_gguf(path)
+    return None
+
+
+def _only_gguf(path: Path) -> Path:
+    files = sorted(path.glob("*.gguf"))
+    if len(files) > 1:
+        raise CheckpointError(
+            f"{len(files)} GGUF files in {str(path)!r}", "one", "give the file instead"
+        )
+    return files[0]

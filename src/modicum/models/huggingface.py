@@ -1,0 +1,56 @@
+"""Any transformers causal model: a folder, a GGUF file or a hub id."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from modicum.errors import CheckpointError
+from modicum.model import Backend
+from modicum.models._checkpoint import check_source, open_source
+from modicum.sampling.local import Local
+from modicum.types import Access
+
+__all__ = ["Huggingface"]
+
+
+@final
+@dataclass(frozen=True)
+class Huggingface(Backend):
+    """Loads safetensors or GGUF weights; refuses pickles."""
+
+    access: ClassVar[Access] = Access.WEIGHTS
+
+    name: str = ""
+    """Folder, GGUF file or hub id."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may run."""
+    device: str = "cpu"
+    """Where it runs: `cpu`, or `cuda`."""
+    rows: int | None = None
+    """Completions in flight; chosen from model and memory if not given."""
+    threads: int | None = None
+    """CPU threads; chosen from the model's size if not given."""
+
+    def check(self) -> None:
+        """Looks at the files without loading weights.
+
+        Raises:
+            CheckpointError: nothing there, a pickle, or no model.
+        """
+        if not self.name:
+            raise CheckpointError("no name", "a folder, a GGUF file or a hub id", "give --model")
+        check_source(self.name)
+
+    def open(self) -> Local:
+        """Loads the model.
+
+        Raises:
+            CheckpointError: weights that are missing, unsafe or broken.
+        """
+        return open_source(
+            self.name,
+            name=self.name,
+            rows=self.rows,
+            threads=self.threads,
+            device=self.device,
+            trust_remote_code=self.trust_remote_code,
+        )

@@ -1,0 +1,108 @@
+"""Parts that every chart is built from: hues of methods, marks, ticks, the layered spec."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modicum.report.drawing import HUES, SHAPES, Key
+from modicum.stats import Figure
+from modicum.verdict import Verdict
+
+__all__ = [
+    "GAP_TICKS",
+    "SIZE",
+    "Palette",
+    "clipped",
+    "gap_domain",
+    "layered",
+    "marks",
+    "method_keys",
+    "tick_names",
+]
+
+SIZE = (384, 232)
+"""Width and height of a plot in pixels; the page shrinks it where its column is narrower."""
+SHOWN = (-0.5, 1.5)
+"""Shares of the gap beyond these are drawn at the edge; the tables are never clipped."""
+GAP_TICKS = {
+    "values": [-0.5, 0, 0.25, 0.5, 0.75, 1, 1.5],
+    "labelExpr": "datum.value == 0 ? 'floor 0' : datum.value == 1 ? 'ceiling 1'"
+    " : format(datum.value, '.2~f')",
+}
+"""Vertical axis of gap recovered, with names for its two ends."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """One hue and one shape a method, the same on the whole page."""
+
+    methods: tuple[str, ...]
+    """In order of appearance."""
+
+    @staticmethod
+    def of(verdicts: Iterable[Verdict]) -> "Palette":
+        """Gives the palette of a report's methods in order of appearance."""
+        return Palette(tuple(dict.fromkeys(r.method for v in verdicts for r in v.rungs)))
+
+    def color(self, method: str) -> str:
+        """Names the hue of a method, as a variable of the style sheet."""
+        return f"var(--m{self.methods.index(method) % HUES})"
+
+    def shape(self, method: str) -> str:
+        """Names the shape of a method."""
+        return SHAPES[self.methods.index(method) % len(SHAPES)]
+
+
+def clipped(figure: Figure) -> Figure:
+    """Gives a figure whose ends stay within what a chart of the gap shows."""
+    low, high = SHOWN
+    ends = (figure.value, figure.low, figure.high)
+    # NaN alone differs from itself, and would make the picture's coordinates NaN
+    inside = [min(max(end, low), high) if end == end else low for end in ends]
+    return Figure(*inside, figure.n)
+
+
+def gap_domain(figures: Iterable[Figure], *, edge: float = 0.08) -> list[float]:
+    """Gives the vertical domain that shows 0, 1 and every interval."""
+    ends = [end for figure in figures for end in (figure.low, figure.high)]
+    return [min(-edge, *ends), max(1 + edge, *ends)]
+
+
+def layered(layers: Sequence[Any], *, height: int = SIZE[1]) -> dict[str, object]:
+    """Gives the Vega-Lite spec of layers; its schema is not checked, for that takes longer
+    than the drawing."""
+    import altair as alt
+
+    spec: dict[str, object] = (
+        alt.layer(*layers).properties(width=SIZE[0], height=height).to_dict(validate=False)
+    )
+    return spec
+
+
+def marks(base: Any, y: Any, *, filled: bool = True, size: Any = None) -> Any:
+    """Gives points shaped by the field `shape`; altair's chart types are not exact."""
+    import altair as alt
+
+    mark = base.mark_point(filled=filled, size=46, opacity=1, strokeWidth=1.3)
+    given = {"size": size} if size is not None else {}
+    return mark.encode(y=y, shape=alt.Shape("shape:N").scale(None), **given)
+
+
+def method_keys(verdict: Verdict, palette: Palette, *, dash: str = "") -> tuple[Key, ...]:
+    """Gives the legend of a subject's methods."""
+    methods = dict.fromkeys(row.method for row in verdict.rungs)
+    return tuple(Key(m, palette.color(m), palette.shape(m), dash=dash) for m in methods)
+
+
+def tick_names(at: Sequence[float], names: Sequence[str]) -> str:
+    """Gives an expression that names ticks by their place.
+
+    Args:
+        at: Places on the axis.
+        names: Digits only; they stand inside of an expression.
+    """
+    pairs = [
+        f"abs(datum.value - {place}) < 1e-6 ? '{name}'"
+        for place, name in zip(at, names, strict=True)
+    ]
+    return " : ".join([*pairs, "''"])

@@ -1,0 +1,227 @@
+"""The verdict card: the word, default to ceiling, least data, what to ship."""
+
+from modicum.report import words
+from modicum.report.axes import Palette
+from modicum.report.drawing import INK, QUIET, strip
+from modicum.report.evidence import behind, cited
+from modicum.report.markup import Markup, element, join
+from modicum.stats import Figure
+from modicum.verdict import Verdict
+
+__all__ = ["best_rung", "card", "dots", "sentence"]
+
+
+def card(verdict: Verdict, palette: Palette) -> Markup:
+    """Gives the card that answers the question for one subject."""
+    return element(
+        "section",
+        element("p", sentence(verdict), class_="sentence"),
+        _share(verdict),
+        _scale(verdict, palette),
+        element("div", _least_data(verdict), _ship(verdict), class_="answers"),
+        class_="card",
+    )
+
+
+def sentence(verdict: Verdict) -> Markup:
+    """Gives the ability as a sentence whose word stands out."""
+    whole = words.headline(verdict)
+    end = next((i for i, letter in enumerate(whole) if not letter.isalpha()), len(whole))
+    return join([element("b", whole[:end], class_=f"word-{verdict.ability}"), whole[end:]])
+
+
+def dots(verdict: Verdict) -> Markup:
+    """Gives default, floor and ceiling in words, such as `.08 → .10 → .97 at k = 64`."""
+    said = f"{words.share(verdict.default.value)} → {words.share(verdict.floor.value)} → "
+    ceiling = verdict.ceiling
+    if ceiling is None:
+        return element("span", f"{said}none", class_="figures")
+    source = words.ceiling_source(ceiling)
+    figure = f"{said}{words.share(ceiling.figure.value)} "
+    return element("span", figure, element("small", source), class_="figures")
+
+
+def best_rung(verdict: Verdict) -> int | None:
+    """Gives the index of the rung that unlocks the ability, else of the highest score."""
+    rows = list(enumerate(verdict.rungs))
+    named = [
+        i
+        for i, row in rows
+        if row.method == verdict.unlocked_by and row.labels == verdict.unlocked_labels
+    ]
+    if named:
+        return named[0]
+    scored = [(row.score.value, -i) for i, row in rows if row.score.value == row.score.value]
+    return -max(scored)[1] if scored else None
+
+
+def _share(verdict: Verdict) -> Markup:
+    """Says the share that the word rests on, with what stands behind it."""
+    ids = [i for name, i in verdict.trials.items() if name != "forced"]
+    if verdict.unlocked_by is not None:
+        ids += behind(verdict, verdict.unlocked_by)
+    meaning = {
+        "shown": "Default / ceiling",
+        "absent": "Gain over its control",
+    }.get(verdict.ability, "Share of the gap")
+    if verdict.share is None:
+        return element("p", cited(ids, "trials"), class_="rests")
+    figure = words.figure(verdict.share)
+    said = f"{meaning} {figure}, 95 % interval, n = {verdict.share.n}"
+    return element("p", said, " ", cited(ids, "trials"), class_="rests")
+
+
+def _scale(verdict: Verdict, palette: Palette) -> Markup:
+    """Lays default, floor, ceiling and what stands beside them on one line from 0 to 1."""
+    ceiling, trials = verdict.ceiling, verdict.trials
+    samples = _ids(verdict, "samples")
+    rows = [
+        _measure(f"default, style “{verdict.default_style}”", verdict.default, "default", verdict),
+        _measure(f"floor, style “{verdict.floor_style}”", verdict.floor, "floor", verdict),
+    ]
+    best = best_rung(verdict)
+    if best is not None:
+        rung = verdict.rungs[best]
+        label = f"best rung, {rung.name}" if verdict.unlocked_by is None else rung.name
+        rows.append(_line(label, rung.score, rung.trials, palette.color(rung.method)))
+    if ceiling is not None:
+        where = words.ceiling_source(ceiling)
+        rows.append(_line(f"ceiling {where}", ceiling.figure, samples, INK, class_="main"))
+    else:
+        none = element("td", "none: nothing tried reaches above the floor", colspan=3)
+        rows.append(element("tr", element("th", "ceiling", scope="row"), none, class_="main"))
+    k = f" at k = {ceiling.k}" if ceiling is not None and ceiling.source == "sampling" else ""
+    rows.append(_line(f"luck{k}", verdict.luck, samples, QUIET, class_="null"))
+    rows.append(_line(f"near miss{k}", verdict.near_miss, samples, QUIET, class_="null"))
+    if verdict.forced is not None:
+        rows.append(_line("forced form", verdict.forced, _ids(verdict, "forced"), QUIET))
+    if verdict.majority is not None:
+        rows.append(_line("majority of all samples", verdict.majority, samples, QUIET))
+    titles = ("", "lenient accuracy", "0 to 1", "trials")
+    head = element("tr", *(element("th", title, scope="col") for title in titles))
+    table = element("table", element("thead", head), element("tbody", *rows), class_="scale")
+    return join([table, element("p", _below(verdict, bool(trials)), class_="note")])
+
+
+def _below(verdict: Verdict, has_trials: bool) -> str:
+    """Says the gap, the strict reading and what measuring took."""
+    said = []
+    if verdict.ceiling is not None:
+        gap = verdict.ceiling.figure.value - verdict.floor.value
+        said.append(f"The gap is {words.share(gap)} wide.")
+    said.append(
+        f"Read strictly, default is {words.figure(verdict.default_strict)} and floor "
+        f"{words.figure(verdict.floor_strict)}."
+    )
+    said.append(f"Measuring took {words.count(verdict.measuring_labels)} labels.")
+    if has_trials:
+        said.append("Intervals are 95 %.")
+    return " ".join(said)
+
+
+def _measure(label: str, value: Figure, name: str, verdict: Verdict) -> Markup:
+    return _line(label, value, _ids(verdict, name), INK, class_="main")
+
+
+def _line(
+    label: str, value: Figure, ids: tuple[str, ...], color: str, *, class_: str | None = None
+) -> Markup:
+    return element(
+        "tr",
+        element("th", label, scope="row"),
+        element("td", words.figure(value), class_="figure"),
+        element("td", strip(value, color=color, ticks=(0, 0.25, 0.5, 0.75, 1)), class_="line"),
+        element("td", cited(ids)),
+        class_=class_,
+    )
+
+
+def _ids(verdict: Verdict, name: str) -> tuple[str, ...]:
+    return (verdict.trials[name],) if name in verdict.trials else ()
+
+
+def _least_data(verdict: Verdict) -> Markup:
+    """Gives the first answer: how little unlocks it."""
+    said = words.least_data(verdict)
+    ids = [t for row in verdict.least_data for t in behind(verdict, row.method)]
+    if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
+        ids = [*behind(verdict, verdict.unlocked_by), *ids]
+    first = said if said.startswith("n") and said[1:2].isdigit() else f"{said[:1].upper()}{said[1:]}"
+    parts = [element("h4", "Least data"), element("p", f"{first}. ", cited(ids))]
+    if verdict.least_data:
+        head = element(
+            "tr",
+            *(
+                element("th", title, scope="col", class_="figure" if i else None)
+                for i, title in enumerate(("method", "n50", "n90", "tried up to"))
+            ),
+        )
+        rows = [
+            element(
+                "tr",
+                element("th", row.method, scope="row", class_="id"),
+                element("td", _reached(row.n50), class_="figure"),
+                element("td", _reached(row.n90), class_="figure"),
+                element("td", str(row.largest), class_="figure"),
+            )
+            for row in verdict.least_data
+        ]
+        parts.append(_scrolled(head, rows, "Least data by method"))
+    return element("div", *parts)
+
+
+def _ship(verdict: Verdict) -> Markup:
+    """Gives the second answer: what to ship, with its front."""
+    choice = verdict.ship
+    said = words.ship(verdict)
+    limits = f"Preferred: cheap to {choice.prefer}. Margin {words.share(choice.margin)}."
+    if choice.prefer == "labels":
+        limits = f"Preferred: few labels. Margin {words.share(choice.margin)}."
+    ids = behind(verdict, choice.name) if choice.name is not None else ()
+    parts = [
+        element("h4", "What to ship"),
+        element("p", f"{said[:1].upper() if choice.name is None else said[:1]}{said[1:]}. ", cited(ids)),
+        element("p", limits, class_="note"),
+    ]
+    if choice.front:
+        titles = ("on the front", "labels", "elicitation", "serving a query", "score", "next pays above")
+        head = element(
+            "tr",
+            *(
+                element("th", title, scope="col", class_="figure" if i else None)
+                for i, title in enumerate(titles)
+            ),
+        )
+        rows = [
+            element(
+                "tr",
+                element("th", point.name, scope="row", class_="id"),
+                *(
+                    element("td", cell, class_="figure")
+                    for cell in (
+                        words.count(point.labels),
+                        words.flops(point.elicitation_flops),
+                        words.flops(point.serving_flops),
+                        words.share(point.score),
+                        _queries(point.breakeven_queries),
+                    )
+                ),
+                class_="picked" if point.name == choice.name else None,
+            )
+            for point in choice.front
+        ]
+        parts.append(_scrolled(head, rows, "Front of labels, elicitation and serving"))
+    return element("div", *parts)
+
+
+def _queries(number: float | None) -> str:
+    return words.MISSING if number is None else f"{words.count(number)} queries"
+
+
+def _reached(value: Figure | None) -> str:
+    return "not reached" if value is None else words.figure(value, words.amount)
+
+
+def _scrolled(head: Markup, rows: list[Markup], label: str) -> Markup:
+    table = element("table", element("thead", head), element("tbody", *rows))
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)

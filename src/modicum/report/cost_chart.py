@@ -1,0 +1,95 @@
+"""What one answer costs against the gap it recovers, labels beside each point."""
+
+import math
+from typing import Any
+
+from modicum.report.axes import (
+    GAP_TICKS,
+    Palette,
+    clipped,
+    gap_domain,
+    layered,
+    marks,
+    method_keys,
+)
+from modicum.report.drawing import INK, Chart
+from modicum.stats import Figure
+from modicum.verdict import RungRow, Verdict
+
+__all__ = ["cost_chart"]
+
+
+def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Chart | None:
+    """Gives the chart, or None where no rung has a cost; accuracy where no gap is defined.
+
+    Args:
+        verdict: What to show.
+        palette: Hues of the methods.
+        floor_serving: FLOPs a query of the floor; None where not known.
+    """
+    has_gap = any(row.gap_recovered is not None for row in verdict.rungs)
+    read = [(row, row.gap_recovered if has_gap else row.score) for row in verdict.rungs]
+    shown = [
+        (row, clipped(figure))
+        for row, figure in read
+        if figure is not None and row.serving_flops > 0 and math.isfinite(figure.value)
+    ]
+    if not shown:
+        return None
+    floor = None
+    if floor_serving is not None:
+        floor = (floor_serving, 0.0 if has_gap else verdict.floor.value)
+    what = "gap recovered" if has_gap else "accuracy, for there is no gap to recover"
+    return Chart(
+        "cost",
+        f"Cost of one answer against {what}. Numbers beside the points count labels; "
+        "bars are 95 % intervals.",
+        "The rungs table holds each rung's serving cost, labels and share of the gap.",
+        layered(_layers(shown, palette, floor, has_gap=has_gap)),
+        method_keys(verdict, palette, dash="none"),
+    )
+
+
+def _layers(
+    shown: list[tuple[RungRow, Figure]],
+    palette: Palette,
+    floor: tuple[float, float] | None,
+    *,
+    has_gap: bool,
+) -> list[Any]:
+    import altair as alt
+
+    values = [_row(row, figure, palette) for row, figure in shown]
+    flops = [row.serving_flops for row, _ in shown] + ([floor[0]] if floor else [])
+    x = alt.X("flops:Q").title("serving FLOPs a query (log scale)")
+    x = x.scale(type="log", domain=[min(flops) / 1.6, max(flops) * 1.6], nice=False)
+    x = x.axis(format="~s", tickCount=4)
+    y = alt.Y("gap:Q").title("share of the gap recovered" if has_gap else "accuracy")
+    y = y.axis(**GAP_TICKS) if has_gap else y.axis(format=".2~f", values=[0, 0.25, 0.5, 0.75, 1])
+    domain = gap_domain((figure for _, figure in shown), edge=0.08 if has_gap else 0.02)
+    y = y.scale(domain=domain, nice=False)
+    base = alt.Chart(alt.InlineData(values)).encode(x=x, color=alt.Color("color:N").scale(None))
+    layers = [
+        base.mark_rule(strokeWidth=1.1, opacity=0.75).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        marks(base, y, size=alt.Size("size:Q").scale(None)),
+        base.mark_text(align="left", dx=9, dy=1).encode(y=y, text="labels:N"),
+    ]
+    if floor is not None:
+        there = alt.Chart(alt.InlineData([{"flops": floor[0], "gap": floor[1], "t": "floor"}]))
+        there = there.encode(x=x, y=y)
+        layers.append(there.mark_point(size=60, color=INK, strokeWidth=1.4, opacity=1))
+        layers.append(there.mark_text(align="left", dx=9, dy=1).encode(text="t:N"))
+    return layers
+
+
+def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, object]:
+    return {
+        "flops": row.serving_flops,
+        "gap": figure.value,
+        "low": figure.low,
+        "high": figure.high,
+        "color": palette.color(row.method),
+        "shape": palette.shape(row.method),
+        "labels": str(row.labels),
+        "size": 40 + 25 * math.log2(1 + row.labels),
+    }

@@ -1,0 +1,169 @@
+"""Gap recovered against labelled problems: rungs with bands, controls hollow beside them."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from modicum.report import words
+from modicum.report.axes import (
+    GAP_TICKS,
+    Palette,
+    clipped,
+    gap_domain,
+    layered,
+    marks,
+    method_keys,
+    tick_names,
+)
+from modicum.report.drawing import FAINT, QUIET, RULE, Chart, Key
+from modicum.stats import Figure
+from modicum.verdict import Verdict
+
+__all__ = ["gap_chart"]
+
+_DASHES = {"scrambled": [2, 2], "shuffled": [1, 3], "twin": [6, 3]}
+_FORMS = {"scrambled": "cross", "shuffled": "triangle-up", "twin": "diamond"}
+_NAMES = {
+    "scrambled": "scrambled twin",
+    "shuffled": "shuffled solutions",
+    "twin": "twin model",
+}
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One estimate."""
+
+    series: str
+    n_shots: int
+    gap: Figure
+    color: str
+    shape: str
+    control: str = ""
+    """Kind of control; empty for a rung."""
+    x: float = 0.0
+    """Place on the axis: the logarithm of n_shots to base 2, or left of it."""
+
+
+def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
+    """Gives the chart, or None where no rung has a share of the gap."""
+    points = _placed(_points(verdict, palette))
+    rungs = [p for p in points if not p.control]
+    if not rungs:
+        return None
+    kinds = {p.control: p for p in points if p.control}
+    keys = [
+        Key(_NAMES.get(kind, kind), QUIET, p.shape, True, " ".join(map(str, _dash(kind))))
+        for kind, p in sorted(kinds.items())
+    ]
+    best = max(rungs, key=lambda p: p.gap.value)
+    return Chart(
+        "gap",
+        "Gap recovered against labelled problems. Bands and bars are 95 % intervals; "
+        "controls are hollow.",
+        f"The most is recovered by {best.series} with {best.n_shots} labelled problems: "
+        f"{words.figure(best.gap)}. The rungs table holds every figure.",
+        layered(_layers(points)),
+        (*method_keys(verdict, palette), *keys),
+    )
+
+
+def _layers(points: Sequence[_Point]) -> list[Any]:
+    """Gives reference lines, bands, lines, intervals and points, in drawing order."""
+    import altair as alt
+
+    values = [_row(point) for point in points]
+    y = alt.Y("gap:Q").title("share of the gap recovered").axis(**GAP_TICKS)
+    y = y.scale(domain=gap_domain(clipped(p.gap) for p in points), nice=False)
+    base = alt.Chart(alt.InlineData(values)).encode(
+        x=_axis(points), color=alt.Color("color:N").scale(None), detail="series:N"
+    )
+    lines = base.transform_filter("datum.n > 0")
+    bars = {"y": alt.Y("low:Q"), "y2": "high:Q"}
+    dash = alt.StrokeDash("dash:N").scale(None)
+    ends = alt.Chart(alt.InlineData([{"y": 0}, {"y": 1}]))
+    layers = [
+        ends.mark_rule(color=RULE).encode(y="y:Q"),
+        lines.transform_filter("!datum.control").mark_area(opacity=0.13).encode(**bars),
+        lines.mark_line(strokeWidth=1.6).encode(y=y, strokeDash=dash),
+        base.mark_rule(strokeWidth=1.1, opacity=0.75).encode(**bars),
+        marks(base.transform_filter("!datum.control"), y),
+        marks(base.transform_filter("datum.control"), y, filled=False),
+    ]
+    first = [p.n_shots for p in points if p.n_shots]
+    if first and any(not p.n_shots for p in points):
+        cut = alt.Chart(alt.InlineData([{"x": math.log2(min(first)) - 0.55}]))
+        layers.insert(0, cut.mark_rule(color=FAINT, strokeDash=[3, 3]).encode(x="x:Q"))
+    return layers
+
+
+def _axis(points: Sequence[_Point]) -> Any:
+    """Gives the horizontal axis: a log scale, with no labels at all at its left."""
+    import altair as alt
+
+    budgets = sorted({p.n_shots for p in points if p.n_shots})
+    free = [p.x for p in points if not p.n_shots]
+    at = ([sum(free) / len(free)] if free else []) + [math.log2(n) for n in budgets]
+    names = (["0"] if free else []) + [str(n) for n in budgets]
+    ends = [p.x for p in points]
+    x = alt.X("x:Q").scale(domain=[min(ends) - 0.4, max(ends) + 0.4], nice=False, zero=False)
+    x = x.axis(values=at, labelExpr=tick_names(at, names))
+    return x.title("labelled problems (log scale)" if budgets else "labelled problems: none")
+
+
+def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
+    """Gives rungs and controls that have a share of the gap."""
+    found: dict[tuple[str, int, str], _Point] = {}
+    for row in verdict.rungs:
+        color, gap = palette.color(row.method), row.gap_recovered
+        if gap is not None and math.isfinite(gap.value):
+            shape = palette.shape(row.method)
+            found[row.method, row.n_shots, ""] = _Point(row.method, row.n_shots, gap, color, shape)
+        for name, twin in row.control_gaps.items():
+            if not math.isfinite(twin.value):
+                continue
+            # a twin's name carries its own budget, which is not the row's
+            match = re.fullmatch(r"(.*?) n=(\d+)", name)
+            kind, n_shots = (match[1], int(match[2])) if match else (name, row.n_shots)
+            series, form = f"{row.method} {kind}", _FORMS.get(kind, "square")
+            found[row.method, n_shots, kind] = _Point(series, n_shots, twin, color, form, kind)
+    return sorted(found.values(), key=lambda p: (p.series, p.n_shots))
+
+
+def _placed(points: Sequence[_Point]) -> list[_Point]:
+    """Places points on the log axis, those without labels side by side at the left of it."""
+    budgets = [p.n_shots for p in points if p.n_shots]
+    start = math.log2(min(budgets)) if budgets else 1.0
+    free = [p for p in points if not p.n_shots]
+    left = {p: start - 1.0 - 0.3 * (len(free) - 1 - i) for i, p in enumerate(free)}
+    # series that share a budget stand a little apart, or their bars hide each other
+    order = {s: i for i, s in enumerate(dict.fromkeys(p.series for p in points if p.n_shots))}
+    middle = (len(order) - 1) / 2
+    return [
+        replace(p, x=math.log2(p.n_shots) + 0.06 * (order[p.series] - middle))
+        if p.n_shots
+        else replace(p, x=left[p])
+        for p in points
+    ]
+
+
+def _row(point: _Point) -> dict[str, object]:
+    gap = clipped(point.gap)
+    return {
+        "series": point.series,
+        "x": point.x,
+        "n": point.n_shots,
+        "gap": gap.value,
+        "low": gap.low,
+        "high": gap.high,
+        "color": point.color,
+        "shape": point.shape,
+        "control": point.control,
+        "dash": _dash(point.control) if point.control else [1, 0],
+    }
+
+
+def _dash(kind: str) -> list[int]:
+    return _DASHES.get(kind, [4, 2])

@@ -1,0 +1,168 @@
+"""Tables of a subject: the rungs with every figure, and the costs in full."""
+
+from modicum.report import words
+from modicum.report.axes import Palette
+from modicum.report.drawing import QUIET, glyph, strip
+from modicum.report.evidence import cited
+from modicum.report.markup import Markup, element, join
+from modicum.verdict import RungRow, Verdict
+
+__all__ = ["costs", "curve", "rungs", "scrolled"]
+
+_ENDS = (-0.25, 1.25)
+"""Shares of the gap between which a cell's line runs; what lies beyond stands at its edge."""
+
+
+def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Markup:
+    """Gives the table of rungs with every figure that a row has.
+
+    Args:
+        verdict: What to show.
+        palette: Hues of the methods.
+        floor_serving: FLOPs a query of the floor; None where not known.
+    """
+    base = floor_serving or words.serving_base(verdict)
+    titles = (
+        "rung, and below it its controls", "labels", "score", "gap recovered", "", "damage",
+        "serving", "elicitation", "seeds", "trials",
+    )  # fmt: skip
+    head = element("tr", *(element("th", title, scope="col") for title in titles))
+    bodies = [
+        element("tbody", _rung(row, palette, base), *(_control(row, n) for n in _controls(row)))
+        for row in verdict.rungs
+    ]
+    table = element("table", element("thead", head), *bodies, class_="rungs")
+    of = "the floor's" if floor_serving else "the cheapest one's"
+    note = element(
+        "p",
+        "Brackets are 95 % intervals over problems and seeds; the line runs from floor to ceiling. "
+        "Score is lenient accuracy, the strict one stands below it. Damage is the change, in "
+        "points, on abilities that the nudge did not target. Serving is FLOPs a query as a "
+        f"multiple of {of}.",
+        class_="note",
+    )
+    return join([scrolled(table, "Rungs"), note])
+
+
+def curve(verdict: Verdict) -> Markup:
+    """Gives the figures behind the pass@k chart."""
+    points = verdict.curve
+    head = element(
+        "tr",
+        element("th", "k", scope="col"),
+        *(element("th", str(k), scope="col", class_="figure") for k in points.ks),
+    )
+    rows = [
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            *(element("td", words.share(v), class_="figure") for v in values),
+            *(element("td", words.MISSING, class_="figure") for _ in points.ks[len(values) :]),
+        )
+        for name, values in (
+            ("pass@k", points.pass_k),
+            ("luck", points.luck),
+            ("near miss", points.near_miss),
+        )
+    ]
+    return scrolled(element("table", element("thead", head), element("tbody", *rows)), "Pass@k")
+
+
+def costs(verdict: Verdict) -> Markup:
+    """Gives what eliciting each rung cost, every counter of its ledger."""
+    names = list(dict.fromkeys(name for row in verdict.rungs for name in row.costs))
+    shown = [name for name in names if any(row.costs.get(name) for row in verdict.rungs)]
+    titles = ["rung", "elicitation", "serving a query", *(n.replace("_", " ") for n in shown)]
+    head = element(
+        "tr",
+        *(
+            element("th", title, scope="col", class_="figure" if i else None)
+            for i, title in enumerate(titles)
+        ),
+    )
+    rows = [
+        element(
+            "tr",
+            element("th", row.name, scope="row", class_="id"),
+            element("td", words.flops(row.elicitation_flops), class_="figure"),
+            element("td", words.flops(row.serving_flops), class_="figure"),
+            *(element("td", _cost(name, row.costs.get(name)), class_="figure") for name in shown),
+        )
+        for row in verdict.rungs
+    ]
+    whole = element(
+        "p",
+        f"Means over seeds. All trials of this subject together took "
+        f"{words.duration(verdict.seconds)} and ran {words.count(verdict.tokens)} tokens.",
+        class_="note",
+    )
+    if not verdict.rungs:
+        return whole
+    table = element("table", element("thead", head), element("tbody", *rows))
+    return join([scrolled(table, "Costs"), whole])
+
+
+def scrolled(table: Markup, label: str) -> Markup:
+    """Gives a table that scrolls by itself where the screen is narrow, by keyboard too."""
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)
+
+
+def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
+    color = palette.color(row.method)
+    mark = glyph(color, palette.shape(row.method))
+    note = element("small", row.note) if row.note else ""
+    seconds = row.costs.get("seconds")
+    strict = element("small", f"strict {words.figure(row.strict)}")
+    time = element("small", words.duration(seconds)) if seconds is not None else ""
+    scores = " ".join(words.share(score) for score in row.seed_scores)
+    seeds = element("small", scores) if len(row.seed_scores) > 1 else ""
+    gap = "undefined" if row.gap_recovered is None else words.figure(row.gap_recovered)
+    cells = (
+        (words.count(row.labels), ""),
+        (words.figure(row.score), strict),
+        (gap, ""),
+        (strip(row.gap_recovered, color=color, ticks=(0, 1), ends=_ENDS), ""),
+        (words.damage_figure(row.retention), ""),
+        (words.multiple(row.serving_flops / base if base else None), ""),
+        (words.flops(row.elicitation_flops), time),
+        (str(row.seeds), seeds),
+        (cited(row.trials), ""),
+    )
+    return element(
+        "tr",
+        element("th", mark, element("span", row.name, class_="id"), note, scope="row"),
+        *(element("td", first, second, class_="figure") for first, second in cells),
+    )
+
+
+def _control(row: RungRow, name: str) -> Markup:
+    """Gives one control: its score and its share of the gap in the columns of its rung."""
+    gap = row.control_gaps.get(name)
+    score = row.controls.get(name)
+    line = strip(gap, color=QUIET, ticks=(0, 1), ends=_ENDS)
+    return element(
+        "tr",
+        element("th", name, scope="row"),
+        element("td"),
+        element("td", words.figure(score), class_="figure"),
+        element("td", words.figure(gap), class_="figure"),
+        element("td", line, class_="figure"),
+        *(element("td") for _ in range(4)),
+        element("td", cited(row.control_trials.get(name, ())), class_="figure"),
+        class_="control",
+    )
+
+
+def _controls(row: RungRow) -> list[str]:
+    """Gives the names of a row's controls, those without a score too."""
+    return list(dict.fromkeys([*words.vetoes_first(row), *row.control_gaps, *row.control_trials]))
+
+
+def _cost(name: str, value: float | None) -> str:
+    if value is None:
+        return words.MISSING
+    if name == "seconds":
+        return words.duration(value)
+    if name == "flops":
+        return words.flops(value)
+    return words.count(value)

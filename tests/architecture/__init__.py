@@ -1,0 +1,1 @@
+"""Tests of the code's shape: they read sources and import little."""

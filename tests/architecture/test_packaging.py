@@ -1,0 +1,67 @@
+"""A wheel holds what the package needs at run time: weights, studies, templates, py.typed."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tests.support.sources import PACKAGE, ROOT
+
+BUILD = """
+import os, sys
+from setuptools import build_meta
+os.chdir(sys.argv[1])
+print(build_meta.build_wheel(sys.argv[2]))
+"""
+DATA = ("py.typed", "report/*.html", "report/*.css", "organism/weights/*/*", "studies/*.toml")
+LIMIT = 4_000_000
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> set[str]:
+    """Names in a wheel that setuptools builds from a copy, without network."""
+    import shutil
+
+    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, copy / name)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".mypy_cache")
+    shutil.copytree(ROOT / "src", copy / "src", ignore=ignored)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BUILD, str(copy), str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as archive:
+        return set(archive.namelist())
+
+
+@pytest.mark.parametrize("pattern", DATA)
+def test_wheel_holds_the_data_files(pattern: str, wheel) -> None:
+    wanted = {f"modicum/{path.relative_to(PACKAGE).as_posix()}" for path in PACKAGE.glob(pattern)}
+    assert wanted
+    assert wanted <= wheel
+
+
+def test_wheel_holds_every_module(wheel) -> None:
+    wanted = {f"modicum/{path.relative_to(PACKAGE).as_posix()}" for path in PACKAGE.rglob("*.py")}
+    assert wanted <= wheel
+
+
+def test_wheel_holds_no_tests(wheel) -> None:
+    assert not [name for name in wheel if name.startswith(("tests/", "examples/", "benchmarks/"))]
+
+
+@pytest.mark.parametrize("name", ["core", "control"])
+def test_shipped_weights_are_whole_folders(name: str) -> None:
+    found = {path.name for path in (PACKAGE / "organism" / "weights" / name).glob("*")}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= found
+
+
+def test_shipped_weights_stay_under_four_megabytes() -> None:
+    folder = PACKAGE / "organism" / "weights"
+    assert 0 < sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < LIMIT

@@ -1,0 +1,52 @@
+"""Every method names its source, and each source has an entry in PAPERS.md."""
+
+import ast
+import re
+
+import pytest
+
+from tests.support.sources import PACKAGE, ROOT, files, short, tree
+
+PAPERS = (ROOT / "PAPERS.md").read_text(encoding="utf-8")
+ENTRIES = re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", PAPERS, re.MULTILINE | re.DOTALL)
+IDENTIFIER = re.compile(r"\b\d{4}\.\d{4,5}\b")
+CODE = re.compile(r"`((?:src|tests)/[^`]+)`")
+METHODS = sorted((PACKAGE / "methods").glob("[!_]*.py"))
+
+
+def _sources(path) -> list[str]:
+    """Every `Source:` paragraph in the docstrings of a file."""
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef
+    docs = [ast.get_docstring(n) or "" for n in ast.walk(tree(path)) if isinstance(n, kinds)]
+    return [found for doc in docs for found in re.findall(r"Source: ((?:.+\n?)+)", doc)]
+
+
+@pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
+def test_method_names_its_source(path) -> None:
+    assert _sources(path)
+
+
+@pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
+def test_method_is_the_place_of_an_entry(path) -> None:
+    assert any(short(path) in body for _, body in ENTRIES)
+
+
+@pytest.mark.parametrize("path", files("src"), ids=short)
+def test_each_source_of_the_code_has_an_entry(path) -> None:
+    named = {found for source in _sources(path) for found in IDENTIFIER.findall(source)}
+    assert not {identifier for identifier in named if identifier not in PAPERS}
+
+
+@pytest.mark.parametrize(("title", "body"), ENTRIES, ids=[title[:40] for title, _ in ENTRIES])
+def test_entry_says_what_where_and_how_ours_differs(title: str, body: str) -> None:
+    assert all(f"- **{part}**: " in body for part in ("We use", "Where", "Differs"))
+
+
+@pytest.mark.parametrize(("title", "body"), ENTRIES, ids=[title[:40] for title, _ in ENTRIES])
+def test_entry_points_to_files_that_exist(title: str, body: str) -> None:
+    assert not [name for name in CODE.findall(body) if not (ROOT / name).exists()]
+
+
+def test_paper_is_entered_once() -> None:
+    identifiers = [found for title, _ in ENTRIES for found in IDENTIFIER.findall(title)]
+    assert len(identifiers) == len(set(identifiers))

@@ -1,0 +1,53 @@
+"""The package's own source files, as trees."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+"""The repository."""
+PACKAGE = ROOT / "src" / "modicum"
+"""The package's folder."""
+CHECKED = ("src", "tests", "examples", "benchmarks")
+"""Folders whose files are read."""
+
+
+def files(*folders: str) -> list[Path]:
+    """Gives every Python file below folders of the repository, in order."""
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return sorted(path for path in found if "build" not in path.relative_to(ROOT).parts)
+
+
+def short(path: Path) -> str:
+    """Gives a path relative to the repository, with slashes."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_name(path: Path) -> str:
+    """Gives the import path of a file of the package."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def tree(path: Path) -> ast.Module:
+    """Parses a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(path: Path) -> Iterator[tuple[str, Function]]:
+    """Gives every function of a file with a name such as `src/x.py::Class.method`."""
+
+    def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{short(path)}::{prefix}{child.name}", child
+                yield from walk(child, f"{prefix}{child.name}.")
+            elif isinstance(child, ast.ClassDef):
+                yield from walk(child, f"{prefix}{child.name}.")
+            else:
+                yield from walk(child, prefix)
+
+    yield from walk(tree(path), "")

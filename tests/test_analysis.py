@@ -1,0 +1,213 @@
+"""Nulls, gap, threshold, front and power against naive formulas and worked examples."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modicum.analysis.detect import detectable, problems_needed
+from modicum.analysis.evidence import Samples
+from modicum.analysis.gap import Ceiling, correct_guessing, gap_recovered
+from modicum.analysis.nulls import luck, luck_scores, near_miss
+from modicum.analysis.sampling import sampled
+from modicum.analysis.ship import Candidate, break_even, pareto, ship
+from modicum.analysis.threshold import threshold
+from modicum.stats import pass_at_k, resample
+
+
+def draw_samples(seed: int, problems: int, n_samples: int, choices: int) -> Samples:
+    """Draws answers, golds and two strata at random; one answer in eight is unreadable."""
+    rng = np.random.default_rng(seed)
+    answers = rng.integers(0, choices, (problems, n_samples))
+    answers = np.where(rng.random(answers.shape) < 1 / 8, -1, answers)
+    gold = rng.integers(0, choices, problems)
+    return Samples(
+        answers=answers,
+        gold=gold,
+        correct=answers == gold[:, None],
+        strata=rng.integers(0, 2, problems),
+    )
+
+
+@given(seed=st.integers(0, 10**6), choices=st.integers(2, 9), problems=st.integers(2, 9))
+@settings(max_examples=40, deadline=None)
+def test_luck_is_the_mean_over_the_other_golds_of_the_stratum(
+    seed: int, choices: int, problems: int
+) -> None:
+    samples = draw_samples(seed, problems, 6, choices)
+    found = luck(samples, (1, 4))
+    for i in range(problems):
+        others = [j for j in range(problems) if j != i and samples.strata[j] == samples.strata[i]]
+        others = others or [j for j in range(problems) if j != i]
+        for column, k in enumerate((1, 4)):
+            counts = [np.count_nonzero(samples.answers[i] == samples.gold[j]) for j in others]
+            assert found[i, column] == pytest.approx(pass_at_k(np.array(counts), 6, k).mean())
+
+
+@given(seed=st.integers(0, 10**6), choices=st.integers(2, 9))
+@settings(max_examples=40, deadline=None)
+def test_near_miss_is_the_mean_over_distinct_wrong_answers(seed: int, choices: int) -> None:
+    samples = draw_samples(seed, 5, 8, choices)
+    halves = [(slice(0, 4), slice(4, 8)), (slice(0, 8, 2), slice(1, 8, 2))]
+    ways = halves + [(b, a) for a, b in halves]
+    for k in (1, 4):
+        found = near_miss(samples, (k,))[:, 0]
+        for i in range(5):
+            rates = []
+            for seen, tried in ways:
+                wrong = set(samples.answers[i, seen].tolist()) - {-1, int(samples.gold[i])}
+                hits = [np.count_nonzero(samples.answers[i, tried] == w) for w in wrong]
+                rates.append(pass_at_k(np.array(hits), 4, k).mean() if hits else 0.0)
+            assert found[i] == pytest.approx(np.mean(rates))
+
+
+def test_near_miss_without_the_mode_forgets_a_standing_error() -> None:
+    """Every sample copies 7 but for one rare slip in each half."""
+    answers = np.full((1, 16), 7)
+    answers[0, [3, 12]] = [1, 2]
+    samples = Samples(
+        answers=answers,
+        gold=np.array([9]),
+        correct=np.zeros((1, 16), dtype=bool),
+        strata=np.array([0]),
+    )
+    assert near_miss(samples, (1,))[0, 0] > 0.4
+    assert near_miss(samples, (1,), is_mode_left_out=True)[0, 0] == 0
+
+
+def test_luck_of_single_answers_is_luck_at_one() -> None:
+    samples = draw_samples(3, 20, 1, 4)
+    single = luck_scores(samples.answers[:, 0], samples.gold, samples.strata)
+    assert single == pytest.approx(luck(samples, (1,))[:, 0])
+
+
+@pytest.mark.parametrize("choices", [2, 4])
+def test_few_answers_make_sampling_silent(choices: int) -> None:
+    assert sampled(draw_samples(1, 200, 64, choices)).state == "silent"
+
+
+def test_k_is_the_largest_power_of_two_with_both_nulls_within_the_limit() -> None:
+    found = sampled(draw_samples(2, 300, 64, 100))
+    inner = [k for k in found.ks if k <= 32]
+    worst = {
+        k: max(a, b) for k, a, b in zip(inner, found.luck_curve, found.near_curve, strict=False)
+    }
+    assert found.k == max(k for k in inner if worst[k] <= 0.2)
+
+
+def test_samples_of_other_shapes_are_refused() -> None:
+    good = draw_samples(4, 5, 8, 4)
+    with pytest.raises(ValueError, match="expected both"):
+        Samples(answers=good.answers, gold=good.gold, correct=good.correct[:, :3], strata=good.gold)
+    with pytest.raises(ValueError, match="one gold code"):
+        Samples(answers=good.answers, gold=good.gold[:2], correct=good.correct, strata=good.strata)
+
+
+@given(guess=st.floats(0, 0.9))
+def test_guessing_alone_is_worth_nothing(guess: float) -> None:
+    assert float(correct_guessing(guess, guess)) == pytest.approx(0)
+    assert float(correct_guessing(1.0, guess)) == pytest.approx(1)
+
+
+def test_gap_recovered_is_never_clipped() -> None:
+    """A rung beyond the ceiling recovers more than the gap; one below the floor less than 0."""
+    zeros, half = np.zeros(200), (np.arange(200) % 2).astype(float)
+    shared = resample(np.random.default_rng(0), 200, n_resamples=500)
+    above = gap_recovered(np.ones(200), zeros, Ceiling("forced", 1, half, zeros), zeros, shared)
+    top = Ceiling("forced", 1, np.ones(200), zeros)
+    below = gap_recovered(zeros, half, top, zeros, shared)
+    assert above is not None
+    assert below is not None
+    assert above.value == pytest.approx(2)
+    assert below.value == pytest.approx(-1)
+
+
+def test_threshold_joins_two_budgets_on_the_log_scale() -> None:
+    """Gap .4 at 1 shot, .6 at 16: n50 lies halfway in the logarithm, at 4."""
+    scores = [np.repeat([1.0, 0.0], [n, 1000 - n]) for n in (400, 600)]
+    zeros = np.zeros(1000)
+    shared = resample(np.random.default_rng(1), 1000, n_resamples=300)
+    top = Ceiling("forced", 1, np.ones(1000), zeros)
+    points = ((1, scores[0]), (16, scores[1]))
+    found = threshold(points, zeros, top, zeros, shared, share=0.5)
+    assert found.curve == "joined"
+    assert found.n_shots.value == pytest.approx(4)
+    assert found.n_shots.low < 4 < found.n_shots.high
+    with pytest.raises(ValueError, match="at least one budget"):
+        threshold((), zeros, top, zeros, shared, share=0.5)
+
+
+def candidate(name: str, right: int, labels: int, train: float, serve: float) -> Candidate:
+    """Makes a candidate that is right on the first so many of 400 problems."""
+    scores = (np.arange(400) < right).astype(float)
+    return Candidate(
+        name=name, scores=scores, labels=labels, elicitation_flops=train, serving_flops=serve
+    )
+
+
+LADDER = (
+    candidate("cot_decoding", 388, 0, 0.0, 10.0),
+    candidate("fine_tune n=1", 170, 1, 8000.0, 1.0),
+    candidate("fine_tune n=4", 390, 4, 9000.0, 1.0),
+    candidate("fine_tune n=8", 392, 8, 9900.0, 1.0),
+)
+
+
+def test_the_pick_is_the_cheapest_that_is_not_worse_than_the_best() -> None:
+    found = ship(LADDER)
+    assert [c.name for c in found.front] == ["cot_decoding", "fine_tune n=4"]
+    assert found.pick is LADDER[2]
+    assert found.best is LADDER[3]
+    assert [(b.name, b.queries, b.pays) for b in found.break_even] == [
+        ("cot_decoding", 1000.0, "below")
+    ]
+
+
+def test_preference_and_label_limit_move_the_pick() -> None:
+    assert ship(LADDER, prefer="labels").pick is LADDER[0]
+    assert ship(LADDER, prefer="train").pick is LADDER[0]
+    assert ship(LADDER, max_labels=1).pick is LADDER[0]
+    assert ship((LADDER[2],), max_labels=1).pick is None
+
+
+def test_the_dearer_one_never_pays_when_it_costs_more_on_both_sides() -> None:
+    assert break_even(LADDER[2], LADDER[3]).pays == "never"
+    assert break_even(LADDER[3], LADDER[2]).pays == "always"
+    assert break_even(LADDER[0], LADDER[2]).pays == "above"
+
+
+@given(
+    costs=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8
+    )
+)
+def test_every_candidate_is_on_the_front_or_undercut_by_it(
+    costs: list[tuple[int, int, int]],
+) -> None:
+    group = tuple(candidate(str(i), 10, a, b, c) for i, (a, b, c) in enumerate(costs))
+    front = pareto(group)
+    assert front
+    for one in group:
+        undercut = [
+            f for f in front if all(x <= y for x, y in zip(f.costs, one.costs, strict=True))
+        ]
+        assert one in front or undercut
+
+
+def test_four_hundred_problems_show_absent_with_wide_answers_only() -> None:
+    assert detectable(400).can_show_absent
+    assert not detectable(400, guess=0.5).can_show_absent
+    assert detectable(400).gain < 0.1
+
+
+def test_problems_needed_is_the_smallest_that_reaches_the_margin() -> None:
+    n = problems_needed(0.05, guess=0.25)
+    assert detectable(n, guess=0.25).equivalence <= 0.05
+    assert detectable(n - 1, guess=0.25).equivalence > 0.05
+    assert math.isfinite(n)
+    with pytest.raises(ValueError, match="positive"):
+        problems_needed(0)
+    with pytest.raises(ValueError, match="at least one"):
+        detectable(0)
