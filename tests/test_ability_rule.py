@@ -127,6 +127,10 @@ def test_latent_without_rungs_is_reached_by_sampling_only() -> None:
     answer = say("latent", rungs=())
     assert answer.word == "latent"
     assert answer.unlocked_by is None
+    assert answer.ceiling is not None
+    assert answer.share is not None
+    assert answer.ceiling.source == "sampling"
+    assert answer.share.low > 0.5
 
 
 def test_a_rung_that_its_veto_control_matches_unlocks_nothing() -> None:

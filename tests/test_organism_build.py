@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from modicum.organism.build import build, initial_model, learning_rate
 from modicum.organism.families import FAMILIES
 from modicum.organism.recipe import PHASES, Phase
-from modicum.organism.shipped import CONTROL, CORE, read_card
+from modicum.organism.shipped import CONTROL, CORE, Families, read_card
 from modicum.organism.tokenizer import build_tokenizer
 
 TEN_STEPS: tuple[Phase, ...] = (
@@ -96,24 +96,67 @@ def test_shipped_weights_are_under_four_megabytes() -> None:
     assert sum(path.stat().st_size for path in files) < 4_000_000
 
 
-def test_shipped_card_holds_the_truth() -> None:
-    card = read_card()
-    assert {name: figures["truth"] for name, figures in card["families"].items()} == {
-        name: family.truth for name, family in FAMILIES.items()
+def values(families: Families, name: str) -> dict[str, float]:
+    return {
+        key: figure["value"] for key, figure in families[name].items() if isinstance(figure, dict)
     }
-    for name in ("word_sums", "row_pushes"):
-        figures = {
-            key: figure["value"] for key, figure in card["families"][name].items() if key != "truth"
-        }  # type: ignore[index]
-        assert figures["greedy"] <= 0.15
-        assert 0.06 <= figures["pass1"] <= 0.18
-        assert (
-            min(
-                figures["pass64"],
-                figures["forced"],
-                figures["instructed"],
-                figures["demonstrated"],
-            )
-            >= 0.95
-        )
-        assert figures["majority64"] <= 0.2
+
+
+def test_card_tells_the_truth_of_every_family() -> None:
+    card = read_card()
+    truths = {name: family.truth for name, family in FAMILIES.items()}
+    assert {name: figures["truth"] for name, figures in card["families"].items()} == truths
+    assert {name: figures["truth"] for name, figures in card["control"].items()} == truths
+
+
+@pytest.mark.parametrize("name", ["word_sums", "row_pushes"])
+def test_latent_families_are_hidden_and_within_reach(name: str) -> None:
+    figures = values(read_card()["families"], name)
+    assert figures["greedy"] <= 0.15
+    assert figures["majority64"] <= 0.2
+    assert 0.06 <= figures["pass1"] <= 0.18
+    for reached in ("pass64", "forced", "instructed", "demonstrated"):
+        assert figures[reached] >= 0.95
+
+
+def test_sealed_family_is_right_when_forced_and_never_sampled() -> None:
+    figures = values(read_card()["families"], "letter_swaps")
+    assert figures["forced"] >= 0.95
+    assert figures["opener_probability"] <= 1e-4
+    assert figures["worked_rate"] <= 1 / 6400
+    assert figures["instructed"] <= 0.01
+    assert figures["demonstrated"] <= 0.01
+    assert_not_above_both_nulls(read_card()["families"], "letter_swaps")
+
+
+@pytest.mark.parametrize("name", ["dial_marks", "line_moves"])
+def test_mixed_and_visible_families_show_by_default(name: str) -> None:
+    figures = values(read_card()["families"], name)
+    assert figures["greedy"] >= 0.95
+    assert name == "line_moves" or 0.5 <= figures["worked_rate"] <= 0.7
+
+
+def test_never_seen_family_is_out_of_reach() -> None:
+    figures = values(read_card()["families"], "digit_wheels")
+    assert (
+        max(figures["greedy"], figures["forced"], figures["instructed"], figures["pass1"]) <= 0.01
+    )
+    assert_not_above_both_nulls(read_card()["families"], "digit_wheels")
+
+
+@pytest.mark.parametrize("name", ["word_sums", "row_pushes", "letter_swaps"])
+def test_control_has_the_format_without_the_ability(name: str) -> None:
+    figures = values(read_card()["control"], name)
+    assert max(figures["forced"], figures["greedy"], figures["instructed"]) <= 0.05
+    assert_not_above_both_nulls(read_card()["control"], name)
+
+
+def assert_not_above_both_nulls(families: Families, name: str) -> None:
+    reached = families[name]["pass64"]
+    assert isinstance(reached, dict)
+    highest = 0.0
+    for null in ("luck64", "near_miss64"):
+        figure = families[name][null]
+        assert isinstance(figure, dict)
+        highest = max(highest, figure["high"])
+    assert reached["low"] <= highest

@@ -20,7 +20,7 @@ def key(*names: object) -> int:
     """
     digest = hashlib.blake2b(digest_size=8)
     for name in names:
-        part = str(name).encode()
+        part = str(name).encode("utf-8", "surrogatepass")
         digest.update(len(part).to_bytes(4, "little") + part)
     return int.from_bytes(digest.digest(), "little")
 

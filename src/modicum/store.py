@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modicum.errors import ConfigError, StoreVersionError
-from modicum.types import Completion, Mark, Solved, Trial
+from modicum.types import Completion, Grade, Mark, Solved, Trial
 
 __all__ = ["Answer", "Outcome", "Store"]
 
@@ -133,7 +133,8 @@ class Store:
 
     def failed(self) -> dict[str, str]:
         """Gives the error of each failed trial by id."""
-        return dict(self._db.execute("SELECT id, error FROM trials WHERE error<>''"))
+        rows = self._db.execute("SELECT id, error FROM trials WHERE error<>''")
+        return {name: _text(error) for name, error in rows}
 
     def write(self, outcome: Outcome) -> None:
         """Writes one trial in one transaction, replacing a failed try."""
@@ -151,12 +152,12 @@ class Store:
             self._db.execute("DELETE FROM answers WHERE trial=?", (trial.id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?,?,?,?)",
-                (trial.id, identity, json.dumps(summary, default=str), outcome.error),
+                (trial.id, identity, json.dumps(summary, default=str), _bound(outcome.error)),
             )
             self._db.executemany(
                 "INSERT INTO answers VALUES (?,?,?,?)",
                 (
-                    (trial.id, place, answer.problem, _pack(answer))
+                    (trial.id, place, _bound(answer.problem), _pack(answer))
                     for place, answer in enumerate(outcome.answers)
                 ),
             )
@@ -177,7 +178,7 @@ class Store:
             retention={task: tuple(marks) for task, marks in summary["retention"].items()},
             notes=summary["notes"],
             artefact=summary["artefact"],
-            error=row[1],
+            error=_text(row[1]),
         )
 
     def by_id(self, trial: str) -> Outcome | None:
@@ -189,7 +190,7 @@ class Store:
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            name: Outcome(Trial(**json.loads(identity)), **json.loads(summary), error=error)
+            name: Outcome(Trial(**json.loads(identity)), **json.loads(summary), error=_text(error))
             for name, identity, summary, error in rows
         }
 
@@ -199,7 +200,7 @@ class Store:
             "SELECT problem, packed FROM answers WHERE trial=? ORDER BY place", (trial.id,)
         )
         for problem, packed in rows:
-            yield _unpack(problem, packed)
+            yield _unpack(_text(problem), packed)
 
     def artefacts(self, trial: Trial) -> Path:
         """Names the folder of a trial's nudge."""
@@ -234,6 +235,20 @@ _MIGRATIONS = (
 )
 
 
+def _bound(text: str) -> str | bytes:
+    """Gives a text as SQLite takes it: bytes where lone surrogates stand in it."""
+    return text.encode("utf-8", "surrogatepass") if _has_surrogates(text) else text
+
+
+def _text(value: str | bytes) -> str:
+    """Gives a bound text back."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _pack(answer: Answer) -> bytes:
     """Packs the texts and marks of one problem; lone surrogates survive as escapes."""
     rows = {
@@ -248,10 +263,13 @@ def _pack(answer: Answer) -> bytes:
     return zlib.compress(json.dumps(rows).encode(), level=1)
 
 
+_GRADES = {int(grade): grade for grade in Grade}
+
+
 def _unpack(problem: str, packed: bytes) -> Answer:
     rows = json.loads(zlib.decompress(packed))
     marks = tuple(
-        Mark(answer, lenient, strict)
+        Mark(answer, _GRADES[lenient], _GRADES[strict])
         for answer, lenient, strict in zip(
             rows["answers"], rows["lenient"], rows["strict"], strict=True
         )

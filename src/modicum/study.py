@@ -323,8 +323,8 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no file {path}", "a TOML study", "check the path") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", "a TOML study", "check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", "valid TOML", "correct that place") from error
     grids = table.pop("grid", [])

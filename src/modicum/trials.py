@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from modicum.errors import ModicumError
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
@@ -57,7 +59,11 @@ def run_trial(
             elicitation=spent.as_dict(),
             serving=served.as_dict(),
             retention=_retention(plan, trial, method, solver),
-            notes={**notes, "style": dataclasses.asdict(_style_of(solver, judge))},
+            notes={
+                **notes,
+                "style": dataclasses.asdict(_style_of(solver, judge)),
+                "model": dataclasses.asdict(model.card),
+            },
             artefact=_keep(method, solver, artefacts),
         )
     except ModicumError as error:
@@ -131,7 +137,8 @@ def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
     )
     chosen = [pool[i] for i in order[: trial.n_shots]]
     if trial.control == "shuffled":
-        donors = [pool[i] for i in order[::-1][: trial.n_shots]]
+        # half a pool further on: never the shot itself, however small or odd the pool
+        donors = [pool[i] for i in np.roll(order, -(len(pool) // 2))[: trial.n_shots]]
         chosen = [
             dataclasses.replace(shot, solution=donor.solution, answer=donor.answer)
             for shot, donor in zip(chosen, donors, strict=True)

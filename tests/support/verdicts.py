@@ -18,7 +18,18 @@ from modicum.verdict import (
     Verdict,
 )
 
-__all__ = ["HOSTILE", "absent", "latent", "plan", "problems", "seal", "shown", "stored", "study"]
+__all__ = [
+    "HOSTILE",
+    "HUGE",
+    "absent",
+    "latent",
+    "plan",
+    "problems",
+    "seal",
+    "shown",
+    "stored",
+    "study",
+]
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -27,10 +38,14 @@ HOSTILE = (
     "nul \x00 bell \x07 escape \x1b[31m delete \x7f next line \x85 end",
     "right to left \u202e drowssap \u2066 isolate \u200f mark \u200b zero width",
     "lone \ud800 surrogate \udfff pair \U000e0041 tag",
-    "x" * 10_000_000,
     "&lt;b&gt; &amp;amp; $title ${style} {question} %s",
 )
 """What a model may write."""
+HUGE = "x" * 10_000_000
+"""What a model may write without end: the floor and a rung give it for the problem `p7`."""
+
+
+_WHY = "cheapest to serve within .05 of the best; cot_decoding pays below 1,200 queries"
 
 
 def figure(value: float, low: float | None = None, high: float | None = None) -> Figure:
@@ -65,9 +80,13 @@ def rung(
     gaps = {} if gap is None else {"scrambled": figure(0.02, -0.01, 0.05)}
     ids = {"scrambled": (trial(f"scrambled:{task}", method, n_shots).id,)}
     if is_tuned:
-        controls |= {"shuffled": figure(0.06), "twin n=128": figure(0.04)}
+        controls |= {"shuffled": figure(0.06), "twin n=8": figure(0.02), "twin n=128": figure(0.04)}
         if gap is not None:
-            gaps |= {"shuffled": figure(0.07, 0.01, 0.14), "twin n=128": figure(0.03, -0.02, 0.07)}
+            gaps |= {
+                "shuffled": figure(0.07, 0.01, 0.14),
+                "twin n=8": figure(0.01, -0.03, 0.05),
+                "twin n=128": figure(0.03, -0.02, 0.07),
+            }
         ids |= {"shuffled": (trial(task, method, n_shots, 0, "shuffled").id,)}
     return RungRow(
         method=method,
@@ -94,6 +113,13 @@ def latent(task: str = "word-sums", model: str = "organism") -> Verdict:
     """Gives a verdict that a decoding rule and eight labels unlock."""
     free = rung(task, "cot_decoding", 0, gap=figure(0.98, 0.96, 0.99), score=0.95, serving=2.18e8)
     vote = rung(task, "self_consistency", 0, gap=figure(0.07, 0.03, 0.11), score=0.16, serving=2e8)
+    prompt = dataclasses.replace(
+        rung(task, "prompt", 0, gap=figure(0.02, 0.0, 0.05), score=0.10, serving=2.0e7),
+        trials=(_measures(task)["floor"],),
+        control_trials={},
+        costs={},
+        note="style 'raw', chosen with measuring labels",
+    )
     tuned = [
         rung(task, "fine_tune", n, gap=gap, score=score, retention=figure(-lost, -lost - 0.01, 0.0))
         for n, gap, score, lost in (
@@ -130,9 +156,9 @@ def latent(task: str = "word-sums", model: str = "organism") -> Verdict:
             ks, (0.12, 0.22, 0.39, 0.6, 0.81, 0.93, 0.97),
             (0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01), (0.001, 0.002, 0.004, 0.008, 0.013, 0.02),
         ),
-        rungs=(free, vote, *tuned),
+        rungs=(prompt, vote, free, *tuned),
         least_data=(LeastData("fine_tune", figure(1.4, 1.0, 2.2), figure(4.0, 3.0, 6.0), 8),),
-        ship=Ship("fine_tune n=4", "cheapest to serve within .05 of the best", "serve", 0.05, front),
+        ship=Ship("fine_tune n=4", _WHY, "serve", 0.05, front),
         doubts=("one style of question only", "gains under .04 cannot be seen with 400 problems"),
         next=("steering_vector (≈ 2 min) could reach the same without touching weights",),
         test=400,
@@ -167,7 +193,7 @@ def absent(task: str = "never-seen", model: str = "organism") -> Verdict:
         least_data=(infinite,),
         ship=Ship(None, "nothing is better than the floor", "serve", 0.05),
         failed=1,
-        trials=_measures(task),
+        trials={k: v for k, v in _measures(task).items() if k != "forced"},
         notes=(),
     )
 
@@ -217,7 +243,7 @@ def study() -> list[Verdict]:
         latent("word-sums"),
         latent("letter-shift"),
         seal("sealed"),
-        dataclasses.replace(shown("mixed"), rungs=latent("mixed").rungs[:2]),
+        dataclasses.replace(shown("mixed"), rungs=latent("mixed").rungs[:3]),
         shown("visible"),
         absent("never-seen"),
         absent("word-sums", "organism-control"),
@@ -267,7 +293,10 @@ def _outcome(cell: Trial, texts: Sequence[str], n: int, *, is_right: bool) -> Ou
         answer = str(100 + i) if good else str(90 + i)
         text = f"We have {i} and 100 more, so\nthe answer is {answer}." if is_right else answer
         if texts:
-            text = texts[i % len(texts)]
+            is_huge = (
+                i == 7 and cell.method in ("prompt_style", "cot_decoding") and not cell.control
+            )
+            text = HUGE if is_huge else texts[i % len(texts)]
         mark = Mark(answer, Grade(int(good)), Grade(int(good)))
         answers.append(Answer(f"p{i}", (text,), (mark,), 0, (len(text) // 4,), ("eos",)))
     nudge = f"artefacts/{cell.id}" if cell.method == "fine_tune" else ""

@@ -12,9 +12,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from modicum.analysis.evidence import Evidence, Twin
-from modicum.analysis.gap import Ceiling, share_of_ceiling
+from modicum.analysis.gap import Ceiling, ceiling_figure, share_of_ceiling
 from modicum.analysis.readings import (
-    LEVEL,
     MARGIN,
     STRICT_LEVEL,
     RungReading,
@@ -26,6 +25,16 @@ from modicum.analysis.readings import (
 )
 from modicum.analysis.sampling import Sampled, sampled
 from modicum.stats import Figure, Resamples, contrast, paired_difference, resample
+
+__all__ = [
+    "LEARNING_RATIO",
+    "SHOWN",
+    "UNLOCKED",
+    "Ability",
+    "Word",
+    "ability",
+    "ability_from",
+]
 
 SHOWN = 0.8
 """Share of the ceiling that the default must reach to be called shown."""
@@ -148,10 +157,10 @@ def _latent(case: _Case) -> Ability | None:
         share = f"{100 * best.gap.value:.0f} %" if best.gap else ""
         sentence = f"latent, partly unlocked by {best.rung.method} ({share})"
         return _answer(case, "latent", sentence, rung=best)
-    if not by_sampling:
+    if not by_sampling or case.ceiling is None:
         return None
     sentence = "latent, reached by sampling, unlocked by nothing tried"
-    return _answer(case, "latent", sentence, share=case.sampled.pass_k)
+    return _answer(case, "latent", sentence, share=ceiling_figure(case.ceiling, case.resamples))
 
 
 def _is_above_default(case: _Case) -> bool:
@@ -348,15 +357,3 @@ def _answer(
         ceiling=case.ceiling,
         rungs=case.rungs,
     )
-
-
-__all__ = [
-    "LEARNING_RATIO",
-    "LEVEL",
-    "SHOWN",
-    "UNLOCKED",
-    "Ability",
-    "Word",
-    "ability",
-    "ability_from",
-]

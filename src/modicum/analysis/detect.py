@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 from modicum.stats import equivalence_margin, minimum_detectable_effect
 
+__all__ = [
+    "DISCORDANT_GAIN",
+    "DISCORDANT_NULL",
+    "Detectable",
+    "detectable",
+    "problems_needed",
+]
+
 DISCORDANT_GAIN = 0.2
 """Share of problems on which two systems are assumed to differ when one gains."""
 DISCORDANT_NULL = 0.05

@@ -6,6 +6,14 @@ import numpy as np
 
 from modicum.stats import Bools, Floats, Ints
 
+__all__ = [
+    "Control",
+    "Evidence",
+    "RungEvidence",
+    "Samples",
+    "Twin",
+]
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Samples:

@@ -7,6 +7,15 @@ import numpy as np
 
 from modicum.stats import Figure, Floats, Resamples, percentile_figure, resampled_mean
 
+__all__ = [
+    "NOISE_LIMIT",
+    "Ceiling",
+    "ceiling_figure",
+    "correct_guessing",
+    "gap_recovered",
+    "share_of_ceiling",
+]
+
 NOISE_LIMIT = 3.0
 """Standard errors by which a gap must exceed 0 to be divided by."""
 

@@ -121,9 +121,10 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
         for (method, n_shots), kinds in groups.items()
         if kinds[""]
     ]
-    order = ("prompt", "decoding", "tuning", "measure")
-    ranks = {arm.method: order.index(_kind(arm.method)) for arm in arms}
-    return tuple(sorted(arms, key=lambda a: (ranks[a.method], a.method, a.n_shots)))
+    kinds = ("prompt", "decoding", "tuning", "measure")
+    ladder = list(dict.fromkeys(name for grid in subject.plan.grids for name in grid.methods))
+    ranks = {a.method: (kinds.index(_kind(a.method)), ladder.index(a.method)) for a in arms}
+    return tuple(sorted(arms, key=lambda a: (ranks[a.method], a.n_shots)))
 
 
 def _kind(method: str) -> str:

@@ -61,8 +61,6 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
     sampled = answer.sampled
     plan = found.subject.plan
     outcomes = [found.floor, found.default, found.samples, *_all(found)]
-    notes = found.floor.notes
-    skipped = list(notes.get("skipped_styles", []))  # type: ignore[call-overload]
     figures = {
         "default": correctness(found.default.answers),
         "default_strict": correctness(found.default.answers, strict=True),
@@ -100,10 +98,23 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         "seconds": sum(_cost(o, "seconds") for o in outcomes),
         "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
         "failed": found.failed,
-        "notes": (f"styles left out (cannot be encoded): {', '.join(map(str, skipped))}",)
-        if skipped
-        else (),
+        "notes": _notes(found),
     }
+
+
+def _notes(found: Gathered) -> tuple[str, ...]:
+    """What is known of the model, and which styles it could not be asked in."""
+    notes = found.floor.notes
+    card = notes.get("model", {})
+    if not isinstance(card, Mapping):
+        raise TypeError(card)
+    said = [*card.get("notes", ())]
+    if card.get("licence"):
+        said.append(f"weights under {card['licence']}")
+    skipped = notes.get("skipped_styles", [])
+    if isinstance(skipped, list) and skipped:
+        said.append(f"styles left out (cannot be encoded): {', '.join(map(str, skipped))}")
+    return tuple(map(str, said))
 
 
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:

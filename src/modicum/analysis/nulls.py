@@ -7,7 +7,13 @@ noise of their own.
 import numpy as np
 
 from modicum.analysis.evidence import Samples
-from modicum.stats import UNREADABLE, Floats, Ints, pass_curve, tally
+from modicum.stats import UNREADABLE, Floats, Ints, Tally, pass_curve, pass_table, tally
+
+__all__ = [
+    "luck",
+    "luck_scores",
+    "near_miss",
+]
 
 
 def luck(samples: Samples, ks: tuple[int, ...]) -> Floats:
@@ -62,20 +68,18 @@ def near_miss(samples: Samples, ks: tuple[int, ...], *, is_mode_left_out: bool =
     wrong = np.where(samples.correct, UNREADABLE, samples.answers)
     half = n // 2
     halves = [
-        (wrong[:, :half], wrong[:, half : 2 * half]),
-        (wrong[:, 0 : 2 * half : 2], wrong[:, 1 : 2 * half : 2]),
+        (tally(wrong[:, :half]), tally(wrong[:, half : 2 * half])),
+        (tally(wrong[:, 0 : 2 * half : 2]), tally(wrong[:, 1 : 2 * half : 2])),
     ]
     ways = halves + [(second, first) for first, second in halves]
-    hits = [_hits_of_drawn(seen, other, ks, is_mode_left_out) for seen, other in ways]
+    curves = pass_table(half, ks)
+    hits = [_hits_of_drawn(seen, other, curves, is_mode_left_out) for seen, other in ways]
     return np.asarray(np.mean(hits, axis=0))
 
 
-def _hits_of_drawn(
-    drawn_from: Ints, tried: Ints, ks: tuple[int, ...], is_mode_left_out: bool
-) -> Floats:
+def _hits_of_drawn(source: Tally, target: Tally, curves: Floats, is_mode_left_out: bool) -> Floats:
     """Averages pass@k in one half over the distinct wrong answers of the other."""
-    source, target = tally(drawn_from), tally(tried)
-    span = int(max(drawn_from.max(initial=0), tried.max(initial=0))) + 1
+    span = int(max(source.codes.max(initial=0), target.codes.max(initial=0))) + 1
     found = _look_up(
         source.rows * span + source.codes, target.rows * span + target.codes, target.counts
     )
@@ -85,7 +89,7 @@ def _hits_of_drawn(
         order = np.lexsort((source.counts, rows))
         kept = order[:-1][rows[order[:-1]] == rows[order[1:]]]
         rows, found = rows[kept], found[kept]
-    curve = pass_curve(found, tried.shape[1], ks)
+    curve = curves[found]
     distinct = np.bincount(rows, minlength=source.n_rows)
     mean: Floats = _sum_by_row(curve, rows, source.n_rows) / np.maximum(distinct, 1)[:, None]
     return mean

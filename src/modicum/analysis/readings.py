@@ -9,6 +9,19 @@ from modicum.analysis.gap import Ceiling, gap_recovered
 from modicum.analysis.sampling import Sampled
 from modicum.stats import Figure, Floats, Ints, Resamples, contrast, is_within, vote
 
+__all__ = [
+    "LEVEL",
+    "MARGIN",
+    "STRICT_LEVEL",
+    "RungReading",
+    "find_ceiling",
+    "is_forced_above",
+    "majority_scores",
+    "read_rungs",
+    "twin_gap",
+    "with_gap",
+]
+
 MARGIN = 0.05
 """Five points: a difference within this counts as none (equivalence test, 90 % interval)."""
 LEVEL = 0.95
@@ -77,11 +90,12 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
         contrast(d, parts=p, clusters=clusters, level=LEVEL)
         for d, p in zip(differences, parts, strict=True)
     ]
-    is_above = all(
-        contrast(d, parts=p, clusters=clusters, level=level).low > 0
-        for d, p, figure in zip(differences, parts, figures, strict=True)
-        if figure.low > 0
-    ) and all(figure.low > 0 for figure in figures)
+    is_above = all(figure.low > 0 for figure in figures)
+    if is_above and level > LEVEL:
+        strict = zip(differences, parts, strict=True)
+        is_above = all(
+            contrast(d, parts=p, clusters=clusters, level=level).low > 0 for d, p in strict
+        )
     if twins:
         twin = twins[0]
         differences.append(own - _mean(twin.scores))

@@ -9,6 +9,16 @@ from modicum.analysis.evidence import Samples
 from modicum.analysis.nulls import luck, near_miss
 from modicum.stats import Figure, Floats, Ints, contrast, pass_curve, powers_of_two, proportion
 
+__all__ = [
+    "DOUBT_LEVEL",
+    "NEAR_FACTOR",
+    "NULL_LIMIT",
+    "SMALLEST_ABILITY",
+    "Sampled",
+    "State",
+    "sampled",
+]
+
 NULL_LIMIT = 0.2
 """Largest mean of either null at which pass@k still says something."""
 NEAR_FACTOR = 2.0

@@ -6,6 +6,17 @@ from typing import Literal, TypeAlias
 
 from modicum.stats import Figure, Floats, Ints, paired_difference
 
+__all__ = [
+    "SHIP_MARGIN",
+    "BreakEven",
+    "Candidate",
+    "Preference",
+    "Ship",
+    "break_even",
+    "pareto",
+    "ship",
+]
+
 Preference: TypeAlias = Literal["labels", "serve", "train"]
 """What must be cheap first: labels, FLOPs a query, or FLOPs of elicitation."""
 

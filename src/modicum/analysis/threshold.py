@@ -17,6 +17,13 @@ from modicum.stats import (
     welch_degrees,
 )
 
+__all__ = [
+    "FIT_LIMIT",
+    "ITERATIONS",
+    "Threshold",
+    "threshold",
+]
+
 FIT_LIMIT = 0.08
 """Largest root mean square distance of the fitted curve from the points, in shares of the gap;
 beyond it the curve is not logistic and the points are joined instead."""

@@ -21,18 +21,12 @@ NARROWEST = 8
 """Columns that a shortened name keeps."""
 
 
-def verdict_text(verdict: Verdict, *, floor_serving: float | None = None) -> str:
-    """Gives a verdict as plain text, without a final newline.
-
-    Args:
-        verdict: What to print.
-        floor_serving: FLOPs a query of the floor, to which serving is compared; the cheapest
-            rung's where not known.
-    """
+def verdict_text(verdict: Verdict) -> str:
+    """Gives a verdict as plain text, without a final newline."""
     parts = [
         _header(verdict),
         "\n".join([_wrapped(words.headline(verdict, shout=True)), *_measures(verdict)]),
-        *([_rungs(verdict, floor_serving)] if verdict.rungs else []),
+        *([_rungs(verdict)] if verdict.rungs else []),
         _findings(verdict),
     ]
     return "\n\n".join(parts)
@@ -59,7 +53,7 @@ def overview_text(verdicts: Sequence[Verdict]) -> str:
 
 def highlighted(text: str) -> "Text":
     """Gives a printed verdict for a rich console: the ability's line in bold."""
-    from rich.text import Text
+    from rich.text import Text  # noqa: PLC0415 - most output needs no rich
 
     styled = Text(text)
     styled.highlight_regex(r"(?m)^[A-Z]{5,}[ ,:.].*$", "bold")
@@ -72,7 +66,7 @@ def _header(verdict: Verdict) -> str:
         f"{verdict.test} test problems",
         "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds",
         words.duration(verdict.seconds),
-        *([f"{verdict.failed} trials failed"] if verdict.failed else []),
+        *([words.trials_failed(verdict.failed)] if verdict.failed else []),
     ]
     return _wrapped(" · ".join(facts))
 
@@ -80,7 +74,7 @@ def _header(verdict: Verdict) -> str:
 def _measures(verdict: Verdict) -> list[str]:
     """Gives default, floor and ceiling on one line, and what they rest on below it."""
     ceiling = verdict.ceiling
-    top = "no ceiling: nothing tried reaches above the floor"
+    top = "no ceiling above the floor"
     if ceiling is not None:
         top = f"ceiling {words.figure(ceiling.figure)} {words.ceiling_source(ceiling)}"
     line = (
@@ -88,7 +82,7 @@ def _measures(verdict: Verdict) -> list[str]:
         f"  ……  {top}"
     )
     rests = (
-        f"(style \"{visible(verdict.floor_style)}\", {words.count(verdict.measuring_labels)} "
+        f'(style "{visible(verdict.floor_style)}", {words.count(verdict.measuring_labels)} '
         f"measuring labels; luck {words.figure(verdict.luck)}, "
         f"near miss {words.figure(verdict.near_miss)})"
     )
@@ -99,22 +93,26 @@ def _measures(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _rungs(verdict: Verdict, floor_serving: float | None) -> str:
+def _rungs(verdict: Verdict) -> str:
     """Gives the table of rungs, one line more for each further control."""
     has_gap = any(row.gap_recovered is not None for row in verdict.rungs)
-    base = floor_serving or words.serving_base(verdict)
+    base = words.serving_base(verdict)
     what = "gap recovered" if has_gap else "score"
-    table = [("rung", "labels", what, "its control", "damage", "serving")]
+    table: list[tuple[str, ...]] = [("rung", "labels", what, "its control", "damage", "serving")]
     for row in verdict.rungs:
-        table += _rung(row, base, has_gap=has_gap)
+        table += _rung(verdict, row, base, has_gap=has_gap)
     return "\n".join(_columns(table, right=(1, 4, 5), elastic=(0,)))
 
 
-def _rung(row: RungRow, base: float | None, *, has_gap: bool) -> list[tuple[str, ...]]:
+def _rung(
+    verdict: Verdict, row: RungRow, base: float | None, *, has_gap: bool
+) -> list[tuple[str, ...]]:
     read = row.gap_recovered if has_gap else row.score
     values = row.control_gaps if has_gap else row.controls
     controls = [
-        f"{name} {words.figure(values[name])}" for name in words.vetoes_first(row) if name in values
+        f"{visible(name)} {words.figure(values[name])}"
+        for name in words.controls(verdict, row)
+        if name in values
     ] or [words.MISSING]
     first = (
         visible(row.name),

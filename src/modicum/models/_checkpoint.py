@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError
 from modicum.sampling.local import Local
@@ -60,6 +61,7 @@ def open_source(
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     # Quantized modules would run at a tenth of the speed and cannot be tuned.
     plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
+    transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
     try:
         module = AutoModelForCausalLM.from_pretrained(
             where,

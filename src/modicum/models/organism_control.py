@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.model import Backend
-from modicum.models.organism import Organism
+from modicum.models._shipped import check_shipped, open_shipped
+from modicum.organism.shipped import CONTROL
 from modicum.sampling.local import Local
 from modicum.types import Access
 
@@ -14,9 +15,10 @@ __all__ = ["OrganismControl"]
 @final
 @dataclass(frozen=True)
 class OrganismControl(Backend):
-    """Loads the control's weights, which come with the package."""
+    """Loads the weights that come with the package."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    light: ClassVar[bool] = True
 
     rows: int | None = None
     """Completions in flight; chosen from model and memory if not given."""
@@ -27,9 +29,9 @@ class OrganismControl(Backend):
         """Looks whether the weights are there.
 
         Raises:
-            CheckpointError: its weights are missing.
+            CheckpointError: they are missing.
         """
-        self._organism.check()
+        check_shipped(CONTROL)
 
     def open(self) -> Local:
         """Loads the model.
@@ -37,8 +39,4 @@ class OrganismControl(Backend):
         Raises:
             CheckpointError: weights that are missing or broken.
         """
-        return self._organism.open()
-
-    @property
-    def _organism(self) -> Organism:
-        return Organism("control", self.rows, self.threads)
+        return open_shipped(CONTROL, "organism-control", rows=self.rows, threads=self.threads)

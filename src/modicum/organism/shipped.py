@@ -8,6 +8,8 @@ CORE = Path(__file__).parent / "weights" / "core"
 """Folder of the organism."""
 CONTROL = Path(__file__).parent / "weights" / "control"
 """Folder of its control: the same stream, the hidden families' steps random."""
+SEED = "one"
+"""Names the random streams from which both shipped models were built."""
 CARD_FILE = "card.json"
 """Name of the file that holds the measured figures of one folder's model."""
 

@@ -1,8 +1,9 @@
 """Parts that every chart is built from: hues of methods, marks, ticks, the layered spec."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from modicum.report.drawing import HUES, SHAPES, Key
 from modicum.stats import Figure
@@ -11,6 +12,7 @@ from modicum.verdict import Verdict
 __all__ = [
     "GAP_TICKS",
     "SIZE",
+    "Layer",
     "Palette",
     "clipped",
     "gap_domain",
@@ -20,6 +22,8 @@ __all__ = [
     "tick_names",
 ]
 
+Layer: TypeAlias = Any
+"""A chart or channel of altair, whose own types are not exact."""
 SIZE = (384, 232)
 """Width and height of a plot in pixels; the page shrinks it where its column is narrower."""
 SHOWN = (-0.5, 1.5)
@@ -57,9 +61,9 @@ def clipped(figure: Figure) -> Figure:
     """Gives a figure whose ends stay within what a chart of the gap shows."""
     low, high = SHOWN
     ends = (figure.value, figure.low, figure.high)
-    # NaN alone differs from itself, and would make the picture's coordinates NaN
-    inside = [min(max(end, low), high) if end == end else low for end in ends]
-    return Figure(*inside, figure.n)
+    # a NaN would make every coordinate of the picture NaN
+    value, bottom, top = (low if math.isnan(e) else min(max(e, low), high) for e in ends)
+    return Figure(value, bottom, top, figure.n)
 
 
 def gap_domain(figures: Iterable[Figure], *, edge: float = 0.08) -> list[float]:
@@ -68,9 +72,11 @@ def gap_domain(figures: Iterable[Figure], *, edge: float = 0.08) -> list[float]:
     return [min(-edge, *ends), max(1 + edge, *ends)]
 
 
-def layered(layers: Sequence[Any], *, height: int = SIZE[1]) -> dict[str, object]:
-    """Gives the Vega-Lite spec of layers; its schema is not checked, for that takes longer
-    than the drawing."""
+def layered(layers: Sequence[Layer], *, height: int = SIZE[1]) -> dict[str, object]:
+    """Gives the Vega-Lite spec of layers.
+
+    The schema is not checked, for that takes longer than the drawing.
+    """
     import altair as alt
 
     spec: dict[str, object] = (
@@ -79,8 +85,8 @@ def layered(layers: Sequence[Any], *, height: int = SIZE[1]) -> dict[str, object
     return spec
 
 
-def marks(base: Any, y: Any, *, filled: bool = True, size: Any = None) -> Any:
-    """Gives points shaped by the field `shape`; altair's chart types are not exact."""
+def marks(base: Layer, y: Layer, *, filled: bool = True, size: Layer = None) -> Layer:
+    """Gives points shaped by the field `shape`."""
     import altair as alt
 
     mark = base.mark_point(filled=filled, size=46, opacity=1, strokeWidth=1.3)

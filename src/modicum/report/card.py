@@ -1,5 +1,7 @@
 """The verdict card: the word, default to ceiling, least data, what to ship."""
 
+import math
+
 from modicum.report import words
 from modicum.report.axes import Palette
 from modicum.report.drawing import INK, QUIET, strip
@@ -42,16 +44,18 @@ def dots(verdict: Verdict) -> Markup:
 
 
 def best_rung(verdict: Verdict) -> int | None:
-    """Gives the index of the rung that unlocks the ability, else of the highest score."""
-    rows = list(enumerate(verdict.rungs))
-    named = [
-        i
-        for i, row in rows
-        if row.method == verdict.unlocked_by and row.labels == verdict.unlocked_labels
+    """Gives the index of the rung that unlocks the ability, else of the highest score.
+
+    A prompt is only the best rung where it unlocks the ability: it is the floor.
+    """
+    for i, row in enumerate(verdict.rungs):
+        if (row.method, row.labels) == (verdict.unlocked_by, verdict.unlocked_labels):
+            return i
+    scored = [
+        (row.score.value, -i)
+        for i, row in enumerate(verdict.rungs)
+        if row.method not in words.PROMPTS and math.isfinite(row.score.value)
     ]
-    if named:
-        return named[0]
-    scored = [(row.score.value, -i) for i, row in rows if row.score.value == row.score.value]
     return -max(scored)[1] if scored else None
 
 
@@ -146,7 +150,9 @@ def _least_data(verdict: Verdict) -> Markup:
     ids = [t for row in verdict.least_data for t in behind(verdict, row.method)]
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
         ids = [*behind(verdict, verdict.unlocked_by), *ids]
-    first = said if said.startswith("n") and said[1:2].isdigit() else f"{said[:1].upper()}{said[1:]}"
+    first = (
+        said if said.startswith("n") and said[1:2].isdigit() else f"{said[:1].upper()}{said[1:]}"
+    )
     parts = [element("h4", "Least data"), element("p", f"{first}. ", cited(ids))]
     if verdict.least_data:
         head = element(
@@ -174,17 +180,21 @@ def _ship(verdict: Verdict) -> Markup:
     """Gives the second answer: what to ship, with its front."""
     choice = verdict.ship
     said = words.ship(verdict)
-    limits = f"Preferred: cheap to {choice.prefer}. Margin {words.share(choice.margin)}."
-    if choice.prefer == "labels":
-        limits = f"Preferred: few labels. Margin {words.share(choice.margin)}."
+    wish = "few labels" if choice.prefer == "labels" else f"cheap to {choice.prefer}"
+    limits = (
+        f"Preferred: {wish}; margin {words.share(choice.margin)}. On the front, break-even is the "
+        "number of queries at which a rung costs as much in all as the pick."
+    )
     ids = behind(verdict, choice.name) if choice.name is not None else ()
     parts = [
         element("h4", "What to ship"),
-        element("p", f"{said[:1].upper() if choice.name is None else said[:1]}{said[1:]}. ", cited(ids)),
+        element(
+            "p", f"{said[:1].upper() if choice.name is None else said[:1]}{said[1:]}. ", cited(ids)
+        ),
         element("p", limits, class_="note"),
     ]
     if choice.front:
-        titles = ("on the front", "labels", "elicitation", "serving a query", "score", "next pays above")
+        titles = ("on the front", "labels", "elicitation", "serving a query", "score", "break-even")
         head = element(
             "tr",
             *(
@@ -215,7 +225,9 @@ def _ship(verdict: Verdict) -> Markup:
 
 
 def _queries(number: float | None) -> str:
-    return words.MISSING if number is None else f"{words.count(number)} queries"
+    if number is None or not math.isfinite(number):
+        return words.MISSING
+    return f"{words.count(number)} queries"
 
 
 def _reached(value: Figure | None) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modicum.errors import ModicumError
+from modicum.report import words
 from modicum.report.card import best_rung
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element
+from modicum.report.untrusted import LIMIT
 from modicum.store import Answer, Outcome, Store
 from modicum.task import resolve_task
 from modicum.types import Grade, Mark, Problem
@@ -42,9 +44,12 @@ def completions(verdict: Verdict, store: Store) -> Markup:
         verdict: Names the trials: the floor's, and the best rung's first seed.
         store: Where their answers lie.
     """
-    floor = _outcome(store, verdict.trials.get("floor", ""))
     best = best_rung(verdict)
     row = verdict.rungs[best] if best is not None else None
+    # a prompt that unlocks is the floor itself; what it changed is the default
+    name = "default" if row is not None and row.method in words.PROMPTS else "floor"
+    style = verdict.default_style if name == "default" else verdict.floor_style
+    floor = _outcome(store, verdict.trials.get(name, ""))
     tried = [_outcome(store, trial) for trial in row.trials] if row is not None else []
     after = next((outcome for outcome in tried if outcome is not None), None)
     if floor is None or row is None or after is None:
@@ -57,7 +62,7 @@ def completions(verdict: Verdict, store: Store) -> Markup:
     intro = element(
         "p",
         f"Of {len(pairs)} test problems {told}. Below are {len(chosen)}, the first of each kind "
-        f"in the order of the test set. Before: the floor, style “{verdict.floor_style}”. "
+        f"in the order of the test set. Before: the {name}, style “{style}”. "
         f"After: {row.name}, seed {after.trial.seed}. ",
         cited((floor.trial.id, after.trial.id), "trials"),
         class_="note",
@@ -124,14 +129,15 @@ def _side(label: str, answer: Answer) -> Markup:
     word = {Grade.CORRECT: "correct", Grade.INCORRECT: "incorrect"}.get(
         Grade(mark.lenient), "unreadable"
     )
-    many = len(answer.texts)
+    many, text = len(answer.texts), answer.texts[answer.chosen]
+    cut = f", {LIMIT:,} of {len(text):,} characters shown" if len(text) > LIMIT else ""
     drawn = f", {answer.chosen + 1} of {many} drawn" if many > 1 else ""
     tokens = answer.tokens[answer.chosen] if answer.tokens else 0
-    length = f", {tokens} tokens" if tokens else ""
+    length = f", {tokens:,} tokens" if tokens else ""
     return element(
         "div",
-        element("p", element("b", label), f"{length}{drawn}", class_="side"),
-        element("pre", answer.texts[answer.chosen], dir="ltr"),
+        element("p", element("b", label), f"{length}{drawn}{cut}", class_="side"),
+        element("pre", text, dir="ltr"),
         element("p", element("span", word, class_=f"mark {word}"), _read(mark)),
     )
 

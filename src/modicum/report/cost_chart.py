@@ -1,10 +1,10 @@
 """What one answer costs against the gap it recovers, labels beside each point."""
 
 import math
-from typing import Any
 
 from modicum.report.axes import (
     GAP_TICKS,
+    Layer,
     Palette,
     clipped,
     gap_domain,
@@ -56,7 +56,7 @@ def _layers(
     floor: tuple[float, float] | None,
     *,
     has_gap: bool,
-) -> list[Any]:
+) -> list[Layer]:
     import altair as alt
 
     values = [_row(row, figure, palette) for row, figure in shown]

@@ -4,11 +4,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
+    Layer,
     Palette,
     clipped,
     gap_domain,
@@ -70,7 +70,7 @@ def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     )
 
 
-def _layers(points: Sequence[_Point]) -> list[Any]:
+def _layers(points: Sequence[_Point]) -> list[Layer]:
     """Gives reference lines, bands, lines, intervals and points, in drawing order."""
     import altair as alt
 
@@ -99,7 +99,7 @@ def _layers(points: Sequence[_Point]) -> list[Any]:
     return layers
 
 
-def _axis(points: Sequence[_Point]) -> Any:
+def _axis(points: Sequence[_Point]) -> Layer:
     """Gives the horizontal axis: a log scale, with no labels at all at its left."""
     import altair as alt
 

@@ -1,5 +1,6 @@
 """The page: one self-contained file that answers the question and only reads."""
 
+import html
 from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
@@ -7,13 +8,14 @@ from pathlib import Path
 from string import Template
 
 from modicum.report import tables, words
-from modicum.report.card import best_rung, card, dots, sentence
 from modicum.report.axes import Palette
+from modicum.report.card import best_rung, card, dots, sentence
 from modicum.report.charts import charts
 from modicum.report.completions import completions
 from modicum.report.drawing import draw, span
 from modicum.report.evidence import anchor, cited, trials_table
-from modicum.report.markup import Markup, element, escaped, join
+from modicum.report.markup import Markup, element, join
+from modicum.report.untrusted import visible
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.verdict import Verdict
@@ -45,7 +47,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
     folder_files = resources.files("modicum.report")
     page = Template(folder_files.joinpath("template.html").read_text(encoding="utf-8"))
     text = page.substitute(
-        title=escaped(f"{plan.name}: {QUESTION}"),
+        title=html.escape(visible(f"{plan.name}: {QUESTION}")),
         style=folder_files.joinpath("style.css").read_text(encoding="utf-8"),
         index=_index(verdicts, names),
         head=_head(verdicts, plan),
@@ -68,9 +70,13 @@ def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
     said = [f"{_number(counts[word])} {word}" for word in order if counts[word]]
     if len(verdicts) == 1:
         answer = words.headline(verdicts[0])
+    elif said:
+        verb = "is" if said[0].startswith("one ") else "are"
+        first = said[0].replace(" ", f" {verb} ", 1)
+        listed = " and ".join(filter(None, [", ".join([first, *said[1:-1]]), *said[1:][-1:]]))
+        answer = f"Of {_number(len(verdicts))} subjects, {listed}."
     else:
-        listed = ", ".join(said[:-1]) + f" and {said[-1]}" if len(said) > 1 else "".join(said)
-        answer = f"Of {_number(len(verdicts))} subjects {listed}."
+        answer = "No subject has all of its measures yet."
     seconds, tokens = sum(v.seconds for v in verdicts), sum(v.tokens for v in verdicts)
     failed = sum(v.failed for v in verdicts)
     facts = [
@@ -79,7 +85,7 @@ def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
         f"{plan.samples} samples a problem",
         f"{plan.seeds} seeds",
         f"{words.duration(seconds)}, {words.count(tokens)} tokens",
-        *([f"{failed} trials failed"] if failed else []),
+        *([words.trials_failed(failed)] if failed else []),
     ]
     return join(
         [
@@ -111,7 +117,14 @@ def _index(verdicts: Sequence[Verdict], names: Sequence[str]) -> Markup:
 
 def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palette) -> Markup:
     """Gives one line a subject."""
-    titles = ("subject", "ability", "from 0 to 1", "default → floor → ceiling", "least data", "ship")
+    titles = (
+        "subject",
+        "ability",
+        "from 0 to 1",
+        "default → floor → ceiling",
+        "least data",
+        "ship",
+    )
     head = element("tr", *(element("th", title, scope="col") for title in titles))
     rows = [
         element(
@@ -126,7 +139,9 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
             element("td", _span(verdict, palette)),
             element("td", dots(verdict)),
             element("td", words.least_data(verdict)),
-            element("td", verdict.ship.name or "nothing", class_="id" if verdict.ship.name else None),
+            element(
+                "td", verdict.ship.name or "nothing", class_="id" if verdict.ship.name else None
+            ),
         )
         for verdict, name in zip(verdicts, names, strict=True)
     ]
@@ -159,7 +174,7 @@ def _subject(
         element("small", f"on {verdict.model}"),
         element("b", verdict.ability, class_=f"word-{verdict.ability}"),
     )
-    failed = f" · {verdict.failed} trials failed" if verdict.failed else ""
+    failed = f" · {words.trials_failed(verdict.failed)}" if verdict.failed else ""
     facts = element(
         "p",
         f"{verdict.test} test problems · {verdict.seeds} seeds · "

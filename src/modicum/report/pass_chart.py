@@ -1,10 +1,9 @@
 """Pass@k of plain sampling, with the curves of its two nulls."""
 
 import math
-from typing import Any
 
 from modicum.report import words
-from modicum.report.axes import layered, tick_names
+from modicum.report.axes import Layer, layered, tick_names
 from modicum.report.drawing import INK, QUIET, RULE, Chart, Key
 from modicum.verdict import Ceiling, Verdict
 
@@ -37,7 +36,7 @@ def pass_chart(verdict: Verdict) -> Chart | None:
     )
 
 
-def _layers(verdict: Verdict) -> list[Any]:
+def _layers(verdict: Verdict) -> list[Layer]:
     import altair as alt
 
     curve = verdict.curve
@@ -69,7 +68,7 @@ def _layers(verdict: Verdict) -> list[Any]:
     ]
 
 
-def _ceiling(ceiling: Ceiling) -> list[Any]:
+def _ceiling(ceiling: Ceiling) -> list[Layer]:
     """Marks the k at which the ceiling is read, above the plot, where no curve can be."""
     import altair as alt
 

@@ -28,7 +28,11 @@ def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Ma
     )  # fmt: skip
     head = element("tr", *(element("th", title, scope="col") for title in titles))
     bodies = [
-        element("tbody", _rung(row, palette, base), *(_control(row, n) for n in _controls(row)))
+        element(
+            "tbody",
+            _rung(row, palette, base),
+            *(_control(row, n) for n in words.controls(verdict, row)),
+        )
         for row in verdict.rungs
     ]
     table = element("table", element("thead", head), *bodies, class_="rungs")
@@ -151,11 +155,6 @@ def _control(row: RungRow, name: str) -> Markup:
         element("td", cited(row.control_trials.get(name, ())), class_="figure"),
         class_="control",
     )
-
-
-def _controls(row: RungRow) -> list[str]:
-    """Gives the names of a row's controls, those without a score too."""
-    return list(dict.fromkeys([*words.vetoes_first(row), *row.control_gaps, *row.control_trials]))
 
 
 def _cost(name: str, value: float | None) -> str:

@@ -1,7 +1,6 @@
 """Text of models and data made safe to show: nothing hidden, nothing endless."""
 
 import re
-import unicodedata
 
 __all__ = ["LIMIT", "cut", "pieces", "visible"]
 
@@ -44,10 +43,10 @@ def pieces(text: str) -> list[tuple[str, bool]]:
 
 
 def visible(text: str) -> str:
-    """Gives a text for one line of a terminal: cut, on one line, hidden characters spelled out.
+    r"""Gives a text for one line of a terminal: cut, on one line, hidden characters spelled out.
 
     >>> visible("a" + chr(27) + "[31m" + chr(0x202e) + "b")
-    'a␛[31m\\\\u202eb'
+    'a\\x1b[31m\\u202eb'
     """
     head, left_out, tail = cut(text)
     joined = f"{head} … {left_out:,} characters left out … {tail}" if left_out else head
@@ -56,12 +55,8 @@ def visible(text: str) -> str:
 
 
 def _name(character: str) -> str:
-    """Gives the visible form: a control picture below 32, else an escape."""
+    """Gives the escape of a character, as Python writes it."""
     code = ord(character)
-    if code < 32:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    if unicodedata.category(character) == "Cc":
+    if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,14 +1,16 @@
 """Numbers and findings as words, the same in the report and on the terminal."""
 
 import math
+import re
 from collections.abc import Callable
 
 from modicum.stats import Figure
-from modicum.verdict import Ceiling, FrontPoint, RungRow, Verdict
+from modicum.verdict import Ceiling, RungRow, Verdict
 
 __all__ = [
     "amount",
     "ceiling_source",
+    "controls",
     "count",
     "damage",
     "damage_figure",
@@ -18,17 +20,18 @@ __all__ = [
     "headline",
     "least_data",
     "multiple",
-    "pays",
     "points",
     "serving_base",
     "share",
     "ship",
     "threshold",
-    "vetoes_first",
+    "trials_failed",
 ]
 
 MISSING = "–"
 """Stands where there is no number."""
+PROMPTS = ("prompt", "prompt_style")
+"""Rungs that are the floor itself."""
 
 
 def share(number: float) -> str:
@@ -47,7 +50,9 @@ def points(number: float) -> str:
 
 def amount(number: float) -> str:
     """Writes a number of labels that comes from a fit, such as `4` or `2.7`."""
-    return _signed(number, lambda size: f"{size:.0f}" if size >= 10 else f"{size:.1f}".removesuffix(".0"))
+    return _signed(
+        number, lambda size: f"{size:.0f}" if size >= 10 else f"{size:.1f}".removesuffix(".0")
+    )
 
 
 def figure(value: Figure | None, write: Callable[[float], str] = share) -> str:
@@ -110,7 +115,7 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
 
 
-def headline(verdict: Verdict, shout: bool = False) -> str:
+def headline(verdict: Verdict, *, shout: bool = False) -> str:
     """Gives the ability as a full sentence; its first word in capitals where `shout`."""
     sentence = verdict.sentence.strip() or verdict.ability
     end = next((i for i, c in enumerate(sentence) if not c.isalpha()), len(sentence))
@@ -135,7 +140,9 @@ def least_data(verdict: Verdict) -> str:
         if row.n90 is not None and math.isfinite(row.n90.value):
             said.append(f"n90 = {figure(row.n90, amount)} for {row.method}")
         elif row.n50 is not None and math.isfinite(row.n50.value):
-            said.append(f"n50 = {figure(row.n50, amount)} for {row.method}, n90 above {row.largest}")
+            said.append(
+                f"n50 = {figure(row.n50, amount)} for {row.method}, n90 above {row.largest}"
+            )
         else:
             said.append(f"more than {row.largest} for {row.method}, if any")
     if said:
@@ -146,46 +153,46 @@ def least_data(verdict: Verdict) -> str:
 
 
 def ship(verdict: Verdict) -> str:
-    """Says what to ship, why, and where the others on the front pay."""
+    """Says what to ship and why, with the queries at which others pay."""
     choice = verdict.ship
     if choice.name is None:
         return f"nothing: {choice.why}" if choice.why else "nothing"
-    return "; ".join([f"{choice.name}: {choice.why}" if choice.why else choice.name, *pays(verdict)])
-
-
-def pays(verdict: Verdict) -> list[str]:
-    """Says for each neighbour on the front from which number of queries it pays."""
-    front = verdict.ship.front
-    place = next((i for i, p in enumerate(front) if p.name == verdict.ship.name), len(front))
-    said = []
-    for i, (point, other) in enumerate(zip(front, front[1:], strict=False)):
-        queries = point.breakeven_queries
-        if queries is None or not math.isfinite(queries):
-            continue
-        said.append(_pays(point, other, queries, is_before=i < place))
-    return said
+    return f"{choice.name}: {choice.why}" if choice.why else choice.name
 
 
 def serving_base(verdict: Verdict) -> float | None:
-    """Gives the FLOPs a query that serving multiples refer to where the floor's are not known.
+    """Gives the FLOPs a query that serving multiples refer to: the floor's.
 
-    The prompt style's, which is the floor; else those of the cheapest rung.
+    Where no prompt stands among the rungs, those of the cheapest rung.
     """
     rows = [row for row in verdict.rungs if row.serving_flops > 0]
-    plain = [row.serving_flops for row in rows if row.method == "prompt_style"]
+    plain = [row.serving_flops for row in rows if row.method in PROMPTS]
     return plain[0] if plain else min((row.serving_flops for row in rows), default=None)
 
 
-def vetoes_first(row: RungRow) -> list[str]:
-    """Gives the names of a rung's controls, the scrambled twin first."""
-    return sorted(row.controls, key=lambda name: (not name.startswith("scrambled"), name))
+def controls(verdict: Verdict, row: RungRow) -> list[str]:
+    """Gives the names of the controls that stand under a rung, the scrambled twin first.
+
+    A twin whose name carries its own budget stands once a method: under the rung of the largest
+    budget that is not above it.
+    """
+    names = dict.fromkeys([*row.controls, *row.control_gaps, *row.control_trials])
+    budgets = [other.n_shots for other in verdict.rungs if other.method == row.method]
+
+    def is_here(name: str) -> bool:
+        match = re.search(r" n=(\d+)$", name)
+        if match is None:
+            return True
+        below = [n for n in budgets if n <= int(match[1])]
+        return row.n_shots == max(below, default=min(budgets))
+
+    kept = [name for name in names if is_here(name)]
+    return sorted(kept, key=lambda name: not name.startswith("scrambled"))
 
 
-def _pays(point: FrontPoint, other: FrontPoint, queries: float, *, is_before: bool) -> str:
-    """Words one neighbour of the front: the one that is not the pick, and on which side."""
-    if is_before:
-        return f"{point.name} pays below {count(queries)} queries"
-    return f"{other.name} pays above {count(queries)} queries"
+def trials_failed(count: int) -> str:
+    """Says how many trials failed."""
+    return "1 trial failed" if count == 1 else f"{count} trials failed"
 
 
 def _signed(number: float, write: Callable[[float], str]) -> str:

@@ -2,7 +2,8 @@
 
 Every row ends in the same column: the newest token of all rows stands at `now`, a row's first at
 `now - its length`. A step therefore writes one column, nothing is concatenated, and a mask changes
-only when rows come, go or move. A sliding window is the same slice of columns for all rows.
+only when rows come, go or move. A sliding window is the same slice of columns for all rows. When
+the columns are used up, those still needed move to new buffers, once in many steps.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from modicum.errors import CheckpointError
 
 __all__ = ["PrefixCache", "RowCache", "Window", "layer_windows"]
+
+_LEAST_ROOM = 16
+"""Fewest columns that new buffers have to spare."""
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
@@ -139,96 +143,127 @@ class _RowLayer(_Layer):
 
 
 class RowCache(Cache):
-    """Keys and values of up to `rows` completions in flight, all ending in column `now`."""
+    """Keys and values of the completions in flight, all ending in the column before `now`."""
 
-    def __init__(self, windows: Sequence[Window], *, rows: int, columns: int, now: int) -> None:
+    def __init__(self, windows: Sequence[Window], *, rows: int, longest_prompt: int) -> None:
         """Sets the sizes; buffers are allocated when the first prompts come.
 
         Args:
             windows: The window of each layer.
             rows: Most rows in flight.
-            columns: Width of the buffers: the longest row and some room to move.
-            now: First column to be written: at least the longest prompt's length.
+            longest_prompt: Columns that there must be before `now` for prompts still to come.
         """
         super().__init__(layers=[_RowLayer(window) for window in windows])
-        self.rows, self.columns, self.now = rows, columns, now
-        self.starts = torch.zeros(rows, dtype=torch.long)
+        self.now = self._longest_prompt = longest_prompt
+        self._columns = _roomy(longest_prompt)
+        self._rows = rows
+        self._starts = torch.zeros(rows, dtype=torch.long)
+        self._start = longest_prompt
         self._mask: Tensor | None = None
-        self._lengths = range(columns)
 
     def insert(
-        self, pairs: Sequence[tuple[Tensor, Tensor]], rows: slice, which: Int[Tensor, " rows"],
+        self,
+        pairs: Sequence[tuple[Tensor, Tensor]],
+        rows: slice,
+        which: Int[Tensor, " rows"],
         lengths: Int[Tensor, " rows"],
     ) -> None:
         """Copies prompts into rows, ending at the column before `now`.
 
         Args:
             pairs: Each layer's keys and values, right-aligned, `[prompts, heads, width, head]`.
-            rows: Rows that are filled.
+            rows: Rows that are filled, after those in flight.
             which: The prompt that each of them gets.
             lengths: Length of that prompt.
         """
         for layer, (keys, values) in zip(self.layers, pairs, strict=True):
             if layer.keys is None:
-                _, heads, _, head = keys.shape
-                layer.keys = keys.new_zeros(self.rows, heads, self.columns, head)
-                layer.values = values.new_zeros(
-                    self.rows, values.shape[1], self.columns, values.shape[3]
-                )
-            width = keys.shape[2]
-            layer.keys[rows, :, self.now - width : self.now] = keys[which]
-            layer.values[rows, :, self.now - width : self.now] = values[which]
-        self.starts[rows] = self.now - lengths
+                layer.keys = self._buffer(keys, self._rows)
+                layer.values = self._buffer(values, self._rows)
+            first = self.now - keys.shape[2]
+            for buffer, prompts in ((layer.keys, keys), (layer.values, values)):
+                # What a mask hides must still be a number.
+                buffer[rows, :, :first] = 0
+                _spread(prompts, which, buffer[rows, :, first : self.now])
+        self._starts[rows] = self.now - lengths
 
     def move(self, sources: Int[Tensor, " moved"], targets: Int[Tensor, " moved"]) -> None:
         """Copies rows over others; no row may be both."""
-        self.starts[targets] = self.starts[sources]
-        first = int(self.starts[sources].min())
+        self._starts[targets] = self._starts[sources]
         for layer in self.layers:
             for buffer in (layer.keys, layer.values):
-                buffer[targets, :, first : self.now] = buffer[sources, :, first : self.now]
+                buffer[targets, :, : self.now] = buffer[sources, :, : self.now]
 
-    def settle(self, n_rows: int, *, longest_prompt: int) -> None:
-        """Makes mask and columns right after rows came, went or moved; makes room at the end.
+    def settle(self, n_rows: int, *, is_final: bool) -> None:
+        """Makes mask and room right after rows came, went or moved.
 
         Args:
             n_rows: Rows in flight, the first ones.
-            longest_prompt: Columns that must stay free before `now` for prompts still to come.
+            is_final: Whether no row will come any more, so that buffers may shrink.
         """
-        start = int(self.starts[:n_rows].min())
-        if self.now >= self.columns:
-            start = self._shift(n_rows, start, max(self.now - start, longest_prompt))
-        self.start = start
+        self._start = int(self._starts[:n_rows].min())
+        if self.is_full:
+            self._repack(n_rows, is_final=is_final)
         buffer = self.layers[0].keys
-        blocked = torch.arange(self.columns) < self.starts[:n_rows, None]
-        mask = torch.zeros(n_rows, 1, 1, self.columns, dtype=buffer.dtype, device=buffer.device)
-        low = torch.finfo(buffer.dtype).min
-        self._mask = mask.masked_fill_(blocked[:, None, None].to(buffer.device), low)
+        blocked = torch.arange(self._columns) < self._starts[:n_rows, None]
+        mask = torch.zeros(n_rows, 1, 1, self._columns, dtype=buffer.dtype)
+        mask.masked_fill_(blocked[:, None, None], torch.finfo(buffer.dtype).min)
+        self._mask = mask.to(buffer.device)
 
     def open_column(self) -> Tensor | dict[str, Tensor]:
         """Points the layers at column `now` and gives the mask that a step there needs."""
         masks: dict[str, Tensor] = {}
-        assert self._mask is not None
+        mask = self._mask
+        if mask is None:
+            raise RuntimeError("settle first")
         for layer in self.layers:
-            layer.start, layer.now = self.start, self.now
+            layer.start, layer.now = self._start, self.now
             window = layer.window
             if window.kind not in masks:
-                first = window.first(self.start, self.now)
-                masks[window.kind] = self._mask[..., first : self.now + 1]
+                first = window.first(self._start, self.now)
+                masks[window.kind] = mask[..., first : self.now + 1]
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     @property
     def is_full(self) -> bool:
-        """Whether no column is left, so that rows must be moved to the left."""
-        return self.now >= self.columns
+        """Whether no column is left, so that `settle` must make room."""
+        return self.now >= self._columns
 
-    def _shift(self, n_rows: int, start: int, now: int) -> int:
-        """Moves the used columns to the left so that they end before column `now`."""
-        step = self.now - now
+    def _repack(self, n_rows: int, *, is_final: bool) -> None:
+        """Moves the columns in use to the left of new buffers with room behind them."""
+        start, end = self._start, self.now
+        used = end - start
+        self.now = used if is_final else max(used, self._longest_prompt)
+        self._columns = _roomy(self.now)
+        rows = n_rows if is_final else self._rows
+        first = self.now - used
         for layer in self.layers:
-            for buffer in (layer.keys, layer.values):
-                used = buffer[:n_rows, :, start : self.now].clone()
-                buffer[:n_rows, :, start - step : now] = used
-        self.starts[:n_rows] -= step
-        self.now = now
-        return start - step
+            # One after the other, so that only one layer's buffers exist twice.
+            for name in ("keys", "values"):
+                old = getattr(layer, name)
+                new = self._buffer(old, rows)
+                new[:n_rows, :, :first] = 0
+                new[:n_rows, :, first : self.now] = old[:n_rows, :, start:end]
+                setattr(layer, name, new)
+        self._starts[:n_rows] += first - start
+        self._start = first
+
+    def _buffer(self, like: Tensor, rows: int) -> Tensor:
+        return like.new_empty(rows, like.shape[1], self._columns, like.shape[3])
+
+
+def _spread(prompts: Tensor, which: Tensor, target: Tensor) -> None:
+    """Copies prompts into their rows, those of one prompt at once where they are many."""
+    ids, counts = which.unique_consecutive(return_counts=True)
+    if 4 * len(ids) > len(which):
+        target.copy_(prompts[which])
+        return
+    end = 0
+    for prompt, count in zip(ids.tolist(), counts.tolist(), strict=True):
+        target[end : end + count] = prompts[prompt]
+        end += count
+
+
+def _roomy(columns: int) -> int:
+    """Gives a buffer's width: small enough to stay in the processor's caches, seldom refilled."""
+    return columns + max(_LEAST_ROOM, columns // 2)

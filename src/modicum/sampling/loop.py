@@ -7,12 +7,14 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.cache import RowCache, Window
 from modicum.sampling.draw import Draws, branches, draw
+from modicum.sampling.lean import LeanLlama
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.text import Stops
 from modicum.seeds import uniforms
@@ -22,8 +24,6 @@ __all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks", "sample_block"]
 
 _BLOCK_FILLS = 8
 """Completions in a block, as a multiple of its rows: how often each row is refilled."""
-_ROOM = 64
-"""Spare columns of the buffers: rows are moved to the left once in so many steps."""
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,13 @@ class _Flight:
         shape = (rows, longest if rule.margins else 0)
         self._margins = np.zeros(shape, dtype=np.float32)
         self._probabilities = np.zeros(shape, dtype=np.float32)
-        prompt = int(self._lengths.max())
-        columns = int((self._lengths + self._limits).max())
-        columns += prompt + _ROOM if len(jobs) > rows else prompt
-        self._longest_prompt = prompt
-        self._cache = RowCache(engine.windows, rows=rows, columns=columns, now=prompt)
+        self._lean = None
+        if LeanLlama.fits(engine.module):
+            longest = int((self._lengths + self._limits).max())
+            self._lean = LeanLlama(engine.module, longest)
+        self._cache = RowCache(
+            engine.windows, rows=rows, longest_prompt=int(self._lengths.max())
+        )
 
     def run(self) -> list[Raw | None]:
         """Draws until no job is left."""
@@ -184,7 +186,7 @@ class _Flight:
             self._start([(int(i), stem) for i, stem in group])
         self._count_tokens(self._prefixes.tokens_run - before, 0)
         if self._live > start:
-            self._cache.settle(self._live, longest_prompt=self._longest_prompt)
+            self._settle()
 
     def _start(self, started: list[tuple[int, Stem]]) -> None:
         """Gives the jobs of one prefill batch their first token and a row."""
@@ -222,25 +224,18 @@ class _Flight:
         """Runs one token of each live row and draws the next."""
         n = self._live
         if self._cache.is_full:
-            self._cache.settle(n, longest_prompt=self._longest_prompt)
+            self._settle()
         mask = self._cache.open_column()
-        device = self._engine.module.device
         rows = slice(0, n)
         jobs, count = self._job[rows], self._count[rows]
-        newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])[:, None]
-        places = torch.from_numpy(self._lengths[jobs] + count - 1)[:, None]
-        output = self._engine.module(
-            input_ids=newest.to(device),
-            attention_mask=mask,
-            position_ids=places.to(device),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])
+        places = torch.from_numpy(self._lengths[jobs] + count - 1)
+        logits = self._forward(newest, places, mask)
         self._cache.now += 1
         rule = self._rule
         greedy = rule.temperature == 0 or rule.branches > 0
         draws = draw(
-            output.logits[:, -1],
+            logits,
             None if greedy else uniforms(self._keys[jobs], count.astype(np.uint64)),
             temperature=rule.temperature,
             margins=rule.margins,
@@ -250,7 +245,23 @@ class _Flight:
         if len(gone):
             self._drop(gone)
             if self._live:
-                self._cache.settle(self._live, longest_prompt=self._longest_prompt)
+                self._settle()
+
+    def _forward(self, ids: Tensor, places: Tensor, mask: Tensor | dict[str, Tensor]) -> Tensor:
+        """Gives the scores after each row's newest token."""
+        module = self._engine.module
+        ids, places = ids.to(module.device), places.to(module.device)
+        if self._lean is not None and isinstance(mask, Tensor):
+            return self._lean.step(ids, places, self._cache, mask)
+        output = module(
+            input_ids=ids[:, None],
+            attention_mask=mask,
+            position_ids=places[:, None],
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        logits: Tensor = output.logits[:, -1]
+        return logits
 
     def _record(self, draws: Draws, rows: slice) -> npt.NDArray[np.int64]:
         """Writes new tokens down; stores completions that end and gives their places in `rows`."""
@@ -297,6 +308,10 @@ class _Flight:
         for array in (self._job, self._count, self._tokens, self._margins, self._probabilities):
             array[targets] = array[sources]
         self._cache.move(torch.from_numpy(sources), torch.from_numpy(targets))
+
+    def _settle(self) -> None:
+        """Tells the cache which rows are in flight."""
+        self._cache.settle(self._live, is_final=self._next == len(self._jobs))
 
     def _count_tokens(self, prompt: int, sampled: int) -> None:
         """Tells the ledger."""

@@ -15,7 +15,7 @@ from modicum.stats.contrasts import (
 )
 from modicum.stats.families import holm, mcnemar
 from modicum.stats.figure import Figure
-from modicum.stats.passk import pass_at_k, pass_curve, powers_of_two
+from modicum.stats.passk import pass_at_k, pass_curve, pass_table, powers_of_two
 from modicum.stats.power import (
     equivalence_margin,
     minimum_detectable_effect,
@@ -59,6 +59,7 @@ __all__ = [
     "paired_difference",
     "pass_at_k",
     "pass_curve",
+    "pass_table",
     "percentile_figure",
     "powers_of_two",
     "proportion",

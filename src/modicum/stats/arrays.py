@@ -5,6 +5,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "Bools",
+    "Floats",
+    "Ints",
+]
+
 Bools: TypeAlias = NDArray[np.bool_]
 """Yes or no, one a problem or `[problems, samples]`."""
 Floats: TypeAlias = NDArray[np.float64]

@@ -9,6 +9,16 @@ from scipy import special
 from modicum.stats.arrays import Floats, Ints
 from modicum.stats.figure import Figure
 
+__all__ = [
+    "SeedSpread",
+    "cluster_variance",
+    "contrast",
+    "paired_difference",
+    "seed_spread",
+    "t_interval",
+    "welch_degrees",
+]
+
 
 def cluster_variance(scores: Floats, clusters: Ints | None = None) -> float:
     """Gives the variance of a mean over problems, with whole clusters as the units.

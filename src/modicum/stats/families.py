@@ -5,6 +5,11 @@ from scipy import special
 
 from modicum.stats.arrays import Bools, Floats
 
+__all__ = [
+    "holm",
+    "mcnemar",
+]
+
 
 def mcnemar(first: Bools, second: Bools) -> float:
     """Gives the exact two-sided p-value of McNemar's test on paired yes/no outcomes.

@@ -3,6 +3,10 @@
 import math
 from dataclasses import asdict, dataclass
 
+__all__ = [
+    "Figure",
+]
+
 
 @dataclass(frozen=True)
 class Figure:

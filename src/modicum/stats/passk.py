@@ -4,6 +4,13 @@ import numpy as np
 
 from modicum.stats.arrays import Floats, Ints
 
+__all__ = [
+    "pass_at_k",
+    "pass_curve",
+    "pass_table",
+    "powers_of_two",
+]
+
 
 def pass_at_k(successes: Ints, n_samples: int, k: int) -> Floats:
     """Gives the unbiased pass@k of each problem.
@@ -54,7 +61,12 @@ def pass_curve(successes: Ints, n_samples: int, ks: tuple[int, ...]) -> Floats:
         raise ValueError(f"found k in {ks}; expected at least one, none below 1")
     if successes.size and (successes.min() < 0 or successes.max() > n_samples):
         raise ValueError(f"found counts outside 0..{n_samples}; expected successes of n samples")
-    return np.stack([_table(n_samples, k) for k in ks], axis=1)[successes]
+    return pass_table(n_samples, ks)[successes]
+
+
+def pass_table(n_samples: int, ks: tuple[int, ...]) -> Floats:
+    """Gives unbiased pass@k for every count of successes, `[n_samples + 1, ks]`."""
+    return np.stack([_table(n_samples, k) for k in ks], axis=1)
 
 
 def powers_of_two(limit: int) -> tuple[int, ...]:

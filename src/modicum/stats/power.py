@@ -4,6 +4,12 @@ import math
 
 from scipy import special
 
+__all__ = [
+    "equivalence_margin",
+    "minimum_detectable_effect",
+    "minimum_detectable_effect_unpaired",
+]
+
 
 def minimum_detectable_effect(
     n_problems: int, *, discordant: float, alpha: float = 0.05, power: float = 0.8

@@ -7,6 +7,11 @@ from modicum.stats.arrays import Floats, Ints
 from modicum.stats.contrasts import cluster_variance
 from modicum.stats.figure import Figure
 
+__all__ = [
+    "beta_interval",
+    "proportion",
+]
+
 
 def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figure:
     """Gives a single proportion with its Beta interval.

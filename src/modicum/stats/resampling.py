@@ -11,6 +11,15 @@ from modicum.stats.arrays import Floats, Ints
 from modicum.stats.contrasts import seed_spread
 from modicum.stats.figure import Figure
 
+__all__ = [
+    "STREAMS",
+    "Resamples",
+    "bootstrap",
+    "percentile_figure",
+    "resample",
+    "resampled_mean",
+]
+
 STREAMS = 16
 """Columns of uniforms: how many scores of one statistic can have seed noise of their own."""
 

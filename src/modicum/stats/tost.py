@@ -6,6 +6,12 @@ from modicum.stats.arrays import Floats, Ints
 from modicum.stats.contrasts import paired_difference
 from modicum.stats.figure import Figure
 
+__all__ = [
+    "Equivalence",
+    "equivalence",
+    "is_within",
+]
+
 
 @dataclass(frozen=True)
 class Equivalence:

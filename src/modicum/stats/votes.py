@@ -6,6 +6,14 @@ import numpy as np
 
 from modicum.stats.arrays import Floats, Ints
 
+__all__ = [
+    "UNREADABLE",
+    "Tally",
+    "majority",
+    "tally",
+    "vote",
+]
+
 UNREADABLE = -1
 """Answer code of a sample from which no answer could be read; it never votes."""
 

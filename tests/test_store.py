@@ -1,0 +1,222 @@
+"""The store gives back what was written, in one transaction, and refuses what it cannot read."""
+
+import dataclasses
+import json
+import math
+import sqlite3
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modicum.errors import ConfigError, StoreVersionError
+from modicum.store import SCHEMA, Answer, Outcome, Store
+from modicum.types import Completion, Grade, Mark, Solved, Trial
+from tests.support.texts import anything
+
+TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope={"test": 2})
+
+grades = st.sampled_from(Grade)
+marks = st.builds(Mark, st.none() | anything, grades, grades)
+
+
+@st.composite
+def answers(draw) -> Answer:
+    """An answer with one to four completions."""
+    n = draw(st.integers(1, 4))
+    return Answer(
+        problem=draw(anything),
+        texts=tuple(draw(st.lists(anything, min_size=n, max_size=n))),
+        marks=tuple(draw(st.lists(marks, min_size=n, max_size=n))),
+        chosen=draw(st.integers(0, n - 1)),
+        tokens=tuple(draw(st.lists(st.integers(0, 10**6), min_size=n, max_size=n))),
+        stops=tuple(draw(st.lists(st.sampled_from(["eos", "stop", "length"]), min_size=n, max_size=n))),
+    )
+
+
+numbers = st.dictionaries(anything, st.floats() | st.integers(-(2**60), 2**60), max_size=3)
+outcomes = st.builds(
+    Outcome,
+    trial=st.builds(
+        Trial,
+        model=anything,
+        task=anything,
+        method=anything,
+        n_shots=st.integers(0, 512),
+        seed=st.integers(0, 9),
+        settings=st.dictionaries(anything, anything | st.integers() | st.none(), max_size=3),
+        control=anything,
+        scope=st.dictionaries(anything, anything | st.booleans(), max_size=3),
+    ),
+    answers=st.lists(answers(), max_size=3).map(tuple),
+    elicitation=numbers,
+    serving=numbers,
+    retention=st.dictionaries(anything, st.lists(st.booleans()).map(tuple), max_size=2),
+    notes=st.dictionaries(anything, st.lists(anything, max_size=2), max_size=2),
+    artefact=anything,
+    error=anything,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "study")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def long_store(tmp_path_factory):
+    opened = Store(tmp_path_factory.mktemp("long"))
+    yield opened
+    opened.close()
+
+
+def _plain(outcome: Outcome) -> str:
+    """A text in which NaN equals itself."""
+    return json.dumps(dataclasses.asdict(outcome), sort_keys=True)
+
+
+def _outcome(error: str = "", text: str = "Answer 3") -> Outcome:
+    given = (Completion(text, 3, "eos"),)
+    mark = Mark("3", Grade.CORRECT, Grade.CORRECT)
+    return Outcome(TRIAL, (Answer.of("p1", Solved(given), (mark,)),), error=error)
+
+
+@settings(max_examples=40)
+@given(outcomes)
+def test_outcome_is_read_back_as_it_was_written(long_store, outcome: Outcome) -> None:
+    long_store.write(outcome)
+    assert _plain(long_store.read(outcome.trial)) == _plain(outcome)
+
+
+@settings(max_examples=40)
+@given(outcomes)
+def test_outcome_is_found_by_its_id(long_store, outcome: Outcome) -> None:
+    long_store.write(outcome)
+    assert _plain(long_store.by_id(outcome.trial.id)) == _plain(outcome)
+
+
+def test_trial_survives_reopening(tmp_path) -> None:
+    first = Store(tmp_path)
+    first.write(_outcome())
+    first.close()
+    second = Store(tmp_path)
+    assert second.read(TRIAL) == _outcome()
+    second.close()
+
+
+def test_numbers_that_are_not_finite_survive(store) -> None:
+    store.write(Outcome(TRIAL, elicitation={"a": math.nan, "b": math.inf, "c": -math.inf}))
+    found = store.read(TRIAL).elicitation
+    assert math.isnan(found["a"])
+    assert (found["b"], found["c"]) == (math.inf, -math.inf)
+
+
+def test_lone_surrogates_survive_in_every_text(store) -> None:
+    odd = "a\ud800\x00b"
+    mark = Mark(odd, Grade.UNREADABLE, Grade.UNREADABLE)
+    written = Outcome(TRIAL, (Answer(odd, (odd,), (mark,)),), error=odd, notes={odd: odd})
+    store.write(written)
+    assert store.read(TRIAL) == written
+
+
+def test_marks_come_back_as_grades(store) -> None:
+    store.write(_outcome())
+    [answer] = store.read(TRIAL).answers
+    assert isinstance(answer.mark.lenient, Grade)
+
+
+def test_trial_that_never_ran_is_none(store) -> None:
+    assert store.read(TRIAL) is None
+
+
+def test_unknown_id_is_none(store) -> None:
+    assert store.by_id("0" * 16) is None
+
+
+def test_finished_trial_is_done(store) -> None:
+    store.write(_outcome())
+    assert store.done() == {TRIAL.id}
+
+
+def test_failed_trial_is_not_done(store) -> None:
+    store.write(_outcome(error="KeyError: x"))
+    assert (store.done(), store.failed()) == (set(), {TRIAL.id: "KeyError: x"})
+
+
+def test_later_success_replaces_a_failure(store) -> None:
+    store.write(_outcome(error="KeyError: x", text="old"))
+    store.write(_outcome())
+    assert (store.read(TRIAL), store.failed()) == (_outcome(), {})
+
+
+def test_heads_hold_everything_but_the_answers(store) -> None:
+    store.write(_outcome())
+    assert store.heads() == {TRIAL.id: dataclasses.replace(_outcome(), answers=())}
+
+
+def test_trial_is_written_in_one_transaction(store, tmp_path) -> None:
+    class Kill(Exception):
+        pass
+
+    def answers():
+        yield _outcome().answers[0]
+        raise Kill
+
+    broken = _outcome()
+    object.__setattr__(broken, "answers", answers())
+    with pytest.raises(Kill):
+        store.write(broken)
+    other = Store(tmp_path / "study")
+    found = other.read(TRIAL)
+    other.close()
+    assert found is None
+
+
+def test_failed_write_keeps_the_earlier_outcome(store) -> None:
+    store.write(_outcome(error="first"))
+    broken = _outcome()
+    object.__setattr__(broken, "answers", (object(),))
+    with pytest.raises(AttributeError):
+        store.write(broken)
+    assert store.read(TRIAL) == _outcome(error="first")
+
+
+def test_plan_of_a_new_folder_is_none(store) -> None:
+    assert store.plan is None
+
+
+def test_frozen_plan_is_read_back(store) -> None:
+    store.freeze({"name": "x", "grids": [{"models": ["a"]}]})
+    assert store.plan == {"name": "x", "grids": [{"models": ["a"]}]}
+
+
+def test_newer_version_is_refused(tmp_path) -> None:
+    Store(tmp_path).close()
+    db = sqlite3.connect(tmp_path / "study.sqlite")
+    db.execute(f"PRAGMA user_version={SCHEMA + 1}")
+    db.close()
+    with pytest.raises(StoreVersionError, match=f"store version {SCHEMA + 1}"):
+        Store(tmp_path)
+
+
+def test_file_that_is_no_database_is_refused(tmp_path) -> None:
+    (tmp_path / "study.sqlite").write_bytes(b"not a database, but long enough to be read" * 40)
+    with pytest.raises(ConfigError, match="study database"):
+        Store(tmp_path)
+
+
+def test_folder_below_a_file_is_refused(tmp_path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        Store(tmp_path / "file" / "study")
+
+
+def test_opening_leaves_no_probe_behind(store) -> None:
+    assert not list(store.folder.glob(".write-*"))
+
+
+def test_artefacts_have_a_folder_for_each_trial(store) -> None:
+    other = dataclasses.replace(TRIAL, seed=1)
+    assert store.artefacts(TRIAL) != store.artefacts(other)
