@@ -37,7 +37,8 @@ def train(out: Path, stop_at: int | None = None) -> dict[str, torch.Tensor]:
         phases=TEN_STEPS,
         steps_per_checkpoint=4,
     )
-    return load_file(out / "model.safetensors")
+    weights: dict[str, torch.Tensor] = load_file(out / "model.safetensors")
+    return weights
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,13 @@
 """Runs what is missing of a study, writes each outcome, and goes on after failures and kills."""
 
 import dataclasses
-import multiprocessing
-import os
-import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
-from modicum.ledger import Ledger
+from modicum.pool import Job, Pool
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
-from modicum.trials import remark, run_trial
+from modicum.trials import remark
 from modicum.types import Style, Trial
 
 __all__ = ["Silent", "Watcher", "missing", "run"]
@@ -69,9 +63,10 @@ def run(plan: Plan, store: Store, watcher: Watcher, *, workers: int = 1) -> None
     later = [t for t in todo if t not in first]
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
-    with _Pool(plan, store, watcher, workers) as pool:
-        pool.run(first)
-        pool.run(drawn)
+    with Pool(workers, watcher.spent) as pool:
+        _run_all(plan, first, store, watcher, pool)
+        same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
+        _run_all(plan, [t for t in drawn if t not in same], store, watcher, pool)
     for trial in copied:
         original = store.read(_original(trial) or trial)
         if original is not None and not original.error:
@@ -88,105 +83,40 @@ def floor_style(store: Store, subject: Subject) -> Style | None:
     return Style(**{**values, "stop": tuple(values["stop"])})
 
 
+def _run_all(
+    plan: Plan, trials: Sequence[Trial], store: Store, watcher: Watcher, pool: Pool
+) -> None:
+    """Runs trials, each in the style of its subject's floor, and writes each as it ends."""
+    styles: dict[tuple[str, str], Style | None] = {}
+    jobs = []
+    for trial in trials:
+        pair = (trial.model, trial.task.removeprefix("scrambled:"))
+        if trial.method != "prompt_style" and styles.get(pair) is None:
+            styles[pair] = floor_style(store, Subject(plan, *pair))
+        jobs.append(Job(plan, trial, styles.get(pair), store.artefacts(trial)))
+    for outcome in pool.outcomes(jobs):
+        store.write(outcome)
+        watcher.finished(outcome)
+
+
+def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:
+    """Copies the floor's answers where the default style was chosen for it: the same prompts."""
+    subject = Subject(plan, trial.model, trial.task)
+    if trial.id != subject.default().id:
+        return False
+    floor = store.read(subject.floor())
+    if floor is None or floor.error:
+        return False
+    chosen, styles = floor.notes["style"], floor.notes["styles"]
+    if chosen["name"] != styles[0]:  # type: ignore[index]
+        return False
+    store.write(dataclasses.replace(floor, trial=trial, elicitation={}, artefact=""))
+    watcher.finished(Outcome(trial))
+    return True
+
+
 def _original(trial: Trial) -> Trial | None:
     """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
     if trial.n_shots or not trial.task.startswith("scrambled:"):
         return None
     return dataclasses.replace(trial, task=trial.task.removeprefix("scrambled:"))
-
-
-class _Pool:
-    """Runs trials in this process or in several one-thread processes."""
-
-    def __init__(self, plan: Plan, store: Store, watcher: Watcher, workers: int) -> None:
-        self.plan, self.store, self.watcher = plan, store, watcher
-        self.workers = workers
-        self.tokens = multiprocessing.get_context("spawn").Value("d", 0.0)
-        self._styles: dict[tuple[str, str], Style | None] = {}
-        self._executor: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> "_Pool":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def run(self, trials: Sequence[Trial]) -> None:
-        """Runs trials and writes each as it ends."""
-        outcomes = self._here(trials) if self.workers <= 1 else self._spread(trials)
-        for outcome in outcomes:
-            self.store.write(outcome)
-            self.watcher.finished(outcome)
-
-    def _arguments(self, trial: Trial) -> tuple[Plan, Trial, Style | None, Path]:
-        pair = (trial.model, trial.task.removeprefix("scrambled:"))
-        if trial.method != "prompt_style" and self._styles.get(pair) is None:
-            self._styles[pair] = floor_style(self.store, Subject(self.plan, *pair))
-        return self.plan, trial, self._styles.get(pair), self.store.artefacts(trial)
-
-    def _here(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
-        total = 0.0
-
-        def observe(ledger: Ledger) -> None:
-            self.watcher.spent(total + ledger.tokens_prompt + ledger.tokens_sampled)
-
-        for trial in trials:
-            outcome = run_trial(*self._arguments(trial), observe)
-            total += sum(
-                outcome.elicitation.get(k, 0) + outcome.serving.get(k, 0)
-                for k in ("tokens_prompt", "tokens_sampled")
-            )
-            yield outcome
-
-    def _spread(self, trials: Sequence[Trial]) -> Iterator[Outcome]:
-        if not trials:
-            return
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_begin,
-                initargs=(self.tokens, os.getpid()),
-            )
-        waiting: set[Future[Outcome]] = {
-            self._executor.submit(_work, *self._arguments(trial)) for trial in trials
-        }
-        while waiting:
-            ended, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            self.watcher.spent(self.tokens.value)
-            for future in ended:
-                yield future.result()
-
-
-_WORKER: dict[str, object] = {}
-"""What a worker process was given at its start; empty in the driver."""
-
-
-def _begin(tokens: object, driver: int) -> None:
-    """Prepares a worker: one thread, and an end when the driver has gone."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
-        os.environ[name] = "false" if name.startswith("TOK") else "1"
-    _WORKER["tokens"] = tokens
-    threading.Thread(target=_follow, args=(driver,), daemon=True).start()
-
-
-def _follow(driver: int) -> None:
-    """Ends this process once its driver was killed; an orphan would go on for minutes."""
-    while os.getppid() == driver:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _work(plan: Plan, trial: Trial, floor: Style | None, artefacts: Path) -> Outcome:
-    """Runs one trial in a worker and adds its tokens to the shared count."""
-    seen = {}
-
-    def observe(ledger: Ledger) -> None:
-        now = float(ledger.tokens_prompt + ledger.tokens_sampled)
-        shared = _WORKER["tokens"]
-        with shared.get_lock():  # type: ignore[attr-defined]
-            shared.value += now - seen.get(id(ledger), 0.0)  # type: ignore[attr-defined]
-        seen[id(ledger)] = now
-
-    return run_trial(plan, trial, floor, artefacts, observe)

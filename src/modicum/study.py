@@ -157,6 +157,8 @@ class Plan:
                     _check_shots(name, method, reference, task, grid)
             for reference, task in zip(grid.tasks, tasks, strict=True):
                 _check_test(self, reference, task)
+        for name in {task for subject in self.subjects() for task in subject.retain()}:
+            _check_split(name, resolve_task(name), "test", self.retain_test, "retain_test")
 
     def as_dict(self) -> dict[str, object]:
         """Gives plain values, for the frozen study file."""
@@ -365,11 +367,15 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
 
 
 def _check_test(plan: Plan, reference: str, task: Task) -> None:
-    for split, wanted in (("test", plan.test), ("selection", plan.selection)):
-        exist = task.sheet.available.get(split)
-        if exist is not None and wanted > exist:
-            raise ConfigError(
-                f"{wanted} {split} problems of task {reference!r}",
-                f"at most {exist}",
-                f"lower --{split}",
-            )
+    _check_split(reference, task, "test", plan.test, "--test")
+    _check_split(reference, task, "selection", plan.selection, "--selection")
+
+
+def _check_split(reference: str, task: Task, split: str, wanted: int, option: str) -> None:
+    exist = task.sheet.available.get(split)
+    if exist is not None and wanted > exist:
+        raise ConfigError(
+            f"{wanted} {split} problems of task {reference!r}",
+            f"at most {exist}",
+            f"lower {option}",
+        )

@@ -79,6 +79,11 @@ class RungRow:
         """Name for a table, such as `fine_tune  n=4`."""
         return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
 
+    @property
+    def control(self) -> Figure | None:
+        """Gap recovered by the veto control that every rung has, the scrambled twin."""
+        return self.control_gaps.get("scrambled")
+
 
 @dataclass(frozen=True)
 class LeastData:
@@ -102,7 +107,7 @@ class FrontPoint:
     serving_flops: float
     score: float
     breakeven_queries: float | None
-    """Queries from which the next cheaper-to-serve one on the front pays; None for the last."""
+    """Queries at which it costs as many FLOPs in all as the pick; None for the pick itself."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,8 @@ def as_json(value: object) -> object:
     """Gives plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
     if isinstance(value, Ceiling):
         return {**_fields(value.figure), "k": value.k, "source": value.source}
+    if isinstance(value, RungRow):
+        return {**_fields(value), "control": as_json(value.control)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):

@@ -29,7 +29,7 @@ def modicum(*arguments: object) -> Said:
 
 
 SMALL = (
-    "--model", "scripted:latent", "--task", "sums", "--test", 24, "--selection", 8,
-    "--samples", 8, "--methods", "self_consistency,cot_decoding", "--workers", 1,
+    "--model", "scripted:latent", "--task", "sums", "--test", 64, "--selection", 8,
+    "--samples", 16, "--methods", "self_consistency,cot_decoding", "--workers", 1,
 )  # fmt: skip
 """Options of a study that ends within a second."""

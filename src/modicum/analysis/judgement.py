@@ -295,7 +295,7 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
         if b.pays in ("below", "above")
     ]
     cheap = {"serve": "cheapest to serve", "labels": "fewest labels", "train": "cheapest to make"}
-    why = f"{cheap[plan.prefer]} within {plan.margin:.2f} of the best"
+    why = f"{cheap[plan.prefer]} within {plan.margin:.2f} of the best".replace("0.", ".")
     return Ship(picked.pick.name, "; ".join([why, *others]), plan.prefer, plan.margin, front)
 
 

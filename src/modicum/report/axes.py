@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from modicum.report.drawing import HUES, SHAPES, Key
 from modicum.stats import Figure
-from modicum.verdict import Verdict
+from modicum.verdict import RungRow, Verdict
 
 __all__ = [
     "GAP_TICKS",
@@ -94,9 +94,9 @@ def marks(base: Layer, y: Layer, *, filled: bool = True, size: Layer = None) -> 
     return mark.encode(y=y, shape=alt.Shape("shape:N").scale(None), **given)
 
 
-def method_keys(verdict: Verdict, palette: Palette, *, dash: str = "") -> tuple[Key, ...]:
-    """Gives the legend of a subject's methods."""
-    methods = dict.fromkeys(row.method for row in verdict.rungs)
+def method_keys(rows: Iterable[RungRow], palette: Palette, *, dash: str = "") -> tuple[Key, ...]:
+    """Gives the legend of the methods of some rungs."""
+    methods = dict.fromkeys(row.method for row in rows)
     return tuple(Key(m, palette.color(m), palette.shape(m), dash=dash) for m in methods)
 
 

@@ -90,7 +90,10 @@ def _scale(verdict: Verdict, palette: Palette) -> Markup:
         rows.append(_line(label, rung.score, rung.trials, palette.color(rung.method)))
     if ceiling is not None:
         where = words.ceiling_source(ceiling)
-        rows.append(_line(f"ceiling {where}", ceiling.figure, samples, INK, class_="main"))
+        ids = behind(verdict, ceiling.source) or _ids(verdict, "forced")
+        if ceiling.source in ("sampling", "majority"):
+            ids = samples
+        rows.append(_line(f"ceiling {where}", ceiling.figure, ids, INK, class_="main"))
     else:
         none = element("td", "none: nothing tried reaches above the floor", colspan=3)
         rows.append(element("tr", element("th", "ceiling", scope="row"), none, class_="main"))

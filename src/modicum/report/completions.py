@@ -131,7 +131,7 @@ def _side(label: str, answer: Answer) -> Markup:
     )
     many, text = len(answer.texts), answer.texts[answer.chosen]
     cut = f", {LIMIT:,} of {len(text):,} characters shown" if len(text) > LIMIT else ""
-    drawn = f", {answer.chosen + 1} of {many} drawn" if many > 1 else ""
+    drawn = f", number {answer.chosen + 1} of {many} drawn" if many > 1 else ""
     tokens = answer.tokens[answer.chosen] if answer.tokens else 0
     length = f", {tokens:,} tokens" if tokens else ""
     return element(

@@ -2,6 +2,7 @@
 
 import math
 
+from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
     Layer,
@@ -32,7 +33,11 @@ def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) 
     shown = [
         (row, clipped(figure))
         for row, figure in read
-        if figure is not None and row.serving_flops > 0 and math.isfinite(figure.value)
+        if figure is not None
+        and row.serving_flops > 0
+        and math.isfinite(figure.value)
+        # a prompt is the floor, which is drawn by itself
+        and not (row.method in words.PROMPTS and floor_serving is not None)
     ]
     if not shown:
         return None
@@ -46,7 +51,7 @@ def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) 
         "bars are 95 % intervals.",
         "The rungs table holds each rung's serving cost, labels and share of the gap.",
         layered(_layers(shown, palette, floor, has_gap=has_gap)),
-        method_keys(verdict, palette, dash="none"),
+        method_keys([row for row, _ in shown], palette, dash="none"),
     )
 
 

@@ -58,15 +58,17 @@ def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
         Key(_NAMES.get(kind, kind), QUIET, p.shape, True, " ".join(map(str, _dash(kind))))
         for kind, p in sorted(kinds.items())
     ]
+    is_cut = any(clipped(p.gap) != p.gap for p in points)
+    cut = " Ends beyond −.5 and 1.5 are drawn at the edge." if is_cut else ""
     best = max(rungs, key=lambda p: p.gap.value)
     return Chart(
         "gap",
         "Gap recovered against labelled problems. Bands and bars are 95 % intervals; "
-        "controls are hollow.",
+        f"controls are hollow.{cut}",
         f"The most is recovered by {best.series} with {best.n_shots} labelled problems: "
         f"{words.figure(best.gap)}. The rungs table holds every figure.",
         layered(_layers(points)),
-        (*method_keys(verdict, palette), *keys),
+        (*method_keys(verdict.rungs, palette), *keys),
     )
 
 

@@ -1,0 +1,149 @@
+"""Computes trials in this process or in several one-thread ones; a lost worker loses no study."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from modicum.ledger import Ledger
+from modicum.store import Outcome
+from modicum.study import Plan
+from modicum.trials import run_trial
+from modicum.types import Style, Trial
+
+__all__ = ["Job", "Pool"]
+
+MAX_TRIES = 3
+"""Times a trial may be in flight while a worker dies before it counts as failed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs for one trial."""
+
+    plan: Plan
+    trial: Trial
+    floor: Style | None
+    artefacts: Path
+
+
+class Pool:
+    """Runs jobs in this process (one worker) or in several; a context manager."""
+
+    def __init__(self, workers: int, spent: Callable[[float], None]) -> None:
+        """Prepares the shared count of tokens; starts nothing yet.
+
+        Args:
+            workers: Processes; 1 runs in this one.
+            spent: Told now and then how many tokens were run so far.
+        """
+        self._workers, self._spent = workers, spent
+        self._context = multiprocessing.get_context("spawn")
+        self._tokens = self._context.Value("d", 0.0)
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Pool":
+        """Gives itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Lets the workers go."""
+        self._stop()
+
+    def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Gives the outcome of each job as it ends."""
+        return self._here(jobs) if self._workers <= 1 else self._spread(jobs)
+
+    def _here(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        for job in jobs:
+            before = self._tokens.value
+            seen: dict[int, float] = {}
+
+            def observe(
+                ledger: Ledger, before: float = before, seen: dict[int, float] = seen
+            ) -> None:
+                seen[id(ledger)] = float(ledger.tokens_prompt + ledger.tokens_sampled)
+                self._tokens.value = before + sum(seen.values())
+                self._spent(self._tokens.value)
+
+            yield run_trial(job.plan, job.trial, job.floor, job.artefacts, observe)
+
+    def _spread(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        left = dict(enumerate(jobs))
+        lost: Counter[int] = Counter()
+        while left:
+            try:
+                for number, outcome in self._once(left):
+                    del left[number]
+                    yield outcome
+            except BrokenProcessPool:
+                # a worker was killed (memory, say): what had not ended is tried again
+                self._stop()
+                first = sorted(left)[: self._workers]
+                lost.update(first)
+                for number in [n for n in first if lost[n] >= MAX_TRIES]:
+                    job = left.pop(number)
+                    yield Outcome(job.trial, error="WorkerLost: its process was killed each time")
+
+    def _once(self, jobs: dict[int, Job]) -> Iterator[tuple[int, Outcome]]:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self._workers,
+                mp_context=self._context,
+                initializer=_begin,
+                initargs=(self._tokens, os.getpid()),
+            )
+        numbers: dict[Future[Outcome], int] = {
+            self._executor.submit(_work, job): number for number, job in jobs.items()
+        }
+        waiting = set(numbers)
+        while waiting:
+            ended, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            self._spent(self._tokens.value)
+            for future in ended:
+                yield numbers[future], future.result()
+
+    def _stop(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+
+_WORKER: dict[str, object] = {}
+"""What a worker process was given at its start; empty in the driver."""
+
+
+def _begin(tokens: object, driver: int) -> None:
+    """Prepares a worker: one thread, and an end when the driver has gone."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _WORKER["tokens"] = tokens
+    threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+
+
+def _follow(driver: int) -> None:
+    """Ends this process once its driver was killed; an orphan would go on for minutes."""
+    while os.getppid() == driver:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _work(job: Job) -> Outcome:
+    """Runs one trial in a worker and adds its tokens to the shared count."""
+    seen: dict[int, float] = {}
+
+    def observe(ledger: Ledger) -> None:
+        now = float(ledger.tokens_prompt + ledger.tokens_sampled)
+        shared = _WORKER["tokens"]
+        with shared.get_lock():  # type: ignore[attr-defined]
+            shared.value += now - seen.get(id(ledger), 0.0)  # type: ignore[attr-defined]
+        seen[id(ledger)] = now
+
+    return run_trial(job.plan, job.trial, job.floor, job.artefacts, observe)

@@ -1,0 +1,168 @@
+"""`modicum run` and `report`: exit codes, outputs and the JSON that design.md fixes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modicum import trials
+from tests.support.commands import SMALL, Said, modicum
+
+VERDICT = {
+    "task", "model", "ability", "unlocked_by", "default", "floor", "luck", "near_miss", "ceiling",
+    "rungs", "least_data", "ship", "doubts", "next",
+}  # fmt: skip
+RUNG = {
+    "method", "n_shots", "labels", "score", "gap_recovered", "control", "retention",
+    "elicitation_flops", "serving_flops", "seeds",
+}  # fmt: skip
+FIGURE = {"value", "low", "high", "n"}
+ABILITIES = {"shown", "latent", "sealed", "learned", "taught", "absent", "undecided"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("study") / "out"
+
+
+@pytest.fixture(scope="module")
+def said(folder) -> Said:
+    return modicum("run", *SMALL, "--out", folder, "--json")
+
+
+@pytest.fixture(scope="module")
+def verdict(said) -> dict:
+    return json.loads(said.out)["verdicts"][0]
+
+
+def test_finished_study_is_exit_code_zero(said) -> None:
+    assert said.code == 0, said.err
+
+
+def test_json_alone_stands_on_standard_output(said) -> None:
+    assert set(json.loads(said.out)) == {"schema", "verdicts"}
+
+
+def test_json_names_its_schema(said) -> None:
+    assert json.loads(said.out)["schema"] == 1
+
+
+def test_run_says_first_what_it_will_do(said, folder) -> None:
+    first = said.err.splitlines()[0]
+    assert first.startswith("sums: 1 subjects, 8 trials, 0 exist; 72 measuring labels a task")
+    assert str(folder) in first
+
+
+def test_verdict_has_the_keys_that_the_design_fixes(verdict) -> None:
+    assert set(verdict) >= VERDICT
+
+
+def test_rungs_have_the_keys_that_the_design_fixes(verdict) -> None:
+    assert [rung["method"] for rung in verdict["rungs"] if not RUNG <= set(rung)] == []
+
+
+@pytest.mark.parametrize("name", ["default", "floor", "luck", "near_miss"])
+def test_figure_has_value_interval_and_n(name: str, verdict) -> None:
+    assert set(verdict[name]) == FIGURE
+
+
+def test_ceiling_has_its_k(verdict) -> None:
+    assert set(verdict["ceiling"]) >= {*FIGURE, "k"}
+
+
+def test_scores_of_rungs_are_figures(verdict) -> None:
+    assert {frozenset(rung["score"]) for rung in verdict["rungs"]} == {frozenset(FIGURE)}
+
+
+def test_ability_is_one_of_the_designs_words(verdict) -> None:
+    assert verdict["ability"] in ABILITIES
+
+
+def test_scripted_latent_model_is_called_latent(verdict) -> None:
+    assert verdict["ability"] == "latent"
+
+
+def test_json_holds_no_number_that_is_none(said) -> None:
+    json.loads(said.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+
+
+def test_report_is_written(said, folder) -> None:
+    assert (folder / "report.html").stat().st_size > 1000
+
+
+def test_second_run_runs_nothing_again(said, folder, monkeypatch) -> None:
+    monkeypatch.setattr("modicum.runner.run_trial", lambda *given: pytest.fail("ran again"))
+    again = modicum("run", *SMALL, "--out", folder, "--json")
+    assert "8 trials, 8 exist" in again.err
+
+
+def test_second_run_gives_the_same_verdict(said, folder) -> None:
+    assert modicum("run", *SMALL, "--out", folder, "--json").out == said.out
+
+
+def test_report_verb_gives_the_same_verdict(said, folder) -> None:
+    assert modicum("report", folder, "--json").out == said.out
+
+
+def test_text_names_the_ability_first(said, folder) -> None:
+    text = modicum("run", *SMALL, "--out", folder).out
+    assert "LATENT" in text
+    assert text.rstrip().endswith("report.html")
+
+
+def test_figures_do_not_depend_on_the_folder(said, tmp_path) -> None:
+    other = json.loads(modicum("run", *SMALL, "--out", tmp_path, "--json").out)["verdicts"][0]
+    first = json.loads(said.out)["verdicts"][0]
+    names = VERDICT - {"rungs", "ship"}
+    assert {n: other[n] for n in names} == {n: first[n] for n in names}
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Makes every trial of self-consistency fail."""
+    run_trial = trials.method_of
+
+    def method_of(trial):
+        if trial.method == "self_consistency":
+            raise KeyError("planted")
+        return run_trial(trial)
+
+    monkeypatch.setattr(trials, "method_of", method_of)
+
+
+def test_failed_trial_is_exit_code_one(failing, tmp_path) -> None:
+    assert modicum("run", *SMALL, "--out", tmp_path).code == 1
+
+
+def test_failed_trial_is_named_on_standard_error(failing, tmp_path) -> None:
+    assert "KeyError: 'planted'" in modicum("run", *SMALL, "--out", tmp_path).err
+
+
+def test_failed_trial_leaves_the_rest_a_verdict(failing, tmp_path) -> None:
+    said = modicum("run", *SMALL, "--out", tmp_path, "--json")
+    rungs = json.loads(said.out)["verdicts"][0]["rungs"]
+    assert {rung["method"] for rung in rungs} == {"prompt", "cot_decoding"}
+
+
+def test_failed_trial_runs_again_with_the_same_command(tmp_path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "method_of", lambda trial: 1 / 0)
+        modicum("run", *SMALL, "--out", tmp_path)
+    assert modicum("run", *SMALL, "--out", tmp_path).code == 0
+
+
+def test_organism_card_prints_the_keys_that_the_design_fixes() -> None:
+    said = modicum("organism", "card", "--json")
+    found = json.loads(said.out)
+    assert set(found) >= {"families", "control"}
+    keys = {"truth", "greedy", "pass1", "pass64", "majority64", "forced", "instructed", "opener_probability"}
+    assert not {name for name, row in found["families"].items() if not keys <= set(row)}
+
+
+@pytest.mark.slow
+def test_several_workers_give_the_same_verdict(said, tmp_path) -> None:
+    options = [*SMALL[:-1], 2]
+    other = modicum("run", *options, "--out", tmp_path, "--json")
+    one, two = (json.loads(x.out)["verdicts"][0] for x in (said, other))
+    names = VERDICT - {"rungs", "ship"}
+    assert {n: one[n] for n in names} == {n: two[n] for n in names}

