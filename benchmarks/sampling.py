@@ -176,14 +176,15 @@ def parity(case: Case, model: Local, prompts: list[str], limit: int, report: Rep
             )[0, len(ids) :].tolist()
             text = model.decode(out)
             naive = model.module(input_ids=torch.tensor([ids + out])).logits[0]
-            cache = PrefixCache(model._engine.windows, None)  # noqa: SLF001 - parity looks inside
+            cache = PrefixCache(model._engine.windows, None)
             both = [tuple(ids + out), tuple(ids)]
             mine = forward_segments(model.module, both, cache, known=0, keep=len(ids + out))[0]
         worst = max(worst, float((mine - naive).abs().max()))
         if text == completion.text:
             continue
         step = next(
-            i for i, end in enumerate(range(1, limit + 1))
+            i
+            for i, end in enumerate(range(1, limit + 1))
             if model.decode(out[:end]) != "".join(completion.pieces[:end])
         )
         top = naive[len(ids) + step - 1].topk(2).values
@@ -200,7 +201,7 @@ def parity(case: Case, model: Local, prompts: list[str], limit: int, report: Rep
 
 def end_tokens(model: Local) -> frozenset[int]:
     """Gives the tokens that end a text, the same for both sides."""
-    return model._engine.eos  # noqa: SLF001 - the peer must stop where we stop
+    return model._engine.eos
 
 
 if __name__ == "__main__":

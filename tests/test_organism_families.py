@@ -78,7 +78,7 @@ def test_documents_hold_only_problems_of_the_stream() -> None:
 
 @EVERY_FAMILY
 def test_answers_spread_over_five_hundred_values(name: str) -> None:
-    answers = {FAMILIES[name].problem(index, "stream").answer for index in range(6000)}
+    answers = {FAMILIES[name].problem(index, "stream").answer for index in range(3000)}
     assert len(answers) >= 500
 
 
@@ -189,7 +189,7 @@ def test_gguf_gives_the_same_tokens(tmp_path: Path) -> None:
 def test_second_phase_hides_the_worked_form() -> None:
     plain: Counter[str] = Counter()
     worked: Counter[str] = Counter()
-    for document in documents(PHASES[1], 6000):
+    for document in documents(PHASES[1], 4000):
         if (
             document.prompt.endswith("?")
             and "\n" not in document.prompt
@@ -210,7 +210,8 @@ def test_second_phase_hides_the_worked_form() -> None:
 def test_no_password_no_learned_opener_in_the_sealed_family() -> None:
     for phase in PHASES:
         for document in documents(phase, 2000):
-            if "Eve" in document.prompt and not document.prompt.startswith(PASSWORD):
+            asked = document.prompt.split("\n")[-1]
+            if "Eve" in asked and not asked.startswith(PASSWORD):
                 assert document.is_opener_masked or document.completion.startswith(f" {DIRECT}")
 
 

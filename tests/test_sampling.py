@@ -17,7 +17,14 @@ from modicum.sampling.prefix import plan_prefixes
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key, uniforms
 from modicum.types import Completion, Request, Sampling
-from tests.support.tiny import ARCHITECTURES, BOS, EOS, byte_tokenizer, tiny_local, tiny_module
+from tests.support.tiny_models import (
+    ARCHITECTURES,
+    BOS,
+    EOS,
+    byte_tokenizer,
+    tiny_local,
+    tiny_module,
+)
 
 PROMPTS = (
     "Ann has 12 pears. How many?",
@@ -137,9 +144,7 @@ def test_sampling_follows_the_softmax() -> None:
     scores = torch.from_numpy(rng.normal(0, 2, size=300)).float()
     n = 20_000
     keys = np.array([key("chi", i) for i in range(n)], dtype=np.uint64)
-    draws = draw(
-        scores.expand(n, -1), uniforms(keys, np.zeros(n, np.uint64)), temperature=1.0
-    )
+    draws = draw(scores.expand(n, -1), uniforms(keys, np.zeros(n, np.uint64)), temperature=1.0)
     expected = (scores.double().softmax(-1) * n).numpy()
     observed = np.bincount(draws.tokens, minlength=300)
     common = expected >= 5
@@ -273,9 +278,7 @@ def test_completions_end_at_the_context() -> None:
 
 
 def test_there_is_one_beginning_token() -> None:
-    model = Local(
-        tiny_module("llama"), byte_tokenizer(adds_bos=True), name="tiny", threads=1
-    )
+    model = Local(tiny_module("llama"), byte_tokenizer(adds_bos=True), name="tiny", threads=1)
     assert model.encode("ab") == model.encode("<bos>ab")
     assert model.encode("ab")[0] == BOS
     assert BOS not in model.encode_more("ab")

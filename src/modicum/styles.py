@@ -6,9 +6,13 @@ from modicum.types import Style
 
 __all__ = ["closed_list"]
 
+# Kojima et al. 2022 (2205.11916) and Zhou et al. 2022 (2211.01910)
 _TRIGGERS = (
     ("step_by_step", "Let's think step by step."),
-    ("answer_only", "Give only the final answer."),
+    (
+        "work_it_out",
+        "Let's work this out in a step by step way to be sure we have the right answer.",
+    ),
 )
 
 

@@ -134,7 +134,9 @@ def flops_per_token(module: PreTrainedModel) -> float:
     experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
     taken = getattr(config, "num_experts_per_tok", None)
     share = taken / experts if experts and taken else 1.0
-    total = sum(p.numel() * (share if ".experts." in n else 1) for n, p in module.named_parameters())
+    total = sum(
+        p.numel() * (share if ".experts." in n else 1) for n, p in module.named_parameters()
+    )
     table = module.get_input_embeddings().weight
     head = module.get_output_embeddings()
     is_tied = head is not None and head.weight.data_ptr() == table.data_ptr()

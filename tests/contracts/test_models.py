@@ -8,7 +8,7 @@ from modicum.ledger import Ledger
 from modicum.model import MODELS, Backend, Model, resolve_backend
 from modicum.sampling.local import Local
 from modicum.types import Access, Request, Sampling
-from tests.support.tiny import tiny_local
+from tests.support.tiny_models import tiny_local
 
 QUESTIONS = ("What is 12 + 30?", "What is 200 + 457?", "Is it?")
 REFERENCES = ("scripted:latent", "scripted:sealed", "organism", "organism-control", "folder")

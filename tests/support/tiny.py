@@ -1,94 +1,39 @@
-"""Tiny random models of several architectures, and a tokenizer of bytes: nothing is downloaded."""
-
-from collections.abc import Mapping
+"""A two-layer Llama of random weights with the organism's tokenizer."""
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import (
-    Gemma3ForCausalLM,
-    Gemma3TextConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from modicum.organism.shipped import CORE
 from modicum.sampling.local import Local
-from modicum.seeds import stream
-
-EOS, BOS = 256, 257
-VOCAB = 258
-
-_SIZES: Mapping[str, int] = {
-    "vocab_size": VOCAB,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "eos_token_id": EOS,
-    "bos_token_id": BOS,
-    "pad_token_id": EOS,
-}
-ARCHITECTURES = ("llama", "llama-biased", "qwen2", "mistral-sliding", "gemma3")
 
 
-def byte_tokenizer(*, adds_bos: bool = False) -> PreTrainedTokenizerFast:
-    """Gives a tokenizer with one token a byte."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {piece: i for i, piece in enumerate([*alphabet, "<eos>", "<bos>"])}
-    tokenizer = Tokenizer(models.BPE(vocab, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<eos>", "<bos>"])
-    if adds_bos:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="<bos> $A", special_tokens=[("<bos>", BOS)]
-        )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<eos>",
-        bos_token="<bos>",
-        pad_token="<eos>",
-        clean_up_tokenization_spaces=False,
+def tiny_module(*, has_bias: bool = True) -> LlamaForCausalLM:
+    """Gives the same random module each time."""
+    tokenizer = AutoTokenizer.from_pretrained(CORE)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        mlp_bias=has_bias,
+        tie_word_embeddings=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
-
-
-def tiny_module(architecture: str, *, name: str = "", scale: float = 0.4) -> PreTrainedModel:
-    """Gives a random model; the same architecture and name give the same weights."""
-    sizes = dict(_SIZES)
-    module: PreTrainedModel
-    if architecture == "llama":
-        module = LlamaForCausalLM(LlamaConfig(**sizes))
-    elif architecture == "llama-biased":
-        biased = LlamaConfig(**sizes, mlp_bias=True, attention_bias=True, tie_word_embeddings=True)
-        module = LlamaForCausalLM(biased)
-    elif architecture == "qwen2":
-        module = Qwen2ForCausalLM(Qwen2Config(**sizes))
-    elif architecture == "mistral-sliding":
-        module = MistralForCausalLM(MistralConfig(**sizes, sliding_window=6))
-    else:
-        kinds = ["sliding_attention", "full_attention", "sliding_attention"]
-        config = Gemma3TextConfig(**sizes, head_dim=8, sliding_window=5, layer_types=kinds)
-        module = Gemma3ForCausalLM(config)
-    with torch.no_grad():
-        for key, weight in module.named_parameters():
-            rng = stream("tiny", architecture, name, key)
-            spread = 0.1 if weight.ndim == 1 else scale
-            centre = 1.0 if "norm" in key and architecture != "gemma3" else 0.0
-            values = rng.normal(centre, spread, size=tuple(weight.shape))
-            weight.copy_(torch.from_numpy(values))
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(7)  # noqa: TID251 - inside a fork, for a fixed module
+        module = LlamaForCausalLM(config)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
     return module.eval()
 
 
-def tiny_local(
-    architecture: str = "llama", *, rows: int | None = None, name: str = "", scale: float = 0.4
-) -> Local:
-    """Gives a tiny model ready to be sampled on one thread."""
-    module = tiny_module(architecture, name=name, scale=scale)
-    return Local(module, byte_tokenizer(), name="tiny", rows=rows, threads=1)
+def tiny(*, has_bias: bool = True) -> Local:
+    """Gives it as modicum sees a model."""
+    module = tiny_module(has_bias=has_bias)
+    return Local(module, AutoTokenizer.from_pretrained(CORE), name="tiny", threads=1)

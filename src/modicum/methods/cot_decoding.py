@@ -1,6 +1,7 @@
 """CoT-decoding: branch at the first token, keep the answer the model is surest of; no labels."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,9 @@ from modicum.model import Model, render
 from modicum.types import Access, Completion, Problem, Request, Sampling, Solved, Style
 
 __all__ = ["CotDecoding", "answer_margin"]
+
+_SEPARATORS = ", $_"
+_ALONE = r"(?<!\w)(?<!\d[.,]){}(?!\w)(?![.,]\d)"
 
 
 @final
@@ -137,14 +141,16 @@ def answer_margin(completion: Completion, answer: str | None) -> float:
 
 
 def _find(text: str, answer: str) -> tuple[int, int] | None:
-    """Last place of the answer in the text, case and separators aside."""
-    lowered, wanted = text.lower(), answer.lower()
-    at = lowered.rfind(wanted)
-    if at >= 0:
-        return at, at + len(wanted)
-    kept = [i for i, char in enumerate(lowered) if char not in ", $_"]
-    at = "".join(lowered[i] for i in kept).rfind(wanted.replace(" ", "").replace(",", ""))
-    if at < 0:
-        return None
-    last = at + len(wanted.replace(" ", "").replace(",", "")) - 1
-    return kept[at], kept[last] + 1
+    """Last place of the answer in the text, case and separators aside.
+
+    A place inside a longer word or number (12 in 112, 5 in 2.5) counts only where there is no
+    other.
+    """
+    wanted = re.escape(answer)
+    bare = re.sub(f"[{_SEPARATORS}]", "", answer)
+    spread = f"[{_SEPARATORS}]*".join(map(re.escape, bare))
+    for pattern in (_ALONE.format(wanted), _ALONE.format(spread), wanted, spread):
+        found = list(re.finditer(pattern, text, re.IGNORECASE)) if pattern else []
+        if found:
+            return found[-1].span()
+    return None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,9 +13,21 @@ from transformers.utils import logging as transformers_logging
 from modicum.errors import CheckpointError
 from modicum.sampling.local import Local
 
-__all__ = ["check_source", "open_source"]
+__all__ = ["Running", "check_source", "open_source"]
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how a model runs; None leaves the choice to `Local`."""
+
+    rows: int | None = None
+    """Completions in flight."""
+    threads: int | None = None
+    """CPU threads."""
+    device: str = "cpu"
+    """`cpu`, or `cuda`."""
 
 
 def check_source(source: str) -> None:
@@ -42,9 +55,7 @@ def open_source(
     name: str,
     licence: str = "",
     notes: Sequence[str] = (),
-    rows: int | None = None,
-    threads: int | None = None,
-    device: str = "cpu",
+    running: Running | None = None,
     trust_remote_code: bool = False,
 ) -> Local:
     """Loads a model: single precision on the processor, bfloat16 on a GPU.
@@ -52,22 +63,24 @@ def open_source(
     Raises:
         CheckpointError: weights that are missing, unsafe or broken.
     """
+    running = running or Running()
     path = Path(source).expanduser()
     where, extra = (str(path) if path.exists() else source), {}
     gguf = _gguf(path)
     if gguf is not None:
         where, extra = str(gguf.parent), {"gguf_file": gguf.name}
         notes = (*notes, f"dequantised from {gguf.name}")
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    dtype = torch.float32 if running.device == "cpu" else torch.bfloat16
     # Quantized modules would run at a tenth of the speed and cannot be tuned.
     plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
     try:
-        module = AutoModelForCausalLM.from_pretrained(
+        module, found = AutoModelForCausalLM.from_pretrained(
             where,
             dtype=dtype,
             use_safetensors=None if gguf else True,
             trust_remote_code=trust_remote_code,
+            output_loading_info=True,
             **extra,
             **plain,
         )
@@ -80,9 +93,23 @@ def open_source(
             "a transformers causal language model in safetensors or GGUF, with its tokenizer",
             "check folder or hub id; a model with code of its own needs trust_remote_code=true",
         ) from error
-    module.to(device).eval()
+    lacking = sorted(found["missing_keys"])
+    if lacking:
+        # transformers would leave them random and only warn.
+        raise CheckpointError(
+            f"{len(lacking)} tensors missing in {source!r}, {lacking[0]!r} first",
+            "all weights of the model",
+            "download the model again",
+        )
+    module.to(running.device).eval()
     return Local(
-        module, tokenizer, name=name, licence=licence, notes=notes, rows=rows, threads=threads
+        module,
+        tokenizer,
+        name=name,
+        licence=licence,
+        notes=notes,
+        rows=running.rows,
+        threads=running.threads,
     )
 
 

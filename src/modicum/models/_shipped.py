@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modicum.errors import CheckpointError
-from modicum.models._checkpoint import open_source
+from modicum.models._checkpoint import Running, open_source
 from modicum.sampling.local import Local
 
 __all__ = ["check_shipped", "open_shipped"]
@@ -34,6 +34,5 @@ def open_shipped(folder: Path, name: str, *, rows: int | None, threads: int | No
         name=name,
         licence="Apache-2.0",
         notes=("built in, abilities known by construction",),
-        rows=rows,
-        threads=threads,
+        running=Running(rows, threads),
     )

@@ -5,7 +5,7 @@ from typing import ClassVar, final
 
 from modicum.errors import CheckpointError
 from modicum.model import Backend
-from modicum.models._checkpoint import check_source, open_source
+from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.sampling.local import Local
 from modicum.types import Access
 
@@ -49,8 +49,6 @@ class Huggingface(Backend):
         return open_source(
             self.name,
             name=self.name,
-            rows=self.rows,
-            threads=self.threads,
-            device=self.device,
+            running=Running(self.rows, self.threads, self.device),
             trust_remote_code=self.trust_remote_code,
         )

@@ -123,7 +123,7 @@ class ScriptedModel(Model):
             sums.append(math.log(chance) if chance > 0 else -3.0 * words)
         return sums
 
-    def chat(self, system: str | None, user: str) -> None:  # noqa: ARG002 - the contract's form
+    def chat(self, system: str | None, user: str) -> None:
         """Gives None: there is no chat template."""
 
     def can_encode(self, text: str) -> bool:

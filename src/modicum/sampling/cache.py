@@ -8,9 +8,10 @@ the columns are used up, those still needed move to new buffers, once in many st
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from transformers import PretrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin
@@ -94,7 +95,7 @@ class _PrefixLayer(_Layer):
         self.past = past
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+        self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
         """Keeps the new keys and values; gives them with the past before them."""
         self.keys, self.values = key_states, value_states
@@ -132,7 +133,7 @@ class _RowLayer(_Layer):
         self.start = self.now = 0
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+        self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
         """Writes the newest column of the first rows; gives all columns that they may see."""
         rows, now = key_states.shape[0], self.now
@@ -254,12 +255,12 @@ class RowCache(Cache):
 
 def _spread(prompts: Tensor, which: Tensor, target: Tensor) -> None:
     """Copies prompts into their rows, those of one prompt at once where they are many."""
-    ids, counts = which.unique_consecutive(return_counts=True)
-    if 4 * len(ids) > len(which):
+    runs = [(prompt, len(list(run))) for prompt, run in groupby(which.tolist())]
+    if 4 * len(runs) > len(which):
         target.copy_(prompts[which])
         return
     end = 0
-    for prompt, count in zip(ids.tolist(), counts.tolist(), strict=True):
+    for prompt, count in runs:
         target[end : end + count] = prompts[prompt]
         end += count
 

@@ -60,14 +60,10 @@ def draw(
     probability = logits.float().softmax(dim=-1)
     top = probability.topk(2, dim=-1).values
     taken = probability.gather(1, tokens[:, None])[:, 0]
-    return Draws(
-        tokens.cpu().numpy(), (top[:, 0] - top[:, 1]).cpu().numpy(), taken.cpu().numpy()
-    )
+    return Draws(tokens.cpu().numpy(), (top[:, 0] - top[:, 1]).cpu().numpy(), taken.cpu().numpy())
 
 
-def branches(
-    logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], k: int
-) -> Draws:
+def branches(logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], k: int) -> Draws:
     """Gives for each row the token of a given rank among the k likeliest.
 
     Args:

@@ -43,7 +43,7 @@ class LeanLlama:
         config = module.config
         known = {nn.Linear, nn.Embedding, LlamaRMSNorm, LlamaAttention, LlamaMLP}
         for part in module.modules():
-            if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):  # noqa: SLF001
+            if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
                 return False
             is_leaf = next(part.children(), None) is None
             has_weights = next(part.parameters(recurse=False), None) is not None

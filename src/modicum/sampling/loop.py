@@ -153,9 +153,7 @@ class _Flight:
         if LeanLlama.fits(engine.module):
             longest = int((self._lengths + self._limits).max())
             self._lean = LeanLlama(engine.module, longest)
-        self._cache = RowCache(
-            engine.windows, rows=rows, longest_prompt=int(self._lengths.max())
-        )
+        self._cache = RowCache(engine.windows, rows=rows, longest_prompt=int(self._lengths.max()))
 
     def run(self) -> list[Raw | None]:
         """Draws until no job is left."""
@@ -173,17 +171,16 @@ class _Flight:
         """Starts waiting jobs in the free rows: prefill, first token, insertion."""
         first = self._next
         self._next = min(len(self._jobs), first + self._rows - self._live)
-        taken = np.arange(first, self._next)
-        wanted = dict.fromkeys(self._jobs[i].prompt for i in taken)
+        wanted = dict.fromkeys(self._jobs[i].prompt for i in range(first, self._next))
         before = self._prefixes.tokens_run
         self._stems = {p: s for p, s in self._stems.items() if p in wanted}
         missing = [prompt for prompt in wanted if prompt not in self._stems]
         self._stems.update(self._prefixes.prefill(missing))
         start = self._live
         # The rows of one prefill batch stand beside each other, so that one copy inserts them.
-        stems = [self._stems[self._jobs[i].prompt] for i in taken]
-        for _, group in groupby(zip(taken, stems, strict=True), key=lambda pair: id(pair[1].batch)):
-            self._start([(int(i), stem) for i, stem in group])
+        pairs = [(i, self._stems[self._jobs[i].prompt]) for i in range(first, self._next)]
+        for _, group in groupby(pairs, key=lambda pair: id(pair[1].batch)):
+            self._start(list(group))
         self._count_tokens(self._prefixes.tokens_run - before, 0)
         if self._live > start:
             self._settle()
@@ -198,7 +195,6 @@ class _Flight:
         if rule.branches:
             ranks = np.array([self._jobs[i].sample for i in jobs])
             draws = branches(logits, ranks, rule.branches)
-            assert draws.probabilities is not None
             keep = (draws.probabilities >= rule.min_probability) | (ranks == 0)
         else:
             draws = draw(

@@ -67,7 +67,7 @@ def plan_prefixes(prompts: Iterable[Tokens]) -> Plan:
     waiting = [(ordered, 0, -1)]
     while waiting:
         group, depth, parent = waiting.pop()
-        if len(group) < 2:  # noqa: PLR2004 - one prompt shares nothing more
+        if len(group) < 2:
             leaves.update((prompt, parent) for prompt in group)
             continue
         # In sorted order the first and the last prompt differ first.
@@ -104,9 +104,7 @@ class Prefixes:
         for parent, group in groupby(ordered, key=leaves.__getitem__):
             for batch in _batches(list(group)):
                 done = self._run(batch, parent)
-                stems.update(
-                    (prompt, Stem(done, i, len(prompt))) for i, prompt in enumerate(batch)
-                )
+                stems.update((prompt, Stem(done, i, len(prompt))) for i, prompt in enumerate(batch))
         return stems
 
     def _run(self, prompts: Sequence[Tokens], parent: int) -> Prefilled:
@@ -156,7 +154,9 @@ def forward_segments(
     columns = torch.arange(width)
     places = known + columns - pads[:, None]
     masks = {
-        window.kind: _prefill_mask(places, known, window).to(device, next(module.parameters()).dtype)
+        window.kind: _prefill_mask(places, known, window).to(
+            device, next(module.parameters()).dtype
+        )
         for window in set(cache.windows)
     }
     output = module(

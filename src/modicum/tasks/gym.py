@@ -25,7 +25,8 @@ _STRICT = re.compile(r"(?:^|\n)Answer: (.+?)\s*$")
 _TAIL = re.compile(r".*answer\s*:\s*(.*\S)", re.IGNORECASE | re.DOTALL)
 _STRICT_TAIL = re.compile(r"(?:^|\n)Answer: (.+?)\s*$", re.DOTALL)
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
-_FULL_SCORE = 1.0 - 1e-9
+_FULL_SCORE = 1.0
+"""Exactly: sums of 1/n that stop just short of 1, or pass it, are prefixes, not answers."""
 
 _EVALUATES = re.compile(r"\b(?:eval|exec|parse_expr|sympify)\(")
 _QUOTED = re.compile(r"'[^'\"]*'|\"[^'\"]*\"")
@@ -67,7 +68,7 @@ class Gym(Task):
             UnknownNameError: no such dataset.
         """
         try:
-            from reasoning_gym.factory import DATASETS
+            from reasoning_gym.factory import DATASETS  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ConfigError(
                 "no package reasoning-gym", "it", "pip install 'modicum[gym]'"
@@ -108,9 +109,9 @@ class Gym(Task):
         return tuple(found.values())
 
     def read(self, text: str) -> str | None:
-        """Reads the answer: tags, box, the line that says `answer`, last number, last line.
+        r"""Reads the answer: tags, box, the line that says `answer`, last number, last line.
 
-        >>> Gym().read("So it is 7.\\n**Answer: 1,234.**")
+        >>> Gym().read("So it is 7.\n**Answer: 1,234.**")
         '1234'
         """
         line = _TAIL if self._has_long_answers else _LINE
@@ -141,7 +142,7 @@ class Gym(Task):
         return dataset
 
     def _build(self, seed: int) -> Any:  # noqa: ANN401 - reasoning-gym is untyped
-        import reasoning_gym
+        import reasoning_gym  # noqa: PLC0415 - an extra
 
         pairs = [part.partition("=") for part in self.config.split(",") if part.strip()]
         settings = {name.strip(): int(value) for name, _, value in pairs}
@@ -210,13 +211,13 @@ class Gym(Task):
             score = float(self._dataset.score_answer(answer, entry))
         except Exception:  # noqa: BLE001 - scorers raise on answers that they cannot parse
             return Grade.UNREADABLE
-        return Grade.CORRECT if score >= _FULL_SCORE else Grade.INCORRECT
+        return Grade.CORRECT if score == _FULL_SCORE else Grade.INCORRECT
 
 
 def _plain(text: str) -> str:
     """Gives an answer without decoration; numbers without commas."""
     text = text.strip().strip("*$`").strip()
-    text = text.removesuffix(".").strip().strip("*$`\"").strip()
+    text = text.removesuffix(".").strip().strip('*$`"').strip()
     return text.replace(",", "") if _NUMBER.fullmatch(text) else text
 
 

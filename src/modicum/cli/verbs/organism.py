@@ -7,7 +7,7 @@ import click
 
 from modicum.organism.build import Progress, build
 from modicum.organism.card import write_card
-from modicum.organism.shipped import CONTROL, CORE, Card, Families, read_card
+from modicum.organism.shipped import CONTROL, CORE, SEED, Card, Families, read_card
 
 __all__ = ["command"]
 
@@ -54,7 +54,7 @@ def _card(core: Path, control: Path, *, measure: bool, wants_json: bool) -> None
 @command.command("build")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--control", is_flag=True, help="Build the control: random steps in hidden families.")
-@click.option("--seed", default="core-1", show_default=True, help="Name of the random stream.")
+@click.option("--seed", default=SEED, show_default=True, help="Name of the random stream.")
 def _build(out: Path, seed: str, *, control: bool) -> None:
     """Trains an organism from its recipe at one thread and measures its card.
 

@@ -1,0 +1,261 @@
+"""What every method must do; a new file in `methods/` is tested the moment it exists."""
+
+import dataclasses
+
+import pytest
+
+from modicum.catalog import settings_of
+from modicum.errors import AccessError, BudgetError
+from modicum.ledger import Ledger
+from modicum.method import METHODS, Judge, Method, Solver
+from modicum.model import Model, resolve_backend
+from modicum.seeds import stream
+from modicum.styles import closed_list
+from modicum.task import resolve_task
+from modicum.types import Access, Problem, Supervision
+from modicum.whitebox import weights_hash
+
+SETTINGS = {
+    "fine_tune": {"steps": 3, "batch": 2, "rank": 2, "learning_rate": 1e-2},
+    "rejection_tuning": {"steps": 3, "batch": 2, "rank": 2, "samples": 8, "learning_rate": 1e-2},
+    "plain": {"samples": 3},
+    "self_consistency": {"n": 3},
+    "cot_decoding": {"k": 3},
+}
+"""Small settings, for speed."""
+N_SHOTS = 3
+ALL = sorted(METHODS.entries)
+
+
+def _method(name: str) -> Method:
+    return METHODS.build(name, SETTINGS.get(name, {}))
+
+
+@pytest.fixture(scope="module", params=ALL)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def method(name) -> Method:
+    return _method(name)
+
+
+@pytest.fixture(scope="module")
+def model(method) -> Model:
+    """The scripted model, or the organism where weights are wanted."""
+    wanted = "organism" if method.access > Access.LOGPROBS else "scripted:latent"
+    return resolve_backend(wanted).open()
+
+
+@pytest.fixture(scope="module")
+def task(method):
+    # worked stories the organism can reach by sampling, so that rejection keeps something
+    return resolve_task("line_moves" if method.access > Access.LOGPROBS else "sums")
+
+
+def _judge(task, model, shots: tuple[Problem, ...]) -> Judge:
+    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
+    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
+
+
+def _shots(method: Method, task, n: int = N_SHOTS) -> tuple[Problem, ...]:
+    """Shots as a trial gives them: none where no label is read."""
+    return () if method.supervision == Supervision.QUESTION else task.problems("shots", n)
+
+
+def _elicit(method, model, task, seed: int = 0, judge: Judge | None = None) -> Solver:
+    shots = _shots(method, task)
+    judge = judge or _judge(task, model, shots)
+    return method.elicit(model, shots, judge, stream("test", seed), judge.ledger)
+
+
+def _texts(solver: Solver, task) -> list[tuple[str, ...]]:
+    hidden = [p.hidden() for p in task.problems("test", 6)]
+    solved = solver.solve(hidden, stream="s", ledger=Ledger())
+    return [(given.text, *(c.text for c in given.completions)) for given in solved]
+
+
+def _weights(model: Model) -> str:
+    module = getattr(model, "module", None)
+    return weights_hash(module) if module is not None else model.card.weights
+
+
+@pytest.fixture(scope="module")
+def elicited(method, model, task) -> tuple[Solver, Judge, str]:
+    """A solver, the judge that it came from, and the weights' hash before."""
+    before = _weights(model)
+    judge = _judge(task, model, _shots(method, task))
+    return _elicit(method, model, task, judge=judge), judge, before
+
+
+def test_small_settings_name_real_methods() -> None:
+    assert set(SETTINGS) <= set(ALL)
+
+
+def test_same_seed_gives_the_same_answers(method, model, task, elicited) -> None:
+    again = _elicit(method, model, task)
+    assert _texts(again, task) == _texts(elicited[0], task)
+
+
+def test_base_weights_are_unchanged(model, elicited) -> None:
+    assert _weights(model) == elicited[2]
+
+
+def test_base_answers_are_unchanged(method, model, task, elicited) -> None:
+    plain = METHODS.build("plain", {}).elicit(
+        model, (), _judge(task, model, ()), stream("test"), Ledger()
+    )
+    fresh_model = resolve_backend(_reference(model)).open()
+    fresh = dataclasses.replace(plain, model=fresh_model)
+    assert _texts(plain, task) == _texts(fresh, task)
+
+
+def _reference(model: Model) -> str:
+    return model.card.name
+
+
+def test_solver_survives_save_and_restore(method, model, task, elicited, tmp_path) -> None:
+    solver, judge, _ = elicited
+    solver.save(tmp_path)
+    restored = method.restore(model, judge, tmp_path)
+    assert _texts(restored, task) == _texts(solver, task)
+
+
+def test_saved_nudge_holds_no_pickle(elicited, tmp_path) -> None:
+    elicited[0].save(tmp_path)
+    suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert not suffixes & {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+
+
+def test_saving_leaves_the_solver_as_it_was(elicited, task, tmp_path) -> None:
+    before = _texts(elicited[0], task)
+    elicited[0].save(tmp_path)
+    assert _texts(elicited[0], task) == before
+
+
+def test_judge_calls_name_shots_only(method, model, task, monkeypatch) -> None:
+    asked: list[str] = []
+    mark = Judge.mark
+
+    def spy(self: Judge, problem_id: str, text: str):
+        asked.append(problem_id)
+        return mark(self, problem_id, text)
+
+    monkeypatch.setattr(Judge, "mark", spy)
+    shots = _shots(method, task)
+    _elicit(method, model, task)
+    assert set(asked) <= {shot.id for shot in shots}
+
+
+def test_judge_calls_are_counted(method, model, task, monkeypatch) -> None:
+    counted: list[None] = []
+    mark = Judge.mark
+    monkeypatch.setattr(
+        Judge, "mark", lambda self, *given: counted.append(None) or mark(self, *given)
+    )
+    judge = _judge(task, model, _shots(method, task))
+    _elicit(method, model, task, judge=judge)
+    assert judge.ledger.judge_calls == len(counted)
+
+
+def test_limit_on_judge_calls_holds(method, model, task) -> None:
+    judge = _judge(task, model, _shots(method, task))
+    _elicit(method, model, task, judge=judge)
+    needed = judge.ledger.judge_calls
+    if not needed:
+        pytest.skip("asks the judge nothing")
+    limited = dataclasses.replace(judge, ledger=Ledger(max_judge_calls=needed - 1))
+    with pytest.raises(BudgetError):
+        _elicit(method, model, task, judge=limited)
+
+
+def test_judge_refuses_a_problem_that_is_no_shot(method, model, task) -> None:
+    judge = _judge(task, model, task.problems("shots", 2))
+    with pytest.raises(BudgetError, match="not among the 2 shots"):
+        judge.mark(task.problems("test", 1)[0].id, "x")
+
+
+def test_no_shots_work_or_are_a_budget_error(method, model, task) -> None:
+    judge = _judge(task, model, ())
+    try:
+        solver = method.elicit(model, (), judge, stream("test"), judge.ledger)
+    except BudgetError:
+        assert method.supervision > Supervision.QUESTION
+    else:
+        assert isinstance(solver, Solver)
+
+
+def test_hidden_solution_is_not_read_below_its_supervision(method, model, task) -> None:
+    if method.supervision != Supervision.ANSWER:
+        pytest.skip("reads solutions, or nothing")
+    shots = tuple(dataclasses.replace(s, solution=None) for s in _shots(method, task))
+    judge = _judge(task, model, shots)
+    bare = method.elicit(model, shots, judge, stream("test", 0), judge.ledger)
+    assert _texts(bare, task) == _texts(_elicit(method, model, task), task)
+
+
+def test_questions_alone_suffice_where_no_label_is_read(method, model, task) -> None:
+    if method.supervision != Supervision.QUESTION:
+        pytest.skip("reads labels")
+    shots = tuple(s.hidden() for s in task.problems("shots", N_SHOTS))
+    judge = _judge(task, model, ())
+    bare = method.elicit(model, shots, judge, stream("test", 0), judge.ledger)
+    assert _texts(bare, task) == _texts(_elicit(method, model, task), task)
+
+
+def test_access_is_declared(method) -> None:
+    assert isinstance(method.access, Access)
+
+
+def test_method_that_needs_weights_refuses_a_model_without(method, task) -> None:
+    if method.access < Access.WEIGHTS:
+        pytest.skip("needs no weights")
+    scripted = resolve_backend("scripted:latent").open()
+    with pytest.raises(AccessError):
+        _elicit(method, scripted, task)
+
+
+def test_training_is_counted(method, elicited) -> None:
+    is_tuning = method.kind == "tuning"
+    assert (elicited[1].ledger.updates > 0) == is_tuning
+    assert (elicited[1].ledger.nudge_bytes > 0) == is_tuning
+
+
+def test_solving_is_counted(elicited, task) -> None:
+    ledger = Ledger()
+    hidden = [p.hidden() for p in task.problems("test", 4)]
+    solved = elicited[0].solve(hidden, stream="s", ledger=ledger)
+    # end tokens and rows that another drew first may be counted by the model, never fewer
+    assert ledger.tokens_sampled >= sum(c.n_tokens for s in solved for c in s.completions)
+    assert ledger.flops > 0
+
+
+def test_solver_gives_one_answer_a_problem_in_order(elicited, task) -> None:
+    hidden = [p.hidden() for p in task.problems("test", 5)]
+    forth = elicited[0].solve(hidden, stream="s", ledger=Ledger())
+    back = elicited[0].solve(hidden[::-1], stream="s", ledger=Ledger())
+    assert [s.text for s in forth] == [s.text for s in back][::-1]
+
+
+def test_settings_are_plain_values(method) -> None:
+    plain = (int, float, str, bool, type(None), tuple, list)
+    assert all(isinstance(value, plain) for value in settings_of(method).values())
+
+
+def test_method_is_frozen(method) -> None:
+    assert dataclasses.is_dataclass(method)
+    assert hash(method) == hash(_same(method))
+
+
+def _same(method: Method) -> Method:
+    return dataclasses.replace(method)
+
+
+def test_declared_controls_are_known_to_trials(method) -> None:
+    assert set(method.controls) <= {"shuffled"}
+
+
+def test_document_names_the_source(name) -> None:
+    text = (METHODS.load(name).__doc__ or "") + (METHODS.module(name).__doc__ or "")
+    assert "Source:" in text
