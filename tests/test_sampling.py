@@ -258,11 +258,11 @@ def test_stop_strings_are_cut_even_across_tokens() -> None:
 
 def test_the_end_token_ends() -> None:
     model = tiny_local(scale=0.2)
-    drawn = model.generate(requests(32), Sampling(100, 1.0, stream="s"), Ledger())
+    drawn = model.generate(requests(12), Sampling(60, 1.0, stream="s"), Ledger())
     ended = [c for group in drawn for c in group if c.stop == "eos"]
     assert ended
     assert all("<eos>" not in c.text for c in ended)
-    assert all(c.n_tokens == 100 for group in drawn for c in group if c.stop == "length")
+    assert all(c.n_tokens == 60 for group in drawn for c in group if c.stop == "length")
 
 
 def test_a_prompt_beyond_the_context_is_an_error_of_the_trial() -> None:

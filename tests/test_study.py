@@ -8,6 +8,7 @@ from typing import final
 import pytest
 
 from modicum import trials
+from modicum.checks import check_plan
 from modicum.errors import AccessError, ConfigError, UnknownNameError
 from modicum.methods.cot_decoding import CotDecoding
 from modicum.study import Grid, Plan, Subject, read_plan
@@ -291,22 +292,22 @@ def test_default_methods_of_the_workbench_are_runnable_names() -> None:
 
 def test_access_is_refused_before_weights_load() -> None:
     with pytest.raises(AccessError, match="fine_tune"):
-        _plan().check()
+        check_plan(_plan())
 
 
 def test_more_shots_than_exist_are_refused() -> None:
     with pytest.raises(ConfigError, match="1000 shots"):
-        plan_for("organism", "sums", ["rejection_tuning"], [1000]).check()
+        check_plan(plan_for("organism", "sums", ["rejection_tuning"], [1000]))
 
 
 def test_shots_below_one_are_refused() -> None:
     with pytest.raises(ConfigError, match="shots below 1"):
-        plan_for("organism", "sums", ["rejection_tuning"], [0]).check()
+        check_plan(plan_for("organism", "sums", ["rejection_tuning"], [0]))
 
 
 def test_unknown_method_in_settings_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="cot_decoding"):
-        _plan(methods=("cot_decoding",), settings={"cot_decodin": {"k": 2}}).check()
+        check_plan(_plan(methods=("cot_decoding",), settings={"cot_decodin": {"k": 2}}))
 
 
 def test_subject_names_its_twin() -> None:

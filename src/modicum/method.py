@@ -83,7 +83,8 @@ class Method(ABC):
     kind: ClassVar[Kind] = "prompt"
     """What it changes: the prompt, the decoding, or weights (`measure`: nothing)."""
     controls: ClassVar[tuple[str, ...]] = ()
-    """Tell-tale controls that change the shots: `shuffled` (solutions of other shots)."""
+    """Tell-tale controls: `shuffled` (other problems' solutions and answers on the shots, a trial
+    of its own), `majority` (the vote of as many samples as the method draws, from the ceiling's)."""
 
     @abstractmethod
     def elicit(
@@ -160,6 +161,6 @@ def mark_safely(task: Task, problem: Problem, text: str) -> Mark:
     except Exception:  # noqa: BLE001 - a foreign marker may raise anything; tried once more
         try:
             return task.mark(problem, text)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             msg = f"marking problem {problem.id!r} failed twice: {error}"
             raise JudgeError(msg) from error

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from modicum.catalog import fill, settings_of
-from modicum.errors import AccessError, ConfigError
+from modicum.errors import ConfigError
 from modicum.method import METHODS, Method
-from modicum.model import Backend, resolve_backend
-from modicum.task import Task, resolve_task
+from modicum.model import resolve_backend
+from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
-__all__ = ["Grid", "Plan", "Prefer", "Subject", "read_plan"]
+__all__ = ["Grid", "Plan", "Prefer", "Subject", "read_plan", "read_setting"]
 
 Prefer = Literal["serve", "labels", "train"]
 
@@ -44,6 +44,9 @@ class Grid:
     """Budgets on the twin; those of `shots` where empty."""
     seeds: int = 0
     """Draws of shots; the plan's number where 0."""
+    aside: tuple[str, ...] = ()
+    """Settings `method.field=value` of methods that read no labels: run and printed beside the
+    verdict, and kept out of it."""
 
 
 @dataclass(frozen=True)
@@ -130,35 +133,10 @@ class Plan:
         for subject in subjects:
             found.update((t.id, t) for t in subject.measures())
         for subject in subjects:
-            found.update((t.id, t) for t in subject.rungs())
+            found.update((t.id, t) for t in (*subject.rungs(), *subject.asides().values()))
         for subject in subjects:
             found.update((t.id, t) for t in subject.twins())
         return list(found.values())
-
-    def check(self) -> None:
-        """Refuses, before any weights load, what cannot work.
-
-        Raises:
-            UnknownNameError: unknown model, task, method or setting.
-            AccessError: a method that needs more access than a model offers.
-            ConfigError: more shots than exist, or shots that reveal too little.
-        """
-        for name in self.settings:
-            METHODS.entry(name)
-        for grid in self.grids:
-            tasks = [resolve_task(task) for task in grid.tasks]
-            models = [*grid.models, *([grid.twin] if grid.twin else [])]
-            backends = [(reference, resolve_backend(reference)) for reference in models]
-            for name in grid.methods:
-                method = self.method(name)
-                for reference, backend in backends:
-                    _check_access(name, method, reference, backend)
-                for reference, task in zip(grid.tasks, tasks, strict=True):
-                    _check_shots(name, method, reference, task, grid)
-            for reference, task in zip(grid.tasks, tasks, strict=True):
-                _check_test(self, reference, task)
-        for name in {task for subject in self.subjects() for task in subject.retain()}:
-            _check_split(name, resolve_task(name), "test", self.retain_test, "retain_test")
 
     def as_dict(self) -> dict[str, object]:
         """Gives plain values, for the frozen study file."""
@@ -176,8 +154,7 @@ class Plan:
         if not isinstance(grids, list | tuple):
             raise ConfigError(f"grids = {grids!r}", "a list of tables", "write [[grid]]")
         built = tuple(
-            grid if isinstance(grid, Grid) else fill(Grid, grid, where="[[grid]]")
-            for grid in grids
+            grid if isinstance(grid, Grid) else fill(Grid, grid, where="[[grid]]") for grid in grids
         )
         return fill(Plan, {**table, "grids": built}, where="the study")
 
@@ -219,7 +196,7 @@ class Subject:
     def retained(self, task: str) -> Trial:
         """Gives the greedy trial of a retained task before any nudge."""
         other = dataclasses.replace(self, task=task)
-        trial = other._trial("plain", {"style": "default"})  # noqa: SLF001 - its own class
+        trial = other._trial("plain", {"style": "default"})
         return dataclasses.replace(trial, scope={**trial.scope, "test": self.plan.retain_test})
 
     def measures(self) -> list[Trial]:
@@ -256,6 +233,16 @@ class Subject:
             for name in self._ladder(grid):
                 trials += self._arms(name, self.model, self._budgets(name, grid.shots), grid)
         return trials
+
+    def asides(self) -> dict[str, Trial]:
+        """Gives the trials that are printed beside the verdict, by what they set."""
+        found = {}
+        for text in (text for grid in self._grids() for text in grid.aside):
+            name, field, value = read_setting(text)
+            method = METHODS.build(name, {**self.plan.settings.get(name, {}), field: value})
+            trial = self._trial(name)
+            found[text] = dataclasses.replace(trial, settings=settings_of(method))
+        return found
 
     def twins(self) -> list[Trial]:
         """Gives the same rungs on the twin model."""
@@ -300,7 +287,8 @@ class Subject:
                 arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
             last = dataclasses.replace(base, n_shots=budgets[-1])
-            arms += [dataclasses.replace(last, control=control) for control in method.controls]
+            drawn = [control for control in method.controls if control != "majority"]
+            arms += [dataclasses.replace(last, control=control) for control in drawn]
         return arms
 
     def _scope(self) -> dict[str, object]:
@@ -335,47 +323,14 @@ def read_plan(path: Path) -> Plan:
     return Plan.thawed({"name": path.stem, **table, "grids": grids})
 
 
-def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
-    if method.access > backend.access:
-        raise AccessError(
-            f"method {name!r} on model {reference!r}, which offers {backend.access.name.lower()}",
-            f"a model with access to {method.access.name.lower()}",
-            "leave the method out, or give the weights (a folder or hub id)",
-        )
+def read_setting(text: str) -> tuple[str, str, str]:
+    """Reads `method.field=value`.
 
-
-def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:
-    if method.supervision == Supervision.QUESTION:
-        return
-    if method.supervision > task.sheet.supervision:
-        raise ConfigError(
-            f"method {name!r} on task {reference!r}, whose shots reveal "
-            f"{task.sheet.supervision.name.lower()}",
-            f"shots that reveal {method.supervision.name.lower()}",
-            "choose rejection_tuning, which needs answers only",
-        )
-    wanted = max((*grid.shots, *grid.twin_shots))
-    exist = task.sheet.available.get("shots")
-    if min((*grid.shots, *grid.twin_shots)) < 1:
-        raise ConfigError("shots below 1", "at least 1 shot", "remove it from --shots")
-    if wanted > min(POOL, exist if exist is not None else POOL):
-        raise ConfigError(
-            f"{wanted} shots of task {reference!r}",
-            f"at most {min(POOL, exist or POOL)}",
-            "lower --shots",
-        )
-
-
-def _check_test(plan: Plan, reference: str, task: Task) -> None:
-    _check_split(reference, task, "test", plan.test, "--test")
-    _check_split(reference, task, "selection", plan.selection, "--selection")
-
-
-def _check_split(reference: str, task: Task, split: str, wanted: int, option: str) -> None:
-    exist = task.sheet.available.get(split)
-    if exist is not None and wanted > exist:
-        raise ConfigError(
-            f"{wanted} {split} problems of task {reference!r}",
-            f"at most {exist}",
-            f"lower {option}",
-        )
+    Raises:
+        ConfigError: another form.
+    """
+    name, equals, value = text.partition("=")
+    method, dot, field_name = name.partition(".")
+    if not (equals and dot):
+        raise ConfigError(f"setting {text!r}", "method.field=value", "such as fine_tune.rank=4")
+    return method, field_name, value

@@ -69,7 +69,7 @@ class Task(ABC):
     def mark(self, problem: Problem, text: str) -> Mark:
         """Judges a text; never raises on any text, never evaluates it."""
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most tasks have nothing to refuse
         """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
 
 

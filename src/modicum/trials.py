@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -171,7 +172,9 @@ def _answer(
     answers = []
     for problem, given in zip(problems, solved, strict=True):
         # equal texts get equal marks, and samples repeat each other often
-        known = {text: mark_safely(task, problem, text) for text in {c.text for c in given.completions}}
+        known = {
+            text: mark_safely(task, problem, text) for text in {c.text for c in given.completions}
+        }
         marks = tuple(known[c.text] for c in given.completions)
         answers.append(Answer.of(problem.id, given, marks))
     return tuple(answers)
@@ -184,7 +187,7 @@ def _retention(
     if method.kind != "tuning" or trial.control or trial.task.startswith("scrambled:"):
         return {}
     retained: dict[str, tuple[bool, ...]] = {}
-    names, n = trial.scope["retain"]  # type: ignore[misc]
+    names, n = cast(tuple[list[str], int], trial.scope["retain"])
     for name in names:
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)

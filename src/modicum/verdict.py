@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 from modicum.stats import Figure
 
-__all__ = ["Ceiling", "Curve", "FrontPoint", "LeastData", "RungRow", "Ship", "Verdict", "as_json"]
+__all__ = [
+    "Aside",
+    "Ceiling",
+    "Curve",
+    "FrontPoint",
+    "LeastData",
+    "RungRow",
+    "Ship",
+    "Verdict",
+    "as_json",
+]
 
 SCHEMA = 1
 """Version of the JSON form."""
@@ -123,6 +133,16 @@ class Ship:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """A figure that is printed beside the verdict and kept out of it."""
+
+    setting: str
+    """What was set: `cot_decoding.min_probability=0`."""
+    score: Figure
+    trial: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a study says of one model on one task."""
 
@@ -163,13 +183,15 @@ class Verdict:
     """Ids of the measures: floor, default, samples, forced."""
     seconds: float
     tokens: float
+    asides: tuple[Aside, ...] = ()
+    """Figures outside the verdict."""
     failed: int = 0
     """Trials that failed."""
     notes: tuple[str, ...] = ()
     """What is known of the model: instruct-tuned, threads, skipped styles."""
 
 
-def as_json(value: object) -> object:
+def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
     """Gives plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
     if isinstance(value, Ceiling):
         return {**_fields(value.figure), "k": value.k, "source": value.source}

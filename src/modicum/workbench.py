@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modicum.analysis.judgement import verdicts_of
+from modicum.checks import check_plan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.method import Solver
@@ -106,7 +107,7 @@ class Study:
             ConfigError: bad input, before any weights load; or measures that failed.
         """
         plan = self.plan
-        plan.check()
+        check_plan(plan)
         store = Store(self.folder)
         try:
             store.freeze(plan.as_dict())

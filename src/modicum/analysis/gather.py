@@ -8,10 +8,10 @@ import numpy as np
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
 from modicum.method import METHODS, Method, mark_safely
-from modicum.stats import Floats
+from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Subject
-from modicum.task import resolve_task
+from modicum.task import Task, resolve_task
 from modicum.types import Grade, Problem, Trial
 
 __all__ = ["Arm", "Gathered", "correctness", "gather"]
@@ -45,6 +45,8 @@ class Gathered:
     arms: tuple[Arm, ...]
     twin_arms: tuple[Arm, ...]
     """Arms of the twin model, at budgets that the studied model may lack."""
+    asides: dict[str, Outcome]
+    """Outcomes kept out of the verdict, by what they set."""
     evidence: Evidence
     failed: int
 
@@ -69,6 +71,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         outcome = store.read(subject.retained(task))
         if outcome is not None and not outcome.error:
             retained[task] = outcome
+    asides = {s: o for s, t in subject.asides().items() if (o := _good(store, t)) is not None}
     gathered = Gathered(
         subject=subject,
         problems=problems,
@@ -79,6 +82,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         retained=retained,
         arms=arms,
         twin_arms=twin_arms,
+        asides=asides,
         evidence=None,  # type: ignore[arg-type]  # filled on the next line
         failed=failed,
     )
@@ -143,6 +147,7 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
     twin_forced = _good(store, twin.forced()) if found.subject.twin else None
     floor = correctness(found.floor.answers)
     before = _scrambled_floor(found)
+    samples = _samples(found)
     rungs = [_prompt_rung(found, before)]
     for arm in found.arms:
         tuned = _kind(arm.method) == "tuning"
@@ -160,10 +165,7 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
                 scores=stack(arm.outcomes),
                 is_tuned=tuned,
                 vetoes=tuple(vetoes),
-                telltales=tuple(
-                    Control(name, stack([outcome]))
-                    for name, outcome in (arm.tell_tale or {}).items()
-                ),
+                telltales=(*_majority(arm, samples), *_tell_tales(arm)),
             )
         )
     return Evidence(
@@ -171,7 +173,7 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
         floor=floor,
         default_strict=correctness(found.default.answers, strict=True),
         floor_strict=correctness(found.floor.answers, strict=True),
-        samples=_samples(found),
+        samples=samples,
         forced=correctness(found.forced.answers) if found.forced else None,
         forced_control=correctness(twin_forced.answers) if twin_forced else None,
         rungs=tuple(rungs),
@@ -182,6 +184,19 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
         ),
         clusters=_clusters(found.problems),
     )
+
+
+def _tell_tales(arm: Arm) -> list[Control]:
+    return [Control(name, stack([o])) for name, o in (arm.tell_tale or {}).items()]
+
+
+def _majority(arm: Arm, samples: Samples) -> list[Control]:
+    """The vote of as many plain samples as the method draws, where it declares that control."""
+    cls = METHODS.load(arm.method)
+    if not issubclass(cls, Method) or "majority" not in cls.controls:
+        return []
+    n = min(int(str(arm.outcomes[0].trial.settings["k"])), samples.n_samples)
+    return [Control(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
 
 
 def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
@@ -206,7 +221,7 @@ def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
     )
 
 
-def _scrambled(found: Gathered):  # type: ignore[no-untyped-def]
+def _scrambled(found: Gathered) -> tuple[Task, tuple[Problem, ...]]:
     task = resolve_task(f"scrambled:{found.subject.task}")
     return task, task.problems("test", len(found.problems))
 

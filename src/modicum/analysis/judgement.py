@@ -15,7 +15,7 @@ from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, paired_difference, proportion, resample
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
-from modicum.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
+from modicum.verdict import Aside, Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["verdict_of", "verdicts_of"]
 
@@ -97,6 +97,10 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         },
         "seconds": sum(_cost(o, "seconds") for o in outcomes),
         "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
+        "asides": tuple(
+            Aside(setting, proportion(correctness(o.answers), clusters=clusters), o.trial.id)
+            for setting, o in found.asides.items()
+        ),
         "failed": found.failed,
         "notes": _notes(found),
     }
@@ -120,10 +124,10 @@ def _notes(found: Gathered) -> tuple[str, ...]:
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
     """The rungs' table: the prompt first, then every arm with its controls."""
     readings = {(r.rung.method, r.rung.n_shots): r for r in answer.rungs}
-    rows = [_prompt_row(found, readings["prompt", 0])]
-    for arm in found.arms:
-        rows.append(_row(found, arm, readings[arm.method, arm.n_shots], answer, resamples))
-    return tuple(rows)
+    rows = [
+        _row(found, arm, readings[arm.method, arm.n_shots], answer, resamples) for arm in found.arms
+    ]
+    return (_prompt_row(found, readings["prompt", 0]), *rows)
 
 
 def _prompt_row(found: Gathered, reading: RungReading) -> RungRow:
@@ -228,7 +232,7 @@ def _format_only(
         return ""
     gain = paired_difference(scores, found.evidence.floor, clusters=clusters)
     gain_strict = paired_difference(strict, floor_strict, clusters=clusters)
-    return "format only" if gain_strict.low > 0.05 and gain.low <= 0 < 0.05 else ""
+    return "format only" if gain_strict.low > 0 and gain.low <= 0 else ""
 
 
 def _least(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[LeastData, ...]:

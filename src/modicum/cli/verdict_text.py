@@ -130,6 +130,10 @@ def _findings(verdict: Verdict) -> str:
     found = [
         ("Least data", words.least_data(verdict)),
         ("Ship", words.ship(verdict)),
+        (
+            "Aside",
+            "; ".join(f"{visible(a.setting)} {words.figure(a.score)}" for a in verdict.asides),
+        ),
         ("Doubts", "; ".join(verdict.doubts) or "none found"),
         ("Next", "; ".join(verdict.next) or "nothing more to try"),
         ("Notes", "; ".join(verdict.notes)),

@@ -36,6 +36,7 @@ class CotDecoding(Method):
 
     kind: ClassVar[Kind] = "decoding"
     access: ClassVar[Access] = Access.LOGPROBS
+    controls: ClassVar[tuple[str, ...]] = ("majority",)
 
     k: int = 10
     """Branches at the first token, at least 2."""

@@ -67,7 +67,9 @@ class FineTune(Method):
         examples = [self._example(whitebox, judge, shot) for shot in shots]
         shape = AdapterShape(self.parameters, self.rank, 2.0 * self.rank)
         schedule = Schedule(
-            self.learning_rate or default_rate(self.parameters, whitebox.card.parameters), self.steps, self.batch
+            self.learning_rate or default_rate(self.parameters, whitebox.card.parameters),
+            self.steps,
+            self.batch,
         )
         tuned = tune(whitebox, examples, shape, schedule, rng, ledger)
         return PromptSolver(tuned.model, judge.style, judge.sheet, source=tuned.folder)

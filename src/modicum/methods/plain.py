@@ -50,7 +50,7 @@ class Plain(Method):
             forced=(judge.sheet.opener or "") if self.forced else "",
         )
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:  # noqa: ARG002
+    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
         """Gives the same solver; nothing was saved but the style."""
         style = PromptSolver.saved_style(folder)
         return PromptSolver(model, style, judge.sheet, self.samples, float(self.samples > 1))

@@ -33,6 +33,7 @@ class RejectionTuning(Method):
     access: ClassVar[Access] = Access.WEIGHTS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
+    controls: ClassVar[tuple[str, ...]] = ("shuffled",)
 
     samples: int = 32
     """Completions drawn a shot, at temperature 1."""
@@ -87,7 +88,9 @@ class RejectionTuning(Method):
             return PromptSolver(model, judge.style, judge.sheet)
         shape = AdapterShape(self.parameters, self.rank, 2.0 * self.rank)
         schedule = Schedule(
-            self.learning_rate or default_rate(self.parameters, whitebox.card.parameters), self.steps, self.batch
+            self.learning_rate or default_rate(self.parameters, whitebox.card.parameters),
+            self.steps,
+            self.batch,
         )
         tuned = tune(whitebox, examples, shape, schedule, rng, ledger)
         return PromptSolver(tuned.model, judge.style, judge.sheet, source=tuned.folder)

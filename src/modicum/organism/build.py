@@ -51,8 +51,8 @@ def build(
 ) -> LlamaForCausalLM:
     """Trains the organism, or its control, and writes it as a folder that transformers loads.
 
-    Takes some twelve CPU-minutes at one thread. A run that was stopped goes on from its last checkpoint, to the
-    same bits, when called again with the same folder.
+    Takes some twelve CPU-minutes at one thread. A run that was stopped goes on from its last checkpoint, to
+    the same bits, when called again with the same folder.
 
     Args:
         is_control: whether to build the control, which has the format of the hidden abilities without them.

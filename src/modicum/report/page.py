@@ -193,6 +193,7 @@ def _subject(
         _rungs(verdict, palette, floor_serving),
         element("h3", "Completions, before and after"),
         completions(verdict, store),
+        _asides(verdict),
         _listed("Doubts", verdict.doubts, "None were found by the checks of this study."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
@@ -230,6 +231,17 @@ def _curve(verdict: Verdict) -> Markup:
     ids = [verdict.trials["samples"]] if "samples" in verdict.trials else []
     summary = element("summary", "Figures of the pass@k chart")
     return element("details", summary, tables.curve(verdict), cited(ids, "trials"), class_="small")
+
+
+def _asides(verdict: Verdict) -> Markup:
+    """Gives the figures outside the verdict, each with its trial, or nothing."""
+    if not verdict.asides:
+        return Markup("")
+    items = [
+        element("li", f"{a.setting}: {words.figure(a.score)} ", cited([a.trial], "trial"))
+        for a in verdict.asides
+    ]
+    return join([element("h3", "Outside the verdict"), element("ul", *items)])
 
 
 def _listed(title: str, items: Sequence[str], none: str) -> Markup:

@@ -195,7 +195,7 @@ class _Flight:
         if rule.branches:
             ranks = np.array([self._jobs[i].sample for i in jobs])
             draws = branches(logits, ranks, rule.branches)
-            keep = (draws.probabilities >= rule.min_probability) | (ranks == 0)
+            keep = (np.asarray(draws.probabilities) >= rule.min_probability) | (ranks == 0)
         else:
             draws = draw(
                 logits,

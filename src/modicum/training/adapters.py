@@ -18,7 +18,16 @@ from transformers.utils import logging as transformers_logging
 from modicum.errors import TrialError
 from modicum.whitebox import WhiteBox
 
-__all__ = ["AdapterShape", "Parameters", "attach", "default_rate", "load_nudge", "save_nudge", "seeded", "settle"]
+__all__ = [
+    "AdapterShape",
+    "Parameters",
+    "attach",
+    "default_rate",
+    "load_nudge",
+    "save_nudge",
+    "seeded",
+    "settle",
+]
 
 Parameters = Literal["lora", "full", "bias"]
 
@@ -53,7 +62,7 @@ def seeded(rng: np.random.Generator) -> Iterator[None]:
     The one place where torch's global generator is set: PEFT draws its start values from it.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(int(rng.integers(2**62)))  # noqa: NPY002
+        torch.random.manual_seed(int(rng.integers(2**62)))
         yield
 
 

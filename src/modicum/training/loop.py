@@ -78,13 +78,11 @@ def tune(
         raise TrialError(msg)
     tuned = attach(whitebox, shape, rng).train()
     trainable = [p for p in tuned.parameters() if p.requires_grad]
-    decayed = [p for p in trainable if p.ndim > 1]
-    plain = [p for p in trainable if p.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": plain}],
-        lr=schedule.learning_rate,
-        weight_decay=0.0,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate)
     losses: list[float] = []
     with whitebox.threaded():
         for step, chosen in enumerate(_draws(len(examples), schedule, rng)):

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from modicum.analysis.judgement import verdicts_of
+from modicum.checks import check_plan
 from modicum.cli.progress import watcher
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
@@ -17,7 +18,7 @@ from modicum.model import resolve_backend
 from modicum.report.page import write_report
 from modicum.runner import missing, run
 from modicum.store import Store
-from modicum.study import Grid, Plan, read_plan
+from modicum.study import Plan, read_plan, read_setting
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
@@ -28,11 +29,15 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
 
 
-def _counts(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, ...]:
+def _counts(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in value.split(",")) if value else ()
     except ValueError:
-        raise ConfigError(f"--shots {value}", "numbers with commas", "write --shots 1,4,8") from None
+        raise ConfigError(
+            f"--shots {value}", "numbers with commas", "write --shots 1,4,8"
+        ) from None
 
 
 @click.command("run")
@@ -49,10 +54,14 @@ def _counts(_context: click.Context, _option: click.Parameter, value: str | None
 @click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
 @click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
 @click.option("--max-new-tokens", type=int, help="Length limit of an answer. [the task's]")
-@click.option("--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too.")
+@click.option(
+    "--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too."
+)
 @click.option("--retain", callback=_names, help="Tasks that show damage, with commas.")
 @click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
-@click.option("--template", type=click.Path(path_type=Path), help="File with your prompt; {question}.")
+@click.option(
+    "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
+)
 @click.option("--set", "settings", multiple=True, help="method.field=value; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
@@ -68,7 +77,7 @@ def command(study: Path | None, **options: object) -> int:
     wants_json = bool(options.pop("wants_json"))
     out, workers = options.pop("out"), options.pop("workers")
     plan = _plan(study, options)
-    plan.check()
+    check_plan(plan)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     store = Store(folder)
     _say_first(plan, store, folder)
@@ -94,9 +103,9 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
     if model is None and task is None:
         plan = read_plan(study) if study else _default()
-        grids = tuple(dataclasses.replace(g, **grid) for g in plan.grids)  # type: ignore[arg-type]
-        kept = {**plan.settings, **settings}
-        values = {**plan.as_dict(), **given, **own, "grids": grids, "settings": kept}
+        values: dict[str, object] = {**plan.as_dict(), **given, **own}
+        values["grids"] = [dataclasses.replace(g, **grid) for g in plan.grids]  # type: ignore[arg-type]
+        values["settings"] = {**plan.settings, **settings}
         return Plan.thawed(values)
     if study is not None:
         raise ConfigError("a study and --model or --task", "one of them", "leave one out")
@@ -132,10 +141,7 @@ def _settings(pairs: object) -> dict[str, dict[str, object]]:
     """Reads `method.field=value` pairs."""
     settings: dict[str, dict[str, object]] = {}
     for pair in pairs if isinstance(pairs, tuple) else ():
-        name, equals, value = str(pair).partition("=")
-        method, dot, field = name.partition(".")
-        if not (equals and dot):
-            raise ConfigError(f"--set {pair}", "method.field=value", "for example fine_tune.rank=4")
+        method, field, value = read_setting(str(pair))
         settings.setdefault(method, {})[field] = value
     return settings
 
@@ -182,5 +188,3 @@ def _print(
         click.echo(f"trial {trial} failed: {error.partition(chr(10))[0]}", err=True)
     if verdicts and not wants_json:
         click.echo(f"Report       {report}")
-
-

@@ -1,0 +1,1 @@
+"""A foreign plug-in package for modicum."""

@@ -1,0 +1,81 @@
+"""The examples run, and a foreign plug-in is found, listed, run and stored."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import SMALL
+from tests.support.sources import ROOT
+
+EXAMPLES = ROOT / "examples"
+MODICUM = "from modicum.cli.main import main; main()"
+
+
+def _run(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_there_are_examples() -> None:
+    assert {"one_answer", "own_task"} <= {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def test_example_runs(path: Path, tmp_path) -> None:
+    done = _run("-W", "error::UserWarning", path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def test_example_leaves_nothing_behind(path: Path, tmp_path) -> None:
+    _run(path, cwd=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory) -> Path:
+    """A folder into which pip installed the foreign package, without network."""
+    import shutil
+
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("target")
+    shutil.copytree(EXAMPLES / "plugin_package", source, dirs_exist_ok=True)
+    options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--target", target]
+    done = _run("-m", "pip", "install", *options, source, cwd=source)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_foreign_method_is_listed_with_its_first_line(foreign, tmp_path) -> None:
+    done = _run("-c", MODICUM, "list", "methods", cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert "median_vote       Median vote: the middle one of a few numbers; no labels." in done.stdout
+
+
+def test_listing_does_not_import_the_foreign_method(foreign, tmp_path) -> None:
+    asked = f"import sys; sys.argv[1:] = ['list']\ntry:\n {MODICUM}\nfinally:\n print('modicum_median' in sys.modules)"
+    done = _run("-c", asked, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_foreign_method_is_run_and_stored(foreign, tmp_path) -> None:
+    options = [*SMALL[:-3], "median_vote", *SMALL[-2:], "--set", "median_vote.n=3", "--json"]
+    done = _run("-c", MODICUM, "run", *options, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stderr
+    rungs = json.loads(done.stdout)["verdicts"][0]["rungs"]
+    assert "median_vote" in {rung["method"] for rung in rungs}
+
+
+def test_unknown_name_offers_the_foreign_method(foreign, tmp_path) -> None:
+    options = ["run", "--model", "scripted", "--task", "sums", "--methods", "median_vot"]
+    done = _run("-c", MODICUM, *options, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert "did you mean 'median_vote'" in done.stderr
