@@ -58,7 +58,9 @@ def foreign(tmp_path_factory) -> Path:
 
 def test_foreign_method_is_listed_with_its_first_line(foreign, tmp_path) -> None:
     done = _run("-c", MODICUM, "list", "methods", cwd=tmp_path, PYTHONPATH=str(foreign))
-    assert "median_vote       Median vote: the middle one of a few numbers; no labels." in done.stdout
+    assert (
+        "median_vote       Median vote: the middle one of a few numbers; no labels." in done.stdout
+    )
 
 
 def test_listing_does_not_import_the_foreign_method(foreign, tmp_path) -> None:

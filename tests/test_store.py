@@ -30,7 +30,9 @@ def answers(draw) -> Answer:
         marks=tuple(draw(st.lists(marks, min_size=n, max_size=n))),
         chosen=draw(st.integers(0, n - 1)),
         tokens=tuple(draw(st.lists(st.integers(0, 10**6), min_size=n, max_size=n))),
-        stops=tuple(draw(st.lists(st.sampled_from(["eos", "stop", "length"]), min_size=n, max_size=n))),
+        stops=tuple(
+            draw(st.lists(st.sampled_from(["eos", "stop", "length"]), min_size=n, max_size=n))
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from modicum import trials
 from modicum.checks import check_plan
+from modicum.checks import check_plan
 from modicum.errors import AccessError, ConfigError, UnknownNameError
 from modicum.methods.cot_decoding import CotDecoding
 from modicum.study import Grid, Plan, Subject, read_plan
@@ -71,9 +72,11 @@ def test_toml_study_is_read(tmp_path) -> None:
     ],
 )
 def test_toml_mistake_is_named(old: str, new: str, message: str, tmp_path) -> None:
-    text = TOML.replace(old, new) if "settings = 3" not in new else TOML.replace(
-        "[settings.cot_decoding]\nk = 4\n", ""
-    ).replace(old, new)
+    text = (
+        TOML.replace(old, new)
+        if "settings = 3" not in new
+        else TOML.replace("[settings.cot_decoding]\nk = 4\n", "").replace(old, new)
+    )
     with pytest.raises(ConfigError, match=re.escape(message)):
         _read(tmp_path, text)
 
@@ -232,7 +235,12 @@ def test_controls_can_be_left_out() -> None:
 def test_larger_budget_contains_the_smaller_ones_shots(seed: int) -> None:
     task = resolve_task("sums")
     drawn = [
-        trials.shots_of(dataclasses.replace(TRIAL, method="fine_tune", task="sums", n_shots=n, seed=seed, control=""), task)
+        trials.shots_of(
+            dataclasses.replace(
+                TRIAL, method="fine_tune", task="sums", n_shots=n, seed=seed, control=""
+            ),
+            task,
+        )
         for n in (1, 4, 16)
     ]
     assert drawn[0] == drawn[1][:1]
@@ -250,9 +258,7 @@ def test_seeds_draw_different_shots() -> None:
 def test_scrambled_twin_draws_the_same_questions() -> None:
     trial = dataclasses.replace(TRIAL, method="fine_tune", task="sums", n_shots=8, control="")
     twin = dataclasses.replace(trial, task="scrambled:sums")
-    asked = [
-        [p.question for p in trials.shots_of(t, resolve_task(t.task))] for t in (trial, twin)
-    ]
+    asked = [[p.question for p in trials.shots_of(t, resolve_task(t.task))] for t in (trial, twin)]
     assert asked[0] == asked[1]
 
 

@@ -87,7 +87,9 @@ def test_loop_has_the_losses_of_a_naive_loop(base) -> None:
 
 def test_loop_ends_at_the_weights_of_a_naive_loop(base) -> None:
     found = tune(base, EXAMPLES, AdapterShape("full"), SCHEDULE, _rng(), Ledger())
-    torch.testing.assert_close(_logits(found.model.module), _logits(_naive_full()[0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        _logits(found.model.module), _logits(_naive_full()[0]), atol=1e-3, rtol=0
+    )
 
 
 def test_loss_learns_completions_only() -> None:
@@ -139,12 +141,16 @@ def test_saved_nudge_loads_without_modicum(tuned) -> None:
 
 def test_saved_nudge_holds_no_pickle(tuned) -> None:
     _, found, _ = tuned
-    assert not [p.name for p in found.folder.iterdir() if p.suffix in {".bin", ".pt", ".pkl", ".pth"}]
+    assert not [
+        p.name for p in found.folder.iterdir() if p.suffix in {".bin", ".pt", ".pkl", ".pth"}
+    ]
 
 
 def test_size_of_the_nudge_is_counted(tuned) -> None:
     _, found, ledger = tuned
-    assert ledger.nudge_bytes == sum(p.stat().st_size for p in found.folder.glob("*.safetensors")) > 0
+    assert (
+        ledger.nudge_bytes == sum(p.stat().st_size for p in found.folder.glob("*.safetensors")) > 0
+    )
 
 
 def test_adapter_is_smaller_than_all_weights(base) -> None:
@@ -158,7 +164,9 @@ def test_adapter_is_smaller_than_all_weights(base) -> None:
 
 def test_updates_and_tokens_are_counted(tuned) -> None:
     _, _, ledger = tuned
-    order = np.concatenate([p for r in [_after_start(tuned[0])] for p in (r.permutation(3) for _ in range(4))])
+    order = np.concatenate(
+        [p for r in [_after_start(tuned[0])] for p in (r.permutation(3) for _ in range(4))]
+    )
     tokens = sum(len(EXAMPLES[i].prompt) + len(EXAMPLES[i].completion) for i in order[:12])
     assert (ledger.updates, ledger.tokens_trained) == (6, tokens)
 
@@ -230,7 +238,9 @@ def test_every_example_is_used_equally_often_up_to_one(n: int, base, monkeypatch
     used: list[int] = []
     examples = [Example((5,), (i + 4, 2)) for i in range(n)]
     monkeypatch.setattr(
-        loop, "_step", lambda tuned, batch, *rest: used.extend(e.completion[0] for e in batch) or 0.0
+        loop,
+        "_step",
+        lambda tuned, batch, *rest: used.extend(e.completion[0] for e in batch) or 0.0,
     )
     tune(base, examples, AdapterShape(), Schedule(1e-3, 7, 3), _rng(), Ledger())
     counts = [used.count(i + 4) for i in range(n)]

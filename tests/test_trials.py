@@ -136,7 +136,7 @@ def test_remarked_twin_equals_the_twin_really_run(plan, tmp_path) -> None:
 def test_twin_of_a_method_without_labels_is_not_drawn_again(plan, tmp_path, monkeypatch) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(
-        "modicum.runner.run_trial",
+        "modicum.pool.run_trial",
         lambda plan, trial, *rest: drawn.append(trial.task) or run_trial(plan, trial, *rest),
     )
     store = Store(tmp_path)
@@ -186,5 +186,3 @@ def test_solver_of_a_rung_that_did_not_run_is_refused(study) -> None:
 def test_solver_of_an_unknown_rung_is_refused(study) -> None:
     with pytest.raises(ConfigError, match="no rung fine_tune at 4 shots"):
         study.solver("fine_tune", 4)
-
-

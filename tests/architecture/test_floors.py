@@ -51,7 +51,9 @@ def test_every_module_has_chosen_its_floor() -> None:
 def test_a_planted_import_breaks_its_contract(tmp_path) -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     # the other way round, `errors` stands at the top: everything that raises breaks the floors
-    planted = text.replace('"__main__",\n', '"errors",\n').replace('    "errors",\n]', '"__main__",\n]')
+    planted = text.replace('"__main__",\n', '"errors",\n').replace(
+        '    "errors",\n]', '"__main__",\n]'
+    )
     path = tmp_path / "planted.toml"
     path.write_text(planted[planted.index("[tool.importlinter]") :], encoding="utf-8")
     assert f"{NAMES[0]} BROKEN" in _lint("--config", str(path))

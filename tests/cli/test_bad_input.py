@@ -112,7 +112,11 @@ def test_bad_option_is_named_in_three_parts(name: str, tmp_path) -> None:
     options, words = CASES[name]
     said = _run(*options(tmp_path)).err
     parts = [line.partition(":")[0] for line in said.removeprefix("modicum: ").splitlines()]
-    assert [p for p in parts if p in ("found", "expected", "to do")] == ["found", "expected", "to do"]
+    assert [p for p in parts if p in ("found", "expected", "to do")] == [
+        "found",
+        "expected",
+        "to do",
+    ]
     assert words in said
 
 

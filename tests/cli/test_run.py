@@ -91,7 +91,7 @@ def test_report_is_written(said, folder) -> None:
 
 
 def test_second_run_runs_nothing_again(said, folder, monkeypatch) -> None:
-    monkeypatch.setattr("modicum.runner.run_trial", lambda *given: pytest.fail("ran again"))
+    monkeypatch.setattr("modicum.pool.run_trial", lambda *given: pytest.fail("ran again"))
     again = modicum("run", *SMALL, "--out", folder, "--json")
     assert "8 trials, 8 exist" in again.err
 
@@ -155,7 +155,16 @@ def test_organism_card_prints_the_keys_that_the_design_fixes() -> None:
     said = modicum("organism", "card", "--json")
     found = json.loads(said.out)
     assert set(found) >= {"families", "control"}
-    keys = {"truth", "greedy", "pass1", "pass64", "majority64", "forced", "instructed", "opener_probability"}
+    keys = {
+        "truth",
+        "greedy",
+        "pass1",
+        "pass64",
+        "majority64",
+        "forced",
+        "instructed",
+        "opener_probability",
+    }
     assert not {name for name, row in found["families"].items() if not keys <= set(row)}
 
 

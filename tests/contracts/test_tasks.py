@@ -14,7 +14,9 @@ from modicum.task import TASKS, Scrambled, Task, resolve_task
 from modicum.types import Grade, Mark, Problem
 from tests.support.texts import anything
 
-REFERENCES = {"gym": ["gym:chain_sum", "gym:spell_backward", "gym:letter_counting", "gym:basic_arithmetic"]}
+REFERENCES = {
+    "gym": ["gym:chain_sum", "gym:spell_backward", "gym:letter_counting", "gym:basic_arithmetic"]
+}
 """References of the tasks that need a detail; all others go by their names."""
 SPLITS = ("shots", "selection", "test")
 N = 24
@@ -29,7 +31,9 @@ print(json.dumps(found))
 
 
 def _references() -> list[str]:
-    names = [name for name in TASKS.entries if name != "gym" or importlib.util.find_spec("reasoning_gym")]
+    names = [
+        name for name in TASKS.entries if name != "gym" or importlib.util.find_spec("reasoning_gym")
+    ]
     return [reference for name in names for reference in REFERENCES.get(name, [name])]
 
 
@@ -154,7 +158,10 @@ def test_hedge_of_two_answers_is_not_strictly_correct(task, problems) -> None:
 
 
 @settings(max_examples=30)
-@given(texts=st.lists(anything, min_size=4, max_size=4), glue=st.sampled_from(["Answer", "Answer: ", "<answer>", "\\boxed{", " "]))
+@given(
+    texts=st.lists(anything, min_size=4, max_size=4),
+    glue=st.sampled_from(["Answer", "Answer: ", "<answer>", "\\boxed{", " "]),
+)
 def test_marking_never_raises(task, problems, texts, glue: str) -> None:
     for problem, text in zip(problems, texts, strict=False):
         for said in (text, glue + text, text + glue + problem.answer + text):
@@ -174,7 +181,9 @@ def test_what_cannot_be_read_is_unreadable_and_not_incorrect(task, problems, tex
     assert (mark.answer is None) == (mark.lenient == Grade.UNREADABLE)
 
 
-@pytest.mark.parametrize("text", ["9" * 5000, "Answer " + "9" * 5000, "(" * 3000, "1/0", "1e999999999"])
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "Answer " + "9" * 5000, "(" * 3000, "1/0", "1e999999999"]
+)
 def test_hostile_text_is_marked_at_once(task, problems, text: str) -> None:
     assert task.mark(problems[0], text).lenient != Grade.CORRECT
 

@@ -38,12 +38,19 @@ class Schedule:
     """Peak rate of AdamW, above 0."""
     steps: int
     """Optimiser steps, at least 1; fixed beforehand, so that no label is spent on stopping."""
+    passes: int = 5
+    """Times each example is seen at least: many examples get more steps than `steps`."""
     batch: int = 8
     """Examples a step; all of them where there are fewer."""
     warmup: float = 0.1
     """Share of the steps with a rising rate; then cosine to a tenth."""
     weight_decay: float = 0.0
     """AdamW's, on matrices."""
+
+    def updates(self, n_examples: int) -> int:
+        """Gives the number of optimiser steps for so many examples."""
+        size = min(n_examples, self.batch)
+        return max(self.steps, -(-self.passes * n_examples // size))
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def tune(
     losses: list[float] = []
     with whitebox.threaded():
         for step, chosen in enumerate(_draws(len(examples), schedule, rng)):
-            rate = schedule.learning_rate * _rate(step, schedule)
+            rate = schedule.learning_rate * _rate(step, schedule.updates(len(examples)), schedule.warmup)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             losses.append(_step(tuned, [examples[i] for i in chosen], optimiser, trainable))
@@ -134,15 +141,16 @@ def _step(
 def _draws(n: int, schedule: Schedule, rng: np.random.Generator) -> list[list[int]]:
     """Which examples each step sees: whole shuffled passes, cut into batches."""
     size = min(n, schedule.batch)
-    passes = -(-schedule.steps * size // n)
+    steps = schedule.updates(n)
+    passes = -(-steps * size // n)
     order = np.concatenate([rng.permutation(n) for _ in range(passes)])
-    return [order[i * size : (i + 1) * size].tolist() for i in range(schedule.steps)]
+    return [order[i * size : (i + 1) * size].tolist() for i in range(steps)]
 
 
-def _rate(step: int, schedule: Schedule) -> float:
+def _rate(step: int, steps: int, warmup: float) -> float:
     """Share of the peak rate at a step: linear warm-up, then cosine to a tenth."""
-    rise = max(1, round(schedule.warmup * schedule.steps))
+    rise = max(1, round(warmup * steps))
     if step < rise:
         return (step + 1) / rise
-    done = (step - rise) / max(1, schedule.steps - rise)
+    done = (step - rise) / max(1, steps - rise)
     return 0.1 + 0.45 * (1.0 + float(np.cos(np.pi * done)))

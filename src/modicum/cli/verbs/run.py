@@ -97,7 +97,7 @@ def command(study: Path | None, **options: object) -> int:
 def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     """Joins a TOML study, or the default one, with what the options say."""
     given = {k: v for k, v in options.items() if v not in (None, ())}
-    own = {k: _text(given.pop(k)) for k in ("system", "template") if k in given}
+    own: dict[str, object] = {k: _text(given.pop(k)) for k in ("system", "template") if k in given}
     settings = _settings(given.pop("settings", ()))
     model, task = given.pop("model", None), given.pop("task", None)
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
