@@ -23,7 +23,7 @@ EXAMPLES = [
     Example((5, 11), (12, 13, 14, 2)),
     Example((15,), (16, 2)),
 ]
-SCHEDULE = Schedule(learning_rate=1e-2, steps=6, batch=2)
+SCHEDULE = Schedule(learning_rate=1e-2, steps=6, passes=1, batch=2)
 PROMPT = torch.tensor([[5, 6, 7, 8, 9, 10]])
 
 
@@ -157,7 +157,7 @@ def test_adapter_is_smaller_than_all_weights(base) -> None:
     sizes = {}
     for parameters in PARAMETERS:
         ledger = Ledger()
-        tune(base, EXAMPLES, AdapterShape(parameters, 2, 4.0), Schedule(1e-3, 1), _rng(), ledger)
+        tune(base, EXAMPLES, AdapterShape(parameters, 2, 4.0), Schedule(1e-3, 1, passes=1), _rng(), ledger)
         sizes[parameters] = ledger.nudge_bytes
     assert max(sizes["lora"], sizes["bias"]) < sizes["full"]
 
@@ -187,7 +187,7 @@ def test_same_stream_gives_the_same_weights(tuned, base) -> None:
 
 def test_tuning_leaves_torchs_own_stream_alone(base) -> None:
     before = torch.random.get_rng_state()
-    tune(base, EXAMPLES, AdapterShape("lora"), Schedule(1e-3, 1), _rng(), Ledger())
+    tune(base, EXAMPLES, AdapterShape("lora"), Schedule(1e-3, 1, passes=1), _rng(), Ledger())
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -242,7 +242,7 @@ def test_every_example_is_used_equally_often_up_to_one(n: int, base, monkeypatch
         "_step",
         lambda tuned, batch, *rest: used.extend(e.completion[0] for e in batch) or 0.0,
     )
-    tune(base, examples, AdapterShape(), Schedule(1e-3, 7, 3), _rng(), Ledger())
+    tune(base, examples, AdapterShape(), Schedule(1e-3, 7, 1, 3), _rng(), Ledger())
     counts = [used.count(i + 4) for i in range(n)]
     assert max(counts) - min(counts) <= 1
 

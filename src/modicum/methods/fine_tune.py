@@ -27,7 +27,7 @@ class FineTune(Method):
     No label is spent on choosing a checkpoint: the last one stands.
 
     Source: N-shot tuning as in Raghavendra et al. 2024 (2410.03717); LoRA, Hu et al. 2021.
-    Differs: steps are fixed, whatever n, so that budgets compare at equal updates.
+    Differs: the number of steps is a fixed function of n, so that no label chooses it.
     """
 
     access: ClassVar[Access] = Access.WEIGHTS
@@ -42,7 +42,9 @@ class FineTune(Method):
     learning_rate: float = 0.0
     """Peak AdamW rate; 0 takes the default of the parameters and the model's size."""
     steps: int = 40
-    """Updates, at least 1."""
+    """Updates, at least 1; more where the shots are many."""
+    passes: int = 5
+    """Times each example is seen at least."""
     batch: int = 8
     """Examples an update, at least 1."""
 
@@ -66,11 +68,8 @@ class FineTune(Method):
             raise BudgetError(msg)
         examples = [self._example(whitebox, judge, shot) for shot in shots]
         shape = AdapterShape(self.parameters, self.rank, 2.0 * self.rank)
-        schedule = Schedule(
-            self.learning_rate or default_rate(self.parameters, whitebox.card.parameters),
-            self.steps,
-            self.batch,
-        )
+        rate = self.learning_rate or default_rate(self.parameters, whitebox.card.parameters)
+        schedule = Schedule(rate, self.steps, self.passes, self.batch)
         tuned = tune(whitebox, examples, shape, schedule, rng, ledger)
         return PromptSolver(tuned.model, judge.style, judge.sheet, source=tuned.folder)
 

@@ -46,7 +46,9 @@ class RejectionTuning(Method):
     learning_rate: float = 0.0
     """Peak AdamW rate; 0 takes the default of the parameters and the model's size."""
     steps: int = 40
-    """Updates, at least 1."""
+    """Updates, at least 1; more where the shots are many."""
+    passes: int = 5
+    """Times each example is seen at least."""
     batch: int = 8
     """Examples an update, at least 1."""
 
@@ -87,11 +89,8 @@ class RejectionTuning(Method):
         if not examples:
             return PromptSolver(model, judge.style, judge.sheet)
         shape = AdapterShape(self.parameters, self.rank, 2.0 * self.rank)
-        schedule = Schedule(
-            self.learning_rate or default_rate(self.parameters, whitebox.card.parameters),
-            self.steps,
-            self.batch,
-        )
+        rate = self.learning_rate or default_rate(self.parameters, whitebox.card.parameters)
+        schedule = Schedule(rate, self.steps, self.passes, self.batch)
         tuned = tune(whitebox, examples, shape, schedule, rng, ledger)
         return PromptSolver(tuned.model, judge.style, judge.sheet, source=tuned.folder)
 
