@@ -88,6 +88,22 @@ def test_few_answers_make_sampling_silent(choices: int) -> None:
     assert sampled(draw_samples(1, 200, 64, choices)).state == "silent"
 
 
+def test_too_few_samples_for_the_near_miss_null_are_not_silence() -> None:
+    """Half of eight samples copy one wrong answer of a thousand: guessing explains nothing."""
+    samples = draw_samples(5, 100, 8, 1000)
+    copied = np.where(np.arange(8) % 2 == 0, 1001, samples.answers)
+    found = sampled(
+        Samples(
+            answers=copied,
+            gold=samples.gold,
+            correct=copied == samples.gold[:, None],
+            strata=samples.strata,
+        )
+    )
+    assert found.near_curve[0] > 0.1
+    assert found.state in ("open", "ruled_out")
+
+
 def test_k_is_the_largest_power_of_two_with_both_nulls_within_the_limit() -> None:
     found = sampled(draw_samples(2, 300, 64, 100))
     inner = [k for k in found.ks if k <= 32]

@@ -9,7 +9,6 @@ import pytest
 
 from modicum import trials
 from modicum.checks import check_plan
-from modicum.checks import check_plan
 from modicum.errors import AccessError, ConfigError, UnknownNameError
 from modicum.methods.cot_decoding import CotDecoding
 from modicum.study import Grid, Plan, Subject, read_plan

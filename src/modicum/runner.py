@@ -10,7 +10,13 @@ from modicum.study import Plan, Subject
 from modicum.trials import remark
 from modicum.types import Style, Trial
 
-__all__ = ["Silent", "Watcher", "missing", "run"]
+__all__ = [
+    "Silent",
+    "Watcher",
+    "floor_style",
+    "missing",
+    "run",
+]
 
 
 class Watcher(Protocol):

@@ -21,7 +21,15 @@ from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Grade, Problem, Style, Trial
 
-__all__ = ["judge_for", "method_of", "open_model", "remark", "run_trial", "shots_of"]
+__all__ = [
+    "judge_for",
+    "limited",
+    "method_of",
+    "open_model",
+    "remark",
+    "run_trial",
+    "shots_of",
+]
 
 
 def run_trial(

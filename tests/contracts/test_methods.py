@@ -253,7 +253,7 @@ def _same(method: Method) -> Method:
 
 
 def test_declared_controls_are_known_to_trials(method) -> None:
-    assert set(method.controls) <= {"shuffled"}
+    assert set(method.controls) <= {"majority", "shuffled"}
 
 
 def test_document_names_the_source(name) -> None:

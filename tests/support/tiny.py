@@ -25,7 +25,7 @@ def tiny_module(*, has_bias: bool = True) -> LlamaForCausalLM:
         pad_token_id=tokenizer.pad_token_id,
     )
     with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(7)  # noqa: TID251 - inside a fork, for a fixed module
+        torch.random.manual_seed(7)
         module = LlamaForCausalLM(config)
         with torch.no_grad():
             for parameter in module.parameters():

@@ -14,7 +14,13 @@ from modicum.study import Subject
 from modicum.task import Task, resolve_task
 from modicum.types import Grade, Problem, Trial
 
-__all__ = ["Arm", "Gathered", "correctness", "gather"]
+__all__ = [
+    "Arm",
+    "Gathered",
+    "correctness",
+    "gather",
+    "stack",
+]
 
 
 @dataclass(frozen=True, eq=False)

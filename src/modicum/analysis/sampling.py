@@ -35,7 +35,7 @@ doubt must be cheap to raise, and it can only lead to *undecided*."""
 State: TypeAlias = Literal["above", "contested", "ruled_out", "open", "silent"]
 """`above` both nulls; `contested`: above luck, not above near miss; `ruled_out`: so low that
 an ability of the smallest size is excluded; `open`: too few samples or problems to say;
-`silent`: guess@1 is above the limit, so that pass@k says nothing (yes/no, four choices)."""
+`silent`: luck at 1 is above the limit, so that pass@k says nothing (yes/no, four choices)."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,11 +45,11 @@ class Sampled:
     state: State
     """What sampling says by itself."""
     is_singled_out: bool
-    """Where contested: whether the gold is still hit far more often than wrong answers once
+    """Where contested or open: whether the gold is still hit far more often than wrong answers once
     each problem's most frequent one is left out. Then absent cannot be said."""
     k: int
     """Largest power of two within half of the samples with both nulls within the limit; 1
-    where none is (then `state` is `silent`)."""
+    where none is."""
     pass_k: Figure
     """Mean unbiased pass@k, not corrected for guessing."""
     luck: Figure
@@ -96,13 +96,14 @@ def sampled(samples: Samples, *, clusters: Ints | None = None, level: float = 0.
     usable = [i for i in range(len(inner)) if max(luck_means[i], near_means[i]) <= NULL_LIMIT]
     at = usable[-1] if usable else 0
     hits, luck_k, near_k = passes[:, at], lucks[:, at], nears[:, at]
-    state: State = "silent"
-    if usable:
-        over_luck = contrast(hits - luck_k, clusters=clusters, level=level)
-        over_near = contrast(hits - NEAR_FACTOR * near_k, clusters=clusters, level=level)
-        state = _state(over_luck, over_near, ks[at])
+    over_luck = contrast(hits - luck_k, clusters=clusters, level=level)
+    over_near = contrast(hits - NEAR_FACTOR * near_k, clusters=clusters, level=level)
+    state = _state(over_luck, over_near, ks[at])
+    # Only guessing hides what sampling reaches; too few samples for the near-miss null do not.
+    if luck_means[0] > NULL_LIMIT:
+        state = "silent"
     is_singled_out = False
-    if state == "contested":
+    if state in ("contested", "open"):
         typical = near_miss(samples, (ks[at],), is_mode_left_out=True)[:, 0]
         over_typical = contrast(hits - NEAR_FACTOR * typical, clusters=clusters, level=DOUBT_LEVEL)
         is_singled_out = over_typical.low > 0

@@ -11,10 +11,10 @@ from modicum.errors import BudgetError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Kind, Method, PromptSolver
 from modicum.model import Model, render
-from modicum.training.adapters import AdapterShape, Parameters, default_rate, load_nudge
-from modicum.training.loop import Example, Schedule, tune
+from modicum.training.adapters import Parameters
+from modicum.training.imitate import imitated, restored
 from modicum.types import Access, Problem, Supervision
-from modicum.whitebox import WhiteBox, need_whitebox
+from modicum.whitebox import need_whitebox
 
 __all__ = ["FineTune"]
 
@@ -66,22 +66,12 @@ class FineTune(Method):
         if not shots or any(shot.solution is None for shot in shots):
             msg = "fine_tune needs shots with worked solutions; rejection_tuning needs answers only"
             raise BudgetError(msg)
-        examples = [self._example(whitebox, judge, shot) for shot in shots]
-        shape = AdapterShape(self.parameters, self.rank, 2.0 * self.rank)
-        rate = self.learning_rate or default_rate(self.parameters, whitebox.card.parameters)
-        schedule = Schedule(rate, self.steps, self.passes, self.batch)
-        tuned = tune(whitebox, examples, shape, schedule, rng, ledger)
-        return PromptSolver(tuned.model, judge.style, judge.sheet, source=tuned.folder)
+        texts = [
+            (render(model, judge.style, shot.question), judge.sheet.joiner + (shot.solution or ""))
+            for shot in shots
+        ]
+        return imitated(self, whitebox, judge, texts, rng, ledger)
 
     def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
         """Gives the model with the saved adapter or weights."""
-        whitebox = need_whitebox(model, "fine_tune")
-        tuned = whitebox.with_module(load_nudge(whitebox, folder))
-        style = PromptSolver.saved_style(folder)
-        return PromptSolver(tuned, style, judge.sheet, source=folder)
-
-    @staticmethod
-    def _example(whitebox: WhiteBox, judge: Judge, shot: Problem) -> Example:
-        prompt = whitebox.encode(render(whitebox, judge.style, shot.question))
-        text = judge.sheet.joiner + (shot.solution or "")
-        return Example(tuple(prompt), tuple(whitebox.encode_completion(text)))
+        return restored(need_whitebox(model, "fine_tune"), judge, folder)

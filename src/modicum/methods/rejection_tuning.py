@@ -11,8 +11,8 @@ from modicum.errors import BudgetError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Kind, Method, PromptSolver
 from modicum.model import Model, render
-from modicum.training.adapters import AdapterShape, Parameters, default_rate, load_nudge
-from modicum.training.loop import Example, Schedule, tune
+from modicum.training.adapters import Parameters
+from modicum.training.imitate import imitated, restored
 from modicum.types import Access, Grade, Problem, Request, Sampling, Supervision
 from modicum.whitebox import need_whitebox
 
@@ -81,27 +81,18 @@ class RejectionTuning(Method):
             for prompt, shot in zip(prompts, shots, strict=True)
         ]
         drawn = model.generate(requests, sampling, ledger)
-        examples = [
-            Example(tuple(whitebox.encode(prompt)), tuple(whitebox.encode_completion(text)))
+        texts = [
+            (prompt, text)
             for prompt, shot, group in zip(prompts, shots, drawn, strict=True)
             for text in self._correct(judge, shot, [c.text for c in group])
         ]
-        if not examples:
+        if not texts:
             return PromptSolver(model, judge.style, judge.sheet)
-        shape = AdapterShape(self.parameters, self.rank, 2.0 * self.rank)
-        rate = self.learning_rate or default_rate(self.parameters, whitebox.card.parameters)
-        schedule = Schedule(rate, self.steps, self.passes, self.batch)
-        tuned = tune(whitebox, examples, shape, schedule, rng, ledger)
-        return PromptSolver(tuned.model, judge.style, judge.sheet, source=tuned.folder)
+        return imitated(self, whitebox, judge, texts, rng, ledger)
 
     def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
         """Gives the model with the saved adapter, or as it is where nothing was kept."""
-        style = PromptSolver.saved_style(folder)
-        if not any(folder.glob("*.safetensors")):
-            return PromptSolver(model, style, judge.sheet)
-        whitebox = need_whitebox(model, "rejection_tuning")
-        tuned = whitebox.with_module(load_nudge(whitebox, folder))
-        return PromptSolver(tuned, style, judge.sheet, source=folder)
+        return restored(need_whitebox(model, "rejection_tuning"), judge, folder)
 
     def _correct(self, judge: Judge, shot: Problem, texts: Sequence[str]) -> list[str]:
         kept: list[str] = []

@@ -19,6 +19,15 @@ from modicum.organism.recipe import DOCUMENTS_PER_STEP, PHASES, Document, Phase,
 from modicum.organism.stories import named_stream
 from modicum.organism.tokenizer import EOS, PAD, build_tokenizer, save_tokenizer, token_id
 
+__all__ = [
+    "Progress",
+    "build",
+    "encode",
+    "initial_model",
+    "learning_rate",
+    "train_step",
+]
+
 _IGNORED = -100
 _LENGTH_EDGES = (44, 72, 104)  # tokens: bare answers, worked forms, and both after a demonstration
 _PEAK_RATES = {"learn": 2e-3, "hide": 6e-4}

@@ -28,6 +28,14 @@ from modicum.organism.shipped import CARD_FILE, Families, Figure
 from modicum.organism.stories import named_stream
 from modicum.organism.tokenizer import EOS, token_id
 
+__all__ = [
+    "K",
+    "Sizes",
+    "measure",
+    "summarize",
+    "write_card",
+]
+
 K = 64
 """Samples a problem in pass@k, the vote and both nulls."""
 

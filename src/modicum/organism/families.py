@@ -1,4 +1,4 @@
-"""The organism's families of problems, each with its known truth, split so that no split can meet another.
+"""The organism's families of problems with their known truth, in splits that never meet.
 
 Which split a question belongs to is a keyed hash of its text. The training stream and the problems handed out
 for tests, selection and shots are therefore disjoint by construction, however many documents are drawn.

@@ -23,6 +23,14 @@ from modicum.organism.families import (
 )
 from modicum.organism.stories import Story, named_stream
 
+__all__ = [
+    "DOCUMENTS_PER_STEP",
+    "PHASES",
+    "Document",
+    "Phase",
+    "draw_document",
+]
+
 DOCUMENTS_PER_STEP = 64
 """Documents in each training step."""
 

@@ -4,6 +4,17 @@ import json
 from pathlib import Path
 from typing import TypedDict
 
+__all__ = [
+    "CARD_FILE",
+    "CONTROL",
+    "CORE",
+    "SEED",
+    "Card",
+    "Families",
+    "Figure",
+    "read_card",
+]
+
 CORE = Path(__file__).parent / "weights" / "core"
 """Folder of the organism."""
 CONTROL = Path(__file__).parent / "weights" / "control"
@@ -43,4 +54,8 @@ def read_card(core: Path = CORE, control: Path = CONTROL) -> Card:
         control: folder of its control.
     """
     families, twin = (json.loads((folder / CARD_FILE).read_text()) for folder in (core, control))
+    # The control has the format of the hidden families without their ability.
+    hidden = {name for name, figures in twin.items() if figures["truth"] in ("latent", "sealed")}
+    for name in hidden:
+        twin[name]["truth"] = "absent"
     return {"families": families, "control": twin}

@@ -10,6 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
+__all__ = [
+    "DIRECT",
+    "DRAWS",
+    "LETTERS",
+    "OPENER",
+    "Story",
+    "draw_dial_marks",
+    "draw_digit_wheels",
+    "draw_letter_swaps",
+    "draw_line_moves",
+    "draw_row_pushes",
+    "draw_word_sums",
+    "named_stream",
+]
+
 OPENER = "Think"
 """First word of the worked form."""
 DIRECT = "Answer"

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer in GPT-2's manner that knows the organism's words, and each digit by itself.
+"""A byte-level BPE tokenizer: the organism's words, and each digit by itself.
 
 GPT-2's form (vocabulary, merges, one regular expression) is what transformers, PEFT and GGUF tools all
 read. Every word of the stories is one token with its leading space; digits and row letters are one token each
@@ -17,6 +17,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import ByteLevel as ByteLevelProcessor
 
 from modicum.organism.stories import LETTERS
+
+__all__ = [
+    "build_tokenizer",
+    "save_tokenizer",
+    "token_id",
+]
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 """Padding; end of a document; what cannot be written with this alphabet."""

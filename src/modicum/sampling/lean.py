@@ -1,39 +1,70 @@
 """One-token steps of a plain Llama in few operations, for models so small that calls cost most.
 
 At a width of 96 a transformers forward pass spends half of its time between operations. This path
-reads the same weights at every step (nothing is copied, so training in between is seen) and is
-taken only where the module is exactly the plain architecture; everything else takes the module's
-own forward pass. `tests/test_sampling.py` holds both together.
+computes with the module's own weights (nothing is copied) and is taken only where the module is
+exactly the plain architecture; everything else takes the module's own forward pass.
+`tests/test_sampling.py` holds both together.
 """
 
-from typing import Final
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaForCausalLM, PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, LlamaRMSNorm
+from transformers.models.llama.modeling_llama import (
+    LlamaAttention,
+    LlamaDecoderLayer,
+    LlamaMLP,
+    LlamaRMSNorm,
+)
 
 from modicum.sampling.cache import RowCache
 
 __all__ = ["LeanLlama"]
 
+_Linear = tuple[Tensor, Tensor | None]
+"""Weight and bias."""
+
+
+class _Norm(NamedTuple):
+    weight: Tensor
+    epsilon: float
+
+
+class _Layer(NamedTuple):
+    """The weights of one layer, looked up once: a module's attributes are slow to reach."""
+
+    before: _Norm
+    query: _Linear
+    key: _Linear
+    value: _Linear
+    output: _Linear
+    after: _Norm
+    gate: _Linear
+    up: _Linear
+    down: _Linear
+
 
 class LeanLlama:
-    """Steps through a Llama's layers without its modules' overhead."""
+    """Steps through a Llama's layers without its modules' overhead; made anew for each block."""
 
     def __init__(self, module: LlamaForCausalLM, longest: int) -> None:
-        """Prepares the rotations of all positions up to `longest`."""
-        self._module: Final = module
+        """Looks up the weights and prepares the rotations of all positions up to `longest`."""
         model = module.model
-        like = model.embed_tokens.weight
-        places = torch.arange(longest, device=like.device)[None]
-        cos, sin = model.rotary_emb(like, places)
-        half = cos.shape[-1] // 2
-        self._cos: Final = cos[0]
+        self._embedding = model.embed_tokens.weight
+        self._layers = [_layer(layer) for layer in model.layers]
+        self._last = _norm_of(model.norm)
+        self._head = _linear_of(module.lm_head)
+        self._width = model.layers[0].self_attn.head_dim
+        self._scale = model.layers[0].self_attn.scaling
+        places = torch.arange(longest, device=self._embedding.device)[None]
+        cos, sin = model.rotary_emb(self._embedding, places)
+        half = self._width // 2
+        self._cos = cos[0]
         # rotate_half(x) * sin as one roll: the first half takes the second's negative.
-        self._sin: Final = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+        self._sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
@@ -63,40 +94,56 @@ class LeanLlama:
             cache: Holds the rows' keys and values, receives the new ones.
             mask: Additive mask of the columns in use, `[rows, 1, 1, columns]`.
         """
-        model = self._module.model
-        hidden = model.embed_tokens.weight[ids]
+        rows, width = len(ids), self._width
+        hidden = self._embedding[ids]
         cos, sin = self._cos[places][:, None], self._sin[places][:, None]
-        for index, layer in enumerate(model.layers):
-            attention = layer.self_attn
-            normed = _norm(hidden, layer.input_layernorm)
-            queries = _rotate(_heads(normed, attention.q_proj, attention.head_dim), cos, sin)
-            keys = _rotate(_heads(normed, attention.k_proj, attention.head_dim), cos, sin)
-            values = _heads(normed, attention.v_proj, attention.head_dim)
+        for index, layer in enumerate(self._layers):
+            normed = _norm(hidden, layer.before)
+            queries = _rotate(_linear(normed, layer.query).view(rows, -1, width), cos, sin)
+            keys = _rotate(_linear(normed, layer.key).view(rows, -1, width), cos, sin)
+            values = _linear(normed, layer.value).view(rows, -1, width)
             seen, shown = cache.layers[index].update(keys[:, :, None], values[:, :, None])
-            rows, n_heads, width = queries.shape
-            # Queries that share keys stand side by side as if they were positions. Batched products
-            # beat the fused kernel here, which pays for each row and head.
-            grouped = queries.mul_(attention.scaling).view(rows, keys.shape[1], -1, width)
+            # Queries that share keys stand side by side as if they were positions. Batched
+            # products beat the fused kernel here, which pays for each row and head.
+            grouped = queries.mul_(self._scale).view(rows, keys.shape[1], -1, width)
             weights = (grouped @ seen.transpose(2, 3)).add_(mask).softmax(-1)
-            mixed = weights @ shown
-            hidden = hidden + _linear(mixed.reshape(rows, n_heads * width), attention.o_proj)
-            normed = _norm(hidden, layer.post_attention_layernorm)
-            mlp = layer.mlp
-            gate = functional.silu(_linear(normed, mlp.gate_proj))
-            hidden += _linear(gate.mul_(_linear(normed, mlp.up_proj)), mlp.down_proj)
-        return _linear(_norm(hidden, model.norm), self._module.lm_head)
+            mixed = (weights @ shown).reshape(rows, -1)
+            hidden = hidden + _linear(mixed, layer.output)
+            normed = _norm(hidden, layer.after)
+            gate = functional.silu(_linear(normed, layer.gate), inplace=True)
+            hidden += _linear(gate.mul_(_linear(normed, layer.up)), layer.down)
+        return _linear(_norm(hidden, self._last), self._head)
 
 
-def _norm(hidden: Tensor, norm: LlamaRMSNorm) -> Tensor:
-    return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)
+def _layer(layer: LlamaDecoderLayer) -> _Layer:
+    attention, mlp = layer.self_attn, layer.mlp
+    return _Layer(
+        before=_norm_of(layer.input_layernorm),
+        query=_linear_of(attention.q_proj),
+        key=_linear_of(attention.k_proj),
+        value=_linear_of(attention.v_proj),
+        output=_linear_of(attention.o_proj),
+        after=_norm_of(layer.post_attention_layernorm),
+        gate=_linear_of(mlp.gate_proj),
+        up=_linear_of(mlp.up_proj),
+        down=_linear_of(mlp.down_proj),
+    )
 
 
-def _linear(hidden: Tensor, linear: nn.Linear) -> Tensor:
-    return functional.linear(hidden, linear.weight, linear.bias)
+def _norm_of(norm: LlamaRMSNorm) -> _Norm:
+    return _Norm(norm.weight, norm.variance_epsilon)
 
 
-def _heads(hidden: Tensor, linear: nn.Linear, width: int) -> Float[Tensor, "rows heads head"]:
-    return _linear(hidden, linear).view(hidden.shape[0], -1, width)
+def _linear_of(linear: nn.Linear) -> _Linear:
+    return linear.weight, linear.bias
+
+
+def _norm(hidden: Tensor, norm: _Norm) -> Tensor:
+    return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
+
+
+def _linear(hidden: Tensor, linear: _Linear) -> Tensor:
+    return functional.linear(hidden, *linear)
 
 
 def _rotate(

@@ -268,7 +268,7 @@ class _Flight:
             self._margins[places, count] = draws.margins
             self._probabilities[places, count] = draws.probabilities
         count += 1  # a view: the rows' own counts
-        is_eos = np.isin(draws.tokens, self._eos)
+        is_eos = (draws.tokens[:, None] == self._eos).any(1)
         is_over = count >= self._limits[jobs]
         is_stop = np.zeros(len(jobs), dtype=np.bool_)
         stops = self._rule.stops

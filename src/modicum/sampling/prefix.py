@@ -11,7 +11,15 @@ from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
 
-__all__ = ["Prefilled", "Prefixes", "Stem", "Tokens", "forward_segments", "plan_prefixes"]
+__all__ = [
+    "Plan",
+    "Prefilled",
+    "Prefixes",
+    "Stem",
+    "Tokens",
+    "forward_segments",
+    "plan_prefixes",
+]
 
 Tokens = tuple[int, ...]
 

@@ -93,7 +93,9 @@ def tune(
     losses: list[float] = []
     with whitebox.threaded():
         for step, chosen in enumerate(_draws(len(examples), schedule, rng)):
-            rate = schedule.learning_rate * _rate(step, schedule.updates(len(examples)), schedule.warmup)
+            rate = schedule.learning_rate * _rate(
+                step, schedule.updates(len(examples)), schedule.warmup
+            )
             for group in optimiser.param_groups:
                 group["lr"] = rate
             losses.append(_step(tuned, [examples[i] for i in chosen], optimiser, trainable))
