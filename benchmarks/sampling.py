@@ -7,18 +7,21 @@ are tokens up to and including the end token; padding is work that `generate` do
 """
 
 import argparse
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from benchmarks import Figure, Report
 from modicum.ledger import Ledger
 from modicum.model import render, resolve_backend
-from modicum.sampling.cache import PrefixCache
+from modicum.sampling import loop
+from modicum.sampling.draw import Draws
 from modicum.sampling.local import Local
-from modicum.sampling.prefix import forward_segments
 from modicum.task import resolve_task
 from modicum.types import Request, Sampling, Style
 
@@ -158,45 +161,66 @@ def best_batch(
 
 def parity(case: Case, model: Local, prompts: list[str], limit: int, report: Report) -> None:
     """Adds how far greedy tokens and logits agree with transformers' own."""
-    requests = [Request(prompt, f"parity-{i}") for i, prompt in enumerate(prompts)]
-    ours = model.generate(requests, Sampling(limit, 0.0, margins=True), Ledger())
     unequal = close = 0
     worst = 0.0
-    for prompt, (completion,) in zip(prompts, ours, strict=True):
+    for i, prompt in enumerate(prompts):
+        with spied_logits() as logits:
+            asked = [Request(prompt, f"parity-{i}")]
+            [(ours,)] = model.generate(asked, Sampling(limit, 0.0), Ledger())
         ids = model.encode(prompt)
+        theirs = greedy_by_generate(model, ids, limit)
+        mine = [int(step.argmax()) for step in logits]
         with torch.inference_mode():
-            row = torch.tensor([ids])
-            out = model.module.generate(
-                input_ids=row,
-                attention_mask=torch.ones_like(row),
-                do_sample=False,
-                max_new_tokens=limit,
-                eos_token_id=sorted(end_tokens(model)),
-                pad_token_id=model.tokenizer.eos_token_id,
-            )[0, len(ids) :].tolist()
-            text = model.decode(out)
-            naive = model.module(input_ids=torch.tensor([ids + out])).logits[0]
-            cache = PrefixCache(model._engine.windows, None)
-            both = [tuple(ids + out), tuple(ids)]
-            mine = forward_segments(model.module, both, cache, known=0, keep=len(ids + out))[0]
-        worst = max(worst, float((mine - naive).abs().max()))
-        if text == completion.text:
+            naive = model.module(input_ids=torch.tensor([ids + mine])).logits[0]
+        steps = naive[len(ids) - 1 : -1]
+        worst = max(worst, float((torch.cat(logits) - steps).abs().max()))
+        if mine == theirs:
             continue
-        step = next(
-            i
-            for i, end in enumerate(range(1, limit + 1))
-            if model.decode(out[:end]) != "".join(completion.pieces[:end])
+        first = next(
+            j for j, pair in enumerate(zip(mine, theirs, strict=False)) if len(set(pair)) > 1
         )
-        top = naive[len(ids) + step - 1].topk(2).values
-        if float(top[0] - top[1]) < 1e-3:
-            close += 1
-        else:
-            unequal += 1
+        top = steps[first].topk(2).values
+        is_close = float(top[0] - top[1]) < 1e-3
+        close, unequal = close + is_close, unequal + (not is_close)
+        assert ours.n_tokens == len(mine)
     name = f"{case.model} greedy texts unequal"
     note = f"of {len(prompts)}; {close} more where the top two logits lie within 1e-3"
     report.figures.append(Figure.of_value(name, unequal, goal=0, note=note))
     name = f"{case.model} largest difference of logits"
     report.figures.append(Figure.of_value(name, worst, goal=case.difference))
+
+
+@contextlib.contextmanager
+def spied_logits() -> Iterator[list[torch.Tensor]]:
+    """Gives a list that receives the logits of every step drawn within."""
+    kept: list[torch.Tensor] = []
+    original = loop.draw
+
+    def spy(logits: torch.Tensor, uniforms: Any, **settings: Any) -> Draws:  # noqa: ANN401
+        kept.append(logits.clone())
+        return original(logits, uniforms, **settings)
+
+    loop.draw = spy  # type: ignore[assignment]
+    try:
+        yield kept
+    finally:
+        loop.draw = original
+
+
+def greedy_by_generate(model: Local, ids: list[int], limit: int) -> list[int]:
+    """Gives the tokens that `generate` takes greedily."""
+    row = torch.tensor([ids])
+    with torch.inference_mode():
+        out = model.module.generate(
+            input_ids=row,
+            attention_mask=torch.ones_like(row),
+            do_sample=False,
+            max_new_tokens=limit,
+            eos_token_id=sorted(end_tokens(model)),
+            pad_token_id=model.tokenizer.eos_token_id,
+        )
+    tokens: list[int] = out[0, len(ids) :].tolist()
+    return tokens
 
 
 def end_tokens(model: Local) -> frozenset[int]:

@@ -61,8 +61,8 @@ def test_wide_answers_are_named_rightly(truth: Truth) -> None:
 @pytest.mark.parametrize("name", [t.name for t in TRUTHS.values() if not t.wide_only])
 def test_few_answers_are_not_named_wrongly(name: str, width: str) -> None:
     """As above with four choices and yes/no, where guess@1 is above 0.2."""
-    wrong, _ = rates(TRUTHS[name], Design(width=width), 40)
-    assert wrong <= bound(WRONG_LIMIT, 40)
+    wrong, _ = rates(TRUTHS[name], Design(width=width), 30)
+    assert wrong <= bound(WRONG_LIMIT, 30)
 
 
 @pytest.mark.slow

@@ -89,9 +89,9 @@ def test_few_answers_make_sampling_silent(choices: int) -> None:
 
 
 def test_too_few_samples_for_the_near_miss_null_are_not_silence() -> None:
-    """Half of eight samples copy one wrong answer of a thousand: guessing explains nothing."""
+    """Six of eight samples copy one wrong answer of a thousand: guessing explains nothing."""
     samples = draw_samples(5, 100, 8, 1000)
-    copied = np.where(np.arange(8) % 2 == 0, 1001, samples.answers)
+    copied = np.where(np.arange(8) % 4 > 0, 1001, samples.answers)
     found = sampled(
         Samples(
             answers=copied,
@@ -100,7 +100,7 @@ def test_too_few_samples_for_the_near_miss_null_are_not_silence() -> None:
             strata=samples.strata,
         )
     )
-    assert found.near_curve[0] > 0.1
+    assert found.near_curve[0] > 0.2
     assert found.state in ("open", "ruled_out")
 
 

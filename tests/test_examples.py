@@ -64,7 +64,8 @@ def test_foreign_method_is_listed_with_its_first_line(foreign, tmp_path) -> None
 
 
 def test_listing_does_not_import_the_foreign_method(foreign, tmp_path) -> None:
-    asked = f"import sys; sys.argv[1:] = ['list']\ntry:\n {MODICUM}\nfinally:\n print('modicum_median' in sys.modules)"
+    after = "finally:\n print('modicum_median' in sys.modules)"
+    asked = f"import sys; sys.argv[1:] = ['list']\ntry:\n {MODICUM}\n{after}"
     done = _run("-c", asked, cwd=tmp_path, PYTHONPATH=str(foreign))
     assert done.stdout.splitlines()[-1] == "False"
 

@@ -159,16 +159,16 @@ def test_heads_hold_everything_but_the_answers(store) -> None:
 
 
 def test_trial_is_written_in_one_transaction(store, tmp_path) -> None:
-    class Kill(Exception):
+    class KillError(Exception):
         pass
 
     def answers():
         yield _outcome().answers[0]
-        raise Kill
+        raise KillError
 
     broken = _outcome()
     object.__setattr__(broken, "answers", answers())
-    with pytest.raises(Kill):
+    with pytest.raises(KillError):
         store.write(broken)
     other = Store(tmp_path / "study")
     found = other.read(TRIAL)

@@ -1,7 +1,7 @@
 """Opens weights from a folder, a GGUF file or a hub id; never from a pickle."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,14 +93,7 @@ def open_source(
             "a transformers causal language model in safetensors or GGUF, with its tokenizer",
             "check folder or hub id; a model with code of its own needs trust_remote_code=true",
         ) from error
-    lacking = sorted(found["missing_keys"])
-    if lacking:
-        # transformers would leave them random and only warn.
-        raise CheckpointError(
-            f"{len(lacking)} tensors missing in {source!r}, {lacking[0]!r} first",
-            "all weights of the model",
-            "download the model again",
-        )
+    _check_whole(source, found["missing_keys"])
     module.to(running.device).eval()
     return Local(
         module,
@@ -111,6 +104,17 @@ def open_source(
         rows=running.rows,
         threads=running.threads,
     )
+
+
+def _check_whole(source: str, missing: Iterable[str]) -> None:
+    """Refuses weights with holes: transformers would leave them random and only warn."""
+    lacking = sorted(missing)
+    if lacking:
+        raise CheckpointError(
+            f"{len(lacking)} tensors missing in {source!r}, {lacking[0]!r} first",
+            "all weights of the model",
+            "download the model again",
+        )
 
 
 def _check_file(path: Path) -> None:

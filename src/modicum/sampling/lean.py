@@ -68,8 +68,10 @@ class LeanLlama:
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
-        """Says whether the module is a plain Llama: no hooks, adapters or odd settings."""
+        """Says whether the module is a plain Llama on the processor: no hooks, no adapters."""
         if type(module) is not LlamaForCausalLM or module.training:
+            return False
+        if module.device.type != "cpu" or module.dtype != torch.float32:
             return False
         config = module.config
         known = {nn.Linear, nn.Embedding, LlamaRMSNorm, LlamaAttention, LlamaMLP}
