@@ -34,7 +34,7 @@ class Heartbeat:
     def __init__(self) -> None:
         """Starts the clock."""
         self._start = self._last = time.monotonic()
-        self._total = self._done = 0
+        self._total = self._done = self._existing = 0
         self._tokens = 0.0
 
     def __enter__(self) -> "Heartbeat":
@@ -46,7 +46,7 @@ class Heartbeat:
 
     def started(self, total: int, existing: int) -> None:
         """Remembers the size of the run."""
-        self._total, self._done = total, existing
+        self._total, self._done, self._existing = total, existing, existing
 
     def spent(self, tokens: float) -> None:
         """Takes the tokens run so far."""
@@ -67,9 +67,17 @@ class Heartbeat:
             self._last = now
             click.echo(
                 f"{now - self._start:6.0f} s  {self._done}/{self._total} trials  "
-                f"{self._tokens / 1000:,.0f}k tokens  {what}",
+                f"{self._tokens / 1000:,.0f}k tokens  {self._left(now)}{what}",
                 err=True,
             )
+
+    def _left(self, now: float) -> str:
+        """The time left, from the trials done so far."""
+        done = self._done - self._existing
+        if not done:
+            return ""
+        left = (now - self._start) / done * (self._total - self._done)
+        return f"about {left / 60:.0f} min left  "
 
 
 class Live:

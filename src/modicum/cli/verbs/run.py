@@ -14,6 +14,7 @@ from modicum.checks import check_plan
 from modicum.cli.progress import watcher
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
+from modicum.forecast import forecast
 from modicum.model import resolve_backend
 from modicum.report.page import write_report
 from modicum.runner import missing, run
@@ -171,6 +172,13 @@ def _say_first(plan: Plan, store: Store, folder: Path) -> None:
         f"{total - len(todo)} exist; {labels} measuring labels a task; results in {folder}",
         err=True,
     )
+    if todo:
+        ahead = forecast(plan, todo)
+        click.echo(
+            f"to do: {ahead.completions:,} answers ({ahead.tokens / 1e6:,.1f}M tokens at most), "
+            f"{ahead.tunings} tunings; the time left is shown once the first trials are done",
+            err=True,
+        )
 
 
 def _print(
