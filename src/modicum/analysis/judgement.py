@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from modicum.analysis.ability import Ability, ability_from
-from modicum.analysis.detect import detectable
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.readings import RungReading, majority_scores
+from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.threshold import threshold
 from modicum.seeds import stream
@@ -49,8 +49,8 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
         rungs=rows,
         least_data=_least(found, answer, resamples),
         ship=_ship(found, rows),
-        doubts=_doubts(found, answer, rows),
-        next=_next(found, answer),
+        doubts=doubts(found, answer, rows),
+        next=next_steps(found, answer),
         **_measures(found, answer, resamples),  # type: ignore[arg-type]
     )
 
@@ -127,11 +127,17 @@ def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungR
     rows = [
         _row(found, arm, readings[arm.method, arm.n_shots], answer, resamples) for arm in found.arms
     ]
-    return (_prompt_row(found, readings["prompt", 0]), *rows)
+    return (_prompt_row(found, readings["prompt", 0], answer, resamples), *rows)
 
 
-def _prompt_row(found: Gathered, reading: RungReading) -> RungRow:
+def _prompt_row(
+    found: Gathered, reading: RungReading, answer: Ability, resamples: Resamples
+) -> RungRow:
     floor = found.floor
+    default = found.evidence.default
+    gaps = {
+        c.name: _gap(found, answer, c.scores, resamples, base=default) for c in reading.rung.vetoes
+    }
     return RungRow(
         method="prompt",
         n_shots=0,
@@ -141,7 +147,7 @@ def _prompt_row(found: Gathered, reading: RungReading) -> RungRow:
         seed_scores=(float(reading.rung.scores.mean()),),
         gap_recovered=reading.gap,
         controls={c.name: proportion(c.scores[0]) for c in reading.rung.vetoes},
-        control_gaps={},
+        control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
         retention=None,
         elicitation_flops=0.0,
         serving_flops=_serving(floor),
@@ -194,11 +200,19 @@ def _control_trials(found: Gathered, arm: Arm) -> dict[str, tuple[str, ...]]:
     return {name: found_ids for name, found_ids in ids.items() if found_ids}
 
 
-def _gap(found: Gathered, answer: Ability, scores: Floats, resamples: Resamples) -> Figure | None:
+def _gap(
+    found: Gathered,
+    answer: Ability,
+    scores: Floats,
+    resamples: Resamples,
+    *,
+    base: Floats | None = None,
+) -> Figure | None:
+    """A control's share of the studied model's gap, counted from its floor unless said."""
     if answer.ceiling is None:
         return None
-    floor = found.evidence.floor
-    return gap_recovered(scores, floor, answer.ceiling, answer.sampled.luck_1, resamples)
+    zero = found.evidence.floor if base is None else base
+    return gap_recovered(scores, zero, answer.ceiling, answer.sampled.luck_1, resamples)
 
 
 def _level(scores: Floats, clusters: np.ndarray | None) -> Figure:  # type: ignore[type-arg]
@@ -299,59 +313,12 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
         if b.pays in ("below", "above")
     ]
     cheap = {"serve": "cheapest to serve", "labels": "fewest labels", "train": "cheapest to make"}
-    why = f"{cheap[plan.prefer]} within {plan.margin:.2f} of the best".replace("0.", ".")
+    why = f"{cheap[plan.prefer]} within {share_text(plan.margin)} of the best"
     return Ship(picked.pick.name, "; ".join([why, *others]), plan.prefer, plan.margin, front)
 
 
 def _row_scores(found: Gathered) -> list[Floats]:
     return [correctness(found.floor.answers)[None], *(stack(a.outcomes) for a in found.arms)]
-
-
-def _doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[str, ...]:
-    """What a careful reader should hold against the verdict."""
-    n = len(found.problems)
-    shows = detectable(n)
-    doubts = [f"gains under {shows.gain:.2f} cannot be seen with {n} test problems"]
-    if not shows.can_show_absent:
-        doubts.append(
-            f"'absent' cannot be shown with {n}: equivalence within {shows.equivalence:.2f} only"
-        )
-    doubts.append("one style of question only")
-    if answer.sampled.state == "silent":
-        doubts.append("guessing alone scores above .2, so pass@k says nothing")
-    if found.failed:
-        doubts.append(f"{found.failed} trials failed; the same command tries them again")
-    few = [row.name for row in rows if row.method != "prompt" and 1 < row.seeds < 5]
-    if few:
-        doubts.append(f"{len(found.arms[-1].outcomes)} seeds: intervals over seeds are wide")
-    cut = _truncated(found.samples)
-    if cut > 0.05:
-        doubts.append(f"{cut:.0%} of the samples were cut at the length limit")
-    return tuple(doubts)
-
-
-def _next(found: Gathered, answer: Ability) -> tuple[str, ...]:
-    """What it would try next: what would decide, or the next cheaper or smaller thing."""
-    if answer.needs:
-        return answer.needs
-    tried = {arm.method for arm in found.arms}
-    if answer.word in ("latent", "sealed") and not {"fine_tune", "rejection_tuning"} & tried:
-        return (
-            "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
-        )
-    if answer.word == "latent":
-        return ("a steering vector could reach the same without touching weights",)
-    if answer.word == "absent":
-        budgets = [arm.n_shots for arm in found.arms if arm.n_shots]
-        return (f"{16 * max(budgets)} labels: more than {max(budgets)} may teach it",)
-    if answer.word == "learned":
-        return ("the same tuning on a twin with 16 times the labels tells sealed from taught",)
-    return ()
-
-
-def _truncated(outcome: Outcome) -> float:
-    stops = [stop for answer in outcome.answers for stop in answer.stops]
-    return sum(stop == "length" for stop in stops) / max(1, len(stops))
 
 
 def _all(found: Gathered) -> list[Outcome]:

@@ -1,0 +1,63 @@
+"""What a verdict adds in words: doubts, and what it would try next."""
+
+from collections.abc import Sequence
+
+from modicum.analysis.ability import Ability
+from modicum.analysis.detect import detectable
+from modicum.analysis.gather import Gathered
+from modicum.store import Outcome
+from modicum.verdict import RungRow
+
+__all__ = ["doubts", "next_steps", "share_text"]
+
+
+def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[str, ...]:
+    """What a careful reader should hold against the verdict."""
+    n = len(found.problems)
+    shows = detectable(n)
+    said = [f"gains under {share_text(shows.gain)} cannot be seen with {n} test problems"]
+    if not shows.can_show_absent:
+        said.append(
+            f"'absent' cannot be shown with {n}: equivalence within {share_text(shows.equivalence)} only"
+        )
+    said.append("one style of question only")
+    if answer.sampled.state == "silent":
+        said.append("guessing alone scores above .2, so pass@k says nothing")
+    if found.failed:
+        said.append(f"{found.failed} trials failed; the same command tries them again")
+    few = [row.name for row in rows if row.method != "prompt" and 1 < row.seeds < 5]
+    if few:
+        said.append(f"{len(found.arms[-1].outcomes)} seeds: intervals over seeds are wide")
+    cut = _truncated(found.samples)
+    if cut > 0.05:
+        said.append(f"{cut:.0%} of the samples were cut at the length limit")
+    return tuple(said)
+
+
+def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:
+    """What it would try next: what would decide, or the next cheaper or smaller thing."""
+    if answer.needs:
+        return answer.needs
+    tried = {arm.method for arm in found.arms}
+    if answer.word in ("latent", "sealed") and not {"fine_tune", "rejection_tuning"} & tried:
+        return (
+            "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+        )
+    if answer.word == "latent":
+        return ("a steering vector could reach the same without touching weights",)
+    if answer.word == "absent":
+        budgets = [arm.n_shots for arm in found.arms if arm.n_shots]
+        return (f"{16 * max(budgets)} labels: more than {max(budgets)} may teach it",)
+    if answer.word == "learned":
+        return ("the same tuning on a twin with 16 times the labels tells sealed from taught",)
+    return ()
+
+
+def share_text(number: float) -> str:
+    """Writes a share as the tables do: two decimals, no leading zero."""
+    return f"{number:.2f}".removeprefix("0")
+
+
+def _truncated(outcome: Outcome) -> float:
+    stops = [stop for answer in outcome.answers for stop in answer.stops]
+    return sum(stop == "length" for stop in stops) / max(1, len(stops))
