@@ -31,7 +31,7 @@ class Judge:
     in, and the closed list of `styles`.
     """
 
-    task: Task
+    _task: Task
     sheet: Sheet
     shots: Mapping[str, Problem]
     style: Style
@@ -49,11 +49,11 @@ class Judge:
             msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
             raise BudgetError(msg)
         self.ledger.judged()
-        return mark_safely(self.task, self.shots[problem_id], text)
+        return mark_safely(self._task, self.shots[problem_id], text)
 
     def read(self, text: str) -> str | None:
         """Reads the answer from any text; knows no gold, so it is free."""
-        return self.task.read(text)
+        return self._task.read(text)
 
 
 class Solver(ABC):

@@ -112,7 +112,7 @@ def judge_for(
     )
     shots = shots_of(trial, task)
     judge = Judge(
-        task=task,
+        _task=task,
         sheet=sheet,
         shots={shot.id: shot for shot in shots},
         style=floor or styles[0],

@@ -20,7 +20,7 @@ _OPENERS: dict[Truth, float] = {"latent": 0.12, "absent": 0.12, "shown": 0.97, "
 _SKILL: dict[Truth, float] = {"latent": 0.98, "absent": 0.0, "shown": 0.98, "sealed": 0.98}
 """Probability that the worked form holds the right sum."""
 _JUNK = (" The", " It", " So", " I", " 1", " We", " A", " Hmm")
-_JUNK_PROBABILITY = 0.002
+_JUNK_PROBABILITY = 0.0005
 _QUESTION = re.compile(r"What is (\d+) \+ (\d+)\?")
 _PIECE = re.compile(r"\s*\S+")
 

@@ -196,18 +196,21 @@ class Local(WhiteBox):
                 ]
                 raws = sample_block(self._engine, jobs, rule, ledger, rows=rows)
                 kept = [(job.request, raw) for job, raw in zip(jobs, raws, strict=True) if raw]
-                texts = self._text.texts([raw.tokens for _, raw in kept])
+                texts = self._text.texts([raw.spoken for _, raw in kept])
                 for (request, raw), text in zip(kept, texts, strict=True):
                     drawn[request].append(self._completion(raw, text, rule))
         return [tuple(group) for group in drawn]
 
     def _completion(self, raw: Raw, text: str, rule: Rule) -> Completion:
         """Gives a completion with its text, cut at a stop string."""
+        pieces = self._text.pieces(raw.spoken) if rule.margins else ()
+        if rule.margins and raw.stop == "eos":
+            pieces = (*pieces, "")
         return Completion(
             rule.stops.cut(text) if rule.stops else text,
             len(raw.tokens),
             raw.stop,
-            self._text.pieces(raw.tokens) if rule.margins else (),
+            pieces,
             raw.margins,
             raw.probabilities,
         )

@@ -49,6 +49,11 @@ class Raw:
     margins: tuple[float, ...] = ()
     probabilities: tuple[float, ...] = ()
 
+    @property
+    def spoken(self) -> list[int]:
+        """Tokens without the end token, which some tokenizers would write out."""
+        return self.tokens[:-1] if self.stop == "eos" else self.tokens
+
 
 @dataclass(frozen=True)
 class Rule:

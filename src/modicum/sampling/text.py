@@ -37,7 +37,8 @@ class TextMaker:
         """
         [text] = self.texts([tokens])
         table = self._table
-        pieces = [table[token] for token in tokens]
+        # A model may know more tokens than its tokenizer, for padding.
+        pieces = [table[token] if token < len(table) else "" for token in tokens]
         if "".join(pieces) == text:
             return tuple(pieces)
         ends = [self.texts([tokens[: i + 1]])[0] for i in range(len(tokens))]
