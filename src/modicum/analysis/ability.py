@@ -144,7 +144,10 @@ def _latent(case: _Case) -> Ability | None:
     """Says latent where sampling or a label-free rung reaches it."""
     by_sampling = case.sampled.state == "above" and _is_above_default(case)
     able = [r for r in case.rungs if _can_unlock(r, case)]
-    if not by_sampling and not any(r.rung.is_label_free for r in able):
+    # Where sampling rules the ability out, a label-free rung that reaches a corner of it (a door
+    # left ajar by one seed's training) does not make the whole latent.
+    least = UNLOCKED if case.sampled.state == "ruled_out" else 0.0
+    if not by_sampling and not any(r.rung.is_label_free and _recovers(r, least) for r in able):
         return None
     full = [r for r in able if _recovers(r, UNLOCKED)]
     if full:

@@ -305,6 +305,9 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
         )
         for c in picked.front
     )
+    if "prompt" in picked.behind_best and picked.behind_best["prompt"].low > -plan.margin:
+        why = f"no rung is better than the plain prompt by more than {share_text(plan.margin)}"
+        return Ship("prompt", why, plan.prefer, plan.margin, front)
     if picked.pick is None:
         return Ship(None, "no rung within the labels allowed", plan.prefer, plan.margin, front)
     others = [

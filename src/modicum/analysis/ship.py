@@ -24,6 +24,10 @@ SHIP_MARGIN = 0.05
 """Points (as a share) by which a rung may be worse than the best and still be picked."""
 
 
+SAME_COST = 1.05
+"""Ratio within which two costs count as the same."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Candidate:
     """One elicited system with its score and its costs."""
@@ -86,7 +90,7 @@ def ship(
     """Picks what to ship: the cheapest of those not worse than the best by more than a margin.
 
     "Not worse" is statistical: the lower end of the 95 % interval of score minus best lies
-    above -margin. The best itself is always good. Ties in the preferred cost go to the fewer
+    above -margin. The best itself is always good. Ties in the preferred cost (within 5 %) go to the fewer
     labels, then serving, then elicitation FLOPs, then to the order given.
 
     Args:
@@ -104,7 +108,7 @@ def ship(
     behind = {c.name: paired_difference(c.scores, best.scores, clusters=clusters) for c in allowed}
     good = [c for c in allowed if c is best or behind[c.name].low > -margin]
     front = pareto(tuple(good))
-    pick = min(front, key=lambda c: _order(c, prefer))
+    pick = _pick(front, prefer)
     return Ship(
         pick=pick,
         best=best,
@@ -156,11 +160,21 @@ def break_even(pick: Candidate, other: Candidate) -> BreakEven:
     return BreakEven(other.name, queries, "below" if saved > 0 else "above")
 
 
-def _order(candidate: Candidate, prefer: Preference) -> tuple[float, ...]:
-    """Gives the sort key: the preferred cost, then labels, serving and elicitation."""
-    first = {
+def _pick(front: tuple[Candidate, ...], prefer: Preference) -> Candidate:
+    """Gives the cheapest of the front in the preferred cost.
+
+    Costs within `SAME_COST` of the cheapest count as the same: answers that are a token shorter
+    are no reason to buy sixteen times the labels.
+    """
+    cheapest = min(_cost(c, prefer) for c in front)
+    near = [c for c in front if _cost(c, prefer) <= SAME_COST * cheapest]
+    return min(near, key=lambda c: (c.labels, c.serving_flops, c.elicitation_flops))
+
+
+def _cost(candidate: Candidate, prefer: Preference) -> float:
+    """Gives the preferred cost."""
+    return {
         "labels": float(candidate.labels),
         "serve": candidate.serving_flops,
         "train": candidate.elicitation_flops,
     }[prefer]
-    return (first, candidate.labels, candidate.serving_flops, candidate.elicitation_flops)
