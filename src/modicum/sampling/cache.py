@@ -6,6 +6,7 @@ only when rows come, go or move. A sliding window is the same slice of columns f
 the columns are used up, those still needed move to new buffers, once in many steps.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +19,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from modicum.errors import CheckpointError
 
-__all__ = ["PrefixCache", "RowCache", "Window", "layer_windows"]
+__all__ = ["Arena", "PrefixCache", "RowCache", "Window", "layer_windows"]
 
 _LEAST_ROOM = 16
 """Fewest columns that new buffers have to spare."""
@@ -143,18 +144,49 @@ class _RowLayer(_Layer):
         return self.keys[:rows, :, first : now + 1], self.values[:rows, :, first : now + 1]
 
 
+class Arena:
+    """Memory that small models' caches use again, block after block.
+
+    The operating system hands out fresh memory page by page, which costs a small model as much as
+    several steps. What lies in it belongs to one cache at a time.
+    """
+
+    def __init__(self) -> None:
+        """Begins empty."""
+        self._flat: dict[object, Tensor] = {}
+
+    def take(self, slot: object, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Gives a tensor of this shape with anything in it: the slot's memory, or larger new."""
+        size = math.prod(shape)
+        flat = self._flat.get(slot)
+        if flat is None or flat.numel() < size or flat.dtype != like.dtype:
+            # Zeros, because what a mask hides must still be a number.
+            flat = self._flat[slot] = like.new_zeros(size)
+        return flat[:size].view(shape)
+
+
 class RowCache(Cache):
     """Keys and values of the completions in flight, all ending in the column before `now`."""
 
-    def __init__(self, windows: Sequence[Window], *, rows: int, longest_prompt: int) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        *,
+        rows: int,
+        longest_prompt: int,
+        arena: Arena | None = None,
+    ) -> None:
         """Sets the sizes; buffers are allocated when the first prompts come.
 
         Args:
             windows: The window of each layer.
             rows: Most rows in flight.
             longest_prompt: Columns that there must be before `now` for prompts still to come.
+            arena: Where buffers come from; fresh memory if not given.
         """
         super().__init__(layers=[_RowLayer(window) for window in windows])
+        self._arena = arena
+        self._turn = 0
         self.now = self._longest_prompt = longest_prompt
         self._columns = _roomy(longest_prompt)
         self._rows = rows
@@ -177,10 +209,10 @@ class RowCache(Cache):
             which: The prompt that each of them gets.
             lengths: Length of that prompt.
         """
-        for layer, (keys, values) in zip(self.layers, pairs, strict=True):
+        for index, (layer, (keys, values)) in enumerate(zip(self.layers, pairs, strict=True)):
             if layer.keys is None:
-                layer.keys = self._buffer(keys, self._rows)
-                layer.values = self._buffer(values, self._rows)
+                layer.keys = self._buffer((index, "keys"), keys, self._rows)
+                layer.values = self._buffer((index, "values"), values, self._rows)
             first = self.now - keys.shape[2]
             for buffer, prompts in ((layer.keys, keys), (layer.values, values)):
                 # What a mask hides must still be a number.
@@ -238,19 +270,24 @@ class RowCache(Cache):
         self._columns = _roomy(self.now)
         rows = n_rows if is_final else self._rows
         first = self.now - used
-        for layer in self.layers:
+        self._turn += 1
+        for index, layer in enumerate(self.layers):
             # One after the other, so that only one layer's buffers exist twice.
             for name in ("keys", "values"):
                 old = getattr(layer, name)
-                new = self._buffer(old, rows)
+                new = self._buffer((index, name), old, rows)
                 new[:n_rows, :, :first] = 0
                 new[:n_rows, :, first : self.now] = old[:n_rows, :, start:end]
                 setattr(layer, name, new)
         self._starts[:n_rows] += first - start
         self._start = first
 
-    def _buffer(self, like: Tensor, rows: int) -> Tensor:
-        return like.new_empty(rows, like.shape[1], self._columns, like.shape[3])
+    def _buffer(self, slot: tuple[int, str], like: Tensor, rows: int) -> Tensor:
+        shape = (rows, like.shape[1], self._columns, like.shape[3])
+        if self._arena is None:
+            return like.new_empty(shape)
+        # Two memories a slot, in turn: repacking copies from one to the other.
+        return self._arena.take((*slot, self._turn % 2), shape, like)
 
 
 def _spread(prompts: Tensor, which: Tensor, target: Tensor) -> None:

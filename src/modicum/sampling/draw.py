@@ -7,6 +7,7 @@ tokens' places at once: on SmolLM2 two batch sizes then disagree once in 2,500 t
 once in 500,000.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -93,7 +94,7 @@ def _perturb(
     Source: Gumbel 1954; Maddison, Tarlow, Minka 2014, arXiv:1411.0030, section 2.
     """
     rows, vocab = scores.shape
-    width = 2 ** round(math.log2(vocab) / 2)
+    width = _stretch_width(vocab)
     lacking = -vocab % width
     if lacking:
         scores = torch.nn.functional.pad(scores, (0, lacking), value=-math.inf)
@@ -104,6 +105,15 @@ def _perturb(
     stretch = (stretches.logsumexp(-1) + noise[:, :n_stretches]).argmax(-1)
     inside = stretches[torch.arange(rows, device=scores.device), stretch]
     return stretch * width + (inside + noise[:, n_stretches:]).argmax(-1)
+
+
+@functools.cache
+def _stretch_width(vocab: int) -> int:
+    """Gives about the root of the vocabulary's size: one that divides it, if there is one near."""
+    root = math.sqrt(vocab)
+    near = range(max(1, int(root / 2)), int(2 * root) + 1)
+    even = [width for width in near if vocab % width == 0]
+    return min(even, key=lambda width: abs(width - root)) if even else round(root)
 
 
 def _gumbel(bits: npt.NDArray[np.uint64], n: int) -> Float[Tensor, "rows n"]:

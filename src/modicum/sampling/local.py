@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
-from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.cache import Arena, PrefixCache, layer_windows
 from modicum.sampling.loop import Engine, Job, Raw, Rule, plan_blocks, sample_block
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
@@ -74,6 +74,7 @@ class Local(WhiteBox):
             self._end_tokens(),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
+            Arena() if self._n_parameters < _SMALL else None,
         )
 
     @cached_property

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.sampling.cache import RowCache, Window
+from modicum.sampling.cache import Arena, RowCache, Window
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.lean import LeanLlama
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
@@ -79,6 +79,8 @@ class Engine:
     context: int
     """Most tokens of prompt and completion together."""
     flops_per_token: float
+    arena: Arena | None = None
+    """Memory that blocks share one after the other."""
 
 
 def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
@@ -158,7 +160,9 @@ class _Flight:
         if LeanLlama.fits(engine.module):
             longest = int((self._lengths + self._limits).max())
             self._lean = LeanLlama(engine.module, longest)
-        self._cache = RowCache(engine.windows, rows=rows, longest_prompt=int(self._lengths.max()))
+        self._cache = RowCache(
+            engine.windows, rows=rows, longest_prompt=int(self._lengths.max()), arena=engine.arena
+        )
 
     def run(self) -> list[Raw | None]:
         """Draws until no job is left."""
