@@ -157,7 +157,14 @@ def test_adapter_is_smaller_than_all_weights(base) -> None:
     sizes = {}
     for parameters in PARAMETERS:
         ledger = Ledger()
-        tune(base, EXAMPLES, AdapterShape(parameters, 2, 4.0), Schedule(1e-3, 1, passes=1), _rng(), ledger)
+        tune(
+            base,
+            EXAMPLES,
+            AdapterShape(parameters, 2, 4.0),
+            Schedule(1e-3, 1, passes=1),
+            _rng(),
+            ledger,
+        )
         sizes[parameters] = ledger.nudge_bytes
     assert max(sizes["lora"], sizes["bias"]) < sizes["full"]
 
