@@ -32,6 +32,8 @@ fine_tune n=8          8  1.01 [.97, 1.04]  scrambled .02 [−.01, .05]     −1
 Least data   none (cot_decoding); n90 = 4 [3, 6] for fine_tune
 Ship         fine_tune n=4: cheapest to serve within .05 of the best; cot_decoding pays below 1,200
              queries
+Costs        40 measuring labels; 3,100,000 tokens sampled or trained in 11 min; dearest rung
+             fine_tune n=8: 256 GFLOP, 40 updates, 0 judge calls, 19 s
 Doubts       one style of question only; gains under .04 cannot be seen with 400 problems
 Next         steering_vector (≈ 2 min) could reach the same without touching weights
 Notes        two threads; style chat skipped: the model has no template"""

@@ -134,6 +134,7 @@ def _findings(verdict: Verdict) -> str:
             "Aside",
             "; ".join(f"{visible(a.setting)} {words.figure(a.score)}" for a in verdict.asides),
         ),
+        ("Costs", words.costs(verdict)),
         ("Doubts", "; ".join(verdict.doubts) or "none found"),
         ("Next", "; ".join(verdict.next) or "nothing more to try"),
         ("Notes", "; ".join(verdict.notes)),

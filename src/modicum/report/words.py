@@ -160,6 +160,24 @@ def ship(verdict: Verdict) -> str:
     return f"{choice.name}: {choice.why}" if choice.why else choice.name
 
 
+def costs(verdict: Verdict) -> str:
+    """Gives what the answer cost: labels, tokens, time, and the dearest rung's elicitation."""
+    parts = [
+        f"{count(verdict.measuring_labels)} measuring labels",
+        f"{count(verdict.tokens)} tokens sampled or trained in {duration(verdict.seconds)}",
+    ]
+    dearest = max(verdict.rungs, key=lambda row: row.elicitation_flops, default=None)
+    if dearest is not None and dearest.elicitation_flops > 0:
+        spent = dearest.costs
+        parts.append(
+            f"dearest rung {dearest.name}: {flops(dearest.elicitation_flops)}, "
+            f"{count(spent.get('updates', 0))} updates, "
+            f"{count(spent.get('judge_calls', 0))} judge calls, "
+            f"{duration(spent.get('seconds', 0.0))}"
+        )
+    return "; ".join(parts)
+
+
 def serving_base(verdict: Verdict) -> float | None:
     """Gives the FLOPs a query that serving multiples refer to: the floor's.
 
