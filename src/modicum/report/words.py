@@ -11,6 +11,7 @@ __all__ = [
     "amount",
     "ceiling_source",
     "controls",
+    "costs",
     "count",
     "damage",
     "damage_figure",
