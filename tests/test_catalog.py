@@ -8,8 +8,10 @@ from typing import Literal
 
 import pytest
 
-from modicum.catalog import Catalog, fill, settings_of
+from modicum.catalog import Catalog, fill, read_reference, settings_of
 from modicum.errors import ConfigError, UnknownNameError
+from modicum.task import Scrambled, resolve_task
+from modicum.tasks.sums import Sums
 
 
 @dataclass(frozen=True)
@@ -135,3 +137,28 @@ def test_file_without_a_plugin_class_is_named(text: str, tmp_path, monkeypatch) 
 def test_each_file_of_a_folder_loads_as_one_plugin(kind: str) -> None:
     catalog = Catalog(kind)
     assert all(kind in catalog.load(name).plugin_kinds for name in catalog.entries)
+
+
+@pytest.mark.parametrize(
+    ("reference", "wanted"),
+    [
+        ("sums", ("sums", "", {})),
+        ("gym:chain_sum", ("gym", "chain_sum", {})),
+        ("sums?low=1&high=9", ("sums", "", {"low": "1", "high": "9"})),
+        ("jsonl:a/b.jsonl?answer=x%26y", ("jsonl", "a/b.jsonl", {"answer": "x&y"})),
+    ],
+)
+def test_a_reference_is_name_detail_and_settings(reference: str, wanted: object) -> None:
+    assert read_reference(reference) == wanted
+
+
+def test_a_reference_without_field_and_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match="field=value"):
+        read_reference("sums?low")
+
+
+def test_a_task_takes_its_settings_from_its_reference_and_so_does_its_twin() -> None:
+    assert resolve_task("sums?low=1&high=9") == Sums(low=1, high=9)
+    assert resolve_task("scrambled:sums?low=1") == Scrambled(Sums(low=1))
+    with pytest.raises(UnknownNameError, match="did you mean 'low'"):
+        resolve_task("sums?lov=1")

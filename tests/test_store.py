@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modicum.errors import ConfigError, StoreVersionError
 from modicum.store import SCHEMA, Answer, Outcome, Store
-from modicum.types import Completion, Grade, Mark, Solved, Trial
+from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
 from tests.support.texts import anything
 
 TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope={"test": 2})
@@ -222,3 +222,14 @@ def test_opening_leaves_no_probe_behind(store) -> None:
 def test_artefacts_have_a_folder_for_each_trial(store) -> None:
     other = dataclasses.replace(TRIAL, seed=1)
     assert store.artefacts(TRIAL) != store.artefacts(other)
+
+
+def test_findings_of_a_subject_come_back_and_are_replaced(tmp_path) -> None:
+    store = Store(tmp_path)
+    assert store.findings("m", "t") is None
+    store.keep_findings("m", "t", [Finding("truncated", "doubt", "half", "raise the limit")])
+    kept = [Finding("memory", "fact", "1 GB")]
+    store.keep_findings("m", "t", kept)
+    store.keep_findings("m", "other", [])
+    assert store.findings("m", "t") == tuple(kept)
+    assert store.findings("m", "other") == ()

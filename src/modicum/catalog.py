@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import typing
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ from typing import TypeVar
 
 from modicum.errors import ConfigError, UnknownNameError
 
-__all__ = ["Catalog", "Entry", "fill", "settings_of"]
+__all__ = ["Catalog", "Entry", "fill", "read_reference", "settings_of"]
 
 
 T = TypeVar("T")
@@ -142,6 +143,34 @@ def settings_of(plugin: object) -> dict[str, object]:
     """
     values = dataclasses.asdict(plugin)  # type: ignore[call-overload]
     return {**values, "version": getattr(plugin, "version", 1)}
+
+
+def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
+    """Reads `NAME:DETAIL?field=value&field=value`, as a task or a model is named.
+
+    Detail and settings may be missing; values are percent-decoded.
+
+    >>> read_reference("jsonl:a.jsonl?question=prompt&answer=gold%20one")
+    ('jsonl', 'a.jsonl', {'question': 'prompt', 'answer': 'gold one'})
+    >>> read_reference("./folder")
+    ('./folder', '', {})
+
+    Raises:
+        ConfigError: what follows the question mark is not `field=value`.
+    """
+    head, _, query = reference.partition("?")
+    kind, _, detail = head.partition(":")
+    settings: dict[str, str] = {}
+    for pair in filter(None, query.split("&")):
+        field, equals, value = pair.partition("=")
+        if not (field and equals):
+            raise ConfigError(
+                f"{pair!r} in {reference!r}",
+                "field=value after the question mark",
+                "such as NAME?threads=1",
+            )
+        settings[field] = urllib.parse.unquote(value)
+    return kind, detail, settings
 
 
 def _fit(value: object, hint: object, where: str) -> object:

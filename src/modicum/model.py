@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from modicum.catalog import Catalog
+from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.types import Access, Completion, Request, Sampling, Style
@@ -106,20 +106,21 @@ class Backend(ABC):
 def resolve_backend(reference: str, settings: Mapping[str, object] | None = None) -> Backend:
     """Gives the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
 
-    A name that is no plug-in and looks like a path or hub id goes to the plug-in `huggingface`,
+    What follows a question mark fills its other fields: `./my-model?device=cuda&threads=1`. A
+    name that is no plug-in and looks like a path or hub id goes to the plug-in `huggingface`,
     whose field `name` it fills.
 
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
     """
-    kind, _, detail = reference.partition(":")
-    values = dict(settings or {})
+    kind, detail, own = read_reference(reference)
+    values: dict[str, object] = {**(settings or {}), **own}
     if kind.replace("-", "_") in MODELS.entries:
         if detail:
             values["name"] = detail
         backend = MODELS.build(kind, values)
     elif "/" in reference or "\\" in reference or Path(reference).exists():
-        backend = MODELS.build("huggingface", {**values, "name": reference})
+        backend = MODELS.build("huggingface", {**values, "name": reference.partition("?")[0]})
     else:
         backend = MODELS.build(kind, values)  # raises with a suggestion
     if not isinstance(backend, Backend):

@@ -9,12 +9,12 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from modicum.errors import ConfigError, StoreVersionError
-from modicum.types import Completion, Grade, Mark, Solved, Trial
+from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
 
 __all__ = ["Answer", "Outcome", "Store"]
 
@@ -126,6 +126,20 @@ class Store:
         text = json.dumps(plan, indent=1, default=str)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", (text,))
 
+    def keep_findings(self, model: str, task: str, findings: Sequence[Finding]) -> None:
+        """Writes what the doctor says of a subject; replaces what it said before."""
+        text = json.dumps([dataclasses.asdict(finding) for finding in findings])
+        self._db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_findings_key(model, task), text)
+        )
+
+    def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
+        """Gives what the doctor said of a subject; None where it was not asked."""
+        row = self._db.execute(
+            "SELECT value FROM meta WHERE key=?", (_findings_key(model, task),)
+        ).fetchone()
+        return tuple(Finding(**values) for values in json.loads(row[0])) if row else None
+
     def done(self) -> set[str]:
         """Gives the ids of the finished trials; failed ones are tried again."""
         rows = self._db.execute("SELECT id FROM trials WHERE error=''")
@@ -205,6 +219,10 @@ class Store:
     def artefacts(self, trial: Trial) -> Path:
         """Names the folder of a trial's nudge."""
         return self.folder / "artefacts" / trial.id
+
+
+def _findings_key(model: str, task: str) -> str:
+    return json.dumps(["findings", model, task])
 
 
 def _migrate(db: sqlite3.Connection, folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
-from modicum.catalog import Catalog
+from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
@@ -114,20 +114,21 @@ class Scrambled(Task):
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
-    """Gives the task of a reference: `NAME`, `NAME:DETAIL` or `scrambled:REFERENCE`.
+    """Gives the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
 
-    `DETAIL` fills the plug-in's field `name`.
+    `DETAIL` fills the plug-in's field `name`; what follows a question mark fills its other fields.
 
     Raises:
         UnknownNameError: no such task or field.
         ConfigError: the task's own check refuses.
     """
-    kind, _, detail = reference.partition(":")
-    if kind == "scrambled":
-        if not detail:
+    if reference.partition(":")[0] == "scrambled":
+        original = reference.removeprefix("scrambled").removeprefix(":")
+        if not original:
             raise ConfigError("task 'scrambled'", "scrambled:TASK", "name the task to scramble")
-        return Scrambled(resolve_task(detail, settings))
-    values = {**(settings or {}), **({"name": detail} if detail else {})}
+        return Scrambled(resolve_task(original, settings))
+    kind, detail, own = read_reference(reference)
+    values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
     task = TASKS.build(kind, values)
     if not isinstance(task, Task):
         raise TypeError(reference)

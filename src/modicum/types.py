@@ -11,6 +11,7 @@ from typing import Literal, NewType
 __all__ = [
     "Access",
     "Completion",
+    "Finding",
     "Grade",
     "Mark",
     "Problem",
@@ -92,6 +93,20 @@ class Mark:
     """The judgement that *accuracy* means unless said."""
     strict: Grade
     """The judgement under the task's exact answer format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the doctor says of a study before it spends anything."""
+
+    code: str
+    """Short stable name, such as `truncated`."""
+    level: Literal["fault", "doubt", "fact"]
+    """A fault makes the study lie or fail; a doubt may; a fact only informs."""
+    found: str
+    """What was seen, in plain words with its figures."""
+    action: str = ""
+    """What to do about it; empty for a fact."""
 
 
 @dataclass(frozen=True, slots=True)

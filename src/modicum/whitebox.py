@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import inspect
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import AccessError
 from modicum.model import Model
 
-__all__ = ["WhiteBox", "flops_per_token", "need_whitebox", "weights_hash"]
+__all__ = ["WhiteBox", "cache_keyword", "flops_per_token", "need_whitebox", "weights_hash"]
 
 
 class WhiteBox(Model):
@@ -105,6 +106,17 @@ def need_whitebox(model: Model, method: str) -> WhiteBox:
         "a local transformers model",
         "leave the method out, or give a folder or hub id",
     )
+
+
+def cache_keyword(module: torch.nn.Module) -> str:
+    """Names the argument under which a module's forward pass takes its keys and values.
+
+    It is `cache` in transformers from 5.24 on, `past_key_values` before and in models that bring
+    code of their own.
+    """
+    unwrap = getattr(module, "get_base_model", None)  # PEFT's wrapper passes everything on
+    base = module if unwrap is None else unwrap()
+    return "cache" if "cache" in inspect.signature(base.forward).parameters else "past_key_values"
 
 
 def weights_hash(module: torch.nn.Module) -> str:

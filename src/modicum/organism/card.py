@@ -27,6 +27,7 @@ from modicum.organism.families import (
 from modicum.organism.shipped import CARD_FILE, Families, Figure
 from modicum.organism.stories import named_stream
 from modicum.organism.tokenizer import EOS, token_id
+from modicum.whitebox import cache_keyword
 
 __all__ = [
     "K",
@@ -157,9 +158,8 @@ class _Speaker:
         """Gives completions of each prompt in turn, greedy ones where there is no generator."""
         eos = token_id(self.tokenizer, EOS)
         cache = DynamicCache(config=self.model.config)
-        logits = self.model(self._encode(prompts), past_key_values=cache, logits_to_keep=1).logits[
-            :, -1
-        ]
+        past = {cache_keyword(self.model): cache}
+        logits = self.model(self._encode(prompts), logits_to_keep=1, **past).logits[:, -1]
         cache.batch_repeat_interleave(n_samples)
         logits = logits.repeat_interleave(n_samples, 0)
         spoken: list[list[int]] = [[] for _ in range(len(logits))]
@@ -174,7 +174,7 @@ class _Speaker:
             if len(going) < len(rows):
                 rows, tokens = rows[going], tokens[going]
                 cache.batch_select_indices(going)
-            logits = self.model(tokens[:, None], past_key_values=cache).logits[:, -1]
+            logits = self.model(tokens[:, None], **past).logits[:, -1]
         return self.tokenizer.decode_batch(spoken)
 
 

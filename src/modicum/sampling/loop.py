@@ -19,6 +19,7 @@ from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.text import Stops
 from modicum.seeds import uniforms
 from modicum.types import Stop
+from modicum.whitebox import cache_keyword
 
 __all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks", "sample_block"]
 
@@ -156,6 +157,7 @@ class _Flight:
         shape = (rows, longest if rule.margins else 0)
         self._margins = np.zeros(shape, dtype=np.float32)
         self._probabilities = np.zeros(shape, dtype=np.float32)
+        self._keyword = cache_keyword(engine.module)
         self._lean = None
         if LeanLlama.fits(engine.module):
             longest = int((self._lengths + self._limits).max())
@@ -262,8 +264,8 @@ class _Flight:
             input_ids=ids[:, None],
             attention_mask=mask,
             position_ids=places[:, None],
-            past_key_values=self._cache,
             use_cache=True,
+            **{self._keyword: self._cache},
         )
         logits: Tensor = output.logits[:, -1]
         return logits

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
+from modicum.whitebox import cache_keyword
 
 __all__ = [
     "Plan",
@@ -171,9 +172,9 @@ def forward_segments(
         input_ids=ids.to(device),
         attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
         position_ids=places.clamp(min=0).to(device),
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=keep,
+        **{cache_keyword(module): cache},
     )
     logits: Tensor = output.logits
     return logits[:, -keep:]
