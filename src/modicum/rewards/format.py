@@ -1,0 +1,30 @@
+"""One for any readable answer, right or wrong: pays the form alone (tell-tale control)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from modicum.reward import Answered, Reward
+
+__all__ = ["FormatReward"]
+
+
+@final
+@dataclass(frozen=True)
+class FormatReward(Reward):
+    """Pays for an answer that can be read, whatever it is; uses no label.
+
+    Source: the format reward of Shao et al. 2025 (2506.10947).
+    Differs: the task's own reader takes the place of a non-empty box.
+    """
+
+    def score(
+        self,
+        group: Answered,
+        target: str | None,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> Sequence[float]:
+        """Gives 1 where an answer was read."""
+        return [float(answer is not None) for answer in group.answers]

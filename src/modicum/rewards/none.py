@@ -1,0 +1,29 @@
+"""Nothing for any answer: what is learned comes from the entropy bonus alone (tell-tale control)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from modicum.reward import Answered, Reward
+
+__all__ = ["NoReward"]
+
+
+@final
+@dataclass(frozen=True)
+class NoReward(Reward):
+    """Pays nothing, so that only the loss's other terms act.
+
+    Source: the entropy-only arm of Wang et al. 2025 (2504.20571).
+    """
+
+    def score(
+        self,
+        group: Answered,
+        target: str | None,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> Sequence[float]:
+        """Gives 0 throughout."""
+        return [0.0] * len(group.texts)

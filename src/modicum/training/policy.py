@@ -1,0 +1,156 @@
+"""Policy-gradient losses as pure functions: advantages, clipped ratios, three ways to average."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = [
+    "Average",
+    "Policy",
+    "Scale",
+    "advantages",
+    "entropies",
+    "kl_terms",
+    "policy_loss",
+    "ratio_terms",
+    "token_logprobs",
+]
+
+Average = Literal["grpo", "dr_grpo", "dapo"]
+"""Mean of the sequences' token means; sum over a constant length; mean of all tokens."""
+Scale = Literal["group", "batch", "none"]
+"""Whether advantages are divided by the rewards' standard deviation, within a group or the batch."""
+
+_SMALL = 1e-4
+"""Added to a standard deviation, so that equal rewards give 0 and not a quotient of zeros."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How rewards become a loss; every choice is stated and logged."""
+
+    average: Average = "dr_grpo"
+    """How terms of tokens become one number."""
+    scale: Scale = "none"
+    """What advantages are divided by."""
+    clip: float = 0.2
+    """The ratio of new to old probability counts down to 1 - clip; 0 turns clipping off."""
+    clip_high: float = 0.0
+    """It counts up to 1 + clip_high; `clip` where 0."""
+    kl: float = 0.0
+    """Weight of the divergence from the initial model (k3 estimate)."""
+    entropy: float = 0.0
+    """Weight of the bonus for the mean entropy of a token."""
+
+    @property
+    def high(self) -> float:
+        """Upper half-width of the clip range."""
+        return self.clip_high or self.clip
+
+
+def advantages(
+    rewards: Float[Tensor, "groups rollouts"], scale: Scale = "none"
+) -> Float[Tensor, "groups rollouts"]:
+    """Gives each reward minus its group's mean, divided as `scale` says; equal rewards give 0.
+
+    Source: Shao et al. 2024 (2402.03300) for division by the group's (sample) standard deviation;
+    Liu et al. 2025 (2503.20783) for none.
+    """
+    centred = rewards - rewards.mean(1, keepdim=True)
+    if scale == "none":
+        return centred
+    spread = rewards.std(1, keepdim=True) if scale == "group" else rewards.std()
+    return centred / (spread + _SMALL)
+
+
+def token_logprobs(
+    logits: Float[Tensor, "rows length vocab"],
+    tokens: Tensor,
+    temperature: float = 1.0,
+) -> Float[Tensor, "rows length"]:
+    """Gives the log-probability (nats) of each token under the scores that predict it.
+
+    Args:
+        logits: Scores at the positions before the tokens, aligned with them.
+        tokens: Token ids, `[rows, length]`.
+        temperature: Scores are divided by it, as they were in sampling.
+    """
+    scaled = logits.float() / temperature
+    taken: Tensor = scaled.gather(-1, tokens[..., None])[..., 0]
+    return taken - scaled.logsumexp(-1)
+
+
+def entropies(
+    logits: Float[Tensor, "rows length vocab"], temperature: float = 1.0
+) -> Float[Tensor, "rows length"]:
+    """Gives the entropy (nats) of each position's distribution."""
+    logs = functional.log_softmax(logits.float() / temperature, -1)
+    return -(logs.exp() * logs).sum(-1)
+
+
+def ratio_terms(
+    new: Float[Tensor, "rows length"],
+    old: Float[Tensor, "rows length"],
+    advantage: Float[Tensor, " rows"],
+    policy: Policy,
+) -> Float[Tensor, "rows length"]:
+    """Gives minus the clipped surrogate of each token.
+
+    Source: Schulman et al. 2017 (1707.06347), equation 7; asymmetric range, Yu et al. 2025
+    (2503.14476).
+    """
+    ratio = (new - old).exp()
+    plain = ratio * advantage[:, None]
+    if policy.clip == 0:
+        return -plain
+    clipped = ratio.clamp(1 - policy.clip, 1 + policy.high) * advantage[:, None]
+    return -torch.minimum(plain, clipped)
+
+
+def kl_terms(
+    new: Float[Tensor, "rows length"], reference: Float[Tensor, "rows length"]
+) -> Float[Tensor, "rows length"]:
+    """Gives the k3 estimate of each token's divergence from the reference, never negative.
+
+    Source: Shao et al. 2024 (2402.03300), equation 4.
+    """
+    gap = reference - new
+    return gap.exp() - gap - 1
+
+
+def policy_loss(
+    terms: Float[Tensor, "rows length"],
+    mask: Float[Tensor, "rows length"],
+    weights: Float[Tensor, " rows"],
+    policy: Policy,
+    *,
+    rows: float,
+    tokens: float,
+    longest: int,
+) -> Float[Tensor, ""]:
+    """Averages terms of tokens into the loss of a batch, or of the part of one that is given.
+
+    The parts of a batch add up to the whole, whatever their sizes, because the totals come in.
+
+    Args:
+        terms: One number a token.
+        mask: 1 where a token counts, 0 at padding.
+        weights: How many equal rollouts a row stands for.
+        policy: Says how to average.
+        rows: Rollouts of the whole batch.
+        tokens: Tokens of the whole batch.
+        longest: Length limit of a rollout, the constant of `dr_grpo`.
+
+    Source: GRPO, Shao et al. 2024 (2402.03300), equation 3; Dr. GRPO, Liu et al. 2025 (2503.20783);
+    token mean, DAPO, Yu et al. 2025 (2503.14476).
+    """
+    summed = (terms * mask).sum(1) * weights
+    if policy.average == "grpo":
+        return (summed / mask.sum(1).clamp(min=1)).sum() / rows
+    if policy.average == "dr_grpo":
+        return summed.sum() / (rows * longest)
+    return summed.sum() / tokens
