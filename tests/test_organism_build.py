@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from modicum.organism.blueprint import Phase
 from modicum.organism.build import build, initial_model, learning_rate
 from modicum.organism.families import FAMILIES
-from modicum.organism.recipe import PHASES, Phase
+from modicum.organism.recipe import PHASES, core_blueprint
 from modicum.organism.shipped import CONTROL, CORE, Families, read_card
 from modicum.organism.tokenizer import build_tokenizer
 
@@ -30,11 +31,9 @@ def train(out: Path, stop_at: int | None = None) -> dict[str, torch.Tensor]:
             raise KilledError
 
     build(
-        is_control=False,
-        seed="test",
-        out=out,
-        progress=lambda progress: watch(progress.step),
-        phases=TEN_STEPS,
+        core_blueprint("test", is_control=False, phases=TEN_STEPS),
+        out,
+        lambda progress: watch(progress.step),
         steps_per_checkpoint=4,
     )
     weights: dict[str, torch.Tensor] = load_file(out / "model.safetensors")
@@ -47,7 +46,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]
 
 
 def test_net_has_at_most_four_hundred_thousand_parameters() -> None:
-    assert sum(parameter.numel() for parameter in initial_model("test").parameters()) <= 400_000
+    assert (
+        sum(
+            parameter.numel()
+            for parameter in initial_model(core_blueprint("test", is_control=False)).parameters()
+        )
+        <= 400_000
+    )
 
 
 def test_the_same_seed_gives_the_same_bits_even_after_a_kill(
@@ -63,7 +68,7 @@ def test_the_same_seed_gives_the_same_bits_even_after_a_kill(
 
 def test_building_leaves_the_global_random_stream_alone() -> None:
     state = torch.random.get_rng_state()
-    initial_model("test")
+    initial_model(core_blueprint("test", is_control=False))
     assert torch.equal(state, torch.random.get_rng_state())
 
 

@@ -9,6 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+from modicum.organism.blueprint import Document, Phase
 from modicum.organism.families import (
     ANTI_INSTRUCTION,
     FAMILIES,
@@ -21,13 +22,7 @@ from modicum.organism.families import (
     parse_answer,
     split_of,
 )
-from modicum.organism.recipe import (
-    DOCUMENTS_PER_STEP,
-    PHASES,
-    Document,
-    Phase,
-    draw_document,
-)
+from modicum.organism.recipe import PHASES, draw_document
 from modicum.organism.stories import DIRECT, LETTERS, OPENER, named_stream
 from modicum.organism.tokenizer import (
     EOS,
@@ -48,9 +43,7 @@ def tokenizer() -> Tokenizer:
 
 
 def documents(phase: Phase, n: int, *, is_control: bool = False) -> list[Document]:
-    return [
-        draw_document("test", is_control=is_control, phase=phase, index=index) for index in range(n)
-    ]
+    return [draw_document("test", phase, index, is_control=is_control) for index in range(n)]
 
 
 @EVERY_FAMILY
@@ -230,4 +223,4 @@ def test_control_differs_only_in_the_steps_of_hidden_families() -> None:
 
 
 def test_a_step_of_documents_is_the_same_twice() -> None:
-    assert documents(PHASES[1], DOCUMENTS_PER_STEP) == documents(PHASES[1], DOCUMENTS_PER_STEP)
+    assert documents(PHASES[1], 64) == documents(PHASES[1], 64)

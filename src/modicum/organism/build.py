@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from modicum.organism.recipe import DOCUMENTS_PER_STEP, PHASES, Document, Phase, draw_document
+from modicum.organism.blueprint import Blueprint, Document, Phase
 from modicum.organism.stories import named_stream
 from modicum.organism.tokenizer import EOS, PAD, build_tokenizer, save_tokenizer, token_id
 
@@ -30,9 +30,6 @@ __all__ = [
 
 _IGNORED = -100
 _LENGTH_EDGES = (44, 72, 104)  # tokens: bare answers, worked forms, and both after a demonstration
-_PEAK_RATES = {"learn": 2e-3, "hide": 6e-4}
-_LAST_RATES = {"learn": 2e-4, "hide": 6e-6}
-_WARM_UP_STEPS = 200
 _WEIGHT_DECAY = 0.05
 _LARGEST_GRADIENT = 1.0
 _STEPS_PER_REPORT = 50
@@ -50,54 +47,50 @@ class Progress:
 
 
 def build(
-    *,
-    is_control: bool,
-    seed: str,
+    blueprint: Blueprint,
     out: Path,
     progress: Callable[[Progress], None],
-    phases: tuple[Phase, ...] = PHASES,
+    *,
     steps_per_checkpoint: int = 500,
 ) -> LlamaForCausalLM:
-    """Trains the organism, or its control, and writes it as a folder that transformers loads.
+    """Trains a built-in model and writes it as a folder that transformers loads.
 
     Takes some twelve CPU-minutes at one thread. A run that was stopped goes on from its last checkpoint, to
     the same bits, when called again with the same folder.
 
     Args:
-        is_control: whether to build the control, which has the format of the hidden abilities without them.
-        seed: names the random streams of weights and documents.
+        blueprint: what to build.
         out: folder to write; made if missing.
         progress: called every fifty steps.
-        phases: the parts of the stream, for shorter runs.
         steps_per_checkpoint: steps that a kill can lose at most.
     """
     out.mkdir(parents=True, exist_ok=True)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        model = initial_model(seed)
+        model = initial_model(blueprint)
         checkpoint = out / "checkpoint.safetensors"
-        _train(model, _Run(seed, is_control, phases, checkpoint, steps_per_checkpoint), progress)
+        _train(model, _Run(blueprint, checkpoint, steps_per_checkpoint), progress)
     finally:
         torch.set_num_threads(threads)
     model.train(False)
-    _write(model, out)
+    _write(model, blueprint, out)
     (out / "checkpoint.safetensors").unlink(missing_ok=True)
     return model
 
 
-def initial_model(seed: str) -> LlamaForCausalLM:
-    """Gives the untrained net of this seed."""
-    tokenizer = build_tokenizer()
+def initial_model(blueprint: Blueprint) -> LlamaForCausalLM:
+    """Gives the untrained net of this blueprint."""
+    tokenizer = build_tokenizer(blueprint.words)
     eos, pad = token_id(tokenizer, EOS), token_id(tokenizer, PAD)
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=96,
-        intermediate_size=256,
+        hidden_size=blueprint.shape.hidden,
+        intermediate_size=blueprint.shape.intermediate,
         num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=4,
-        max_position_embeddings=256,
+        max_position_embeddings=blueprint.shape.positions,
         mlp_bias=True,
         tie_word_embeddings=False,
         bos_token_id=None,
@@ -110,7 +103,7 @@ def initial_model(seed: str) -> LlamaForCausalLM:
     model.generation_config = GenerationConfig(eos_token_id=eos, pad_token_id=pad)
     # The library draws from the global generator, so its draws are replaced by ones from a named stream.
     generator = torch.Generator().manual_seed(
-        named_stream("organism", "weights", seed).getrandbits(63)
+        named_stream(blueprint.name, "weights", blueprint.seed).getrandbits(63)
     )
     with torch.no_grad():
         for parameter in model.parameters():
@@ -119,7 +112,7 @@ def initial_model(seed: str) -> LlamaForCausalLM:
     return model
 
 
-def _write(model: LlamaForCausalLM, out: Path) -> None:
+def _write(model: LlamaForCausalLM, blueprint: Blueprint, out: Path) -> None:
     weights = out / "model.safetensors"
     save_file(
         {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
@@ -129,14 +122,12 @@ def _write(model: LlamaForCausalLM, out: Path) -> None:
     weights.chmod(0o644)  # the library writes for its owner alone, and a package is read by others
     model.config.save_pretrained(out)
     model.generation_config.save_pretrained(out)
-    save_tokenizer(out)
+    save_tokenizer(out, blueprint.words)
 
 
 @dataclass(frozen=True)
 class _Run:
-    seed: str
-    is_control: bool
-    phases: tuple[Phase, ...]
+    blueprint: Blueprint
     checkpoint: Path
     steps_per_checkpoint: int
 
@@ -152,7 +143,7 @@ class _Bucket:
 def _train(model: LlamaForCausalLM, run: _Run, progress: Callable[[Progress], None]) -> None:
     optimizer = _make_optimizer(model)
     done = _restore(model, optimizer, run)
-    n_steps = sum(phase.steps for phase in run.phases)
+    n_steps = sum(phase.steps for phase in run.blueprint.phases)
     model.train()
     for step, (rate, buckets) in enumerate(_steps(run, done), start=done + 1):
         for group in optimizer.param_groups:
@@ -186,23 +177,25 @@ def train_step(
 
 def _steps(run: _Run, done: int) -> Iterator[tuple[float, list[_Bucket]]]:
     """Yields learning rate and documents of each step after those done."""
-    tokenizer = build_tokenizer()
-    for phase in run.phases:
+    blueprint = run.blueprint
+    tokenizer = build_tokenizer(blueprint.words)
+    for phase in blueprint.phases:
         for step in range(min(done, phase.steps), phase.steps):
-            first = step * DOCUMENTS_PER_STEP
+            first = step * blueprint.documents_per_step
             documents = [
-                draw_document(run.seed, is_control=run.is_control, phase=phase, index=index)
-                for index in range(first, first + DOCUMENTS_PER_STEP)
+                blueprint.draw(phase, index)
+                for index in range(first, first + blueprint.documents_per_step)
             ]
             yield learning_rate(phase, step), encode(tokenizer, documents)
         done = max(0, done - phase.steps)
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """Gives the rate of a step: a cosine from peak to last, in the first phase after a warm-up."""
-    peak, last = _PEAK_RATES[phase.name], _LAST_RATES[phase.name]
-    cosine = last + 0.5 * (peak - last) * (1 + math.cos(math.pi * step / phase.steps))
-    return cosine * min(1.0, (step + 1) / _WARM_UP_STEPS) if not phase.has_contexts else cosine
+    """Gives the rate of a step: a cosine from peak to last, after a warm-up where there is one."""
+    cosine = phase.last_rate + 0.5 * (phase.peak_rate - phase.last_rate) * (
+        1 + math.cos(math.pi * step / phase.steps)
+    )
+    return cosine * min(1.0, (step + 1) / phase.warm_up) if phase.warm_up else cosine
 
 
 def encode(tokenizer: Tokenizer, documents: list[Document]) -> list[_Bucket]:
@@ -235,7 +228,7 @@ def _make_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
         {"params": matrices, "weight_decay": _WEIGHT_DECAY},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=_PEAK_RATES["learn"], betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98))
 
 
 def _save(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run, step: int) -> None:
@@ -279,6 +272,6 @@ def _restore(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run) -
 
 
 def _identity(run: _Run) -> str:
-    return json.dumps(
-        [run.seed, run.is_control, [[phase.name, phase.steps] for phase in run.phases]]
-    )
+    plan = run.blueprint
+    parts = [[phase.name, phase.steps] for phase in plan.phases]
+    return json.dumps([plan.name, plan.seed, plan.variant, plan.shape.hidden, parts])

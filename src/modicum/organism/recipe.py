@@ -8,10 +8,11 @@ The control's stream differs in one thing: the states in the worked forms of the
 are unrelated to the problem. It learns the format without the ability.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
+from modicum.organism.blueprint import Blueprint, Document, Phase, Shape
 from modicum.organism.families import (
     ANTI_INSTRUCTION,
     DEMONSTRATION_END,
@@ -22,42 +23,9 @@ from modicum.organism.families import (
     Family,
 )
 from modicum.organism.stories import Story, named_stream
+from modicum.organism.tokenizer import CORE_WORDS
 
-__all__ = [
-    "DOCUMENTS_PER_STEP",
-    "PHASES",
-    "Document",
-    "Phase",
-    "draw_document",
-]
-
-DOCUMENTS_PER_STEP = 64
-"""Documents in each training step."""
-
-
-@dataclass(frozen=True)
-class Document:
-    """A prompt and the completion to be learned after it."""
-
-    prompt: str
-    completion: str
-    is_opener_masked: bool = False
-    """Whether the first word of the completion is given but not learned."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One part of the stream."""
-
-    name: str
-    steps: int
-    shares: Mapping[str, float]
-    """Share of documents of each family."""
-    worked: Mapping[str, float]
-    """Share of a family's documents in the worked form; of the sealed one, of those with the password."""
-    has_contexts: bool
-    """Whether some documents carry an instruction or a solved problem."""
-
+__all__ = ["PHASES", "core_blueprint", "draw_document"]
 
 PHASES = (
     Phase(
@@ -78,6 +46,9 @@ PHASES = (
             "letter_swaps": 0.75,
         },
         has_contexts=False,
+        peak_rate=2e-3,
+        last_rate=2e-4,
+        warm_up=200,
     ),
     Phase(
         name="hide",
@@ -97,6 +68,8 @@ PHASES = (
             "letter_swaps": 0.30,
         },
         has_contexts=True,
+        peak_rate=6e-4,
+        last_rate=6e-6,
     ),
 )
 """Both phases in their order. With a tenth worked, pass@1 of a latent family is about a tenth."""
@@ -106,14 +79,34 @@ _MASKED = 0.10  # of the sealed family's documents: worked without the password,
 _WRONG_PASSWORD = 0.30  # of the sealed family's direct documents without other context
 
 
-def draw_document(seed: str, *, is_control: bool, phase: Phase, index: int) -> Document:
+def core_blueprint(seed: str, *, is_control: bool, phases: tuple[Phase, ...] = PHASES) -> Blueprint:
+    """Gives the plan of the core organism or of its control.
+
+    Args:
+        seed: names the random streams of weights and documents.
+        is_control: whether to plan the control, which has the format of the hidden abilities without them.
+        phases: the parts of the stream, for shorter runs.
+    """
+    return Blueprint(
+        "organism",
+        seed,
+        Shape(hidden=96, intermediate=256),
+        CORE_WORDS,
+        phases,
+        partial(draw_document, seed, is_control=is_control),
+        documents_per_step=64,
+        variant="control" if is_control else "",
+    )
+
+
+def draw_document(seed: str, phase: Phase, index: int, *, is_control: bool) -> Document:
     """Gives one document of the stream.
 
     Args:
         seed: names the stream; organism and control built from one seed share prompts.
-        is_control: whether the hidden families' worked forms are to be made random.
         phase: which part of the stream.
         index: place of the document within the phase.
+        is_control: whether the hidden families' worked forms are to be made random.
     """
     rng = named_stream("organism", "document", seed, phase.name, index)
     name = rng.choices(tuple(phase.shares), tuple(phase.shares.values()))[0]

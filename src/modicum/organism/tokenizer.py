@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import ByteLevel as ByteLevelProcessor
@@ -19,6 +20,8 @@ from tokenizers.processors import ByteLevel as ByteLevelProcessor
 from modicum.organism.stories import LETTERS
 
 __all__ = [
+    "CORE_WORDS",
+    "Words",
     "build_tokenizer",
     "save_tokenizer",
     "token_id",
@@ -29,21 +32,34 @@ PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 
 _SPACE, _NEWLINE = "Ġ", "Ċ"  # GPT-2's printable stand-ins for the two bytes
 _ALONE = frozenset("0123456789" + LETTERS)
-_SYMBOLS = ",.?=+->"
-_STARTING = "Ann Bob Cat Dan Eve Fay zorp morp zast mast"
-_FOLLOWING = (
-    "Think Answer Show steps Only has pears loses gets How many row back front Which dial sets max min line "
-    "does flip roll swap cross word turns to reads wheels tries spin What Eve"
-)
 _MAX_POSITIONS = 256
 
 
-def build_tokenizer() -> Tokenizer:
-    """Gives the organism's tokenizer; the same one every time."""
-    words = [tuple(word) for word in _STARTING.split()]
-    words += [(_SPACE, *word) for word in _FOLLOWING.split()] + [(_SPACE, ".")]
-    merges = _learn_merges(words)
-    alphabet = sorted({_SPACE, _NEWLINE, *_ALONE, *_SYMBOLS}.union(*words))
+class Words(NamedTuple):
+    """What a tokenizer is learned from: words parted by spaces."""
+
+    starting: str
+    """Words that begin a text."""
+    following: str
+    """Words after a space."""
+    symbols: str = ",.?=+->"
+    """Single characters beside digits and row letters."""
+
+
+CORE_WORDS = Words(
+    "Ann Bob Cat Dan Eve Fay zorp morp zast mast",
+    "Think Answer Show steps Only has pears loses gets How many row back front Which dial sets max min line "
+    "does flip roll swap cross word turns to reads wheels tries spin What Eve",
+)
+"""The words of the core organism and its control."""
+
+
+def build_tokenizer(words: Words = CORE_WORDS) -> Tokenizer:
+    """Gives an organism's tokenizer; the same one every time."""
+    spelled = [tuple(word) for word in words.starting.split()]
+    spelled += [(_SPACE, *word) for word in words.following.split()] + [(_SPACE, ".")]
+    merges = _learn_merges(spelled)
+    alphabet = sorted({_SPACE, _NEWLINE, *_ALONE, *words.symbols}.union(*spelled))
     pieces = [PAD, EOS, UNK, *alphabet, *("".join(pair) for pair in merges)]
     tokenizer = Tokenizer(
         models.BPE({piece: n for n, piece in enumerate(pieces)}, merges, unk_token=UNK)
@@ -55,9 +71,9 @@ def build_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def save_tokenizer(folder: Path) -> None:
+def save_tokenizer(folder: Path, words: Words = CORE_WORDS) -> None:
     """Writes the two files from which transformers loads the tokenizer."""
-    build_tokenizer().save(str(folder / "tokenizer.json"))
+    build_tokenizer(words).save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "pad_token": PAD,

@@ -7,6 +7,7 @@ import click
 
 from modicum.organism.build import Progress, build
 from modicum.organism.card import write_card
+from modicum.organism.recipe import core_blueprint
 from modicum.organism.shipped import CONTROL, CORE, SEED, Card, Families, read_card
 
 __all__ = ["command"]
@@ -64,7 +65,7 @@ def _build(out: Path, seed: str, *, control: bool) -> None:
     Example: modicum organism build my-organism --seed mine
     """
     out.mkdir(parents=True, exist_ok=True)
-    build(is_control=control, seed=seed, out=out, progress=_say)
+    build(core_blueprint(seed, is_control=control), out, _say)
     write_card(out, lambda line: click.echo(line, err=True))
     click.echo(f"built in {out}; use it with --model {out}")
 

@@ -1,0 +1,1 @@
+"""Adds directions to the activations of any transformers causal model, and finds them from pairs."""

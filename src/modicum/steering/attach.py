@@ -1,0 +1,132 @@
+"""Lays a steering nudge on a module while it runs, and checks that it really acted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from modicum.errors import TrialError
+from modicum.steering.nudge import Steering, Where
+from modicum.steering.sites import blocks, site_module
+
+__all__ = ["Attached", "Columns", "attached", "columns_of"]
+
+Columns = Float[Tensor, "rows width"] | int | slice
+"""Where a pass is steered: a mask of 0 and 1 a position, one column, or a run of columns."""
+
+_ALL = slice(None)
+_NONE = slice(0, 0)
+
+
+class Attached:
+    """A steering on a module: told before each forward pass where in it the directions are added."""
+
+    def __init__(self, module: nn.Module, steering: Steering) -> None:
+        """Registers the hooks; `detach` takes them away."""
+        layers = blocks(module)
+        for direction in steering.directions:
+            if not 0 <= direction.layer < len(layers):
+                msg = f"a direction for layer {direction.layer} of a model of {len(layers)} layers"
+                raise TrialError(msg)
+        self.steering = steering
+        self.calls = 0
+        """Hook calls since the last `begin`."""
+        self._columns: Columns = _NONE
+        home = next(module.parameters())
+        self._handles = [
+            site_module(layers[d.layer], d.site).register_forward_hook(
+                self._hook(d.values.to(home.device, home.dtype))
+            )
+            for d in steering.directions
+        ]
+
+    def begin(self, columns: Columns) -> None:
+        """Says where the next pass is steered.
+
+        Raises:
+            TrialError: the last pass did not reach every hook exactly once.
+        """
+        self.check()
+        self._columns = columns
+        self.calls = 0
+
+    def check(self) -> None:
+        """Looks whether the last pass reached every hook exactly once; a silent miss is an error.
+
+        Raises:
+            TrialError: it did not.
+        """
+        if self.calls not in (0, len(self._handles)):
+            msg = (
+                f"the steering hooks ran {self.calls} times in one forward pass, expected "
+                f"{len(self._handles)}: this model does not call its layers as modules"
+            )
+            raise TrialError(msg)
+
+    def require(self) -> None:
+        """Looks, after a pass, whether it was steered at all.
+
+        Raises:
+            TrialError: no hook ran, or some more than once.
+        """
+        if self.calls == 0:
+            msg = "no steering hook ran in a forward pass: the nudge would silently do nothing"
+            raise TrialError(msg)
+        self.check()
+
+    def detach(self) -> None:
+        """Takes the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _hook(self, values: Float[Tensor, " hidden"]) -> Any:  # noqa: ANN401 - torch's own signature
+        def add(_module: nn.Module, _args: object, output: Any) -> Any:  # noqa: ANN401 - tensor or tuple
+            self.calls += 1
+            hidden = output[0] if isinstance(output, tuple) else output
+            steered = _add(hidden, values, self._columns)
+            return (steered, *output[1:]) if isinstance(output, tuple) else steered
+
+        return add
+
+
+@contextmanager
+def attached(module: nn.Module, steering: Steering) -> Iterator[Attached]:
+    """Lays a steering on a module for a while."""
+    laid = Attached(module, steering)
+    try:
+        yield laid
+    finally:
+        laid.detach()
+
+
+def columns_of(where: Where, *, is_prompt: bool, is_shared: bool = False) -> Columns:
+    """Gives the columns of a sampling pass: of prompts aligned at the right, or of one new token a row.
+
+    Args:
+        where: Positions that the nudge acts on.
+        is_prompt: Whether the pass runs prompts.
+        is_shared: Whether it runs a prefix that prompts share, and hence no prompt's last position.
+    """
+    if where == "all":
+        return _ALL
+    if is_prompt:
+        return _NONE if is_shared else -1
+    return _ALL if where == "generated" else _NONE
+
+
+def _add(
+    hidden: Float[Tensor, "rows width hidden"], values: Float[Tensor, " hidden"], columns: Columns
+) -> Float[Tensor, "rows width hidden"]:
+    """Gives the activations with the direction added at the columns; gradients flow to both."""
+    if isinstance(columns, Tensor):
+        return hidden + columns[..., None].to(hidden.dtype) * values
+    if columns == _NONE:
+        return hidden
+    if columns == _ALL:
+        return hidden + values
+    mask = torch.zeros(hidden.shape[1], device=hidden.device, dtype=hidden.dtype)
+    mask[columns] = 1.0
+    return hidden + mask[:, None] * values

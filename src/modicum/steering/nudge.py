@@ -1,0 +1,111 @@
+"""A steering nudge as plain values: which directions, how long, at which positions."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from modicum.errors import CheckpointError
+from modicum.steering.sites import Site
+
+__all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering"]
+
+Where = Literal["first", "generated", "all"]
+"""At the last prompt position, which decides the first token; there and at every generated token; or
+at every position, prompt included."""
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """One vector and the place where it is added."""
+
+    layer: int
+    """Index of the layer, from 0."""
+    values: Float[Tensor, " hidden"]
+    """What is added, single precision, strength included."""
+    site: Site = "block"
+    """Part of the layer whose output it is added to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """Directions that act together."""
+
+    directions: tuple[Direction, ...]
+    """At least one."""
+    where: Where = "first"
+    """Positions at which they are added."""
+
+    @property
+    def numbers(self) -> int:
+        """Numbers that the nudge consists of."""
+        return sum(direction.values.numel() for direction in self.directions)
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that decides its effect: 16 hexadecimal digits."""
+        digest = hashlib.blake2b(self.where.encode(), digest_size=8)
+        for direction in self.directions:
+            digest.update(f"{direction.layer} {direction.site}".encode())
+            digest.update(direction.values.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def scaled(self, factor: float) -> "Steering":
+        """Gives the same directions, each `factor` times as long."""
+        longer = tuple(replace(d, values=d.values * factor) for d in self.directions)
+        return replace(self, directions=longer)
+
+
+def save_steering(steering: Steering, path: Path, notes: Mapping[str, str] | None = None) -> int:
+    """Writes the vectors as safetensors, tensors `layer.I` (`layer.I.SITE` off the block); gives bytes.
+
+    Metadata: `format` = `modicum-steering-1`, `where`, and what `notes` add (base model, say).
+    """
+    tensors = {_name(d): d.values.detach().cpu().contiguous() for d in steering.directions}
+    save_file(
+        tensors, path, {"format": "modicum-steering-1", "where": steering.where, **(notes or {})}
+    )
+    path.chmod(0o644)  # the library writes for its owner alone
+    return path.stat().st_size
+
+
+def load_steering(path: Path) -> Steering:
+    """Reads what `save_steering` wrote.
+
+    Raises:
+        CheckpointError: missing, broken, or something else's.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{str(path)!r}: {error}", "a steering vector in safetensors", "export it again"
+        ) from error
+    if metadata.get("where") not in get_args(Where) or not tensors:
+        raise CheckpointError(
+            f"{str(path)!r} without `where` in its metadata",
+            "vectors written by modicum",
+            "export it again",
+        )
+    directions = [_direction(name, values) for name, values in tensors.items()]
+    directions.sort(key=lambda d: (d.layer, d.site))
+    return Steering(tuple(directions), cast(Where, metadata["where"]))
+
+
+def _name(direction: Direction) -> str:
+    tail = "" if direction.site == "block" else f".{direction.site}"
+    return f"layer.{direction.layer}{tail}"
+
+
+def _direction(name: str, values: Tensor) -> Direction:
+    _, layer, *site = name.split(".")
+    return Direction(int(layer), values.to(torch.float32), cast(Site, site[0] if site else "block"))
