@@ -20,8 +20,8 @@ from transformers import (
 from modicum.errors import CheckpointError, TrialError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.sampling.capture import capture, capture_all
 from modicum.steering.attach import Attached, attached, columns_of
-from modicum.steering.capture import capture, capture_all
 from modicum.steering.contrast import direction_of, random_like, reliability
 from modicum.steering.nudge import Direction, Steering, load_steering, save_steering
 from modicum.steering.sites import blocks, site_module

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, final
 
@@ -28,7 +28,8 @@ class Judge:
     """The metered door to the task for a method: it marks the shots' answers and no others.
 
     Attributes that a method may read: the task's `sheet`, the `style` that prompts are written
-    in, and the closed list of `styles`.
+    in, the closed list of `styles`, `decoys` (golds of problems that are no shots, without their
+    questions: what a wrong key is made of), and `scratch`, a folder for checkpoints or None.
     """
 
     _task: Task
@@ -37,6 +38,8 @@ class Judge:
     style: Style
     styles: tuple[Style, ...]
     ledger: Ledger
+    decoys: tuple[str, ...] = ()
+    scratch: Path | None = None
 
     def mark(self, problem_id: str, text: str) -> Mark:
         """Marks one answer to one of the shots, and counts the call.
@@ -61,6 +64,8 @@ class Solver(ABC):
 
     model: Model
     """The model with its nudge; the plain one where only prompt or decoding changed."""
+    notes: Mapping[str, object]
+    """What the record keeps of how it was made: curves, what was chosen; plain values."""
 
     @abstractmethod
     def solve(self, problems: Sequence[Problem], *, stream: str, ledger: Ledger) -> list[Solved]:
@@ -116,6 +121,7 @@ class PromptSolver(Solver):
     """Words put after the prompt; part of the answer's text."""
     source: Path | None = None
     """Folder with the weights' nudge, copied by `save`."""
+    notes: Mapping[str, object] = field(default_factory=dict)
 
     def solve(self, problems: Sequence[Problem], *, stream: str, ledger: Ledger) -> list[Solved]:
         """Answers each problem; with `forced` the forced words stand before the text."""

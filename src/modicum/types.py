@@ -147,6 +147,8 @@ class Sampling:
     """Name of the random stream (the trial's seed); addresses differ below it."""
     margins: bool = False
     """Record token texts and top-1 minus top-2 probabilities for each step."""
+    ids: bool = False
+    """Record token ids, for training on what was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ class Completion:
     """Top-1 minus top-2 probability of each step, aligned with `pieces`."""
     probabilities: tuple[float, ...] = ()
     """Probability the model gave each token taken, aligned with `pieces`."""
+    ids: tuple[int, ...] = ()
+    """Id of each token, the end token included. Only with `Sampling.ids`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
 from modicum.model import Model
+from modicum.steering.nudge import Steering
 
 __all__ = ["WhiteBox", "cache_keyword", "flops_per_token", "need_whitebox", "weights_hash"]
 
@@ -30,6 +31,10 @@ class WhiteBox(Model):
     @abstractmethod
     def with_module(self, module: PreTrainedModel) -> "WhiteBox":
         """Gives the same model around another module: a tuned copy, say."""
+
+    @abstractmethod
+    def with_steering(self, steering: Steering) -> "WhiteBox":
+        """Gives the same model with directions added to its activations while it samples."""
 
     @final
     @property

@@ -17,6 +17,7 @@ from modicum.sampling.loop import Engine, Job, Raw, Rule, plan_blocks, sample_bl
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key
+from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox, flops_per_token, weights_hash
 
@@ -102,6 +103,10 @@ class Local(WhiteBox):
             threads=self.threads,
         )
 
+    def with_steering(self, steering: Steering) -> "Local":
+        """Gives the same model with directions added to its activations while it samples."""
+        raise NotImplementedError
+
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
     ) -> list[tuple[Completion, ...]]:
@@ -111,6 +116,7 @@ class Local(WhiteBox):
             sampling.temperature,
             sampling.margins,
             self._text.stops(sampling.stop),
+            sampling.ids,
         )
         return self._sample(requests, [r.n for r in requests], rule, sampling.stream, ledger)
 
@@ -214,6 +220,7 @@ class Local(WhiteBox):
             pieces,
             raw.margins,
             raw.probabilities,
+            tuple(raw.tokens) if rule.ids else (),
         )
 
     def _score(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:

@@ -64,6 +64,8 @@ class Rule:
     temperature: float
     margins: bool = False
     stops: Stops | None = None
+    ids: bool = False
+    """Give the ids of the tokens with the text."""
     branches: int = 0
     """If positive, sample i begins with the i-th likeliest first token and goes on greedily."""
     min_probability: float = 0.0

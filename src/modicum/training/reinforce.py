@@ -1,0 +1,316 @@
+"""Policy-gradient training on rollouts of a few shots: one process, resumable to the same bits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modicum.errors import TrialError
+from modicum.ledger import Ledger
+from modicum.training.checkpoint import Checkpoint
+from modicum.training.policy import (
+    Policy,
+    Scale,
+    advantages,
+    entropies,
+    kl_terms,
+    policy_loss,
+    ratio_terms,
+    token_logprobs,
+)
+from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equal
+from modicum.training.trainable import Trainable
+from modicum.whitebox import WhiteBox
+
+__all__ = ["Curve", "Group", "Recipe", "Trained", "reinforce"]
+
+Curve = Mapping[str, float]
+"""Figures of one step by name."""
+
+_DEAD_STEPS = 10
+"""Steps in a row, from the first one on, in which every group's rewards are equal: it will not start."""
+_TRUNCATED = 0.9
+"""Share of rollouts at the length limit beyond which rewards are those of unfinished answers."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long, how fast, and on what."""
+
+    steps: int
+    """Batches of rollouts, at least 1."""
+    groups: int
+    """Groups of rollouts a step; with fewer shots than groups each shot comes several times."""
+    rollouts: int
+    """Rollouts a group, at least 2."""
+    updates: int
+    """Optimiser steps a batch of rollouts; with one, ratios are 1 and clipping is inert."""
+    learning_rate: float
+    """AdamW's, constant."""
+    longest: int
+    """Length limit of a rollout, in tokens."""
+    policy: Policy = field(default_factory=Policy)
+    temperature: float = 1.0
+    """Of the rollouts, and of the probabilities that are trained."""
+    clip_norm: float = 1.0
+    """Largest norm of a gradient."""
+    most_tokens: int = 16_384
+    """Tokens, padding included, that go through the model at once; changes no figure."""
+    watch_every: int = 10
+    """Steps between two looks at the selection data."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rollouts of one shot, rewarded."""
+
+    prompt: tuple[int, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    """Token ids of each rollout, the end token included."""
+    rewards: tuple[float, ...]
+    truncated: tuple[bool, ...]
+    """Which ran into the length limit."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it."""
+
+    model: WhiteBox
+    """Ready to sample."""
+    curves: tuple[Curve, ...]
+    """One entry a step."""
+    stopped: str
+    """Why it ended early; empty where it did not."""
+
+
+class Rollouts(Protocol):
+    """Draws and rewards the rollouts of a step."""
+
+    def __call__(self, model: WhiteBox, step: int) -> list[Group]:
+        """Gives the groups of a step; random choices depend on the step alone."""
+
+
+def reinforce(
+    trainable: Trainable,
+    recipe: Recipe,
+    roll_out: Rollouts,
+    ledger: Ledger,
+    *,
+    flops_per_token: float,
+    checkpoint: Path | None = None,
+    watch: Callable[[WhiteBox, int, Curve], Curve] | None = None,
+) -> Trained:
+    """Trains until the steps are done or there is nothing to learn from.
+
+    Args:
+        trainable: The parameters; changed in place.
+        recipe: How.
+        roll_out: Draws and rewards rollouts from the model as it is at a step.
+        ledger: Counts updates and tokens trained.
+        flops_per_token: Of a forward pass.
+        checkpoint: File that a killed run goes on from, to the same bits; none where None.
+        watch: Called after each step with the model, the step and its figures; gives more figures.
+
+    Raises:
+        TrialError: a loss or a gradient that is not finite, or no gradient although rewards differ.
+    """
+    parameters = list(trainable.named.values())
+    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
+    kept = Checkpoint(checkpoint, trainable, optimiser, ledger)
+    curves = kept.restore()
+    reference = trainable.state() if recipe.policy.kl else None
+    if reference is not None and curves:
+        reference = kept.first
+    stopped = ""
+    for step in range(len(curves), recipe.steps):
+        groups = roll_out(trainable.sampler(), step)
+        stopped = _why_stop(groups, curves, recipe)
+        if stopped:
+            break
+        figures = {**_seen(groups), **_learn(trainable, optimiser, groups, recipe, reference)}
+        _check(figures, groups, step, recipe)
+        _count(ledger, groups, recipe, figures, flops_per_token)
+        if watch is not None:
+            figures = {**figures, **watch(trainable.sampler(), step, figures)}
+        curves.append(figures)
+        kept.keep(curves, reference)
+    return Trained(trainable.sampler(), tuple(curves), stopped)
+
+
+def _seen(groups: Sequence[Group]) -> dict[str, float]:
+    """Gives the figures of a batch of rollouts."""
+    lengths = [len(tokens) for group in groups for tokens in group.tokens]
+    return {
+        "reward": float(np.mean([r for group in groups for r in group.rewards])),
+        "constant_groups": float(np.mean([len(set(group.rewards)) == 1 for group in groups])),
+        "length": float(np.mean(lengths)),
+        "truncated": float(np.mean([t for group in groups for t in group.truncated])),
+    }
+
+
+def _learn(
+    trainable: Trainable,
+    optimiser: torch.optim.Optimizer,
+    groups: Sequence[Group],
+    recipe: Recipe,
+    reference: dict[str, Tensor] | None,
+) -> dict[str, float]:
+    """Takes the updates of one batch of rollouts; gives their figures."""
+    rows = _rows(groups, recipe.policy.scale)
+    parts = [join_equal(part) for part in _split(rows, recipe.updates)]
+    device = next(iter(trainable.named.values())).device
+    plan = [[batch_rows(b, device) for b in batches(part, recipe.most_tokens)] for part in parts]
+    # With one update the ratio is 1 by construction: the old scores are the new ones, held fixed.
+    olds = _scores(trainable, plan, recipe) if recipe.updates > 1 else None
+    refs = _reference_scores(trainable, plan, recipe, reference) if reference else None
+    totals: dict[str, float] = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "grad_norm": 0.0}
+    done = 0
+    for number, part in enumerate(plan):
+        n_rows = sum(float(batch.weight.sum()) for batch in part)
+        n_tokens = sum(float((batch.counted.sum(1) * batch.weight).sum()) for batch in part)
+        optimiser.zero_grad(set_to_none=True)
+        is_live = bool(recipe.policy.entropy or recipe.policy.kl)
+        for place, batch in enumerate(part):
+            if not is_live and not bool(batch.advantage.any()):
+                continue
+            old = olds[number][place] if olds else None
+            ref = refs[number][place] if refs else None
+            figures = _accumulate(trainable, batch, recipe, (old, ref), (n_rows, n_tokens))
+            for name, value in figures.items():
+                totals[name] += value / recipe.updates
+        norm = torch.nn.utils.clip_grad_norm_(list(trainable.named.values()), recipe.clip_norm)
+        totals["grad_norm"] += float(norm) / recipe.updates
+        if float(norm) > 0:
+            optimiser.step()
+            done += 1
+    return {**totals, "updates": float(done)}
+
+
+def _accumulate(
+    trainable: Trainable,
+    batch: Batch,
+    recipe: Recipe,
+    scores: tuple[Tensor | None, Tensor | None],
+    sizes: tuple[float, float],
+) -> dict[str, float]:
+    """Adds one batch's gradient to the parameters'; gives its share of the figures."""
+    old, reference = scores
+    n_rows, n_tokens = sizes
+    policy = recipe.policy
+    logits = trainable.logits(batch)
+    new = token_logprobs(logits, batch.tokens, recipe.temperature)
+    before = new.detach() if old is None else old
+    terms = ratio_terms(new, before, batch.advantage, policy)
+    if reference is not None:
+        terms = terms + policy.kl * kl_terms(new, reference)
+    share = batch.counted * batch.weight[:, None] / n_tokens
+    with torch.set_grad_enabled(policy.entropy > 0):
+        entropy = (entropies(logits, recipe.temperature) * share).sum()
+    loss = policy_loss(
+        terms,
+        batch.counted,
+        batch.weight,
+        policy,
+        rows=n_rows,
+        tokens=n_tokens,
+        longest=recipe.longest,
+    )
+    if policy.entropy > 0:
+        loss = loss - policy.entropy * entropy
+    loss.backward()  # type: ignore[no-untyped-call]
+    ratio = (new.detach() - before).exp()
+    beyond = (ratio > 1 + policy.high) | (ratio < 1 - policy.clip) if policy.clip else ratio < 0
+    return {
+        "loss": float(loss.detach()),
+        "entropy": float(entropy.detach()),
+        "clipped": float((beyond * share).sum()),
+    }
+
+
+def _rows(groups: Sequence[Group], scale: Scale) -> list[Row]:
+    """Gives every rollout with its advantage."""
+    rewards = torch.tensor([group.rewards for group in groups], dtype=torch.float32)
+    earned = advantages(rewards, scale).tolist()
+    return [
+        Row(group.prompt, tokens, advantage)
+        for group, line in zip(groups, earned, strict=True)
+        for tokens, advantage in zip(group.tokens, line, strict=True)
+    ]
+
+
+def _split(rows: Sequence[Row], updates: int) -> list[Sequence[Row]]:
+    """Deals rollouts out to the updates, so that each sees some of every group."""
+    return [rows[i::updates] for i in range(updates)]
+
+
+def _scores(trainable: Trainable, plan: list[list[Batch]], recipe: Recipe) -> list[list[Tensor]]:
+    """Gives the log-probabilities of all rollouts before the updates."""
+    with torch.no_grad():
+        return [
+            [
+                token_logprobs(trainable.logits(batch), batch.tokens, recipe.temperature)
+                for batch in part
+            ]
+            for part in plan
+        ]
+
+
+def _reference_scores(
+    trainable: Trainable,
+    plan: list[list[Batch]],
+    recipe: Recipe,
+    reference: dict[str, Tensor],
+) -> list[list[Tensor]]:
+    """Gives the log-probabilities under the parameters as they were at first."""
+    now = trainable.state()
+    trainable.load(reference)
+    try:
+        return _scores(trainable, plan, recipe)
+    finally:
+        trainable.load(now)
+
+
+def _why_stop(groups: Sequence[Group], curves: Sequence[Curve], recipe: Recipe) -> str:
+    """Says why there is no use in going on; empty where there is."""
+    seen = _seen(groups)
+    if seen["truncated"] > _TRUNCATED and len(curves) + 1 >= _DEAD_STEPS:
+        share = seen["truncated"]
+        return f"{share:.0%} of the rollouts ran into the limit of {recipe.longest} tokens"
+    has_bonus = bool(recipe.policy.entropy or recipe.policy.kl)
+    past = [curve["constant_groups"] for curve in curves[:_DEAD_STEPS]]
+    if not has_bonus and len(past) == _DEAD_STEPS == len(curves) and min(past) == 1.0:
+        return (
+            f"in the first {_DEAD_STEPS} steps every group's rewards were equal "
+            f"(mean {seen['reward']:.2f}): there was nothing to learn from"
+        )
+    return ""
+
+
+def _check(figures: Curve, groups: Sequence[Group], step: int, recipe: Recipe) -> None:
+    """Names what has gone wrong.
+
+    Raises:
+        TrialError: not a number, or a gradient that is zero although rewards differ.
+    """
+    for name in ("loss", "grad_norm"):
+        if not np.isfinite(figures[name]):
+            msg = f"{name} {figures[name]} at step {step}; lower the learning rate"
+            raise TrialError(msg)
+    differ = any(len(set(group.rewards)) > 1 for group in groups)
+    if differ and figures["grad_norm"] == 0.0 and figures["loss"] != 0.0 and recipe.updates == 1:
+        msg = f"no gradient at step {step} although rewards differ: what is trained has no effect"
+        raise TrialError(msg)
+
+
+def _count(
+    ledger: Ledger, groups: Sequence[Group], recipe: Recipe, figures: Curve, flops: float
+) -> None:
+    """Tells the ledger of the updates; every rollout counts, joined with an equal one or not."""
+    tokens = sum(len(g.prompt) + len(t) for g in groups for t in g.tokens)
+    for _ in range(int(figures["updates"])):
+        ledger.trained(tokens // recipe.updates, flops)
