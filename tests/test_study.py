@@ -156,7 +156,7 @@ RESULT_FIELDS = {
 """Fields of a plan that change a result, with other values."""
 VIEW_FIELDS = {"name": "x", "prefer": "train", "max_labels": 3, "margin": 0.1}
 """Fields that change how results are read only."""
-GRID_FIELDS = {"grids", "seeds", "controls"}
+GRID_FIELDS = {"grids", "seeds", "controls", "reference"}
 """Fields that add trials or leave some out."""
 
 

@@ -33,10 +33,23 @@ def check_plan(plan: Plan) -> None:
         for reference, task in zip(grid.tasks, tasks, strict=True):
             _check_split(reference, task, "test", plan.test, "--test")
             _check_split(reference, task, "selection", plan.selection, "--selection")
+    _check_reference(plan)
     for subject in plan.subjects():
         subject.asides()  # builds every setting
         for name in subject.retain():
             _check_split(name, resolve_task(name), "test", plan.retain_test, "retain_test")
+
+
+def _check_reference(plan: Plan) -> None:
+    if not plan.reference:
+        return
+    resolve_backend(plan.reference)
+    if all(subject.model == plan.reference for subject in plan.subjects()):
+        raise ConfigError(
+            f"reference {plan.reference!r}, the model that is studied",
+            "a second model",
+            "name a reasoning twin, say, or leave --reference out",
+        )
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:

@@ -71,6 +71,8 @@ class Plan:
     """Tasks scored before and after each rung that changes weights; the task's own where empty."""
     retain_test: int = 200
     """Problems of each of them."""
+    reference: str = ""
+    """A second model as yardstick (a reasoning twin, say), scored on the same test problems."""
     controls: bool = True
     """Run the scrambled twins and tell-tale controls."""
     prefer: Prefer = "serve"
@@ -199,10 +201,16 @@ class Subject:
         trial = other._trial("plain", {"style": "default"})
         return dataclasses.replace(trial, scope={**trial.scope, "test": self.plan.retain_test})
 
+    def reference(self) -> Trial | None:
+        """Gives the trial of the plan's reference model, in its own floor's style."""
+        if self.plan.reference in ("", self.model):
+            return None
+        return Subject(self.plan, self.plan.reference, self.task).floor()
+
     def measures(self) -> list[Trial]:
         """Gives every measure, the floor's style first."""
-        forced = self.forced()
-        trials = [self.floor(), self.default(), self.samples(), *([forced] if forced else [])]
+        trials = [self.floor(), self.default(), self.samples()]
+        trials += [trial for trial in (self.forced(), self.reference()) if trial is not None]
         methods = {name for grid in self._grids() for name in grid.methods}
         if any(self.plan.method(name).kind == "tuning" for name in methods):
             trials += [self.retained(task) for task in self.retain()]

@@ -16,6 +16,7 @@ __all__ = [
     "Curve",
     "FrontPoint",
     "LeastData",
+    "Reference",
     "RungRow",
     "Ship",
     "Verdict",
@@ -47,6 +48,25 @@ class Curve:
     luck: tuple[float, ...]
     near_miss: tuple[float, ...]
     """Shorter than `ks`: the null needs half of the samples."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A second model as yardstick, greedy in its own floor's style on the same problems."""
+
+    model: str
+    score: Figure
+    """Lenient accuracy."""
+    strict: Figure
+    """Strict accuracy beside it."""
+    style: str
+    samples: int
+    """Samples a problem that the studied model had."""
+    beyond_samples: tuple[str, ...]
+    """Ids of the problems that it solves and no sample of the studied model does."""
+    samples_beyond: tuple[str, ...]
+    """Ids of the problems that some sample solves and it does not."""
+    trial: str
 
 
 @dataclass(frozen=True)
@@ -83,6 +103,8 @@ class RungRow:
     """Ids of the trials behind each control."""
     note: str = ""
     """What a reader must know: `format only`, `measuring labels`."""
+    gap_against_reference: Figure | None = None
+    """Share of the way from floor to reference; None where undefined or no reference was asked."""
 
     @property
     def name(self) -> str:
@@ -189,6 +211,8 @@ class Verdict:
     """Trials that failed."""
     notes: tuple[str, ...] = ()
     """What is known of the model: instruct-tuned, threads, skipped styles."""
+    reference: Reference | None = None
+    """The second model, where one was asked for and could be scored."""
 
 
 def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form

@@ -94,6 +94,11 @@ CASES = {
         "{question}",
     ),
     "study and model": (lambda at: [_study(at, GOOD)], "a study and --model or --task"),
+    "unknown reference": (lambda at: ["--reference", "scriptd"], "did you mean 'scripted'"),
+    "model as its own reference": (
+        lambda at: ["--reference", "scripted:latent"],
+        "the model that is studied",
+    ),
     "unknown task to retain": (
         lambda at: ["--retain", "smus", "--methods", "self_consistency"],
         "did you mean 'sums'",

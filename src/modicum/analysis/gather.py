@@ -48,6 +48,8 @@ class Gathered:
     samples: Outcome
     forced: Outcome | None
     retained: dict[str, Outcome]
+    reference: Outcome | None
+    """Of the second model; with its error where it failed, None where none has run."""
     arms: tuple[Arm, ...]
     twin_arms: tuple[Arm, ...]
     """Arms of the twin model, at budgets that the studied model may lack."""
@@ -77,6 +79,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         outcome = store.read(subject.retained(task))
         if outcome is not None and not outcome.error:
             retained[task] = outcome
+    reference = subject.reference()
     asides = {s: o for s, t in subject.asides().items() if (o := _good(store, t)) is not None}
     gathered = Gathered(
         subject=subject,
@@ -86,6 +89,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         samples=samples,
         forced=_good(store, subject.forced()),
         retained=retained,
+        reference=store.read(reference) if reference is not None else None,
         arms=arms,
         twin_arms=twin_arms,
         asides=asides,

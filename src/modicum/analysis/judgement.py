@@ -8,6 +8,7 @@ from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.readings import RungReading, majority_scores
+from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.threshold import threshold
@@ -41,6 +42,7 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
     return Verdict(
         task=subject.task,
         model=subject.model,
+        reference=reference_of(found),
         ability=answer.word,
         sentence=answer.sentence,
         unlocked_by=answer.unlocked_by,
@@ -155,6 +157,9 @@ def _prompt_row(
         seeds=1,
         trials=(floor.trial.id,),
         note=f"style {_style(floor)['name']!r}, chosen with measuring labels",
+        gap_against_reference=gap_against_reference(
+            found, answer, reading.rung.scores, resamples, base=default
+        ),
     )
 
 
@@ -187,6 +192,7 @@ def _row(
         trials=tuple(o.trial.id for o in arm.outcomes),
         control_trials=_control_trials(found, arm),
         note=_format_only(found, scores, strict, clusters),
+        gap_against_reference=gap_against_reference(found, answer, scores, resamples),
     )
 
 
@@ -329,7 +335,7 @@ def _all(found: Gathered) -> list[Outcome]:
     outcomes = [o for arm in found.arms for o in (*arm.outcomes, *arm.scrambled)]
     outcomes += [o for arm in found.arms for o in (arm.tell_tale or {}).values()]
     outcomes += [o for arm in found.twin_arms for o in arm.outcomes]
-    return outcomes + ([found.forced] if found.forced else [])
+    return outcomes + [o for o in (found.forced, found.reference) if o is not None]
 
 
 def _style(outcome: Outcome) -> Mapping[str, object]:

@@ -31,7 +31,20 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     cut = _truncated(found.samples)
     if cut > 0.05:
         said.append(f"{cut:.0%} of the samples were cut at the length limit")
-    return tuple(said)
+    return (*said, *_reference_doubts(found))
+
+
+def _reference_doubts(found: Gathered) -> list[str]:
+    """Says where the second model is missing, or was not allowed to finish."""
+    wanted, outcome = found.subject.reference(), found.reference
+    if wanted is None:
+        return []
+    if outcome is None or outcome.error:
+        return [
+            f"the reference {wanted.model} could not be scored; the same command tries it again"
+        ]
+    cut = _truncated(outcome)
+    return [f"{cut:.0%} of the reference's answers were cut at the length limit"] * (cut > 0.05)
 
 
 def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:

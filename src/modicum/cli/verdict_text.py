@@ -90,6 +90,8 @@ def _measures(verdict: Verdict) -> list[str]:
     strict, floor_strict = words.figure(verdict.default_strict), words.figure(verdict.floor_strict)
     if (strict, floor_strict) != (words.figure(verdict.default), words.figure(verdict.floor)):
         lines.append(_wrapped(f"(read strictly: default {strict}, floor {floor_strict})"))
+    if verdict.reference is not None:
+        lines.append(_wrapped(words.reference(verdict)))
     return lines
 
 
@@ -122,7 +124,11 @@ def _rung(
         words.damage(row.retention),
         words.multiple(row.serving_flops / base if base else None),
     )
-    return [first, *(("", "", "", control, "", "") for control in controls[1:])]
+    rest = [("", "", "", control, "", "") for control in controls[1:]]
+    if row.gap_against_reference is not None:
+        what = "  to reference" if has_gap else "  gap to reference"
+        rest.append((what, "", words.figure(row.gap_against_reference), "", "", ""))
+    return [first, *rest]
 
 
 def _findings(verdict: Verdict) -> str:

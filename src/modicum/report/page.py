@@ -15,6 +15,7 @@ from modicum.report.completions import completions
 from modicum.report.drawing import draw, span
 from modicum.report.evidence import anchor, cited, trials_table
 from modicum.report.markup import Markup, element, join
+from modicum.report.reference import reference
 from modicum.report.untrusted import visible
 from modicum.store import Store
 from modicum.study import Plan
@@ -191,6 +192,7 @@ def _subject(
         _curve(verdict),
         element("h3", "Rungs and their controls"),
         _rungs(verdict, palette, floor_serving),
+        reference(verdict),
         element("h3", "Completions, before and after"),
         completions(verdict, store),
         _asides(verdict),

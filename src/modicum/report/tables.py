@@ -120,11 +120,13 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     time = element("small", words.duration(seconds)) if seconds is not None else ""
     scores = " ".join(words.share(score) for score in row.seed_scores)
     seeds = element("small", scores) if len(row.seed_scores) > 1 else ""
+    against = row.gap_against_reference
+    other = element("small", f"to the reference {words.figure(against)}") if against else ""
     gap = "undefined" if row.gap_recovered is None else words.figure(row.gap_recovered)
     cells = (
         (words.count(row.labels), ""),
         (words.figure(row.score), strict),
-        (gap, ""),
+        (gap, other),
         (strip(row.gap_recovered, color=color, ticks=(0, 1), ends=_ENDS), ""),
         (words.damage_figure(row.retention), ""),
         (words.multiple(row.serving_flops / base if base else None), ""),

@@ -51,6 +51,7 @@ def _counts(
 @click.option("--prefer", type=click.Choice(["serve", "labels", "train"]), help="What is cheap.")
 @click.option("--max-labels", type=int, help="Most labels that a nudge to ship may use.")
 @click.option("--twin", help="Control model of equal learnability without the ability.")
+@click.option("--reference", help="Second model as yardstick: a reasoning twin, say.")
 @click.option("--test", type=int, help="Test problems. [400]")
 @click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
 @click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
@@ -157,8 +158,8 @@ def _text(path: object) -> str:
 
 def _workers(plan: Plan) -> int:
     """As many processes as cores where every model is light, else one."""
-    models = {m for g in plan.grids for m in (*g.models, *([g.twin] if g.twin else []))}
-    light = all(getattr(resolve_backend(model), "light", False) for model in models)
+    models = {m for g in plan.grids for m in (*g.models, g.twin)} | {plan.reference}
+    light = all(resolve_backend(model).light for model in models - {""})
     return len(os.sched_getaffinity(0)) if light else 1
 
 
