@@ -111,12 +111,12 @@ def test_steering_is_the_same_with_the_cache_on_and_off(name: str, where: str) -
     with torch.inference_mode(), attached(module, steering) as laid:
         laid.begin(mask.float().expand(2, 6))
         whole = module(IDS, use_cache=False).logits
-        laid.begin(columns_of(where, is_prompt=True))
+        laid.begin(columns_of(steering, is_prompt=True))
         output = module(IDS[:, :prompt], use_cache=True)
         laid.require()
         steps = [output.logits[:, -1]]
         for column in range(prompt, 6):
-            laid.begin(columns_of(where, is_prompt=False))
+            laid.begin(columns_of(steering, is_prompt=False))
             past = {keyword: output[1]}
             output = module(IDS[:, column : column + 1], use_cache=True, **past)
             laid.require()

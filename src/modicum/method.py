@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Literal, final
 
 import numpy as np
@@ -64,7 +65,7 @@ class Solver(ABC):
 
     model: Model
     """The model with its nudge; the plain one where only prompt or decoding changed."""
-    notes: Mapping[str, object]
+    notes: Mapping[str, object] = MappingProxyType({})
     """What the record keeps of how it was made: curves, what was chosen; plain values."""
 
     @abstractmethod

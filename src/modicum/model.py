@@ -32,6 +32,8 @@ class ModelCard:
     """Licence, where known."""
     notes: tuple[str, ...] = ()
     """What a reader must know: instruct-tuned, dequantised, threads."""
+    nudge: str = ""
+    """Hash of the directions that are added to its activations; empty where there are none."""
 
 
 class Model(ABC):

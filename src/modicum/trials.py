@@ -31,6 +31,9 @@ __all__ = [
     "shots_of",
 ]
 
+_DECOYS = 64
+"""Golds of other problems from which wrong keys are made."""
+
 
 def run_trial(
     plan: Plan,
@@ -54,6 +57,7 @@ def run_trial(
         model = open_model(trial.model)
         method = method_of(trial)
         judge, notes = judge_for(plan, trial, task, model, floor, spent)
+        judge = _equipped(judge, task, method, artefacts)
         shots = tuple(judge.shots.values())
         spent.labels = len(shots) if method.supervision > 0 else 0
         rng = stream("elicit", trial.method, trial.task, trial.seed)
@@ -72,6 +76,7 @@ def run_trial(
                 **notes,
                 "style": dataclasses.asdict(_style_of(solver, judge)),
                 "model": dataclasses.asdict(model.card),
+                **({"nudge": dict(solver.notes)} if solver.notes else {}),
             },
             artefact=_keep(method, solver, artefacts),
         )
@@ -120,6 +125,20 @@ def judge_for(
         ledger=ledger,
     )
     return judge, {"styles": [s.name for s in styles], "skipped_styles": list(skipped)}
+
+
+def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
+    """Gives a judge of a tuning method what training needs: a place for checkpoints, wrong keys."""
+    if method.kind != "tuning":
+        return judge
+    pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
+    decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]
+    return dataclasses.replace(judge, decoys=decoys, scratch=_scratch(artefacts))
+
+
+def _scratch(artefacts: Path) -> Path:
+    """Names the folder in which a trial keeps what a killed run goes on from."""
+    return artefacts.with_name(f"{artefacts.name}.unfinished")
 
 
 def limited(sheet: Sheet, plan: Plan) -> Sheet:
@@ -221,6 +240,7 @@ def _keep(method: Method, solver: Solver, folder: Path) -> str:
     solver.save(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+    shutil.rmtree(_scratch(folder), ignore_errors=True)
     source = solver.source if isinstance(solver, PromptSolver) else None
     if source is not None:
         shutil.rmtree(source, ignore_errors=True)

@@ -19,6 +19,8 @@ SETTINGS = {
     "fine_tune": {"steps": 3, "batch": 2, "rank": 2, "learning_rate": 1e-2},
     "rejection_tuning": {"steps": 3, "batch": 2, "rank": 2, "samples": 8, "learning_rate": 1e-2},
     "plain": {"samples": 3},
+    "rl_steering": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
+    "rlvr": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
     "self_consistency": {"n": 3},
     "cot_decoding": {"k": 3},
 }

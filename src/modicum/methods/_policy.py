@@ -17,7 +17,7 @@ from modicum.seeds import stream
 from modicum.training.policy import Average, Policy, Scale
 from modicum.training.reinforce import Group, Recipe, reinforce
 from modicum.training.trainable import Trainable
-from modicum.types import Completion, Problem, Request, Sampling
+from modicum.types import Completion, Mark, Problem, Request, Sampling
 from modicum.whitebox import WhiteBox
 
 __all__ = ["PolicySettings", "reinforced"]
@@ -211,7 +211,7 @@ class _Rollouts:
     ) -> Sequence[float]:
         texts = tuple(c.text for c in group)
         answers = tuple(self.judge.read(text) for text in texts)
-        marks = ()
+        marks: tuple[Mark, ...] = ()
         if self.reward.reads_labels:
             # equal texts get equal marks, and rollouts repeat each other often
             known = {text: self.judge.mark(shot.id, text) for text in dict.fromkeys(texts)}

@@ -21,8 +21,13 @@ from transformers.models.llama.modeling_llama import (
 )
 
 from modicum.sampling.cache import RowCache
+from modicum.steering.attach import Columns
+from modicum.steering.nudge import Steering
 
-__all__ = ["LeanLlama"]
+__all__ = ["Additions", "LeanLlama", "additions", "lean_takes"]
+
+Additions = dict[int, Tensor]
+"""What is added to the output of a layer, by its index: `[hidden]`, or `[rows, hidden]`."""
 
 _Linear = tuple[Tensor, Tensor | None]
 """Weight and bias."""
@@ -86,7 +91,12 @@ class LeanLlama:
         return is_default and config.hidden_act == "silu"
 
     def step(
-        self, ids: Int[Tensor, " rows"], places: Int[Tensor, " rows"], cache: RowCache, mask: Tensor
+        self,
+        ids: Int[Tensor, " rows"],
+        places: Int[Tensor, " rows"],
+        cache: RowCache,
+        mask: Tensor,
+        added: Additions,
     ) -> Float[Tensor, "rows vocab"]:
         """Runs one token of each row; gives the scores of the next.
 
@@ -95,6 +105,7 @@ class LeanLlama:
             places: Its position.
             cache: Holds the rows' keys and values, receives the new ones.
             mask: Additive mask of the columns in use, `[rows, 1, 1, columns]`.
+            added: What steers this step.
         """
         rows, width = len(ids), self._width
         hidden = self._embedding[ids]
@@ -114,7 +125,27 @@ class LeanLlama:
             normed = _norm(hidden, layer.after)
             gate = functional.silu(_linear(normed, layer.gate), inplace=True)
             hidden += _linear(gate.mul_(_linear(normed, layer.up)), layer.down)
+            if index in added:
+                hidden += added[index]
         return _linear(_norm(hidden, self._last), self._head)
+
+
+def lean_takes(steering: Steering | None) -> bool:
+    """Says whether this path can carry a nudge: directions on the residual stream, or none."""
+    return steering is None or all(d.site == "block" for d in steering.directions)
+
+
+def additions(steering: Steering | None, columns: Columns) -> Additions:
+    """Gives what a one-token step adds, for columns as `columns_of` gives them."""
+    if steering is None or (isinstance(columns, slice) and columns == slice(0, 0)):
+        return {}
+    added: Additions = {}
+    for direction in steering.directions:
+        values = direction.values
+        if isinstance(columns, Tensor):
+            values = columns * values
+        added[direction.layer] = added.get(direction.layer, 0) + values
+    return added
 
 
 def _layer(layer: LlamaDecoderLayer) -> _Layer:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
@@ -17,6 +18,7 @@ from modicum.sampling.loop import Engine, Job, Raw, Rule, plan_blocks, sample_bl
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key
+from modicum.steering.attach import Columns, steered
 from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox, flops_per_token, weights_hash
@@ -89,6 +91,7 @@ class Local(WhiteBox):
             self._engine.flops_per_token,
             self._licence,
             (*self._notes, f"{threads}, {str(self.dtype).removeprefix('torch.')}"),
+            self._engine.steering.digest if self._engine.steering else "",
         )
 
     def with_module(self, module: PreTrainedModel) -> "Local":
@@ -105,7 +108,9 @@ class Local(WhiteBox):
 
     def with_steering(self, steering: Steering) -> "Local":
         """Gives the same model with directions added to its activations while it samples."""
-        raise NotImplementedError
+        steered_one = self.with_module(self.module)
+        steered_one._engine = replace(steered_one._engine, steering=steering)
+        return steered_one
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
@@ -228,7 +233,11 @@ class Local(WhiteBox):
         keep = max(len(more) for _, more in parts) + 1
         rows = [prompt + more for prompt, more in parts]
         cache = PrefixCache(self._engine.windows, None)
-        logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
+        steering = self._engine.steering
+        width = max(map(len, rows))
+        acts = _acting(steering, width, [len(more) for _, more in parts])
+        with steered(self.module, steering, acts):
+            logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
         sums = []
         for (_, more), scores in zip(parts, logits, strict=True):
             if not more:
@@ -289,3 +298,14 @@ class Local(WhiteBox):
             torch.set_num_threads(before)
             if training:
                 self.module.train()
+
+
+def _acting(steering: Steering | None, width: int, lengths: Sequence[int]) -> Columns:
+    """Gives where whole texts are steered, that end in the last column after so many tokens."""
+    if steering is None or steering.where == "all":
+        return slice(None)
+    columns = torch.arange(width)
+    starts = width - 1 - torch.tensor(lengths)[:, None]
+    if steering.where == "generated":
+        return (columns >= starts).float()
+    return torch.eq(columns, starts + steering.offset).float()

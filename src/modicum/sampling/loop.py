@@ -14,10 +14,12 @@ from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.cache import Arena, RowCache, Window
 from modicum.sampling.draw import Draws, branches, draw
-from modicum.sampling.lean import LeanLlama
+from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.text import Stops
 from modicum.seeds import uniforms
+from modicum.steering.attach import Columns, columns_of, steered
+from modicum.steering.nudge import Steering
 from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 
@@ -84,6 +86,8 @@ class Engine:
     flops_per_token: float
     arena: Arena | None = None
     """Memory that blocks share one after the other."""
+    steering: Steering | None = None
+    """Directions that are added to the activations."""
 
 
 def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
@@ -145,7 +149,9 @@ class _Flight:
         self._limits = np.minimum(rule.max_new_tokens, engine.context - self._lengths)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
-        self._prefixes = Prefixes(engine.module, engine.windows, (job.prompt for job in jobs))
+        self._prefixes = Prefixes(
+            engine.module, engine.windows, (job.prompt for job in jobs), engine.steering
+        )
         self._stems: dict[Tokens, Stem] = {}
         self._results: list[Raw | None] = [None] * len(jobs)
         self._next = 0
@@ -161,7 +167,7 @@ class _Flight:
         self._probabilities = np.zeros(shape, dtype=np.float32)
         self._keyword = cache_keyword(engine.module)
         self._lean = None
-        if LeanLlama.fits(engine.module):
+        if LeanLlama.fits(engine.module) and lean_takes(engine.steering):
             longest = int((self._lengths + self._limits).max())
             self._lean = LeanLlama(engine.module, longest)
         self._cache = RowCache(
@@ -239,7 +245,8 @@ class _Flight:
         jobs, count = self._job[rows], self._count[rows]
         newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])
         places = torch.from_numpy(self._lengths[jobs] + count - 1)
-        logits = self._forward(newest, places, mask)
+        columns = columns_of(self._engine.steering, is_prompt=False, count=torch.from_numpy(count))
+        logits = self._forward(newest, places, mask, columns)
         self._cache.now += 1
         rule = self._rule
         greedy = rule.temperature == 0 or rule.branches > 0
@@ -256,19 +263,23 @@ class _Flight:
             if self._live:
                 self._settle()
 
-    def _forward(self, ids: Tensor, places: Tensor, mask: Tensor | dict[str, Tensor]) -> Tensor:
+    def _forward(
+        self, ids: Tensor, places: Tensor, mask: Tensor | dict[str, Tensor], columns: Columns
+    ) -> Tensor:
         """Gives the scores after each row's newest token."""
         module = self._engine.module
         ids, places = ids.to(module.device), places.to(module.device)
         if self._lean is not None and isinstance(mask, Tensor):
-            return self._lean.step(ids, places, self._cache, mask)
-        output = module(
-            input_ids=ids[:, None],
-            attention_mask=mask,
-            position_ids=places[:, None],
-            use_cache=True,
-            **{self._keyword: self._cache},
-        )
+            added = additions(self._engine.steering, columns)
+            return self._lean.step(ids, places, self._cache, mask, added)
+        with steered(module, self._engine.steering, columns):
+            output = module(
+                input_ids=ids[:, None],
+                attention_mask=mask,
+                position_ids=places[:, None],
+                use_cache=True,
+                **{self._keyword: self._cache},
+            )
         logits: Tensor = output.logits[:, -1]
         return logits
 

@@ -10,6 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
+from modicum.steering.attach import columns_of, steered
+from modicum.steering.nudge import Steering
 from modicum.whitebox import cache_keyword
 
 __all__ = [
@@ -95,10 +97,14 @@ class Prefixes:
     """Prefills prompts when they are needed, on top of the prefixes they share."""
 
     def __init__(
-        self, module: PreTrainedModel, windows: Sequence[Window], prompts: Iterable[Tokens]
+        self,
+        module: PreTrainedModel,
+        windows: Sequence[Window],
+        prompts: Iterable[Tokens],
+        steering: Steering | None = None,
     ) -> None:
         """Plans the shared prefixes of all prompts of a block; runs nothing yet."""
-        self._module = module
+        self._module, self._steering = module, steering
         self._windows = windows
         self._plan = plan_prefixes(prompts)
         self._nodes: dict[int, Prefilled] = {}
@@ -116,13 +122,15 @@ class Prefixes:
                 stems.update((prompt, Stem(done, i, len(prompt))) for i, prompt in enumerate(batch))
         return stems
 
-    def _run(self, prompts: Sequence[Tokens], parent: int) -> Prefilled:
+    def _run(self, prompts: Sequence[Tokens], parent: int, *, is_shared: bool = False) -> Prefilled:
         past = None if parent < 0 else self._node(parent)
         known = 0 if parent < 0 else len(self._plan.nodes[parent])
         segments = [prompt[known:] for prompt in prompts]
         self.tokens_run += sum(map(len, segments))
         cache = PrefixCache(self._windows, past.pairs if past else None)
-        logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
+        columns = columns_of(self._steering, is_prompt=True, is_shared=is_shared)
+        with steered(self._module, self._steering, columns):
+            logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
         pairs = cache.pairs()
         if past is not None:
             lengths = [len(segment) for segment in segments]
@@ -135,7 +143,7 @@ class Prefixes:
     def _node(self, index: int) -> Prefilled:
         if index not in self._nodes:
             plan = self._plan
-            self._nodes[index] = self._run([plan.nodes[index]], plan.parents[index])
+            self._nodes[index] = self._run([plan.nodes[index]], plan.parents[index], is_shared=True)
         return self._nodes[index]
 
 

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from modicum.errors import TrialError
-from modicum.steering.nudge import Steering, Where
+from modicum.steering.nudge import Steering
 from modicum.steering.sites import blocks, site_module
 
-__all__ = ["Attached", "Columns", "attached", "columns_of"]
+__all__ = ["Attached", "Columns", "attached", "columns_of", "steered"]
 
 Columns = Float[Tensor, "rows width"] | int | slice
 """Where a pass is steered: a mask of 0 and 1 a position, one column, or a run of columns."""
@@ -102,19 +102,49 @@ def attached(module: nn.Module, steering: Steering) -> Iterator[Attached]:
         laid.detach()
 
 
-def columns_of(where: Where, *, is_prompt: bool, is_shared: bool = False) -> Columns:
+@contextmanager
+def steered(module: nn.Module, steering: Steering | None, columns: Columns) -> Iterator[None]:
+    """Steers the one forward pass inside, and checks that every hook ran; does nothing without a nudge.
+
+    Raises:
+        TrialError: the pass did not reach every hook exactly once.
+    """
+    if steering is None or (isinstance(columns, slice) and columns == _NONE):
+        yield
+        return
+    with attached(module, steering) as laid:
+        laid.begin(columns)
+        yield
+        laid.require()
+
+
+def columns_of(
+    steering: Steering | None,
+    *,
+    is_prompt: bool,
+    is_shared: bool = False,
+    count: Tensor | None = None,
+) -> Columns:
     """Gives the columns of a sampling pass: of prompts aligned at the right, or of one new token a row.
 
     Args:
-        where: Positions that the nudge acts on.
+        steering: The nudge, or None.
         is_prompt: Whether the pass runs prompts.
         is_shared: Whether it runs a prefix that prompts share, and hence no prompt's last position.
+        count: Tokens that each row has generated, the one that is run included, `[rows]`.
     """
-    if where == "all":
+    if steering is None:
+        return _NONE
+    if steering.where == "all":
         return _ALL
     if is_prompt:
-        return _NONE if is_shared else -1
-    return _ALL if where == "generated" else _NONE
+        return -1 if not is_shared and steering.acts_at_prompt else _NONE
+    if steering.where == "generated":
+        return _ALL
+    if count is None or not steering.offset:
+        return _NONE
+    acts = torch.eq(count, steering.offset)
+    return acts[:, None].float() if bool(acts.any()) else _NONE
 
 
 def _add(

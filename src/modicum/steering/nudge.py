@@ -42,6 +42,13 @@ class Steering:
     """At least one."""
     where: Where = "first"
     """Positions at which they are added."""
+    offset: int = 0
+    """With `first`: generated tokens before the one position, where 0 is the last of the prompt."""
+
+    @property
+    def acts_at_prompt(self) -> bool:
+        """Whether the last prompt position is steered."""
+        return self.where != "first" or self.offset == 0
 
     @property
     def numbers(self) -> int:
@@ -51,7 +58,7 @@ class Steering:
     @property
     def digest(self) -> str:
         """Hash of everything that decides its effect: 16 hexadecimal digits."""
-        digest = hashlib.blake2b(self.where.encode(), digest_size=8)
+        digest = hashlib.blake2b(f"{self.where} {self.offset}".encode(), digest_size=8)
         for direction in self.directions:
             digest.update(f"{direction.layer} {direction.site}".encode())
             digest.update(direction.values.detach().cpu().contiguous().numpy().data)
@@ -66,12 +73,12 @@ class Steering:
 def save_steering(steering: Steering, path: Path, notes: Mapping[str, str] | None = None) -> int:
     """Writes the vectors as safetensors, tensors `layer.I` (`layer.I.SITE` off the block); gives bytes.
 
-    Metadata: `format` = `modicum-steering-1`, `where`, and what `notes` add (base model, say).
+    Metadata: `format` = `modicum-steering-1`, `where`, `offset`, and what `notes` add (base model,
+    say).
     """
     tensors = {_name(d): d.values.detach().cpu().contiguous() for d in steering.directions}
-    save_file(
-        tensors, path, {"format": "modicum-steering-1", "where": steering.where, **(notes or {})}
-    )
+    own = {"format": "modicum-steering-1", "where": steering.where, "offset": str(steering.offset)}
+    save_file(tensors, path, {**own, **(notes or {})})
     path.chmod(0o644)  # the library writes for its owner alone
     return path.stat().st_size
 
@@ -98,7 +105,12 @@ def load_steering(path: Path) -> Steering:
         )
     directions = [_direction(name, values) for name, values in tensors.items()]
     directions.sort(key=lambda d: (d.layer, d.site))
-    return Steering(tuple(directions), cast(Where, metadata["where"]))
+    offset = metadata.get("offset", "0")
+    return Steering(
+        tuple(directions),
+        cast(Where, metadata["where"]),
+        int(offset) if offset.isdecimal() else 0,
+    )
 
 
 def _name(direction: Direction) -> str:

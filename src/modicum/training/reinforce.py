@@ -26,7 +26,7 @@ from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equa
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 
-__all__ = ["Curve", "Group", "Recipe", "Trained", "reinforce"]
+__all__ = ["Curve", "Group", "Recipe", "Rollouts", "Trained", "reinforce"]
 
 Curve = Mapping[str, float]
 """Figures of one step by name."""
