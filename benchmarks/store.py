@@ -27,8 +27,19 @@ from modicum.study import Plan, read_plan
 from modicum.task import resolve_task
 from modicum.types import Grade, Mark, Problem, Style, Trial
 
-WORDS = ("so", "then", "add", "carry", "take", "from", "next", "digit", "keep", "what", "is", "left")
-    "so then we add carry take from next digit and keep what is left over once more".split(" ")
+WORDS = (
+    "so",
+    "then",
+    "add",
+    "carry",
+    "take",
+    "from",
+    "next",
+    "digit",
+    "keep",
+    "what",
+    "is",
+    "left",
 )
 """What made-up answers are made of."""
 LENGTH = 300
