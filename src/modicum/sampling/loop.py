@@ -15,6 +15,7 @@ from modicum.ledger import Ledger
 from modicum.sampling.cache import Arena, RowCache, Window
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.lean import LeanLlama
+from modicum.sampling.linear import FastLinear
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.text import Stops
 from modicum.seeds import uniforms
@@ -260,13 +261,14 @@ class _Flight:
         ids, places = ids.to(module.device), places.to(module.device)
         if self._lean is not None and isinstance(mask, Tensor):
             return self._lean.step(ids, places, self._cache, mask)
-        output = module(
-            input_ids=ids[:, None],
-            attention_mask=mask,
-            position_ids=places[:, None],
-            use_cache=True,
-            **{self._keyword: self._cache},
-        )
+        with FastLinear():
+            output = module(
+                input_ids=ids[:, None],
+                attention_mask=mask,
+                position_ids=places[:, None],
+                use_cache=True,
+                **{self._keyword: self._cache},
+            )
         logits: Tensor = output.logits[:, -1]
         return logits
 
