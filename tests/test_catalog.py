@@ -1,5 +1,6 @@
 """Plug-ins are found by file name and filled strictly."""
 
+import ast
 import importlib.metadata
 import sys
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from modicum.catalog import Catalog, fill, read_reference, settings_of
+from modicum.catalog import Catalog, _stated, fill, read_reference, settings_of
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.task import Scrambled, resolve_task
 from modicum.tasks.sums import Sums
@@ -162,3 +163,8 @@ def test_a_task_takes_its_settings_from_its_reference_and_so_does_its_twin() -> 
     assert resolve_task("scrambled:sums?low=1") == Scrambled(Sums(low=1))
     with pytest.raises(UnknownNameError, match="did you mean 'low'"):
         resolve_task("sums?lov=1")
+
+
+def test_what_a_class_states_is_read_without_running_it() -> None:
+    text = "class A:\n access: ClassVar[Access] = Access.TEXT\n version: ClassVar[int] = 3\n n: int = 4"
+    assert _stated(ast.parse(text)) == {"access": "TEXT", "version": 3}

@@ -26,6 +26,7 @@ from modicum.steering.contrast import direction_of, random_like, reliability
 from modicum.steering.nudge import Direction, Steering, load_steering, save_steering
 from modicum.steering.sites import blocks, site_module
 from modicum.task import resolve_task
+from modicum.types import Request, Sampling
 from modicum.whitebox import cache_keyword
 
 HIDDEN, LAYERS = 16, 3
@@ -263,3 +264,82 @@ def test_every_token_is_captured_in_its_text_and_counted(organism) -> None:
     assert ledger.tokens_prompt == 35
     # two of three layers ran
     assert ledger.flops == pytest.approx(35 * organism.card.flops_per_token * 2 / 3)
+
+
+QUESTIONS = 12
+
+
+def _texts(model, steering: Steering | None) -> list[str]:
+    """Greedy texts of a few problems through the sampler."""
+    task = resolve_task("word_sums")
+    laid = model if steering is None else model.with_steering(steering)
+    requests = [Request(p.question, p.id) for p in task.problems("shots", QUESTIONS)]
+    return [g[0].text for g in laid.generate(requests, Sampling(40, 0.0), Ledger())]
+
+
+def _naive(organism, steering: Steering) -> list[str]:
+    """The same by whole forward passes without a cache, one token at a time."""
+    texts = []
+    for problem in resolve_task("word_sums").problems("shots", QUESTIONS):
+        ids, start = organism.encode(problem.question), len(organism.encode(problem.question))
+        with torch.inference_mode(), attached(organism.module, steering) as laid:
+            for _ in range(40):
+                columns = torch.arange(len(ids))
+                acts = {
+                    "first": columns == start - 1 + steering.offset,
+                    "generated": columns >= start - 1,
+                    "all": columns >= 0,
+                }[steering.where]
+                laid.begin(acts.float()[None])
+                token = int(organism.module(torch.tensor([ids])).logits[0, -1].argmax())
+                if token == organism.tokenizer.eos_token_id:
+                    break
+                ids.append(token)
+        texts.append(organism.decode(ids[start:]))
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("where", "offset"), [("first", 0), ("first", 1), ("first", 3), ("generated", 0), ("all", 0)]
+)
+@pytest.mark.parametrize("site", ["block", "mlp"])
+def test_the_sampler_steers_as_whole_passes_do(organism, where, offset, site) -> None:
+    rng = np.random.default_rng([9, offset])
+    directions = tuple(
+        Direction(layer, torch.from_numpy(rng.standard_normal(96)).float() * 1.5, site)
+        for layer in (0, 2)
+    )
+    steering = Steering(directions, where, offset)
+    found = _texts(organism, steering)
+    assert found == _naive(organism, steering)
+    assert found != _texts(organism, None)
+
+
+def test_a_steered_model_leaves_the_plain_one_as_it_was(organism) -> None:
+    before = _texts(organism, None)
+    values = torch.full((96,), 3.0)
+    steered_model = organism.with_steering(Steering((Direction(2, values),), "all"))
+    steered_model.generate([Request("Ann", "a")], Sampling(4), Ledger())
+    assert _texts(organism, None) == before
+    assert steered_model.card.nudge != organism.card.nudge == ""
+
+
+@pytest.mark.parametrize(("where", "offset"), [("first", 0), ("generated", 0), ("all", 0)])
+def test_log_probabilities_are_those_of_the_steered_model(organism, where, offset) -> None:
+    values = torch.from_numpy(np.random.default_rng([2, 2]).standard_normal(96)).float()
+    steering = Steering((Direction(1, values),), where, offset)
+    prompts = [p.question for p in resolve_task("word_sums").problems("shots", 3)]
+    found = organism.with_steering(steering).logprob(prompts, [" Answer 123", " Think", ""])
+    for prompt, more, score in zip(prompts, [" Answer 123", " Think", ""], found, strict=True):
+        ids, tail = organism.encode(prompt), organism.encode_more(more)
+        columns = torch.arange(len(ids) + len(tail))
+        acts = {
+            "first": columns == len(ids) - 1,
+            "generated": columns >= len(ids) - 1,
+            "all": columns >= 0,
+        }[where]
+        with torch.inference_mode(), attached(organism.module, steering) as laid:
+            laid.begin(acts.float()[None])
+            logs = organism.module(torch.tensor([ids + tail])).logits[0].log_softmax(-1)
+        naive = sum(float(logs[len(ids) - 1 + i, token]) for i, token in enumerate(tail))
+        assert score == pytest.approx(naive, abs=1e-3)

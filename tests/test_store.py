@@ -4,13 +4,14 @@ import dataclasses
 import json
 import math
 import sqlite3
+import zlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modicum.errors import ConfigError, StoreVersionError
-from modicum.store import SCHEMA, Answer, Outcome, Store
+from modicum.store import SCHEMA, Answer, Outcome, Row, Store
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
 from tests.support.texts import anything
 
@@ -233,3 +234,99 @@ def test_findings_of_a_subject_come_back_and_are_replaced(tmp_path) -> None:
     store.keep_findings("m", "other", [])
     assert store.findings("m", "t") == tuple(kept)
     assert store.findings("m", "other") == ()
+
+
+def _two_answers() -> Outcome:
+    marks = (
+        Mark("3", Grade.CORRECT, Grade.INCORRECT),
+        Mark(None, Grade.UNREADABLE, Grade.UNREADABLE),
+    )
+    first = Answer("p1", ("Answer 3", "er"), marks, 0, (3, 1), ("eos", "length"))
+    second = Answer("p\ud800", ("x",), marks[:1])
+    return Outcome(TRIAL, (first, second))
+
+
+def test_marks_are_read_without_texts(store) -> None:
+    store.write(_two_answers())
+    plain = [dataclasses.replace(answer, texts=()) for answer in _two_answers().answers]
+    assert list(store.read(TRIAL, texts=False).answers) == plain
+    assert list(store.by_id(TRIAL.id, texts=False).answers) == plain
+
+
+def test_rows_give_every_completion_with_its_mark(store) -> None:
+    store.write(_two_answers())
+    one, two = _two_answers().answers
+    assert list(store.rows([TRIAL])) == [
+        Row(TRIAL.id, "p1", 0, "Answer 3", one.marks[0], 3, "eos", stands=True),
+        Row(TRIAL.id, "p1", 1, "er", one.marks[1], 1, "length", stands=False),
+        Row(TRIAL.id, two.problem, 0, "x", two.marks[0], 0, "", stands=True),
+    ]
+
+
+def test_rows_give_those_that_stand_alone_when_asked(store) -> None:
+    store.write(_two_answers())
+    assert [(r.problem, r.sample) for r in store.rows([TRIAL], standing=True)] == [
+        ("p1", 0),
+        ("p\ud800", 0),
+    ]
+
+
+def _version_1(folder, outcome: Outcome) -> None:
+    """Writes a study as version 1 of the store did: texts and marks in one block a problem."""
+    db = sqlite3.connect(folder / "study.sqlite", isolation_level=None)
+    db.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    db.execute(
+        "CREATE TABLE trials (id TEXT PRIMARY KEY, identity TEXT NOT NULL,"
+        " summary TEXT NOT NULL, error TEXT NOT NULL)"
+    )
+    db.execute(
+        "CREATE TABLE answers (trial TEXT NOT NULL, place INTEGER NOT NULL, problem TEXT NOT NULL,"
+        " packed BLOB NOT NULL, PRIMARY KEY (trial, place)) WITHOUT ROWID"
+    )
+    empty = {"elicitation": {}, "serving": {}, "retention": {}, "notes": {}, "artefact": ""}
+    identity = json.dumps(dataclasses.asdict(outcome.trial))
+    db.execute(
+        "INSERT INTO trials VALUES (?,?,?,'')", (outcome.trial.id, identity, json.dumps(empty))
+    )
+    for place, answer in enumerate(outcome.answers):
+        values = {
+            "texts": answer.texts,
+            "answers": [m.answer for m in answer.marks],
+            "lenient": [int(m.lenient) for m in answer.marks],
+            "strict": [int(m.strict) for m in answer.marks],
+            "chosen": answer.chosen,
+            "tokens": answer.tokens,
+            "stops": answer.stops,
+        }
+        name = answer.problem.encode("utf-8", "surrogatepass")
+        packed = zlib.compress(json.dumps(values).encode())
+        db.execute("INSERT INTO answers VALUES (?,?,?,?)", (outcome.trial.id, place, name, packed))
+    db.execute("PRAGMA user_version=1")
+    db.close()
+
+
+def test_store_of_version_1_is_migrated_and_reads_the_same(tmp_path) -> None:
+    _version_1(tmp_path, _two_answers())
+    for _ in range(2):
+        opened = Store(tmp_path)
+        assert opened.read(TRIAL) == _two_answers()
+        opened.close()
+
+
+def test_writes_count_trials_and_findings_but_no_kept_values(store) -> None:
+    counts = [store.writes]
+    store.write(_outcome())
+    counts.append(store.writes)
+    store.write(_outcome())
+    counts.append(store.writes)
+    store.keep_findings("m", "t", [])
+    counts.append(store.writes)
+    store.keep("verdicts", "stamp", "x")
+    counts.append(store.writes)
+    assert counts == [0, 1, 2, 3, 3]
+
+
+def test_kept_value_is_found_under_its_stamp_only(store) -> None:
+    store.keep("verdicts", "one", "value")
+    assert (store.kept("verdicts", "one"), store.kept("verdicts", "two")) == ("value", None)
+    assert store.kept("report", "one") is None

@@ -38,6 +38,9 @@ class Entry:
     """Import path of the module."""
     summary: str
     """First line of the module's docstring."""
+    stated: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    """What the file's classes state of themselves: class variables that are plain constants, and
+    members of an enum by their names."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,12 @@ class Catalog:
         """Every plug-in by name, own ones first; reads files, imports nothing."""
         folder = Path(__file__).parent.joinpath(*self.kind.split("."))
         found = {
-            path.stem: Entry(path.stem, f"modicum.{self.kind}.{path.stem}", _summary(path))
+            path.stem: _entry(path.stem, f"modicum.{self.kind}.{path.stem}", path)
             for path in sorted(folder.glob("*.py"))
             if not path.stem.startswith("_")
         }
         for point in importlib.metadata.entry_points(group=f"modicum.{self.kind}"):
-            found.setdefault(point.name, Entry(point.name, point.module, _module_summary(point)))
+            found.setdefault(point.name, _entry(point.name, point.module, _file(point)))
         return found
 
     def entry(self, name: str) -> Entry:
@@ -234,19 +237,37 @@ def _from_text(text: str, kind: type, where: str) -> object:
     raise ConfigError(f"{where} = {text!r}", f"a {kind.__name__}", "correct the value")
 
 
-def _summary(path: Path) -> str:
-    """First docstring line of a file, read with `ast`."""
-    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return doc.partition("\n")[0]
+def _entry(name: str, module: str, path: Path | None) -> Entry:
+    """Gives what a plug-in's file says of itself, read with `ast`."""
+    if path is None or not path.exists():
+        return Entry(name, module, "(cannot be found)")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return Entry(name, module, summary, _stated(tree))
 
 
-def _module_summary(point: importlib.metadata.EntryPoint) -> str:
-    """First docstring line of an entry point's module, found without running it."""
+def _stated(tree: ast.Module) -> dict[str, object]:
+    """Reads `light: ClassVar[bool] = True` and `access: ClassVar[Access] = Access.TEXT`."""
+    found: dict[str, object] = {}
+    for statement in (s for node in tree.body if isinstance(node, ast.ClassDef) for s in node.body):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        if "ClassVar" not in ast.unparse(statement.annotation):
+            continue
+        if isinstance(statement.value, ast.Constant):
+            found[statement.target.id] = statement.value.value
+        elif isinstance(statement.value, ast.Attribute):
+            found[statement.target.id] = statement.value.attr
+    return found
+
+
+def _file(point: importlib.metadata.EntryPoint) -> Path | None:
+    """Finds the file of an entry point's module without running it."""
     parent = point.module.partition(".")[0]
     spec = importlib.util.find_spec(point.module if parent == point.module else parent)
     if spec is None or spec.origin is None:
-        return "(cannot be found)"
+        return None
     path = Path(spec.origin)
-    if parent != point.module:
-        path = path.parent.joinpath(*point.module.split(".")[1:]).with_suffix(".py")
-    return _summary(path) if path.exists() else "(cannot be found)"
+    if parent == point.module:
+        return path
+    return path.parent.joinpath(*point.module.split(".")[1:]).with_suffix(".py")

@@ -11,7 +11,16 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.types import Access, Completion, Request, Sampling, Style
 
-__all__ = ["MODELS", "Backend", "Model", "ModelCard", "render", "resolve_backend"]
+__all__ = [
+    "MODELS",
+    "Backend",
+    "Model",
+    "ModelCard",
+    "backend_access",
+    "backend_version",
+    "render",
+    "resolve_backend",
+]
 
 MODELS = Catalog("models")
 
@@ -87,6 +96,8 @@ class Backend(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("models",)
     version: ClassVar[int] = 1
+    """Raised where the same reference gives other completions; read from the plug-in's own class
+    without importing it, so a subclass of a shared base states it itself."""
     access: ClassVar[Access] = Access.TEXT
     """What the opened model offers."""
     light: ClassVar[bool] = False
@@ -115,20 +126,42 @@ def resolve_backend(reference: str, settings: Mapping[str, object] | None = None
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
     """
-    kind, detail, own = read_reference(reference)
-    values: dict[str, object] = {**(settings or {}), **own}
-    if kind.replace("-", "_") in MODELS.entries:
-        if detail:
-            values["name"] = detail
-        backend = MODELS.build(kind, values)
-    elif "/" in reference or "\\" in reference or Path(reference).exists():
-        backend = MODELS.build("huggingface", {**values, "name": reference.partition("?")[0]})
-    else:
-        backend = MODELS.build(kind, values)  # raises with a suggestion
+    plugin, own = _plugin_of(reference)
+    backend = MODELS.build(plugin, {**(settings or {}), **own})
     if not isinstance(backend, Backend):
         raise TypeError(reference)
     backend.check()
     return backend
+
+
+def backend_version(reference: str) -> int:
+    """Gives the version of a reference's plug-in without importing it, for a trial's identity.
+
+    Raises:
+        UnknownNameError: neither a plug-in, a folder nor a hub id.
+    """
+    stated = MODELS.entry(_plugin_of(reference)[0]).stated
+    return int(str(stated.get("version", Backend.version)))
+
+
+def backend_access(reference: str) -> Access:
+    """Gives what a reference offers; its plug-in is imported only where it does not state it.
+
+    Raises:
+        UnknownNameError: neither a plug-in, a folder nor a hub id.
+    """
+    stated = MODELS.entry(_plugin_of(reference)[0]).stated.get("access")
+    return Access[stated] if isinstance(stated, str) else resolve_backend(reference).access
+
+
+def _plugin_of(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in that a reference means and the settings it names."""
+    kind, detail, own = read_reference(reference)
+    if kind.replace("-", "_") in MODELS.entries:
+        return kind, {**own, **({"name": detail} if detail else {})}
+    if "/" in reference or "\\" in reference or Path(reference).exists():
+        return "huggingface", {**own, "name": reference.partition("?")[0]}
+    return kind, dict(own)  # no plug-in bears that name, which is said with a suggestion
 
 
 def render(model: Model, style: Style, question: str) -> str:

@@ -1,10 +1,12 @@
 """Runs what is missing of a study, writes each outcome, and goes on after failures and kills."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Protocol
 
 from modicum.pool import Job, Pool
+from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.trials import remark
@@ -15,6 +17,7 @@ __all__ = [
     "Watcher",
     "floor_style",
     "missing",
+    "planned",
     "run",
 ]
 
@@ -43,6 +46,17 @@ class Silent:
 
     def finished(self, outcome: Outcome) -> None:
         """Ignores the outcome."""
+
+
+def planned(plan: Plan, store: Store) -> frozenset[str]:
+    """Gives the ids of a plan's trials; kept in the store, so that a second time loads no method."""
+    stamp = plan_stamp(plan)
+    kept = store.kept("trials", stamp)
+    if kept is not None:
+        return frozenset(json.loads(kept))
+    names = [trial.id for trial in plan.trials()]
+    store.keep("trials", stamp, json.dumps(names))
+    return frozenset(names)
 
 
 def missing(plan: Plan, store: Store) -> list[Trial]:

@@ -9,74 +9,46 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modicum.errors import ConfigError, StoreVersionError
-from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
+from modicum.outcome import (
+    Answer,
+    Outcome,
+    pack_marks,
+    pack_texts,
+    unpack_marks,
+    unpack_texts,
+)
+from modicum.types import Finding, Mark, Trial
 
-__all__ = ["Answer", "Outcome", "Store"]
+__all__ = ["Answer", "Outcome", "Row", "Store"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the newest migration."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What was drawn and marked for one test problem."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One completion with its mark, as one leafs through them."""
 
+    trial: str
+    """Id of the trial."""
     problem: str
     """Id of the problem."""
-    texts: tuple[str, ...]
-    """Every completion's text."""
-    marks: tuple[Mark, ...]
-    """Each completion's mark."""
-    chosen: int = 0
-    """Index of the completion that stands."""
-    tokens: tuple[int, ...] = ()
-    """Each completion's length."""
-    stops: tuple[str, ...] = ()
-    """Why each ended."""
-
-    @property
-    def mark(self) -> Mark:
-        """The mark of the answer that stands."""
-        return self.marks[self.chosen]
-
-    @staticmethod
-    def of(problem: str, solved: Solved, marks: tuple[Mark, ...]) -> "Answer":
-        """Joins what a solver gave with its marks."""
-        drawn: tuple[Completion, ...] = solved.completions
-        return Answer(
-            problem,
-            tuple(c.text for c in drawn),
-            marks,
-            solved.chosen,
-            tuple(c.n_tokens for c in drawn),
-            tuple(c.stop for c in drawn),
-        )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a trial, or its error."""
-
-    trial: Trial
-    answers: tuple[Answer, ...] = ()
-    """One for each test problem; empty where the trial failed."""
-    elicitation: Mapping[str, float] = field(default_factory=dict)
-    """Ledger of making the solver."""
-    serving: Mapping[str, float] = field(default_factory=dict)
-    """Ledger of solving the test problems."""
-    retention: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
-    """Lenient correctness on each retained task, after the nudge."""
-    notes: Mapping[str, object] = field(default_factory=dict)
-    """What the verdict quotes: the style, what was skipped, losses."""
-    artefact: str = ""
-    """Folder of the nudge, relative to the study's folder."""
-    error: str = ""
-    """Type, message and traceback of a failed trial."""
+    sample: int
+    """Which of the problem's completions, from 0."""
+    text: str
+    mark: Mark
+    tokens: int
+    """Its length; 0 where it was not counted."""
+    stop: str
+    """Why it ended; empty where that was not kept."""
+    stands: bool
+    """Whether it is the one that counts as the answer."""
 
 
 class Store:
@@ -129,9 +101,12 @@ class Store:
     def keep_findings(self, model: str, task: str, findings: Sequence[Finding]) -> None:
         """Writes what the doctor says of a subject; replaces what it said before."""
         text = json.dumps([dataclasses.asdict(finding) for finding in findings])
-        self._db.execute(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_findings_key(model, task), text)
-        )
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(_COUNT_WRITE)
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_findings_key(model, task), text)
+            )
 
     def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
         """Gives what the doctor said of a subject; None where it was not asked."""
@@ -139,6 +114,31 @@ class Store:
             "SELECT value FROM meta WHERE key=?", (_findings_key(model, task),)
         ).fetchone()
         return tuple(Finding(**values) for values in json.loads(row[0])) if row else None
+
+    @property
+    def writes(self) -> int:
+        """Counts what was ever written: while it stands still, nothing has changed."""
+        row = self._db.execute("SELECT value FROM meta WHERE key='writes'").fetchone()
+        return int(row[0]) if row else 0
+
+    def keep(self, name: str, stamp: str, value: str) -> None:
+        """Keeps a value that was computed from the store, until it is kept again.
+
+        Args:
+            name: What it is.
+            stamp: What it was computed from; another stamp finds nothing.
+            value: The value as text.
+        """
+        self._db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+            (f"kept {name}", json.dumps([stamp, value])),
+        )
+
+    def kept(self, name: str, stamp: str) -> str | None:
+        """Gives a value that was kept with this stamp, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key=?", (f"kept {name}",)).fetchone()
+        found, value = json.loads(row[0]) if row else ("", None)
+        return value if found == stamp else None
 
     def done(self) -> set[str]:
         """Gives the ids of the finished trials; failed ones are tried again."""
@@ -163,21 +163,27 @@ class Store:
         identity = json.dumps(dataclasses.asdict(trial), sort_keys=True, default=str)
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(_COUNT_WRITE)
             self._db.execute("DELETE FROM answers WHERE trial=?", (trial.id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?,?,?,?)",
                 (trial.id, identity, json.dumps(summary, default=str), _bound(outcome.error)),
             )
+            seen: list[Answer] = []
             self._db.executemany(
-                "INSERT INTO answers VALUES (?,?,?,?)",
-                (
-                    (trial.id, place, _bound(answer.problem), _pack(answer))
-                    for place, answer in enumerate(outcome.answers)
-                ),
+                "INSERT INTO answers VALUES (?,?,?,?)", _texts(trial.id, outcome.answers, seen)
+            )
+            self._db.execute(
+                "INSERT OR REPLACE INTO marks VALUES (?,?)", (trial.id, pack_marks(seen))
             )
 
-    def read(self, trial: Trial) -> Outcome | None:
-        """Gives the outcome of a trial, or None where it has not run."""
+    def read(self, trial: Trial, *, texts: bool = True) -> Outcome | None:
+        """Gives the outcome of a trial, or None where it has not run.
+
+        Args:
+            trial: Which.
+            texts: Without them it is read many times as fast, and `Answer.texts` are empty.
+        """
         row = self._db.execute(
             "SELECT summary, error FROM trials WHERE id=?", (trial.id,)
         ).fetchone()
@@ -186,7 +192,7 @@ class Store:
         summary = json.loads(row[0])
         return Outcome(
             trial=trial,
-            answers=tuple(self.answers(trial)),
+            answers=tuple(self.answers(trial, texts=texts)),
             elicitation=summary["elicitation"],
             serving=summary["serving"],
             retention={task: tuple(marks) for task, marks in summary["retention"].items()},
@@ -195,10 +201,10 @@ class Store:
             error=_text(row[1]),
         )
 
-    def by_id(self, trial: str) -> Outcome | None:
-        """Gives the outcome of the trial with an id, or None where it has not run."""
+    def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
+        """Gives the outcome of the trial with an id as `read` does."""
         row = self._db.execute("SELECT identity FROM trials WHERE id=?", (trial,)).fetchone()
-        return self.read(Trial(**json.loads(row[0]))) if row else None
+        return self.read(Trial(**json.loads(row[0])), texts=texts) if row else None
 
     def heads(self) -> dict[str, Outcome]:
         """Gives every outcome by id without its answers, in the order they were written."""
@@ -208,13 +214,40 @@ class Store:
             for name, identity, summary, error in rows
         }
 
-    def answers(self, trial: Trial) -> Iterator[Answer]:
-        """Gives a trial's answers in the order of the test problems."""
-        rows = self._db.execute(
-            "SELECT problem, packed FROM answers WHERE trial=? ORDER BY place", (trial.id,)
+    def answers(self, trial: Trial, *, texts: bool = True) -> Iterator[Answer]:
+        """Gives a trial's answers in the order of the test problems; see `read` for `texts`."""
+        row = self._db.execute("SELECT packed FROM marks WHERE trial=?", (trial.id,)).fetchone()
+        marked = unpack_marks(row[0]) if row else []
+        if not texts:
+            yield from marked
+            return
+        packed = self._db.execute(
+            "SELECT texts FROM answers WHERE trial=? ORDER BY place", (trial.id,)
         )
-        for problem, packed in rows:
-            yield _unpack(_text(problem), packed)
+        for answer, (block,) in zip(marked, packed, strict=True):
+            yield dataclasses.replace(answer, texts=unpack_texts(block))
+
+    def rows(self, trials: Iterable[Trial], *, standing: bool = False) -> Iterator[Row]:
+        """Streams the completions of trials; in memory is one problem's texts at a time.
+
+        Args:
+            trials: Which, in this order.
+            standing: Only those that stand as the answer.
+        """
+        for trial in trials:
+            for answer in self.answers(trial):
+                wanted = [answer.chosen] if standing else range(len(answer.texts))
+                for sample in wanted:
+                    yield Row(
+                        trial.id,
+                        answer.problem,
+                        sample,
+                        answer.texts[sample],
+                        answer.marks[sample],
+                        answer.tokens[sample] if answer.tokens else 0,
+                        answer.stops[sample] if answer.stops else "",
+                        sample == answer.chosen,
+                    )
 
     def artefacts(self, trial: Trial) -> Path:
         """Names the folder of a trial's nudge."""
@@ -234,23 +267,66 @@ def _migrate(db: sqlite3.Connection, folder: Path) -> None:
             f"version {SCHEMA} or older",
             "update modicum, or choose another --out",
         )
-    for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
+    for number, step in enumerate(_MIGRATIONS[version:], start=version + 1):
         with db:
             db.execute("BEGIN IMMEDIATE")
-            for statement in statements:
-                db.execute(statement)
+            step(db)
             db.execute(f"PRAGMA user_version={number}")
 
 
-_MIGRATIONS = (
-    (
-        "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+def _first_tables(db: sqlite3.Connection) -> None:
+    """Version 1: texts and marks of a problem in one block."""
+    db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    db.execute(
         "CREATE TABLE IF NOT EXISTS trials (id TEXT PRIMARY KEY, identity TEXT NOT NULL,"
-        " summary TEXT NOT NULL, error TEXT NOT NULL)",
+        " summary TEXT NOT NULL, error TEXT NOT NULL)"
+    )
+    db.execute(
         "CREATE TABLE IF NOT EXISTS answers (trial TEXT NOT NULL, place INTEGER NOT NULL,"
-        " problem TEXT NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (trial, place)) WITHOUT ROWID",
-    ),
+        " problem TEXT NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (trial, place)) WITHOUT ROWID"
+    )
+
+
+def _marks_apart(db: sqlite3.Connection) -> None:
+    """Version 2: marks of a trial in one block, so that verdicts need no text."""
+    db.execute("CREATE TABLE marks (trial TEXT PRIMARY KEY, packed BLOB NOT NULL)")
+    db.execute("ALTER TABLE answers RENAME COLUMN packed TO texts")
+    for (trial,) in db.execute("SELECT id FROM trials").fetchall():
+        rows = db.execute(
+            "SELECT place, problem, texts FROM answers WHERE trial=? ORDER BY place", (trial,)
+        ).fetchall()
+        old = [(place, _text(name), json.loads(zlib.decompress(b))) for place, name, b in rows]
+        db.executemany(
+            "UPDATE answers SET texts=? WHERE trial=? AND place=?",
+            [(pack_texts(values["texts"]), trial, place) for place, _, values in old],
+        )
+        marked = pack_marks(_old_answer(name, values) for _, name, values in old)
+        db.execute("INSERT INTO marks VALUES (?,?)", (trial, marked))
+
+
+def _old_answer(problem: str, values: Mapping[str, Any]) -> Answer:
+    """Gives an answer of version 1 without its texts."""
+    marks = tuple(map(Mark, values["answers"], values["lenient"], values["strict"]))
+    return Answer(
+        problem, (), marks, values["chosen"], tuple(values["tokens"]), tuple(values["stops"])
+    )
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _marks_apart)
+
+_COUNT_WRITE = (
+    "INSERT INTO meta VALUES ('writes', '1')"
+    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
 )
+
+
+def _texts(
+    trial: str, answers: Iterable[Answer], seen: list[Answer]
+) -> Iterator[tuple[str, int, str | bytes, bytes]]:
+    """Gives the rows of a trial's texts, one at a time, and notes the answers they are from."""
+    for place, answer in enumerate(answers):
+        yield trial, place, _bound(answer.problem), pack_texts(answer.texts)
+        seen.append(answer)
 
 
 def _bound(text: str) -> str | bytes:
@@ -265,38 +341,3 @@ def _text(value: str | bytes) -> str:
 
 def _has_surrogates(text: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in text)
-
-
-def _pack(answer: Answer) -> bytes:
-    """Packs the texts and marks of one problem; lone surrogates survive as escapes."""
-    rows = {
-        "texts": answer.texts,
-        "answers": [m.answer for m in answer.marks],
-        "lenient": [int(m.lenient) for m in answer.marks],
-        "strict": [int(m.strict) for m in answer.marks],
-        "chosen": answer.chosen,
-        "tokens": answer.tokens,
-        "stops": answer.stops,
-    }
-    return zlib.compress(json.dumps(rows).encode(), level=1)
-
-
-_GRADES = {int(grade): grade for grade in Grade}
-
-
-def _unpack(problem: str, packed: bytes) -> Answer:
-    rows = json.loads(zlib.decompress(packed))
-    marks = tuple(
-        Mark(answer, _GRADES[lenient], _GRADES[strict])
-        for answer, lenient, strict in zip(
-            rows["answers"], rows["lenient"], rows["strict"], strict=True
-        )
-    )
-    return Answer(
-        problem,
-        tuple(rows["texts"]),
-        marks,
-        rows["chosen"],
-        tuple(rows["tokens"]),
-        tuple(rows["stops"]),
-    )

@@ -10,7 +10,7 @@ from typing import Literal
 from modicum.catalog import fill, settings_of
 from modicum.errors import ConfigError
 from modicum.method import METHODS, Method
-from modicum.model import resolve_backend
+from modicum.model import backend_version
 from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
@@ -226,7 +226,7 @@ class Subject:
             n_shots=n_shots,
             seed=0,
             settings=settings_of(built),
-            scope=self._scope(),
+            scope=self.scope(),
         )
 
     def retain(self) -> tuple[str, ...]:
@@ -285,7 +285,7 @@ class Subject:
             n_shots=0,
             seed=0,
             settings=settings_of(method),
-            scope=self._scope(),
+            scope=self.scope(),
         )
         arms: list[Trial] = []
         for n_shots in budgets:
@@ -299,7 +299,8 @@ class Subject:
             arms += [dataclasses.replace(last, control=control) for control in drawn]
         return arms
 
-    def _scope(self) -> dict[str, object]:
+    def scope(self) -> dict[str, object]:
+        """Gives the study-wide settings that enter the identity of this subject's trials."""
         plan = self.plan
         return {
             "test": plan.test,
@@ -309,7 +310,7 @@ class Subject:
             "own": [plan.system, plan.template],
             "max_new_tokens": plan.max_new_tokens,
             "retain": [list(self.retain()), plan.retain_test],
-            "versions": [resolve_backend(self.model).version, resolve_task(self.task).version],
+            "versions": [backend_version(self.model), resolve_task(self.task).version],
         }
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modicum.analysis.judgement import verdicts_of
+from modicum.analysis.recall import recalled
 from modicum.checks import check_plan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.method import Solver
-from modicum.model import Model, resolve_backend
+from modicum.model import Model, backend_access
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
@@ -42,7 +42,7 @@ def default_methods(model: str, task: str) -> tuple[str, ...]:
     """Gives the ladder that fits what the task's shots reveal and what the model offers."""
     sheet = resolve_task(task).sheet
     tuning = "fine_tune" if sheet.supervision >= Supervision.SOLUTION else "rejection_tuning"
-    offered = resolve_backend(model).access
+    offered = backend_access(model)
     ladder = {
         "self_consistency": Access.TEXT,
         "cot_decoding": Access.LOGPROBS,
@@ -112,7 +112,7 @@ class Study:
         try:
             store.freeze(plan.as_dict())
             run(plan, store, watcher or Silent())
-            verdicts = verdicts_of(plan, store)
+            verdicts = recalled(plan, store)
             if not verdicts:
                 raise ConfigError(
                     "; ".join(store.failed().values()) or "no measure finished",

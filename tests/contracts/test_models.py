@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modicum.ledger import Ledger
-from modicum.model import MODELS, Backend, Model, resolve_backend
+from modicum.model import MODELS, Backend, Model, backend_version, resolve_backend
 from modicum.sampling.local import Local
 from modicum.types import Access, Request, Sampling
 from tests.support.tiny_models import tiny_local
@@ -112,3 +112,12 @@ def test_every_backend_says_what_it_offers() -> None:
         backend = MODELS.load(name)
         assert issubclass(backend, Backend)
         assert isinstance(backend.access, Access)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS.entries))
+def test_what_a_file_states_is_what_its_class_says(name: str) -> None:
+    backend, stated = MODELS.load(name), MODELS.entry(name).stated
+    assert issubclass(backend, Backend)
+    assert stated.get("version", 1) == backend.version == backend_version(name)
+    assert "access" not in stated or Access[str(stated["access"])] == backend.access
+    assert bool(stated.get("light", False)) == backend.light

@@ -61,13 +61,15 @@ class Gathered:
 
 def gather(subject: Subject, store: Store) -> Gathered | None:
     """Gives what is stored of a subject, or None while a measure is missing."""
-    measures = [subject.floor(), subject.default(), subject.samples()]
-    read = [store.read(trial) for trial in measures]
+    # the texts of floor and default are marked again, against the scrambled twin's golds
+    measures = [(subject.floor(), True), (subject.default(), True), (subject.samples(), False)]
+    read = [store.read(trial, texts=texts) for trial, texts in measures]
     good = [outcome for outcome in read if outcome is not None and not outcome.error]
     if len(good) < len(measures):
         return None
     floor, default, samples = good
-    outcomes = {t.id: store.read(t) for t in (*subject.rungs(), *subject.twins())}
+    trials = (*subject.rungs(), *subject.twins())
+    outcomes = {t.id: store.read(t, texts=False) for t in trials}
     kept = [o for o in outcomes.values() if o is not None and not o.error]
     failed = sum(o is not None and bool(o.error) for o in outcomes.values())
     problems = resolve_task(subject.task).problems("test", subject.plan.test)
@@ -76,7 +78,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
     arms = tuple(_with_twin(arm, twin_arms) for arm in arms)
     retained = {}
     for task in subject.retain():
-        outcome = store.read(subject.retained(task))
+        outcome = store.read(subject.retained(task), texts=False)
         if outcome is not None and not outcome.error:
             retained[task] = outcome
     reference = subject.reference()
@@ -111,7 +113,7 @@ def stack(outcomes: Sequence[Outcome], *, strict: bool = False) -> Floats:
 
 
 def _good(store: Store, trial: Trial | None) -> Outcome | None:
-    outcome = store.read(trial) if trial is not None else None
+    outcome = store.read(trial, texts=False) if trial is not None else None
     return outcome if outcome is not None and not outcome.error else None
 
 

@@ -1,6 +1,6 @@
 """What the organism's tasks share: problems of a family, read after the word `Answer`."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import ClassVar, final
 
 from modicum.organism.families import (
@@ -18,6 +18,20 @@ __all__ = ["StoryTask"]
 
 MAX_NEW_TOKENS = 72
 """A worked form has at most 60 tokens; what is longer went astray."""
+
+
+@lru_cache(maxsize=32)
+def _drawn(family: str, split: Split, n: int) -> tuple[Problem, ...]:
+    """Draws a family's problems; a verdict and a report ask for the same ones several times."""
+    found: dict[str, Problem] = {}
+    index = 0
+    while len(found) < n:
+        item = FAMILIES[family].problem(index, split)
+        if item.question not in found:
+            name = f"{family}-{split}-{index}"
+            found[item.question] = Problem(name, item.question, item.answer, item.solution)
+        index += 1
+    return tuple(found.values())
 
 
 class StoryTask(Task):
@@ -49,15 +63,7 @@ class StoryTask(Task):
     @final
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
         """Gives the first n distinct problems of a split, disjoint from the training stream."""
-        found: dict[str, Problem] = {}
-        index = 0
-        while len(found) < n:
-            item = self._family.problem(index, split)
-            if item.question not in found:
-                name = f"{self.family}-{split}-{index}"
-                found[item.question] = Problem(name, item.question, item.answer, item.solution)
-            index += 1
-        return tuple(found.values())
+        return _drawn(self.family, split, n)
 
     @final
     def read(self, text: str) -> str | None:

@@ -256,7 +256,7 @@ def _listed(title: str, items: Sequence[str], none: str) -> Markup:
 
 def _floor_serving(verdict: Verdict, store: Store) -> float | None:
     """Gives the floor's FLOPs a query, from its ledger."""
-    outcome = store.by_id(verdict.trials.get("floor", ""))
+    outcome = store.by_id(verdict.trials.get("floor", ""), texts=False)
     if outcome is None or not outcome.answers:
         return None
     return float(outcome.serving.get("flops", 0.0)) / len(outcome.answers) or None

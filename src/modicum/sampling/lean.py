@@ -21,6 +21,7 @@ from transformers.models.llama.modeling_llama import (
 )
 
 from modicum.sampling.cache import RowCache
+from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
 from modicum.steering.attach import Columns
 from modicum.steering.nudge import Steering
 
@@ -112,22 +113,22 @@ class LeanLlama:
         cos, sin = self._cos[places][:, None], self._sin[places][:, None]
         for index, layer in enumerate(self._layers):
             normed = _norm(hidden, layer.before)
-            queries = _rotate(_linear(normed, layer.query).view(rows, -1, width), cos, sin)
-            keys = _rotate(_linear(normed, layer.key).view(rows, -1, width), cos, sin)
-            values = _linear(normed, layer.value).view(rows, -1, width)
+            queries = _rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
+            keys = _rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
+            values = linear(normed, *layer.value).view(rows, -1, width)
             seen, shown = cache.layers[index].update(keys[:, :, None], values[:, :, None])
             # Queries that share keys stand side by side as if they were positions. Batched
             # products beat the fused kernel here, which pays for each row and head.
             grouped = queries.mul_(self._scale).view(rows, keys.shape[1], -1, width)
             weights = (grouped @ seen.transpose(2, 3)).add_(mask).softmax(-1)
             mixed = (weights @ shown).reshape(rows, -1)
-            hidden = hidden + _linear(mixed, layer.output)
+            hidden = linear_add(mixed, *layer.output, hidden)
             normed = _norm(hidden, layer.after)
-            gate = functional.silu(_linear(normed, layer.gate), inplace=True)
-            hidden += _linear(gate.mul_(_linear(normed, layer.up)), layer.down)
+            gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
+            hidden = linear_add(gated, *layer.down, hidden)
             if index in added:
-                hidden += added[index]
-        return _linear(_norm(hidden, self._last), self._head)
+                hidden = hidden + added[index]
+        return linear(_norm(hidden, self._last), *self._head)
 
 
 def lean_takes(steering: Steering | None) -> bool:
@@ -167,16 +168,12 @@ def _norm_of(norm: LlamaRMSNorm) -> _Norm:
     return _Norm(norm.weight, norm.variance_epsilon)
 
 
-def _linear_of(linear: nn.Linear) -> _Linear:
-    return linear.weight, linear.bias
+def _linear_of(module: nn.Linear) -> _Linear:
+    return module.weight, module.bias
 
 
 def _norm(hidden: Tensor, norm: _Norm) -> Tensor:
     return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
-
-
-def _linear(hidden: Tensor, linear: _Linear) -> Tensor:
-    return functional.linear(hidden, *linear)
 
 
 def _rotate(

@@ -15,6 +15,7 @@ from modicum.ledger import Ledger
 from modicum.sampling.cache import Arena, RowCache, Window
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
+from modicum.sampling.linear import FastLinear
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.text import Stops
 from modicum.seeds import uniforms
@@ -272,7 +273,7 @@ class _Flight:
         if self._lean is not None and isinstance(mask, Tensor):
             added = additions(self._engine.steering, columns)
             return self._lean.step(ids, places, self._cache, mask, added)
-        with steered(module, self._engine.steering, columns):
+        with FastLinear(), steered(module, self._engine.steering, columns):
             output = module(
                 input_ids=ids[:, None],
                 attention_mask=mask,

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
+from modicum.sampling.linear import FastLinear
 from modicum.steering.attach import columns_of, steered
 from modicum.steering.nudge import Steering
 from modicum.whitebox import cache_keyword
@@ -176,14 +177,15 @@ def forward_segments(
         )
         for window in set(cache.windows)
     }
-    output = module(
-        input_ids=ids.to(device),
-        attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
-        position_ids=places.clamp(min=0).to(device),
-        use_cache=True,
-        logits_to_keep=keep,
-        **{cache_keyword(module): cache},
-    )
+    with FastLinear():
+        output = module(
+            input_ids=ids.to(device),
+            attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
+            position_ids=places.clamp(min=0).to(device),
+            use_cache=True,
+            logits_to_keep=keep,
+            **{cache_keyword(module): cache},
+        )
     logits: Tensor = output.logits
     return logits[:, -keep:]
 

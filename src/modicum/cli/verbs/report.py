@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.judgement import verdicts_of
+from modicum.analysis.recall import recalled
+from modicum.cli.paper import write
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
-from modicum.report.page import write_report
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.verdict import SCHEMA, as_json
@@ -28,9 +28,9 @@ def command(folder: Path, *, wants_json: bool) -> None:
         raise ConfigError(f"no study in {folder}", "a folder that `run` wrote", "check the path")
     store = Store(folder)
     plan = Plan.thawed(store.plan or {})
-    verdicts = verdicts_of(plan, store)
+    verdicts = recalled(plan, store)
     path = folder / "report.html"
-    write_report(verdicts, store, plan, path)
+    write(path, verdicts, plan, store)
     if wants_json:
         click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
         return

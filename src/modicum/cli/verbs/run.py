@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.judgement import verdicts_of
+from modicum.analysis.recall import recalled
 from modicum.checks import check_plan
+from modicum.cli.paper import stands, write
 from modicum.cli.progress import watcher
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
-from modicum.report.page import write_report
-from modicum.runner import missing, run
+from modicum.runner import missing, planned, run
 from modicum.store import Store
 from modicum.study import Plan, read_plan, read_setting
 from modicum.verdict import SCHEMA, Verdict, as_json
@@ -79,19 +79,23 @@ def command(study: Path | None, **options: object) -> int:
     wants_json = bool(options.pop("wants_json"))
     out, workers = options.pop("out"), options.pop("workers")
     plan = _plan(study, options)
-    check_plan(plan)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
-    store = Store(folder)
+    store = Store(folder) if (folder / "study.sqlite").exists() else None
+    is_complete = store is not None and planned(plan, store) <= store.done()
+    if not is_complete:
+        check_plan(plan)
+    store = store or Store(folder)
     _say_first(plan, store, folder)
     store.freeze(plan.as_dict())
-    count = workers if isinstance(workers, int) else _workers(plan)
-    with watcher() as watching:
-        run(plan, store, watching, workers=count)
-    verdicts = verdicts_of(plan, store)
+    if not is_complete:
+        count = workers if isinstance(workers, int) else _workers(plan)
+        with watcher() as watching:
+            run(plan, store, watching, workers=count)
+    verdicts = recalled(plan, store)
     failed = store.failed()
     report = folder / "report.html"
-    if verdicts:
-        write_report(verdicts, store, plan, report)
+    if verdicts and not stands(report, plan, store):
+        write(report, verdicts, plan, store)
     _print(verdicts, failed, report, wants_json=wants_json)
     return 1 if failed else 0
 
@@ -165,16 +169,15 @@ def _workers(plan: Plan) -> int:
 
 def _say_first(plan: Plan, store: Store, folder: Path) -> None:
     """Says what will be done before anything is."""
-    todo = missing(plan, store)
-    total = len(plan.trials())
+    names, done = planned(plan, store), store.done()
     labels = plan.selection + plan.test
     click.echo(
-        f"{plan.name}: {len(plan.subjects())} subjects, {total} trials, "
-        f"{total - len(todo)} exist; {labels} measuring labels a task; results in {folder}",
+        f"{plan.name}: {len(plan.subjects())} subjects, {len(names)} trials, "
+        f"{len(names & done)} exist; {labels} measuring labels a task; results in {folder}",
         err=True,
     )
-    if todo:
-        ahead = forecast(plan, todo)
+    if names - done:
+        ahead = forecast(plan, missing(plan, store))
         click.echo(
             f"to do: {ahead.completions:,} answers ({ahead.tokens / 1e6:,.1f}M tokens at most), "
             f"{ahead.tunings} tunings; the time left is shown once the first trials are done",

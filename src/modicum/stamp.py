@@ -1,0 +1,61 @@
+"""What a computed value rests on: the code, the plan and what is stored, as one short text.
+
+A value that was kept in the store under a stamp holds as long as the stamp is the same.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from functools import cache
+from pathlib import Path
+
+from modicum.store import Store
+from modicum.study import Plan, Subject
+
+__all__ = ["plan_stamp", "store_stamp"]
+
+_PLUGINS = ("tasks", "models", "methods", "rewards", "markers")
+"""Folders that other packages may add to."""
+
+
+def plan_stamp(plan: Plan) -> str:
+    """Gives the stamp of a plan's trials; loads tasks, but no model and no method.
+
+    Raises:
+        UnknownNameError: a model or task that does not exist.
+    """
+    scopes = [
+        Subject(plan, model, subject.task).scope()
+        for subject in plan.subjects()
+        for model in filter(None, (subject.model, subject.twin))
+    ]
+    return _digest(_code(), json.dumps([plan.as_dict(), scopes], default=str))
+
+
+def store_stamp(plan: Plan, store: Store) -> str:
+    """Gives the stamp of what a plan and all that is stored lead to: verdicts and report."""
+    return _digest(plan_stamp(plan), str(store.writes))
+
+
+@cache
+def _code() -> str:
+    """Gives the hash of the package's own files and of the packages that add plug-ins."""
+    package = Path(__file__).parent
+    own = [
+        path.relative_to(package).as_posix() + path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(package.rglob("*"))
+        if path.suffix in (".py", ".html", ".css", ".js")
+    ]
+    foreign = {
+        f"{point.name} {point.value} {point.dist.version if point.dist else ''}"
+        for kind in _PLUGINS
+        for point in importlib.metadata.entry_points(group=f"modicum.{kind}")
+    }
+    return _digest(*own, *sorted(foreign))
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
