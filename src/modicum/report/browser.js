@@ -140,7 +140,7 @@ class Browser {
     if (at >= 0 && top + height > this.list.scrollTop + this.list.clientHeight) {
       this.list.scrollTop = top + height - this.list.clientHeight;
     }
-    this.#draw();
+    this.#drawNow(); // at once, for a screen reader looks for the row that is named
     this.#show();
   }
 
