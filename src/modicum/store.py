@@ -214,6 +214,11 @@ class Store:
             for name, identity, summary, error in rows
         }
 
+    def weights(self) -> dict[str, int]:
+        """Gives the bytes that each trial's answers take as stored; nothing is unpacked."""
+        rows = self._db.execute("SELECT trial, SUM(LENGTH(texts)) FROM answers GROUP BY trial")
+        return dict(rows)
+
     def answers(self, trial: Trial, *, texts: bool = True) -> Iterator[Answer]:
         """Gives a trial's answers in the order of the test problems; see `read` for `texts`."""
         row = self._db.execute("SELECT packed FROM marks WHERE trial=?", (trial.id,)).fetchone()

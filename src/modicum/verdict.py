@@ -105,6 +105,9 @@ class RungRow:
     """What a reader must know: `format only`, `measuring labels`."""
     gap_against_reference: Figure | None = None
     """Share of the way from floor to reference; None where undefined or no reference was asked."""
+    curve: Curve | None = None
+    """Pass@k after the nudge with its nulls; None where the rung answers once a problem, or where
+    its several texts are branches or votes of the plain model rather than samples."""
 
     @property
     def name(self) -> str:

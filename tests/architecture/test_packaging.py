@@ -14,7 +14,14 @@ from setuptools import build_meta
 os.chdir(sys.argv[1])
 print(build_meta.build_wheel(sys.argv[2]))
 """
-DATA = ("py.typed", "report/*.html", "report/*.css", "organism/weights/*/*", "studies/*.toml")
+DATA = (
+    "py.typed",
+    "report/*.html",
+    "report/*.css",
+    "report/*.js",
+    "organism/weights/*/*",
+    "studies/*.toml",
+)
 LIMIT = 4_000_000
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Gathered",
     "correctness",
     "gather",
+    "samples_of",
     "stack",
 ]
 
@@ -159,7 +160,7 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
     twin_forced = _good(store, twin.forced()) if found.subject.twin else None
     floor = correctness(found.floor.answers)
     before = _scrambled_floor(found)
-    samples = _samples(found)
+    samples = samples_of(found, found.samples)
     rungs = [_prompt_rung(found, before)]
     for arm in found.arms:
         tuned = _kind(arm.method) == "tuning"
@@ -248,8 +249,13 @@ def _scrambled_floor(found: Gathered) -> Floats:
     return np.array(right, dtype=np.float64)
 
 
-def _samples(found: Gathered) -> Samples:
-    """Codes of the sampled answers; a correct one gets its gold's code whatever its spelling."""
+def samples_of(found: Gathered, outcome: Outcome) -> Samples:
+    """Gives the codes of sampled answers; a correct one has its gold's whatever its spelling.
+
+    Args:
+        found: The subject, for its golds.
+        outcome: A trial that drew several samples a problem.
+    """
     codes: dict[str, int] = {}
     task = resolve_task(found.subject.task)
     golds = [task.read(p.answer) or p.answer for p in found.problems]
@@ -262,12 +268,10 @@ def _samples(found: Gathered) -> Samples:
                 else (-1 if m.answer is None else codes.setdefault(m.answer, len(codes)))
                 for m in answer.marks
             ]
-            for i, answer in enumerate(found.samples.answers)
+            for i, answer in enumerate(outcome.answers)
         ]
     )
-    correct = np.array(
-        [[m.lenient == Grade.CORRECT for m in a.marks] for a in found.samples.answers]
-    )
+    correct = np.array([[m.lenient == Grade.CORRECT for m in a.marks] for a in outcome.answers])
     names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(found.problems, golds, strict=True)]
     strata = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return Samples(

@@ -6,10 +6,11 @@ import numpy as np
 
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
-from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
+from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
+from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.threshold import threshold
 from modicum.seeds import stream
@@ -60,7 +61,7 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
 def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[str, object]:
     """The figures that need no nudge, and the costs of all."""
     clusters = found.evidence.clusters
-    sampled = answer.sampled
+    plain = answer.sampled
     plan = found.subject.plan
     outcomes = [found.floor, found.default, found.samples, *_all(found)]
     figures = {
@@ -78,12 +79,12 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         else None,
         "default_style": str(_style(found.default)["name"]),
         "floor_style": str(_style(found.floor)["name"]),
-        "luck": sampled.luck,
-        "near_miss": sampled.near_miss,
+        "luck": plain.luck,
+        "near_miss": plain.near_miss,
         "ceiling": None
         if top is None
         else Ceiling(ceiling_figure(top, resamples), top.k, top.source),
-        "curve": Curve(sampled.ks, sampled.pass_curve, sampled.luck_curve, sampled.near_curve),
+        "curve": Curve(plain.ks, plain.pass_curve, plain.luck_curve, plain.near_curve),
         "test": len(found.problems),
         "seeds": max((len(arm.outcomes) for arm in found.arms), default=1),
         "measuring_labels": plan.selection + plan.test,
@@ -193,7 +194,18 @@ def _row(
         control_trials=_control_trials(found, arm),
         note=_format_only(found, scores, strict, clusters),
         gap_against_reference=gap_against_reference(found, answer, scores, resamples),
+        curve=_nudged_curve(found, arm) if reading.rung.is_tuned else None,
     )
+
+
+def _nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
+    """Pass@k after the nudge, from the first seed, where it was sampled on every test problem."""
+    outcome = arm.outcomes[0]
+    drawn = {len(answer.marks) for answer in outcome.answers}
+    if len(drawn) != 1 or min(drawn) < 2 or len(outcome.answers) != len(found.problems):
+        return None
+    read = sampled(samples_of(found, outcome), clusters=found.evidence.clusters)
+    return Curve(read.ks, read.pass_curve, read.luck_curve, read.near_curve)
 
 
 def _control_trials(found: Gathered, arm: Arm) -> dict[str, tuple[str, ...]]:

@@ -86,12 +86,12 @@ def layered(layers: Sequence[Layer], *, height: int = SIZE[1]) -> dict[str, obje
 
 
 def marks(base: Layer, y: Layer, *, filled: bool = True, size: Layer = None) -> Layer:
-    """Gives points shaped by the field `shape`."""
+    """Gives points shaped by the field `shape` that say the field `tip` under a pointer."""
     import altair as alt
 
     mark = base.mark_point(filled=filled, size=46, opacity=1, strokeWidth=1.3)
     given = {"size": size} if size is not None else {}
-    return mark.encode(y=y, shape=alt.Shape("shape:N").scale(None), **given)
+    return mark.encode(y=y, shape=alt.Shape("shape:N").scale(None), tooltip="tip:N", **given)
 
 
 def method_keys(rows: Iterable[RungRow], palette: Palette, *, dash: str = "") -> tuple[Key, ...]:

@@ -25,7 +25,7 @@ def charts(verdict: Verdict, palette: Palette, floor_serving: float | None) -> l
     with altair.utils.schemapi.debug_mode(False):
         found = [
             gap_chart(verdict, palette),
-            pass_chart(verdict),
+            pass_chart(verdict, palette),
             cost_chart(verdict, palette, floor_serving),
             retention_chart(verdict, palette),
         ]

@@ -1,16 +1,14 @@
 """Real completions: the floor's answer beside the elicited one, on the same problems."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from modicum.errors import ModicumError
 from modicum.report import words
 from modicum.report.card import best_rung
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element
+from modicum.report.questions import Questions
 from modicum.report.untrusted import LIMIT
 from modicum.store import Answer, Outcome, Store
-from modicum.task import resolve_task
 from modicum.types import Grade, Mark, Problem
 from modicum.verdict import Verdict
 
@@ -37,12 +35,13 @@ class _Pair:
     after: Answer
 
 
-def completions(verdict: Verdict, store: Store) -> Markup:
+def completions(verdict: Verdict, store: Store, asked: Questions) -> Markup:
     """Gives a dozen problems with both answers, those that differ first.
 
     Args:
         verdict: Names the trials: the floor's, and the best rung's first seed.
         store: Where their answers lie.
+        asked: The problems that the tasks still give.
     """
     best = best_rung(verdict)
     row = verdict.rungs[best] if best is not None else None
@@ -57,7 +56,7 @@ def completions(verdict: Verdict, store: Store) -> Markup:
     pairs = _pairs(floor, after)
     counts = {kind: sum(p.kind == kind for p in pairs) for kind, _ in _QUOTAS}
     told = ", ".join(f"{counts[kind]} {_MEANING[kind]}" for kind, _ in _QUOTAS)
-    problems = _problems(verdict, len(floor.answers))
+    problems = asked.of(verdict.task, len(floor.answers))
     chosen = _chosen(pairs)
     intro = element(
         "p",
@@ -100,14 +99,6 @@ def _chosen(pairs: list[_Pair]) -> list[_Pair]:
     rest = sorted((p for p in pairs if p not in picked), key=lambda p: order.index(p.kind))
     picked += rest[: max(0, SHOWN - len(picked))]
     return sorted(picked[:SHOWN], key=lambda p: order.index(p.kind))
-
-
-def _problems(verdict: Verdict, n: int) -> Mapping[str, Problem]:
-    """Gives the test problems by id; none where the task's data cannot be read any more."""
-    try:
-        return {p.id: p for p in resolve_task(verdict.task).problems("test", n)}
-    except (ModicumError, OSError):
-        return {}
 
 
 def _shown(pair: _Pair, problem: Problem | None) -> Markup:

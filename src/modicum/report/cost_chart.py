@@ -13,7 +13,7 @@ from modicum.report.axes import (
     marks,
     method_keys,
 )
-from modicum.report.drawing import INK, Chart
+from modicum.report.drawing import INK, RULE, Chart
 from modicum.stats import Figure
 from modicum.verdict import RungRow, Verdict
 
@@ -47,8 +47,8 @@ def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) 
     what = "gap recovered" if has_gap else "accuracy, for there is no gap to recover"
     return Chart(
         "cost",
-        f"Cost of one answer against {what}. Numbers beside the points count labels; "
-        "bars are 95 % intervals.",
+        f"Cost of one answer against {what}. The size of a point, and the number beside it, is its "
+        "labels; the stepped line joins what nothing cheaper reaches; bars are 95 % intervals.",
         "The rungs table holds each rung's serving cost, labels and share of the gap.",
         layered(_layers(shown, palette, floor, has_gap=has_gap)),
         method_keys([row for row, _ in shown], palette, dash="none"),
@@ -64,7 +64,7 @@ def _layers(
 ) -> list[Layer]:
     import altair as alt
 
-    values = [_row(row, figure, palette) for row, figure in shown]
+    values = _joined([_row(row, figure, palette) for row, figure in shown])
     flops = [row.serving_flops for row, _ in shown] + ([floor[0]] if floor else [])
     x = alt.X("flops:Q").title("serving FLOPs a query (log scale)")
     x = x.scale(type="log", domain=[min(flops) / 1.6, max(flops) * 1.6], nice=False)
@@ -74,7 +74,9 @@ def _layers(
     domain = gap_domain((figure for _, figure in shown), edge=0.08 if has_gap else 0.02)
     y = y.scale(domain=domain, nice=False)
     base = alt.Chart(alt.InlineData(values)).encode(x=x, color=alt.Color("color:N").scale(None))
+    best = alt.Chart(alt.InlineData(_front(shown, floor))).encode(x=x, y=y)
     layers = [
+        best.mark_line(interpolate="step-after", color=RULE, strokeWidth=1.2),
         base.mark_rule(strokeWidth=1.1, opacity=0.75).encode(y=alt.Y("low:Q"), y2="high:Q"),
         marks(base, y, size=alt.Size("size:Q").scale(None)),
         base.mark_text(align="left", dx=9, dy=1).encode(y=y, text="labels:N"),
@@ -83,12 +85,46 @@ def _layers(
         there = alt.Chart(alt.InlineData([{"flops": floor[0], "gap": floor[1], "t": "floor"}]))
         there = there.encode(x=x, y=y)
         layers.append(there.mark_point(size=60, color=INK, strokeWidth=1.4, opacity=1))
-        layers.append(there.mark_text(align="left", dx=9, dy=1).encode(text="t:N"))
+        layers.append(there.mark_text(align="left", dx=9, dy=-8).encode(text="t:N"))
     return layers
 
 
+def _front(
+    shown: list[tuple[RungRow, Figure]], floor: tuple[float, float] | None
+) -> list[dict[str, float]]:
+    """Gives the points that nothing cheaper, or as cheap, is above."""
+    points = [(row.serving_flops, figure.value) for row, figure in shown]
+    points += [floor] if floor is not None else []
+    front: list[dict[str, float]] = []
+    for flops, gap in sorted(points, key=lambda p: (p[0], -p[1])):
+        if not front or gap > front[-1]["gap"]:
+            front.append({"flops": flops, "gap": gap})
+    return front
+
+
+def _joined(values: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Writes the numbers of points of one method that lie on each other side by side."""
+    for i, value in enumerate(values):
+        for other in values[:i]:
+            is_near = abs(math.log(_number(other, "flops") / _number(value, "flops"))) < 0.03
+            is_level = abs(_number(other, "gap") - _number(value, "gap")) < 0.05
+            if is_near and is_level and other["color"] == value["color"] and other["labels"]:
+                other["labels"] = f"{other['labels']}, {value['labels']}"
+                value["labels"] = ""
+                break
+    return values
+
+
+def _number(value: dict[str, object], name: str) -> float:
+    return float(str(value[name]))
+
+
 def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, object]:
+    labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
     return {
+        "rung": row.name,
+        "tip": f"{row.name}\n{words.figure(figure)}\n{labels}\n"
+        f"{words.flops(row.serving_flops)} a query",
         "flops": row.serving_flops,
         "gap": figure.value,
         "low": figure.low,

@@ -9,6 +9,7 @@ from modicum.report.markup import Markup, element, escaped
 from modicum.stats import Figure
 
 __all__ = [
+    "CONFIG",
     "FAINT",
     "HUES",
     "INK",
@@ -28,7 +29,7 @@ HUES = 8
 INK, QUIET, RULE, FAINT = "var(--ink)", "var(--quiet)", "var(--rule)", "var(--faint)"
 SHAPES = ("circle", "square", "diamond", "triangle-up")
 
-_CONFIG = {
+CONFIG = {
     "aria": False,
     "background": None,
     "font": "sans-serif",
@@ -80,15 +81,23 @@ class Chart:
     """Legend."""
 
 
-def draw(chart: Chart, anchor: str) -> Markup:
-    """Gives the figure: legend, picture with title and description, caption."""
+def draw(chart: Chart, anchor: str, subject: str) -> Markup:
+    """Gives the figure: caption, legend, still picture with title and description.
+
+    Args:
+        chart: What to draw.
+        anchor: The subject's anchor; with the chart's name it is the figure's.
+        subject: Task and model as JSON, by which a script finds the answers behind a mark.
+    """
     import vl_convert
 
-    spec = {**chart.spec, "config": _CONFIG}
+    spec = {**chart.spec, "config": CONFIG}
     svg = _cleaned(vl_convert.vegalite_to_svg(spec), chart, f"{anchor}-{chart.name}")
     keys = element("ul", *(_key(key) for key in chart.keys), class_="keys") if chart.keys else ""
     caption = element("figcaption", chart.caption)
-    return element("figure", caption, keys, svg, id=f"{anchor}-{chart.name}", class_="chart")
+    still = element("div", svg, class_="still")
+    name = f"{anchor}-{chart.name}"
+    return element("figure", caption, keys, still, id=name, class_="chart", data_subject=subject)
 
 
 def glyph(color: str, shape: str, *, is_hollow: bool = False, dash: str = "none") -> Markup:

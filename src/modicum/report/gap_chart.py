@@ -45,6 +45,15 @@ class _Point:
     """Kind of control; empty for a rung."""
     x: float = 0.0
     """Place on the axis: the logarithm of n_shots to base 2, or left of it."""
+    note: str = ""
+    """What else a pointer is told."""
+
+    @property
+    def name(self) -> str:
+        """Name as the browser of answers lists it."""
+        method = self.series.removesuffix(f" {self.control}") if self.control else self.series
+        budget = f"{method} n={self.n_shots}" if self.n_shots else method
+        return f"{budget}, {self.control}" if self.control else budget
 
 
 def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
@@ -122,7 +131,12 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
         color, gap = palette.color(row.method), row.gap_recovered
         if gap is not None and math.isfinite(gap.value):
             shape = palette.shape(row.method)
-            found[row.method, row.n_shots, ""] = _Point(row.method, row.n_shots, gap, color, shape)
+            labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
+            seeds = "1 seed" if row.seeds == 1 else f"{row.seeds} seeds"
+            note = f"\nscore {words.figure(row.score)}\n{labels}, {seeds}"
+            found[row.method, row.n_shots, ""] = _Point(
+                row.method, row.n_shots, gap, color, shape, note=note
+            )
         for name, twin in row.control_gaps.items():
             if not math.isfinite(twin.value):
                 continue
@@ -155,6 +169,8 @@ def _row(point: _Point) -> dict[str, object]:
     gap = clipped(point.gap)
     return {
         "series": point.series,
+        "rung": point.name,
+        "tip": f"{point.name}\ngap recovered {words.figure(point.gap)}{point.note}",
         "x": point.x,
         "n": point.n_shots,
         "gap": gap.value,

@@ -1,33 +1,45 @@
 """The page: one self-contained file that answers the question and only reads."""
 
 import html
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
 
 from modicum.report import tables, words
 from modicum.report.axes import Palette
+from modicum.report.browser import browser
 from modicum.report.card import best_rung, card, dots, sentence
 from modicum.report.charts import charts
 from modicum.report.completions import completions
-from modicum.report.drawing import draw, span
+from modicum.report.drawing import CONFIG, Chart, draw, span
 from modicum.report.evidence import anchor, cited, trials_table
+from modicum.report.findings import findings
 from modicum.report.markup import Markup, element, join
+from modicum.report.packed import as_line, block, compressed, csp_hash, vega_bundle
+from modicum.report.questions import Questions
 from modicum.report.reference import reference
+from modicum.report.rows import arms_of, read_rows
 from modicum.report.untrusted import visible
-from modicum.store import Store
+from modicum.store import Outcome, Store
 from modicum.study import Plan
 from modicum.verdict import Verdict
 
 __all__ = ["write_report"]
 
+LIMIT = 2_900_000
+"""Bytes of the page at most; what is left beside everything else is the room for answers."""
 QUESTION = "Is this ability latent, and how little unlocks it?"
 
 
 def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Path) -> None:
-    """Writes the report of a study as one HTML file that needs no network and no script.
+    """Writes the report of a study as one HTML file that needs no network, and no script to read.
+
+    Scripts add what a still page cannot: charts that answer a pointer, and a search over all
+    answers. The page's policy names them by their hashes, so that nothing else ever runs.
 
     Args:
         verdicts: One a subject, in the order in which they are told.
@@ -35,28 +47,60 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
         plan: The study's plan, for its name and sizes.
         path: The file to write; links to nudges are relative to it.
 
-    Cost: about 0.1 s a chart, four charts a subject.
+    Cost: about 0.1 s a chart, four charts a subject; 1 s for Vega; 2 s for 100,000 answers.
     """
-    palette = Palette.of(verdicts)
+    heads = store.heads()
+    book = _Book(store, heads, Palette.of(verdicts), Questions())
     names = _anchors(verdicts)
+    drawn = {
+        name: charts(verdict, book.palette, _floor_serving(verdict, heads))
+        for verdict, name in zip(verdicts, names, strict=True)
+    }
     sections = [
-        _subject(verdict, store, palette, name, is_open=i == 0)
+        _subject(verdict, book, name, drawn[name], is_open=i == 0)
         for i, (verdict, name) in enumerate(zip(verdicts, names, strict=True))
     ]
-    folder = store.folder.absolute()
-    table = trials_table(verdicts, store.heads(), folder, path.absolute())
-    folder_files = resources.files("modicum.report")
-    page = Template(folder_files.joinpath("template.html").read_text(encoding="utf-8"))
-    text = page.substitute(
-        title=html.escape(visible(f"{plan.name}: {QUESTION}")),
-        style=folder_files.joinpath("style.css").read_text(encoding="utf-8"),
-        index=_index(verdicts, names),
-        head=_head(verdicts, plan),
-        overview=_overview(verdicts, names, palette),
-        subjects=join(sections),
-        trials=tables.scrolled(table, "Trials"),
-    )
-    path.write_text(text, encoding="utf-8")
+    table = trials_table(verdicts, heads, store.folder.absolute(), path.absolute())
+    bundle, script = vega_bundle(), _script()
+    specs = {f"{name}-{chart.name}": chart.spec for name in names for chart in drawn[name]}
+    parts = {
+        "title": html.escape(visible(f"{plan.name}: {QUESTION}")),
+        "style": _file("style.css"),
+        "scripts": f"{csp_hash(script)} {csp_hash(bundle)}",
+        "script": script,
+        "index": _index(verdicts, names),
+        "head": _head(verdicts, plan),
+        "overview": _overview(verdicts, names, book.palette),
+        "subjects": join(sections),
+        "trials": tables.scrolled(table, "Trials"),
+        "vega": block("vega", compressed([bundle])),
+        "charts": block("charts", compressed([as_line({"specs": specs, "config": CONFIG})])),
+    }
+    room = LIMIT - sum(len(part.encode()) for part in parts.values())
+    rows = read_rows(store, arms_of(verdicts, heads), heads, book.asked, room)
+    parts["browser"] = browser(rows, store.folder)
+    parts["rows"] = block("rows", rows.data)
+    path.write_text(Template(_file("template.html")).substitute(parts), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Book:
+    """What every section of the page draws on."""
+
+    store: Store
+    heads: Mapping[str, Outcome]
+    palette: Palette
+    asked: Questions
+
+
+def _file(name: str) -> str:
+    return resources.files("modicum.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """Gives the page's own script: its parts in order, within one scope."""
+    parts = "\n".join(_file(f"{name}.js") for name in ("page", "charts", "answers", "browser"))
+    return f'"use strict";\n(() => {{\n{parts}\n}})();\n'
 
 
 def _anchors(verdicts: Sequence[Verdict]) -> list[str]:
@@ -111,9 +155,10 @@ def _index(verdicts: Sequence[Verdict], names: Sequence[str]) -> Markup:
         )
         for verdict, name in zip(verdicts, names, strict=True)
     ]  # fmt: skip
+    answers = element("li", element("a", "Every answer", href="#answers"))
     last = element("li", element("a", "Trials", href="#trials"))
     first = element("li", element("a", "Overview", href="#overview"))
-    return element("ol", first, *items, last)
+    return element("ol", first, *items, answers, last)
 
 
 def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palette) -> Markup:
@@ -165,10 +210,11 @@ def _span(verdict: Verdict, palette: Palette) -> Markup:
 
 
 def _subject(
-    verdict: Verdict, store: Store, palette: Palette, name: str, *, is_open: bool
+    verdict: Verdict, book: _Book, name: str, drawn: Sequence[Chart], *, is_open: bool
 ) -> Markup:
     """Gives the section of one subject."""
-    floor_serving = _floor_serving(verdict, store)
+    palette = book.palette
+    pair = json.dumps([verdict.task, verdict.model], separators=(",", ":"))
     title = element(
         "h2",
         element("span", verdict.task),
@@ -182,20 +228,22 @@ def _subject(
         f"{words.duration(verdict.seconds)}{failed}",
         class_="facts",
     )
-    drawn = [draw(chart, name) for chart in charts(verdict, palette, floor_serving)]
+    browse = element("a", "Browse every answer of this subject", href="#answers", data_browse=pair)
     body = [
         facts,
         card(verdict, palette),
         element("h3", "Figures"),
-        element("div", *drawn, class_="charts"),
+        element("div", *(draw(chart, name, pair) for chart in drawn), class_="charts"),
         _no_gap(verdict),
         _curve(verdict),
         element("h3", "Rungs and their controls"),
-        _rungs(verdict, palette, floor_serving),
+        _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
         reference(verdict),
         element("h3", "Completions, before and after"),
-        completions(verdict, store),
+        completions(verdict, book.store, book.asked),
+        element("p", browse, class_="note"),
         _asides(verdict),
+        findings(book.store.findings(verdict.model, verdict.task)),
         _listed("Doubts", verdict.doubts, "None were found by the checks of this study."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
@@ -254,12 +302,12 @@ def _listed(title: str, items: Sequence[str], none: str) -> Markup:
     return join([element("h3", title), said or element("p", none, class_="note")])
 
 
-def _floor_serving(verdict: Verdict, store: Store) -> float | None:
+def _floor_serving(verdict: Verdict, heads: Mapping[str, Outcome]) -> float | None:
     """Gives the floor's FLOPs a query, from its ledger."""
-    outcome = store.by_id(verdict.trials.get("floor", ""), texts=False)
-    if outcome is None or not outcome.answers:
+    outcome = heads.get(verdict.trials.get("floor", ""))
+    if outcome is None or not verdict.test:
         return None
-    return float(outcome.serving.get("flops", 0.0)) / len(outcome.answers) or None
+    return float(outcome.serving.get("flops", 0.0)) / verdict.test or None
 
 
 def _number(count: int) -> str:

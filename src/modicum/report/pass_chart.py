@@ -1,61 +1,90 @@
-"""Pass@k of plain sampling, with the curves of its two nulls."""
+"""Pass@k before and after a nudge, with the curves of guessing."""
 
 import math
+from collections.abc import Iterator
 
 from modicum.report import words
-from modicum.report.axes import Layer, layered, tick_names
+from modicum.report.axes import Layer, Palette, layered, tick_names
 from modicum.report.drawing import INK, QUIET, RULE, Chart, Key
-from modicum.verdict import Ceiling, Verdict
+from modicum.verdict import Ceiling, Curve, RungRow, Verdict
 
 __all__ = ["pass_chart"]
 
-_LUCK, _NEAR_MISS = "var(--m1)", "var(--m3)"
 _DASHES: dict[str, list[float]] = {"pass@k": [1, 0], "luck": [5, 3], "near miss": [1.5, 3]}
 
 
-def pass_chart(verdict: Verdict) -> Chart | None:
-    """Gives the chart, or None where nothing was sampled."""
+def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
+    """Gives the chart, or None where nothing was sampled.
+
+    A rung that was sampled after its nudge has a curve and null curves of its own. One that
+    answered once a problem has no pass@k: its accuracy is a level line. The branches of a decoding
+    rule are not independent samples and make no curve either.
+    """
     curve = verdict.curve
     if not curve.ks:
         return None
     ceiling = verdict.ceiling
     is_read = ceiling is not None and ceiling.source == "sampling"
-    said = f" The ceiling is read at k = {ceiling.k}." if ceiling is not None and is_read else ""
+    level, sampled = _best(verdict, is_sampled=False), _best(verdict, is_sampled=True)
+    caption = "Pass@k of plain sampling, with both ways of guessing."
+    if sampled:
+        caption += " Nudged models that were sampled have curves of their own."
+    if level:
+        caption += " Level lines: accuracy of the one answer that each nudge gives, best budget."
+    if ceiling is not None and is_read:
+        caption += f" The ceiling is read at k = {ceiling.k}."
     keys = (
         Key("pass@k", INK),
-        Key("luck: another problem's gold", _LUCK, "none", dash="5 3"),
-        Key("near miss: a wrong answer", _NEAR_MISS, "none", dash="1.5 3"),
+        *(
+            Key(f"{r.name}, pass@k", palette.color(r.method), palette.shape(r.method))
+            for r in sampled
+        ),
+        *(Key(r.name, palette.color(r.method), palette.shape(r.method), dash="0") for r in level),
+        Key("luck: another problem's gold", QUIET, "none", dash="5 3"),
+        Key("near miss: a wrong answer", QUIET, "none", dash="1.5 3"),
     )
+    layers = [
+        *(_ceiling(ceiling) if ceiling is not None and is_read else []),
+        *_levels(level, curve, palette),
+        *_curves(verdict, sampled, palette),
+    ]
     return Chart(
         "pass",
-        f"Pass@k of plain sampling, with both ways of guessing.{said}",
+        caption,
         f"At k = {curve.ks[-1]} pass@k is {words.share(curve.pass_k[-1])} and luck "
         f"{words.share(curve.luck[-1])}. A table of these figures follows.",
-        layered([*(_ceiling(ceiling) if ceiling and is_read else []), *_layers(verdict)]),
+        layered(layers),
         keys,
     )
 
 
-def _layers(verdict: Verdict) -> list[Layer]:
+def _best(verdict: Verdict, *, is_sampled: bool) -> list[RungRow]:
+    """Gives each method's rung of the highest score; prompts are the floor and left out."""
+    found: dict[str, RungRow] = {}
+    for row in verdict.rungs:
+        if row.method in words.PROMPTS or (row.curve is not None) != is_sampled:
+            continue
+        if not math.isfinite(row.score.value):
+            continue
+        known = found.get(row.method)
+        if known is None or row.score.value > known.score.value:
+            found[row.method] = row
+    return list(found.values())
+
+
+def _curves(verdict: Verdict, sampled: list[RungRow], palette: Palette) -> list[Layer]:
     import altair as alt
 
     curve = verdict.curve
-    series = (
-        ("pass@k", INK, curve.pass_k),
-        ("luck", _LUCK, curve.luck),
-        ("near miss", _NEAR_MISS, curve.near_miss),
-    )
-    values = [
-        {"k": math.log2(k), "share": v, "series": name, "color": color, "dash": _DASHES[name]}
-        for name, color, shares in series
-        # the near-miss null is shorter: it needs half of the samples
-        for k, v in zip(curve.ks, shares, strict=False)
-        if math.isfinite(v)
-    ]
-    at = [math.log2(k) for k in curve.ks]
+    values = list(_values("", curve, INK, QUIET))
+    for row in sampled:
+        color = palette.color(row.method)
+        values += _values(row.name, row.curve or Curve((), (), (), ()), color, color)
+    ks = sorted({int(str(v["n"])) for v in values} | set(curve.ks))
+    at = [math.log2(k) for k in ks]
     x = alt.X("k:Q").scale(domain=[at[0], max(at[-1], at[0] + 1)], nice=False)
     x = x.title("samples a problem, k (log scale)")
-    x = x.axis(values=at, labelExpr=tick_names(at, [str(k) for k in curve.ks]))
+    x = x.axis(values=at, labelExpr=tick_names(at, [str(k) for k in ks]))
     y = alt.Y("share:Q").scale(domain=[0, 1]).title("share of problems solved")
     y = y.axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
     base = alt.Chart(alt.InlineData(values)).encode(
@@ -64,7 +93,59 @@ def _layers(verdict: Verdict) -> list[Layer]:
     dash = alt.StrokeDash("dash:N").scale(None)
     return [
         base.mark_line(strokeWidth=1.8).encode(strokeDash=dash),
-        base.mark_point(filled=True, size=22, opacity=1),
+        base.mark_point(filled=True, size=22, opacity=1).encode(tooltip="tip:N"),
+    ]
+
+
+def _values(name: str, curve: Curve, color: str, null: str) -> Iterator[dict[str, object]]:
+    """Gives the points of one model's three curves."""
+    series = (("pass@k", color, curve.pass_k), ("luck", null, curve.luck),
+              ("near miss", null, curve.near_miss))  # fmt: skip
+    for kind, ink, shares in series:
+        # the near-miss null is shorter: it needs half of the samples
+        for k, share in zip(curve.ks, shares, strict=False):
+            if math.isfinite(share):
+                yield {
+                    "k": math.log2(k),
+                    "n": k,
+                    "share": share,
+                    "series": f"{name} {kind}",
+                    "color": ink,
+                    "dash": _DASHES[kind],
+                    "tip": f"{name or 'plain sampling'}\nk = {k}\n{kind} {words.share(share)}",
+                }
+
+
+def _levels(rows: list[RungRow], curve: Curve, palette: Palette) -> list[Layer]:
+    """Draws accuracies as level lines with their intervals; the mark stands at the right end."""
+    import altair as alt
+
+    if not rows:
+        return []
+    ends = math.log2(curve.ks[0]), max(math.log2(curve.ks[-1]), math.log2(curve.ks[0]) + 1)
+    values = [
+        {
+            "start": ends[0],
+            "k": ends[1],
+            "share": row.score.value,
+            "low": row.score.low,
+            "high": row.score.high,
+            "color": palette.color(row.method),
+            "shape": palette.shape(row.method),
+            "rung": row.name,
+            "tip": f"{row.name}\naccuracy {words.figure(row.score)}",
+        }
+        for row in rows
+    ]
+    base = alt.Chart(alt.InlineData(values)).encode(color=alt.Color("color:N").scale(None))
+    across = {"x": alt.X("start:Q"), "x2": "k:Q"}
+    shape = alt.Shape("shape:N").scale(None)
+    return [
+        base.mark_rect(opacity=0.12).encode(**across, y=alt.Y("low:Q"), y2="high:Q"),
+        base.mark_rule(strokeWidth=1.4).encode(**across, y="share:Q", tooltip="tip:N"),
+        base.mark_point(filled=True, size=46, opacity=1).encode(
+            x="k:Q", y="share:Q", shape=shape, tooltip="tip:N"
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from modicum.report import words
 from modicum.report.axes import Palette, layered, marks
 from modicum.report.drawing import RULE, Chart
 from modicum.verdict import Verdict
@@ -19,6 +20,7 @@ def retention_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     values = [
         {
             "rung": row.name,
+            "tip": f"{row.name}\nchange {words.damage_figure(row.retention)} points",
             "points": 100 * row.retention.value,
             "low": 100 * row.retention.low,
             "high": 100 * row.retention.high,

@@ -18,14 +18,14 @@ _HIDDEN = re.compile(
 )
 
 
-def cut(text: str) -> tuple[str, int, str]:
+def cut(text: str, limit: int = LIMIT) -> tuple[str, int, str]:
     """Gives the head of a text, how many characters are left out, and its tail.
 
     The tail is empty where nothing is left out.
     """
-    if len(text) <= LIMIT:
+    if len(text) <= limit:
         return text, 0, ""
-    return text[: LIMIT - TAIL], len(text) - LIMIT, text[-TAIL:]
+    return text[: limit - TAIL], len(text) - limit, text[-TAIL:]
 
 
 def pieces(text: str) -> list[tuple[str, bool]]:
