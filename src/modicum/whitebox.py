@@ -17,6 +17,15 @@ from modicum.model import Model
 __all__ = ["WhiteBox", "cache_keyword", "flops_per_token", "need_whitebox", "weights_hash"]
 
 
+_THINKING = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+)
+"""What opens and closes the thinking of the models that think aloud."""
+
+
 class WhiteBox(Model):
     """A model with its transformers module and tokenizer in reach."""
 
@@ -84,6 +93,21 @@ class WhiteBox(Model):
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text
+
+    @final
+    @cached_property
+    def thinking(self) -> tuple[str, str] | None:
+        """What opens and what closes its thinking, or None where it does not think aloud.
+
+        Delimiters that the chat template writes or the tokenizer has tokens of its own for. Those
+        that decoding leaves out (special tokens) do not count: no text would show them.
+        """
+        template, tokens = str(self.tokenizer.chat_template or ""), self.tokenizer.get_added_vocab()
+        for pair in _THINKING:
+            is_known = pair[1] in template or all(mark in tokens for mark in pair)
+            if is_known and all(mark in self.decode(self.encode_more(mark)) for mark in pair):
+                return pair
+        return None
 
     @cached_property
     def _first(self) -> int | None:
