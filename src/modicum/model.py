@@ -122,6 +122,12 @@ class Backend(ABC):
     def check(self) -> None:
         """Raises a `ConfigError` for what can be known wrong before weights load; cheap."""
 
+    def ready(self) -> None:  # noqa: B027 - most backends need nothing but their files
+        """Raises a `ConfigError` where what it needs is not there now: a device, a server.
+
+        May take seconds; called once before a run, never to read what is stored.
+        """
+
     @abstractmethod
     def open(self) -> Model:
         """Loads the model.

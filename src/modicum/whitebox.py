@@ -26,6 +26,10 @@ _THINKING = (
 """What opens and closes the thinking of the models that think aloud."""
 
 
+_BREAK = "\n"
+"""Stands before a text that follows other text, where the tokenizer would add a space."""
+
+
 class WhiteBox(Model):
     """A model with its transformers module and tokenizer in reach."""
 
@@ -59,15 +63,18 @@ class WhiteBox(Model):
         The beginning-of-sequence token is added where the tokenizer adds it and the text does not
         bring it along (a chat template does): never two.
         """
-        ids = self.encode_more(text)
+        ids = self._tokens(text)
         first = self._first
         return ids if first is None or ids[:1] == [first] else [first, *ids]
 
     @final
     def encode_more(self, text: str) -> list[int]:
-        """Gives the tokens of a text that follows other text: nothing is added."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        """Gives the tokens of a text that follows other text: nothing is added, not even a space."""
+        if self._adds_space:
+            before, ids = self._tokens(_BREAK), self._tokens(_BREAK + text)
+            if ids[: len(before)] == before:
+                return ids[len(before) :]
+        return self._tokens(text)
 
     @final
     def encode_completion(self, text: str) -> list[int]:
@@ -108,6 +115,15 @@ class WhiteBox(Model):
             if is_known and all(mark in self.decode(self.encode_more(mark)) for mark in pair):
                 return pair
         return None
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    @cached_property
+    def _adds_space(self) -> bool:
+        """Whether this tokenizer puts a space before every text, as Llama 2's does."""
+        return self._tokens(_BREAK + "a") != self._tokens(_BREAK) + self._tokens("a")
 
     @cached_property
     def _first(self) -> int | None:
