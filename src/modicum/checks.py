@@ -34,6 +34,9 @@ def check_plan(plan: Plan) -> None:
             _check_split(reference, task, "test", plan.test, "--test")
             _check_split(reference, task, "selection", plan.selection, "--selection")
     _check_reference(plan)
+    named = [m for g in plan.grids for m in (*g.models, g.twin)]
+    for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
+        resolve_backend(reference).ready()
     for subject in plan.subjects():
         subject.asides()  # builds every setting
         for name in subject.retain():

@@ -15,7 +15,17 @@ from modicum.errors import BudgetError, JudgeError
 from modicum.ledger import Ledger
 from modicum.model import Model, render
 from modicum.task import Sheet, Task
-from modicum.types import Access, Mark, Problem, Request, Sampling, Solved, Style, Supervision
+from modicum.types import (
+    Access,
+    Grade,
+    Mark,
+    Problem,
+    Request,
+    Sampling,
+    Solved,
+    Style,
+    Supervision,
+)
 
 __all__ = ["METHODS", "Judge", "Kind", "Method", "PromptSolver", "Solver", "mark_safely"]
 
@@ -53,11 +63,12 @@ class Judge:
             msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
             raise BudgetError(msg)
         self.ledger.judged()
-        return mark_safely(self._task, self.shots[problem_id], text)
+        return mark_safely(self._task, self.shots[problem_id], text, self.style)
 
     def read(self, text: str) -> str | None:
         """Reads the answer from any text; knows no gold, so it is free."""
-        return self._task.read(text)
+        answer = self.style.answer(text)
+        return None if answer is None else self._task.read(answer)
 
 
 class Solver(ABC):
@@ -154,20 +165,26 @@ class PromptSolver(Solver):
     def saved_style(folder: Path) -> Style:
         """Reads the style back from `solver.json`."""
         state = json.loads((folder / "solver.json").read_text(encoding="utf-8"))["style"]
-        return Style(**{**state, "stop": tuple(state["stop"])})
+        return Style.thawed(state)
 
 
-def mark_safely(task: Task, problem: Problem, text: str) -> Mark:
+def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = None) -> Mark:
     """Marks an answer, trying twice: a judge that fails is an error, never *incorrect*.
+
+    Where the style knows thinking, what follows it is marked; thinking that did not end is
+    unreadable, not incorrect.
 
     Raises:
         JudgeError: marking failed twice.
     """
+    answer = text if style is None else style.answer(text)
+    if answer is None:
+        return Mark(None, Grade.UNREADABLE, Grade.UNREADABLE)
     try:
-        return task.mark(problem, text)
+        return task.mark(problem, answer)
     except Exception:  # noqa: BLE001 - a foreign marker may raise anything; tried once more
         try:
-            return task.mark(problem, text)
+            return task.mark(problem, answer)
         except Exception as error:
             msg = f"marking problem {problem.id!r} failed twice: {error}"
             raise JudgeError(msg) from error

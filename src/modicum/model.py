@@ -90,6 +90,23 @@ class Model(ABC):
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
 
+    @property
+    def takes_raw(self) -> bool:
+        """Whether it continues any text; a server may take chat messages alone."""
+        return True
+
+    @property
+    def thinking(self) -> tuple[str, str] | None:
+        """What opens and what closes its thinking, or None where it does not think aloud."""
+        return None
+
+    def opens_thinking(self, prompt: str) -> bool:
+        """Says whether a prompt ends inside the thinking, as some chat templates write it."""
+        if self.thinking is None:
+            return False
+        opening, closing = self.thinking
+        return prompt.rfind(opening) > prompt.rfind(closing)
+
 
 class Backend(ABC):
     """Where a model comes from. Final subclasses are frozen dataclasses, one a file in `models/`."""
@@ -106,6 +123,12 @@ class Backend(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raises a `ConfigError` for what can be known wrong before weights load; cheap."""
+
+    def ready(self) -> None:  # noqa: B027 - most backends need nothing but their files
+        """Raises a `ConfigError` where what it needs is not there now: a device, a server.
+
+        May take seconds; called once before a run, never to read what is stored.
+        """
 
     @abstractmethod
     def open(self) -> Model:

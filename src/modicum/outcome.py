@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modicum.types import Completion, Grade, Mark, Solved, Trial
+from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 
 __all__ = ["Answer", "Outcome", "pack_marks", "pack_texts", "unpack_marks", "unpack_texts"]
 
@@ -69,6 +69,14 @@ class Outcome:
     """Folder of the nudge, relative to the study's folder."""
     error: str = ""
     """Type, message and traceback of a failed trial."""
+
+    @property
+    def style(self) -> Style:
+        """The style that its answers were asked in."""
+        values = self.notes["style"]
+        if not isinstance(values, Mapping):
+            raise TypeError(values)
+        return Style.thawed(values)
 
 
 def pack_texts(texts: Sequence[str]) -> bytes:

@@ -99,8 +99,7 @@ def floor_style(store: Store, subject: Subject) -> Style | None:
     outcome = store.read(subject.floor())
     if outcome is None or outcome.error:
         return None
-    values = dict(outcome.notes["style"])  # type: ignore[call-overload]
-    return Style(**{**values, "stop": tuple(values["stop"])})
+    return outcome.style
 
 
 def _run_all(

@@ -1,6 +1,8 @@
 """The short closed list of zero-shot styles among which the floor is chosen."""
 
-from modicum.model import Model
+import dataclasses
+
+from modicum.model import Model, render
 from modicum.task import Sheet
 from modicum.types import Style
 
@@ -16,13 +18,19 @@ _TRIGGERS = (
 )
 
 
+_QUESTION_ANSWER = Style("question_answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",))
+"""How a base model is asked: it goes on by itself with the next question, which ends it."""
+
+
 def closed_list(
     model: Model, sheet: Sheet, *, own: Style | None, instruction: bool
 ) -> tuple[tuple[Style, ...], tuple[str, ...]]:
     """Gives the styles that fit the model, the default first, and the names of those left out.
 
     The default is the user's own prompt; else the chat template where there is one; else raw.
-    Styles that the tokenizer cannot encode are skipped and named; a password is never among them.
+    Styles that the tokenizer cannot encode are skipped and named, and so are raw ones where a
+    server takes chat messages alone; a password is never among them. Each style knows what opens
+    and closes the model's thinking.
 
     Args:
         model: The loaded model.
@@ -32,7 +40,7 @@ def closed_list(
     """
     has_chat = model.chat(None, "?") is not None
     body = sheet.template.rstrip("\n")
-    wanted = [own] if own is not None else []
+    wanted = [_asked(own, model)] if own is not None else []
     if has_chat:
         wanted.append(Style("chat", body, chat=True))
     wanted.append(Style("raw", sheet.template))
@@ -42,9 +50,25 @@ def closed_list(
         else:
             wanted.append(Style(name, f"{body}\n{words}\n"))
     wanted += sheet.triggers
+    if not has_chat and sheet.question_answer:
+        known = {style.template for style in wanted}
+        wanted += [s for s in (_QUESTION_ANSWER,) if s.template not in known]
     if instruction and sheet.instruction:
         text = sheet.template.replace("{question}", "{question} " + sheet.instruction)
         wanted.append(Style("instruction", text))
-    fits = [s for s in wanted if model.can_encode(s.fill(""))]
+    fits = [s for s in wanted if (s.chat or model.takes_raw) and model.can_encode(s.fill(""))]
     skipped = tuple(s.name for s in wanted if s not in fits)
-    return tuple(fits), skipped
+    return tuple(_thinking(style, model) for style in fits), skipped
+
+
+def _asked(own: Style, model: Model) -> Style:
+    """Gives the user's prompt as a user turn where the model takes nothing else."""
+    return own if own.chat or model.takes_raw else dataclasses.replace(own, chat=True)
+
+
+def _thinking(style: Style, model: Model) -> Style:
+    """Gives the style with the model's thinking, and whether its prompt opens it."""
+    if model.thinking is None:
+        return style
+    is_opened = model.opens_thinking(render(model, style, "?"))
+    return dataclasses.replace(style, thinking=model.thinking, is_opened=is_opened)

@@ -32,6 +32,8 @@ class Sheet:
     """First words of the worked form, where one is known: the *forced form*."""
     instruction: str | None = None
     """An instruction that asks for the worked form; joins the styles only when asked."""
+    question_answer: bool = True
+    """Whether a base model may be asked as `Question: … Answer:`; joins the closed list."""
     triggers: tuple[Style, ...] = ()
     """Extra zero-shot styles of this task, for the closed list."""
     supervision: Supervision = Supervision.ANSWER

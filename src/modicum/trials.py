@@ -63,9 +63,10 @@ def run_trial(
         rng = stream("elicit", trial.method, trial.task, trial.seed)
         with spent.timed():
             solver = method.elicit(model, shots, judge, rng, spent)
+        style = _style_of(solver, judge)
         problems = task.problems("test", int(str(trial.scope["test"])))
         with served.timed():
-            answers = _answer(solver, task, problems, trial, served)
+            answers = _answer(solver, task, problems, trial, served, style)
         return Outcome(
             trial=trial,
             answers=answers,
@@ -74,7 +75,8 @@ def run_trial(
             retention=_retention(plan, trial, method, solver),
             notes={
                 **notes,
-                "style": dataclasses.asdict(_style_of(solver, judge)),
+                **_thinking(answers, style),
+                "style": dataclasses.asdict(style),
                 "model": dataclasses.asdict(model.card),
                 **({"nudge": dict(solver.notes)} if solver.notes else {}),
             },
@@ -180,10 +182,10 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
     Right for methods that see no shots: their answers cannot depend on the golds.
     """
     task = resolve_task(twin.task)
-    problems = task.problems("test", len(outcome.answers))
+    problems, style = task.problems("test", len(outcome.answers)), outcome.style
     answers = tuple(
         dataclasses.replace(
-            answer, marks=tuple(mark_safely(task, problem, text) for text in answer.texts)
+            answer, marks=tuple(mark_safely(task, problem, text, style) for text in answer.texts)
         )
         for problem, answer in zip(problems, outcome.answers, strict=True)
     )
@@ -191,7 +193,12 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
 
 
 def _answer(
-    solver: Solver, task: Task, problems: Sequence[Problem], trial: Trial, ledger: Ledger
+    solver: Solver,
+    task: Task,
+    problems: Sequence[Problem],
+    trial: Trial,
+    ledger: Ledger,
+    style: Style,
 ) -> tuple[Answer, ...]:
     """Solves the hidden problems and marks every completion."""
     hidden = [problem.hidden() for problem in problems]
@@ -199,12 +206,21 @@ def _answer(
     answers = []
     for problem, given in zip(problems, solved, strict=True):
         # equal texts get equal marks, and samples repeat each other often
-        known = {
-            text: mark_safely(task, problem, text) for text in {c.text for c in given.completions}
-        }
+        texts = {c.text for c in given.completions}
+        known = {text: mark_safely(task, problem, text, style) for text in texts}
         marks = tuple(known[c.text] for c in given.completions)
         answers.append(Answer.of(problem.id, given, marks))
     return tuple(answers)
+
+
+def _thinking(answers: Sequence[Answer], style: Style) -> dict[str, object]:
+    """Counts the answers whose thinking did not end, and those of them that the limit cut."""
+    if style.thinking is None:
+        return {}
+    drawn = [pair for a in answers for pair in zip(a.texts, a.stops, strict=True)]
+    endless = [stop for text, stop in drawn if style.answer(text) is None]
+    counts = {"answers": len(drawn), "unclosed": len(endless), "cut": endless.count("length")}
+    return {"thinking": counts}
 
 
 def _retention(
@@ -224,7 +240,7 @@ def _retention(
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
         retained[name] = tuple(
-            mark_safely(task, problem, given.text).lenient == Grade.CORRECT
+            mark_safely(task, problem, given.text, styles[0]).lenient == Grade.CORRECT
             for problem, given in zip(problems, solved, strict=True)
         )
     return retained

@@ -123,6 +123,15 @@ class Style:
     """Wrap the filled template as a user turn of the model's chat template."""
     stop: tuple[str, ...] = ()
     """Strings at which a completion ends (cut off, not kept)."""
+    thinking: tuple[str, str] | None = None
+    """What opens and what closes the thinking before an answer; None where there is none."""
+    is_opened: bool = False
+    """Whether the prompt itself opens the thinking."""
+
+    @staticmethod
+    def thawed(values: Mapping[str, object]) -> "Style":
+        """Gives the style of plain values, as they were stored: lists are tuples again."""
+        return Style(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]
 
     def fill(self, question: str) -> str:
         """Puts the question into the template.
@@ -131,6 +140,19 @@ class Style:
         '2 + 2?'
         """
         return self.template.replace("{question}", question)
+
+    def answer(self, text: str) -> str | None:
+        """Gives what is marked of a text: what follows its thinking; None where that did not end.
+
+        >>> Style("chat", "{question}", thinking=("<think>", "</think>")).answer("<think>3?</think>4")
+        '4'
+        """
+        if self.thinking is None:
+            return text
+        opening, closing = self.thinking
+        _, closed, rest = text.rpartition(closing)
+        is_open = opening in rest or (self.is_opened and not closed)
+        return None if is_open else rest
 
 
 @dataclass(frozen=True, slots=True)

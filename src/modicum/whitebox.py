@@ -18,6 +18,19 @@ from modicum.steering.nudge import Steering
 __all__ = ["WhiteBox", "cache_keyword", "flops_per_token", "need_whitebox", "weights_hash"]
 
 
+_THINKING = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+)
+"""What opens and closes the thinking of the models that think aloud."""
+
+
+_BREAK = "\n"
+"""Stands before a text that follows other text, where the tokenizer would add a space."""
+
+
 class WhiteBox(Model):
     """A model with its transformers module and tokenizer in reach."""
 
@@ -55,15 +68,18 @@ class WhiteBox(Model):
         The beginning-of-sequence token is added where the tokenizer adds it and the text does not
         bring it along (a chat template does): never two.
         """
-        ids = self.encode_more(text)
+        ids = self._tokens(text)
         first = self._first
         return ids if first is None or ids[:1] == [first] else [first, *ids]
 
     @final
     def encode_more(self, text: str) -> list[int]:
-        """Gives the tokens of a text that follows other text: nothing is added."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        """Gives the tokens of a text that follows other text: nothing is added, not even a space."""
+        if self._adds_space:
+            before, ids = self._tokens(_BREAK), self._tokens(_BREAK + text)
+            if ids[: len(before)] == before:
+                return ids[len(before) :]
+        return self._tokens(text)
 
     @final
     def encode_completion(self, text: str) -> list[int]:
@@ -89,6 +105,30 @@ class WhiteBox(Model):
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text
+
+    @final
+    @cached_property
+    def thinking(self) -> tuple[str, str] | None:
+        """What opens and what closes its thinking, or None where it does not think aloud.
+
+        Delimiters that the chat template writes or the tokenizer has tokens of its own for. Those
+        that decoding leaves out (special tokens) do not count: no text would show them.
+        """
+        template, tokens = str(self.tokenizer.chat_template or ""), self.tokenizer.get_added_vocab()
+        for pair in _THINKING:
+            is_known = pair[1] in template or all(mark in tokens for mark in pair)
+            if is_known and all(mark in self.decode(self.encode_more(mark)) for mark in pair):
+                return pair
+        return None
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    @cached_property
+    def _adds_space(self) -> bool:
+        """Whether this tokenizer puts a space before every text, as Llama 2's does."""
+        return self._tokens(_BREAK + "a") != self._tokens(_BREAK) + self._tokens("a")
 
     @cached_property
     def _first(self) -> int | None:

@@ -219,8 +219,9 @@ def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
     default and the floor marked against moved golds.
     """
     task, twin = _scrambled(found)
+    style = found.default.style
     default = [
-        mark_safely(task, p, a.texts[a.chosen]).lenient == Grade.CORRECT
+        mark_safely(task, p, a.texts[a.chosen], style).lenient == Grade.CORRECT
         for p, a in zip(twin, found.default.answers, strict=True)
     ]
     return RungEvidence(
@@ -242,8 +243,9 @@ def _scrambled(found: Gathered) -> tuple[Task, tuple[Problem, ...]]:
 def _scrambled_floor(found: Gathered) -> Floats:
     """The floor's answers against the scrambled twin's golds: what the twin has unnudged."""
     task, twin = _scrambled(found)
+    style = found.floor.style
     right = [
-        mark_safely(task, p, a.texts[a.chosen]).lenient == Grade.CORRECT
+        mark_safely(task, p, a.texts[a.chosen], style).lenient == Grade.CORRECT
         for p, a in zip(twin, found.floor.answers, strict=True)
     ]
     return np.array(right, dtype=np.float64)

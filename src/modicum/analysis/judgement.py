@@ -120,7 +120,7 @@ def _notes(found: Gathered) -> tuple[str, ...]:
         said.append(f"weights under {card['licence']}")
     skipped = notes.get("skipped_styles", [])
     if isinstance(skipped, list) and skipped:
-        said.append(f"styles left out (cannot be encoded): {', '.join(map(str, skipped))}")
+        said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
     return tuple(map(str, said))
 
 

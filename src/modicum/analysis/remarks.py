@@ -1,6 +1,6 @@
 """What a verdict adds in words: doubts, and what it would try next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
@@ -31,6 +31,12 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     cut = _truncated(found.samples)
     if cut > 0.05:
         said.append(f"{cut:.0%} of the samples were cut at the length limit")
+    said += [
+        f"{share:.1%} of the {name} were still thinking at the length limit: unreadable, not "
+        "incorrect; raise --max-new-tokens"
+        for name, outcome in (("floor's answers", found.floor), ("samples", found.samples))
+        if (share := _cut_thinking(outcome)) > 0
+    ]
     return (*said, *_reference_doubts(found))
 
 
@@ -69,6 +75,14 @@ def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:
 def share_text(number: float) -> str:
     """Writes a share as the tables do: two decimals, no leading zero."""
     return f"{number:.2f}".removeprefix("0")
+
+
+def _cut_thinking(outcome: Outcome) -> float:
+    """Share of the answers whose thinking the length limit cut off."""
+    counts = outcome.notes.get("thinking", {})
+    if not isinstance(counts, Mapping):
+        raise TypeError(counts)
+    return int(counts.get("cut", 0)) / max(1, int(counts.get("answers", 0)))
 
 
 def _truncated(outcome: Outcome) -> float:

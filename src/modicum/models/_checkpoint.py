@@ -1,20 +1,31 @@
 """Opens weights from a folder, a GGUF file or a hub id; never from a pickle."""
 
 import json
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GgufConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError
+from modicum.models._device import Device, Dtype, Place, choose_place
 from modicum.sampling.local import Local
 
 __all__ = ["Running", "check_source", "open_source"]
 
+_GGUF_BYTES = 0.6
+"""Bytes that a parameter takes in a file of four to five bits."""
+_BROKEN = (OSError, ValueError, KeyError, RuntimeError, struct.error, SafetensorError)
+"""What transformers raises on weights that are missing, cut or of an unknown kind."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -26,8 +37,10 @@ class Running:
     """Completions in flight."""
     threads: int | None = None
     """CPU threads."""
-    device: str = "cpu"
-    """`cpu`, or `cuda`."""
+    device: Device = "auto"
+    """CUDA where there is one, else Apple's MPS, else the processor."""
+    dtype: Dtype = "auto"
+    """bfloat16 on CUDA; elsewhere float32, unless a timing speaks against it."""
 
 
 def check_source(source: str) -> None:
@@ -58,10 +71,11 @@ def open_source(
     running: Running | None = None,
     trust_remote_code: bool = False,
 ) -> Local:
-    """Loads a model: single precision on the processor, bfloat16 on a GPU.
+    """Loads a model: single precision on the processor, bfloat16 and SDPA on a GPU.
 
     Raises:
         CheckpointError: weights that are missing, unsafe or broken.
+        ConfigError: torch does not see the device.
     """
     running = running or Running()
     path = Path(source).expanduser()
@@ -70,14 +84,14 @@ def open_source(
     if gguf is not None:
         where, extra = str(gguf.parent), {"gguf_file": gguf.name}
         notes = (*notes, f"dequantised from {gguf.name}")
-    dtype = torch.float32 if running.device == "cpu" else torch.bfloat16
+    place = choose_place(running.device, running.dtype, _size(where, gguf, trust_remote_code))
     # Quantized modules would run at a tenth of the speed and cannot be tuned.
     plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
     try:
         module, found = AutoModelForCausalLM.from_pretrained(
             where,
-            dtype=dtype,
+            dtype=place.dtype,
             use_safetensors=None if gguf else True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
@@ -87,23 +101,47 @@ def open_source(
         tokenizer = AutoTokenizer.from_pretrained(
             where, trust_remote_code=trust_remote_code, **extra
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except _BROKEN as error:
         raise CheckpointError(
             f"{source!r} does not load: {error}",
             "a transformers causal language model in safetensors or GGUF, with its tokenizer",
             "check folder or hub id; a model with code of its own needs trust_remote_code=true",
         ) from error
     _check_whole(source, found["missing_keys"])
-    module.to(running.device).eval()
+    module.to(place.device).eval()
     return Local(
         module,
         tokenizer,
         name=name,
         licence=licence,
-        notes=notes,
+        notes=(*notes, *_reason(module, place)),
         rows=running.rows,
         threads=running.threads,
     )
+
+
+def _reason(module: PreTrainedModel, place: Place) -> list[str]:
+    """Says where and how it runs, where that was chosen; off the processor its attention too."""
+    if not place.reason or place.device == "cpu":
+        return [place.reason] if place.reason else []
+    return [place.reason, f"attention by {module.config._attn_implementation}"]
+
+
+def _size(where: str, gguf: Path | None, trust_remote_code: bool) -> float:
+    """About how many parameters a model has, before it is loaded; 0 where that cannot be known."""
+    if gguf is not None:
+        return gguf.stat().st_size / _GGUF_BYTES
+    try:
+        config = AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError):
+        return 0.0  # loading says what is wrong
+    text = config.get_text_config()
+    width, inner = (
+        text.hidden_size,
+        getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
+    )
+    layer = 4.0 * width * width + 3.0 * width * inner
+    return text.num_hidden_layers * layer + text.vocab_size * width
 
 
 def _check_whole(source: str, missing: Iterable[str]) -> None:

@@ -34,5 +34,5 @@ def open_shipped(folder: Path, name: str, *, rows: int | None, threads: int | No
         name=name,
         licence="Apache-2.0",
         notes=("built in, abilities known by construction",),
-        running=Running(rows, threads),
+        running=Running(rows, threads, "cpu", "float32"),  # its abilities were measured so
     )

@@ -101,7 +101,10 @@ def _perturb(
     stretches = scores.view(rows, -1, width)
     n_stretches = stretches.shape[1]
     bits = (uniforms * 2.0**53).astype(np.uint64)
-    noise = _gumbel(bits, n_stretches + width).to(scores.device)
+    noise = _gumbel(bits, n_stretches + width)
+    if scores.device.type == "mps":  # knows no double precision
+        noise = noise.float()
+    noise = noise.to(scores.device)
     stretch = (stretches.logsumexp(-1) + noise[:, :n_stretches]).argmax(-1)
     inside = stretches[torch.arange(rows, device=scores.device), stretch]
     return stretch * width + (inside + noise[:, n_stretches:]).argmax(-1)

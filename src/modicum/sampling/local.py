@@ -11,6 +11,7 @@ import jinja2
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
 from modicum.sampling.cache import Arena, PrefixCache, layer_windows
@@ -90,9 +91,17 @@ class Local(WhiteBox):
             self._n_parameters,
             self._engine.flops_per_token,
             self._licence,
-            (*self._notes, f"{threads}, {str(self.dtype).removeprefix('torch.')}"),
+            (*self._notes, *self._warnings, f"{threads}, {str(self.dtype).removeprefix('torch.')}"),
             self._engine.steering.digest if self._engine.steering else "",
         )
+
+    @property
+    def _warnings(self) -> list[str]:
+        """What a study of this model must know of its tokenizer."""
+        said = []
+        if not self._engine.eos:
+            said.append("no end token: an answer runs to a stop string or the length limit")
+        return said
 
     def with_module(self, module: PreTrainedModel) -> "Local":
         """Gives the same model around another module: a tuned copy, say."""
@@ -246,7 +255,7 @@ class Local(WhiteBox):
             # Rows end in the last column; the score of a token stands one column before it.
             logprobs = scores[-len(more) - 1 : -1].log_softmax(-1)
             taken = torch.tensor(more, device=logprobs.device)[:, None]
-            sums.append(float(logprobs.gather(1, taken).double().sum()))
+            sums.append(float(logprobs.gather(1, taken).cpu().double().sum()))
         return sums
 
     def _prompt(self, text: str) -> Tokens:
@@ -254,8 +263,12 @@ class Local(WhiteBox):
         ids = self.encode(text)
         if ids:
             return tuple(ids)
-        first = self.tokenizer.bos_token_id
-        return (self.tokenizer.eos_token_id if first is None else first,)
+        named = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        first = next((token for token in named if token is not None), None)
+        if first is None:
+            msg = "an empty prompt, and a tokenizer without a first or an end token to begin with"
+            raise TrialError(msg)
+        return (first,)
 
     def _render(self, messages: list[dict[str, str]]) -> str:
         prompt: str = self.tokenizer.apply_chat_template(
