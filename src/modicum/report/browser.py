@@ -36,6 +36,9 @@ def _said(rows: Rows) -> str:
     if rows.kept >= rows.stored:
         whole = f"All {words.count(rows.stored)} answers of {trials} trials."
         return f"{whole} Texts above {rows.cap.text:,} characters show their head and tail."
+    if not rows.kept:
+        stored = words.count(rows.stored)
+        return f"None of the {stored} answers fit beside the rest; `modicum show` prints them."
     parts = []
     if rows.cap.samples is not None:
         most = rows.cap.samples

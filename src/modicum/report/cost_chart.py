@@ -79,7 +79,12 @@ def _layers(
         best.mark_line(interpolate="step-after", color=RULE, strokeWidth=1.2),
         base.mark_rule(strokeWidth=1.1, opacity=0.75).encode(y=alt.Y("low:Q"), y2="high:Q"),
         marks(base, y, size=alt.Size("size:Q").scale(None)),
-        base.mark_text(align="left", dx=9, dy=1).encode(y=y, text="labels:N"),
+        base.transform_filter("!datum.is_crowded")
+        .mark_text(align="left", dx=9, dy=1)
+        .encode(y=y, text="labels:N"),
+        base.transform_filter("datum.is_crowded")
+        .mark_text(align="right", dx=-9, dy=1)
+        .encode(y=y, text="labels:N"),
     ]
     if floor is not None:
         there = alt.Chart(alt.InlineData([{"flops": floor[0], "gap": floor[1], "t": "floor"}]))
@@ -103,7 +108,7 @@ def _front(
 
 
 def _joined(values: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Writes the numbers of points of one method that lie on each other side by side."""
+    """Keeps numbers apart: those of one method's points that lie on each other stand in a row."""
     for i, value in enumerate(values):
         for other in values[:i]:
             is_near = abs(math.log(_number(other, "flops") / _number(value, "flops"))) < 0.03
@@ -112,6 +117,14 @@ def _joined(values: list[dict[str, object]]) -> list[dict[str, object]]:
                 other["labels"] = f"{other['labels']}, {value['labels']}"
                 value["labels"] = ""
                 break
+    # where a mark stands close at the right, the number goes to the left
+    for value in values:
+        value["is_crowded"] = any(
+            0 < math.log(_number(other, "flops") / _number(value, "flops")) < 0.3
+            and abs(_number(other, "gap") - _number(value, "gap")) < 0.1
+            for other in values
+            if other["color"] != value["color"]
+        )
     return values
 
 
