@@ -134,7 +134,7 @@ def test_file_without_a_plugin_class_is_named(text: str, tmp_path, monkeypatch) 
         Catalog("methods").load("odd")
 
 
-@pytest.mark.parametrize("kind", ["tasks", "models", "methods"])
+@pytest.mark.parametrize("kind", ["tasks", "models", "methods", "markers"])
 def test_each_file_of_a_folder_loads_as_one_plugin(kind: str) -> None:
     catalog = Catalog(kind)
     assert all(kind in catalog.load(name).plugin_kinds for name in catalog.entries)

@@ -1,13 +1,19 @@
 """What must hold of a plan before any weights load."""
 
-from modicum.errors import AccessError, ConfigError
+from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
 from modicum.study import POOL, Grid, Plan
 from modicum.task import Task, resolve_task
-from modicum.types import Supervision
+from modicum.types import Grade, Split, Supervision
 
-__all__ = ["check_plan"]
+__all__ = ["check_golds", "check_plan"]
+
+_ROLES: tuple[Split, ...] = ("shots", "selection", "test")
+GOLDS = 40
+"""Golds of each role that are put before their own marker, where the problems lie in a file."""
+GOLDS_MADE = 4
+"""The same where problems are made on the spot, which may take long."""
 
 
 def check_plan(plan: Plan) -> None:
@@ -33,6 +39,7 @@ def check_plan(plan: Plan) -> None:
         for reference, task in zip(grid.tasks, tasks, strict=True):
             _check_split(reference, task, "test", plan.test, "--test")
             _check_split(reference, task, "selection", plan.selection, "--selection")
+            check_golds(reference, task, plan.selection)
     _check_reference(plan)
     named = [m for g in plan.grids for m in (*g.models, g.twin)]
     for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
@@ -53,6 +60,42 @@ def _check_reference(plan: Plan) -> None:
             "a second model",
             "name a reasoning twin, say, or leave --reference out",
         )
+
+
+def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
+    """Refuses a task whose own golds, written in its exact format, do not pass its marker.
+
+    Args:
+        reference: The task, for the message.
+        task: What is looked at: a sample of each role.
+        most: Most problems of a role.
+
+    Raises:
+        ConfigError: a gold that is not correct leniently and strictly, with its line; or a marker
+            that fails.
+    """
+    sizes = task.sheet.available
+    for split in _ROLES:
+        n = min(most, GOLDS, sizes[split]) if split in sizes else min(most, GOLDS_MADE)
+        for problem in task.problems(split, n):
+            said = task.stated(problem)
+            if not (problem.answer and said):
+                continue  # nothing to go by: a task without golds, a format that cannot be written
+            try:
+                mark = task.mark(problem, said)
+            except JudgeError as error:
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its marker failed: {error}",
+                    "a marker that answers",
+                    "mend it, or choose another --marker",
+                ) from error
+            if (mark.lenient, mark.strict) != (Grade.CORRECT, Grade.CORRECT):
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its own marker finds {said[-80:]!r} "
+                    f"{mark.lenient.name.lower()} leniently, {mark.strict.name.lower()} strictly",
+                    f"a marker that accepts the gold {problem.answer!r:.80}",
+                    "correct the gold, or choose another --marker",
+                )
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
@@ -90,5 +133,5 @@ def _check_split(reference: str, task: Task, split: str, wanted: int, option: st
         raise ConfigError(
             f"{wanted} {split} problems of task {reference!r}",
             f"at most {exist}",
-            f"lower {option}",
+            f"lower {option}, or give more problems",
         )

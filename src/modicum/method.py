@@ -173,6 +173,7 @@ def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = N
 
     Where the style knows thinking, what follows it is marked; thinking that did not end is
     unreadable, not incorrect.
+    A marker that hung or died has been tried twice already (`modicum.killable`).
 
     Raises:
         JudgeError: marking failed twice.
@@ -182,6 +183,8 @@ def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = N
         return Mark(None, Grade.UNREADABLE, Grade.UNREADABLE)
     try:
         return task.mark(problem, answer)
+    except JudgeError:
+        raise
     except Exception:  # noqa: BLE001 - a foreign marker may raise anything; tried once more
         try:
             return task.mark(problem, answer)

@@ -301,7 +301,9 @@ class Subject:
 
     def scope(self) -> dict[str, object]:
         """Gives the study-wide settings that enter the identity of this subject's trials."""
-        plan = self.plan
+        plan, task = self.plan, resolve_task(self.task)
+        # a file that has changed is another task, whatever its name
+        content = [task.fingerprint] if task.fingerprint else []
         return {
             "test": plan.test,
             "selection": plan.selection,
@@ -310,7 +312,7 @@ class Subject:
             "own": [plan.system, plan.template],
             "max_new_tokens": plan.max_new_tokens,
             "retain": [list(self.retain()), plan.retain_test],
-            "versions": [backend_version(self.model), resolve_task(self.task).version],
+            "versions": [backend_version(self.model), task.version, *content],
         }
 
 

@@ -11,7 +11,7 @@ from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "resolve_task"]
+__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task"]
 
 TASKS = Catalog("tasks")
 
@@ -74,6 +74,26 @@ class Task(ABC):
     def check(self) -> None:  # noqa: B027 - most tasks have nothing to refuse
         """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What else decides its problems and marks: a hash of the files it reads, or empty."""
+        return ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of it: what was guessed, how many lines were left out."""
+        return ()
+
+    def stated(self, problem: Problem) -> str:
+        """Gives the gold as a model would write it in the exact format; it must pass its marker."""
+        if problem.solution:
+            return self.sheet.joiner + problem.solution
+        return f"Answer: {problem.answer}"
+
+    def origin(self, problem: Problem) -> str:
+        """Says where a problem comes from, in words: its line in the user's file, or its id."""
+        return f"problem {problem.id!r}"
+
 
 @final
 @dataclass(frozen=True)
@@ -114,9 +134,42 @@ class Scrambled(Task):
         """Marks as the original does, against the moved gold."""
         return self.task.mark(problem, text)
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the original."""
+        return self.task.fingerprint
+
+    def stated(self, problem: Problem) -> str:
+        """Writes the moved gold as the original would."""
+        return self.task.stated(problem)
+
+    def origin(self, problem: Problem) -> str:
+        """Says where the question comes from."""
+        return self.task.origin(problem)
+
+
+def full_reference(reference: str) -> str:
+    """Gives the reference of a task that was named by its file alone.
+
+    A suffix that is a task's name names that task.
+
+    >>> full_reference("data/sums.jsonl?answer=gold"), full_reference("gym:chain_sum")
+    ('jsonl:data/sums.jsonl?answer=gold', 'gym:chain_sum')
+    """
+    if reference.startswith("scrambled:"):
+        return "scrambled:" + full_reference(reference.removeprefix("scrambled:"))
+    head = reference.partition("?")[0]
+    name, dot, suffix = head.rpartition(".")
+    kind = head.partition(":")[0]
+    if name and dot and kind not in TASKS.entries and suffix.lower() in TASKS.entries:
+        return f"{suffix.lower()}:{reference}"
+    return reference
+
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
     """Gives the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
+
+    A file alone, `data.jsonl`, is the task of its suffix.
 
     `DETAIL` fills the plug-in's field `name`; what follows a question mark fills its other fields.
 
@@ -129,7 +182,7 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         if not original:
             raise ConfigError("task 'scrambled'", "scrambled:TASK", "name the task to scramble")
         return Scrambled(resolve_task(original, settings))
-    kind, detail, own = read_reference(reference)
+    kind, detail, own = read_reference(full_reference(reference))
     values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
     task = TASKS.build(kind, values)
     if not isinstance(task, Task):

@@ -1,5 +1,7 @@
 """The Python interface: a study with the same power as the command line."""
 
+import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +15,20 @@ from modicum.model import Model, backend_access
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
-from modicum.task import resolve_task
+from modicum.task import full_reference, resolve_task
 from modicum.trials import judge_for, method_of, open_model
 from modicum.types import Access, Problem, Solved, Supervision
 from modicum.verdict import Verdict
 
-__all__ = ["Elicited", "Study", "default_methods", "plan_for"]
+__all__ = ["SHOTS", "Elicited", "Study", "default_methods", "plan_for"]
+
+SHOTS = (1, 4, 8)
+"""Budgets of the methods that take labels, where none are given."""
+_SIZES: Mapping[str, int] = {
+    field.name: int(str(field.default))
+    for field in dataclasses.fields(Plan)
+    if field.name in ("test", "selection")
+}
 
 
 @dataclass(frozen=True)
@@ -55,17 +65,31 @@ def plan_for(
     model: str,
     task: str,
     methods: Sequence[str] = (),
-    shots: Sequence[int] = (1, 4, 8),
+    shots: Sequence[int] = (),
     **options: object,
 ) -> Plan:
     """Gives the plan of one model on one task; `options` are the other fields of `Plan`.
 
+    Sizes that are not given shrink to what the task has: a small file is no error.
+
     Raises:
         UnknownNameError: unknown task, method or option.
     """
+    task = full_reference(task)
     names = tuple(methods) or default_methods(model, task)
-    grid = Grid((model,), (task,), names, tuple(shots), str(options.pop("twin", "")))
-    return Plan.thawed({"name": task.replace(":", "-"), **options, "grids": [grid]})
+    exist = resolve_task(task).sheet.available
+    budgets = tuple(shots) or tuple(n for n in SHOTS if n <= exist.get("shots", n)) or SHOTS[:1]
+    sizes = {n: min(size, exist[n]) for n, size in _SIZES.items() if n in exist}
+    grid = Grid((model,), (task,), names, budgets, str(options.pop("twin", "")))
+    return Plan.thawed({"name": _plain_name(task), **sizes, **options, "grids": [grid]})
+
+
+def _plain_name(task: str) -> str:
+    """Gives a task's name as a folder may bear it: a file's name without its suffix."""
+    head = task.partition("?")[0]
+    kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
+    name = Path(detail).stem if Path(detail).suffix == f".{kind}" else head
+    return re.sub(r"[^\w.-]+", "-", name)
 
 
 @dataclass
@@ -81,7 +105,8 @@ class Study:
     model: str
     task: str
     methods: Sequence[str] = ()
-    shots: Sequence[int] = (1, 4, 8)
+    shots: Sequence[int] = ()
+    """Budgets; `SHOTS`, as far as the task has labels, where empty."""
     seeds: int = 3
     out: Path | str | None = None
     """Folder of the study; `runs/<task>` where None. A second run goes on there."""
@@ -129,11 +154,11 @@ class Study:
         Raises:
             ConfigError: no such rung, or it has not run.
         """
-        plan = self.plan
-        subject = Subject(plan, self.model, self.task)
+        plan, reference = self.plan, full_reference(self.task)
+        subject = Subject(plan, self.model, reference)
         for trial in subject.rungs():
             named = (trial.method, trial.n_shots, trial.seed, trial.control, trial.task)
-            if named == (method, n_shots, seed, "", self.task):
+            if named == (method, n_shots, seed, "", reference):
                 break
         else:
             raise ConfigError(
@@ -147,7 +172,7 @@ class Study:
         if outcome is None or outcome.error:
             raise ConfigError(f"{method} has not run", "a finished rung", "call run() first")
         model = open_model(self.model)
-        task = resolve_task(self.task)
+        task = resolve_task(reference)
         judge, _ = judge_for(plan, trial, task, model, floor, Ledger())
         folder = self.folder / outcome.artefact
         return Elicited(method_of(trial).restore(model, judge, folder))

@@ -12,7 +12,19 @@ import pytest
 from modicum.catalog import Catalog
 from tests.support.sources import PACKAGE, files, short, tree
 
-HEAVY = ("torch", "transformers", "peft", "altair", "vl_convert", "scipy.stats", "reasoning_gym")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "altair",
+    "vl_convert",
+    "scipy.stats",
+    "reasoning_gym",
+    "pyarrow",
+    "datasets",
+    "math_verify",
+    "sympy",
+)
 MOST_SECONDS = 0.5
 COMMANDS = {
     "import modicum": "import modicum",
@@ -78,6 +90,6 @@ def test_scipy_stats_is_never_imported(path) -> None:
 
 
 def test_listing_reads_plugins_of_every_folder() -> None:
-    for kind in ("tasks", "models", "methods"):
+    for kind in ("tasks", "models", "methods", "markers"):
         names = {p.stem for p in (PACKAGE / kind).glob("[!_]*.py")}
         assert names <= set(Catalog(kind).entries)

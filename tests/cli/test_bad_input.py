@@ -56,6 +56,21 @@ def _newer(folder: Path) -> Path:
     return study
 
 
+def _table(folder: Path, *rows: str) -> Path:
+    path = folder / "own.jsonl"
+    path.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _rows(n: int) -> list[str]:
+    return [json.dumps({"question": f"q{i}", "answer": i}) for i in range(n)]
+
+
+def _rejecting(folder: Path) -> str:
+    (folder / "never.py").write_text("def never(text, answer):\n    return False\n")
+    return f"{folder / 'never.py'}:never"
+
+
 def _under_a_file(folder: Path) -> Path:
     (folder / "file").write_text("x")
     return folder / "file" / "study"
@@ -99,6 +114,30 @@ CASES = {
         lambda at: ["--reference", "scripted:latent"],
         "the model that is studied",
     ),
+    "line without an answer": (
+        lambda at: ["--task", _table(at, *_rows(30), '{"question": "r"}')],
+        "line 31 of",
+    ),
+    "line that is no JSON": (lambda at: ["--task", _table(at, "{", *_rows(9))], "line 1 of"),
+    "wrong column": (
+        lambda at: ["--task", _table(at, *_rows(200)), "--answer", "anwser"],
+        "did you mean 'answer'",
+    ),
+    "file missing": (lambda at: ["--task", at / "none.jsonl"], "no file"),
+    "more test problems than lines": (
+        lambda at: ["--task", _table(at, *_rows(60)), "--test", 50],
+        "at most 36",
+    ),
+    "gold that its marker rejects": (
+        lambda at: ["--task", _table(at, *_rows(200)), "--mark-with", _rejecting(at)],
+        "incorrect leniently",
+    ),
+    "two markers": (lambda at: ["--marker", "exact", "--mark-with", "a.py:f"], "leave one out"),
+    "unknown marker": (
+        lambda at: ["--task", _table(at, *_rows(200)), "--marker", "exakt"],
+        "did you mean 'exact'",
+    ),
+    "column of a task that has none": (lambda at: ["--question", "q"], "setting of task sums"),
     "unknown task to retain": (
         lambda at: ["--retain", "smus", "--methods", "self_consistency"],
         "did you mean 'sums'",
@@ -169,6 +208,7 @@ def test_missing_study_is_exit_code_two_and_named(tmp_path) -> None:
         (["run", "--prefer", "speed"], "serve"),
         (["run", "--model", "scripted"], "add --task"),
         (["run", "--task", "sums"], "add --model"),
+        (["run", "--answer", "gold"], "--answer without --task"),
         (["list", "method"], "methods"),
         (["report", "no-such-folder"], "no study in no-such-folder"),
         (["models", "pull", "smolm2"], "did you mean 'smollm2_135m'"),

@@ -53,7 +53,7 @@ def test_version_is_printed() -> None:
     assert __version__ in modicum("--version").out
 
 
-@pytest.mark.parametrize("kind", ["methods", "models", "tasks"])
+@pytest.mark.parametrize("kind", ["markers", "methods", "models", "tasks"])
 def test_list_names_every_plugin(kind: str) -> None:
     said = modicum("list", kind).out
     assert all(name in said for name in Catalog(kind).entries)

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from modicum.task import TASKS, Scrambled, Task, resolve_task
 from modicum.types import Grade, Mark, Problem
+from tests.support.tables import word_problems
 from tests.support.texts import anything
 
 REFERENCES = {
-    "gym": ["gym:chain_sum", "gym:spell_backward", "gym:letter_counting", "gym:basic_arithmetic"]
+    "gym": ["gym:chain_sum", "gym:spell_backward", "gym:letter_counting", "gym:basic_arithmetic"],
+    **{kind: [f"{kind}:{word_problems(kind)}"] for kind in ("jsonl", "csv", "parquet", "hub")},
 }
 """References of the tasks that need a detail; all others go by their names."""
+NEEDS = {"gym": "reasoning_gym", "parquet": "pyarrow", "hub": "datasets"}
+"""Packages of extras without which a task is not tested."""
 SPLITS = ("shots", "selection", "test")
 N = 24
 
@@ -31,9 +35,7 @@ print(json.dumps(found))
 
 
 def _references() -> list[str]:
-    names = [
-        name for name in TASKS.entries if name != "gym" or importlib.util.find_spec("reasoning_gym")
-    ]
+    names = [n for n in TASKS.entries if n not in NEEDS or importlib.util.find_spec(NEEDS[n])]
     return [reference for name in names for reference in REFERENCES.get(name, [name])]
 
 
@@ -63,7 +65,7 @@ def _other_gold(problems: tuple[Problem, ...], problem: Problem) -> str:
 
 
 def test_every_plugin_is_among_the_tested_ones() -> None:
-    assert {reference.partition(":")[0] for reference in ALL} >= set(TASKS.entries) - {"gym"}
+    assert {reference.partition(":")[0] for reference in ALL} >= set(TASKS.entries) - set(NEEDS)
 
 
 @pytest.mark.parametrize("reference", ALL)
@@ -84,7 +86,8 @@ def test_fewer_problems_are_the_first_of_more(task, split: str) -> None:
 
 
 def test_splits_share_no_question(task) -> None:
-    asked = [{p.question for p in task.problems(split, 60)} for split in SPLITS]
+    sizes = task.sheet.available
+    asked = [{p.question for p in task.problems(split, sizes.get(split, 60))} for split in SPLITS]
     assert not (asked[0] & asked[1]) | (asked[0] & asked[2]) | (asked[1] & asked[2])
 
 
@@ -197,6 +200,11 @@ def test_marking_depends_on_the_problem_alone(task, problems) -> None:
 def _reference(task: Task) -> str:
     kind = type(task).__module__.rpartition(".")[2]
     return f"{kind}:{task.name}" if kind in REFERENCES else kind
+
+
+def test_stated_gold_passes_its_own_marker_in_both_readings(task, problems) -> None:
+    marked = [task.mark(p, task.stated(p)) for p in problems]
+    assert {(m.lenient, m.strict) for m in marked} == {(Grade.CORRECT, Grade.CORRECT)}
 
 
 def test_twin_keeps_ids_and_questions(task, problems) -> None:

@@ -1,12 +1,14 @@
 """Problems of reasoning-gym, by the name of the dataset: `gym:chain_sum`, say."""
 
+import dataclasses
 import inspect
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, final
+from typing import Any, ClassVar, final
 
+from modicum.answers import FORMS, NUMBER, Form, last_line, last_number, places, plain, tail
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.seeds import key
 from modicum.task import Sheet, Task
@@ -18,16 +20,10 @@ _SPLITS: tuple[Split, ...] = ("shots", "selection", "test", "test")
 """Which split a question belongs to, by a hash of its text: splits cannot meet."""
 _TRIES = 40
 """Draws a wanted problem may cost before its split counts as exhausted."""
-_TAGS = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL)
-_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
-_LINE = re.compile(r"answer\s*(?:is|:)\s*:?([^\n]*\S)", re.IGNORECASE)
-_STRICT = re.compile(r"(?:^|\n)Answer: (.+?)\s*$")
-_TAIL = re.compile(r".*answer\s*:\s*(.*\S)", re.IGNORECASE | re.DOTALL)
-_STRICT_TAIL = re.compile(r"(?:^|\n)Answer: (.+?)\s*$", re.DOTALL)
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 _FULL_SCORE = 1.0
 """Exactly: sums of 1/n that stop just short of 1, or pass it, are prefixes, not answers."""
 
+_LINE = FORMS["line"]
 _EVALUATES = re.compile(r"\b(?:eval|exec|parse_expr|sympify)\(")
 _QUOTED = re.compile(r"'[^'\"]*'|\"[^'\"]*\"")
 _WORDS = re.compile(r"[A-Za-z_]\w*")
@@ -42,6 +38,9 @@ _MOST_EVALUATED = 300
 class Gym(Task):
     """One dataset of reasoning-gym; an answer is right where the dataset's own score is full."""
 
+    version: ClassVar[int] = 2
+    """2: answers are found as the markers find them; a list such as `1,2,3` is no number."""
+
     name: str = "chain_sum"
     """Name of the dataset."""
     config: str = ""
@@ -53,7 +52,7 @@ class Gym(Task):
     def sheet(self) -> Sheet:
         """The form of the task."""
         return Sheet(
-            template='{question}\nEnd with a line of the form "Answer: X".\n',
+            template=f"{{question}}\n{_LINE.instruction}\n",
             max_new_tokens=self.max_new_tokens,
             triggers=(
                 Style("question-answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",)),
@@ -114,23 +113,17 @@ class Gym(Task):
         >>> Gym().read("So it is 7.\n**Answer: 1,234.**")
         '1234'
         """
-        line = _TAIL if self._has_long_answers else _LINE
-        for pattern in (_TAGS, _BOXED, line):
-            found = pattern.findall(text)
-            answer = self._narrow(found[-1]) if found else ""
+        text = tail(text)
+        for place in places(text, self._form):
+            answer = self._narrow(place)
             if answer:
                 return answer
-        numbers = _NUMBER.findall(text)
-        if numbers:
-            return _plain(numbers[-1])
-        lines = [line for line in text.splitlines() if line.strip()]
-        return (_plain(lines[-1]) or None) if lines else None
+        return _plain(last_number(text) or last_line(text)) or None
 
     def mark(self, problem: Problem, text: str) -> Mark:
         """Judges a text; strictly, its last line must be `Answer: X`."""
         answer = self.read(text)
-        exact = (_STRICT_TAIL if self._has_long_answers else _STRICT).search(text)
-        strict = exact.group(1) if exact else None
+        strict = self._form.find(tail(text))
         return Mark(answer, self._grade(problem, answer), self._grade(problem, strict))
 
     @cached_property
@@ -158,17 +151,23 @@ class Gym(Task):
         """A few golds, from which the form of answers is seen."""
         return [str(self._entry(key("gym form", i) % 2**31)["answer"]) for i in range(5)]
 
-    @property
+    @cached_property
     def _has_long_answers(self) -> bool:
         """Whether answers take several lines: grids, plans."""
         return any("\n" in gold for gold in self._examples)
 
+    @property
+    def _form(self) -> Form:
+        return dataclasses.replace(_LINE, is_long=self._has_long_answers)
+
+    @cached_property
+    def _has_numbers(self) -> bool:
+        """Whether every answer is a number."""
+        return all(NUMBER.fullmatch(gold) for gold in self._examples)
+
     def _narrow(self, found: str) -> str:
         """Gives the answer in what was found: where answers are numbers, its last number."""
-        if all(_NUMBER.fullmatch(gold) for gold in self._examples):
-            numbers = _NUMBER.findall(found)
-            return _plain(numbers[-1]) if numbers else ""
-        return _plain(found)
+        return _plain((last_number(found) or "") if self._has_numbers else found)
 
     @cached_property
     def _is_evaluating(self) -> bool:
@@ -216,9 +215,8 @@ class Gym(Task):
 
 def _plain(text: str) -> str:
     """Gives an answer without decoration; numbers without commas."""
-    text = text.strip().strip("*$`").strip()
-    text = text.removesuffix(".").strip().strip('*$`"').strip()
-    return text.replace(",", "") if _NUMBER.fullmatch(text) else text
+    text = plain(text)
+    return text.replace(",", "").replace("−", "-") if NUMBER.fullmatch(text) else text
 
 
 def _equal(answer: str, gold: str) -> bool:

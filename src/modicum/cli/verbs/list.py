@@ -1,4 +1,4 @@
-"""Lists the tasks, models and methods that are installed."""
+"""Lists the tasks, markers, models and methods that are installed."""
 
 import json
 
@@ -8,7 +8,7 @@ from modicum.catalog import Catalog
 
 __all__ = ["command"]
 
-_KINDS = ("methods", "models", "tasks")
+_KINDS = ("markers", "methods", "models", "tasks")
 
 
 @click.command("list")

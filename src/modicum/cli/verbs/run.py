@@ -13,6 +13,8 @@ from modicum.analysis.recall import recalled
 from modicum.checks import check_plan
 from modicum.cli.paper import stands, write
 from modicum.cli.progress import watcher
+from modicum.cli.task_options import task_options, task_reference
+from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
@@ -44,7 +46,8 @@ def _counts(
 @click.command("run")
 @click.argument("study", type=click.Path(path_type=Path), required=False)
 @click.option("--model", help="Name, folder or hub id. [organism]")
-@click.option("--task", help="Name, or gym:NAME. [all families of the organism]")
+@click.option("--task", help="Name, gym:NAME or your file. [all families of the organism]")
+@task_options
 @click.option("--methods", callback=_names, help="Names with commas. [what fits the task]")
 @click.option("--shots", callback=_counts, help="Budgets with commas. [1,4,8]")
 @click.option("--seeds", type=int, help="Draws of shots. [3]")
@@ -85,7 +88,7 @@ def command(study: Path | None, **options: object) -> int:
     if not is_complete:
         check_plan(plan)
     store = store or Store(folder)
-    _say_first(plan, store, folder)
+    _say_first(plan, store, folder, options)
     store.freeze(plan.as_dict())
     if not is_complete:
         count = workers if isinstance(workers, int) else _workers(plan)
@@ -105,7 +108,7 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     given = {k: v for k, v in options.items() if v not in (None, ())}
     own: dict[str, object] = {k: _text(given.pop(k)) for k in ("system", "template") if k in given}
     settings = _settings(given.pop("settings", ()))
-    model, task = given.pop("model", None), given.pop("task", None)
+    model, task = given.pop("model", None), task_reference(given.pop("task", None), given)  # type: ignore[arg-type]
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
     if model is None and task is None:
         plan = read_plan(study) if study else _default()
@@ -123,7 +126,7 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
         str(model or "organism"),
         str(task),
         grid.get("methods", ()),  # type: ignore[arg-type]
-        grid.get("shots", (1, 4, 8)),  # type: ignore[arg-type]
+        grid.get("shots", ()),  # type: ignore[arg-type]
         twin=grid.get("twin", ""),
         settings=settings,
         **given,
@@ -167,7 +170,7 @@ def _workers(plan: Plan) -> int:
     return len(os.sched_getaffinity(0)) if light else 1
 
 
-def _say_first(plan: Plan, store: Store, folder: Path) -> None:
+def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, object]) -> None:
     """Says what will be done before anything is."""
     names, done = planned(plan, store), store.done()
     labels = plan.selection + plan.test
@@ -183,6 +186,9 @@ def _say_first(plan: Plan, store: Store, folder: Path) -> None:
             f"{ahead.tunings} tunings; the time left is shown once the first trials are done",
             err=True,
         )
+        given = {name for name, value in options.items() if value is not None}
+        for line in task_lines(plan, given):
+            click.echo(line, err=True)
 
 
 def _print(

@@ -1,0 +1,140 @@
+"""The contract of a marker: it reads an answer from a text and compares it with the gold."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from typing import ClassVar, final
+
+from modicum.answers import Form, places, tail
+from modicum.catalog import Catalog, read_reference
+from modicum.types import Grade, Mark, Problem
+
+__all__ = ["MARKERS", "Marker", "Reader", "grade_of", "resolve_marker", "text_hash"]
+
+MARKERS = Catalog("markers")
+
+
+class Marker(ABC):
+    """Reads and compares answers. Final subclasses are frozen dataclasses, one file each."""
+
+    plugin_kinds: ClassVar[tuple[str, ...]] = ("markers",)
+    version: ClassVar[int] = 1
+    is_verbatim: ClassVar[bool] = False
+    """Whether all after the first colon is the detail: patterns and paths hold `?` and `&`."""
+
+    is_form: ClassVar[bool] = False
+    """Whether the marker itself fixes the exact format: then the task's form is not asked for."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What else decides its marks: a hash of a file it reads; empty where there is none."""
+        return ""
+
+    def check(self) -> None:  # noqa: B027 - most markers have nothing to refuse
+        """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
+
+    @abstractmethod
+    def gold(self, text: str) -> str | None:
+        """Gives a gold in canonical form; None where this marker could never accept it."""
+
+    def stated(self, gold: str, form: Form) -> str:
+        """Gives the gold in the exact format; empty where that cannot be known."""
+        return form.write(gold)
+
+    @abstractmethod
+    def read(self, text: str, form: Form) -> str | None:
+        """Reads the answer leniently, in canonical form; None where there is none."""
+
+    @abstractmethod
+    def mark(self, problem: Problem, text: str, form: Form) -> Mark:
+        """Judges a text leniently, and strictly in the form that was asked for.
+
+        Raises:
+            JudgeError: the comparison hung or died twice.
+        """
+
+
+class Reader(Marker):
+    """A marker that first finds an answer, then compares it: what most of them are.
+
+    Only the last `answers.KEPT` characters of a text are read.
+    """
+
+    @abstractmethod
+    def whole(self, found: str) -> str | None:
+        """Gives the answer that a text *is*, in canonical form; None where it is more or less."""
+
+    @abstractmethod
+    def within(self, found: str) -> str | None:
+        """Gives the answer in what was found where an answer is said, or None."""
+
+    @abstractmethod
+    def anywhere(self, text: str) -> str | None:
+        """Gives the answer of a text that says nowhere that it is one, or None."""
+
+    @abstractmethod
+    def agrees(self, answer: str, gold: str) -> bool:
+        """Says whether an answer in canonical form is right."""
+
+    @final
+    def gold(self, text: str) -> str | None:
+        """A gold is what is an answer as a whole."""
+        return self.whole(text)
+
+    @final
+    def read(self, text: str, form: Form) -> str | None:
+        """Looks in tags, boxes and lines that say it, then anywhere."""
+        text = tail(text)
+        for place in places(text, form):
+            answer = self.within(place)
+            if answer:
+                return answer
+        return self.anywhere(text)
+
+    @final
+    def mark(self, problem: Problem, text: str, form: Form) -> Mark:
+        """Compares both readings; strictly, the form must hold an answer and nothing else."""
+        answer = self.read(text, form)
+        found = form.find(tail(text))
+        strict = None if found is None else self.whole(found)
+        return Mark(answer, self._grade(answer, problem), self._grade(strict, problem))
+
+    def _grade(self, answer: str | None, problem: Problem) -> Grade:
+        if answer is None:
+            return Grade.UNREADABLE
+        return grade_of(is_right=self.agrees(answer, problem.answer))
+
+
+def grade_of(*, is_right: bool | None) -> Grade:
+    """Gives the grade of a comparison; None is unreadable."""
+    if is_right is None:
+        return Grade.UNREADABLE
+    return Grade.CORRECT if is_right else Grade.INCORRECT
+
+
+def resolve_marker(reference: str) -> Marker:
+    """Gives the marker of a reference: `NAME`, `NAME:DETAIL` or `NAME?field=value`.
+
+    `DETAIL` fills the plug-in's field `name`.
+
+    Raises:
+        UnknownNameError: no such marker or field.
+        ConfigError: the marker's own check refuses.
+    """
+    kind, _, detail = reference.partition(":")
+    own: dict[str, str] = {}
+    if "?" in kind or not getattr(MARKERS.load(kind), "is_verbatim", False):
+        kind, detail, own = read_reference(reference)
+    marker = MARKERS.build(kind, {**own, **({"name": detail} if detail else {})})
+    if not isinstance(marker, Marker):
+        raise TypeError(reference)
+    marker.check()
+    return marker
+
+
+def text_hash(*texts: str) -> str:
+    """Gives 12 hexadecimal digits for some texts; equal texts, equal digits."""
+    digest = hashlib.blake2b(digest_size=6)
+    for text in texts:
+        part = text.encode("utf-8", "surrogatepass")
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Markers: each file is one way to read and compare an answer."""

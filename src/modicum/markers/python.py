@@ -1,0 +1,113 @@
+"""Python: your own function, `python:FILE.py:FUNCTION`, in a process of its own."""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, final
+
+from modicum.answers import Form, last_line, places, plain, tail
+from modicum.errors import ConfigError, JudgeError, UnknownNameError
+from modicum.killable import killable
+from modicum.marker import Marker, grade_of, text_hash
+from modicum.types import Mark, Problem
+
+__all__ = ["Python"]
+
+
+@final
+@dataclass(frozen=True)
+class Python(Marker):
+    """Asks your function about the whole text (its last `answers.KEPT` characters).
+
+    The function takes by name `text` and `answer` (the gold), and `question` if it wants it. It
+    gives True, False, or None where it finds no answer; a number counts as right from 1.0. For a
+    strict reading of its own it gives a table: `{"correct": …, "strict": …, "answer": "…"}`, of
+    which the last two may be left out; otherwise both readings are the same. It runs because your
+    option names it, in a process that is killed when a call hangs.
+    """
+
+    is_verbatim: ClassVar[bool] = True
+
+    name: str = ""
+    """`FILE.py:FUNCTION`."""
+    timeout_s: float = 5.0
+    """Seconds that one call may take."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the file: another text is another marker."""
+        return text_hash(self._source())
+
+    def check(self) -> None:
+        """Looks for the file and the function; runs neither.
+
+        Raises:
+            ConfigError: no such file, or it is broken.
+            UnknownNameError: no such function in it.
+        """
+        path, _, function = self.name.rpartition(":")
+        try:
+            tree = ast.parse(self._source())
+        except (SyntaxError, ValueError) as error:
+            raise ConfigError(f"{path}: {error}", "a Python file", "correct it") from error
+        names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
+        if function not in names:
+            raise UnknownNameError(f"function of {path}", function, names)
+
+    def gold(self, text: str) -> str | None:
+        """A gold is any text that is not blank."""
+        return text.strip() or None
+
+    def read(self, text: str, form: Form) -> str | None:
+        """Reads as `exact` does: what is said to be the answer, else the last line."""
+        text = tail(text)
+        for place in places(text, form):
+            if plain(place):
+                return plain(place)
+        return plain(last_line(text)) or None
+
+    def mark(self, problem: Problem, text: str, form: Form) -> Mark:
+        """Takes the function's word."""
+        given = killable(self._target, self.timeout_s).ask(
+            text=tail(text), answer=problem.answer, question=problem.question
+        )
+        said = given if isinstance(given, Mapping) else {"correct": given}
+        lenient, strict = (
+            _verdict(said.get(k, said.get("correct"))) for k in ("correct", "strict")
+        )
+        own = said.get("answer")
+        answer = self.read(text, form) if own is None else str(own)
+        if lenient is None:
+            return Mark(None, grade_of(is_right=None), grade_of(is_right=None))
+        # a marked answer has a text, whatever it is: votes are counted by it
+        return Mark(answer or "", grade_of(is_right=lenient), grade_of(is_right=strict))
+
+    @property
+    def _target(self) -> str:
+        path, _, function = self.name.rpartition(":")
+        return f"{Path(path).resolve()}:{function}"
+
+    def _source(self) -> str:
+        path = self.name.rpartition(":")[0]
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"marker {self.name!r}: {error}",
+                "FILE.py:FUNCTION",
+                "such as --mark-with my_marks.py:is_right",
+            ) from error
+
+
+def _verdict(value: object) -> bool | None:
+    """Reads what a user's function says of an answer.
+
+    Raises:
+        JudgeError: it is no truth value, number or None.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value >= 1.0
+    raise JudgeError(f"your marker gave {value!r:.80}; expected True, False, None or a number")
