@@ -160,12 +160,12 @@ class Table(Task):
         return self._loaded.origins.get(problem.id, super().origin(problem))
 
     @property
-    def _loaded(self) -> "Loaded":
+    def _loaded(self) -> "_Loaded":
         return _load(self, self.stamp())
 
 
 @dataclass(frozen=True)
-class Loaded:
+class _Loaded:
     """A table as it was read."""
 
     roles: Mapping[Split, tuple[Problem, ...]]
@@ -178,7 +178,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Draft:
+class _Draft:
     """One record on its way to a problem: texts as they stand in the file."""
 
     origin: str
@@ -190,7 +190,7 @@ class Draft:
 
 
 @lru_cache(maxsize=16)
-def _load(table: Table, stamp: tuple[object, ...]) -> Loaded:
+def _load(table: Table, stamp: tuple[object, ...]) -> _Loaded:
     """Reads a table once for each state of its files."""
     del stamp  # a part of the key alone
     rows = table.rows(table.name)
@@ -210,7 +210,7 @@ def _load(table: Table, stamp: tuple[object, ...]) -> Loaded:
     _check_roles(table.name, roles)
     said = described(columns)
     hashed = [v for members in roles.values() for p in members for v in _hashed(p)]
-    return Loaded(
+    return _Loaded(
         roles=roles,
         origins={p.id: draft.origin for draft, p in (*main, *(test or []))},
         marker=marker,
@@ -224,7 +224,7 @@ def _load(table: Table, stamp: tuple[object, ...]) -> Loaded:
 _ROLES = ("question", "answer", "solution", "id", "choices", "cluster", "difficulty")
 
 
-def _draft(row: Row, columns: Columns, name: str) -> Draft:
+def _draft(row: Row, columns: Columns, name: str) -> _Draft:
     """Reads a record's texts as the preset says.
 
     Raises:
@@ -257,11 +257,11 @@ def _draft(row: Row, columns: Columns, name: str) -> Draft:
                 "fill it in, or take the line out",
             )
     if not columns.choices:
-        return Draft(origin, row.values, question, answer, solution)
-    return _with_options(Draft(origin, row.values, question, answer, solution), columns.choices)
+        return _Draft(origin, row.values, question, answer, solution)
+    return _with_options(_Draft(origin, row.values, question, answer, solution), columns.choices)
 
 
-def _with_options(draft: Draft, column: str) -> Draft:
+def _with_options(draft: _Draft, column: str) -> _Draft:
     """Puts lettered options below the question; the gold becomes its letter.
 
     Raises:
@@ -288,7 +288,7 @@ def _with_options(draft: Draft, column: str) -> Draft:
     )
 
 
-def _choose_marker(table: Table, columns: Columns, drafts: Sequence[Draft]) -> tuple[Marker, str]:
+def _choose_marker(table: Table, columns: Columns, drafts: Sequence[_Draft]) -> tuple[Marker, str]:
     """Gives the named marker, or the one that fits the golds, and why that one."""
     if table.marker:
         return resolve_marker(table.marker), ""
@@ -304,14 +304,14 @@ def _choose_marker(table: Table, columns: Columns, drafts: Sequence[Draft]) -> t
 
 
 def _problems(
-    drafts: Iterable[Draft], columns: Columns, marker: Marker, form: Form
-) -> list[tuple[Draft, Problem]]:
+    drafts: Iterable[_Draft], columns: Columns, marker: Marker, form: Form
+) -> list[tuple[_Draft, Problem]]:
     """Makes problems; the gold is put into the marker's canonical form.
 
     Raises:
         ConfigError: a gold that the marker can never accept, or an id that stands twice.
     """
-    found: list[tuple[Draft, Problem]] = []
+    found: list[tuple[_Draft, Problem]] = []
     seen: dict[str, str] = {}
     for draft in drafts:
         gold = marker.gold(draft.answer)
@@ -355,11 +355,11 @@ def _worked(solution: str, gold: str, marker: Marker, form: Form) -> str | None:
 
 
 def _kept(
-    main: Sequence[tuple[Draft, Problem]], test: Sequence[tuple[Draft, Problem]] | None
-) -> tuple[list[tuple[Draft, Problem]], list[str]]:
+    main: Sequence[tuple[_Draft, Problem]], test: Sequence[tuple[_Draft, Problem]] | None
+) -> tuple[list[tuple[_Draft, Problem]], list[str]]:
     """Drops what stands twice, and what stands in the test file too; says how much."""
     asked = {problem.question for _, problem in test or ()}
-    found: dict[tuple[str, str], tuple[Draft, Problem]] = {}
+    found: dict[tuple[str, str], tuple[_Draft, Problem]] = {}
     overlap = 0
     for draft, problem in main:
         if problem.question in asked:
