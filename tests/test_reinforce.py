@@ -1,0 +1,238 @@
+"""Training by reward: what is learned, what it costs, what a kill leaves, and when it stops."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modicum.errors import TrialError
+from modicum.ledger import Ledger
+from modicum.method import METHODS, Judge, PromptSolver
+from modicum.model import resolve_backend
+from modicum.sampling.local import Local
+from modicum.seeds import stream
+from modicum.styles import closed_list
+from modicum.task import resolve_task
+from modicum.training.adapters import AdapterShape
+from modicum.training.policy import Policy, policy_loss, ratio_terms, token_logprobs
+from modicum.training.reinforce import Group, Recipe, Trained, reinforce
+from modicum.training.rollouts import Row, batch_rows, batches, join_equal
+from modicum.training.trainable import Trainable, TrainedVectors, TrainedWeights
+from modicum.types import Grade
+
+
+@pytest.fixture(scope="module")
+def organism() -> Local:
+    return resolve_backend("organism").open()
+
+
+def weights(organism: Local, parameters: str = "lora") -> TrainedWeights:
+    return TrainedWeights(organism, AdapterShape(parameters, 2, 4.0), 1e-3, stream("test"))
+
+
+def vectors(organism: Local) -> TrainedVectors:
+    return TrainedVectors(organism, (), "first", 0.05)
+
+
+BOTH = pytest.mark.parametrize("kind", [weights, vectors])
+RECIPE = Recipe(steps=6, groups=2, rollouts=4, updates=1, learning_rate=1e-3, longest=8)
+
+
+def groups_of(organism: Local, step: int, rewards: Callable[..., float]) -> list[Group]:
+    """Made-up rollouts of real tokens, another draw each step."""
+    rng = stream("groups", step)
+    prompts = [organism.encode(p.question) for p in resolve_task("row_pushes").problems("shots", 2)]
+    return [
+        Group(
+            tuple(prompt),
+            tuple(tuple(rng.integers(3, 60, size=rng.integers(1, 8)).tolist()) for _ in range(4)),
+            tuple(rewards(rng) for _ in range(4)),
+            (False,) * 4,
+        )
+        for prompt in prompts
+    ]
+
+
+def coin(rng: np.random.Generator) -> float:
+    return float(rng.random() < 0.5)
+
+
+def trained(
+    organism: Local,
+    trainable: Trainable,
+    recipe: Recipe = RECIPE,
+    rewards: Callable[..., float] = coin,
+    checkpoint: Path | None = None,
+    stop_at: int | None = None,
+) -> tuple[Trained, Ledger]:
+    ledger = Ledger()
+
+    def draw(_model: object, step: int) -> list[Group]:
+        if step == stop_at:
+            raise KeyboardInterrupt
+        return groups_of(organism, step, rewards)
+
+    done = reinforce(
+        trainable,
+        recipe,
+        draw,
+        ledger,
+        flops_per_token=organism.card.flops_per_token,
+        checkpoint=checkpoint,
+    )
+    return done, ledger
+
+
+@BOTH
+@pytest.mark.parametrize("policy", [Policy(), Policy(kl=0.1, entropy=0.01)])
+def test_a_killed_run_goes_on_to_the_same_bits(organism, kind, policy, tmp_path) -> None:
+    recipe = replace(RECIPE, policy=policy, updates=2)
+    whole = kind(organism)
+    done, spent = trained(organism, whole, recipe)
+    file = tmp_path / "policy.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        trained(organism, kind(organism), recipe, checkpoint=file, stop_at=4)
+    again = kind(organism)
+    resumed, ledger = trained(organism, again, recipe, checkpoint=file)
+    assert all(torch.equal(t, again.state()[n]) for n, t in whole.state().items())
+    assert resumed.curves == done.curves
+    assert (ledger.updates, ledger.tokens_trained) == (spent.updates, spent.tokens_trained)
+
+
+def test_half_a_checkpoint_begins_anew(organism, tmp_path) -> None:
+    file = tmp_path / "policy.safetensors"
+    file.write_bytes(b"half")
+    done, _ = trained(organism, vectors(organism), checkpoint=file)
+    assert len(done.curves) == RECIPE.steps
+
+
+@BOTH
+def test_training_changes_what_is_trained_and_not_the_model(organism, kind) -> None:
+    before = organism.card.weights
+    trainable = kind(organism)
+    first = trainable.state()
+    trained(organism, trainable)
+    assert any(not torch.equal(first[n], t) for n, t in trainable.state().items())
+    assert Local(organism.module, organism.tokenizer, name="again").card.weights == before
+
+
+@pytest.mark.parametrize("parameters", ["lora", "full", "bias"])
+def test_rollouts_come_from_the_weights_that_are_trained(organism, parameters) -> None:
+    trainable = weights(organism, parameters)
+    trained(organism, trainable, replace(RECIPE, learning_rate=1e-2))
+    rows = [Row((5, 6, 7), (8, 9, 10, 11), 0.0)]
+    batch = batch_rows(rows, torch.device("cpu"))
+    with torch.no_grad():
+        tuned = trainable.logits(batch)[0]
+        sampled = trainable.sampler().module(torch.tensor([[5, 6, 7, 8, 9, 10]])).logits[0, 2:]
+        plain = organism.module(torch.tensor([[5, 6, 7, 8, 9, 10]])).logits[0, 2:]
+    assert torch.allclose(tuned, sampled, atol=1e-4)
+    assert not torch.allclose(tuned, plain, atol=1e-3)
+
+
+def test_padded_rows_have_the_scores_that_they_have_alone(organism) -> None:
+    rows = [Row((5, 6, 7, 8), (9, 10), 1.0), Row((11,), (12, 13, 14, 15, 16), 1.0)]
+    trainable = vectors(organism)
+    with torch.no_grad():
+        for parameter in trainable.named.values():
+            parameter.normal_(generator=torch.Generator().manual_seed(1))
+        together = trainable.logits(batch_rows(rows, torch.device("cpu")))
+        for row, scores in zip(rows, together, strict=True):
+            [alone] = trainable.logits(batch_rows([row], torch.device("cpu")))
+            assert torch.allclose(scores[: len(row.tokens)], alone, atol=1e-4)
+
+
+def test_joined_rows_have_the_gradient_of_all(organism) -> None:
+    rows = [Row((5, 6), (7, 8), 0.5), Row((5, 6), (7, 9, 10), -0.5), Row((5, 6), (7, 8), 0.5)]
+    gradients = []
+    for part in (rows, join_equal(rows)):
+        trainable = vectors(organism)
+        batch = batch_rows(part, torch.device("cpu"))
+        new = token_logprobs(trainable.logits(batch), batch.tokens)
+        terms = ratio_terms(new, new.detach(), batch.advantage, Policy())
+        policy_loss(
+            terms, batch.counted, batch.weight, Policy(), rows=3, tokens=7, longest=8
+        ).backward()
+        gradients.append([p.grad for p in trainable.named.values()])
+    assert len(join_equal(rows)) == 2
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, atol=1e-7)
+
+
+def test_batches_hold_every_row_within_the_limit() -> None:
+    rng = stream("rows")
+    rows = [
+        Row((1,) * int(rng.integers(1, 9)), (2,) * int(rng.integers(1, 30)), 0.0) for _ in "x" * 50
+    ]
+    cut = list(batches(rows, 100))
+    assert sorted(map(id, (r for b in cut for r in b))) == sorted(map(id, rows))
+    for batch in cut:
+        width = max(len(r.prompt) for r in batch) + max(len(r.tokens) for r in batch)
+        assert len(batch) == 1 or len(batch) * width <= 100
+
+
+def test_equal_rewards_throughout_stop_early_and_say_why(organism) -> None:
+    trainable = vectors(organism)
+    done, ledger = trained(organism, trainable, replace(RECIPE, steps=30), rewards=lambda _rng: 0.0)
+    assert len(done.curves) == 10
+    assert "every group's rewards were equal" in done.stopped
+    assert ledger.updates == 0
+    assert not any(bool(t.any()) for t in trainable.state().values())
+
+
+def test_rollouts_at_the_length_limit_stop_early_and_say_why(organism) -> None:
+    def draw(_model: object, step: int) -> list[Group]:
+        return [replace(g, truncated=(True,) * 4) for g in groups_of(organism, step, coin)]
+
+    done = reinforce(
+        vectors(organism), replace(RECIPE, steps=30), draw, Ledger(), flops_per_token=1.0
+    )
+    assert "ran into the limit of 8 tokens" in done.stopped
+    assert len(done.curves) < 30
+
+
+def test_a_rate_that_is_far_too_high_is_named(organism) -> None:
+    with pytest.raises(TrialError, match="lower the learning rate"):
+        trained(organism, weights(organism, "full"), replace(RECIPE, steps=40, learning_rate=1e18))
+
+
+def judge_of(organism: Local, task_name: str, n: int) -> Judge:
+    task = resolve_task(task_name)
+    styles, _ = closed_list(organism, task.sheet, own=None, instruction=False)
+    shots = task.problems("shots", n)
+    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
+
+
+def score(solver: PromptSolver, task_name: str, n: int = 100) -> float:
+    task = resolve_task(task_name)
+    problems = task.problems("selection", n)
+    solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
+    return float(
+        np.mean(
+            [
+                task.mark(p, s.text).lenient == Grade.CORRECT
+                for p, s in zip(problems, solved, strict=True)
+            ]
+        )
+    )
+
+
+def test_one_example_trains_a_vector_at_the_first_token_that_unlocks_and_harms_nothing(
+    organism,
+) -> None:
+    judge = judge_of(organism, "row_pushes", 1)
+    method = METHODS.build("rl_steering", {"steps": 12})
+    solver = method.elicit(
+        organism, tuple(judge.shots.values()), judge, stream("one"), judge.ledger
+    )
+    assert isinstance(solver, PromptSolver)
+    assert score(solver, "row_pushes") >= 0.9
+    assert score(solver, "line_moves") >= 0.95
+    assert solver.model.card.nudge
+    assert judge.ledger.nudge_bytes < 3000
+    rewards = [curve["reward"] for curve in solver.notes["curves"]]
+    assert rewards[0] < 0.3
+    assert rewards[-1] > 0.7
