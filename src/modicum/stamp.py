@@ -27,7 +27,7 @@ def plan_stamp(plan: Plan) -> str:
     scopes = [
         Subject(plan, model, subject.task).scope()
         for subject in plan.subjects()
-        for model in filter(None, (subject.model, subject.twin))
+        for model in filter(None, (subject.model, subject.twin, plan.reference))
     ]
     return _digest(_code(), json.dumps([plan.as_dict(), scopes], default=str))
 

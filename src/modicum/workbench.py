@@ -10,17 +10,17 @@ from modicum.analysis.recall import recalled
 from modicum.checks import check_plan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.method import Solver
+from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import full_reference, resolve_task
 from modicum.trials import judge_for, method_of, open_model
-from modicum.types import Access, Problem, Solved, Supervision
+from modicum.types import Access, Problem, Solved, Supervision, Trial
 from modicum.verdict import Verdict
 
-__all__ = ["SHOTS", "Elicited", "Study", "default_methods", "plan_for"]
+__all__ = ["SHOTS", "Elicited", "Study", "default_methods", "plan_for", "restored", "rung"]
 
 SHOTS = (1, 4, 8)
 """Budgets of the methods that take labels, where none are given."""
@@ -36,16 +36,63 @@ class Elicited:
     """A solver found by a study, ready to answer new problems."""
 
     solver: Solver
+    judge: Judge
+    """Its door to the task; reads answers."""
 
     @property
     def model(self) -> Model:
         """The model with its nudge."""
         return self.solver.model
 
-    def solve(self, problems: Sequence[Problem]) -> list[Solved]:
-        """Answers problems; golds are hidden from the solver."""
+    def solve(self, problems: Sequence[Problem], ledger: Ledger | None = None) -> list[Solved]:
+        """Answers problems; golds are hidden from the solver. A ledger counts what it costs."""
         hidden = [problem.hidden() for problem in problems]
-        return self.solver.solve(hidden, stream="seed-0", ledger=Ledger())
+        return self.solver.solve(hidden, stream="seed-0", ledger=ledger or Ledger())
+
+    def read(self, text: str) -> str | None:
+        """Reads the answer from a text, as the task does; None where there is none."""
+        return self.judge.read(text)
+
+
+def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Trial:
+    """Gives the trial of a rung of a subject.
+
+    Raises:
+        ConfigError: the plan has no such rung.
+    """
+    for trial in subject.rungs():
+        named = (trial.method, trial.n_shots, trial.seed, trial.control, trial.task)
+        if named == (method, n_shots, seed, "", subject.task):
+            return trial
+    known = {f"{t.method} n={t.n_shots}" for t in subject.rungs()}
+    raise ConfigError(
+        f"no rung {method} at {n_shots} shots, seed {seed}",
+        ", ".join(sorted(known)) or "a study with rungs",
+        "choose one of those",
+    )
+
+
+def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
+    """Gives the solver of a finished trial, from the nudge that the study keeps.
+
+    Raises:
+        ConfigError: it has not run, or its nudge is gone.
+        CheckpointError: the model cannot be loaded.
+    """
+    outcome, floor = store.read(trial, texts=False), floor_style(store, subject)
+    if outcome is None or outcome.error:
+        raise ConfigError(f"{trial.method} has not run", "a finished rung", "call run() first")
+    folder = store.folder / outcome.artefact
+    if not outcome.artefact or not folder.is_dir():
+        raise ConfigError(
+            f"no nudge of {trial.method} in {folder}",
+            "the folder that the study wrote",
+            "put it back, or run the study again in a new folder",
+        )
+    task = resolve_task(subject.task)
+    model = open_model(subject.model)
+    judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
+    return Elicited(method_of(trial).restore(model, judge, folder), judge)
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
@@ -154,25 +201,10 @@ class Study:
         Raises:
             ConfigError: no such rung, or it has not run.
         """
-        plan, reference = self.plan, full_reference(self.task)
-        subject = Subject(plan, self.model, reference)
-        for trial in subject.rungs():
-            named = (trial.method, trial.n_shots, trial.seed, trial.control, trial.task)
-            if named == (method, n_shots, seed, "", reference):
-                break
-        else:
-            raise ConfigError(
-                f"no rung {method} at {n_shots} shots, seed {seed}",
-                ", ".join(sorted({f"{t.method} n={t.n_shots}" for t in subject.rungs()})),
-                "choose one of those",
-            )
+        subject = Subject(self.plan, self.model, full_reference(self.task))
+        trial = rung(subject, method, n_shots, seed)
         store = Store(self.folder)
-        outcome, floor = store.read(trial), floor_style(store, subject)
-        store.close()
-        if outcome is None or outcome.error:
-            raise ConfigError(f"{method} has not run", "a finished rung", "call run() first")
-        model = open_model(self.model)
-        task = resolve_task(reference)
-        judge, _ = judge_for(plan, trial, task, model, floor, Ledger())
-        folder = self.folder / outcome.artefact
-        return Elicited(method_of(trial).restore(model, judge, folder))
+        try:
+            return restored(subject, trial, store)
+        finally:
+            store.close()

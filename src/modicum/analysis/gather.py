@@ -92,7 +92,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         samples=samples,
         forced=_good(store, subject.forced()),
         retained=retained,
-        reference=store.read(reference) if reference is not None else None,
+        reference=store.read(reference, texts=False) if reference is not None else None,
         arms=arms,
         twin_arms=twin_arms,
         asides=asides,

@@ -1,5 +1,6 @@
 """Finds the verbs without importing them, and turns errors into exit codes."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -56,6 +57,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except ModicumError as error:
         click.echo(f"modicum: {error}", err=True)
         sys.exit(1)
+    except BrokenPipeError:  # the reader has gone, `modicum show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (KeyboardInterrupt, click.Abort):
         click.echo("modicum: stopped; the same command goes on where it was", err=True)
         sys.exit(130)

@@ -1,7 +1,10 @@
 """Shows how a run gets on: live on a terminal, one line now and then otherwise."""
 
+import contextlib
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 import click
@@ -10,8 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from modicum.store import Outcome
 
-__all__ = ["Heartbeat", "Live", "watcher"]
+__all__ = ["Heartbeat", "Live", "waiting", "watcher"]
 
+PATIENCE_S = 2.0
+"""Seconds of silence before one line says what is waited for."""
 BEAT_S = 10.0
 """Seconds between two lines where there is no terminal."""
 
@@ -127,3 +132,19 @@ class Live:
         if outcome.error:
             first = outcome.error.partition("\n")[0]
             self._progress.console.print(f"failed: {_label(outcome)}: {first}", markup=False)
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Says what is waited for on standard error: at once on a terminal, after two seconds else."""
+    if sys.stderr.isatty():
+        with Console(stderr=True).status(f"{what} …"):
+            yield
+        return
+    timer = threading.Timer(PATIENCE_S, click.echo, (f"{what} …",), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from modicum.cli.columns import WIDTH, columns
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.verdict import RungRow, Verdict
@@ -13,12 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["highlighted", "overview_text", "verdict_text"]
 
-WIDTH = 100
-"""Most columns of a line."""
 LABEL = 13
 """Columns before a finding."""
-NARROWEST = 8
-"""Columns that a shortened name keeps."""
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -48,7 +45,7 @@ def overview_text(verdicts: Sequence[Verdict]) -> str:
         for verdict in verdicts
     ]
     head = ("task", "model", "ability", "default", "floor", "ceiling", "least data", "ship")
-    return "\n".join(_columns([head, *rows], right=(3, 4, 5), elastic=(0, 1, 7)))
+    return "\n".join(columns([head, *rows], right=(3, 4, 5), elastic=(0, 1, 7)))
 
 
 def highlighted(text: str) -> "Text":
@@ -103,7 +100,7 @@ def _rungs(verdict: Verdict) -> str:
     table: list[tuple[str, ...]] = [("rung", "labels", what, "its control", "damage", "serving")]
     for row in verdict.rungs:
         table += _rung(verdict, row, base, has_gap=has_gap)
-    return "\n".join(_columns(table, right=(1, 4, 5), elastic=(0,)))
+    return "\n".join(columns(table, right=(1, 4, 5), elastic=(0,)))
 
 
 def _rung(
@@ -167,35 +164,3 @@ def _unlocked(verdict: Verdict) -> str:
 
 def _wrapped(line: str) -> str:
     return textwrap.fill(visible(line), WIDTH, break_on_hyphens=False)
-
-
-def _columns(
-    rows: Sequence[Sequence[str]], *, right: Sequence[int], elastic: Sequence[int]
-) -> list[str]:
-    """Aligns columns; where they are too wide together, the elastic ones give way.
-
-    Figures are never shortened, only names.
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    spare = WIDTH - 2 * (len(widths) - 1)
-    while sum(widths) > spare:
-        widest = max(elastic, key=lambda i: widths[i])
-        if widths[widest] <= NARROWEST:
-            break
-        widths[widest] -= 1
-    lines = []
-    for row in rows:
-        cells = [_short(cell, width) for cell, width in zip(row, widths, strict=True)]
-        aligned = [
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(aligned).rstrip())
-    return lines
-
-
-def _short(cell: str, width: int) -> str:
-    if len(cell) <= width:
-        return cell
-    half = (width - 1) // 2
-    return f"{cell[: width - 1 - half]}…{cell[-half:]}"

@@ -6,11 +6,9 @@ from pathlib import Path
 import click
 
 from modicum.analysis.recall import recalled
+from modicum.cli.folder import open_study
 from modicum.cli.paper import write
 from modicum.cli.verdict_text import overview_text, verdict_text
-from modicum.errors import ConfigError
-from modicum.store import Store
-from modicum.study import Plan
 from modicum.verdict import SCHEMA, as_json
 
 __all__ = ["command"]
@@ -24,10 +22,7 @@ def command(folder: Path, *, wants_json: bool) -> None:
 
     Example: modicum report runs/organism
     """
-    if not (folder / "study.sqlite").exists():
-        raise ConfigError(f"no study in {folder}", "a folder that `run` wrote", "check the path")
-    store = Store(folder)
-    plan = Plan.thawed(store.plan or {})
+    store, plan = open_study(folder)
     verdicts = recalled(plan, store)
     path = folder / "report.html"
     write(path, verdicts, plan, store)

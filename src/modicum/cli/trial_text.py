@@ -1,0 +1,170 @@
+"""Trials and their completions as plain text for a terminal; what models wrote is made visible."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from modicum.analysis.gather import correctness
+from modicum.cli.columns import WIDTH, columns, wrapped
+from modicum.report import words
+from modicum.report.untrusted import visible
+from modicum.stats import Figure, proportion
+from modicum.store import Outcome, Row
+from modicum.types import Grade, Problem, Trial
+
+__all__ = ["completion_text", "scores", "spent", "trial_text", "trials_text"]
+
+ID = 8
+"""Digits of a trial's id in the list; enough of them to name it."""
+LABEL = 12
+"""Columns before a fact."""
+INDENT = 4
+"""Columns before a completion's text."""
+HEADS = ("trial", "model", "task", "method", "shots", "seed", "control", "score", "labels", "time")
+
+
+def scores(outcome: Outcome) -> dict[str, Figure]:
+    """Gives lenient and strict accuracy of the answers that stand; nothing for a failed trial."""
+    if not outcome.answers:
+        return {}
+    return {
+        "lenient": proportion(correctness(outcome.answers)),
+        "strict": proportion(correctness(outcome.answers, strict=True)),
+    }
+
+
+def spent(outcome: Outcome, name: str) -> float:
+    """Gives what eliciting and serving spent together."""
+    return float(outcome.elicitation.get(name, 0)) + float(outcome.serving.get(name, 0))
+
+
+def trials_text(outcomes: Sequence[Outcome], width: int) -> str:
+    """Gives one line a trial, and below them why some failed; names give way to the width."""
+    rows = [HEADS, *map(_row, outcomes)]
+    lines = columns(rows, right=(4, 5, 8, 9), elastic=(1, 2, 3, 6), width=width)
+    for outcome in outcomes:
+        if outcome.error:
+            first = f"{outcome.trial.id[:ID]} failed: {outcome.error.partition(chr(10))[0]}"
+            lines += wrapped(first)
+    return "\n".join(lines)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    trial, figures = outcome.trial, scores(outcome)
+    score = words.figure(figures["lenient"]) if figures else words.MISSING
+    method = f"{trial.method}, {_measured(trial)}" if trial.method == "plain" else trial.method
+    return (
+        trial.id[:ID],
+        visible(trial.model),
+        visible(trial.task),
+        visible(method),
+        str(trial.n_shots),
+        str(trial.seed),
+        visible(trial.control) or words.MISSING,
+        "failed" if outcome.error else score,
+        words.count(outcome.elicitation.get("labels", 0)),
+        words.duration(spent(outcome, "seconds")),
+    )
+
+
+def _measured(trial: Trial) -> str:
+    """Says what a trial without a nudge measures."""
+    if trial.settings.get("forced"):
+        return "forced"
+    n = int(str(trial.settings.get("samples", 1)))
+    return f"{n} samples" if n > 1 else str(trial.settings.get("style", ""))
+
+
+def trial_text(outcome: Outcome) -> str:
+    """Gives what is known of one trial: settings, costs, prompt and scores."""
+    trial = outcome.trial
+    shots = f" n={trial.n_shots}" if trial.n_shots else ""
+    control = f", control {trial.control}" if trial.control else ""
+    facts = {
+        "trial": trial.id,
+        "": f"{trial.method}{shots}, seed {trial.seed}{control}, on {trial.model}, {trial.task}",
+        "settings": _pairs(trial.settings),
+        "scope": _pairs(trial.scope),
+        "eliciting": _costs(outcome.elicitation),
+        "serving": _costs(outcome.serving),
+        **_prompt(outcome.notes.get("style")),
+        "nudge": outcome.artefact,
+        "scores": _scored(outcome),
+        "retention": ", ".join(
+            f"{task} {words.share(sum(right) / max(1, len(right)))}"
+            for task, right in outcome.retention.items()
+        ),
+        "error": outcome.error,
+    }
+    return "\n".join(_fact(label, said) for label, said in facts.items() if said)
+
+
+def completion_text(
+    row: Row, problem: Problem | None, n_drawn: int, *, whole: bool = False
+) -> Iterator[str]:
+    """Gives the lines of one completion: question, gold, mark, text.
+
+    Args:
+        row: The completion.
+        problem: Its problem; None where the task's data cannot be read.
+        n_drawn: How many were drawn for that problem.
+        whole: Cut nothing, however long.
+    """
+    yield f"{'─' * 3} {visible(row.problem)} "
+    if problem is not None:
+        for i, line in enumerate(wrapped(problem.question, WIDTH - LABEL, whole=whole)):
+            yield f"{'' if i else 'question':<{LABEL}}{line}".rstrip()
+        yield f"{'gold':<{LABEL}}{visible(problem.answer)}"
+    read = words.MISSING if row.mark.answer is None else visible(row.mark.answer)
+    strict = "" if row.mark.strict == row.mark.lenient else f", strictly {_word(row.mark.strict)}"
+    yield f"{_word(row.mark.lenient):<{LABEL}}read as {read}{strict}"
+    place = f"{row.sample + 1} of {n_drawn}{', stands' if row.stands else ''}"
+    length = f"{row.tokens:,} tokens, ended by {row.stop}" if row.tokens else ""
+    yield f"{'completion':<{LABEL}}{'; '.join(filter(None, [place, length]))}"
+    for line in wrapped(row.text, WIDTH - INDENT, whole=whole):
+        yield f"{' ' * INDENT}{line}".rstrip()
+    yield ""
+
+
+def _word(grade: Grade) -> str:
+    return Grade(grade).name.lower()
+
+
+def _fact(label: str, said: str) -> str:
+    lines = wrapped(said, WIDTH - LABEL)
+    return "\n".join(
+        f"{'' if i else label:<{LABEL}}{line}".rstrip() for i, line in enumerate(lines)
+    )
+
+
+def _pairs(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in settings.items())
+
+
+def _costs(ledger: Mapping[str, float]) -> str:
+    """Names what was spent, zeros left out."""
+    kept = {name: value for name, value in ledger.items() if value}
+    return ", ".join(f"{name.replace('_', ' ')} {_amount(value)}" for name, value in kept.items())
+
+
+def _amount(value: float) -> str:
+    """Writes a cost: whole below a million, else in powers of ten."""
+    if value >= 1e6:
+        return f"{value:.2e}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def _prompt(style: object) -> dict[str, str]:
+    """Names the style and shows its prompt."""
+    if not isinstance(style, Mapping):
+        return {}
+    chat = " in the chat template" if style.get("chat") else ""
+    shown = {"style": f"{style.get('name', '')}{chat}", "prompt": str(style.get("template", ""))}
+    return {**shown, **({"system": str(style["system"])} if style.get("system") else {})}
+
+
+def _scored(outcome: Outcome) -> str:
+    figures = scores(outcome)
+    if not figures:
+        return ""
+    unreadable = sum(a.mark.lenient == Grade.UNREADABLE for a in outcome.answers)
+    said = ", ".join(f"{name} {words.figure(figure)}" for name, figure in figures.items())
+    return f"{said}; {unreadable} of {len(outcome.answers)} unreadable"
