@@ -22,8 +22,10 @@ from typing import TypeVar
 
 from modicum.errors import ConfigError, UnknownNameError
 
-__all__ = ["Catalog", "Entry", "fill", "read_reference", "settings_of"]
+__all__ = ["KINDS", "Catalog", "Entry", "fill", "read_reference", "settings_of"]
 
+KINDS = ("markers", "methods", "models", "rewards", "tasks")
+"""Plural folders of plug-ins, to which other packages may add."""
 
 T = TypeVar("T")
 

@@ -9,13 +9,11 @@ import json
 from functools import cache
 from pathlib import Path
 
+from modicum.catalog import KINDS
 from modicum.store import Store
 from modicum.study import Plan, Subject
 
 __all__ = ["plan_stamp", "store_stamp"]
-
-_PLUGINS = ("tasks", "models", "methods", "rewards", "markers")
-"""Folders that other packages may add to."""
 
 
 def plan_stamp(plan: Plan) -> str:
@@ -48,7 +46,7 @@ def _code() -> str:
     ]
     foreign = {
         f"{point.name} {point.value} {point.dist.version if point.dist else ''}"
-        for kind in _PLUGINS
+        for kind in KINDS
         for point in importlib.metadata.entry_points(group=f"modicum.{kind}")
     }
     return _digest(*own, *sorted(foreign))
