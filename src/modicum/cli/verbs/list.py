@@ -1,27 +1,27 @@
-"""Lists the tasks, markers, models and methods that are installed."""
+"""Lists the tasks, markers, models, methods and rewards that are installed."""
 
 import json
 
 import click
 
-from modicum.catalog import Catalog
+from modicum.catalog import KINDS, Catalog
 
 __all__ = ["command"]
 
-_KINDS = ("markers", "methods", "models", "tasks")
-
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(_KINDS), required=False)
+@click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str | None, *, as_json: bool) -> None:
     """Lists plug-ins by name with their first line; imports none of them.
 
     Example: modicum list methods
     """
+    every = {k: Catalog(k).entries for k in ([kind] if kind else KINDS)}
     found = {
-        k: {e.name: e.summary for e in Catalog(k).entries.values()}
-        for k in ([kind] if kind else _KINDS)
+        k: {name: entry.summary for name, entry in entries.items()}
+        for k, entries in every.items()
+        if entries or kind
     }
     if as_json:
         click.echo(json.dumps(found, indent=1))
