@@ -103,6 +103,9 @@ class Method(ABC):
     """Tell-tale controls: `shuffled` (other problems' solutions and answers on the shots, a trial
     of its own), `majority` (the vote of as many samples as the method draws, from the ceiling's)."""
 
+    control_settings: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    """Controls that are the method itself with other settings, by name."""
+
     @abstractmethod
     def elicit(
         self,

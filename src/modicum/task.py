@@ -32,6 +32,10 @@ class Sheet:
     """First words of the worked form, where one is known: the *forced form*."""
     instruction: str | None = None
     """An instruction that asks for the worked form; joins the styles only when asked."""
+    contrast: tuple[str, str] | None = None
+    """Instructions that ask for a form and for its opposite: what a steering vector is made from."""
+    direct: str = "{answer}"
+    """How a bare answer is written after a prompt."""
     question_answer: bool = True
     """Whether a base model may be asked as `Question: … Answer:`; joins the closed list."""
     triggers: tuple[Style, ...] = ()

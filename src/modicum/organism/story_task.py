@@ -4,6 +4,7 @@ from functools import cached_property, lru_cache
 from typing import ClassVar, final
 
 from modicum.organism.families import (
+    ANTI_INSTRUCTION,
     DIRECT,
     FAMILIES,
     INSTRUCTION,
@@ -56,6 +57,8 @@ class StoryTask(Task):
             max_new_tokens=MAX_NEW_TOKENS,
             opener=OPENER,
             instruction=INSTRUCTION,
+            contrast=(INSTRUCTION, ANTI_INSTRUCTION),
+            direct=f"{DIRECT} {{answer}}",
             supervision=Supervision.SOLUTION,
             retain=self.retained,
         )

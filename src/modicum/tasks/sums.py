@@ -36,6 +36,8 @@ class Sums(Task):
             stop=("\n",),
             opener="Think",
             instruction="Show steps .",
+            contrast=("Show steps .", "Only Answer ."),
+            direct="Answer {answer}",
             supervision=Supervision.SOLUTION,
         )
 

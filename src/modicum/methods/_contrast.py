@@ -1,0 +1,161 @@
+"""What methods that steer by a contrast share: pairs from shots, activations of both sides, a dose."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from modicum.errors import BudgetError
+from modicum.ledger import Ledger
+from modicum.method import Judge
+from modicum.model import render
+from modicum.sampling.capture import capture
+from modicum.steering.contrast import Average, Reliability, direction_of, reliability
+from modicum.steering.pairs import Pair, opening, parting
+from modicum.types import Problem, Request, Sampling
+from modicum.whitebox import WhiteBox
+
+__all__ = ["Contrast", "Dose", "Found", "directions", "least_dose", "pairs_of", "parted"]
+
+Contrast = Literal["instructions", "demonstrations", "completions"]
+"""What the two sides of a pair differ in."""
+
+_WANTED, _UNWANTED = "Let's think step by step.", "Give only the final answer."
+"""Where neither the user nor the task gives instructions."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The direction of one layer, as long as the mean difference."""
+
+    layer: int
+    values: Float[Tensor, " hidden"]
+    reliability: Reliability
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One choice of layer and strength with its score on the shots."""
+
+    layer: int
+    strength: float
+    score: float
+
+
+def pairs_of(
+    whitebox: WhiteBox,
+    shots: Sequence[Problem],
+    judge: Judge,
+    contrast: Contrast,
+    instructions: tuple[str, str] = ("", ""),
+) -> list[Pair]:
+    """Gives one pair a shot.
+
+    Args:
+        whitebox: Whose tokens are wanted.
+        shots: At least one; two for demonstrations.
+        judge: Gives the style and the task's form.
+        contrast: What the two sides differ in.
+        instructions: Wanted and unwanted; the task's, or general ones, where empty.
+
+    Raises:
+        BudgetError: too few shots, or shots without a worked solution where one is needed.
+    """
+    if not shots or (contrast == "demonstrations" and len(shots) < 2):
+        msg = f"{len(shots)} shots for a contrast of {contrast}"
+        raise BudgetError(msg)
+    if contrast != "instructions" and any(shot.solution is None for shot in shots):
+        msg = f"a contrast of {contrast} needs shots with worked solutions"
+        raise BudgetError(msg)
+    own = judge.sheet.contrast or (_WANTED, _UNWANTED)
+    said = tuple(given or default for given, default in zip(instructions, own, strict=True))
+    texts = []
+    for place, shot in enumerate(shots):
+        if contrast == "instructions":
+            sides = [_prompt(whitebox, judge, f"{shot.question} {words}") for words in said]
+        elif contrast == "demonstrations":
+            shown = shots[place - 1]
+            sides = [
+                _prompt(whitebox, judge, f"{shown.question}{form}\n{shot.question}")
+                for form in _forms(judge, shown)
+            ]
+        else:
+            asked = _prompt(whitebox, judge, shot.question)
+            sides = [f"{asked}{form}" for form in _forms(judge, shot)]
+        texts.append(sides)
+    return [Pair(*(tuple(whitebox.encode(side)) for side in sides)) for sides in texts]
+
+
+def parted(
+    whitebox: WhiteBox, pairs: Sequence[Pair], judge: Judge, ledger: Ledger
+) -> tuple[list[Pair], int]:
+    """Gives the pairs continued to where their greedy answers part, and after how many tokens.
+
+    Where both forms begin with the same words nothing is decided at the prompt's end, and a
+    direction taken there steers nothing.
+    """
+    sides = [side for pair in pairs for side in (pair.wanted, pair.unwanted)]
+    sampling = Sampling(judge.sheet.max_new_tokens, 0.0, judge.sheet.stop, ids=True)
+    requests = [Request(whitebox.decode(list(side)), f"pair/{i}") for i, side in enumerate(sides)]
+    drawn = [group[0].ids for group in whitebox.generate(requests, sampling, ledger)]
+    forms = list(zip(drawn[::2], drawn[1::2], strict=True))
+    shared = parting(forms)
+    return [
+        Pair((*pair.wanted, *opening(*form)), (*pair.unwanted, *opening(*form)))
+        for pair, form in zip(pairs, forms, strict=True)
+        if len(opening(*form)) == shared
+    ], shared
+
+
+def directions(
+    whitebox: WhiteBox,
+    pairs: Sequence[Pair],
+    layers: Sequence[int],
+    average: Average,
+    ledger: Ledger,
+) -> list[Found]:
+    """Gives the direction of each layer from unwanted to wanted, with its forecast."""
+    wanted = capture(whitebox, [pair.wanted for pair in pairs], layers, ledger)
+    unwanted = capture(whitebox, [pair.unwanted for pair in pairs], layers, ledger)
+    found = []
+    for place, layer in enumerate(layers):
+        values = direction_of(wanted[:, place], unwanted[:, place], average)
+        forecast = reliability(wanted[:, place], unwanted[:, place], values)
+        found.append(Found(layer, values, forecast))
+    return found
+
+
+def least_dose(
+    layers: Sequence[int],
+    strengths: Sequence[float],
+    score: Callable[[int, float], float],
+) -> tuple[Dose, list[Dose]]:
+    """Gives the smallest strength that reaches the best score, and all that was tried.
+
+    At equal strength the later layer stands, where less comes after it that could be harmed.
+    Strengths are tried from the smallest on, and no further once a score is perfect.
+
+    >>> best, tried = least_dose([0, 1], [0.5, 1, 2], lambda layer, s: min(1.0, layer * s))
+    >>> best.layer, best.strength, len(tried)
+    (1, 1, 4)
+    """
+    tried: list[Dose] = []
+    for strength in sorted(strengths):
+        tried += [Dose(layer, strength, score(layer, strength)) for layer in layers]
+        if max(dose.score for dose in tried) >= 1.0:
+            break
+    # max takes the first of equals: smaller strengths, and at equal strength later layers, come first
+    ordered = sorted(tried, key=lambda dose: (dose.strength, -dose.layer))
+    return max(ordered, key=lambda dose: dose.score), tried
+
+
+def _prompt(whitebox: WhiteBox, judge: Judge, question: str) -> str:
+    return render(whitebox, judge.style, question)
+
+
+def _forms(judge: Judge, shot: Problem) -> tuple[str, str]:
+    """The worked form and the bare answer, as they stand after a prompt."""
+    direct = judge.sheet.direct.replace("{answer}", shot.answer)
+    return f"{judge.sheet.joiner}{shot.solution}", f"{judge.sheet.joiner}{direct}"

@@ -1,0 +1,138 @@
+"""One vector from a few pairs unlocks what is latent, and nothing else; the dose is the smallest."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modicum.errors import BudgetError, ConfigError
+from modicum.ledger import Ledger
+from modicum.method import METHODS, Judge, PromptSolver
+from modicum.methods._contrast import least_dose, pairs_of, parted
+from modicum.model import resolve_backend
+from modicum.seeds import stream
+from modicum.styles import closed_list
+from modicum.task import resolve_task
+from modicum.types import Grade, Problem
+
+
+@pytest.fixture(scope="module")
+def organism():
+    return resolve_backend("organism").open()
+
+
+@pytest.fixture(scope="module")
+def control():
+    return resolve_backend("organism_control").open()
+
+
+def judge_of(model, task_name: str, n: int) -> Judge:
+    task = resolve_task(task_name)
+    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
+    shots = task.problems("shots", n)
+    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
+
+
+def found(model, task_name: str, n: int, seed: int = 0, **settings: object):
+    judge = judge_of(model, task_name, n)
+    method = METHODS.build("steering_vector", settings)
+    shots = tuple(judge.shots.values())
+    solver = method.elicit(model, shots, judge, stream("vector", seed), judge.ledger)
+    assert isinstance(solver, PromptSolver)
+    return solver, judge
+
+
+def score(solver: PromptSolver, task_name: str, n: int = 200) -> float:
+    task = resolve_task(task_name)
+    problems = task.problems("selection", n)
+    solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
+    right = [
+        task.mark(p, s.text).lenient == Grade.CORRECT for p, s in zip(problems, solved, strict=True)
+    ]
+    return float(np.mean(right))
+
+
+@pytest.mark.parametrize("task_name", ["word_sums", "row_pushes"])
+@pytest.mark.parametrize("contrast", ["instructions", "demonstrations"])
+def test_sixteen_pairs_unlock_a_latent_family_and_harm_nothing(
+    organism, task_name, contrast
+) -> None:
+    solver, judge = found(organism, task_name, 16, contrast=contrast)
+    assert score(solver, task_name) >= 0.9
+    assert score(solver, "line_moves") >= 0.95
+    assert solver.notes["cosine"] > 0.8
+    assert solver.notes["separability"] > 0.9
+    assert not solver.notes["sign_test"]["flipped"]
+    assert judge.ledger.judge_calls > 0
+    assert judge.ledger.nudge_bytes < 1000
+
+
+def test_twenty_random_vectors_as_long_do_nothing_on_average(organism) -> None:
+    scores = [
+        score(found(organism, "word_sums", 16, seed, direction="random")[0], "word_sums", 100)
+        for seed in range(20)
+    ]
+    assert np.mean(scores) <= 0.1
+
+
+def test_the_control_organism_stays_at_the_floor(control) -> None:
+    solver, _ = found(control, "word_sums", 16)
+    assert score(solver, "word_sums") <= 0.02
+
+
+def test_the_opposite_instructions_are_set_right_by_the_sign_test(organism) -> None:
+    task = resolve_task("word_sums")
+    wanted, unwanted = task.sheet.contrast
+    solver, _ = found(organism, "word_sums", 8, wanted=unwanted, unwanted=wanted)
+    assert solver.notes["sign_test"]["flipped"]
+    assert score(solver, "word_sums") >= 0.9
+
+
+def test_forms_that_begin_alike_part_after_what_they_share(organism) -> None:
+    # the visible family works under both instructions: the answers never part before their end
+    judge = judge_of(organism, "word_sums", 4)
+    shots = tuple(judge.shots.values())
+    pairs = pairs_of(organism, shots, judge, "instructions")
+    longer, shared = parted(organism, pairs, judge, Ledger())
+    assert shared == 0
+    assert longer == pairs
+
+
+def test_demonstrations_differ_in_the_solved_problem_alone(organism) -> None:
+    judge = judge_of(organism, "word_sums", 3)
+    shots = tuple(judge.shots.values())
+    for pair, shot in zip(pairs_of(organism, shots, judge, "demonstrations"), shots, strict=True):
+        wanted, unwanted = organism.decode(list(pair.wanted)), organism.decode(list(pair.unwanted))
+        assert wanted.endswith(shot.question)
+        assert unwanted.endswith(shot.question)
+        assert len(wanted) > len(unwanted)
+
+
+def test_completions_need_worked_solutions(organism) -> None:
+    judge = judge_of(organism, "word_sums", 1)
+    bare = [Problem(s.id, s.question, s.answer) for s in judge.shots.values()]
+    with pytest.raises(BudgetError, match="worked solutions"):
+        pairs_of(organism, bare, judge, "completions")
+    with pytest.raises(BudgetError, match="1 shots for a contrast of demonstrations"):
+        pairs_of(organism, bare, judge, "demonstrations")
+
+
+def test_a_strength_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="strengths above 0"):
+        METHODS.build("steering_vector", {"strengths": [0.0]})
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(0, 3), st.sampled_from([0.25, 0.5, 1.0, 2.0])),
+        st.floats(0, 0.99),
+    )
+)
+def test_the_dose_is_the_smallest_that_scores_best(scores: dict) -> None:
+    best, tried = least_dose(
+        [0, 1, 2, 3], [2.0, 0.5, 0.25, 1.0], lambda layer, s: scores.get((layer, s), 0.0)
+    )
+    assert len(tried) == 16
+    top = max(dose.score for dose in tried)
+    assert best.score == top
+    assert best.strength == min(dose.strength for dose in tried if dose.score == top)
