@@ -1,0 +1,1 @@
+"""Our formulas beside other libraries."""
