@@ -98,14 +98,24 @@ class Store:
         text = json.dumps(plan, indent=1, default=str)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", (text,))
 
-    def keep_findings(self, model: str, task: str, findings: Sequence[Finding]) -> None:
-        """Writes what the doctor says of a subject; replaces what it said before."""
+    def keep_findings(
+        self,
+        model: str,
+        task: str,
+        findings: Sequence[Finding],
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
+        """Writes what the doctor says of a subject and what that cost; replaces what it said before."""
         text = json.dumps([dataclasses.asdict(finding) for finding in findings])
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(_COUNT_WRITE)
             self._db.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_findings_key(model, task), text)
+            )
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+                (_findings_key(model, task, "costs"), json.dumps(dict(costs or {}))),
             )
 
     def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
@@ -114,6 +124,13 @@ class Store:
             "SELECT value FROM meta WHERE key=?", (_findings_key(model, task),)
         ).fetchone()
         return tuple(Finding(**values) for values in json.loads(row[0])) if row else None
+
+    def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
+        """Gives the ledger of the doctor's look at a subject; empty where it was not asked."""
+        row = self._db.execute(
+            "SELECT value FROM meta WHERE key=?", (_findings_key(model, task, "costs"),)
+        ).fetchone()
+        return json.loads(row[0]) if row else {}
 
     @property
     def writes(self) -> int:
@@ -259,8 +276,8 @@ class Store:
         return self.folder / "artefacts" / trial.id
 
 
-def _findings_key(model: str, task: str) -> str:
-    return json.dumps(["findings", model, task])
+def _findings_key(model: str, task: str, *part: str) -> str:
+    return json.dumps(["findings", model, task, *part])
 
 
 def _migrate(db: sqlite3.Connection, folder: Path) -> None:

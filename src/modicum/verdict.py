@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.stats import Figure
+from modicum.types import Finding
 
 __all__ = [
     "Aside",
@@ -216,6 +217,10 @@ class Verdict:
     """What is known of the model: instruct-tuned, threads, skipped styles."""
     reference: Reference | None = None
     """The second model, where one was asked for and could be scored."""
+    findings: tuple[Finding, ...] = ()
+    """What the doctor said before anything was spent; forecasts of time are left out."""
+    check_costs: Mapping[str, float] = field(default_factory=dict)
+    """Ledger of the doctor's look; empty where it was not asked."""
 
 
 def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form

@@ -17,6 +17,7 @@ from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, paired_difference, proportion, resample
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
+from modicum.types import Finding
 from modicum.verdict import Aside, Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["verdict_of", "verdicts_of"]
@@ -54,8 +55,16 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
         ship=_ship(found, rows),
         doubts=doubts(found, answer, rows),
         next=next_steps(found, answer),
+        findings=_findings(subject, store),
+        check_costs=store.findings_costs(subject.model, subject.task),
         **_measures(found, answer, resamples),  # type: ignore[arg-type]
     )
+
+
+def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
+    """What the doctor said; a forecast of time is stale once the study has run."""
+    said = store.findings(subject.model, subject.task) or ()
+    return tuple(finding for finding in said if finding.code != "time")
 
 
 def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[str, object]:

@@ -138,6 +138,7 @@ def _findings(verdict: Verdict) -> str:
             "; ".join(f"{visible(a.setting)} {words.figure(a.score)}" for a in verdict.asides),
         ),
         ("Costs", words.costs(verdict)),
+        ("Doctor", words.doctor(verdict)),
         ("Doubts", "; ".join(verdict.doubts) or "none found"),
         ("Next", "; ".join(verdict.next) or "nothing more to try"),
         ("Notes", "; ".join(verdict.notes)),

@@ -15,6 +15,7 @@ __all__ = [
     "count",
     "damage",
     "damage_figure",
+    "doctor",
     "duration",
     "figure",
     "flops",
@@ -193,6 +194,12 @@ def costs(verdict: Verdict) -> str:
         f"{count(verdict.measuring_labels)} measuring labels",
         f"{count(verdict.tokens)} tokens sampled or trained in {duration(verdict.seconds)}",
     ]
+    looked = verdict.check_costs
+    if looked:
+        parts.append(
+            f"the doctor's look: {count(looked.get('labels', 0))} golds read, "
+            f"{count(looked.get('tokens_sampled', 0))} tokens"
+        )
     dearest = max(verdict.rungs, key=lambda row: row.elicitation_flops, default=None)
     if dearest is not None and dearest.elicitation_flops > 0:
         spent = dearest.costs
@@ -203,6 +210,12 @@ def costs(verdict: Verdict) -> str:
             f"{duration(spent.get('seconds', 0.0))}"
         )
     return "; ".join(parts)
+
+
+def doctor(verdict: Verdict) -> str:
+    """Gives the doctor's faults and doubts; facts are left to `check`."""
+    said = [f for f in verdict.findings if f.level != "fact"]
+    return "; ".join(f"{f.level}: {f.found}" for f in said)
 
 
 def serving_base(verdict: Verdict) -> float | None:
