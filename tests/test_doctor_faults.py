@@ -186,7 +186,7 @@ CASES: dict[str, Case] = {
             task=PatientTask(replaced(answer=lambda p: "42", solution=lambda p: "42")),
             template="The last answer was 42.\n{question}\n",
         ),
-        {"guessable"},
+        {"guessable", "detectable"},
     ),
     "test_in_prompt": Case(
         "fault",
@@ -194,7 +194,7 @@ CASES: dict[str, Case] = {
     ),
     "duplicates": Case("doubt", lambda: exam_of(task=PatientTask(_twice))),
     "overlap": Case("fault", lambda: exam_of(task=PatientTask(_from_shots))),
-    "guessable": Case("doubt", lambda: exam_of(task=PatientTask(_yes_no)), {"unreadable"}),
+    "guessable": Case("doubt", lambda: exam_of(task=PatientTask(_yes_no)), {"detectable"}),
     "contaminated": Case(
         "doubt",
         lambda: exam_of(Patient(_tell_story), PatientTask(replaced(question=_story))),

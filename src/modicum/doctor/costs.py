@@ -44,7 +44,10 @@ def sizes(exam: Exam) -> tuple[Finding, ...]:
     guess = min(chance_of_gold(exam), 0.5)
     can = detectable(len(clusters) or exam.test, guess=guess, margin=exam.margin)
     gain = f"{can.gain:.2f}" if math.isfinite(can.gain) else "1"
-    found = f"{can.n_problems} test problems show gains from {gain} and equivalence within {can.equivalence:.2f}"
+    found = (
+        f"{can.n_problems} test problems show gains from {gain} and equivalence within "
+        f"{can.equivalence:.2f}"
+    )
     if not can.can_show_absent:
         wanted = problems_needed(exam.margin, guess=guess)
         found += f"; to show 'absent', within {exam.margin:.2f}, takes {wanted}"

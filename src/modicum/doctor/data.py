@@ -161,8 +161,8 @@ def guessable(exam: Exam) -> tuple[Finding, ...]:
         return ()
     golds = {p.answer.strip() for p in exam.golds.problems}
     found = (
-        f"{len(golds)} distinct golds among {len(exam.golds.problems)}: a blind guess is right {100 * chance:.0f} % of the "
-        "time, so many samples say nothing of the ability"
+        f"{len(golds)} distinct golds among {len(exam.golds.problems)}: a blind guess is right "
+        f"{100 * chance:.0f} % of the time, so many samples say nothing of the ability"
     )
     action = "ask for an open answer where you can; else rely on majority, forced form and rungs"
     return (Finding("guessable", "doubt", found, action),)
