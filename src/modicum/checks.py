@@ -12,7 +12,7 @@ __all__ = ["check_golds", "check_plan"]
 _ROLES: tuple[Split, ...] = ("shots", "selection", "test")
 GOLDS = 40
 """Golds of each role that are put before their own marker, where the problems lie in a file."""
-GOLDS_MADE = 4
+GOLDS_MADE = 2
 """The same where problems are made on the spot, which may take long."""
 
 
@@ -63,7 +63,9 @@ def _check_reference(plan: Plan) -> None:
 
 
 def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
-    """Refuses a task whose own golds, written in its exact format, do not pass its marker.
+    """Refuses a task whose golds do not pass its own marker, or whose roles share a question.
+
+    Each gold is written in the task's exact format; it must be correct in both readings.
 
     Args:
         reference: The task, for the message.
@@ -71,13 +73,21 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
         most: Most problems of a role.
 
     Raises:
-        ConfigError: a gold that is not correct leniently and strictly, with its line; or a marker
-            that fails.
+        ConfigError: a gold that is not correct leniently and strictly, with its line; a marker
+            that fails; or a question that stands in two roles.
     """
     sizes = task.sheet.available
+    asked: dict[str, Split] = {}
     for split in _ROLES:
         n = min(most, GOLDS, sizes[split]) if split in sizes else min(most, GOLDS_MADE)
         for problem in task.problems(split, n):
+            if asked.setdefault(problem.question, split) != split:
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its question stands in "
+                    f"{asked[problem.question]} and in {split}",
+                    "roles that share no question",
+                    "mend the task: what is learned from must not be tested",
+                )
             said = task.stated(problem)
             if not (problem.answer and said):
                 continue  # nothing to go by: a task without golds, a format that cannot be written

@@ -260,7 +260,7 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
     """
     codes: dict[str, int] = {}
     task = resolve_task(found.subject.task)
-    golds = [task.read(p.answer) or p.answer for p in found.problems]
+    golds = [task.read(task.stated(p)) or p.answer for p in found.problems]
     gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
     answers = np.array(
         [

@@ -83,6 +83,15 @@ class Gym(Task):
                 "see reasoning_gym.create_dataset",
             ) from error
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Says where a dataset names no gold: many answers are right, and a scorer knows them."""
+        if any(self._examples):
+            return ()
+        return (
+            "its problems name no gold; its scrambled twin is no control, luck is not measured",
+        )
+
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
         """Gives the first n distinct problems of a split; seeds are hashed, never in a row.
 
@@ -149,7 +158,8 @@ class Gym(Task):
     @cached_property
     def _examples(self) -> list[str]:
         """A few golds, from which the form of answers is seen."""
-        return [str(self._entry(key("gym form", i) % 2**31)["answer"]) for i in range(5)]
+        entries = [self._entry(key("gym form", i) % 2**31) for i in range(5)]
+        return ["" if entry["answer"] is None else str(entry["answer"]) for entry in entries]
 
     @cached_property
     def _has_long_answers(self) -> bool:
