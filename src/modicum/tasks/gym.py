@@ -22,7 +22,7 @@ _TRIES = 40
 """Draws a wanted problem may cost before its split counts as exhausted."""
 _FULL_SCORE = 1.0
 """Exactly: sums of 1/n that stop just short of 1, or pass it, are prefixes, not answers."""
-
+_NONSENSE = "no answer at all"
 _LINE = FORMS["line"]
 _EVALUATES = re.compile(r"\b(?:eval|exec|parse_expr|sympify)\(")
 _QUOTED = re.compile(r"'[^'\"]*'|\"[^'\"]*\"")
@@ -218,9 +218,13 @@ class Gym(Task):
             return Grade.INCORRECT
         try:
             score = float(self._dataset.score_answer(answer, entry))
+            # One scorer counts any text as `True`: where nonsense is right, only the gold counts.
+            is_full = score == _FULL_SCORE and score != float(
+                self._dataset.score_answer(_NONSENSE, entry)
+            )
         except Exception:  # noqa: BLE001 - scorers raise on answers that they cannot parse
             return Grade.UNREADABLE
-        return Grade.CORRECT if score == _FULL_SCORE else Grade.INCORRECT
+        return Grade.CORRECT if is_full else Grade.INCORRECT
 
 
 def _plain(text: str) -> str:
