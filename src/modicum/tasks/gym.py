@@ -216,15 +216,19 @@ class Gym(Task):
         # The scrambled twin has another gold; the dataset's scorer knows only the first.
         if problem.answer != gold or (self._is_evaluating and not _is_safe(answer)):
             return Grade.INCORRECT
-        try:
-            score = float(self._dataset.score_answer(answer, entry))
-            # One scorer counts any text as `True`: where nonsense is right, only the gold counts.
-            is_full = score == _FULL_SCORE and score != float(
-                self._dataset.score_answer(_NONSENSE, entry)
-            )
-        except Exception:  # noqa: BLE001 - scorers raise on answers that they cannot parse
+        score = self._score(answer, entry)
+        if score is None:
             return Grade.UNREADABLE
+        # One scorer counts any text as `True`: where nonsense is right, only the gold counts.
+        is_full = score == _FULL_SCORE and self._score(_NONSENSE, entry) != _FULL_SCORE
         return Grade.CORRECT if is_full else Grade.INCORRECT
+
+    def _score(self, answer: str, entry: dict[str, Any]) -> float | None:
+        """The dataset's own score; None where its scorer cannot parse the answer and raises."""
+        try:
+            return float(self._dataset.score_answer(answer, entry))
+        except Exception:  # noqa: BLE001 - scorers raise whatever they like
+            return None
 
 
 def _plain(text: str) -> str:
