@@ -3,7 +3,7 @@
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
-from modicum.study import POOL, Grid, Plan
+from modicum.study import NOTHING, POOL, Grid, Plan
 from modicum.task import Task, resolve_task
 from modicum.types import Grade, Split, Supervision
 
@@ -41,6 +41,10 @@ def check_plan(plan: Plan) -> None:
             _check_split(reference, task, "selection", plan.selection, "--selection")
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
+    if NOTHING in plan.retain and len(plan.retain) > 1:
+        raise ConfigError(
+            f"retain {', '.join(plan.retain)}", "none alone, or tasks", f"leave {NOTHING} out"
+        )
     named = [m for g in plan.grids for m in (*g.models, g.twin)]
     for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
         resolve_backend(reference).ready()

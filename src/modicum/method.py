@@ -33,6 +33,9 @@ METHODS = Catalog("methods")
 
 Kind = Literal["measure", "prompt", "decoding", "tuning"]
 
+_CHANGING = frozenset({"tuning", "steering"})
+"""Kinds that change weights or activations."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -102,6 +105,12 @@ class Method(ABC):
     controls: ClassVar[tuple[str, ...]] = ()
     """Tell-tale controls: `shuffled` (other problems' solutions and answers on the shots, a trial
     of its own), `majority` (the vote of as many samples as the method draws, from the ceiling's)."""
+
+    @final
+    @property
+    def changes_model(self) -> bool:
+        """Whether weights or activations are others afterwards, so that retention is scored."""
+        return self.kind in _CHANGING
 
     @abstractmethod
     def elicit(

@@ -174,6 +174,7 @@ class Store:
             "elicitation": dict(outcome.elicitation),
             "serving": dict(outcome.serving),
             "retention": {task: list(marks) for task, marks in outcome.retention.items()},
+            "text_loss": list(outcome.text_loss),
             "notes": dict(outcome.notes),
             "artefact": outcome.artefact,
         }
@@ -206,17 +207,8 @@ class Store:
         ).fetchone()
         if row is None:
             return None
-        summary = json.loads(row[0])
-        return Outcome(
-            trial=trial,
-            answers=tuple(self.answers(trial, texts=texts)),
-            elicitation=summary["elicitation"],
-            serving=summary["serving"],
-            retention={task: tuple(marks) for task, marks in summary["retention"].items()},
-            notes=summary["notes"],
-            artefact=summary["artefact"],
-            error=_text(row[1]),
-        )
+        answers = tuple(self.answers(trial, texts=texts))
+        return Outcome(trial, answers, **_summary(row[0]), error=_text(row[1]))
 
     def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of the trial with an id as `read` does."""
@@ -227,7 +219,7 @@ class Store:
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            name: Outcome(Trial(**json.loads(identity)), **json.loads(summary), error=_text(error))
+            name: Outcome(Trial(**json.loads(identity)), **_summary(summary), error=_text(error))
             for name, identity, summary, error in rows
         }
 
@@ -274,6 +266,14 @@ class Store:
     def artefacts(self, trial: Trial) -> Path:
         """Names the folder of a trial's nudge."""
         return self.folder / "artefacts" / trial.id
+
+
+def _summary(text: str) -> dict[str, Any]:
+    """Reads all of an outcome but its identity, answers and error."""
+    values = json.loads(text)
+    retention = {task: tuple(marks) for task, marks in values["retention"].items()}
+    # studies of before the held-out text have no losses
+    return {**values, "retention": retention, "text_loss": tuple(values.get("text_loss", ()))}
 
 
 def _findings_key(model: str, task: str, *part: str) -> str:

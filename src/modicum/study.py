@@ -9,18 +9,24 @@ from typing import Literal
 
 from modicum.catalog import fill, settings_of
 from modicum.errors import ConfigError
+from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
 from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
-__all__ = ["Grid", "Plan", "Prefer", "Subject", "read_plan", "read_setting"]
+__all__ = ["NOTHING", "TEXT", "Grid", "Plan", "Prefer", "Subject", "read_plan", "read_setting"]
 
 Prefer = Literal["serve", "labels", "train"]
 
 POOL = 512
 """Labelled problems from which the shots of a seed are drawn, where the task has as many."""
 
+
+TEXT = "text"
+"""Among the tasks to retain: the held-out text, whose perplexity is scored."""
+NOTHING = "none"
+"""In their place: nothing is scored."""
 
 MEASURES = ("plain", "prompt_style")
 """Methods behind the measures; named among the rungs they change nothing."""
@@ -68,7 +74,8 @@ class Plan:
     styles: Literal["default", "all"] = "default"
     """`all` lets the task's own instruction into the floor's list."""
     retain: tuple[str, ...] = ()
-    """Tasks scored before and after each rung that changes weights; the task's own where empty."""
+    """Tasks scored before and after each rung that changes weights or activations: references,
+    `text` (held-out text) or `none`. Where empty the studied task's own, else `text`."""
     retain_test: int = 200
     """Problems of each of them."""
     reference: str = ""
@@ -201,6 +208,11 @@ class Subject:
         trial = other._trial("plain", {"style": "default"})
         return dataclasses.replace(trial, scope={**trial.scope, "test": self.plan.retain_test})
 
+    def text(self) -> Trial:
+        """Gives the trial that scores the held-out text before any nudge; it answers nothing."""
+        trial = self._trial("plain", {"style": "default"})
+        return dataclasses.replace(trial, scope={**trial.scope, "test": 0, "text": text_digest()})
+
     def reference(self) -> Trial | None:
         """Gives the trial of the plan's reference model, in its own floor's style."""
         if self.plan.reference in ("", self.model):
@@ -212,8 +224,9 @@ class Subject:
         trials = [self.floor(), self.default(), self.samples()]
         trials += [trial for trial in (self.forced(), self.reference()) if trial is not None]
         methods = {name for grid in self._grids() for name in grid.methods}
-        if any(self.plan.method(name).kind == "tuning" for name in methods):
+        if any(self.plan.method(name).changes_model for name in methods):
             trials += [self.retained(task) for task in self.retain()]
+            trials += [self.text()] if self.scores_text else []
         return trials
 
     def _trial(self, method: str, settings: Settings | None = None, n_shots: int = 0) -> Trial:
@@ -232,7 +245,24 @@ class Subject:
     def retain(self) -> tuple[str, ...]:
         """Names the tasks that show damage; never the studied one."""
         wanted = self.plan.retain or resolve_task(self.task).sheet.retain
-        return tuple(task for task in wanted if task != self.task)
+        return tuple(task for task in wanted if task not in (self.task, TEXT, NOTHING))
+
+    def _editions(self) -> list[dict[str, list[object]]]:
+        """Version and content of the retained tasks that have more than a first version."""
+        tasks = {name: resolve_task(name) for name in self.retain()}
+        found: dict[str, list[object]] = {
+            name: [task.version, task.fingerprint]
+            for name, task in tasks.items()
+            if task.version > 1 or task.fingerprint
+        }
+        return [found] if found else []
+
+    @property
+    def scores_text(self) -> bool:
+        """Whether the held-out text shows damage: where asked for, or where nothing else does."""
+        if self.plan.retain:
+            return TEXT in self.plan.retain
+        return not resolve_task(self.task).sheet.retain
 
     def rungs(self) -> list[Trial]:
         """Gives the arms of every rung, each followed by its controls."""
@@ -287,6 +317,8 @@ class Subject:
             settings=settings_of(method),
             scope=self.scope(),
         )
+        if method.changes_model and model == self.model and self.scores_text:
+            base = dataclasses.replace(base, scope={**base.scope, "text": text_digest()})
         arms: list[Trial] = []
         for n_shots in budgets:
             cell = dataclasses.replace(base, n_shots=n_shots)
@@ -311,7 +343,7 @@ class Subject:
             "styles": plan.styles,
             "own": [plan.system, plan.template],
             "max_new_tokens": plan.max_new_tokens,
-            "retain": [list(self.retain()), plan.retain_test],
+            "retain": [list(self.retain()), plan.retain_test, *self._editions()],
             "versions": [backend_version(self.model), task.version, *content],
         }
 

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from modicum.errors import ModicumError
+from modicum.held_out import text_loss
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
 from modicum.model import Model, resolve_backend
@@ -73,6 +74,7 @@ def run_trial(
             elicitation=spent.as_dict(),
             serving=served.as_dict(),
             retention=_retention(plan, trial, method, solver),
+            text_loss=text_loss(solver.model) if _scores_text(trial) else (),
             notes={
                 **notes,
                 **_thinking(answers, style),
@@ -227,10 +229,10 @@ def _retention(
     plan: Plan, trial: Trial, method: Method, solver: Solver
 ) -> dict[str, tuple[bool, ...]]:
     """Scores the nudged model, greedy and in each retained task's default style."""
-    if method.kind != "tuning" or trial.control or trial.task.startswith("scrambled:"):
+    if not method.changes_model or _is_control(trial):
         return {}
     retained: dict[str, tuple[bool, ...]] = {}
-    names, n = cast(tuple[list[str], int], trial.scope["retain"])
+    names, n, *_ = cast(tuple[list[str], int], trial.scope["retain"])
     for name in names:
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)
@@ -244,6 +246,15 @@ def _retention(
             for problem, given in zip(problems, solved, strict=True)
         )
     return retained
+
+
+def _scores_text(trial: Trial) -> bool:
+    """Says whether a trial is to score the held-out text: the text itself is in its identity."""
+    return "text" in trial.scope and not _is_control(trial)
+
+
+def _is_control(trial: Trial) -> bool:
+    return bool(trial.control) or trial.task.startswith("scrambled:")
 
 
 def _keep(method: Method, solver: Solver, folder: Path) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
 from modicum.method import METHODS, Method, mark_safely
-from modicum.stats import Floats, vote
+from modicum.stats import Figure, Floats, Ints, paired_difference, proportion, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Subject
 from modicum.task import Task, resolve_task
@@ -19,6 +19,7 @@ __all__ = [
     "Gathered",
     "correctness",
     "gather",
+    "level",
     "samples_of",
     "stack",
 ]
@@ -49,6 +50,8 @@ class Gathered:
     samples: Outcome
     forced: Outcome | None
     retained: dict[str, Outcome]
+    text: Outcome | None
+    """The held-out text before any nudge."""
     reference: Outcome | None
     """Of the second model; with its error where it failed, None where none has run."""
     arms: tuple[Arm, ...]
@@ -92,6 +95,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         samples=samples,
         forced=_good(store, subject.forced()),
         retained=retained,
+        text=_good(store, subject.text()) if subject.scores_text else None,
         reference=store.read(reference, texts=False) if reference is not None else None,
         arms=arms,
         twin_arms=twin_arms,
@@ -111,6 +115,14 @@ def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
 def stack(outcomes: Sequence[Outcome], *, strict: bool = False) -> Floats:
     """Gives the scores of several seeds, `[seeds, problems]`."""
     return np.stack([correctness(outcome.answers, strict=strict) for outcome in outcomes])
+
+
+def level(scores: Floats, clusters: Ints | None = None) -> Figure:
+    """Gives a mean over seeds and problems; one seed is a proportion, several a paired t."""
+    if scores.shape[0] == 1:
+        return proportion(scores[0], clusters=clusters)
+    figure = paired_difference(scores, np.zeros(scores.shape[1]), clusters=clusters)
+    return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0), figure.n)
 
 
 def _good(store: Store, trial: Trial | None) -> Outcome | None:

@@ -6,10 +6,11 @@ import numpy as np
 
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
-from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
+from modicum.analysis.gather import Arm, Gathered, correctness, gather, level, samples_of, stack
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
+from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.threshold import threshold
@@ -45,6 +46,7 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
         task=subject.task,
         model=subject.model,
         reference=reference_of(found),
+        text_loss=text_before(found),
         ability=answer.word,
         sentence=answer.sentence,
         unlocked_by=answer.unlocked_by,
@@ -130,6 +132,8 @@ def _notes(found: Gathered) -> tuple[str, ...]:
     skipped = notes.get("skipped_styles", [])
     if isinstance(skipped, list) and skipped:
         said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
+    if found.text is not None and not found.text.text_loss:
+        said.append("held-out text left out (cannot be encoded)")
     return tuple(map(str, said))
 
 
@@ -160,7 +164,6 @@ def _prompt_row(
         gap_recovered=reading.gap,
         controls={c.name: proportion(c.scores[0]) for c in reading.rung.vetoes},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
-        retention=None,
         elicitation_flops=0.0,
         serving_flops=_serving(floor),
         costs={},
@@ -188,13 +191,12 @@ def _row(
         method=arm.method,
         n_shots=arm.n_shots,
         labels=reading.rung.labels,
-        score=_level(scores, clusters),
-        strict=_level(strict, clusters),
+        score=level(scores, clusters),
+        strict=level(strict, clusters),
         seed_scores=tuple(float(s) for s in scores.mean(axis=1)),
         gap_recovered=reading.gap,
-        controls={name: _level(s, clusters) for name, s in controls.items()},
+        controls={name: level(s, clusters) for name, s in controls.items()},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
-        retention=_damage(found, arm),
         elicitation_flops=_mean(arm.outcomes, "flops"),
         serving_flops=float(np.mean([_serving(o) for o in arm.outcomes])),
         costs={name: _mean(arm.outcomes, name) for name in arm.outcomes[0].elicitation},
@@ -204,6 +206,8 @@ def _row(
         note=_format_only(found, scores, strict, clusters),
         gap_against_reference=gap_against_reference(found, answer, scores, resamples),
         curve=_nudged_curve(found, arm) if reading.rung.is_tuned else None,
+        retention=retention_of(found, arm),
+        **text_change(found, arm),
     )
 
 
@@ -240,25 +244,6 @@ def _gap(
         return None
     zero = found.evidence.floor if base is None else base
     return gap_recovered(scores, zero, answer.ceiling, answer.sampled.luck_1, resamples)
-
-
-def _level(scores: Floats, clusters: np.ndarray | None) -> Figure:  # type: ignore[type-arg]
-    """A mean over seeds and problems; one seed is a proportion, several a paired t."""
-    if scores.shape[0] == 1:
-        return proportion(scores[0], clusters=clusters)
-    figure = paired_difference(scores, np.zeros(scores.shape[1]), clusters=clusters)
-    return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0), figure.n)
-
-
-def _damage(found: Gathered, arm: Arm) -> Figure | None:
-    """Change of the retained score: worst task, after minus before."""
-    changes = []
-    for task, before in found.retained.items():
-        after = [o.retention[task] for o in arm.outcomes if task in o.retention]
-        if after:
-            stacked = np.array(after, dtype=np.float64)
-            changes.append(paired_difference(stacked, correctness(before.answers)))
-    return min(changes, key=lambda f: f.value) if changes else None
 
 
 def _format_only(

@@ -23,7 +23,9 @@ __all__ = [
     "least_data",
     "multiple",
     "points",
+    "ratio",
     "reference",
+    "retained",
     "serving_base",
     "share",
     "ship",
@@ -82,6 +84,22 @@ def damage(value: Figure | None) -> str:
 def damage_figure(value: Figure | None) -> str:
     """Writes the change on retained abilities with its interval, in points."""
     return figure(value, points)
+
+
+def ratio(value: Figure | None) -> str:
+    """Writes a ratio with its interval, such as `×1.02 [1.01, 1.04]`."""
+    return MISSING if value is None else f"×{figure(value)}"
+
+
+def retained(row: RungRow) -> list[tuple[str, str]]:
+    """Gives what showed damage and how much: tasks in points, the worst first, then the text.
+
+    The text's figure is its perplexity after the nudge over that before.
+    """
+    said = [(kept.task, damage_figure(kept.damage)) for kept in row.retention]
+    return said + (
+        [("text", ratio(row.text_perplexity_ratio))] if row.text_perplexity_ratio else []
+    )
 
 
 def multiple(number: float | None) -> str:

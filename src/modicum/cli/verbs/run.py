@@ -30,6 +30,14 @@ from modicum.workbench import plan_for
 __all__ = ["command"]
 
 
+def _retained(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Reads names with commas, once or several times; the path of a file stays whole."""
+    parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
 @click.command("run")
 @click.argument("study", type=click.Path(path_type=Path), required=False)
 @click.option("--model", help="Name, folder or hub id. [organism]")
@@ -49,7 +57,13 @@ __all__ = ["command"]
 @click.option(
     "--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too."
 )
-@click.option("--retain", callback=names, help="Tasks that show damage, with commas.")
+@click.option(
+    "--retain",
+    multiple=True,
+    callback=_retained,
+    help="Task or file that shows damage; may be repeated. text, none. [the task's, else text]",
+)
+@click.option("--retain-test", type=int, help="Problems of each of them. [200]")
 @click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
 @click.option(
     "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
