@@ -22,6 +22,7 @@ from modicum.models.scripted import ScriptedModel
 from modicum.report import words
 from modicum.store import Answer, Outcome
 from modicum.study import Plan, Subject
+from modicum.task import resolve_task
 from modicum.types import Grade, Mark, Trial
 from modicum.verdict import as_json
 from modicum.workbench import plan_for
@@ -245,6 +246,29 @@ def test_newer_version_of_a_retained_task_is_scored_again(monkeypatch) -> None:
     assert not before & {t.id for t in _of(_plan(retain=("line_moves",)), "rejection_tuning")}
 
 
+def _file(path: Path, n: int) -> Path:
+    """Writes a user's file of sums."""
+    rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(n)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def test_file_that_changed_is_scored_again(tmp_path) -> None:
+    kept = str(_file(tmp_path / "kept.jsonl", 40))
+    before = {t.id for t in _of(_plan(retain=(kept,)), "rejection_tuning")}
+    assert before == {t.id for t in _of(_plan(retain=(kept,)), "rejection_tuning")}
+    _file(tmp_path / "kept.jsonl", 41)
+    assert not before & {t.id for t in _of(_plan(retain=(kept,)), "rejection_tuning")}
+
+
+def test_short_file_is_scored_whole(tmp_path) -> None:
+    kept = str(_file(tmp_path / "kept.jsonl", 40))
+    plan = _plan(retain=(kept,))
+    check_plan(plan)
+    n = Subject(plan, "organism", "sums").retained(kept).scope["test"]
+    assert n == resolve_task(kept).sheet.available["test"] < 200
+
+
 def test_none_beside_a_task_is_refused() -> None:
     with pytest.raises(ConfigError, match="none alone"):
         check_plan(_plan(retain=("none", "line_moves")))
@@ -276,8 +300,13 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def said(tiny, folder) -> Said:
-    return _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", "dial_marks", "--json")
+def kept(tmp_path_factory) -> Path:
+    return _file(tmp_path_factory.mktemp("own") / "kept, really.jsonl", 40)
+
+
+@pytest.fixture(scope="module")
+def said(tiny, folder, kept) -> Said:
+    return _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", kept, "--json")
 
 
 @pytest.fixture(scope="module")
@@ -287,11 +316,11 @@ def row(said) -> dict:
     return next(rung for rung in rungs if rung["method"] == "fine_tune")
 
 
-def test_each_retained_task_has_its_own_damage(row) -> None:
-    assert {kept["task"] for kept in row["retention"]} == {"line_moves", "dial_marks"}
-    for kept in row["retention"]:
-        assert {"before", "after", "damage"} <= set(kept)
-        assert kept["damage"]["low"] <= kept["damage"]["value"] <= kept["damage"]["high"]
+def test_each_retained_task_has_its_own_damage(row, kept) -> None:
+    assert {each["task"] for each in row["retention"]} == {"line_moves", str(kept)}
+    for each in row["retention"]:
+        assert {"before", "after", "damage"} <= set(each)
+        assert each["damage"]["low"] <= each["damage"]["value"] <= each["damage"]["high"]
 
 
 def test_worst_damage_stands_by_itself_in_json(row) -> None:
@@ -308,9 +337,9 @@ def test_tuned_model_has_another_perplexity(row, said) -> None:
     assert ratio["low"] <= ratio["value"] <= ratio["high"]
 
 
-def test_second_run_scores_no_text_again(said, tiny, folder, monkeypatch) -> None:
+def test_second_run_scores_no_text_again(said, tiny, folder, kept, monkeypatch) -> None:
     monkeypatch.setattr("modicum.pool.run_trial", lambda *given: pytest.fail("ran again"))
-    again = _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", "dial_marks")
+    again = _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", kept)
     assert again.code == 0
     lines = [line.split() for line in again.out.splitlines() if line.startswith("  on ")]
     assert [line[1] for line in lines][-1] == "text"

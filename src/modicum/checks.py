@@ -3,7 +3,7 @@
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
-from modicum.study import NOTHING, POOL, Grid, Plan
+from modicum.study import NOTHING, POOL, Grid, Plan, retained_size
 from modicum.task import Task, resolve_task
 from modicum.types import Grade, Split, Supervision
 
@@ -41,17 +41,12 @@ def check_plan(plan: Plan) -> None:
             _check_split(reference, task, "selection", plan.selection, "--selection")
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
-    if NOTHING in plan.retain and len(plan.retain) > 1:
-        raise ConfigError(
-            f"retain {', '.join(plan.retain)}", "none alone, or tasks", f"leave {NOTHING} out"
-        )
+    _check_retained(plan)
     named = [m for g in plan.grids for m in (*g.models, g.twin)]
     for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
         resolve_backend(reference).ready()
     for subject in plan.subjects():
         subject.asides()  # builds every setting
-        for name in subject.retain():
-            _check_split(name, resolve_task(name), "test", plan.retain_test, "retain_test")
 
 
 def _check_reference(plan: Plan) -> None:
@@ -110,6 +105,19 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
                     f"a marker that accepts the gold {problem.answer!r:.80}",
                     "correct the gold, or choose another --marker",
                 )
+
+
+def _check_retained(plan: Plan) -> None:
+    if NOTHING in plan.retain and len(plan.retain) > 1:
+        raise ConfigError(
+            f"retain {', '.join(plan.retain)}", "none alone, or tasks", f"leave {NOTHING} out"
+        )
+    names = {name for subject in plan.subjects() for name in subject.retain()}
+    for name in sorted(names):
+        if not retained_size(resolve_task(name), plan.retain_test):
+            raise ConfigError(
+                f"no test problems of the retained task {name!r}", "at least 1", "leave it out"
+            )
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:

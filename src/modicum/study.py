@@ -12,10 +12,20 @@ from modicum.errors import ConfigError
 from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
-from modicum.task import resolve_task
+from modicum.task import Task, resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
-__all__ = ["NOTHING", "TEXT", "Grid", "Plan", "Prefer", "Subject", "read_plan", "read_setting"]
+__all__ = [
+    "NOTHING",
+    "TEXT",
+    "Grid",
+    "Plan",
+    "Prefer",
+    "Subject",
+    "read_plan",
+    "read_setting",
+    "retained_size",
+]
 
 Prefer = Literal["serve", "labels", "train"]
 
@@ -77,7 +87,7 @@ class Plan:
     """Tasks scored before and after each rung that changes weights or activations: references,
     `text` (held-out text) or `none`. Where empty the studied task's own, else `text`."""
     retain_test: int = 200
-    """Problems of each of them."""
+    """Problems of each of them, or as many as a task has."""
     reference: str = ""
     """A second model as yardstick (a reasoning twin, say), scored on the same test problems."""
     controls: bool = True
@@ -206,7 +216,8 @@ class Subject:
         """Gives the greedy trial of a retained task before any nudge."""
         other = dataclasses.replace(self, task=task)
         trial = other._trial("plain", {"style": "default"})
-        return dataclasses.replace(trial, scope={**trial.scope, "test": self.plan.retain_test})
+        n = retained_size(resolve_task(task), self.plan.retain_test)
+        return dataclasses.replace(trial, scope={**trial.scope, "test": n})
 
     def text(self) -> Trial:
         """Gives the trial that scores the held-out text before any nudge; it answers nothing."""
@@ -346,6 +357,11 @@ class Subject:
             "retain": [list(self.retain()), plan.retain_test, *self._editions()],
             "versions": [backend_version(self.model), task.version, *content],
         }
+
+
+def retained_size(task: Task, wanted: int) -> int:
+    """Gives how many problems of a retained task are scored: as many as wanted, or as it has."""
+    return min(wanted, task.sheet.available.get("test", wanted))
 
 
 def read_plan(path: Path) -> Plan:

@@ -17,7 +17,7 @@ from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_sa
 from modicum.model import Model, resolve_backend
 from modicum.seeds import key, stream
 from modicum.store import Answer, Outcome
-from modicum.study import POOL, Plan
+from modicum.study import POOL, Plan, retained_size
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Grade, Problem, Style, Trial
@@ -238,7 +238,7 @@ def _retention(
         sheet = limited(task.sheet, plan)
         styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
         plain = PromptSolver(solver.model, styles[0], sheet)
-        problems = task.problems("test", n)
+        problems = task.problems("test", retained_size(task, n))
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
         retained[name] = tuple(
