@@ -114,10 +114,12 @@ def _check_retained(plan: Plan) -> None:
         )
     names = {name for subject in plan.subjects() for name in subject.retain()}
     for name in sorted(names):
-        if not retained_size(resolve_task(name), plan.retain_test):
+        task = resolve_task(name)
+        if not retained_size(task, plan.retain_test):
             raise ConfigError(
                 f"no test problems of the retained task {name!r}", "at least 1", "leave it out"
             )
+        check_golds(name, task, plan.retain_test)
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
