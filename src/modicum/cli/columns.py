@@ -71,14 +71,14 @@ def columns(
     lines = []
     for row in rows:
         line = ""
-        for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        for i, (cell, room) in enumerate(zip(row, widths, strict=True)):
             line += "  " if i else ""
             if i in right:
                 free = len(line) - len(line.rstrip())
-                line = line[: len(line) - min(free, max(0, len(cell) - width))]
-                line += cell.rjust(width)
+                line = line[: len(line) - min(free, max(0, len(cell) - room))]
+                line += cell.rjust(room)
             else:
-                line += _short(cell, width).ljust(width)
+                line += _short(cell, room).ljust(room)
         lines.append(line.rstrip())
     return lines
 
