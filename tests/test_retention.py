@@ -170,7 +170,7 @@ def _tuned(tiny: Path, out: Path, *more: object) -> Said:
         "run", "--model", f"{tiny}?threads=1", "--task", "sums", "--methods", "fine_tune",
         "--shots", 1, "--seeds", 1, "--test", 4, "--selection", 2, "--samples", 2,
         "--max-new-tokens", 3, "--retain-test", 4, "--set", "fine_tune.steps=2",
-        "--set", "fine_tune.passes=1", "--out", out, *more,
+        "--set", "fine_tune.passes=1", "--force", "--out", out, *more,
     )  # fmt: skip
 
 
