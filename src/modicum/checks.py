@@ -1,9 +1,10 @@
 """What must hold of a plan before any weights load."""
 
+from modicum.draws import POOL, retained_size
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
-from modicum.study import NOTHING, POOL, Grid, Plan, retained_size
+from modicum.study import NOTHING, Grid, Plan
 from modicum.task import Task, resolve_task
 from modicum.types import Grade, Split, Supervision
 

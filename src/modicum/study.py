@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from modicum.catalog import fill, settings_of
+from modicum.catalog import fill, read_setting, settings_of
+from modicum.draws import retained_size
 from modicum.errors import ConfigError
 from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
-from modicum.task import Task, resolve_task
+from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
 __all__ = [
@@ -23,14 +24,9 @@ __all__ = [
     "Prefer",
     "Subject",
     "read_plan",
-    "read_setting",
-    "retained_size",
 ]
 
 Prefer = Literal["serve", "labels", "train"]
-
-POOL = 512
-"""Labelled problems from which the shots of a seed are drawn, where the task has as many."""
 
 
 TEXT = "text"
@@ -79,6 +75,11 @@ class Plan:
     """Labelled problems that choose the floor's style (measuring labels)."""
     samples: int = 64
     """Samples a test problem for the ceiling, at temperature 1."""
+    ceiling_test: int = 0
+    """The first so many test problems are sampled and branched on; all where 0."""
+    stream: str = ""
+    """Names an independent draw of the study: other test problems where the task has more than it
+    needs, other shots, other samples."""
     seeds: int = 3
     """Draws of shots for each tuned rung."""
     styles: Literal["default", "all"] = "default"
@@ -115,6 +116,12 @@ class Plan:
         if self.samples & (self.samples - 1) or self.samples < 2:
             raise ConfigError(
                 f"samples = {self.samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
+            )
+        if not 0 <= self.ceiling_test <= self.test:
+            raise ConfigError(
+                f"ceiling_test = {self.ceiling_test} with test = {self.test}",
+                "0 for all of them, or at most as many",
+                "lower --ceiling-test or raise --test",
             )
         if self.template and "{question}" not in self.template:
             raise ConfigError(
@@ -204,7 +211,7 @@ class Subject:
 
     def samples(self) -> Trial:
         """Gives the samples behind the ceiling, in the floor's style."""
-        return self._trial("plain", {"samples": self.plan.samples})
+        return self._first(self._trial("plain", {"samples": self.plan.samples}))
 
     def forced(self) -> Trial | None:
         """Gives the greedy trial of the forced worked form, where the task knows one."""
@@ -289,8 +296,9 @@ class Subject:
         for text in (text for grid in self._grids() for text in grid.aside):
             name, field, value = read_setting(text)
             method = METHODS.build(name, {**self.plan.settings.get(name, {}), field: value})
-            trial = self._trial(name)
-            found[text] = dataclasses.replace(trial, settings=settings_of(method))
+            trial = dataclasses.replace(self._trial(name), settings=settings_of(method))
+            is_decoding = self.plan.method(name).kind == "decoding"
+            found[text] = self._first(trial) if is_decoding else trial
         return found
 
     def twins(self) -> list[Trial]:
@@ -340,14 +348,21 @@ class Subject:
             last = dataclasses.replace(base, n_shots=budgets[-1])
             drawn = [control for control in method.controls if control != "majority"]
             arms += [dataclasses.replace(last, control=control) for control in drawn]
-        return arms
+        return [self._first(arm) for arm in arms] if method.kind == "decoding" else arms
+
+    def _first(self, trial: Trial) -> Trial:
+        """Gives a trial on the test problems that are sampled and branched on."""
+        n = self.plan.ceiling_test
+        if n in (0, self.plan.test):
+            return trial
+        return dataclasses.replace(trial, scope={**trial.scope, "first": n})
 
     def scope(self) -> dict[str, object]:
         """Gives the study-wide settings that enter the identity of this subject's trials."""
         plan, task = self.plan, resolve_task(self.task)
         # a file that has changed is another task, whatever its name
         content = [task.fingerprint] if task.fingerprint else []
-        return {
+        scope: dict[str, object] = {
             "test": plan.test,
             "selection": plan.selection,
             "samples": plan.samples,
@@ -357,11 +372,7 @@ class Subject:
             "retain": [list(self.retain()), plan.retain_test, *self._editions()],
             "versions": [backend_version(self.model), task.version, *content],
         }
-
-
-def retained_size(task: Task, wanted: int) -> int:
-    """Gives how many problems of a retained task are scored: as many as wanted, or as it has."""
-    return min(wanted, task.sheet.available.get("test", wanted))
+        return {**scope, "stream": plan.stream} if plan.stream else scope
 
 
 def read_plan(path: Path) -> Plan:
@@ -380,16 +391,3 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(grids, list) or not grids:
         raise ConfigError(f"{path}: no [[grid]]", "at least one", "add models, tasks and methods")
     return Plan.thawed({"name": path.stem, **table, "grids": grids})
-
-
-def read_setting(text: str) -> tuple[str, str, str]:
-    """Reads `method.field=value`.
-
-    Raises:
-        ConfigError: another form.
-    """
-    name, equals, value = text.partition("=")
-    method, dot, field_name = name.partition(".")
-    if not (equals and dot):
-        raise ConfigError(f"setting {text!r}", "method.field=value", "such as fine_tune.rank=4")
-    return method, field_name, value

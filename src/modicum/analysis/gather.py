@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.draws import problems_of
 from modicum.method import METHODS, Method, mark_safely
-from modicum.stats import Figure, Floats, Ints, paired_difference, proportion, vote
+from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Subject
 from modicum.task import Task, resolve_task
@@ -19,7 +20,6 @@ __all__ = [
     "Gathered",
     "correctness",
     "gather",
-    "level",
     "samples_of",
     "stack",
 ]
@@ -76,7 +76,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
     outcomes = {t.id: store.read(t, texts=False) for t in trials}
     kept = [o for o in outcomes.values() if o is not None and not o.error]
     failed = sum(o is not None and bool(o.error) for o in outcomes.values())
-    problems = resolve_task(subject.task).problems("test", subject.plan.test)
+    problems = problems_of(resolve_task(subject.task), "test", subject.scope())
     arms = _arms(subject, subject.model, kept)
     twin_arms = _arms(subject, subject.twin, kept) if subject.twin else ()
     arms = tuple(_with_twin(arm, twin_arms) for arm in arms)
@@ -115,14 +115,6 @@ def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
 def stack(outcomes: Sequence[Outcome], *, strict: bool = False) -> Floats:
     """Gives the scores of several seeds, `[seeds, problems]`."""
     return np.stack([correctness(outcome.answers, strict=strict) for outcome in outcomes])
-
-
-def level(scores: Floats, clusters: Ints | None = None) -> Figure:
-    """Gives a mean over seeds and problems; one seed is a proportion, several a paired t."""
-    if scores.shape[0] == 1:
-        return proportion(scores[0], clusters=clusters)
-    figure = paired_difference(scores, np.zeros(scores.shape[1]), clusters=clusters)
-    return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0), figure.n)
 
 
 def _good(store: Store, trial: Trial | None) -> Outcome | None:
@@ -249,7 +241,7 @@ def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
 
 def _scrambled(found: Gathered) -> tuple[Task, tuple[Problem, ...]]:
     task = resolve_task(f"scrambled:{found.subject.task}")
-    return task, task.problems("test", len(found.problems))
+    return task, problems_of(task, "test", found.subject.scope())
 
 
 def _scrambled_floor(found: Gathered) -> Floats:
@@ -272,7 +264,8 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
     """
     codes: dict[str, int] = {}
     task = resolve_task(found.subject.task)
-    golds = [task.read(task.stated(p)) or p.answer for p in found.problems]
+    problems = found.problems[: len(outcome.answers)]
+    golds = [task.read(task.stated(p)) or p.answer for p in problems]
     gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
     answers = np.array(
         [
@@ -286,7 +279,7 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
         ]
     )
     correct = np.array([[m.lenient == Grade.CORRECT for m in a.marks] for a in outcome.answers])
-    names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(found.problems, golds, strict=True)]
+    names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(problems, golds, strict=True)]
     strata = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return Samples(
         answers=answers,

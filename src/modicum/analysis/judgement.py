@@ -6,7 +6,8 @@ import numpy as np
 
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
-from modicum.analysis.gather import Arm, Gathered, correctness, gather, level, samples_of, stack
+from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
+from modicum.analysis.pairing import level_of, paired
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
@@ -15,7 +16,7 @@ from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.threshold import threshold
 from modicum.seeds import stream
-from modicum.stats import Figure, Floats, Resamples, paired_difference, proportion, resample
+from modicum.stats import Figure, Floats, Resamples, proportion, resample
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.types import Finding
@@ -38,8 +39,9 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
     found = gather(subject, store)
     if found is None:
         return None
-    rng = stream("verdict", subject.model, subject.task)
-    resamples = resample(rng, len(found.problems), clusters=found.evidence.clusters)
+    rng = stream(*filter(None, ("verdict", subject.model, subject.task, subject.plan.stream)))
+    evidence = found.evidence
+    resamples = resample(rng, evidence.samples.gold.size, clusters=evidence.sampled_clusters)
     answer = ability_from(found.evidence, resamples)
     rows = _rows(found, answer, resamples)
     return Verdict(
@@ -84,7 +86,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
     }
     top = answer.ceiling
     return {
-        **{name: proportion(scores, clusters=clusters) for name, scores in figures.items()},
+        **{name: level_of(scores, clusters) for name, scores in figures.items()},
         "forced": proportion(found.evidence.forced, clusters=clusters)
         if found.evidence.forced is not None
         else None,
@@ -112,7 +114,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         "seconds": sum(_cost(o, "seconds") for o in outcomes),
         "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
         "asides": tuple(
-            Aside(setting, proportion(correctness(o.answers), clusters=clusters), o.trial.id)
+            Aside(setting, level_of(correctness(o.answers), clusters), o.trial.id)
             for setting, o in found.asides.items()
         ),
         "failed": found.failed,
@@ -134,6 +136,9 @@ def _notes(found: Gathered) -> tuple[str, ...]:
         said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
     if found.text is not None and not found.text.text_loss:
         said.append("held-out text left out (cannot be encoded)")
+    n, of = len(found.samples.answers), len(found.problems)
+    if n < of:
+        said.append(f"sampled and branched on the first {n} of {of} test problems")
     return tuple(map(str, said))
 
 
@@ -191,11 +196,11 @@ def _row(
         method=arm.method,
         n_shots=arm.n_shots,
         labels=reading.rung.labels,
-        score=level(scores, clusters),
-        strict=level(strict, clusters),
+        score=level_of(scores, clusters),
+        strict=level_of(strict, clusters),
         seed_scores=tuple(float(s) for s in scores.mean(axis=1)),
         gap_recovered=reading.gap,
-        controls={name: level(s, clusters) for name, s in controls.items()},
+        controls={name: level_of(s, clusters) for name, s in controls.items()},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
         elicitation_flops=_mean(arm.outcomes, "flops"),
         serving_flops=float(np.mean([_serving(o) for o in arm.outcomes])),
@@ -256,8 +261,8 @@ def _format_only(
     floor_strict = found.evidence.floor_strict
     if floor_strict is None:
         return ""
-    gain = paired_difference(scores, found.evidence.floor, clusters=clusters)
-    gain_strict = paired_difference(strict, floor_strict, clusters=clusters)
+    gain = paired(scores, found.evidence.floor, clusters=clusters)
+    gain_strict = paired(strict, floor_strict, clusters=clusters)
     return "format only" if gain_strict.low > 0 and gain.low <= 0 else ""
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from modicum.analysis.gather import Arm, Gathered, correctness, level
+from modicum.analysis.gather import Arm, Gathered, correctness
+from modicum.analysis.pairing import level_of
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, bootstrap, paired_difference, resample
 from modicum.verdict import Retention
@@ -22,7 +23,7 @@ def retention_of(found: Gathered, arm: Arm) -> tuple[Retention, ...]:
             continue
         before, stacked = correctness(outcome.answers), np.array(after, dtype=np.float64)
         damage = paired_difference(stacked, before)
-        said.append(Retention(task, level(before[None]), level(stacked), damage))
+        said.append(Retention(task, level_of(before, None), level_of(stacked, None), damage))
     return tuple(sorted(said, key=lambda retention: retention.damage.value))
 
 

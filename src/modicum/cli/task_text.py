@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from modicum.analysis.detect import DISCORDANT_GAIN, detectable, problems_needed
-from modicum.study import POOL, Plan
+from modicum.draws import POOL
+from modicum.study import Plan
 from modicum.task import Task, resolve_task
 
 __all__ = ["detectable_text", "task_lines"]

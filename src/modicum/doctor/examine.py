@@ -6,11 +6,12 @@ from typing import Any
 
 from modicum.doctor.contamination import halves
 from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
+from modicum.draws import POOL, problems_of
 from modicum.forecast import draws
 from modicum.ledger import Ledger
 from modicum.method import PromptSolver, mark_safely
 from modicum.model import Backend, Model, render, resolve_backend
-from modicum.study import POOL, Plan, Subject
+from modicum.study import Plan, Subject
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.trials import limited
@@ -104,7 +105,8 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     tuned = any(plan.method(name).supervision > 0 for grid in plan.grids for name in grid.methods)
     shots = exist("shots", POOL if tuned else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
-    test = task.problems("test", exist("test", plan.test))
+    scope = {"test": exist("test", plan.test), "stream": plan.stream}
+    test = problems_of(task, "test", scope)
     return {
         "shots": task.problems("shots", shots),
         "selection": task.problems("selection", selection),

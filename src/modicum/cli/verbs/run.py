@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from modicum.analysis.recall import recalled
+from modicum.catalog import read_setting
 from modicum.checks import check_plan
 from modicum.cli.first import look_first
 from modicum.cli.paper import stands, write
@@ -23,7 +24,7 @@ from modicum.forecast import forecast
 from modicum.model import resolve_backend
 from modicum.runner import missing, planned, run
 from modicum.store import Store
-from modicum.study import Plan, read_plan, read_setting
+from modicum.study import Plan, read_plan
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
@@ -53,6 +54,8 @@ def _retained(
 @click.option("--test", type=int, help="Test problems. [400]")
 @click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
 @click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
+@click.option("--ceiling-test", type=int, help="Test problems sampled and branched on. [all]")
+@click.option("--stream", help="Name of an independent draw: other problems, shots, samples.")
 @click.option("--max-new-tokens", type=int, help="Length limit of an answer. [the task's]")
 @click.option(
     "--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too."
