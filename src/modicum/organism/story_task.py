@@ -56,6 +56,7 @@ class StoryTask(Task):
             max_new_tokens=MAX_NEW_TOKENS,
             opener=OPENER,
             instruction=INSTRUCTION,
+            question_answer=False,  # words that the organism has no tokens for
             supervision=Supervision.SOLUTION,
             retain=self.retained,
         )
