@@ -1,6 +1,7 @@
 """A small OpenAI-compatible server in this process, which can be made to misbehave."""
 
 import contextlib
+import itertools
 import json
 import math
 import re
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from modicum.seeds import key
 
 SUM = re.compile(r"What is (\d+) \+ (\d+)\?")
+_COUNTER = itertools.count()
 CHANCES = (("Answer", 0.6), ("Think", 0.3), ("So", 0.1))
 
 
@@ -125,8 +127,9 @@ def _words(manners: Manners, body: dict, place: int) -> list[str]:
     numbers = SUM.findall(asked)
     total = sum(map(int, numbers[-1])) if numbers else 0
     is_greedy = body.get("temperature", 1) == 0 or not manners.samples
-    seed = body.get("seed", 0) + place if manners.repeats else len(manners.asked)
-    luck = 99 if is_greedy else key(seed, asked) % 100
+    luck = 99 if is_greedy else key(body.get("seed", 0) + place, asked) % 100
+    if not manners.repeats and not is_greedy:
+        luck = 40 + next(_COUNTER) % 60  # no two answers alike, whatever their seeds
     if asked.endswith("Think"):
         words = [" Answer", f" {total}"]
     elif asked.endswith("Answer"):
