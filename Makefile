@@ -35,7 +35,7 @@ $(READY): pyproject.toml
 	  test -d $(VENV) || $(PYTHON) -m venv $(VENV); \
 	  $(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install -q torch==2.13.0; \
 	fi
-	$(BIN)/python -m pip install -q -e ".[gym,dev]"
+	$(BIN)/python -m pip install -q -e ".[gym,data,math,dev]"
 	touch $(READY)
 
 clean:

@@ -192,7 +192,10 @@ def test_figures_that_are_not_finite_are_drawn(write) -> None:
     nan, wide = float("nan"), Figure(0.5, float("-inf"), float("inf"), 400)
     rows = [
         dataclasses.replace(
-            row, gap_recovered=gap, retention=gap, control_gaps={"scrambled": gap or wide}
+            row,
+            gap_recovered=gap,
+            retention=built.kept(gap),
+            control_gaps={"scrambled": gap or wide},
         )
         for row, gap in zip(
             built.latent().rungs,

@@ -55,6 +55,7 @@ outcomes = st.builds(
     elicitation=numbers,
     serving=numbers,
     retention=st.dictionaries(anything, st.lists(st.booleans()).map(tuple), max_size=2),
+    text_loss=st.lists(st.floats()).map(tuple),
     notes=st.dictionaries(anything, st.lists(anything, max_size=2), max_size=2),
     artefact=anything,
     error=anything,

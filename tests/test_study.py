@@ -7,8 +7,8 @@ from typing import final
 
 import pytest
 
-from modicum import trials
 from modicum.checks import check_plan
+from modicum.draws import shots_of
 from modicum.errors import AccessError, ConfigError, UnknownNameError
 from modicum.methods.cot_decoding import CotDecoding
 from modicum.study import Grid, Plan, Subject, read_plan
@@ -152,12 +152,15 @@ RESULT_FIELDS = {
     "retain": ("word_sums",),
     "retain_test": 7,
     "settings": {"cot_decoding": {"k": 3}, "fine_tune": {"rank": 2}},
+    "stream": "other",
 }
 """Fields of a plan that change a result, with other values."""
 VIEW_FIELDS = {"name": "x", "prefer": "train", "max_labels": 3, "margin": 0.1}
 """Fields that change how results are read only."""
 GRID_FIELDS = {"grids", "seeds", "controls", "reference"}
 """Fields that add trials or leave some out."""
+PART_FIELDS = {"ceiling_test"}
+"""Fields that change some trials (`test_first_problems`)."""
 
 
 def _ids(plan: Plan, method: str) -> set[str]:
@@ -177,7 +180,7 @@ def test_field_that_only_views_results_changes_no_trial(name: str) -> None:
 
 
 def test_every_field_of_a_plan_is_sorted_into_one_of_the_groups() -> None:
-    groups = {*RESULT_FIELDS, *VIEW_FIELDS, *GRID_FIELDS}
+    groups = {*RESULT_FIELDS, *VIEW_FIELDS, *GRID_FIELDS, *PART_FIELDS}
     assert {f.name for f in dataclasses.fields(Plan)} == groups
 
 
@@ -234,7 +237,7 @@ def test_controls_can_be_left_out() -> None:
 def test_larger_budget_contains_the_smaller_ones_shots(seed: int) -> None:
     task = resolve_task("sums")
     drawn = [
-        trials.shots_of(
+        shots_of(
             dataclasses.replace(
                 TRIAL, method="fine_tune", task="sums", n_shots=n, seed=seed, control=""
             ),
@@ -250,14 +253,14 @@ def test_seeds_draw_different_shots() -> None:
     task = resolve_task("sums")
     trial = dataclasses.replace(TRIAL, method="fine_tune", task="sums", n_shots=8, control="")
     other = dataclasses.replace(trial, seed=trial.seed + 1)
-    one, two = ({p.id for p in trials.shots_of(t, task)} for t in (trial, other))
+    one, two = ({p.id for p in shots_of(t, task)} for t in (trial, other))
     assert one != two
 
 
 def test_scrambled_twin_draws_the_same_questions() -> None:
     trial = dataclasses.replace(TRIAL, method="fine_tune", task="sums", n_shots=8, control="")
     twin = dataclasses.replace(trial, task="scrambled:sums")
-    asked = [[p.question for p in trials.shots_of(t, resolve_task(t.task))] for t in (trial, twin)]
+    asked = [[p.question for p in shots_of(t, resolve_task(t.task))] for t in (trial, twin)]
     assert asked[0] == asked[1]
 
 
@@ -286,7 +289,7 @@ class Few(Task):
 @pytest.mark.parametrize("n", [1, 2, 512])
 def test_shuffled_control_gives_no_shot_its_own_solution(size: int, n: int) -> None:
     trial = dataclasses.replace(TRIAL, method="fine_tune", task="few", n_shots=n)
-    shots = trials.shots_of(trial, Few(size))
+    shots = shots_of(trial, Few(size))
     own = {p.id: p.solution for p in Sums().problems("shots", 512)}
     assert not [shot.id for shot in shots if shot.solution == own[shot.id]]
 

@@ -363,3 +363,12 @@ def test_a_record_is_text_whatever_it_holds(tmp_path) -> None:
     check_golds("odd", task)
     with pytest.raises(UnknownNameError):
         resolve_task(f"jsonl:{path}?answer=\u202e")
+
+
+def test_a_question_in_two_roles_is_refused(monkeypatch, tmp_path) -> None:
+    task = table(tmp_path, numbers(30))
+    shots = task.problems("shots", 2)
+    kind = type(task)
+    monkeypatch.setattr(kind, "problems", lambda self, split, n: shots[:n])
+    with pytest.raises(ConfigError, match="stands in shots and in selection"):
+        check_golds("own", task)

@@ -22,12 +22,15 @@ self_consistency       0  .07 [.03, .11]    scrambled .02 [−.01, .05]        �
 cot_decoding           0  .98 [.96, .99]    scrambled .02 [−.01, .05]        –    10.9×
 fine_tune n=1          1  .41 [.22, .63]    scrambled .02 [−.01, .05]      −.1     1.1×
                                             shuffled .07 [.01, .14]
+  on line_moves                                                 −.1 [−1.1, .0]
 fine_tune n=4          4  .93 [.90, .96]    scrambled .02 [−.01, .05]      −.5     1.1×
                                             shuffled .07 [.01, .14]
+  on line_moves                                                 −.5 [−1.5, .0]
 fine_tune n=8          8  1.01 [.97, 1.04]  scrambled .02 [−.01, .05]     −1.2     1.1×
                                             shuffled .07 [.01, .14]
                                             twin n=8 .01 [−.03, .05]
                                             twin n=128 .03 [−.02, .07]
+  on line_moves                                                −1.2 [−2.2, .0]
 
 Least data   none (cot_decoding); n90 = 4 [3, 6] for fine_tune
 Ship         fine_tune n=4: cheapest to serve within .05 of the best; cot_decoding pays below 1,200
@@ -75,7 +78,7 @@ def test_without_a_gap_scores_stand_in_the_table() -> None:
     text = verdict_text(built.absent())
     assert "ABSENT up to 8 labels." in text
     assert "no ceiling above the floor" in text
-    assert "rung           labels  score" in text
+    assert "rung             labels  score" in text
     assert "1 trial failed" in text
     assert "more than 8 for fine_tune, if any" in text
 

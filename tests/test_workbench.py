@@ -44,6 +44,14 @@ def test_solver_of_a_rung_answers_new_problems_without_golds(study) -> None:
     assert all(s.text for s in solved)
 
 
+def test_fault_stops_a_study_unless_the_doctor_is_left_out(tmp_path) -> None:
+    options = {**OPTIONS, "max_new_tokens": 2}
+    given = ("scripted:latent", "sums", ["cot_decoding"])
+    with pytest.raises(ConfigError, match="cut at the limit of 2 tokens"):
+        modicum.Study(*given, out=tmp_path, options=options).run()
+    assert modicum.Study(*given, out=tmp_path, options=options, check=False).run().findings
+
+
 def test_unknown_rung_is_refused_with_those_that_exist(study) -> None:
     with pytest.raises(ConfigError, match="cot_decoding n=0"):
         study.solver("cot_decoding", n_shots=3)

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from modicum.errors import ConfigError, UnknownNameError
 
-__all__ = ["KINDS", "Catalog", "Entry", "fill", "read_reference", "settings_of"]
+__all__ = ["KINDS", "Catalog", "Entry", "fill", "read_reference", "read_setting", "settings_of"]
 
 KINDS = ("markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
@@ -148,6 +148,19 @@ def settings_of(plugin: object) -> dict[str, object]:
     """
     values = dataclasses.asdict(plugin)  # type: ignore[call-overload]
     return {**values, "version": getattr(plugin, "version", 1)}
+
+
+def read_setting(text: str) -> tuple[str, str, str]:
+    """Reads `method.field=value`.
+
+    Raises:
+        ConfigError: another form.
+    """
+    name, equals, value = text.partition("=")
+    method, dot, field_name = name.partition(".")
+    if not (equals and dot):
+        raise ConfigError(f"setting {text!r}", "method.field=value", "such as fine_tune.rank=4")
+    return method, field_name, value
 
 
 def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:

@@ -1,9 +1,10 @@
 """What must hold of a plan before any weights load."""
 
+from modicum.draws import POOL, retained_size
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
-from modicum.study import POOL, Grid, Plan
+from modicum.study import NOTHING, Grid, Plan
 from modicum.task import Task, resolve_task
 from modicum.types import Grade, Split, Supervision
 
@@ -12,7 +13,7 @@ __all__ = ["check_golds", "check_plan"]
 _ROLES: tuple[Split, ...] = ("shots", "selection", "test")
 GOLDS = 40
 """Golds of each role that are put before their own marker, where the problems lie in a file."""
-GOLDS_MADE = 4
+GOLDS_MADE = 2
 """The same where problems are made on the spot, which may take long."""
 
 
@@ -41,13 +42,12 @@ def check_plan(plan: Plan) -> None:
             _check_split(reference, task, "selection", plan.selection, "--selection")
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
+    _check_retained(plan)
     named = [m for g in plan.grids for m in (*g.models, g.twin)]
     for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
         resolve_backend(reference).ready()
     for subject in plan.subjects():
         subject.asides()  # builds every setting
-        for name in subject.retain():
-            _check_split(name, resolve_task(name), "test", plan.retain_test, "retain_test")
 
 
 def _check_reference(plan: Plan) -> None:
@@ -63,7 +63,9 @@ def _check_reference(plan: Plan) -> None:
 
 
 def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
-    """Refuses a task whose own golds, written in its exact format, do not pass its marker.
+    """Refuses a task whose golds do not pass its own marker, or whose roles share a question.
+
+    Each gold is written in the task's exact format; it must be correct in both readings.
 
     Args:
         reference: The task, for the message.
@@ -71,13 +73,21 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
         most: Most problems of a role.
 
     Raises:
-        ConfigError: a gold that is not correct leniently and strictly, with its line; or a marker
-            that fails.
+        ConfigError: a gold that is not correct leniently and strictly, with its line; a marker
+            that fails; or a question that stands in two roles.
     """
     sizes = task.sheet.available
+    asked: dict[str, Split] = {}
     for split in _ROLES:
         n = min(most, GOLDS, sizes[split]) if split in sizes else min(most, GOLDS_MADE)
         for problem in task.problems(split, n):
+            if asked.setdefault(problem.question, split) != split:
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its question stands in "
+                    f"{asked[problem.question]} and in {split}",
+                    "roles that share no question",
+                    "mend the task: what is learned from must not be tested",
+                )
             said = task.stated(problem)
             if not (problem.answer and said):
                 continue  # nothing to go by: a task without golds, a format that cannot be written
@@ -96,6 +106,21 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
                     f"a marker that accepts the gold {problem.answer!r:.80}",
                     "correct the gold, or choose another --marker",
                 )
+
+
+def _check_retained(plan: Plan) -> None:
+    if NOTHING in plan.retain and len(plan.retain) > 1:
+        raise ConfigError(
+            f"retain {', '.join(plan.retain)}", "none alone, or tasks", f"leave {NOTHING} out"
+        )
+    names = {name for subject in plan.subjects() for name in subject.retain()}
+    for name in sorted(names):
+        task = resolve_task(name)
+        if not retained_size(task, plan.retain_test):
+            raise ConfigError(
+                f"no test problems of the retained task {name!r}", "at least 1", "leave it out"
+            )
+        check_golds(name, task, plan.retain_test)
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:

@@ -8,6 +8,7 @@ ModicumError
 │   └── StoreVersionError  a study folder written by a newer modicum
 └── TrialError             a trial failed; recorded in its outcome, the study goes on
     ├── BudgetError        a method asked for more than it may have
+    ├── EndpointError      a server that does not answer, refuses, or says what cannot be
     └── JudgeError         an answer could not be marked (timed out twice)
 
 A message has three parts: what was found, what was expected, what to do.
@@ -21,6 +22,7 @@ __all__ = [
     "BudgetError",
     "CheckpointError",
     "ConfigError",
+    "EndpointError",
     "JudgeError",
     "ModicumError",
     "StoreVersionError",
@@ -74,6 +76,26 @@ class TrialError(ModicumError):
 
 class BudgetError(TrialError):
     """A method asked for more shots, calls or problems than it may have."""
+
+
+class EndpointError(TrialError):
+    """A server that does not answer, refuses, or says what cannot be."""
+
+    def __init__(
+        self, message: str, *, status: int = 0, may_pass: bool = False, pause: float = 0.0
+    ) -> None:
+        """Keeps what decides about another try.
+
+        Args:
+            message: What happened.
+            status: The HTTP status; 0 where no answer came.
+            may_pass: Whether the next try may succeed.
+            pause: Seconds that the server asked for.
+        """
+        super().__init__(message)
+        self.status = status
+        self.may_pass = may_pass
+        self.pause = pause
 
 
 class JudgeError(TrialError):

@@ -7,7 +7,7 @@ from modicum.study import Plan
 from modicum.task import resolve_task
 from modicum.types import Trial
 
-__all__ = ["Forecast", "forecast"]
+__all__ = ["Draws", "Forecast", "draws", "forecast"]
 
 
 @dataclass(frozen=True)
@@ -22,25 +22,42 @@ class Forecast:
     """Trials that change weights."""
 
 
+@dataclass(frozen=True)
+class Draws:
+    """What one trial draws at most."""
+
+    answers: int
+    """Answers to draw."""
+    limit: int
+    """Most tokens of each."""
+    is_tuning: bool
+    """Whether it changes weights."""
+
+
 def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
-    """Gives the upper bounds of the trials that are to run.
+    """Gives the upper bounds of the trials that are to run."""
+    each = [draws(plan, trial) for trial in trials]
+    return Forecast(
+        completions=sum(d.answers for d in each),
+        tokens=sum(d.answers * d.limit for d in each),
+        tunings=sum(d.is_tuning for d in each),
+    )
+
+
+def draws(plan: Plan, trial: Trial) -> Draws:
+    """Gives the upper bounds of one trial.
 
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """
-    completions = tokens = tunings = 0
-    for trial in trials:
-        if trial.task.startswith("scrambled:") and not trial.n_shots:
-            continue
-        each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
-        kind = plan.method(trial.method).kind
-        test = int(str(trial.scope["test"]))
-        drawn = test if kind == "tuning" else test * each
-        drawn += trial.n_shots * each if kind == "tuning" and "samples" in trial.settings else 0
-        limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
-        completions += drawn
-        tokens += drawn * limit
-        tunings += kind == "tuning"
-    return Forecast(completions, tokens, tunings)
+    limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
+    if trial.task.startswith("scrambled:") and not trial.n_shots:
+        return Draws(0, limit, is_tuning=False)
+    each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
+    is_tuning = plan.method(trial.method).kind == "tuning"
+    test = int(str(trial.scope.get("first", trial.scope["test"])))
+    drawn = test if is_tuning else test * each
+    drawn += trial.n_shots * each if is_tuning and "samples" in trial.settings else 0
+    return Draws(drawn, limit, is_tuning)
 
 
 _DRAWS = ("samples", "k", "n")

@@ -33,6 +33,9 @@ METHODS = Catalog("methods")
 
 Kind = Literal["measure", "prompt", "decoding", "tuning"]
 
+_CHANGING = frozenset({"tuning", "steering"})
+"""Kinds that change weights or activations."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -103,8 +106,18 @@ class Method(ABC):
     """Tell-tale controls: `shuffled` (other problems' solutions and answers on the shots, a trial
     of its own), `majority` (the vote of as many samples as the method draws, from the ceiling's)."""
 
-    control_settings: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    control_settings: ClassVar[Mapping[str, Mapping[str, object]]] = MappingProxyType({})
     """Controls that are the method itself with other settings, by name."""
+    veto_controls: ClassVar[tuple[str, ...]] = ()
+    """Those of `controls` that should do nothing: where they gain as much, the claim falls."""
+    control_draws: ClassVar[int] = 1
+    """Seeds of each control that the method draws itself."""
+
+    @final
+    @property
+    def changes_model(self) -> bool:
+        """Whether weights or activations are others afterwards, so that retention is scored."""
+        return self.kind in _CHANGING
 
     @abstractmethod
     def elicit(

@@ -14,6 +14,7 @@ from modicum.types import Access, Completion, Request, Sampling, Style
 __all__ = [
     "MODELS",
     "Backend",
+    "Footprint",
     "Model",
     "ModelCard",
     "backend_access",
@@ -43,6 +44,16 @@ class ModelCard:
     """What a reader must know: instruct-tuned, dequantised, threads."""
     nudge: str = ""
     """Hash of the directions that are added to its activations; empty where there are none."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a model will take in memory, known from its files before it is loaded."""
+
+    weight_bytes: int
+    """Weights as they will lie in memory."""
+    cache_bytes: int
+    """Keys and values of one token of one completion."""
 
 
 class Model(ABC):
@@ -137,6 +148,10 @@ class Backend(ABC):
         Raises:
             CheckpointError: weights that are missing, unsafe or broken.
         """
+
+    def footprint(self) -> Footprint | None:
+        """Gives what the opened model will take, from its files; None where they do not say."""
+        return None
 
 
 def resolve_backend(reference: str, settings: Mapping[str, object] | None = None) -> Backend:

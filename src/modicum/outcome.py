@@ -63,6 +63,8 @@ class Outcome:
     """Ledger of solving the test problems."""
     retention: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
     """Lenient correctness on each retained task, after the nudge."""
+    text_loss: tuple[float, ...] = ()
+    """Nats a token of each held-out passage, after the nudge; empty where it was not scored."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What the verdict quotes: the style, what was skipped, losses."""
     artefact: str = ""

@@ -42,7 +42,7 @@ def _code() -> str:
     own = [
         path.relative_to(package).as_posix() + path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(package.rglob("*"))
-        if path.suffix in (".py", ".html", ".css", ".js")
+        if path.suffix in (".py", ".html", ".css", ".js", ".txt")
     ]
     foreign = {
         f"{point.name} {point.value} {point.dist.version if point.dist else ''}"

@@ -98,14 +98,24 @@ class Store:
         text = json.dumps(plan, indent=1, default=str)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", (text,))
 
-    def keep_findings(self, model: str, task: str, findings: Sequence[Finding]) -> None:
-        """Writes what the doctor says of a subject; replaces what it said before."""
+    def keep_findings(
+        self,
+        model: str,
+        task: str,
+        findings: Sequence[Finding],
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
+        """Writes what the doctor says of a subject and what that cost; replaces what it said before."""
         text = json.dumps([dataclasses.asdict(finding) for finding in findings])
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(_COUNT_WRITE)
             self._db.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_findings_key(model, task), text)
+            )
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+                (_findings_key(model, task, "costs"), json.dumps(dict(costs or {}))),
             )
 
     def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
@@ -114,6 +124,13 @@ class Store:
             "SELECT value FROM meta WHERE key=?", (_findings_key(model, task),)
         ).fetchone()
         return tuple(Finding(**values) for values in json.loads(row[0])) if row else None
+
+    def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
+        """Gives the ledger of the doctor's look at a subject; empty where it was not asked."""
+        row = self._db.execute(
+            "SELECT value FROM meta WHERE key=?", (_findings_key(model, task, "costs"),)
+        ).fetchone()
+        return json.loads(row[0]) if row else {}
 
     @property
     def writes(self) -> int:
@@ -157,6 +174,7 @@ class Store:
             "elicitation": dict(outcome.elicitation),
             "serving": dict(outcome.serving),
             "retention": {task: list(marks) for task, marks in outcome.retention.items()},
+            "text_loss": list(outcome.text_loss),
             "notes": dict(outcome.notes),
             "artefact": outcome.artefact,
         }
@@ -189,17 +207,8 @@ class Store:
         ).fetchone()
         if row is None:
             return None
-        summary = json.loads(row[0])
-        return Outcome(
-            trial=trial,
-            answers=tuple(self.answers(trial, texts=texts)),
-            elicitation=summary["elicitation"],
-            serving=summary["serving"],
-            retention={task: tuple(marks) for task, marks in summary["retention"].items()},
-            notes=summary["notes"],
-            artefact=summary["artefact"],
-            error=_text(row[1]),
-        )
+        answers = tuple(self.answers(trial, texts=texts))
+        return Outcome(trial, answers, **_summary(row[0]), error=_text(row[1]))
 
     def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of the trial with an id as `read` does."""
@@ -210,7 +219,7 @@ class Store:
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            name: Outcome(Trial(**json.loads(identity)), **json.loads(summary), error=_text(error))
+            name: Outcome(Trial(**json.loads(identity)), **_summary(summary), error=_text(error))
             for name, identity, summary, error in rows
         }
 
@@ -259,8 +268,16 @@ class Store:
         return self.folder / "artefacts" / trial.id
 
 
-def _findings_key(model: str, task: str) -> str:
-    return json.dumps(["findings", model, task])
+def _summary(text: str) -> dict[str, Any]:
+    """Reads all of an outcome but its identity, answers and error."""
+    values = json.loads(text)
+    retention = {task: tuple(marks) for task, marks in values["retention"].items()}
+    # studies of before the held-out text have no losses
+    return {**values, "retention": retention, "text_loss": tuple(values.get("text_loss", ()))}
+
+
+def _findings_key(model: str, task: str, *part: str) -> str:
+    return json.dumps(["findings", model, task, *part])
 
 
 def _migrate(db: sqlite3.Connection, folder: Path) -> None:

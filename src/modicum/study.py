@@ -7,20 +7,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from modicum.catalog import fill, settings_of
+from modicum.catalog import fill, read_setting, settings_of
+from modicum.draws import retained_size
 from modicum.errors import ConfigError
+from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
 from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
-__all__ = ["Grid", "Plan", "Prefer", "Subject", "read_plan", "read_setting"]
+__all__ = [
+    "NOTHING",
+    "TEXT",
+    "Grid",
+    "Plan",
+    "Prefer",
+    "Subject",
+    "read_plan",
+]
 
 Prefer = Literal["serve", "labels", "train"]
 
-POOL = 512
-"""Labelled problems from which the shots of a seed are drawn, where the task has as many."""
 
+TEXT = "text"
+"""Among the tasks to retain: the held-out text, whose perplexity is scored."""
+NOTHING = "none"
+"""In their place: nothing is scored."""
 
 MEASURES = ("plain", "prompt_style")
 """Methods behind the measures; named among the rungs they change nothing."""
@@ -63,14 +75,20 @@ class Plan:
     """Labelled problems that choose the floor's style (measuring labels)."""
     samples: int = 64
     """Samples a test problem for the ceiling, at temperature 1."""
+    ceiling_test: int = 0
+    """The first so many test problems are sampled and branched on; all where 0."""
+    stream: str = ""
+    """Names an independent draw of the study: other test problems where the task has more than it
+    needs, other shots, other samples."""
     seeds: int = 3
     """Draws of shots for each tuned rung."""
     styles: Literal["default", "all"] = "default"
     """`all` lets the task's own instruction into the floor's list."""
     retain: tuple[str, ...] = ()
-    """Tasks scored before and after each rung that changes weights; the task's own where empty."""
+    """Tasks scored before and after each rung that changes weights or activations: references,
+    `text` (held-out text) or `none`. Where empty the studied task's own, else `text`."""
     retain_test: int = 200
-    """Problems of each of them."""
+    """Problems of each of them, or as many as a task has."""
     reference: str = ""
     """A second model as yardstick (a reasoning twin, say), scored on the same test problems."""
     controls: bool = True
@@ -98,6 +116,12 @@ class Plan:
         if self.samples & (self.samples - 1) or self.samples < 2:
             raise ConfigError(
                 f"samples = {self.samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
+            )
+        if not 0 <= self.ceiling_test <= self.test:
+            raise ConfigError(
+                f"ceiling_test = {self.ceiling_test} with test = {self.test}",
+                "0 for all of them, or at most as many",
+                "lower --ceiling-test or raise --test",
             )
         if self.template and "{question}" not in self.template:
             raise ConfigError(
@@ -187,7 +211,7 @@ class Subject:
 
     def samples(self) -> Trial:
         """Gives the samples behind the ceiling, in the floor's style."""
-        return self._trial("plain", {"samples": self.plan.samples})
+        return self._first(self._trial("plain", {"samples": self.plan.samples}))
 
     def forced(self) -> Trial | None:
         """Gives the greedy trial of the forced worked form, where the task knows one."""
@@ -199,7 +223,13 @@ class Subject:
         """Gives the greedy trial of a retained task before any nudge."""
         other = dataclasses.replace(self, task=task)
         trial = other._trial("plain", {"style": "default"})
-        return dataclasses.replace(trial, scope={**trial.scope, "test": self.plan.retain_test})
+        n = retained_size(resolve_task(task), self.plan.retain_test)
+        return dataclasses.replace(trial, scope={**trial.scope, "test": n})
+
+    def text(self) -> Trial:
+        """Gives the trial that scores the held-out text before any nudge; it answers nothing."""
+        trial = self._trial("plain", {"style": "default"})
+        return dataclasses.replace(trial, scope={**trial.scope, "test": 0, "text": text_digest()})
 
     def reference(self) -> Trial | None:
         """Gives the trial of the plan's reference model, in its own floor's style."""
@@ -212,8 +242,9 @@ class Subject:
         trials = [self.floor(), self.default(), self.samples()]
         trials += [trial for trial in (self.forced(), self.reference()) if trial is not None]
         methods = {name for grid in self._grids() for name in grid.methods}
-        if any(self.plan.method(name).kind == "tuning" for name in methods):
+        if any(self.plan.method(name).changes_model for name in methods):
             trials += [self.retained(task) for task in self.retain()]
+            trials += [self.text()] if self.scores_text else []
         return trials
 
     def _trial(self, method: str, settings: Settings | None = None, n_shots: int = 0) -> Trial:
@@ -232,7 +263,24 @@ class Subject:
     def retain(self) -> tuple[str, ...]:
         """Names the tasks that show damage; never the studied one."""
         wanted = self.plan.retain or resolve_task(self.task).sheet.retain
-        return tuple(task for task in wanted if task != self.task)
+        return tuple(task for task in wanted if task not in (self.task, TEXT, NOTHING))
+
+    def _editions(self) -> list[dict[str, list[object]]]:
+        """Version and content of the retained tasks that have more than a first version."""
+        tasks = {name: resolve_task(name) for name in self.retain()}
+        found: dict[str, list[object]] = {
+            name: [task.version, task.fingerprint]
+            for name, task in tasks.items()
+            if task.version > 1 or task.fingerprint
+        }
+        return [found] if found else []
+
+    @property
+    def scores_text(self) -> bool:
+        """Whether the held-out text shows damage: where asked for, or where nothing else does."""
+        if self.plan.retain:
+            return TEXT in self.plan.retain
+        return not resolve_task(self.task).sheet.retain
 
     def rungs(self) -> list[Trial]:
         """Gives the arms of every rung, each followed by its controls."""
@@ -248,8 +296,9 @@ class Subject:
         for text in (text for grid in self._grids() for text in grid.aside):
             name, field, value = read_setting(text)
             method = METHODS.build(name, {**self.plan.settings.get(name, {}), field: value})
-            trial = self._trial(name)
-            found[text] = dataclasses.replace(trial, settings=settings_of(method))
+            trial = dataclasses.replace(self._trial(name), settings=settings_of(method))
+            is_decoding = self.plan.method(name).kind == "decoding"
+            found[text] = self._first(trial) if is_decoding else trial
         return found
 
     def twins(self) -> list[Trial]:
@@ -287,6 +336,8 @@ class Subject:
             settings=settings_of(method),
             scope=self.scope(),
         )
+        if method.changes_model and model == self.model and self.scores_text:
+            base = dataclasses.replace(base, scope={**base.scope, "text": text_digest()})
         arms: list[Trial] = []
         for n_shots in budgets:
             cell = dataclasses.replace(base, n_shots=n_shots)
@@ -295,25 +346,40 @@ class Subject:
                 arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
             last = dataclasses.replace(base, n_shots=budgets[-1])
-            drawn = [control for control in method.controls if control != "majority"]
-            arms += [dataclasses.replace(last, control=control) for control in drawn]
-        return arms
+            for control in (name for name in method.controls if name != "majority"):
+                own = method.control_settings.get(control)
+                arm = dataclasses.replace(last, control=control)
+                if own is None:
+                    arms.append(arm)
+                    continue
+                other = settings_of(dataclasses.replace(method, **own))  # type: ignore[type-var]
+                drawn = range(method.control_draws)
+                arms += [dataclasses.replace(arm, settings=other, seed=seed) for seed in drawn]
+        return [self._first(arm) for arm in arms] if method.kind == "decoding" else arms
+
+    def _first(self, trial: Trial) -> Trial:
+        """Gives a trial on the test problems that are sampled and branched on."""
+        n = self.plan.ceiling_test
+        if n in (0, self.plan.test):
+            return trial
+        return dataclasses.replace(trial, scope={**trial.scope, "first": n})
 
     def scope(self) -> dict[str, object]:
         """Gives the study-wide settings that enter the identity of this subject's trials."""
         plan, task = self.plan, resolve_task(self.task)
         # a file that has changed is another task, whatever its name
         content = [task.fingerprint] if task.fingerprint else []
-        return {
+        scope: dict[str, object] = {
             "test": plan.test,
             "selection": plan.selection,
             "samples": plan.samples,
             "styles": plan.styles,
             "own": [plan.system, plan.template],
             "max_new_tokens": plan.max_new_tokens,
-            "retain": [list(self.retain()), plan.retain_test],
+            "retain": [list(self.retain()), plan.retain_test, *self._editions()],
             "versions": [backend_version(self.model), task.version, *content],
         }
+        return {**scope, "stream": plan.stream} if plan.stream else scope
 
 
 def read_plan(path: Path) -> Plan:
@@ -332,16 +398,3 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(grids, list) or not grids:
         raise ConfigError(f"{path}: no [[grid]]", "at least one", "add models, tasks and methods")
     return Plan.thawed({"name": path.stem, **table, "grids": grids})
-
-
-def read_setting(text: str) -> tuple[str, str, str]:
-    """Reads `method.field=value`.
-
-    Raises:
-        ConfigError: another form.
-    """
-    name, equals, value = text.partition("=")
-    method, dot, field_name = name.partition(".")
-    if not (equals and dot):
-        raise ConfigError(f"setting {text!r}", "method.field=value", "such as fine_tune.rank=4")
-    return method, field_name, value

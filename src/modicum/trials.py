@@ -8,15 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
+from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import ModicumError
+from modicum.held_out import text_loss
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
 from modicum.model import Model, resolve_backend
 from modicum.seeds import key, stream
 from modicum.store import Answer, Outcome
-from modicum.study import POOL, Plan
+from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Grade, Problem, Style, Trial
@@ -28,7 +28,6 @@ __all__ = [
     "open_model",
     "remark",
     "run_trial",
-    "shots_of",
 ]
 
 _DECOYS = 64
@@ -60,11 +59,11 @@ def run_trial(
         judge = _equipped(judge, task, method, artefacts)
         shots = tuple(judge.shots.values())
         spent.labels = len(shots) if method.supervision > 0 else 0
-        rng = stream("elicit", trial.method, trial.task, trial.seed)
+        rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
         with spent.timed():
             solver = method.elicit(model, shots, judge, rng, spent)
         style = _style_of(solver, judge)
-        problems = task.problems("test", int(str(trial.scope["test"])))
+        problems = problems_of(task, "test", trial.scope)
         with served.timed():
             answers = _answer(solver, task, problems, trial, served, style)
         return Outcome(
@@ -73,6 +72,7 @@ def run_trial(
             elicitation=spent.as_dict(),
             serving=served.as_dict(),
             retention=_retention(plan, trial, method, solver),
+            text_loss=text_loss(solver.model) if _scores_text(trial) else (),
             notes={
                 **notes,
                 **_thinking(answers, style),
@@ -150,39 +150,13 @@ def limited(sheet: Sheet, plan: Plan) -> Sheet:
     return dataclasses.replace(sheet, max_new_tokens=plan.max_new_tokens)
 
 
-def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
-    """Gives the labelled problems a trial may see.
-
-    The floor's style is chosen on the selection split. Every other method gets the first n of a
-    pool shuffled by the seed, so that a larger budget contains the smaller one. The control
-    `shuffled` gives each shot the worked solution of another problem of the pool.
-    """
-    if trial.method == "prompt_style":
-        return task.problems("selection", trial.n_shots)
-    if trial.n_shots == 0:
-        return ()
-    pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
-    order = stream("shots", trial.task.removeprefix("scrambled:"), trial.seed).permutation(
-        len(pool)
-    )
-    chosen = [pool[i] for i in order[: trial.n_shots]]
-    if trial.control == "shuffled":
-        # half a pool further on: never the shot itself, however small or odd the pool
-        donors = [pool[i] for i in np.roll(order, -(len(pool) // 2))[: trial.n_shots]]
-        chosen = [
-            dataclasses.replace(shot, solution=donor.solution, answer=donor.answer)
-            for shot, donor in zip(chosen, donors, strict=True)
-        ]
-    return tuple(chosen)
-
-
 def remark(outcome: Outcome, twin: Trial) -> Outcome:
     """Marks stored answers against the scrambled twin's golds; draws nothing.
 
     Right for methods that see no shots: their answers cannot depend on the golds.
     """
     task = resolve_task(twin.task)
-    problems, style = task.problems("test", len(outcome.answers)), outcome.style
+    problems, style = problems_of(task, "test", twin.scope), outcome.style
     answers = tuple(
         dataclasses.replace(
             answer, marks=tuple(mark_safely(task, problem, text, style) for text in answer.texts)
@@ -202,7 +176,8 @@ def _answer(
 ) -> tuple[Answer, ...]:
     """Solves the hidden problems and marks every completion."""
     hidden = [problem.hidden() for problem in problems]
-    solved = solver.solve(hidden, stream=f"seed-{trial.seed}", ledger=ledger)
+    name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
+    solved = solver.solve(hidden, stream=name, ledger=ledger)
     answers = []
     for problem, given in zip(problems, solved, strict=True):
         # equal texts get equal marks, and samples repeat each other often
@@ -227,16 +202,16 @@ def _retention(
     plan: Plan, trial: Trial, method: Method, solver: Solver
 ) -> dict[str, tuple[bool, ...]]:
     """Scores the nudged model, greedy and in each retained task's default style."""
-    if method.kind != "tuning" or trial.control or trial.task.startswith("scrambled:"):
+    if not method.changes_model or _is_control(trial):
         return {}
     retained: dict[str, tuple[bool, ...]] = {}
-    names, n = cast(tuple[list[str], int], trial.scope["retain"])
+    names, n, *_ = cast(tuple[list[str], int], trial.scope["retain"])
     for name in names:
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)
         styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
         plain = PromptSolver(solver.model, styles[0], sheet)
-        problems = task.problems("test", n)
+        problems = problems_of(task, "test", {**trial.scope, "test": retained_size(task, n)})
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
         retained[name] = tuple(
@@ -244,6 +219,15 @@ def _retention(
             for problem, given in zip(problems, solved, strict=True)
         )
     return retained
+
+
+def _scores_text(trial: Trial) -> bool:
+    """Says whether a trial is to score the held-out text: the text itself is in its identity."""
+    return "text" in trial.scope and not _is_control(trial)
+
+
+def _is_control(trial: Trial) -> bool:
+    return bool(trial.control) or trial.task.startswith("scrambled:")
 
 
 def _keep(method: Method, solver: Solver, folder: Path) -> str:

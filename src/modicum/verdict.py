@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.stats import Figure
+from modicum.types import Finding
 
 __all__ = [
     "Aside",
@@ -17,6 +18,7 @@ __all__ = [
     "FrontPoint",
     "LeastData",
     "Reference",
+    "Retention",
     "RungRow",
     "Ship",
     "Verdict",
@@ -70,6 +72,18 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """What a nudge did to one ability that it did not target."""
+
+    task: str
+    before: Figure
+    """Lenient accuracy without the nudge, greedy in that task's default style."""
+    after: Figure
+    damage: Figure
+    """After minus before on the same problems (share); below 0 where something was lost."""
+
+
+@dataclass(frozen=True)
 class RungRow:
     """One method at one budget."""
 
@@ -89,8 +103,6 @@ class RungRow:
     """Score of each control by name: `scrambled`, `shuffled`, `twin n=8`."""
     control_gaps: Mapping[str, Figure]
     """Gap recovered by each control, on the studied model's floor and ceiling."""
-    retention: Figure | None
-    """Change on retained abilities in points of accuracy (share); None where not measured."""
     elicitation_flops: float
     serving_flops: float
     """FLOPs a query."""
@@ -103,6 +115,12 @@ class RungRow:
     """Ids of the trials behind each control."""
     note: str = ""
     """What a reader must know: `format only`, `measuring labels`."""
+    retention: tuple[Retention, ...] = ()
+    """Abilities that it did not target, the worst first; empty where not measured."""
+    text_loss: Figure | None = None
+    """Nats a token on the held-out text; None where not measured."""
+    text_perplexity_ratio: Figure | None = None
+    """Perplexity of the held-out text over that before the nudge; above 1 where it is worse."""
     gap_against_reference: Figure | None = None
     """Share of the way from floor to reference; None where undefined or no reference was asked."""
     curve: Curve | None = None
@@ -113,6 +131,11 @@ class RungRow:
     def name(self) -> str:
         """Name for a table, such as `fine_tune  n=4`."""
         return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
+
+    @property
+    def damage(self) -> Figure | None:
+        """The worst change on a retained task, as a share of accuracy."""
+        return self.retention[0].damage if self.retention else None
 
     @property
     def control(self) -> Figure | None:
@@ -216,6 +239,12 @@ class Verdict:
     """What is known of the model: instruct-tuned, threads, skipped styles."""
     reference: Reference | None = None
     """The second model, where one was asked for and could be scored."""
+    findings: tuple[Finding, ...] = ()
+    """What the doctor said before anything was spent; forecasts of time are left out."""
+    check_costs: Mapping[str, float] = field(default_factory=dict)
+    """Ledger of the doctor's look; empty where it was not asked."""
+    text_loss: Figure | None = None
+    """Nats a token on the held-out text before any nudge; None where not measured."""
 
 
 def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
@@ -223,7 +252,8 @@ def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
     if isinstance(value, Ceiling):
         return {**_fields(value.figure), "k": value.k, "source": value.source}
     if isinstance(value, RungRow):
-        return {**_fields(value), "control": as_json(value.control)}
+        own = {"control": value.control, "damage": value.damage}
+        return {**_fields(value), **{name: as_json(item) for name, item in own.items()}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from modicum.analysis.recall import recalled
 from modicum.checks import check_plan
+from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
@@ -159,6 +160,8 @@ class Study:
     """Folder of the study; `runs/<task>` where None. A second run goes on there."""
     options: Mapping[str, object] = field(default_factory=dict)
     """Other fields of `Plan`, by name: test, samples, prefer …"""
+    check: bool = True
+    """Let the doctor look first; a fault then stops the study before it spends anything."""
 
     @property
     def plan(self) -> Plan:
@@ -176,13 +179,16 @@ class Study:
         """Runs what is missing and gives the verdict.
 
         Raises:
-            ConfigError: bad input, before any weights load; or measures that failed.
+            ConfigError: bad input, before any weights load; a fault that the doctor found; or
+                measures that failed.
         """
         plan = self.plan
         check_plan(plan)
         store = Store(self.folder)
         try:
             store.freeze(plan.as_dict())
+            if self.check:
+                refuse_faults([visit(subject, store) for subject in unchecked(plan, store)])
             run(plan, store, watcher or Silent())
             verdicts = recalled(plan, store)
             if not verdicts:

@@ -21,6 +21,7 @@ DATA = (
     "report/*.js",
     "organism/weights/*/*",
     "studies/*.toml",
+    "texts/*.txt",
 )
 LIMIT = 4_000_000
 

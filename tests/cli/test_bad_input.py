@@ -109,6 +109,10 @@ CASES = {
         "{question}",
     ),
     "study and model": (lambda at: [_study(at, GOOD)], "a study and --model or --task"),
+    "nothing to retain and a task": (
+        lambda at: ["--retain", "none", "--retain", "sums"],
+        "none alone",
+    ),
     "unknown reference": (lambda at: ["--reference", "scriptd"], "did you mean 'scripted'"),
     "model as its own reference": (
         lambda at: ["--reference", "scripted:latent"],

@@ -9,7 +9,10 @@ from tests.support.commands import modicum
 from tests.support.tables import WORD_PROBLEMS, numbers, write_jsonl
 
 OWN = Path(__file__).parents[1] / "support" / "own_marks.py"
-FEW = ("--model", "scripted:latent", "--methods", "self_consistency", "--samples", 4)
+FEW = (
+    "--model", "scripted:latent", "--methods", "self_consistency", "--samples", 4, "--no-check",
+)  # fmt: skip
+"""The scripted model knows sums only: of these files it can say nothing, and the doctor would stop."""
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from modicum.analysis.evidence import Evidence, Twin
 from modicum.analysis.gap import Ceiling, ceiling_figure, share_of_ceiling
+from modicum.analysis.pairing import over_problems, paired, shared
 from modicum.analysis.readings import (
     MARGIN,
     STRICT_LEVEL,
@@ -24,7 +25,7 @@ from modicum.analysis.readings import (
     with_gap,
 )
 from modicum.analysis.sampling import Sampled, sampled
-from modicum.stats import Figure, Resamples, contrast, paired_difference, resample
+from modicum.stats import Figure, Resamples, resample
 
 __all__ = [
     "LEARNING_RATIO",
@@ -93,8 +94,8 @@ def ability(evidence: Evidence, rng: np.random.Generator, *, n_resamples: int = 
         rng: Stream of the bootstrap.
         n_resamples: Resamples of the bootstrap.
     """
-    problems = evidence.default.shape[-1]
-    draws = resample(rng, problems, clusters=evidence.clusters, n_resamples=n_resamples)
+    problems, clusters = evidence.samples.gold.size, evidence.sampled_clusters
+    draws = resample(rng, problems, clusters=clusters, n_resamples=n_resamples)
     return ability_from(evidence, draws)
 
 
@@ -103,9 +104,9 @@ def ability_from(evidence: Evidence, resamples: Resamples) -> Ability:
 
     Args:
         evidence: All outcomes of a study on one task and model.
-        resamples: Resamples of the same problems (and clusters).
+        resamples: Resamples of the sampled problems (and their clusters).
     """
-    samples = sampled(evidence.samples, clusters=evidence.clusters)
+    samples = sampled(evidence.samples, clusters=evidence.sampled_clusters)
     readings = read_rungs(evidence)
     ceiling = find_ceiling(evidence, samples, readings)
     rungs = tuple(with_gap(r, evidence, samples, ceiling, resamples) for r in readings)
@@ -121,9 +122,10 @@ def _shown(case: _Case) -> Ability | None:
     """Says shown, or undecided where default / ceiling straddles the limit."""
     evidence, samples = case.evidence, case.sampled
     guess = float(samples.luck_1.mean())
+    default, luck_1, near_1 = shared(evidence.default, samples.luck_1, samples.near_1)
     over_luck, over_near = (
-        contrast(evidence.default - null, clusters=evidence.clusters, level=STRICT_LEVEL)
-        for null in (samples.luck_1, samples.near_1)
+        over_problems(default - null, clusters=evidence.clusters, level=STRICT_LEVEL)
+        for null in (luck_1, near_1)
     )
     # Without this a lucky greedy score, equal to its own majority, would be its own ceiling.
     if over_luck.low <= MARGIN * (1 - guess) or over_near.low <= 0:
@@ -169,8 +171,11 @@ def _latent(case: _Case) -> Ability | None:
 def _is_above_default(case: _Case) -> bool:
     """Says whether pass@k over its luck is above the default over its own."""
     samples, evidence = case.sampled, case.evidence
-    over = samples.hits - samples.luck_k - (evidence.default - samples.luck_1)
-    return contrast(over, clusters=evidence.clusters).low > 0
+    hits, luck_k, default, luck_1 = shared(
+        samples.hits, samples.luck_k, evidence.default, samples.luck_1
+    )
+    over = hits - luck_k - (default - luck_1)
+    return over_problems(over, clusters=evidence.clusters).low > 0
 
 
 def _can_unlock(reading: RungReading, case: _Case) -> bool:
@@ -244,7 +249,7 @@ def _beats_learning_twin(reading: RungReading, case: _Case) -> bool:
         return False
     twin = min(enough, key=lambda t: t.n_shots)
     clusters = case.evidence.clusters
-    return paired_difference(reading.rung.scores, twin.scores, clusters=clusters).low > 0
+    return paired(reading.rung.scores, twin.scores, clusters=clusters).low > 0
 
 
 def _learning_twins(reading: RungReading, case: _Case) -> list[Twin]:

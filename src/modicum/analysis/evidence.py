@@ -117,7 +117,11 @@ class RungEvidence:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evidence:
-    """All that the rule of ability looks at; every array covers the same test problems."""
+    """All that the rule of ability looks at; every array covers the same test problems.
+
+    Samples, and rungs that tune nothing, may cover the first of them only: comparisons then pair
+    on the problems that both sides cover.
+    """
 
     default: Floats
     """Greedy, in the style as given, lenient: 0 or 1 a problem."""
@@ -141,15 +145,24 @@ class Evidence:
     """Cluster code of each problem; None where each problem stands alone."""
 
     def __post_init__(self) -> None:
-        """Checks that everything covers the same problems.
+        """Checks that everything covers the same problems, or the first that were sampled on.
 
         Raises:
             ValueError: If an array covers another number of problems.
         """
-        expected = self.default.shape[-1]
-        arrays = [self.floor, self.samples.gold, self.forced, self.forced_control, self.clusters]
-        arrays += [rung.scores for rung in self.rungs] + [twin.scores for twin in self.twins]
-        arrays += [c.scores for rung in self.rungs for c in rung.vetoes + rung.telltales]
-        found = {a.shape[-1] for a in arrays if a is not None}
-        if found - {expected}:
-            raise ValueError(f"found arrays over {found} problems; expected {expected} everywhere")
+        expected, sampled = self.default.shape[-1], self.samples.gold.size
+        arrays = [self.floor, self.forced, self.forced_control, self.clusters]
+        arrays += [twin.scores for twin in self.twins]
+        partial = [rung.scores for rung in self.rungs]
+        partial += [c.scores for rung in self.rungs for c in rung.vetoes + rung.telltales]
+        found = {a.shape[-1] for a in arrays if a is not None} - {expected}
+        found |= {a.shape[-1] for a in partial} - {expected, sampled}
+        if found or sampled > expected:
+            raise ValueError(
+                f"found arrays over {found or sampled} problems; expected {expected} everywhere"
+            )
+
+    @property
+    def sampled_clusters(self) -> Ints | None:
+        """Cluster codes of the problems that were sampled on."""
+        return None if self.clusters is None else self.clusters[: self.samples.gold.size]

@@ -1,10 +1,11 @@
 """The gap between floor and ceiling, and the share of it that a rung recovers."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modicum.analysis.pairing import first
 from modicum.stats import Figure, Floats, Resamples, percentile_figure, resampled_mean
 
 __all__ = [
@@ -33,6 +34,11 @@ class Ceiling:
     luck: Floats
     """Luck null at the same k, one a problem."""
 
+    def on(self, n: int) -> "Ceiling":
+        """Gives the ceiling on the first n problems."""
+        scores, luck = first(n, self.scores, self.luck)
+        return replace(self, scores=scores, luck=luck)
+
 
 def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
     """Gives a score corrected for guessing, (x - guess) / (1 - guess), never clipped.
@@ -45,7 +51,8 @@ def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
 
 
 def ceiling_figure(ceiling: Ceiling, resamples: Resamples, *, level: float = 0.95) -> Figure:
-    """Gives the ceiling corrected for guessing with its interval."""
+    """Gives the ceiling corrected for guessing with its interval, on the resamples' problems."""
+    ceiling = ceiling.on(resamples.n_problems)
     value = correct_guessing(float(ceiling.scores.mean()), float(ceiling.luck.mean()))
     replicates = correct_guessing(
         resampled_mean(ceiling.scores, resamples, stream=1), resampled_mean(ceiling.luck, resamples)
@@ -65,7 +72,8 @@ def gap_recovered(
     """Gives the share of the gap that a rung recovers, or None where the gap is within noise.
 
     (score - floor) / (ceiling - floor), each corrected for guessing, bootstrapped as a ratio
-    over problems and seeds, never clipped: a rung can beat the ceiling.
+    over problems and seeds, never clipped: a rung can beat the ceiling. All are read on the
+    problems of the resamples, the first ones where arrays cover more.
 
     Args:
         scores: Scores of the rung (or of a twin), `[seeds, problems]` or `[problems]`.
@@ -76,6 +84,8 @@ def gap_recovered(
         level: Nominal coverage, in (0, 1).
     """
     is_top = scores is ceiling.scores
+    ceiling = ceiling.on(resamples.n_problems)
+    scores, base, luck_1 = first(resamples.n_problems, scores, base, luck_1)
     guess = resampled_mean(luck_1, resamples)
     low = correct_guessing(resampled_mean(base, resamples), guess)
     reached = correct_guessing(resampled_mean(scores, resamples, stream=int(is_top)), guess)
@@ -98,7 +108,12 @@ def gap_recovered(
 def share_of_ceiling(
     default: Floats, ceiling: Ceiling, luck_1: Floats, resamples: Resamples
 ) -> Figure:
-    """Gives default / ceiling, both corrected for guessing, with its 95 % interval."""
+    """Gives default / ceiling, both corrected for guessing, with its 95 % interval.
+
+    Both are read on the problems of the resamples, the first ones where arrays cover more.
+    """
+    ceiling = ceiling.on(resamples.n_problems)
+    default, luck_1 = first(resamples.n_problems, default, luck_1)
     guess = resampled_mean(luck_1, resamples)
     reached = correct_guessing(resampled_mean(default, resamples), guess)
     guess_k = resampled_mean(ceiling.luck, resamples)

@@ -1,12 +1,13 @@
 """From stored outcomes to the arrays that the rules read."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.draws import problems_of
 from modicum.method import METHODS, Method, mark_safely
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
@@ -33,7 +34,8 @@ class Arm:
     outcomes: tuple[Outcome, ...]
     """One for each seed."""
     scrambled: tuple[Outcome, ...] = ()
-    tell_tale: dict[str, Outcome] | None = None
+    own_controls: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
+    """All seeds of each control that the method draws itself, by name."""
     twin: tuple[Outcome, ...] = ()
     """The same arm on the twin model."""
 
@@ -49,6 +51,8 @@ class Gathered:
     samples: Outcome
     forced: Outcome | None
     retained: dict[str, Outcome]
+    text: Outcome | None
+    """The held-out text before any nudge."""
     reference: Outcome | None
     """Of the second model; with its error where it failed, None where none has run."""
     arms: tuple[Arm, ...]
@@ -73,7 +77,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
     outcomes = {t.id: store.read(t, texts=False) for t in trials}
     kept = [o for o in outcomes.values() if o is not None and not o.error]
     failed = sum(o is not None and bool(o.error) for o in outcomes.values())
-    problems = resolve_task(subject.task).problems("test", subject.plan.test)
+    problems = problems_of(resolve_task(subject.task), "test", subject.scope())
     arms = _arms(subject, subject.model, kept)
     twin_arms = _arms(subject, subject.twin, kept) if subject.twin else ()
     arms = tuple(_with_twin(arm, twin_arms) for arm in arms)
@@ -92,6 +96,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         samples=samples,
         forced=_good(store, subject.forced()),
         retained=retained,
+        text=_good(store, subject.text()) if subject.scores_text else None,
         reference=store.read(reference, texts=False) if reference is not None else None,
         arms=arms,
         twin_arms=twin_arms,
@@ -133,7 +138,7 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
             n_shots,
             tuple(sorted(kinds[""], key=lambda o: o.trial.seed)),
             tuple(kinds["scrambled"]),
-            {k: v[0] for k, v in kinds.items() if k not in ("", "scrambled")},
+            {k: tuple(v) for k, v in kinds.items() if k not in ("", "scrambled")},
         )
         for (method, n_shots), kinds in groups.items()
         if kinds[""]
@@ -170,6 +175,8 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
         if arm.twin and not tuned and twin_floor is not None:
             base = correctness(twin_floor.answers)
             vetoes.append(Control("twin", stack(arm.twin), base))
+        own, telling = _own_controls(arm)
+        vetoes += own
         rungs.append(
             RungEvidence(
                 method=arm.method,
@@ -178,7 +185,7 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
                 scores=stack(arm.outcomes),
                 is_tuned=tuned,
                 vetoes=tuple(vetoes),
-                telltales=(*_majority(arm, samples), *_tell_tales(arm)),
+                telltales=(*_majority(arm, samples), *telling),
             )
         )
     return Evidence(
@@ -199,8 +206,12 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
     )
 
 
-def _tell_tales(arm: Arm) -> list[Control]:
-    return [Control(name, stack([o])) for name, o in (arm.tell_tale or {}).items()]
+def _own_controls(arm: Arm) -> tuple[list[Control], list[Control]]:
+    """Gives an arm's veto controls and its tell-tale ones, of those that the method draws itself."""
+    cls = METHODS.load(arm.method)
+    vetoes = cls.veto_controls if issubclass(cls, Method) else ()
+    drawn = [Control(name, stack(outcomes)) for name, outcomes in arm.own_controls.items()]
+    return [c for c in drawn if c.name in vetoes], [c for c in drawn if c.name not in vetoes]
 
 
 def _majority(arm: Arm, samples: Samples) -> list[Control]:
@@ -237,7 +248,7 @@ def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
 
 def _scrambled(found: Gathered) -> tuple[Task, tuple[Problem, ...]]:
     task = resolve_task(f"scrambled:{found.subject.task}")
-    return task, task.problems("test", len(found.problems))
+    return task, problems_of(task, "test", found.subject.scope())
 
 
 def _scrambled_floor(found: Gathered) -> Floats:
@@ -260,7 +271,8 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
     """
     codes: dict[str, int] = {}
     task = resolve_task(found.subject.task)
-    golds = [task.read(p.answer) or p.answer for p in found.problems]
+    problems = found.problems[: len(outcome.answers)]
+    golds = [task.read(task.stated(p)) or p.answer for p in problems]
     gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
     answers = np.array(
         [
@@ -274,7 +286,7 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
         ]
     )
     correct = np.array([[m.lenient == Grade.CORRECT for m in a.marks] for a in outcome.answers])
-    names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(found.problems, golds, strict=True)]
+    names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(problems, golds, strict=True)]
     strata = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return Samples(
         answers=answers,

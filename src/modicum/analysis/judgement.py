@@ -7,16 +7,19 @@ import numpy as np
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
+from modicum.analysis.pairing import level_of, paired
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
+from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.threshold import threshold
 from modicum.seeds import stream
-from modicum.stats import Figure, Floats, Resamples, paired_difference, proportion, resample
+from modicum.stats import Figure, Floats, Resamples, proportion, resample
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
+from modicum.types import Finding
 from modicum.verdict import Aside, Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["verdict_of", "verdicts_of"]
@@ -36,14 +39,16 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
     found = gather(subject, store)
     if found is None:
         return None
-    rng = stream("verdict", subject.model, subject.task)
-    resamples = resample(rng, len(found.problems), clusters=found.evidence.clusters)
+    rng = stream(*filter(None, ("verdict", subject.model, subject.task, subject.plan.stream)))
+    evidence = found.evidence
+    resamples = resample(rng, evidence.samples.gold.size, clusters=evidence.sampled_clusters)
     answer = ability_from(found.evidence, resamples)
     rows = _rows(found, answer, resamples)
     return Verdict(
         task=subject.task,
         model=subject.model,
         reference=reference_of(found),
+        text_loss=text_before(found),
         ability=answer.word,
         sentence=answer.sentence,
         unlocked_by=answer.unlocked_by,
@@ -54,8 +59,16 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
         ship=_ship(found, rows),
         doubts=doubts(found, answer, rows),
         next=next_steps(found, answer),
+        findings=_findings(subject, store),
+        check_costs=store.findings_costs(subject.model, subject.task),
         **_measures(found, answer, resamples),  # type: ignore[arg-type]
     )
+
+
+def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
+    """What the doctor said; a forecast of time is stale once the study has run."""
+    said = store.findings(subject.model, subject.task) or ()
+    return tuple(finding for finding in said if finding.code != "time")
 
 
 def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[str, object]:
@@ -73,7 +86,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
     }
     top = answer.ceiling
     return {
-        **{name: proportion(scores, clusters=clusters) for name, scores in figures.items()},
+        **{name: level_of(scores, clusters) for name, scores in figures.items()},
         "forced": proportion(found.evidence.forced, clusters=clusters)
         if found.evidence.forced is not None
         else None,
@@ -101,7 +114,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         "seconds": sum(_cost(o, "seconds") for o in outcomes),
         "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
         "asides": tuple(
-            Aside(setting, proportion(correctness(o.answers), clusters=clusters), o.trial.id)
+            Aside(setting, level_of(correctness(o.answers), clusters), o.trial.id)
             for setting, o in found.asides.items()
         ),
         "failed": found.failed,
@@ -121,6 +134,11 @@ def _notes(found: Gathered) -> tuple[str, ...]:
     skipped = notes.get("skipped_styles", [])
     if isinstance(skipped, list) and skipped:
         said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
+    if found.text is not None and not found.text.text_loss:
+        said.append("held-out text left out (cannot be encoded)")
+    n, of = len(found.samples.answers), len(found.problems)
+    if n < of:
+        said.append(f"sampled and branched on the first {n} of {of} test problems")
     return tuple(map(str, said))
 
 
@@ -151,7 +169,6 @@ def _prompt_row(
         gap_recovered=reading.gap,
         controls={c.name: proportion(c.scores[0]) for c in reading.rung.vetoes},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
-        retention=None,
         elicitation_flops=0.0,
         serving_flops=_serving(floor),
         costs={},
@@ -179,13 +196,12 @@ def _row(
         method=arm.method,
         n_shots=arm.n_shots,
         labels=reading.rung.labels,
-        score=_level(scores, clusters),
-        strict=_level(strict, clusters),
+        score=level_of(scores, clusters),
+        strict=level_of(strict, clusters),
         seed_scores=tuple(float(s) for s in scores.mean(axis=1)),
         gap_recovered=reading.gap,
-        controls={name: _level(s, clusters) for name, s in controls.items()},
+        controls={name: level_of(s, clusters) for name, s in controls.items()},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
-        retention=_damage(found, arm),
         elicitation_flops=_mean(arm.outcomes, "flops"),
         serving_flops=float(np.mean([_serving(o) for o in arm.outcomes])),
         costs={name: _mean(arm.outcomes, name) for name in arm.outcomes[0].elicitation},
@@ -195,6 +211,8 @@ def _row(
         note=_format_only(found, scores, strict, clusters),
         gap_against_reference=gap_against_reference(found, answer, scores, resamples),
         curve=_nudged_curve(found, arm) if reading.rung.is_tuned else None,
+        retention=retention_of(found, arm),
+        **text_change(found, arm),
     )
 
 
@@ -210,7 +228,7 @@ def _nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
 
 def _control_trials(found: Gathered, arm: Arm) -> dict[str, tuple[str, ...]]:
     ids = {"scrambled": tuple(o.trial.id for o in arm.scrambled)}
-    ids.update({name: (o.trial.id,) for name, o in (arm.tell_tale or {}).items()})
+    ids.update({name: tuple(o.trial.id for o in drawn) for name, drawn in arm.own_controls.items()})
     for twin in found.twin_arms:
         if twin.method == arm.method:
             name = f"twin n={twin.n_shots}" if twin.n_shots else "twin"
@@ -233,25 +251,6 @@ def _gap(
     return gap_recovered(scores, zero, answer.ceiling, answer.sampled.luck_1, resamples)
 
 
-def _level(scores: Floats, clusters: np.ndarray | None) -> Figure:  # type: ignore[type-arg]
-    """A mean over seeds and problems; one seed is a proportion, several a paired t."""
-    if scores.shape[0] == 1:
-        return proportion(scores[0], clusters=clusters)
-    figure = paired_difference(scores, np.zeros(scores.shape[1]), clusters=clusters)
-    return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0), figure.n)
-
-
-def _damage(found: Gathered, arm: Arm) -> Figure | None:
-    """Change of the retained score: worst task, after minus before."""
-    changes = []
-    for task, before in found.retained.items():
-        after = [o.retention[task] for o in arm.outcomes if task in o.retention]
-        if after:
-            stacked = np.array(after, dtype=np.float64)
-            changes.append(paired_difference(stacked, correctness(before.answers)))
-    return min(changes, key=lambda f: f.value) if changes else None
-
-
 def _format_only(
     found: Gathered,
     scores: Floats,
@@ -262,8 +261,8 @@ def _format_only(
     floor_strict = found.evidence.floor_strict
     if floor_strict is None:
         return ""
-    gain = paired_difference(scores, found.evidence.floor, clusters=clusters)
-    gain_strict = paired_difference(strict, floor_strict, clusters=clusters)
+    gain = paired(scores, found.evidence.floor, clusters=clusters)
+    gain_strict = paired(strict, floor_strict, clusters=clusters)
     return "format only" if gain_strict.low > 0 and gain.low <= 0 else ""
 
 
@@ -345,7 +344,7 @@ def _row_scores(found: Gathered) -> list[Floats]:
 def _all(found: Gathered) -> list[Outcome]:
     """Every outcome behind the subject but the measures."""
     outcomes = [o for arm in found.arms for o in (*arm.outcomes, *arm.scrambled)]
-    outcomes += [o for arm in found.arms for o in (arm.tell_tale or {}).values()]
+    outcomes += [o for arm in found.arms for drawn in arm.own_controls.values() for o in drawn]
     outcomes += [o for arm in found.twin_arms for o in arm.outcomes]
     return outcomes + [o for o in (found.forced, found.reference) if o is not None]
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Twin
 from modicum.analysis.gap import Ceiling, gap_recovered
+from modicum.analysis.pairing import over_problems, paired, shared
 from modicum.analysis.sampling import Sampled
-from modicum.stats import Figure, Floats, Ints, Resamples, contrast, is_within, vote
+from modicum.stats import Figure, Floats, Ints, Resamples, is_within, vote
 
 __all__ = [
     "LEVEL",
@@ -81,13 +82,13 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
     own = _mean(rung.scores)
     twins = [t for t in evidence.twins if t.method == rung.method and t.n_shots == rung.n_shots]
     over_twin = None
-    differences = [own - base]
+    differences = [_minus(own, base)]
     parts: list[tuple[Floats, ...]] = [(rung.scores,)]
     for control in rung.vetoes:
         differences.append(_over(own, base, control, evidence.clusters))
         parts.append((rung.scores, control.scores))
     figures = [
-        contrast(d, parts=p, clusters=clusters, level=LEVEL)
+        over_problems(d, parts=p, clusters=clusters, level=LEVEL)
         for d, p in zip(differences, parts, strict=True)
     ]
     # A gain that the equivalence test could call none must not be the top of its own gap.
@@ -95,15 +96,15 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
     if is_above and level > LEVEL:
         strict = zip(differences, parts, strict=True)
         is_above = all(
-            contrast(d, parts=p, clusters=clusters, level=level).low > 0 for d, p in strict
+            over_problems(d, parts=p, clusters=clusters, level=level).low > 0 for d, p in strict
         )
     if twins:
         twin = twins[0]
-        differences.append(own - _mean(twin.scores))
+        differences.append(_minus(own, _mean(twin.scores)))
         parts.append((rung.scores, twin.scores))
-        over_twin = contrast(differences[-1], parts=parts[-1], clusters=clusters, level=LEVEL)
+        over_twin = over_problems(differences[-1], parts=parts[-1], clusters=clusters, level=LEVEL)
     within = [
-        is_within(contrast(d, parts=p, clusters=clusters, level=2 * LEVEL - 1), MARGIN)
+        is_within(over_problems(d, parts=p, clusters=clusters, level=2 * LEVEL - 1), MARGIN)
         for d, p in zip(differences, parts, strict=True)
     ]
     return RungReading(
@@ -122,12 +123,19 @@ def _over(own: Floats, base: Floats, control: Control, clusters: Ints | None) ->
     Gains carry the noise of two more greedy runs, so that levels are compared as long as the
     two floors cannot be told apart.
     """
-    difference = own - _mean(control.scores)
+    difference = _minus(own, _mean(control.scores))
     if control.before is None:
         return difference
-    head_start = base - control.before
-    figure = contrast(head_start, clusters=clusters)
-    return difference - head_start if figure.low > 0 or figure.high < 0 else difference
+    head_start = _minus(base, control.before)
+    figure = over_problems(head_start, clusters=clusters)
+    has_start = figure.low > 0 or figure.high < 0
+    return _minus(difference, head_start) if has_start else difference
+
+
+def _minus(one: Floats, other: Floats) -> Floats:
+    """Subtracts scores on the problems that both cover."""
+    one, other = shared(one, other)
+    return np.asarray(one - other)
 
 
 def _mean(scores: Floats) -> Floats:
@@ -159,7 +167,9 @@ def find_ceiling(
         found.insert(0, ("majority", majority_scores(evidence)))
     if not found:
         return None
-    source, scores = max(found, key=lambda pair: float(pair[1].mean()))
+    common = shared(*(scores for _, scores in found))
+    best = max(range(len(found)), key=lambda i: float(common[i].mean()))
+    source, scores = found[best]
     return Ceiling(source, 1, scores, sampled.luck_1)
 
 
@@ -175,7 +185,7 @@ def is_forced_above(evidence: Evidence) -> bool:
     below = [evidence.floor]
     if evidence.forced_control is not None:
         below.append(evidence.forced_control)
-    gains = [contrast(evidence.forced - b, clusters=evidence.clusters) for b in below]
+    gains = [paired(evidence.forced, b, clusters=evidence.clusters) for b in below]
     return all(gain.low > 0 for gain in gains)
 
 

@@ -62,7 +62,7 @@ def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:
         return (
             "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
         )
-    if answer.word == "latent":
+    if answer.word == "latent" and not {"steering_vector", "rl_steering"} & tried:
         return ("a steering vector could reach the same without touching weights",)
     if answer.word == "absent":
         budgets = [arm.n_shots for arm in found.arms if arm.n_shots]

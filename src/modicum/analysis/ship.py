@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from modicum.stats import Figure, Floats, Ints, paired_difference
+from modicum.analysis.pairing import paired, shared
+from modicum.stats import Figure, Floats, Ints
 
 __all__ = [
     "SHIP_MARGIN",
@@ -104,8 +105,10 @@ def ship(
     allowed = [c for c in candidates if max_labels is None or c.labels <= max_labels]
     if not allowed:
         return Ship(pick=None, best=None, front=(), behind_best={}, break_even=(), margin=margin)
-    best = max(allowed, key=lambda c: float(c.scores.mean()))
-    behind = {c.name: paired_difference(c.scores, best.scores, clusters=clusters) for c in allowed}
+    # the best is looked for where all of them answered; each is then compared where both did
+    common = shared(*(c.scores for c in allowed))
+    best = allowed[max(range(len(allowed)), key=lambda i: float(common[i].mean()))]
+    behind = {c.name: paired(c.scores, best.scores, clusters=clusters) for c in allowed}
     good = [c for c in allowed if c is best or behind[c.name].low > -margin]
     front = pareto(tuple(good))
     pick = _pick(front, prefer)

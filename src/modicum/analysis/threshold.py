@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from modicum.analysis.gap import Ceiling, correct_guessing
+from modicum.analysis.pairing import first
 from modicum.stats import (
     STREAMS,
     Figure,
@@ -104,6 +105,10 @@ def _gains(
     resamples: Resamples,
 ) -> Floats:
     """Gives the gap recovered at each budget in each resample, `[resamples, budgets]`."""
+    n = resamples.n_problems
+    is_top = [scores is ceiling.scores for _, scores in points]
+    points = tuple((budget, first(n, scores)[0]) for budget, scores in points)
+    (base, luck_1), ceiling = first(n, base, luck_1), ceiling.on(n)
     guess = resampled_mean(luck_1, resamples)
     low = correct_guessing(resampled_mean(base, resamples), guess)
     guess_k = resampled_mean(ceiling.luck, resamples)
@@ -113,7 +118,7 @@ def _gains(
     reached = []
     for i, (_, scores) in enumerate(points):
         # Runs at different budgets are different runs, so each gets its own seed noise.
-        stream = 1 if scores is ceiling.scores else 2 + i % (STREAMS - 2)
+        stream = 1 if is_top[i] else 2 + i % (STREAMS - 2)
         means = resampled_mean(scores, resamples, stream=stream, degrees=degrees)
         reached.append(correct_guessing(means, guess))
     return np.stack([(r - low) / width for r in reached], axis=1)

@@ -50,7 +50,7 @@ def columns(
 ) -> list[str]:
     """Aligns columns; where they are too wide together, the elastic ones give way.
 
-    Figures are never shortened, only names.
+    Figures are never shortened, only names. One beside empty cells may spill over them.
 
     Args:
         rows: Cells, the head among them.
@@ -58,7 +58,10 @@ def columns(
         elastic: Columns that may be shortened.
         width: Most columns of a line.
     """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths = [
+        max(len(row[i]) for row in rows if not (i in right and i and not row[i - 1]))
+        for i in range(len(rows[0]))
+    ]
     spare = width - 2 * (len(widths) - 1)
     while sum(widths) > spare:
         widest = max(elastic, key=lambda i: widths[i])
@@ -67,12 +70,16 @@ def columns(
         widths[widest] -= 1
     lines = []
     for row in rows:
-        cells = [_short(cell, width) for cell, width in zip(row, widths, strict=True)]
-        aligned = [
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(aligned).rstrip())
+        line = ""
+        for i, (cell, room) in enumerate(zip(row, widths, strict=True)):
+            line += "  " if i else ""
+            if i in right:
+                free = len(line) - len(line.rstrip())
+                line = line[: len(line) - min(free, max(0, len(cell) - room))]
+                line += cell.rjust(room)
+            else:
+                line += _short(cell, room).ljust(room)
+        lines.append(line.rstrip())
     return lines
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from modicum.store import Outcome
 
-__all__ = ["Heartbeat", "Live", "waiting", "watcher"]
+__all__ = ["Heartbeat", "Live", "Steps", "waiting", "watcher"]
 
 PATIENCE_S = 2.0
 """Seconds of silence before one line says what is waited for."""
@@ -31,6 +31,55 @@ def _label(outcome: Outcome) -> str:
     control = f" ({trial.control})" if trial.control else ""
     shots = f" n={trial.n_shots}" if trial.n_shots else ""
     return f"{trial.method}{shots}{control} on {trial.model}, {trial.task}"
+
+
+class Steps:
+    """Shows a few steps: a bar on a terminal, a line every ten seconds otherwise."""
+
+    def __init__(self, total: int) -> None:
+        """Prepares the bar.
+
+        Args:
+            total: Steps in all.
+        """
+        self._is_live = sys.stderr.isatty()
+        self._total, self._done, self._what = total, -1, ""
+        self._start = self._last = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not self._is_live,
+        )
+        self._bar = self._progress.add_task("", total=total)
+
+    def __enter__(self) -> "Steps":
+        """Shows the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Removes the bar."""
+        self._progress.stop()
+
+    def begin(self, what: str) -> None:
+        """Says which step begins."""
+        self._done, self._what = self._done + 1, what
+        self._progress.update(self._bar, completed=self._done, description=what[:60])
+
+    def beat(self, tokens: float) -> None:
+        """Takes the tokens run so far in this step."""
+        now = time.monotonic()
+        if not self._is_live and now - self._last >= BEAT_S:
+            self._last = now
+            click.echo(
+                f"{now - self._start:6.0f} s  {self._done}/{self._total}  "
+                f"{tokens / 1000:,.0f}k tokens  {self._what}",
+                err=True,
+            )
 
 
 class Heartbeat:

@@ -1,14 +1,20 @@
 """What is said of the tasks before a run: their roles, what was guessed, what they can show."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from modicum.analysis.detect import DISCORDANT_GAIN, detectable, problems_needed
-from modicum.study import POOL, Plan
+from modicum.draws import POOL
+from modicum.study import Plan
 from modicum.task import Task, resolve_task
-from modicum.types import Problem
 
 __all__ = ["detectable_text", "task_lines"]
+
+_FEW = 20
+"""Problems that are made to see how often golds are equal; making them may take long."""
+_SMALLEST_GUESS = 0.05
+"""Chance of a guess below which it changes no figure here."""
 
 
 def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
@@ -24,7 +30,7 @@ def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
     for reference in dict.fromkeys(task for grid in plan.grids for task in grid.tasks):
         task = resolve_task(reference)
         lines += [f"{reference}: {text}" for text in (*_roles(task, plan), *task.notes)]
-        reach[detectable_text(task.problems("test", plan.test), plan.margin)] = None
+        reach[_reach_text(task, plan)] = None
     for field in dataclasses.fields(Plan):
         size, usual = getattr(plan, field.name), field.default
         if field.name in ("test", "selection") and "task" in given and field.name not in given:
@@ -33,21 +39,15 @@ def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
     return [*lines, *reach]
 
 
-def detectable_text(problems: Sequence[Problem], margin: float) -> str:
+def detectable_text(n: int, guess: float, margin: float) -> str:
     """Says which gain, and which equivalence, test problems can show at all.
 
-    The chance of a guess is that of naming another problem's gold; problems that hang together
-    count as one.
-
     Args:
-        problems: The test problems.
+        n: Test problems; clusters where they hang together.
+        guess: Chance that another problem's gold is right.
         margin: Margin within which *absent* must show that nothing was gained, as a share.
     """
-    n = len({p.cluster or p.id for p in problems})
-    golds = [p.answer for p in problems]
-    guess = sum(golds.count(gold) ** 2 for gold in set(golds)) / len(golds) ** 2
-    guess = guess if guess > 1 / len(golds) + 1e-9 else 0.0
-    found = detectable(n, guess=min(guess, 0.5), margin=margin)
+    found = detectable(n, guess=guess, margin=margin)
     text = (
         f"{n} test labels can show a gain from {_points(found.gain)}, and equality within "
         f"{_points(found.equivalence)} (80 % power; two systems that differ on "
@@ -55,8 +55,23 @@ def detectable_text(problems: Sequence[Problem], margin: float) -> str:
     )
     if found.can_show_absent:
         return text
-    wanted = problems_needed(margin, guess=min(guess, 0.5))
+    wanted = problems_needed(margin, guess=guess)
     return f"{text}; absent asks for {_points(margin)}: about {wanted} test labels"
+
+
+def _reach_text(task: Task, plan: Plan) -> str:
+    """The text of a task's test; where problems are made on the spot, from a few golds of them."""
+    is_made = "test" not in task.sheet.available
+    problems = task.problems("test", min(plan.test, _FEW) if is_made else plan.test)
+    n = plan.test if is_made else len({p.cluster or p.id for p in problems})
+    return detectable_text(n, _guess([p.answer for p in problems]), plan.margin)
+
+
+def _guess(golds: Sequence[str]) -> float:
+    """The share of pairs of problems with equal golds, at most one half; 0 below a twentieth."""
+    pairs = len(golds) * (len(golds) - 1)
+    share = sum(n * (n - 1) for n in Counter(golds).values()) / pairs if pairs else 0.0
+    return min(share, 0.5) if share >= _SMALLEST_GUESS else 0.0
 
 
 def _points(share: float) -> str:

@@ -118,14 +118,23 @@ def _rung(
         words.count(row.labels),
         "undefined" if read is None else words.figure(read),
         controls[0],
-        words.damage(row.retention),
+        _damage(row),
         words.multiple(row.serving_flops / base if base else None),
     )
     rest = [("", "", "", control, "", "") for control in controls[1:]]
     if row.gap_against_reference is not None:
         what = "  to reference" if has_gap else "  gap to reference"
         rest.append((what, "", words.figure(row.gap_against_reference), "", "", ""))
-    return [first, *rest]
+    kept = [(f"  on {visible(name)}", "", "", "", said, "") for name, said in words.retained(row)]
+    return [first, *rest, *kept]
+
+
+def _damage(row: RungRow) -> str:
+    """Gives the worst change in points, else the ratio of the text; intervals stand below it."""
+    ratio = row.text_perplexity_ratio
+    if row.damage is None and ratio is not None:
+        return f"×{words.share(ratio.value)}"
+    return words.damage(row.damage)
 
 
 def _findings(verdict: Verdict) -> str:
@@ -138,6 +147,7 @@ def _findings(verdict: Verdict) -> str:
             "; ".join(f"{visible(a.setting)} {words.figure(a.score)}" for a in verdict.asides),
         ),
         ("Costs", words.costs(verdict)),
+        ("Doctor", words.doctor(verdict)),
         ("Doubts", "; ".join(verdict.doubts) or "none found"),
         ("Next", "; ".join(verdict.next) or "nothing more to try"),
         ("Notes", "; ".join(verdict.notes)),

@@ -40,8 +40,10 @@ class Rlvr(Method):
     """Name of the reward."""
     parameters: Parameters = "lora"
     """What is trained."""
-    rank: int = 1
+    rank: int = 8
     """LoRA rank, at least 1."""
+    alpha: float = 0.0
+    """LoRA scale: the update counts alpha / rank; twice the rank where 0."""
     learning_rate: float = 0.0
     """AdamW's rate; 0 takes the default of the parameters and the model's size."""
     steps: int = 20
@@ -90,7 +92,7 @@ class Rlvr(Method):
             TrialError: training went wrong; the message names the cause.
         """
         whitebox = need_whitebox(model, "rlvr")
-        shape = AdapterShape(self.parameters, self.rank, 32.0)
+        shape = AdapterShape(self.parameters, self.rank, self.alpha or 2.0 * self.rank)
         rate = self.learning_rate or _rate(self.parameters, whitebox.card.parameters)
         trainable = TrainedWeights(whitebox, shape, rate, rng)
         return reinforced(self, trainable, shots, judge, rng, ledger)
@@ -103,9 +105,9 @@ class Rlvr(Method):
 def _rate(parameters: Parameters, n_parameters: int) -> float:
     """Gives a rate for what is trained in a model of a size.
 
-    Schulman et al. 2025 found LoRA to want some ten times the rate of all weights, whatever its
-    rank; the organism's rates were chosen on its selection split.
+    The organism's rates were chosen on its selection split (`LOG.md`): larger ones learn as fast and
+    spoil what was not trained. For real models LoRA takes some ten times the rate of all weights.
     """
     if n_parameters < 5_000_000:
-        return {"lora": 1e-3, "full": 1e-4, "bias": 1e-3}[parameters]
-    return {"lora": 1e-5, "full": 1e-6, "bias": 1e-4}[parameters]
+        return {"lora": 5e-4, "full": 1e-4, "bias": 1e-3}[parameters]
+    return {"lora": 1e-4, "full": 1e-6, "bias": 1e-4}[parameters]

@@ -44,6 +44,8 @@ class SteeringVector(Method):
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
     controls: ClassVar[tuple[str, ...]] = ("random",)
+    veto_controls: ClassVar[tuple[str, ...]] = ("random",)
+    control_draws: ClassVar[int] = 5
     control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
 
     contrast: Contrast = "instructions"

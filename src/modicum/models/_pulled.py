@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import CheckpointError
-from modicum.model import Backend
+from modicum.model import Backend, Footprint
 from modicum.models._checkpoint import Running, open_source
 from modicum.models._device import Device, Dtype, check_device
+from modicum.models._footprint import footprint_of
 from modicum.sampling.local import Local
 
 __all__ = ["Parcel", "Pulled"]
@@ -107,6 +108,11 @@ class Pulled(Backend):
             notes=self.parcel.notes,
             running=Running(self.rows, self.threads, self.device, self.dtype),
         )
+
+    @final
+    def footprint(self) -> Footprint | None:
+        """Gives what it will take on the processor, from its files."""
+        return footprint_of(str(self.folder), self.device, self.dtype)
 
     @final
     def pull(self, progress: Callable[[str], None], wheels: Sequence[Path] = ()) -> Path:

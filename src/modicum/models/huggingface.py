@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.errors import CheckpointError
-from modicum.model import Backend
+from modicum.model import Backend, Footprint
 from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.models._device import Device, Dtype, check_device
+from modicum.models._footprint import footprint_of
 from modicum.sampling.local import Local
 from modicum.types import Access
 
@@ -63,3 +64,7 @@ class Huggingface(Backend):
             running=Running(self.rows, self.threads, self.device, self.dtype),
             trust_remote_code=self.trust_remote_code,
         )
+
+    def footprint(self) -> Footprint | None:
+        """Gives what it will take on the processor, from its files; None for a hub id."""
+        return footprint_of(self.name, self.device, self.dtype)

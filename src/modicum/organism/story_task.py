@@ -59,6 +59,7 @@ class StoryTask(Task):
             instruction=INSTRUCTION,
             contrast=(INSTRUCTION, ANTI_INSTRUCTION),
             direct=f"{DIRECT} {{answer}}",
+            question_answer=False,  # words that the organism has no tokens for
             supervision=Supervision.SOLUTION,
             retain=self.retained,
         )

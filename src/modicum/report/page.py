@@ -50,7 +50,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
     Cost: about 0.1 s a chart, four charts a subject; 1 s for Vega; 2 s for 100,000 answers.
     """
     heads = store.heads()
-    book = _Book(store, heads, Palette.of(verdicts), Questions())
+    book = _Book(store, heads, Palette.of(verdicts), Questions(plan.stream))
     names = _anchors(verdicts)
     drawn = {
         name: charts(verdict, book.palette, _floor_serving(verdict, heads))
@@ -127,7 +127,8 @@ def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
     facts = [
         plan.name,
         f"{plan.test} test problems",
-        f"{plan.samples} samples a problem",
+        f"{plan.samples} samples a problem"
+        + (f" on the first {plan.ceiling_test}" if plan.ceiling_test else ""),
         f"{plan.seeds} seeds",
         f"{words.duration(seconds)}, {words.count(tokens)} tokens",
         *([words.trials_failed(failed)] if failed else []),

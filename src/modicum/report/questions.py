@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from modicum.draws import pool_of
 from modicum.errors import ModicumError
 from modicum.task import resolve_task
 from modicum.types import Problem
@@ -10,17 +11,23 @@ __all__ = ["Questions"]
 
 
 class Questions:
-    """The problems of tasks by id; none where a task's data cannot be read any more."""
+    """The problems of tasks by id; none where a task's data cannot be read any more.
 
-    def __init__(self) -> None:
+    Args:
+        stream: The plan's own stream, which says among which problems its test is drawn.
+    """
+
+    def __init__(self, stream: str = "") -> None:
+        self._stream = stream
         self._known: dict[str, tuple[int, Mapping[str, Problem]]] = {}
 
     def of(self, task: str, n: int) -> Mapping[str, Problem]:
-        """Gives the first n test problems of a task by id."""
+        """Gives n test problems of a task by id, with a named stream those it draws from."""
         size, known = self._known.get(task, (-1, {}))
         if size < n:
             try:
-                known = {p.id: p for p in resolve_task(task).problems("test", n)}
+                found = pool_of(resolve_task(task), "test", n, self._stream)
+                known = {problem.id: problem for problem in found}
             except (ModicumError, OSError):
                 known = {}
             self._known[task] = (n, known)

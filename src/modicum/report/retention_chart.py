@@ -10,26 +10,27 @@ from modicum.verdict import Verdict
 __all__ = ["retention_chart"]
 
 ROW = 26
-"""Height of a rung's line in pixels."""
+"""Height of a line in pixels."""
 
 
 def retention_chart(verdict: Verdict, palette: Palette) -> Chart | None:
-    """Gives the chart, or None where retention was not measured."""
+    """Gives the chart, a line a rung and retained task; None where no task was retained."""
     import altair as alt
 
+    tasks = {kept.task for row in verdict.rungs for kept in row.retention}
     values = [
         {
-            "rung": row.name,
-            "tip": f"{row.name}\nchange {words.damage_figure(row.retention)} points",
-            "points": 100 * row.retention.value,
-            "low": 100 * row.retention.low,
-            "high": 100 * row.retention.high,
+            "rung": row.name if len(tasks) == 1 else f"{row.name}, {kept.task}",
+            "tip": f"{row.name}\n{kept.task} {words.damage_figure(kept.damage)} points",
+            "points": 100 * kept.damage.value,
+            "low": 100 * kept.damage.low,
+            "high": 100 * kept.damage.high,
             "color": palette.color(row.method),
             "shape": palette.shape(row.method),
         }
         for row in verdict.rungs
-        if row.retention is not None
-        and all(map(math.isfinite, (row.retention.low, row.retention.high)))
+        for kept in row.retention
+        if all(map(math.isfinite, (kept.damage.low, kept.damage.high)))
     ]
     if not values:
         return None

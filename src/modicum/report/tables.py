@@ -41,8 +41,9 @@ def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Ma
         "p",
         "Brackets are 95 % intervals over problems and seeds; the line runs from floor to ceiling. "
         "Score is lenient accuracy, the strict one stands below it. Damage is the change, in "
-        "points, on abilities that the nudge did not target. Serving is FLOPs a query as a "
-        f"multiple of {of}.",
+        "points, on abilities that the nudge did not target, the worst first; on text it is "
+        "perplexity after over before, on a fixed text that the model may know. Serving is FLOPs "
+        f"a query as a multiple of {of}.",
         class_="note",
     )
     return join([scrolled(table, "Rungs"), note])
@@ -128,7 +129,7 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
         (words.figure(row.score), strict),
         (gap, other),
         (strip(row.gap_recovered, color=color, ticks=(0, 1), ends=_ENDS), ""),
-        (words.damage_figure(row.retention), ""),
+        _damage(row),
         (words.multiple(row.serving_flops / base if base else None), ""),
         (words.flops(row.elicitation_flops), time),
         (str(row.seeds), seeds),
@@ -139,6 +140,23 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
         element("th", mark, element("span", row.name, class_="id"), note, scope="row"),
         *(element("td", first, second, class_="figure") for first, second in cells),
     )
+
+
+def _damage(row: RungRow) -> tuple[str, Markup]:
+    """Gives the worst change, and below it all that was retained, before and after."""
+    said = words.retained(row)
+    if not said:
+        return words.MISSING, Markup("")
+    levels = [
+        f"{words.share(kept.before.value)} → {words.share(kept.after.value)}"
+        for kept in row.retention
+    ]
+    levels += [""] * (len(said) - len(levels))
+    each = [
+        element("small", f"{name} {figure} {level}".strip())
+        for (name, figure), level in zip(said, levels, strict=True)
+    ]
+    return said[0][1], join(each)
 
 
 def _control(row: RungRow, name: str) -> Markup:

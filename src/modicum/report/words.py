@@ -15,6 +15,7 @@ __all__ = [
     "count",
     "damage",
     "damage_figure",
+    "doctor",
     "duration",
     "figure",
     "flops",
@@ -22,7 +23,9 @@ __all__ = [
     "least_data",
     "multiple",
     "points",
+    "ratio",
     "reference",
+    "retained",
     "serving_base",
     "share",
     "ship",
@@ -81,6 +84,22 @@ def damage(value: Figure | None) -> str:
 def damage_figure(value: Figure | None) -> str:
     """Writes the change on retained abilities with its interval, in points."""
     return figure(value, points)
+
+
+def ratio(value: Figure | None) -> str:
+    """Writes a ratio with its interval, such as `×1.02 [1.01, 1.04]`."""
+    return MISSING if value is None else f"×{figure(value)}"
+
+
+def retained(row: RungRow) -> list[tuple[str, str]]:
+    """Gives what showed damage and how much: tasks in points, the worst first, then the text.
+
+    The text's figure is its perplexity after the nudge over that before.
+    """
+    said = [(kept.task, damage_figure(kept.damage)) for kept in row.retention]
+    return said + (
+        [("text", ratio(row.text_perplexity_ratio))] if row.text_perplexity_ratio else []
+    )
 
 
 def multiple(number: float | None) -> str:
@@ -193,6 +212,12 @@ def costs(verdict: Verdict) -> str:
         f"{count(verdict.measuring_labels)} measuring labels",
         f"{count(verdict.tokens)} tokens sampled or trained in {duration(verdict.seconds)}",
     ]
+    looked = verdict.check_costs
+    if looked:
+        parts.append(
+            f"the doctor's look: {count(looked.get('labels', 0))} golds read, "
+            f"{count(looked.get('tokens_sampled', 0))} tokens"
+        )
     dearest = max(verdict.rungs, key=lambda row: row.elicitation_flops, default=None)
     if dearest is not None and dearest.elicitation_flops > 0:
         spent = dearest.costs
@@ -203,6 +228,12 @@ def costs(verdict: Verdict) -> str:
             f"{duration(spent.get('seconds', 0.0))}"
         )
     return "; ".join(parts)
+
+
+def doctor(verdict: Verdict) -> str:
+    """Gives the doctor's faults and doubts; facts are left to `check`."""
+    said = [f for f in verdict.findings if f.level != "fact"]
+    return "; ".join(f"{f.level}: {f.found}" for f in said)
 
 
 def serving_base(verdict: Verdict) -> float | None:

@@ -8,19 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, final
 
-from modicum.answers import FORMS, Form, boxes
+from modicum.answers import FORMS, Form
 from modicum.errors import ConfigError
 from modicum.marker import Marker, resolve_marker, text_hash
 from modicum.task import Sheet, Task
-from modicum.tasks._columns import (
-    Columns,
-    Row,
-    cell_text,
-    choose_columns,
-    described,
-    gsm8k_parts,
-    options_of,
-)
+from modicum.tasks._columns import Columns, Row, cell_text, choose_columns, described
+from modicum.tasks._drafts import Draft, read_draft
 from modicum.tasks._roles import in_roles
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
@@ -177,18 +170,6 @@ class _Loaded:
     has_solutions: bool
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """One record on its way to a problem: texts as they stand in the file."""
-
-    origin: str
-    values: Mapping[str, object]
-    question: str
-    answer: str
-    solution: str
-    n_options: int = 0
-
-
 @lru_cache(maxsize=16)
 def _load(table: Table, stamp: tuple[object, ...]) -> _Loaded:
     """Reads a table once for each state of its files."""
@@ -196,9 +177,9 @@ def _load(table: Table, stamp: tuple[object, ...]) -> _Loaded:
     rows = table.rows(table.name)
     named = {f: getattr(table, f) for f in _ROLES}
     columns = choose_columns(table.name, rows, named, table.preset)
-    drafts = [_draft(row, columns, table.name) for row in rows]
+    drafts = [read_draft(row, columns, table.name) for row in rows]
     others = table.rows(table.test) if table.test else []
-    apart = [_draft(row, columns, table.test) for row in others]
+    apart = [read_draft(row, columns, table.test) for row in others]
     marker, why = _choose_marker(table, columns, [*drafts, *apart])
     form = FORMS[table.form or ("boxed" if columns.preset == "math" else "line")]
     if any("\n" in draft.answer for draft in drafts):
@@ -224,71 +205,7 @@ def _load(table: Table, stamp: tuple[object, ...]) -> _Loaded:
 _ROLES = ("question", "answer", "solution", "id", "choices", "cluster", "difficulty")
 
 
-def _draft(row: Row, columns: Columns, name: str) -> _Draft:
-    """Reads a record's texts as the preset says.
-
-    Raises:
-        ConfigError: no question or no answer, with the line.
-    """
-    origin = f"line {row.line} of {name}"
-    question = cell_text(row.values.get(columns.question))
-    solution = cell_text(row.values.get(columns.solution)) if columns.solution else ""
-    given = row.values.get(columns.answer) if columns.answer else None
-    if isinstance(given, Mapping) or (isinstance(given, list) and len(given) != 1):
-        raise ConfigError(
-            f"{origin}: {columns.answer!r} is a {type(given).__name__}, not one answer",
-            "one text or number",
-            f"put the gold into a column of its own, or name {columns.answer}.KEY",
-        )
-    answer = cell_text(given)
-    if columns.preset == "gsm8k":
-        worked, answer = gsm8k_parts(answer)
-        solution = solution or worked
-    elif columns.preset == "math" and not columns.answer:
-        answer = (boxes(solution) or [""])[-1].strip()
-    needed = {"question": question, "answer": answer}
-    if columns.solution:
-        needed["solution"] = solution
-    for what, text in needed.items():
-        if not text:
-            raise ConfigError(
-                f"{origin}: no {what} (column {getattr(columns, what) or columns.solution!r})",
-                f"a {what} in every line",
-                "fill it in, or take the line out",
-            )
-    if not columns.choices:
-        return _Draft(origin, row.values, question, answer, solution)
-    return _with_options(_Draft(origin, row.values, question, answer, solution), columns.choices)
-
-
-def _with_options(draft: _Draft, column: str) -> _Draft:
-    """Puts lettered options below the question; the gold becomes its letter.
-
-    Raises:
-        ConfigError: too few options, or a gold that is none of them.
-    """
-    labels, texts = options_of(draft.values.get(column))
-    letters = [chr(ord("A") + i) for i in range(len(texts))]
-    gold = draft.answer
-    places = [i for i, text in enumerate(texts) if text == gold]
-    places += [i for i, label in enumerate(labels) if label == gold or label == gold.upper()]
-    places += [int(gold)] if gold.isdecimal() and int(gold) < len(texts) else []
-    if not 2 <= len(texts) <= 26 or not places:
-        raise ConfigError(
-            f"{draft.origin}: the gold {gold!r} among the options {texts}",
-            "2 to 26 options, and a gold that is one of them, its letter or its place from 0",
-            "correct the line, or name another --answer column",
-        )
-    listed = "\n".join(f"{a}) {text}" for a, text in zip(letters, texts, strict=True))
-    return dataclasses.replace(
-        draft,
-        question=f"{draft.question}\n{listed}",
-        answer=letters[places[0]],
-        n_options=len(texts),
-    )
-
-
-def _choose_marker(table: Table, columns: Columns, drafts: Sequence[_Draft]) -> tuple[Marker, str]:
+def _choose_marker(table: Table, columns: Columns, drafts: Sequence[Draft]) -> tuple[Marker, str]:
     """Gives the named marker, or the one that fits the golds, and why that one."""
     if table.marker:
         return resolve_marker(table.marker), ""
@@ -304,14 +221,14 @@ def _choose_marker(table: Table, columns: Columns, drafts: Sequence[_Draft]) -> 
 
 
 def _problems(
-    drafts: Iterable[_Draft], columns: Columns, marker: Marker, form: Form
-) -> list[tuple[_Draft, Problem]]:
+    drafts: Iterable[Draft], columns: Columns, marker: Marker, form: Form
+) -> list[tuple[Draft, Problem]]:
     """Makes problems; the gold is put into the marker's canonical form.
 
     Raises:
         ConfigError: a gold that the marker can never accept, or an id that stands twice.
     """
-    found: list[tuple[_Draft, Problem]] = []
+    found: list[tuple[Draft, Problem]] = []
     seen: dict[str, str] = {}
     for draft in drafts:
         gold = marker.gold(draft.answer)
@@ -355,11 +272,11 @@ def _worked(solution: str, gold: str, marker: Marker, form: Form) -> str | None:
 
 
 def _kept(
-    main: Sequence[tuple[_Draft, Problem]], test: Sequence[tuple[_Draft, Problem]] | None
-) -> tuple[list[tuple[_Draft, Problem]], list[str]]:
+    main: Sequence[tuple[Draft, Problem]], test: Sequence[tuple[Draft, Problem]] | None
+) -> tuple[list[tuple[Draft, Problem]], list[str]]:
     """Drops what stands twice, and what stands in the test file too; says how much."""
     asked = {problem.question for _, problem in test or ()}
-    found: dict[tuple[str, str], tuple[_Draft, Problem]] = {}
+    found: dict[tuple[str, str], tuple[Draft, Problem]] = {}
     overlap = 0
     for draft, problem in main:
         if problem.question in asked:

@@ -22,7 +22,7 @@ _TRIES = 40
 """Draws a wanted problem may cost before its split counts as exhausted."""
 _FULL_SCORE = 1.0
 """Exactly: sums of 1/n that stop just short of 1, or pass it, are prefixes, not answers."""
-
+_NONSENSE = "no answer at all"
 _LINE = FORMS["line"]
 _EVALUATES = re.compile(r"\b(?:eval|exec|parse_expr|sympify)\(")
 _QUOTED = re.compile(r"'[^'\"]*'|\"[^'\"]*\"")
@@ -82,6 +82,15 @@ class Gym(Task):
                 "settings of this dataset, key=value",
                 "see reasoning_gym.create_dataset",
             ) from error
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Says where a dataset names no gold: many answers are right, and a scorer knows them."""
+        if any(self._examples):
+            return ()
+        return (
+            "its problems name no gold; its scrambled twin is no control, luck is not measured",
+        )
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
         """Gives the first n distinct problems of a split; seeds are hashed, never in a row.
@@ -149,7 +158,8 @@ class Gym(Task):
     @cached_property
     def _examples(self) -> list[str]:
         """A few golds, from which the form of answers is seen."""
-        return [str(self._entry(key("gym form", i) % 2**31)["answer"]) for i in range(5)]
+        entries = [self._entry(key("gym form", i) % 2**31) for i in range(5)]
+        return ["" if entry["answer"] is None else str(entry["answer"]) for entry in entries]
 
     @cached_property
     def _has_long_answers(self) -> bool:
@@ -206,11 +216,19 @@ class Gym(Task):
         # The scrambled twin has another gold; the dataset's scorer knows only the first.
         if problem.answer != gold or (self._is_evaluating and not _is_safe(answer)):
             return Grade.INCORRECT
-        try:
-            score = float(self._dataset.score_answer(answer, entry))
-        except Exception:  # noqa: BLE001 - scorers raise on answers that they cannot parse
+        score = self._score(answer, entry)
+        if score is None:
             return Grade.UNREADABLE
-        return Grade.CORRECT if score == _FULL_SCORE else Grade.INCORRECT
+        # One scorer counts any text as `True`: where nonsense is right, only the gold counts.
+        is_full = score == _FULL_SCORE and self._score(_NONSENSE, entry) != _FULL_SCORE
+        return Grade.CORRECT if is_full else Grade.INCORRECT
+
+    def _score(self, answer: str, entry: dict[str, Any]) -> float | None:
+        """The dataset's own score; None where its scorer cannot parse the answer and raises."""
+        try:
+            return float(self._dataset.score_answer(answer, entry))
+        except Exception:  # noqa: BLE001 - scorers raise whatever they like
+            return None
 
 
 def _plain(text: str) -> str:

@@ -10,9 +10,12 @@ from pathlib import Path
 import click
 
 from modicum.analysis.recall import recalled
+from modicum.catalog import read_setting
 from modicum.checks import check_plan
+from modicum.cli.first import look_first
 from modicum.cli.paper import stands, write
 from modicum.cli.progress import watcher
+from modicum.cli.reading import counts, file_text, names
 from modicum.cli.task_options import task_options, task_reference
 from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
@@ -21,26 +24,19 @@ from modicum.forecast import forecast
 from modicum.model import resolve_backend
 from modicum.runner import missing, planned, run
 from modicum.store import Store
-from modicum.study import Plan, read_plan, read_setting
+from modicum.study import Plan, read_plan
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
 __all__ = ["command"]
 
 
-def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
-
-
-def _counts(
-    _context: click.Context, _option: click.Parameter, value: str | None
-) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in value.split(",")) if value else ()
-    except ValueError:
-        raise ConfigError(
-            f"--shots {value}", "numbers with commas", "write --shots 1,4,8"
-        ) from None
+def _retained(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Reads names with commas, once or several times; the path of a file stays whole."""
+    parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 @click.command("run")
@@ -48,8 +44,8 @@ def _counts(
 @click.option("--model", help="Name, folder or hub id. [organism]")
 @click.option("--task", help="Name, gym:NAME or your file. [all families of the organism]")
 @task_options
-@click.option("--methods", callback=_names, help="Names with commas. [what fits the task]")
-@click.option("--shots", callback=_counts, help="Budgets with commas. [1,4,8]")
+@click.option("--methods", callback=names, help="Names with commas. [what fits the task]")
+@click.option("--shots", callback=counts, help="Budgets with commas. [1,4,8]")
 @click.option("--seeds", type=int, help="Draws of shots. [3]")
 @click.option("--prefer", type=click.Choice(["serve", "labels", "train"]), help="What is cheap.")
 @click.option("--max-labels", type=int, help="Most labels that a nudge to ship may use.")
@@ -58,16 +54,26 @@ def _counts(
 @click.option("--test", type=int, help="Test problems. [400]")
 @click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
 @click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
+@click.option("--ceiling-test", type=int, help="Test problems sampled and branched on. [all]")
+@click.option("--stream", help="Name of an independent draw: other problems, shots, samples.")
 @click.option("--max-new-tokens", type=int, help="Length limit of an answer. [the task's]")
 @click.option(
     "--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too."
 )
-@click.option("--retain", callback=_names, help="Tasks that show damage, with commas.")
+@click.option(
+    "--retain",
+    multiple=True,
+    callback=_retained,
+    help="Task or file that shows damage; may be repeated. text, none. [the task's, else text]",
+)
+@click.option("--retain-test", type=int, help="Problems of each of them. [200]")
 @click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
 @click.option(
     "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
 )
 @click.option("--set", "settings", multiple=True, help="method.field=value; may be repeated.")
+@click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
+@click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -81,6 +87,7 @@ def command(study: Path | None, **options: object) -> int:
     """
     wants_json = bool(options.pop("wants_json"))
     out, workers = options.pop("out"), options.pop("workers")
+    no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
     plan = _plan(study, options)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     store = Store(folder) if (folder / "study.sqlite").exists() else None
@@ -91,6 +98,8 @@ def command(study: Path | None, **options: object) -> int:
     _say_first(plan, store, folder, options)
     store.freeze(plan.as_dict())
     if not is_complete:
+        if not no_check:
+            look_first(plan, store, force=force)
         count = workers if isinstance(workers, int) else _workers(plan)
         with watcher() as watching:
             run(plan, store, watching, workers=count)
@@ -106,7 +115,9 @@ def command(study: Path | None, **options: object) -> int:
 def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     """Joins a TOML study, or the default one, with what the options say."""
     given = {k: v for k, v in options.items() if v not in (None, ())}
-    own: dict[str, object] = {k: _text(given.pop(k)) for k in ("system", "template") if k in given}
+    own: dict[str, object] = {
+        k: file_text(given.pop(k)) for k in ("system", "template") if k in given
+    }
     settings = _settings(given.pop("settings", ()))
     model, task = given.pop("model", None), task_reference(given.pop("task", None), given)  # type: ignore[arg-type]
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
@@ -153,14 +164,6 @@ def _settings(pairs: object) -> dict[str, dict[str, object]]:
         method, field, value = read_setting(str(pair))
         settings.setdefault(method, {})[field] = value
     return settings
-
-
-def _text(path: object) -> str:
-    """Reads a prompt file."""
-    try:
-        return Path(str(path)).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", "a readable text file", "check the path") from error
 
 
 def _workers(plan: Plan) -> int:

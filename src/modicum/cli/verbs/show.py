@@ -13,6 +13,7 @@ import click
 
 from modicum.cli.folder import open_study
 from modicum.cli.trial_text import completion_text, scores, spent, trial_text, trials_text
+from modicum.draws import problems_of
 from modicum.errors import ConfigError, ModicumError
 from modicum.store import Outcome, Row, Store
 from modicum.task import resolve_task
@@ -159,8 +160,8 @@ class _Shown:
 def _problems(trial: Trial) -> Mapping[str, Problem]:
     """Gives the test problems by id; says so where the task's data cannot be read any more."""
     try:
-        n = int(str(trial.scope.get("test", 0)))
-        return {p.id: p for p in resolve_task(trial.task).problems("test", n)}
+        scope = {"test": 0, **trial.scope}
+        return {p.id: p for p in problems_of(resolve_task(trial.task), "test", scope)}
     except (ModicumError, OSError) as error:
         first = str(error).partition("\n")[0].removeprefix("found: ")
         click.echo(f"questions and golds cannot be read: {first}", err=True)

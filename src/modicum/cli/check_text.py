@@ -1,0 +1,133 @@
+"""What the doctor says, and the table of a scan, as plain text."""
+
+import textwrap
+from collections.abc import Sequence
+
+from modicum.doctor.scan import GYM, Row, Scan
+from modicum.doctor.visit import Checked
+from modicum.report import words
+from modicum.report.untrusted import visible
+from modicum.types import Finding
+
+__all__ = ["checked_text", "doubt_lines", "scan_text"]
+
+WIDTH = 100
+LEVEL = 7
+"""Columns before a finding."""
+
+
+def checked_text(checked: Checked) -> str:
+    """Gives every finding, faults first, each with what to do."""
+    spent, subject = checked.ledger, checked.subject
+    head = (
+        f"{visible(subject.task)} on {visible(subject.model)} · {words.count(spent.tokens_sampled)} "
+        f"tokens sampled · {words.count(spent.labels)} golds read · {words.duration(spent.seconds)}"
+    )
+    lines = [line for finding in checked.findings for line in _finding(finding)]
+    return "\n".join([head, "", *lines, "", _sum(checked)])
+
+
+def doubt_lines(checked: Checked) -> list[str]:
+    """Gives one line a doubt, for standard error before a run goes on."""
+    subject = checked.subject
+    where = f"{visible(subject.task)} on {visible(subject.model)}"
+    return [
+        f"{f.level}: {where}: {visible(f.found)}; {visible(f.action)}"
+        for f in (*checked.faults, *checked.doubts)
+    ]
+
+
+def scan_text(scan: Scan) -> str:
+    """Gives the table of a scan, the finalists on fresh problems, and the pick."""
+    n = scan.rows[0].greedy.n if scan.rows else 0
+    parts = [
+        f"{visible(scan.model)} on {len(scan.rows)} tasks: {n} problems of the shots split each, "
+        f"greedy and {scan.k} samples",
+        "",
+        *_table(scan.rows, scan.k),
+    ]
+    if scan.finalists:
+        fresh = scan.finalists[0].greedy.n
+        parts += ["", f"the best again, on {fresh} fresh problems of the selection split", ""]
+        parts += _table(scan.finalists, scan.k)
+    parts += ["", *textwrap.wrap(_pick(scan), WIDTH, break_on_hyphens=False)]
+    parts += [f"failed: {visible(text)}" for text in scan.failed]
+    return "\n".join(parts)
+
+
+def _sum(checked: Checked) -> str:
+    if checked.faults:
+        return "A fault: the study would lie or fail. `run` stops here unless --force is given."
+    if checked.doubts:
+        return "No fault; the study may still mislead in what is doubted."
+    return "Nothing found that would make the study lie or fail, as far as so few answers show."
+
+
+def _finding(finding: Finding) -> list[str]:
+    """Gives a finding, wrapped, and what to do about it below."""
+    rest = " " * LEVEL
+    lines = textwrap.wrap(
+        visible(finding.found),
+        WIDTH,
+        initial_indent=finding.level.ljust(LEVEL),
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    )
+    if finding.action:
+        lines += textwrap.wrap(
+            f"→ {visible(finding.action)}",
+            WIDTH,
+            initial_indent=rest,
+            subsequent_indent=f"{rest}  ",
+            break_on_hyphens=False,
+        )
+    return lines
+
+
+def _table(rows: Sequence[Row], k: int) -> list[str]:
+    head = ("", "task", "style", "greedy", "pass@1", f"pass@{k}", "luck", "unread", "tokens")
+    cells = [
+        head,
+        *(
+            (
+                "*" if row.is_half_known else "",
+                _short(row.task),
+                row.style,
+                words.figure(row.greedy),
+                words.figure(row.pass_1),
+                words.figure(row.pass_k),
+                words.share(row.luck.value),
+                words.share(row.unreadable),
+                f"{row.tokens:.0f}",
+            )
+            for row in rows
+        ),
+    ]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = []
+    for row in cells:
+        aligned = [
+            cell.rjust(width) if i > 5 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(" ".join(aligned).rstrip())
+    return lines
+
+
+def _short(task: str) -> str:
+    """Gives a task's name without the words that all of them share; a number where two are alike."""
+    name = task.removeprefix("gym:").partition("?")[0]
+    alike = [t for t in GYM if t.removeprefix("gym:").partition("?")[0] == name]
+    return f"{name} {alike.index(task) + 1}" if len(alike) > 1 and task in alike else name
+
+
+def _pick(scan: Scan) -> str:
+    rule = (
+        f"* half known: pass@{scan.k} between .2 and .9, above luck and above pass@1 by the lower "
+        "ends of paired 95 % intervals."
+    )
+    if scan.pick:
+        return f"{rule} Pick: {scan.pick}"
+    if scan.finalists:
+        return f"{rule} No pick: none of them holds on fresh problems; nearest {scan.finalists[0].task}"
+    return f"{rule} No pick: no task is half known."

@@ -1,0 +1,121 @@
+"""Looks at a model and a task before anything expensive: what would make a study lie or fail."""
+
+import json
+from pathlib import Path
+
+import click
+
+from modicum.checks import check_plan
+from modicum.cli.check_text import checked_text, scan_text
+from modicum.cli.progress import Steps
+from modicum.cli.reading import counts, file_text, names
+from modicum.cli.task_options import task_options, task_reference
+from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
+from modicum.doctor.visit import check_subject
+from modicum.errors import ConfigError
+from modicum.ledger import Ledger
+from modicum.trials import open_model
+from modicum.verdict import SCHEMA, as_json
+from modicum.workbench import plan_for
+
+__all__ = ["command"]
+
+SCAN_TOKENS = 96
+"""Length limit of a scan's answers, unless said."""
+
+
+@click.command("check")
+@click.argument("model")
+@click.argument("task", required=False)
+@task_options
+@click.option("--scan", "family", type=click.Choice(["gym"]), help="Try some twenty listed tasks.")
+@click.option("--methods", callback=names, help="Names with commas. [what fits the task]")
+@click.option("--shots", callback=counts, help="Budgets with commas. [1,4,8]")
+@click.option("--test", type=int, help="Test problems. [400]")
+@click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
+@click.option(
+    "--max-new-tokens", type=int, help="Length limit of an answer. [the task's; scan: 96]"
+)
+@click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
+@click.option(
+    "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of a scan. [runs/scan-MODEL]")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+def command(model: str, task: str | None, **options: object) -> int:
+    """Samples 64 answers and says in plain words what would make a study lie or fail.
+
+    `run` does this first by itself. Golds are read of the shots and selection splits only. With
+    --scan it tries some twenty small tasks instead and names the one that the model half knows; a
+    scan that was stopped goes on.
+
+    Example: modicum check organism word_sums
+    """
+    family, wants_json = options.pop("family"), bool(options.pop("wants_json"))
+    out = options.pop("out")
+    if (task is None) == (family is None):
+        raise ConfigError(
+            "a task and --scan" if task else "neither a task nor --scan",
+            "one of them",
+            "write `modicum check MODEL TASK` or `modicum check MODEL --scan gym`",
+        )
+    if task is None:
+        return _scan(model, out, options.get("max_new_tokens"), wants_json=wants_json)
+    return _check(model, task, options, wants_json=wants_json)
+
+
+def _check(model: str, task: str, options: dict[str, object], *, wants_json: bool) -> int:
+    """Looks at one subject; exit code 2 where `run` would stop."""
+    task = task_reference(task, options) or task
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given.update({k: file_text(given[k]) for k in ("system", "template") if k in given})
+    methods, shots = given.pop("methods", ()), given.pop("shots", ())
+    plan = plan_for(model, task, methods, shots, **given)  # type: ignore[arg-type]
+    check_plan(plan)
+    with Steps(1) as steps:
+        steps.begin(f"looking at {task} on {model}")
+        checked = check_subject(
+            plan.subjects()[0], lambda ledger: steps.beat(ledger.tokens_sampled)
+        )
+    if wants_json:
+        found = {
+            "schema": SCHEMA,
+            "task": task,
+            "model": model,
+            "findings": as_json(checked.findings),
+            "costs": checked.ledger.as_dict(),
+        }
+        click.echo(json.dumps(found, indent=1))
+    else:
+        click.echo(checked_text(checked))
+    return 2 if checked.faults else 0
+
+
+def _scan(model: str, out: object, limit: object, *, wants_json: bool) -> int:
+    """Tries the listed tasks and prints the table."""
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in model.partition("?")[0])
+    folder = out if isinstance(out, Path) else Path("runs") / f"scan-{name.strip('-')}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"folder {folder} cannot be written ({error.strerror})",
+            "a writable folder",
+            "choose another with --out",
+        ) from error
+    opened = open_model(model)
+    tokens = limit if isinstance(limit, int) else SCAN_TOKENS
+    with Steps(-(-len(GYM) // GROUP) + (FINALISTS > 0)) as steps:
+        found = scan(
+            opened,
+            GYM,
+            folder,
+            max_new_tokens=tokens,
+            tell=steps.begin,
+            ledger=Ledger(observer=lambda ledger: steps.beat(ledger.tokens_sampled)),
+        )
+    if wants_json:
+        click.echo(json.dumps({"schema": SCHEMA, "scan": as_json(found)}, indent=1))
+    else:
+        click.echo(scan_text(found))
+    return 0

@@ -1,0 +1,79 @@
+"""What the study will cost and what its size can show at all."""
+
+import math
+
+from modicum.analysis.detect import detectable, problems_needed
+from modicum.doctor.data import chance_of_gold
+from modicum.doctor.exam import Exam, Memory, only
+from modicum.types import Finding
+
+__all__ = ["duration", "memory", "sizes", "times"]
+
+TIGHT = 0.8
+"""Share of the machine's memory from which other programs and the allocator decide."""
+COARSE = 0.2
+"""Smallest visible gain above which most nudges cannot be told from nothing: few gain more than 20
+points. Some 32 problems reach it."""
+GIB = 2**30
+
+
+def memory(needed: Memory | None) -> tuple[Finding, ...]:
+    """Says whether weights and caches fit into the machine, before anything is loaded."""
+    if needed is None:
+        return ()
+    copies = "" if needed.copies == 1 else f" x {needed.copies} (a tuned copy beside it)"
+    found = (
+        f"about {needed.needed / GIB:.1f} GiB needed (weights {needed.weights / GIB:.1f}{copies}, "
+        f"cache {needed.cache / GIB:.1f}); the machine has {needed.machine / GIB:.1f}"
+    )
+    ratio = needed.needed / needed.machine
+    action = "take a smaller model, fewer rows (MODEL?rows=8), a lower --max-new-tokens or a GPU"
+    if ratio > 1:
+        return (Finding("memory", "fault", found, action),)
+    if ratio > TIGHT:
+        return (Finding("memory", "doubt", found, action),)
+    return (Finding("memory", "fact", found),)
+
+
+def sizes(exam: Exam) -> tuple[Finding, ...]:
+    """Says which gain, and which equivalence, the test labels can show.
+
+    Problems of one cluster count as one; where golds are few, chance alone makes systems differ.
+    """
+    clusters = {p.cluster or p.id for p in exam.splits.get("test", ())}
+    guess = min(chance_of_gold(exam), 0.5)
+    can = detectable(len(clusters) or exam.test, guess=guess, margin=exam.margin)
+    gain = f"{can.gain:.2f}" if math.isfinite(can.gain) else "1"
+    found = (
+        f"{can.n_problems} test problems show gains from {gain} and equivalence within "
+        f"{can.equivalence:.2f}"
+    )
+    if not can.can_show_absent:
+        wanted = problems_needed(exam.margin, guess=guess)
+        found += f"; to show 'absent', within {exam.margin:.2f}, takes {wanted}"
+    if can.gain < COARSE:
+        return (Finding("detectable", "fact", found),)
+    return (Finding("detectable", "doubt", found, "take more test problems (--test)"),)
+
+
+def times(exam: Exam) -> tuple[Finding, ...]:
+    """Says how long each rung should take, from the speed of the 64 answers."""
+    if not exam.rungs:
+        return ()
+    spent: dict[str, float] = {}
+    for rung in exam.rungs:
+        spent[rung.name] = spent.get(rung.name, 0.0) + rung.seconds
+    parts = ", ".join(f"{name} {duration(seconds)}" for name, seconds in spent.items())
+    total = duration(sum(spent.values()))
+    return only(Finding("time", "fact", f"about {total} in one process: {parts}"))
+
+
+def duration(seconds: float) -> str:
+    """Writes a time in the unit that fits.
+
+    >>> duration(4.2), duration(240), duration(9000)
+    ('4 s', '4 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

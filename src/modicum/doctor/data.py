@@ -1,0 +1,209 @@
+"""What is wrong with problems: golds their marker rejects, leaks, duplicates, overlap, guessing."""
+
+import re
+from collections import Counter, defaultdict
+
+from modicum.analysis.sampling import NULL_LIMIT
+from modicum.doctor.exam import Exam, Level, of, only
+from modicum.types import Finding, Problem, Split
+
+__all__ = [
+    "chance_of_gold",
+    "duplicates",
+    "guessable",
+    "leaked_in_prompt",
+    "leaked_in_question",
+    "loose_marker",
+    "overlap",
+    "plain",
+    "rejected_golds",
+]
+
+MOSTLY = 0.5
+FEWEST = 8
+"""Problems below which shares are not judged."""
+LEAKED = 0.3
+"""Share of questions that state their gold as an answer. Chance states a short gold now and then,
+so the same rate against other problems' golds is taken off first."""
+BEARABLE = 0.01
+"""Share of test problems that may stand in another split: what it adds to a score is below any
+margin in use."""
+_STATED = re.compile(
+    r"(?:answer|solution|result|gold|label)\s*(?:is|:|=|\))?\s*:?\s*$|####\s*$", re.IGNORECASE
+)
+_DROPPED = re.compile(
+    r"""["'“”‘’`.,;:!?()\[\]{}…]+(?=\s|$)|(?:(?<=\s)|^)["'“”‘’`(\[{]+|(?<=\d),(?=\d{3})"""
+)
+
+
+def rejected_golds(exam: Exam) -> tuple[Finding, ...]:
+    """Finds golds that their own marker rejects: no answer can ever be right there."""
+    golds = exam.golds
+    if not golds.rejected:
+        return ()
+    first = golds.rejected[0]
+    n, whole = len(golds.rejected), len(golds.problems)
+    found = (
+        f"the marker rejects the gold of {of(n, whole, 'problems')}, such as {first.answer[:60]!r} "
+        f"of {first.id}"
+    )
+    # Where a few golds are odd, accuracy is too low by that share; beyond the margin it misleads.
+    level: Level = "fault" if n > exam.margin * whole else "doubt"
+    return (Finding("gold_rejected", level, found, "mend those golds, or choose another marker"),)
+
+
+def loose_marker(exam: Exam) -> tuple[Finding, ...]:
+    """Finds a marker that accepts other problems' golds."""
+    golds = exam.golds
+    if golds.compared < FEWEST or golds.strangers <= exam.margin * golds.compared:
+        return ()
+    found = (
+        f"the marker accepts another problem's gold for "
+        f"{of(golds.strangers, golds.compared, 'problems')}"
+    )
+    level: Level = "fault" if golds.strangers >= MOSTLY * golds.compared else "doubt"
+    return (Finding("loose_marker", level, found, "choose a stricter marker"),)
+
+
+def leaked_in_question(exam: Exam) -> tuple[Finding, ...]:
+    """Finds golds, or whole worked solutions, that the question states as such.
+
+    A gold that merely occurs in its question is no leak: choices and names must.
+    """
+    problems = exam.golds.problems
+    shown = [p for p in problems if p.solution and _holds(p.question, p.solution)]
+    own = [_states(p.question, p.answer) for p in problems]
+    others = [
+        _states(p.question, q.answer)
+        for p, q in zip(problems, [*problems[1:], *problems[:1]], strict=True)
+        if q.answer != p.answer
+    ]
+    chance = sum(others) / len(others) if others else 0.0
+    rate = sum(own) / len(own) if own else 0.0
+    if not shown and rate - chance < LEAKED:
+        return ()
+    n, what = max((len(shown), "worked solution"), (sum(own), "gold answer"))
+    found = f"{of(n, len(problems), 'questions')} state their own {what}"
+    return (Finding("leaked", "fault", found, "take the answers out of the questions"),)
+
+
+def leaked_in_prompt(exam: Exam) -> tuple[Finding, ...]:
+    """Finds answers, or test questions, in what stands around every question."""
+    style = exam.prompts.style
+    around = style.template.replace("{question}", "\n") + "\n" + (style.system or "")
+    golds = Counter(p.answer.strip() for p in exam.golds.problems if p.answer.strip())
+    told = {gold: n for gold, n in golds.items() if _holds(around, gold)}
+    count, whole = sum(told.values()), golds.total()
+    text = plain(around)
+    seen = [p for p in exam.splits.get("test", ()) if _is_long(p) and plain(p.question) in text]
+    answer = question = None
+    # One number in an instruction (`four digits`) may be the gold of a few; not of a third of all.
+    if whole >= FEWEST and count >= LEAKED * whole:
+        found = f"the prompt itself holds the gold of {of(count, whole, 'problems')}"
+        answer = Finding("leaked_prompt", "fault", found, "take the answers out of the prompt")
+    if seen:
+        found = f"the prompt holds {len(seen)} test questions, such as {seen[0].question[:60]!r}"
+        question = Finding("test_in_prompt", "fault", found, "show other problems in the prompt")
+    return only(answer, question)
+
+
+def duplicates(exam: Exam) -> tuple[Finding, ...]:
+    """Finds questions that stand twice in a split, apart from case, spaces and punctuation."""
+    found = []
+    for split, problems in exam.splits.items():
+        groups: dict[str, list[Problem]] = defaultdict(list)
+        for problem in problems:
+            groups[plain(problem.question)].append(problem)
+        again = [group for group in groups.values() if len(group) > 1]
+        extra = sum(len(group) - 1 for group in again)
+        torn = sum(len({p.answer for p in group}) > 1 for group in again)
+        if not again:
+            continue
+        text = (
+            f"{of(extra, len(problems), f'{split} problems')} repeat another apart from case, "
+            f"spaces and punctuation, such as {again[0][0].question[:60]!r}"
+        )
+        if torn:
+            text += f"; {torn} of them with different golds"
+        level: Level = "doubt" if extra > BEARABLE * len(problems) or torn else "fact"
+        action = "keep one of each: intervals count repeats as independent"
+        found.append(Finding("duplicates", level, text, action if level == "doubt" else ""))
+    return tuple(found)
+
+
+def overlap(exam: Exam) -> tuple[Finding, ...]:
+    """Finds test questions that stand in the shots or the selection split as well."""
+    test = {plain(p.question) for p in exam.splits.get("test", ())}
+    found = []
+    others: tuple[Split, ...] = ("shots", "selection")
+    for split in others:
+        both = [p for p in exam.splits.get(split, ()) if plain(p.question) in test]
+        distinct = len({plain(p.question) for p in both})
+        if not distinct:
+            continue
+        text = (
+            f"{of(distinct, len(test), 'test questions')} stand in the {split} split too, such as "
+            f"{both[0].question[:60]!r}"
+        )
+        level: Level = "fault" if distinct > BEARABLE * len(test) else "doubt"
+        found.append(Finding("overlap", level, text, "part the splits by question, not by row"))
+    return tuple(found)
+
+
+def guessable(exam: Exam) -> tuple[Finding, ...]:
+    """Finds golds so few that guessing hits them: pass@k then says nothing.
+
+    The chance that two problems share a gold, unbiased, is what a blind guess reaches. Above the
+    null's limit of the study's own rules the ceiling cannot come from sampling.
+    """
+    chance = chance_of_gold(exam)
+    if chance <= NULL_LIMIT:
+        return ()
+    golds = {p.answer.strip() for p in exam.golds.problems}
+    found = (
+        f"{len(golds)} distinct golds among {len(exam.golds.problems)}: a blind guess is right "
+        f"{100 * chance:.0f} % of the time, so many samples say nothing of the ability"
+    )
+    action = "ask for an open answer where you can; else rely on majority, forced form and rungs"
+    return (Finding("guessable", "doubt", found, action),)
+
+
+def chance_of_gold(exam: Exam) -> float:
+    """Gives the chance that two problems share a gold, unbiased; 0 where too few were read."""
+    golds = Counter(p.answer.strip() for p in exam.golds.problems)
+    n = golds.total()
+    if n < FEWEST:
+        return 0.0
+    return sum(c * (c - 1) for c in golds.values()) / (n * (n - 1))
+
+
+def plain(question: str) -> str:
+    """Gives a question without case, punctuation at word ends, and extra spaces.
+
+    Signs between numbers stay: they are the question.
+
+    >>> plain("What is  3 - 2?") == plain("what is 3 - 2"), plain("3 - 2") == plain("3 + 2")
+    (True, False)
+    """
+    return " ".join(_DROPPED.sub("", question.casefold()).split())
+
+
+def _is_long(problem: Problem) -> bool:
+    """Says whether a question is long enough not to occur by chance."""
+    return len(problem.question) >= 16
+
+
+def _states(question: str, gold: str) -> bool:
+    """Says whether the gold stands at the end of the question behind a word such as `answer`."""
+    gold = gold.strip()
+    if not gold:
+        return False
+    places = (m.start() for m in re.finditer(rf"(?<!\w){re.escape(gold)}(?!\w)", question))
+    return any(_STATED.search(question[:place].rstrip(" \"'*([{")) for place in places)
+
+
+def _holds(text: str, part: str) -> bool:
+    """Says whether a text holds a part as whole words."""
+    part = " ".join(part.split())
+    flat = " ".join(text.split())
+    return bool(part) and re.search(rf"(?<!\w){re.escape(part)}(?!\w)", flat) is not None

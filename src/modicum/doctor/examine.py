@@ -1,0 +1,296 @@
+"""Draws the 64 answers and gathers what the doctor looks at; nothing here judges."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modicum.doctor.contamination import halves
+from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
+from modicum.draws import POOL, problems_of
+from modicum.forecast import draws
+from modicum.ledger import Ledger
+from modicum.method import PromptSolver, mark_safely
+from modicum.model import Backend, Model, render, resolve_backend
+from modicum.study import Plan, Subject
+from modicum.styles import closed_list
+from modicum.task import Sheet, Task, resolve_task
+from modicum.trials import limited
+from modicum.types import Access, Grade, Problem, Request, Sampling, Solved, Split, Style, Trial
+
+__all__ = ["PROBLEMS", "SAMPLES", "examine", "memory_needed"]
+
+PROBLEMS, SAMPLES = 16, 4
+"""Problems, and samples of each at temperature 1: 64 answers besides the greedy ones."""
+MOST_GOLDS = 64
+"""Golds of a split that are held against their marker."""
+PROBED_TOKENS = 48
+"""Tokens at which the continuation of half a question ends."""
+DRESSES = (
+    "{gold}",
+    "Answer: {gold}",
+    "Answer {gold}",
+    "The answer is {gold}.",
+    "#### {gold}",
+    "\\boxed{{{gold}}}",
+    "<answer>{gold}</answer>",
+)
+"""Ways in which answers are commonly written; a marker takes one of them at least."""
+ROWS = 64
+"""Completions in flight that memory is counted for, unless the model's settings say."""
+CHARACTERS = 3.0
+"""Characters a token, low on purpose: prompts count for more tokens than they may have."""
+
+
+def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
+    """Asks a model a few problems of the selection split and gathers the rest.
+
+    Golds are read of the shots and selection splits alone and counted as labels in the ledger.
+
+    Args:
+        subject: What the study is about.
+        task: Its task.
+        model: Its loaded model.
+        ledger: Counts what the examination itself costs.
+    """
+    plan = subject.plan
+    sheet = limited(task.sheet, plan)
+    splits = _splits(task, sheet, plan)
+    styles, skipped = closed_list(
+        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+    )
+    problems = splits["selection"][:PROBLEMS]
+    with ledger.timed():
+        style, asked = _ask(model, task, sheet, problems, styles, ledger)
+        probes = _probes(model, splits["test"], ledger)
+        scores = _scores(model, subject, asked)
+    golds = _golds(task, splits)
+    ledger.labels += len(golds.problems)
+    return Exam(
+        model=model.card,
+        task=subject.task,
+        sheet=sheet,
+        prompts=_prompts(model, plan, style, skipped, problems),
+        asked=asked,
+        golds=golds,
+        splits=splits,
+        probes=probes,
+        scores=scores,
+        rungs=_rungs(subject, asked, ledger, model.card.flops_per_token),
+        test=plan.test,
+        margin=plan.margin,
+    )
+
+
+def memory_needed(subject: Subject, backend: Backend) -> Memory | None:
+    """Gives what weights and caches will take, from the model's files; None where they do not say."""
+    footprint = backend.footprint()
+    if footprint is None:
+        return None
+    plan, task = subject.plan, resolve_task(subject.task)
+    longest = max(len(p.question) for p in task.problems("selection", 1)) / CHARACTERS
+    tokens = int(longest) + limited(task.sheet, plan).max_new_tokens
+    rows = int(getattr(backend, "rows", None) or ROWS)
+    is_tuned = any(plan.method(trial.method).kind == "tuning" for trial in subject.rungs())
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cache = rows * tokens * footprint.cache_bytes
+    return Memory(footprint.weight_bytes, cache, 1 + is_tuned, machine)
+
+
+def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, ...]]:
+    """Gives the problems of each split as the study will see them; the test's without golds."""
+
+    def exist(split: str, wanted: int) -> int:
+        return min(wanted, sheet.available.get(split, wanted))
+
+    tuned = any(plan.method(name).supervision > 0 for grid in plan.grids for name in grid.methods)
+    shots = exist("shots", POOL if tuned else PROBLEMS)
+    selection = exist("selection", max(plan.selection, PROBLEMS))
+    scope = {"test": exist("test", plan.test), "stream": plan.stream}
+    test = problems_of(task, "test", scope)
+    return {
+        "shots": task.problems("shots", shots),
+        "selection": task.problems("selection", selection),
+        "test": tuple(problem.hidden() for problem in test),
+    }
+
+
+def _ask(
+    model: Model,
+    task: Task,
+    sheet: Sheet,
+    problems: Sequence[Problem],
+    styles: Sequence[Style],
+    ledger: Ledger,
+) -> tuple[Style, tuple[Asked, ...]]:
+    """Asks greedily in the default style and the task's own, and samples in the better one.
+
+    The floor will be the best of the whole list, so a default style in which nothing ends is no
+    fault of the study where another one serves.
+    """
+    triggers = [style for style in styles[1:] if style in sheet.triggers]
+    wanted = [styles[0], *(triggers if styles[0].name != "own" else [])]
+    tries = [_drawn(model, style, sheet, problems, 1, ledger) for style in wanted]
+    ranks = []
+    for style, drawn in zip(wanted, tries, strict=True):
+        right = [
+            mark_safely(task, problem, solved.text, style).lenient == Grade.CORRECT
+            for problem, solved in zip(problems, drawn, strict=True)
+        ]
+        cut = [solved.completions[0].stop == "length" for solved in drawn]
+        ranks.append((sum(right), -sum(cut)))
+    best = ranks.index(max(ranks))
+    style = wanted[best]
+    sampled = _drawn(model, style, sheet, problems, SAMPLES, ledger)
+    asked = tuple(
+        Asked(
+            problem,
+            render(model, style, problem.question),
+            greedy.completions[0],
+            mark_safely(task, problem, greedy.text, style),
+            samples.completions,
+            tuple(mark_safely(task, problem, c.text, style) for c in samples.completions),
+        )
+        for problem, greedy, samples in zip(problems, tries[best], sampled, strict=True)
+    )
+    return style, asked
+
+
+def _drawn(
+    model: Model,
+    style: Style,
+    sheet: Sheet,
+    problems: Sequence[Problem],
+    n: int,
+    ledger: Ledger,
+) -> list[Solved]:
+    solver = PromptSolver(model, style, sheet, n, 1.0 if n > 1 else 0.0)
+    return solver.solve([p.hidden() for p in problems], stream="doctor", ledger=ledger)
+
+
+def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[Probe, ...]:
+    """Lets the model go on from half a question, without any template around it."""
+    if not model.takes_raw:
+        return ()
+    parted = [halves(problem.question) for problem in test[:PROBLEMS]]
+    found = [both for both in parted if both is not None and model.can_encode(both[0])]
+    if not found:
+        return ()
+    requests = [Request(head, f"probe-{i}") for i, (head, _) in enumerate(found)]
+    sampling = Sampling(PROBED_TOKENS, temperature=0.0, stream="doctor")
+    said = model.generate(requests, sampling, ledger)
+    return tuple(
+        Probe(head, tail, drawn[0].text) for (head, tail), drawn in zip(found, said, strict=True)
+    )
+
+
+def _scores(model: Model, subject: Subject, asked: Sequence[Asked]) -> tuple[float, ...]:
+    """Gives the log-probability of two of its own answers, where the model gives any."""
+    spoken = [a for a in asked if a.greedy.text][:2]
+    if resolve_backend(subject.model).access < Access.LOGPROBS or not spoken:
+        return ()
+    return tuple(model.logprob([a.prompt for a in spoken], [a.greedy.text for a in spoken]))
+
+
+def _golds(task: Task, splits: Mapping[Split, tuple[Problem, ...]]) -> Golds:
+    """Holds golds against their marker, in every usual dress and as another problem's."""
+    problems = (*splits["selection"][:MOST_GOLDS], *splits["shots"][:MOST_GOLDS])
+    rejected, strangers, compared = [], 0, 0
+    for problem, other in zip(problems, (*problems[1:], *problems[:1]), strict=True):
+        worked = [problem.solution] if problem.solution else []
+        dressed = [dress.format(gold=problem.answer) for dress in DRESSES]
+        taken = next(
+            (i for i, text in enumerate([*worked, *dressed]) if _accepts(task, problem, text)), None
+        )
+        if taken is None or not problem.answer.strip():
+            rejected.append(problem)
+        elif _differs(problem.answer, other.answer):
+            i = taken - len(worked)
+            strange = other.solution or "" if i < 0 else DRESSES[i].format(gold=other.answer)
+            compared += 1
+            strangers += _accepts(task, problem, strange)
+    return Golds(problems, tuple(rejected), strangers, compared)
+
+
+def _accepts(task: Task, problem: Problem, text: str) -> bool:
+    return mark_safely(task, problem, text).lenient == Grade.CORRECT
+
+
+def _differs(one: str, other: str) -> bool:
+    return one.strip().casefold() != other.strip().casefold()
+
+
+def _prompts(
+    model: Model,
+    plan: Plan,
+    style: Style,
+    skipped: tuple[str, ...],
+    problems: Sequence[Problem],
+) -> Prompts:
+    """Looks at the way from question to tokens, as far as the model lets one look."""
+    tokenizer = getattr(model, "tokenizer", None)
+    lost = tuple(p.question for p in problems if not model.can_encode(p.question))
+    return Prompts(
+        style=style,
+        own=plan.own_style,
+        skipped=skipped,
+        has_chat=model.chat(None, "?") is not None,
+        doubled=_doubled(model, tokenizer, render(model, style, problems[0].question)),
+        unencodable=lost,
+        lacks_end=tokenizer is not None and getattr(tokenizer, "eos_token_id", 0) is None,
+    )
+
+
+def _doubled(model: Model, tokenizer: Any, prompt: str) -> str:  # noqa: ANN401 - any tokenizer
+    """Gives the beginning token's text where the prompt's tokens begin with it twice."""
+    encode = getattr(model, "encode", None)
+    first = getattr(tokenizer, "bos_token_id", None)
+    if encode is None or first is None or list(encode(prompt)[:2]) != [first, first]:
+        return ""
+    return str(tokenizer.bos_token)
+
+
+def _rungs(
+    subject: Subject, asked: Sequence[Asked], ledger: Ledger, flops_per_token: float
+) -> tuple[Rung, ...]:
+    """Estimates the time of each trial from the answers' lengths and the FLOPs a second so far.
+
+    A token trained counts three times: forward once, backward twice. Prompts count once a problem.
+    """
+    drawn = [c for a in asked for c in (a.greedy, *a.samples)]
+    if not drawn or not ledger.flops or not ledger.seconds:
+        return ()
+    plan = subject.plan
+    a_second = ledger.flops / ledger.seconds
+    answer = sum(c.n_tokens for c in drawn) / len(drawn)
+    prompt = ledger.tokens_prompt / max(1, len(drawn))
+    rungs = []
+    for trial in _subject_trials(subject):
+        ahead = draws(plan, trial)
+        tokens = ahead.answers * (min(answer, ahead.limit) + prompt)
+        tokens += 3 * _trained(trial) * (answer + prompt)
+        seconds = tokens * flops_per_token / a_second
+        own = plan.method(trial.method)
+        learns = own.kind == "tuning" and "samples" in trial.settings
+        rungs.append(Rung(_name(trial), seconds, learns))
+    return tuple(rungs)
+
+
+def _subject_trials(subject: Subject) -> list[Trial]:
+    trials = [*subject.measures(), *subject.rungs(), *subject.twins()]
+    return list({trial.id: trial for trial in trials}.values())
+
+
+def _trained(trial: Trial) -> float:
+    """Gives the texts that go through a training step: updates times the batch."""
+    steps, batch = trial.settings.get("steps"), trial.settings.get("batch")
+    if not isinstance(steps, int) or not isinstance(batch, int):
+        return 0.0
+    passes = trial.settings.get("passes")
+    again = trial.n_shots * (passes if isinstance(passes, int) else 0)
+    return float(max(steps * batch, again))
+
+
+def _name(trial: Trial) -> str:
+    if trial.method in ("plain", "prompt_style"):
+        return "floor and ceiling"
+    return trial.method

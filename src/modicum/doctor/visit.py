@@ -1,0 +1,114 @@
+"""The doctor's visit: before a study spends anything, once a subject."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modicum.doctor.costs import memory
+from modicum.doctor.diagnosis import diagnose, worst_first
+from modicum.doctor.examine import examine, memory_needed
+from modicum.errors import ConfigError, JudgeError, ModicumError
+from modicum.ledger import Ledger
+from modicum.model import resolve_backend
+from modicum.store import Store
+from modicum.study import Plan, Subject
+from modicum.task import resolve_task
+from modicum.trials import open_model
+from modicum.types import Finding
+
+__all__ = ["Checked", "Observer", "check_subject", "refuse_faults", "unchecked", "visit"]
+
+Observer = Callable[[Ledger], None]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the doctor says of one subject, and what that cost."""
+
+    subject: Subject
+    findings: tuple[Finding, ...]
+    """Faults first, then doubts, then facts."""
+    ledger: Ledger
+    """Labels are the problems whose golds were read."""
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """What would make the study lie or fail."""
+        return tuple(finding for finding in self.findings if finding.level == "fault")
+
+    @property
+    def doubts(self) -> tuple[Finding, ...]:
+        """What may."""
+        return tuple(finding for finding in self.findings if finding.level == "doubt")
+
+
+def check_subject(subject: Subject, observer: Observer | None = None) -> Checked:
+    """Looks at one model on one task: memory first, then some 64 answers.
+
+    Where the model cannot be loaded, asked or marked, that is the finding.
+    """
+    ledger = Ledger(observer=observer)
+    room = memory(memory_needed(subject, resolve_backend(subject.model)))
+    if any(finding.level == "fault" for finding in room):
+        return Checked(subject, room, ledger)
+    try:
+        task = resolve_task(subject.task)
+        seen = examine(subject, task, open_model(subject.model), ledger)
+    except JudgeError as error:
+        action = "mend the marker, or choose another"
+        return Checked(
+            subject, (*room, Finding("marker_fails", "fault", str(error), action)), ledger
+        )
+    except ConfigError as error:
+        return Checked(subject, (Finding("fails", "fault", error.found, error.action),), ledger)
+    except ModicumError as error:
+        failed = Finding("fails", "fault", f"{type(error).__name__}: {error}", "mend the cause")
+        return Checked(subject, (failed, *room), ledger)
+    except Exception as error:  # noqa: BLE001 - foreign models and tasks may raise anything
+        text = f"asking the model failed: {type(error).__name__}: {error}"
+        return Checked(subject, (Finding("fails", "fault", text, "mend the cause"), *room), ledger)
+    return Checked(subject, worst_first((*room, *diagnose(seen))), ledger)
+
+
+def unchecked(plan: Plan, store: Store, *, force: bool = False) -> list[Subject]:
+    """Gives the subjects to look at: trials are missing, and nothing, or a fault, was said of them.
+
+    A fault stops a study before it spends anything, so what was mended since is looked at again;
+    with `force` it is not.
+    """
+    done = store.done()
+    found = []
+    for subject in plan.subjects():
+        known = store.findings(subject.model, subject.task)
+        is_faulty = known is not None and any(finding.level == "fault" for finding in known)
+        if known is not None and (force or not is_faulty):
+            continue
+        if any(t.id not in done for t in (*subject.measures(), *subject.rungs(), *subject.twins())):
+            found.append(subject)
+    return found
+
+
+def visit(subject: Subject, store: Store, observer: Observer | None = None) -> Checked:
+    """Looks at one subject and keeps in the store what is found and what it cost."""
+    checked = check_subject(subject, observer)
+    store.keep_findings(
+        subject.model, subject.task, checked.findings, costs=checked.ledger.as_dict()
+    )
+    return checked
+
+
+def refuse_faults(checked: list[Checked]) -> None:
+    """Stops before anything is spent where something would make the study lie or fail.
+
+    Raises:
+        ConfigError: a fault.
+    """
+    faults = [(c.subject, finding) for c in checked for finding in c.faults]
+    if not faults:
+        return
+    said = "; ".join(f"{s.task} on {s.model}: {f.found}" for s, f in faults)
+    actions = "; ".join(dict.fromkeys(finding.action for _, finding in faults))
+    raise ConfigError(
+        said,
+        "a study that neither lies nor fails",
+        f"{actions}; or go on all the same with --force",
+    )

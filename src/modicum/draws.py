@@ -1,0 +1,72 @@
+"""Which problems a trial sees: test, selection and shots, each drawn by the trial's own names."""
+
+import dataclasses
+
+import numpy as np
+
+from modicum.seeds import stream
+from modicum.task import Task
+from modicum.types import Problem, Settings, Split, Trial
+
+__all__ = ["POOL", "names_of", "pool_of", "problems_of", "retained_size", "shots_of"]
+
+POOL = 512
+"""Labelled problems from which the shots of a seed are drawn, where the task has as many."""
+
+
+def names_of(trial: Trial) -> tuple[str, ...]:
+    """Gives the name of the study's own stream, where it has one."""
+    name = str(trial.scope.get("stream", ""))
+    return (name,) if name else ()
+
+
+def problems_of(task: Task, split: Split, scope: Settings) -> tuple[Problem, ...]:
+    """Gives the test or selection problems of a trial's scope, the same ones whatever its method.
+
+    A named stream takes them in its own order from twice as many, where the task has them; the
+    scrambled twin's golds are moved within all of these. `first` keeps the first ones only.
+    """
+    n = int(str(scope[split]))
+    name = str(scope.get("stream", ""))
+    found = pool_of(task, split, n, name)
+    if name:
+        order = stream("problems", split, name).permutation(len(found))
+        found = tuple(found[i] for i in order[:n])
+    return found[: int(str(scope["first"]))] if split == "test" and "first" in scope else found
+
+
+def pool_of(task: Task, split: Split, n: int, name: str) -> tuple[Problem, ...]:
+    """Gives the problems among which a stream of this name finds its n."""
+    if not name:
+        return task.problems(split, n)
+    return task.problems(split, max(n, min(2 * n, task.sheet.available.get(split, 2 * n))))
+
+
+def retained_size(task: Task, wanted: int) -> int:
+    """Gives how many problems of a retained task are scored: as many as wanted, or as it has."""
+    return min(wanted, task.sheet.available.get("test", wanted))
+
+
+def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
+    """Gives the labelled problems a trial may see.
+
+    The floor's style is chosen on the selection split. Every other method gets the first n of a
+    pool shuffled by the seed, so that a larger budget contains the smaller one. The control
+    `shuffled` gives each shot the worked solution of another problem of the pool.
+    """
+    if trial.method == "prompt_style":
+        return problems_of(task, "selection", {**trial.scope, "selection": trial.n_shots})
+    if trial.n_shots == 0:
+        return ()
+    pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
+    name = trial.task.removeprefix("scrambled:")
+    order = stream("shots", name, trial.seed, *names_of(trial)).permutation(len(pool))
+    chosen = [pool[i] for i in order[: trial.n_shots]]
+    if trial.control == "shuffled":
+        # half a pool further on: never the shot itself, however small or odd the pool
+        donors = [pool[i] for i in np.roll(order, -(len(pool) // 2))[: trial.n_shots]]
+        chosen = [
+            dataclasses.replace(shot, solution=donor.solution, answer=donor.answer)
+            for shot, donor in zip(chosen, donors, strict=True)
+        ]
+    return tuple(chosen)

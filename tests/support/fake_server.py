@@ -1,0 +1,196 @@
+"""A small OpenAI-compatible server in this process, which can be made to misbehave."""
+
+import contextlib
+import itertools
+import json
+import math
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from modicum.seeds import key
+
+SUM = re.compile(r"What is (\d+) \+ (\d+)\?")
+_COUNTER = itertools.count()
+CHANCES = (("Answer", 0.6), ("Think", 0.3), ("So", 0.1))
+
+
+@dataclass
+class Manners:
+    """How the server behaves; tests change it while it runs."""
+
+    model: str = "tiny-1B"
+    listed: tuple[str, ...] = ("tiny-1B",)
+    names: str = "tiny-1B"
+    """The model that its answers name."""
+    delay: float = 0.0
+    failures: int = 0
+    """Answers that fail with status 500 before one comes."""
+    dies_after: int | None = None
+    """Answers after which every further one fails."""
+    malformed: bool = False
+    offers: tuple[str, ...] = ("/completions", "/chat/completions")
+    logprobs: bool = True
+    samples: bool = True
+    repeats: bool = True
+    knows_n: bool = True
+    usage: bool = True
+    text: str | None = None
+    reasoning: str | None = None
+    finish: str = "stop"
+    key: str = ""
+    asked: list[dict] = field(default_factory=list)
+    """Bodies of all posts, in the order of their coming."""
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    manners: Manners
+    lock: threading.Lock
+
+    def handle_error(self, request, client_address) -> None:
+        """Says nothing when a client has gone."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def log_message(self, *given) -> None:
+        """Says nothing."""
+
+    def do_GET(self) -> None:
+        manners = self.server.manners
+        time.sleep(manners.delay)
+        if self.path != "/v1/models" or not manners.listed:
+            self._say(404, {"error": "no such place"})
+            return
+        self._say(200, {"object": "list", "data": [{"id": name} for name in manners.listed]})
+
+    def do_POST(self) -> None:
+        manners = self.server.manners
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            manners.asked.append({**body, "_path": self.path})
+            manners.in_flight += 1
+            manners.most_in_flight = max(manners.most_in_flight, manners.in_flight)
+            is_failing = manners.failures > 0 or (
+                manners.dies_after is not None and len(manners.asked) > manners.dies_after
+            )
+            manners.failures = max(0, manners.failures - 1)
+        time.sleep(manners.delay)
+        try:
+            self._answer(manners, body, is_failing)
+        finally:
+            with self.server.lock:
+                manners.in_flight -= 1
+
+    def _answer(self, manners: Manners, body: dict, is_failing: bool) -> None:
+        path = self.path.removeprefix("/v1")
+        if is_failing:
+            self._say(500, {"error": "out of order"})
+        elif manners.key and self.headers.get("Authorization") != f"Bearer {manners.key}":
+            self._say(401, {"error": "no key"})
+        elif path not in manners.offers:
+            self._say(404, {"error": "no such place"})
+        elif manners.malformed:
+            self._send(200, b'{"choices": [')
+        else:
+            n = body.get("n", 1) if manners.knows_n else 1
+            choices = [_choice(manners, body, path, i) for i in range(n)]
+            answer = {"model": manners.names, "choices": choices}
+            if manners.usage:
+                sampled = sum(len(_words(manners, body, i)) for i in range(n))
+                answer["usage"] = {"prompt_tokens": 7, "completion_tokens": sampled}
+            self._say(200, answer)
+
+    def _say(self, status: int, value: object) -> None:
+        self._send(status, json.dumps(value).encode())
+
+    def _send(self, status: int, raw: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(raw)
+
+
+def _words(manners: Manners, body: dict, place: int) -> list[str]:
+    """The tokens of an answer: the right sum behind `Think`, a wrong one without it."""
+    if manners.text is not None:
+        return re.findall(r"\s*\S+", manners.text)[: body["max_tokens"]]
+    asked = _asked(body)
+    numbers = SUM.findall(asked)
+    total = sum(map(int, numbers[-1])) if numbers else 0
+    is_greedy = body.get("temperature", 1) == 0 or not manners.samples
+    luck = 99 if is_greedy else key(body.get("seed", 0) + place, asked) % 100
+    if not manners.repeats and not is_greedy:
+        luck = 40 + next(_COUNTER) % 60  # no two answers alike, whatever their seeds
+    if asked.endswith("Think"):
+        words = [" Answer", f" {total}"]
+    elif asked.endswith("Answer"):
+        words = [f" {1000 + luck}"]
+    elif luck < 40:
+        words = ["Think", " Answer", f" {total}"]
+    else:
+        words = ["Answer", f" {1000 + luck}"]
+    return words[: body["max_tokens"]]
+
+
+def _asked(body: dict) -> str:
+    return body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
+
+
+def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
+    words = _words(manners, body, place)
+    choice: dict = {"index": place, "finish_reason": manners.finish}
+    if len(words) == body["max_tokens"]:
+        choice["finish_reason"] = "length"
+    if path == "/completions":
+        choice["text"] = "".join(words)
+        if body.get("logprobs") and manners.logprobs:
+            choice["logprobs"] = _logprobs(body, words)
+    else:
+        choice["message"] = {"role": "assistant", "content": "".join(words)}
+        if manners.reasoning is not None:
+            choice["message"]["reasoning_content"] = manners.reasoning
+    return choice
+
+
+def _logprobs(body: dict, words: list[str]) -> dict:
+    """Log-probabilities in the older form: the first token has few likely ones, others are sure."""
+    is_sure = body["prompt"].endswith("Think")
+    later = {"?": 0.05} if is_sure else {"?": 0.4}
+    chance = 0.9 if is_sure else 0.5
+    tops = [{word: chance, **later} for word in words]
+    if not body["prompt"].endswith(("Think", "Answer", "So")):
+        tops[0] = dict(CHANCES[: body["logprobs"]])
+    if body.get("echo"):
+        said = re.findall(r"\s*\S+", body["prompt"])
+        words, tops = [*said, *words], [*({w: 0.5, "?": 0.1} for w in said), *tops]
+    chances = [top.get(word, 0.5) for word, top in zip(words, tops, strict=True)]
+    return {
+        "tokens": words,
+        "token_logprobs": [math.log(chance) for chance in chances],
+        "top_logprobs": [{w: math.log(c) for w, c in top.items()} for top in tops],
+        "text_offset": [sum(map(len, words[:i])) for i in range(len(words))],
+    }
+
+
+@contextlib.contextmanager
+def fake_server(**manners: object) -> Iterator[tuple[str, Manners]]:
+    """Runs the server for a while; gives its address and its manners."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.manners, server.lock = Manners(**manners), threading.Lock()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1", server.manners
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
