@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from modicum.cli.progress import Steps
 from modicum.store import Store
 from tests.support.commands import SMALL, modicum
 
@@ -104,3 +105,17 @@ def test_second_run_does_not_look_again(tmp_path, monkeypatch) -> None:
     modicum("run", *SMALL, "--out", tmp_path)
     monkeypatch.setattr("modicum.cli.first.visit", lambda *given: pytest.fail("looked again"))
     assert modicum("run", *SMALL, "--out", tmp_path).code == 0
+
+
+def test_slow_look_says_after_two_seconds_what_it_does(monkeypatch, capsys) -> None:
+    import time
+
+    monkeypatch.setattr("modicum.cli.progress.PATIENCE_S", 0.01)
+    monkeypatch.setattr("modicum.cli.progress.BEAT_S", 0.02)
+    with Steps(2) as steps:
+        steps.begin("the doctor looks")
+        time.sleep(0.1)
+        steps.beat(3000.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "the doctor looks …"
+    assert "3k tokens" in lines[1]
