@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from modicum.cli.check_text import scan_text
 from modicum.cli.progress import Steps
+from modicum.doctor.scan import Scan, Tried, row_of
 from modicum.store import Store
 from tests.support.commands import SMALL, modicum
 
@@ -49,6 +51,15 @@ def test_scan_prints_a_table_and_its_pick(tmp_path, monkeypatch) -> None:
     assert said.code == 0, said.err
     assert "pass@4" in said.out
     assert "Pick: sums" in said.out
+
+
+def test_scan_without_a_pick_names_the_nearest_with_its_figures() -> None:
+    zeros = (0.0,) * 24
+    tried = Tried(
+        "sums", "selection", "raw", (False,) * 24, (1, *(0,) * 23), zeros, 8, 0.0, 0.0, 9.0, 1.0
+    )
+    said = scan_text(Scan("scripted", (row_of(tried),), (row_of(tried),), ""))
+    assert "No pick: none of them holds on fresh problems; nearest sums, .04" in said
 
 
 def test_scan_prints_json(tmp_path, monkeypatch) -> None:

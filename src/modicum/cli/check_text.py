@@ -137,5 +137,10 @@ def _pick(scan: Scan) -> str:
     if scan.pick:
         return f"{rule} Pick: {scan.pick}"
     if scan.finalists:
-        return f"{rule} No pick: none of them holds on fresh problems; nearest {scan.finalists[0].task}"
+        near = scan.finalists[0]
+        return (
+            f"{rule} No pick: none of them holds on fresh problems; nearest {near.task}, "
+            f"{words.figure(near.above_luck)} above luck and "
+            f"{words.figure(near.above_pass_1)} above pass@1"
+        )
     return f"{rule} No pick: no task is half known."
