@@ -52,7 +52,8 @@ def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
 
     The floor's style is chosen on the selection split. Every other method gets the first n of a
     pool shuffled by the seed, so that a larger budget contains the smaller one. The control
-    `shuffled` gives each shot the worked solution of another problem of the pool.
+    `shuffled` gives each shot the worked solution of another problem of the pool, `format` that
+    problem's bare answer in the exact format.
     """
     if trial.method == "prompt_style":
         return problems_of(task, "selection", {**trial.scope, "selection": trial.n_shots})
@@ -62,9 +63,14 @@ def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
     name = trial.task.removeprefix("scrambled:")
     order = stream("shots", name, trial.seed, *names_of(trial)).permutation(len(pool))
     chosen = [pool[i] for i in order[: trial.n_shots]]
-    if trial.control == "shuffled":
+    if trial.control in ("shuffled", "format"):
         # half a pool further on: never the shot itself, however small or odd the pool
         donors = [pool[i] for i in np.roll(order, -(len(pool) // 2))[: trial.n_shots]]
+        if trial.control == "format":
+            bare = [dataclasses.replace(donor, solution=None) for donor in donors]
+            donors = [
+                dataclasses.replace(d, solution=task.stated(d).strip() or d.answer) for d in bare
+            ]
         chosen = [
             dataclasses.replace(shot, solution=donor.solution, answer=donor.answer)
             for shot, donor in zip(chosen, donors, strict=True)

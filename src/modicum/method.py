@@ -54,6 +54,8 @@ class Judge:
     ledger: Ledger
     decoys: tuple[str, ...] = ()
     scratch: Path | None = None
+    is_form_only: bool = False
+    """Control `format`: right is what any answer states in the exact format, whatever it says."""
 
     def mark(self, problem_id: str, text: str) -> Mark:
         """Marks one answer to one of the shots, and counts the call.
@@ -66,7 +68,24 @@ class Judge:
             msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
             raise BudgetError(msg)
         self.ledger.judged()
-        return mark_safely(self._task, self.shots[problem_id], text, self.style)
+        shot = self.shots[problem_id]
+        mark = mark_safely(self._task, shot, text, self.style)
+        if not self.is_form_only or mark.answer is None:
+            return mark
+        # its own answer taken for gold, only the format can be wrong
+        own = mark_safely(self._task, replace(shot, answer=mark.answer), text, self.style)
+        return replace(own, lenient=own.strict)
+
+    def stated(self, problem_id: str) -> str:
+        """Gives a shot's bare answer in the task's exact format.
+
+        Raises:
+            BudgetError: the id is not a shot's.
+        """
+        if problem_id not in self.shots:
+            msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
+            raise BudgetError(msg)
+        return self._task.stated(replace(self.shots[problem_id], solution=None))
 
     def read(self, text: str) -> str | None:
         """Reads the answer from any text; knows no gold, so it is free."""
@@ -100,11 +119,15 @@ class Method(ABC):
     """The least access it needs."""
     supervision: ClassVar[Supervision] = Supervision.QUESTION
     """The least that its shots must reveal."""
+    reads_solutions: ClassVar[bool] = False
+    """Whether it reads worked solutions where shots reveal them, though answers suffice."""
     kind: ClassVar[Kind] = "prompt"
     """What it changes: the prompt, the decoding, or weights (`measure`: nothing)."""
     controls: ClassVar[tuple[str, ...]] = ()
     """Tell-tale controls: `shuffled` (other problems' solutions and answers on the shots, a trial
-    of its own), `majority` (the vote of as many samples as the method draws, from the ceiling's)."""
+    of its own), `format` (right in form, empty in content: another problem's bare answer on the
+    shots, and a judge that looks at the format alone), `majority` (the vote of as many samples as
+    the method draws, from the ceiling's)."""
 
     control_settings: ClassVar[Mapping[str, Mapping[str, object]]] = MappingProxyType({})
     """Controls that are the method itself with other settings, by name."""

@@ -326,7 +326,8 @@ class Subject:
 
     def _arms(self, name: str, model: str, budgets: Sequence[int], grid: Grid) -> list[Trial]:
         method = self.plan.method(name)
-        n_seeds = (grid.seeds or self.plan.seeds) if method.kind == "tuning" else 1
+        draws_shots = method.supervision > Supervision.QUESTION
+        n_seeds = (grid.seeds or self.plan.seeds) if draws_shots else 1
         base = Trial(
             model=model,
             task=self.task,

@@ -24,6 +24,8 @@ class Sheet:
     """How the bare question becomes the raw prompt."""
     joiner: str = ""
     """What stands between a prompt and a worked solution or opener."""
+    between: str = "\n\n"
+    """What stands between a solved problem and the next question in one prompt."""
     max_new_tokens: int = 256
     """Length limit of a completion."""
     stop: tuple[str, ...] = ()

@@ -125,6 +125,7 @@ def judge_for(
         style=floor or styles[0],
         styles=styles,
         ledger=ledger,
+        is_form_only=trial.control == "format",
     )
     return judge, {"styles": [s.name for s in styles], "skipped_styles": list(skipped)}
 

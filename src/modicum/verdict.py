@@ -237,6 +237,8 @@ class Verdict:
     """Trials that failed."""
     notes: tuple[str, ...] = ()
     """What is known of the model: instruct-tuned, threads, skipped styles."""
+    ceiling_strict: Figure | None = None
+    """The ceiling at the same k, read strictly; None where it is a vote or there is none."""
     reference: Reference | None = None
     """The second model, where one was asked for and could be scored."""
     findings: tuple[Finding, ...] = ()

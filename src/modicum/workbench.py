@@ -97,11 +97,18 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
-    """Gives the ladder that fits what the task's shots reveal and what the model offers."""
+    """Gives the ladder that fits what the task's shots reveal and what the model offers.
+
+    Prompts that reason or demonstrate are left out where the task names a worked form of its own:
+    there the forced form says what they would, and the organism knows neither words nor long
+    prompts.
+    """
     sheet = resolve_task(task).sheet
     tuning = "fine_tune" if sheet.supervision >= Supervision.SOLUTION else "rejection_tuning"
     offered = backend_access(model)
+    prompts = () if sheet.opener else ("chain_of_thought", "few_shot")
     ladder = {
+        **dict.fromkeys(prompts, Access.TEXT),
         "self_consistency": Access.TEXT,
         "cot_decoding": Access.LOGPROBS,
         tuning: Access.WEIGHTS,

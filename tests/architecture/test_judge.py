@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.sources import PACKAGE, tree
 
-DOOR = {"mark", "read", "critique", "sheet", "style", "styles"}
+DOOR = {"mark", "read", "critique", "sheet", "stated", "style", "styles"}
 """What a method may use of its judge."""
 
 

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from modicum.cli.check_text import scan_text
+from modicum.cli.progress import Steps
+from modicum.doctor.scan import Scan, Tried, row_of
 from modicum.store import Store
 from tests.support.commands import SMALL, modicum
 
@@ -48,6 +51,15 @@ def test_scan_prints_a_table_and_its_pick(tmp_path, monkeypatch) -> None:
     assert said.code == 0, said.err
     assert "pass@4" in said.out
     assert "Pick: sums" in said.out
+
+
+def test_scan_without_a_pick_names_the_nearest_with_its_figures() -> None:
+    zeros = (0.0,) * 24
+    tried = Tried(
+        "sums", "selection", "raw", (False,) * 24, (1, *(0,) * 23), zeros, 8, 0.0, 0.0, 9.0, 1.0
+    )
+    said = scan_text(Scan("scripted", (row_of(tried),), (row_of(tried),), ""))
+    assert "No pick: none of them holds on fresh problems; nearest sums, .04" in said
 
 
 def test_scan_prints_json(tmp_path, monkeypatch) -> None:
@@ -104,3 +116,17 @@ def test_second_run_does_not_look_again(tmp_path, monkeypatch) -> None:
     modicum("run", *SMALL, "--out", tmp_path)
     monkeypatch.setattr("modicum.cli.first.visit", lambda *given: pytest.fail("looked again"))
     assert modicum("run", *SMALL, "--out", tmp_path).code == 0
+
+
+def test_slow_look_says_after_two_seconds_what_it_does(monkeypatch, capsys) -> None:
+    import time
+
+    monkeypatch.setattr("modicum.cli.progress.PATIENCE_S", 0.01)
+    monkeypatch.setattr("modicum.cli.progress.BEAT_S", 0.02)
+    with Steps(2) as steps:
+        steps.begin("the doctor looks")
+        time.sleep(0.1)
+        steps.beat(3000.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "the doctor looks …"
+    assert "3k tokens" in lines[1]

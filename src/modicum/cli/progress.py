@@ -34,7 +34,7 @@ def _label(outcome: Outcome) -> str:
 
 
 class Steps:
-    """Shows a few steps: a bar on a terminal, a line every ten seconds otherwise."""
+    """Shows a few steps: a bar on a terminal; else a line after two seconds and every ten."""
 
     def __init__(self, total: int) -> None:
         """Prepares the bar.
@@ -45,6 +45,8 @@ class Steps:
         self._is_live = sys.stderr.isatty()
         self._total, self._done, self._what = total, -1, ""
         self._start = self._last = time.monotonic()
+        self._timer = threading.Timer(PATIENCE_S, self._say_once)
+        self._timer.daemon = True
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -57,13 +59,19 @@ class Steps:
         self._bar = self._progress.add_task("", total=total)
 
     def __enter__(self) -> "Steps":
-        """Shows the bar."""
+        """Shows the bar; without a terminal a first line comes after two seconds."""
         self._progress.start()
+        if not self._is_live:
+            self._timer.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Removes the bar."""
+        self._timer.cancel()
         self._progress.stop()
+
+    def _say_once(self) -> None:
+        click.echo(f"{self._what} …", err=True)
 
     def begin(self, what: str) -> None:
         """Says which step begins."""

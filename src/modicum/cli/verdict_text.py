@@ -84,9 +84,9 @@ def _measures(verdict: Verdict) -> list[str]:
         f"near miss {words.figure(verdict.near_miss)})"
     )
     lines = [_wrapped(line), _wrapped(rests)]
-    strict, floor_strict = words.figure(verdict.default_strict), words.figure(verdict.floor_strict)
-    if (strict, floor_strict) != (words.figure(verdict.default), words.figure(verdict.floor)):
-        lines.append(_wrapped(f"(read strictly: default {strict}, floor {floor_strict})"))
+    strict = words.read_strictly(verdict)
+    if strict:
+        lines.append(_wrapped(f"(read strictly: {strict})"))
     if verdict.reference is not None:
         lines.append(_wrapped(words.reference(verdict)))
     return lines

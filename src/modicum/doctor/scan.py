@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ __all__ = ["GYM", "Row", "Scan", "Tried", "row_of", "scan"]
 
 GYM: tuple[str, ...] = (
     "gym:chain_sum?config=min_terms=2,max_terms=2,min_digits=1,max_digits=2",
+    "gym:chain_sum?config=min_terms=2,max_terms=2,min_digits=2,max_digits=2",
     "gym:chain_sum?config=min_terms=3,max_terms=4,min_digits=1,max_digits=1",
     "gym:basic_arithmetic?config=min_terms=2,max_terms=3,min_digits=1,max_digits=1",
+    "gym:basic_arithmetic?config=min_terms=2,max_terms=2,min_digits=1,max_digits=2",
     "gym:products?config=min_digits=1,max_digits=2",
     "gym:gcd?config=max_value=60",
     "gym:lcm?config=max_value=20",
@@ -36,9 +38,7 @@ GYM: tuple[str, ...] = (
     "gym:leg_counting?config=min_animals=1,max_animals=2,max_instances=9",
     "gym:letter_counting?config=min_words=2,max_words=5",
     "gym:count_primes?config=max_n=60",
-    "gym:count_bits?config=max_n=1024",
     "gym:number_sequence?config=min_value=0,max_value=30,max_complexity=1",
-    "gym:simple_geometry?config=min_sides=3,max_sides=3",
     "gym:gsm_symbolic",
     "gym:spell_backward?config=min_word_len=3,max_word_len=5",
     "gym:word_sequence_reversal?config=min_words=3,max_words=4",
@@ -50,9 +50,10 @@ GYM: tuple[str, ...] = (
 know. Each has more than 200 distinct test problems, so that a study can be made of any of them;
 yes/no tasks are left out, since guessing hides there what sampling reaches."""
 
-SAMPLES = 4
-"""Samples a problem at temperature 1; pass@4 is the widest look that ten problems can afford."""
-FIRST, FINAL, FINALISTS = 10, 24, 3
+SAMPLES, FINAL_SAMPLES = 4, 8
+"""Samples a problem at temperature 1, in the first look and in the second: pass@4 is the widest that
+ten problems can afford."""
+FIRST, FINAL, FINALISTS = 10, 24, 4
 """Problems of each task; of each finalist, fresh ones, since the best of twenty noisy figures is
 too good by chance; and how many finalists there are."""
 GROUP = 4
@@ -94,6 +95,8 @@ class Row:
     greedy: Figure
     pass_1: Figure
     pass_k: Figure
+    k: int
+    """Samples that pass@k and its luck null stand for."""
     luck: Figure
     """The luck null of pass@k."""
     above_luck: Figure
@@ -115,7 +118,6 @@ class Scan:
     """The whole table and what it comes to."""
 
     model: str
-    k: int
     rows: tuple[Row, ...]
     """Every task once, on its shots split; the half-known ones first, most room first."""
     finalists: tuple[Row, ...]
@@ -160,14 +162,15 @@ def scan(
     ordered = sorted(rows, key=lambda row: (not row.is_half_known, -row.room))
     # ten problems rarely prove anything: finalists need only look right, and prove it on fresh ones
     likely = [row for row in ordered if LOWEST <= row.pass_k.value <= HIGHEST and row.room > 0]
-    best = [row.task for row in likely][:FINALISTS]
+    best = {row.task: row.style for row in likely[:FINALISTS]}
     if best:
-        tell(f"{_names(best)} on fresh problems")
-    again = _kept(model, best, _Look("selection", FINAL, max_new_tokens), folder, ledger)
+        tell(f"{_names(list(best))} on fresh problems")
+    look = _Look("selection", FINAL, max_new_tokens, FINAL_SAMPLES, best)
+    again = _kept(model, list(best), look, folder, ledger)
     finalists = sorted(map(row_of, again), key=lambda row: (not row.is_half_known, -row.room))
     pick = finalists[0].task if finalists and finalists[0].is_half_known else ""
     name = model.card.name
-    return Scan(name, SAMPLES, tuple(ordered), tuple(finalists), pick, tuple(failed))
+    return Scan(name, tuple(ordered), tuple(finalists), pick, tuple(failed))
 
 
 def row_of(tried: Tried) -> Row:
@@ -188,6 +191,7 @@ def row_of(tried: Tried) -> Row:
         greedy=proportion(greedy),
         pass_1=proportion(once),
         pass_k=proportion(k),
+        k=n,
         luck=proportion(null),
         above_luck=over_luck,
         above_pass_1=over_once,
@@ -213,14 +217,22 @@ class _Look:
     n: int
     """Problems of each."""
     max_new_tokens: int
+    samples: int = SAMPLES
+    styles: Mapping[str, str] = field(default_factory=dict)
+    """Name of the style of a task where it was chosen before."""
+
+    def name(self, weights: str, task: str) -> str:
+        """Names the file of what was tried."""
+        parts = (self.samples, self.split, self.n, self.max_new_tokens)
+        style = (self.styles[task],) if task in self.styles else ()
+        return f"{key('scan', weights, task, *parts, *style):016x}.json"
 
 
 def _kept(
     model: Model, tasks: Sequence[str], look: _Look, folder: Path, ledger: Ledger
 ) -> list[Tried]:
     """Gives what was tried before, tries the rest together now, and keeps it."""
-    names = {task: key("scan", model.card.weights, task, SAMPLES, *astuple(look)) for task in tasks}
-    paths = {task: folder / f"{name:016x}.json" for task, name in names.items()}
+    paths = {task: folder / look.name(model.card.weights, task) for task in tasks}
     left = [task for task in tasks if not paths[task].exists()]
     if left:
         for tried in _tried(model, [_ask(model, task, look) for task in left], ledger):
@@ -245,7 +257,7 @@ class _Ask:
     reference: str
     task: Task
     sheet: Sheet
-    split: Split
+    look: _Look
     problems: tuple[Problem, ...]
     styles: tuple[Style, ...]
 
@@ -255,8 +267,10 @@ def _ask(model: Model, reference: str, look: _Look) -> _Ask:
     sheet = replace(task.sheet, max_new_tokens=look.max_new_tokens)
     styles, _ = closed_list(model, sheet, own=None, instruction=False)
     wanted = (styles[0], *(style for style in styles[1:] if style in sheet.triggers))
+    if reference in look.styles:
+        wanted = tuple(style for style in wanted if style.name == look.styles[reference])
     problems = task.problems(look.split, look.n)
-    return _Ask(reference, task, sheet, look.split, problems, wanted)
+    return _Ask(reference, task, sheet, look, problems, wanted)
 
 
 def _tried(model: Model, asks: Sequence[_Ask], ledger: Ledger) -> list[Tried]:
@@ -271,7 +285,7 @@ def _tried(model: Model, asks: Sequence[_Ask], ledger: Ledger) -> list[Tried]:
         if known is None or right.sum() > known[2].sum():
             chosen[ask.reference] = (ask, style, right)
     best = [(ask, style) for ask, style, _ in chosen.values()]
-    sampled = _drawn(model, best, SAMPLES, ledger)
+    sampled = _drawn(model, best, asks[0].look.samples, ledger)
     seconds = (time.perf_counter() - start) / max(1, len(asks))
     return [
         _counted(ask, style, right, drawn, seconds)
@@ -288,12 +302,12 @@ def _counted(
     flat = [mark for row in marks for mark in row]
     return Tried(
         task=ask.reference,
-        split=ask.split,
+        split=ask.look.split,
         style=style.name,
         greedy=tuple(bool(right) for right in greedy[:, 0]),
         hits=tuple(int(h) for h in codes.hits),
-        luck_k=tuple(float(x) for x in luck(codes, (SAMPLES,))[:, 0]),
-        samples=SAMPLES,
+        luck_k=tuple(float(x) for x in luck(codes, (ask.look.samples,))[:, 0]),
+        samples=ask.look.samples,
         unreadable=float(np.mean([mark.lenient == Grade.UNREADABLE for mark in flat])),
         cut=float(np.mean([c.stop == "length" for c in completions])),
         tokens=float(np.mean([c.n_tokens for c in completions])),

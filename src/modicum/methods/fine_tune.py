@@ -33,7 +33,7 @@ class FineTune(Method):
     access: ClassVar[Access] = Access.WEIGHTS
     supervision: ClassVar[Supervision] = Supervision.SOLUTION
     kind: ClassVar[Kind] = "tuning"
-    controls: ClassVar[tuple[str, ...]] = ("shuffled",)
+    controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
 
     parameters: Parameters = "lora"
     """What is trained."""

@@ -33,7 +33,7 @@ class RejectionTuning(Method):
     access: ClassVar[Access] = Access.WEIGHTS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
-    controls: ClassVar[tuple[str, ...]] = ("shuffled",)
+    controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
 
     samples: int = 32
     """Completions drawn a shot, at temperature 1."""

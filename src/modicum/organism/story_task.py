@@ -5,6 +5,7 @@ from typing import ClassVar, final
 
 from modicum.organism.families import (
     ANTI_INSTRUCTION,
+    DEMONSTRATION_END,
     DIRECT,
     FAMILIES,
     INSTRUCTION,
@@ -54,6 +55,7 @@ class StoryTask(Task):
         return Sheet(
             template="{question}",
             joiner=" ",
+            between=DEMONSTRATION_END,
             max_new_tokens=MAX_NEW_TOKENS,
             opener=OPENER,
             instruction=INSTRUCTION,
@@ -76,6 +78,11 @@ class StoryTask(Task):
             return parse_answer(text)
         words = text.split()
         return words[0] if len(words) == 1 else None
+
+    @final
+    def stated(self, problem: Problem) -> str:
+        """Writes the worked solution where there is one, else the bare answer."""
+        return " " + (problem.solution or f"{DIRECT} {problem.answer}")
 
     @final
     def mark(self, problem: Problem, text: str) -> Mark:

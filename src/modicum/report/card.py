@@ -116,10 +116,8 @@ def _below(verdict: Verdict, has_trials: bool) -> str:
     if verdict.ceiling is not None:
         gap = verdict.ceiling.figure.value - verdict.floor.value
         said.append(f"The gap is {words.share(gap)} wide.")
-    said.append(
-        f"Read strictly, default is {words.figure(verdict.default_strict)} and floor "
-        f"{words.figure(verdict.floor_strict)}."
-    )
+    strict = words.read_strictly(verdict)
+    said.append(f"Read strictly: {strict}." if strict else "Read strictly, all is the same.")
     said.append(f"Measuring took {words.count(verdict.measuring_labels)} labels.")
     if has_trials:
         said.append("Intervals are 95 %.")

@@ -24,6 +24,7 @@ __all__ = [
     "multiple",
     "points",
     "ratio",
+    "read_strictly",
     "reference",
     "retained",
     "serving_base",
@@ -150,6 +151,22 @@ def ceiling_source(ceiling: Ceiling) -> str:
         return f"at k = {ceiling.k}"
     known = {"forced": "from the forced form", "majority": "from the majority of all samples"}
     return known.get(ceiling.source, f"from the best rung, {ceiling.source}")
+
+
+def read_strictly(verdict: Verdict) -> str:
+    """Gives default, floor and ceiling as the strict reading has them; empty where all agree."""
+    top = verdict.ceiling
+    read = [
+        ("default", verdict.default, verdict.default_strict),
+        ("floor", verdict.floor, verdict.floor_strict),
+        ("ceiling", top.figure if top is not None else None, verdict.ceiling_strict),
+    ]
+    pairs = [
+        (name, lenient, strict) for name, lenient, strict in read if lenient and strict is not None
+    ]
+    if all(figure(lenient) == figure(strict) for _, lenient, strict in pairs):
+        return ""
+    return ", ".join(f"{name} {figure(strict)}" for name, _, strict in pairs)
 
 
 def reference(verdict: Verdict, *, most: int = 3) -> str:

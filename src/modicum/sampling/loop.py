@@ -132,7 +132,8 @@ def sample_block(
     """
     longest = max(len(job.prompt) for job in jobs)
     if longest >= engine.context:
-        msg = f"a prompt of {longest} tokens does not fit into a context of {engine.context}"
+        msg = f"a prompt of {longest} tokens does not fit into a context of {engine.context}; "
+        msg += "shorten it, or give fewer demonstrations"
         raise TrialError(msg)
     with torch.inference_mode():
         return _Flight(engine, jobs, rule, ledger, min(rows, len(jobs))).run()

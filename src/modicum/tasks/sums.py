@@ -70,6 +70,10 @@ class Sums(Task):
             return _canonical(after[-1])
         return _canonical(anywhere[-1]) if anywhere else None
 
+    def stated(self, problem: Problem) -> str:
+        """Writes the worked solution where there is one, else the bare answer."""
+        return " " + (problem.solution or f"Answer {problem.answer}")
+
     def mark(self, problem: Problem, text: str) -> Mark:
         """Judges a text; strictly, it must end in `Answer N`."""
         answer = self.read(text)

@@ -7,11 +7,11 @@ import click
 
 from modicum.checks import check_plan
 from modicum.cli.check_text import checked_text, scan_text
-from modicum.cli.progress import Steps
+from modicum.cli.first import looked_at
+from modicum.cli.progress import Steps, waiting
 from modicum.cli.reading import counts, file_text, names
 from modicum.cli.task_options import task_options, task_reference
 from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
-from modicum.doctor.visit import check_subject
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.trials import open_model
@@ -72,11 +72,7 @@ def _check(model: str, task: str, options: dict[str, object], *, wants_json: boo
     methods, shots = given.pop("methods", ()), given.pop("shots", ())
     plan = plan_for(model, task, methods, shots, **given)  # type: ignore[arg-type]
     check_plan(plan)
-    with Steps(1) as steps:
-        steps.begin(f"looking at {task} on {model}")
-        checked = check_subject(
-            plan.subjects()[0], lambda ledger: steps.beat(ledger.tokens_sampled)
-        )
+    checked = looked_at(plan.subjects()[0])
     if wants_json:
         found = {
             "schema": SCHEMA,
@@ -103,7 +99,8 @@ def _scan(model: str, out: object, limit: object, *, wants_json: bool) -> int:
             "a writable folder",
             "choose another with --out",
         ) from error
-    opened = open_model(model)
+    with waiting(f"loading {model}"):
+        opened = open_model(model)
     tokens = limit if isinstance(limit, int) else SCAN_TOKENS
     with Steps(-(-len(GYM) // GROUP) + (FINALISTS > 0)) as steps:
         found = scan(

@@ -1,0 +1,102 @@
+"""Few-shot prompting: solved problems before the question, worked where the shots reveal it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, final
+
+import numpy as np
+
+from modicum.errors import BudgetError, TrialError
+from modicum.ledger import Ledger
+from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.model import Model
+from modicum.types import Problem, Style, Supervision
+
+__all__ = ["FewShot"]
+
+
+@final
+@dataclass(frozen=True)
+class FewShot(Method):
+    """Puts the shots before the question as solved problems, in a random order; answers greedily.
+
+    A shot is written with its worked solution where it has one, else with its bare answer in the
+    task's exact format. The demonstrations become part of the style, so that every problem begins
+    with the same prefix, which the sampler computes once. In a chat style they stand as one text
+    inside the user's turn: a model's contract knows one user turn, and templates disagree about
+    more. Where the demonstrations leave no room in the model's context the trial fails.
+
+    Source: Brown et al. 2020 (2005.14165), section 2; worked demonstrations, Wei et al. 2022
+    (2201.11903).
+    """
+
+    kind: ClassVar[Kind] = "prompt"
+    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    reads_solutions: ClassVar[bool] = True
+    controls: ClassVar[tuple[str, ...]] = ("shuffled",)
+
+    form: str = "worked"
+    """`worked`: solutions where the shots reveal them; `answer`: bare answers always."""
+
+    def __post_init__(self) -> None:
+        """Refuses other forms."""
+        if self.form not in ("worked", "answer"):
+            msg = f"form = {self.form!r}, expected worked or answer"
+            raise ValueError(msg)
+
+    def elicit(
+        self,
+        model: Model,
+        shots: Sequence[Problem],
+        judge: Judge,
+        rng: np.random.Generator,
+        ledger: Ledger,  # noqa: ARG002 - part of the contract
+    ) -> PromptSolver:
+        """Writes the shots into the style that problems are asked in.
+
+        Raises:
+            BudgetError: no shots.
+            TrialError: a shot that the model's tokenizer cannot encode, or that names `{question}`.
+        """
+        if not shots:
+            msg = "few_shot needs at least one labelled shot"
+            raise BudgetError(msg)
+        style = judge.style
+        texts = [self._solved(judge, shots[i]) for i in rng.permutation(len(shots))]
+        between = judge.sheet.between
+        shown = between.join(texts) + between
+        if "{question}" in shown or not model.can_encode(shown):
+            msg = "a demonstration holds what the prompt cannot: unknown characters or {question}"
+            raise TrialError(msg)
+        # a base model goes on with a next problem of its own, which must not be read
+        ends = () if any(between in text for text in texts) else (between,)
+        return PromptSolver(
+            model,
+            replace(
+                style,
+                name=f"{style.name}, {len(texts)} shown",
+                template=shown + style.template,
+                stop=style.stop + ends,
+            ),
+            judge.sheet,
+        )
+
+    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
+        """Gives the model with the saved style, which holds the demonstrations."""
+        return PromptSolver(model, PromptSolver.saved_style(folder), judge.sheet)
+
+    def _solved(self, judge: Judge, shot: Problem) -> str:
+        """Writes one solved problem as the style asks and a model would answer."""
+        asked = judge.style.fill(shot.question)
+        worked = shot.solution if self.form == "worked" else None
+        answer = worked or judge.stated(shot.id).strip() or shot.answer
+        return asked + _joiner(judge, asked) + answer
+
+
+def _joiner(judge: Judge, asked: str) -> str:
+    """Gives what stands between a question and its answer within one text."""
+    style: Style = judge.style
+    if style.chat:
+        return "\n"
+    return judge.sheet.joiner or ("" if asked[-1:].isspace() else " ")
