@@ -347,15 +347,7 @@ class Subject:
                 arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
             last = dataclasses.replace(base, n_shots=budgets[-1])
-            for control in (name for name in method.controls if name != "majority"):
-                own = method.control_settings.get(control)
-                arm = dataclasses.replace(last, control=control)
-                if own is None:
-                    arms.append(arm)
-                    continue
-                other = settings_of(dataclasses.replace(method, **own))  # type: ignore[type-var]
-                drawn = range(method.control_draws)
-                arms += [dataclasses.replace(arm, settings=other, seed=seed) for seed in drawn]
+            arms += control_arms(method, last)
         return [self._first(arm) for arm in arms] if method.kind == "decoding" else arms
 
     def _first(self, trial: Trial) -> Trial:
