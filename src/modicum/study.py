@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from modicum.catalog import fill, read_setting, settings_of
+from modicum.controls import control_arms
 from modicum.draws import retained_size
 from modicum.errors import ConfigError
 from modicum.held_out import text_digest
