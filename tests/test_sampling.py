@@ -9,10 +9,10 @@ from scipy.special import chdtrc
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.sampling.blocks import plan_blocks
 from modicum.sampling.draw import draw
 from modicum.sampling.lean import LeanLlama
 from modicum.sampling.local import Local
-from modicum.sampling.loop import plan_blocks
 from modicum.sampling.prefix import plan_prefixes
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key, uniforms

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -226,6 +228,9 @@ class RowCache(Cache):
         for layer in self.layers:
             for buffer in (layer.keys, layer.values):
                 buffer[targets, :, : self.now] = buffer[sources, :, : self.now]
+
+    def free(self, rows: npt.NDArray[np.int64]) -> None:
+        """Does nothing: rows that ended are overwritten."""
 
     def settle(self, n_rows: int, *, is_final: bool) -> None:
         """Makes mask and room right after rows came, went or moved.

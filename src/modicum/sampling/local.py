@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import final
@@ -14,8 +15,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
+from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import Arena, PrefixCache, layer_windows
-from modicum.sampling.loop import Engine, Job, Raw, Rule, plan_blocks, sample_block
+from modicum.sampling.loop import sample_block
+from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key
@@ -28,6 +31,8 @@ __all__ = ["Local"]
 
 _SMALL = 5_000_000
 """Parameters below which a second thread costs more than it brings."""
+_LEAST_ABREAST = 8
+"""Completions a thread below which fewer threads work."""
 _MEMORY_SHARE = 0.25
 """Share of the machine's memory that the keys and values of a block may take."""
 _SCORE_FLOATS = 64_000_000
@@ -79,19 +84,32 @@ class Local(WhiteBox):
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
             Arena() if self._n_parameters < _SMALL else None,
+            pools=Pools(kept=self._n_parameters < _SMALL),
         )
+        self._fewest: int | None = None
+        """Rows of the smallest block that had to be halved."""
 
     @cached_property
+    def _weights(self) -> str:
+        return weights_hash(self.module)
+
+    @property
     def card(self) -> ModelCard:
         """What is known of the model; the first reading hashes the weights."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        halved = (f"blocks halved to {self._fewest} rows: memory",) if self._fewest else ()
         return ModelCard(
             self._name,
-            weights_hash(self.module),
+            self._weights,
             self._n_parameters,
             self._engine.flops_per_token,
             self._licence,
-            (*self._notes, *self._warnings, f"{threads}, {str(self.dtype).removeprefix('torch.')}"),
+            (
+                *self._notes,
+                *self._warnings,
+                f"{threads}, {str(self.dtype).removeprefix('torch.')}",
+                *halved,
+            ),
             self._engine.steering.digest if self._engine.steering else "",
         )
 
@@ -210,17 +228,67 @@ class Local(WhiteBox):
         longest = max(map(len, prompts)) + rule.max_new_tokens
         rows = self._rows or self._auto_rows(longest)
         drawn: list[list[Completion]] = [[] for _ in requests]
-        with self._at_work(), ledger.timed():
-            for block in plan_blocks(n_samples, rows):
-                jobs = [
-                    Job(r, s, prompts[r], key(stream, requests[r].address, s)) for r, s in block
-                ]
-                raws = sample_block(self._engine, jobs, rule, ledger, rows=rows)
+        abreast = self._abreast(sum(n_samples))
+        blocks = [
+            [Job(r, s, prompts[r], key(stream, requests[r].address, s)) for r, s in block]
+            for block in plan_blocks(n_samples, rows, abreast)
+        ]
+        with self._at_work(abreast), ledger.timed():
+            for jobs, raws in self._run_blocks(blocks, rule, ledger, rows, abreast):
                 kept = [(job.request, raw) for job, raw in zip(jobs, raws, strict=True) if raw]
                 texts = self._text.texts([raw.spoken for _, raw in kept])
                 for (request, raw), text in zip(kept, texts, strict=True):
                     drawn[request].append(self._completion(raw, text, rule))
         return [tuple(group) for group in drawn]
+
+    def _abreast(self, n_jobs: int) -> int:
+        """Gives how many blocks run side by side, a thread each.
+
+        Threads that each have rows of their own never wait for one another, as those that share a
+        matrix product do at its end.
+        """
+        return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
+
+    def _run_blocks(
+        self,
+        blocks: Sequence[list[Job]],
+        rule: Rule,
+        ledger: Ledger,
+        rows: int,
+        abreast: int,
+    ) -> Iterator[tuple[list[Job], list[Raw | None]]]:
+        """Gives each block's completions in order, some blocks running side by side."""
+        if abreast == 1:
+            yield from ((jobs, self._run_block(jobs, rule, ledger, rows)) for jobs in blocks)
+            return
+        threads = max(1, self.threads // abreast)
+        executor = ThreadPoolExecutor(
+            abreast, initializer=torch.set_num_threads, initargs=(threads,)
+        )
+        self._engine.halt.clear()
+        try:
+            futures = [
+                executor.submit(self._run_block, jobs, rule, ledger, rows) for jobs in blocks
+            ]
+            for jobs, future in zip(blocks, futures, strict=True):
+                yield jobs, future.result()
+        finally:
+            self._engine.halt.set()
+            executor.shutdown(cancel_futures=True)
+            self._engine.halt.clear()
+
+    def _run_block(
+        self, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int
+    ) -> list[Raw | None]:
+        """Draws one block; where memory does not suffice, with half of the rows."""
+        while True:
+            try:
+                return sample_block(self._engine, jobs, rule, ledger, rows=rows)
+            except (MemoryError, RuntimeError) as error:
+                if rows == 1 or not _is_memory(error):
+                    raise
+                rows //= 2
+                self._fewest = min(rows, self._fewest or rows)
 
     def _completion(self, raw: Raw, text: str, rule: Rule) -> Completion:
         """Gives a completion with its text, cut at a stop string."""
@@ -299,10 +367,10 @@ class Local(WhiteBox):
         return max(1, min(wanted, fitting))
 
     @contextlib.contextmanager
-    def _at_work(self) -> Iterator[None]:
+    def _at_work(self, abreast: int = 1) -> Iterator[None]:
         """Sets the thread count and evaluation mode for a while."""
         before, training = torch.get_num_threads(), self.module.training
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(max(1, self.threads // abreast))
         if training:
             self.module.eval()
         try:
@@ -322,3 +390,9 @@ def _acting(steering: Steering | None, width: int, lengths: Sequence[int]) -> Co
     if steering.where == "generated":
         return (columns >= starts).float()
     return torch.eq(columns, starts + steering.offset).float()
+
+
+def _is_memory(error: Exception) -> bool:
+    """Says whether an error of torch or Python means that memory is short."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text
