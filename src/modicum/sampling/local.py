@@ -363,7 +363,7 @@ class Local(WhiteBox):
         column = 2 * config.num_hidden_layers * heads * head * self.dtype.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         fitting = int(_MEMORY_SHARE * memory / (column * (longest + 64)))
-        wanted = 512 if self._n_parameters < _SMALL else 64
+        wanted = 512 if self._n_parameters < _SMALL else 128
         return max(1, min(wanted, fitting))
 
     @contextlib.contextmanager
