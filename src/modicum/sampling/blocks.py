@@ -75,8 +75,8 @@ class Engine:
     context: int
     """Most tokens of prompt and completion together."""
     flops_per_token: float
-    arena: Arena | None = None
-    """Memory that blocks share one after the other."""
+    arenas: list[Arena] | None = None
+    """Memory that blocks use again, one block at a time; None for fresh memory."""
     steering: Steering | None = None
     """Directions that are added to the activations."""
     pools: Pools = field(default_factory=lambda: Pools(kept=False))

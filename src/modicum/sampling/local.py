@@ -16,7 +16,7 @@ from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
-from modicum.sampling.cache import Arena, PrefixCache, layer_windows
+from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.loop import sample_block
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
@@ -83,7 +83,7 @@ class Local(WhiteBox):
             self._end_tokens(),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
-            Arena() if self._n_parameters < _SMALL else None,
+            [] if self._n_parameters < _SMALL else None,
             pools=Pools(kept=self._n_parameters < _SMALL),
         )
         self._fewest: int | None = None
@@ -226,7 +226,7 @@ class Local(WhiteBox):
         if not prompts:
             return []
         longest = max(map(len, prompts)) + rule.max_new_tokens
-        rows = self._rows or self._auto_rows(longest)
+        rows = self.rows_for(longest)
         drawn: list[list[Completion]] = [[] for _ in requests]
         abreast = self._abreast(sum(n_samples))
         blocks = [
@@ -355,8 +355,14 @@ class Local(WhiteBox):
         lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
         return frozenset(int(token) for tokens in lists for token in tokens)
 
-    def _auto_rows(self, longest: int) -> int:
-        """Gives the number of rows from the model's size and the machine's memory."""
+    def rows_for(self, longest: int) -> int:
+        """Gives the completions in flight: as set, or from the model's size and the memory.
+
+        Args:
+            longest: Tokens of the longest prompt and completion together.
+        """
+        if self._rows:
+            return self._rows
         config = self.module.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -13,7 +13,7 @@ from torch import Tensor
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
-from modicum.sampling.cache import RowCache
+from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.linear import FastLinear
@@ -90,11 +90,20 @@ class _Flight:
         """Gives empty room for the rows' keys and values: pages where the native kernel reads them."""
         engine = self._engine
         if self._lean is None or self._lean.kernel is None:
-            return RowCache(
-                engine.windows, rows=self._rows, longest_prompt=prompt, arena=engine.arena
-            )
+            arena = None
+            if engine.arenas is not None:
+                with engine.lock:
+                    arena = engine.arenas.pop() if engine.arenas else Arena()
+            return RowCache(engine.windows, rows=self._rows, longest_prompt=prompt, arena=arena)
         pool = engine.pools.take(self._lean.shape, len(engine.windows))
         return RowPages(self._lean.kernel, pool, rows=self._rows, prompt=prompt, own=own)
+
+    def _give_back(self) -> None:
+        """Leaves the memory of keys and values to later blocks."""
+        if isinstance(self._cache, RowPages):
+            self._engine.pools.give(self._cache.pool)
+        elif self._engine.arenas is not None and self._cache.arena is not None:
+            self._engine.arenas.append(self._cache.arena)
 
     def _turn(self) -> AbstractContextManager[object]:
         """Gives what is held while a nudge's hooks hang on the module."""
@@ -108,8 +117,7 @@ class _Flight:
                 self._fill()
             if self._live == 0:
                 if self._next == len(self._jobs):
-                    if isinstance(self._cache, RowPages):
-                        self._engine.pools.give(self._cache.pool)
+                    self._give_back()
                     return self._results
                 continue
             if self._engine.halt.is_set():
