@@ -59,7 +59,7 @@ def measure(model: Local, most: int, abreast: int) -> Rates:
         abreast: Threads at work beside each other.
     """
     lean = LeanLlama(model.module, 8)
-    head, layers = lean._head[0], lean._layers
+    head, layers = lean.head[0], lean.layers
     plain = [[*layer.query[:1], layer.key[0], layer.value[0]] for layer in layers]
     joined: list[Tensor] = []
     for layer, parts in zip(layers, plain, strict=True):

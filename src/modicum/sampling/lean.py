@@ -29,7 +29,16 @@ from modicum.sampling.pages import RowPages
 from modicum.steering.attach import Columns
 from modicum.steering.nudge import Steering
 
-__all__ = ["Additions", "LeanLlama", "additions", "lean_takes"]
+__all__ = [
+    "Additions",
+    "LeanLlama",
+    "additions",
+    "finish",
+    "lean_shape",
+    "lean_takes",
+    "normalise",
+    "rotate",
+]
 
 Additions = dict[int, Tensor]
 """What is added to the output of a layer, by its index: `[hidden]`, or `[rows, hidden]`."""
@@ -69,20 +78,20 @@ class LeanLlama:
     def __init__(self, module: PreTrainedModel, longest: int) -> None:
         """Looks up the weights and prepares the rotations of all positions up to `longest`."""
         model = module.model
-        self._embedding = model.embed_tokens.weight
-        self._layers = [_layer(layer) for layer in model.layers]
-        self._last = _norm_of(model.norm)
-        self._head = _linear_of(module.lm_head)
+        self.embedding = model.embed_tokens.weight
+        self.layers = [_layer(layer) for layer in model.layers]
+        self.last = _norm_of(model.norm)
+        self.head = _linear_of(module.lm_head)
         self._width = model.layers[0].self_attn.head_dim
-        self._scale = model.layers[0].self_attn.scaling
+        self.scale = model.layers[0].self_attn.scaling
         self.shape = lean_shape(module)
         self.kernel = load_kernel(self.shape)
-        places = torch.arange(longest, device=self._embedding.device)[None]
-        cos, sin = model.rotary_emb(self._embedding, places)
+        places = torch.arange(longest, device=self.embedding.device)[None]
+        cos, sin = model.rotary_emb(self.embedding, places)
         half = self._width // 2
-        self._cos = cos[0]
+        self.cos = cos[0]
         # rotate_half(x) * sin as one roll: the first half takes the second's negative.
-        self._sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+        self.sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
@@ -123,23 +132,23 @@ class LeanLlama:
             added: What steers this step.
         """
         rows, width = len(ids), self._width
-        hidden = self._embedding[ids]
-        cos, sin = self._cos[places][:, None], self._sin[places][:, None]
-        for index, layer in enumerate(self._layers):
-            normed = _norm(hidden, layer.before)
-            queries = _rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
-            keys = _rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
+        hidden = self.embedding[ids]
+        cos, sin = self.cos[places][:, None], self.sin[places][:, None]
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden, layer.before)
+            queries = rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
+            keys = rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
             values = linear(normed, *layer.value).view(rows, -1, width)
             seen, shown = cache.layers[index].update(keys[:, :, None], values[:, :, None])
             # Queries that share keys stand side by side as if they were positions. Batched
             # products beat the fused kernel here, which pays for each row and head.
-            grouped = queries.mul_(self._scale).view(rows, keys.shape[1], -1, width)
+            grouped = queries.mul_(self.scale).view(rows, keys.shape[1], -1, width)
             weights = (grouped @ seen.transpose(2, 3)).add_(mask).softmax(-1)
             mixed = (weights @ shown).reshape(rows, -1)
-            hidden = _finish(hidden, mixed, layer)
+            hidden = finish(hidden, mixed, layer)
             if index in added:
                 hidden = hidden + added[index]
-        return linear(_norm(hidden, self._last), *self._head)
+        return linear(normalise(hidden, self.last), *self.head)
 
     def step_in_pages(
         self, ids: Int[Tensor, " rows"], pages: RowPages, added: Additions
@@ -154,29 +163,29 @@ class LeanLlama:
         if self.kernel is None:
             raise RuntimeError("no kernel was compiled")
         rows = len(ids)
-        hidden = self._embedding[ids]
+        hidden = self.embedding[ids]
         where = pages.table[:rows], pages.prompt[:rows], pages.own[:rows]
         shape = self.shape
         mixed = torch.empty(rows, shape.keys * shape.group * shape.head)
         scores = torch.empty(shape.group * pages.table.shape[1] * PAGE)
-        for index, layer in enumerate(self._layers):
-            normed = _norm(hidden, layer.before)
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden, layer.before)
             self.kernel.attend(
                 (
                     linear(normed, *layer.query),
                     linear(normed, *layer.key),
                     linear(normed, *layer.value),
                 ),
-                (self._cos, self._sin),
+                (self.cos, self.sin),
                 where,
                 (mixed, scores),
                 index,
-                self._scale,
+                self.scale,
             )
-            hidden = _finish(hidden, mixed, layer)
+            hidden = finish(hidden, mixed, layer)
             if index in added:
                 hidden = hidden + added[index]
-        return linear(_norm(hidden, self._last), *self._head)
+        return linear(normalise(hidden, self.last), *self.head)
 
 
 def lean_shape(module: PreTrainedModel) -> Shape:
@@ -186,10 +195,10 @@ def lean_shape(module: PreTrainedModel) -> Shape:
     return Shape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
 
 
-def _finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
+def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
     """Gives a layer's result from what its attention mixed."""
     hidden = linear_add(mixed, *layer.output, hidden)
-    normed = _norm(hidden, layer.after)
+    normed = normalise(hidden, layer.after)
     gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
     return linear_add(gated, *layer.down, hidden)
 
@@ -235,13 +244,15 @@ def _linear_of(module: nn.Linear) -> _Linear:
     return module.weight, module.bias
 
 
-def _norm(hidden: Tensor, norm: _Norm) -> Tensor:
+def normalise(hidden: Tensor, norm: _Norm) -> Tensor:
+    """Gives activations divided by their root mean square, times the norm's weights."""
     return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
 
 
-def _rotate(
+def rotate(
     heads: Float[Tensor, "rows heads head"],
     cos: Float[Tensor, "rows 1 head"],
     sin: Float[Tensor, "rows 1 head"],
 ) -> Float[Tensor, "rows heads head"]:
+    """Turns heads by their position; the sines carry the sign of the first half."""
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

@@ -247,6 +247,8 @@ class Local(WhiteBox):
         Threads that each have rows of their own never wait for one another, as those that share a
         matrix product do at its end.
         """
+        if self.device.type != "cpu":
+            return 1
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
 
     def _run_blocks(

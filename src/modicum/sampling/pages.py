@@ -3,6 +3,8 @@
 A prompt's pages are written once and read by all its rows; a row takes a page of its own every few
 tokens and gives all back when it ends. Nothing is copied when rows come, go or move, nothing is
 masked, and memory follows the tokens that are alive.
+
+Source: Kwon et al. 2023, arXiv:2309.06180, section 4 (pages, and prompts shared by samples).
 """
 
 from collections import Counter
