@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import final
@@ -15,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
+from modicum.sampling.abreast import in_order, is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.loop import sample_block
@@ -234,7 +234,14 @@ class Local(WhiteBox):
             for block in plan_blocks(n_samples, rows, abreast)
         ]
         with self._at_work(abreast), ledger.timed():
-            for jobs, raws in self._run_blocks(blocks, rule, ledger, rows, abreast):
+            done = in_order(
+                lambda jobs: self._run_block(jobs, rule, ledger, rows),
+                blocks,
+                abreast=abreast,
+                threads=max(1, self.threads // abreast),
+                halt=self._engine.halt,
+            )
+            for jobs, raws in done:
                 kept = [(job.request, raw) for job, raw in zip(jobs, raws, strict=True) if raw]
                 texts = self._text.texts([raw.spoken for _, raw in kept])
                 for (request, raw), text in zip(kept, texts, strict=True):
@@ -242,42 +249,10 @@ class Local(WhiteBox):
         return [tuple(group) for group in drawn]
 
     def _abreast(self, n_jobs: int) -> int:
-        """Gives how many blocks run side by side, a thread each.
-
-        Threads that each have rows of their own never wait for one another, as those that share a
-        matrix product do at its end.
-        """
+        """Gives how many blocks run side by side, a thread each."""
         if self.device.type != "cpu":
             return 1
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
-
-    def _run_blocks(
-        self,
-        blocks: Sequence[list[Job]],
-        rule: Rule,
-        ledger: Ledger,
-        rows: int,
-        abreast: int,
-    ) -> Iterator[tuple[list[Job], list[Raw | None]]]:
-        """Gives each block's completions in order, some blocks running side by side."""
-        if abreast == 1:
-            yield from ((jobs, self._run_block(jobs, rule, ledger, rows)) for jobs in blocks)
-            return
-        threads = max(1, self.threads // abreast)
-        executor = ThreadPoolExecutor(
-            abreast, initializer=torch.set_num_threads, initargs=(threads,)
-        )
-        self._engine.halt.clear()
-        try:
-            futures = [
-                executor.submit(self._run_block, jobs, rule, ledger, rows) for jobs in blocks
-            ]
-            for jobs, future in zip(blocks, futures, strict=True):
-                yield jobs, future.result()
-        finally:
-            self._engine.halt.set()
-            executor.shutdown(cancel_futures=True)
-            self._engine.halt.clear()
 
     def _run_block(
         self, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int
@@ -287,7 +262,7 @@ class Local(WhiteBox):
             try:
                 return sample_block(self._engine, jobs, rule, ledger, rows=rows)
             except (MemoryError, RuntimeError) as error:
-                if rows == 1 or not _is_memory(error):
+                if rows == 1 or not is_memory(error):
                     raise
                 rows //= 2
                 self._fewest = min(rows, self._fewest or rows)
@@ -398,9 +373,3 @@ def _acting(steering: Steering | None, width: int, lengths: Sequence[int]) -> Co
     if steering.where == "generated":
         return (columns >= starts).float()
     return torch.eq(columns, starts + steering.offset).float()
-
-
-def _is_memory(error: Exception) -> bool:
-    """Says whether an error of torch or Python means that memory is short."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text
