@@ -1,29 +1,38 @@
-"""Our sampler beside transformers' `model.generate`, at its own best batch size.
+"""Our sampler beside transformers' `generate` and `generate_batch`, and beside the machine's limit.
 
 python -m benchmarks.sampling [--json] [--quick] [--model organism] [--threads N] [--rounds N]
 
-Same prompts, 32 problems x 16 samples, natural lengths, both sides with the same threads. Counted
-are tokens up to and including the end token; padding is work that `generate` does for nothing.
+32 problems x 16 samples, natural lengths, all sides with the same threads. Counted are tokens up to
+and including the end token; padding is work that `generate` does for nothing. On SmolLM2 the peers
+answer a few of the same problems each round, others in every round, in batches of their own best
+size (chosen by a short timing): a whole round of theirs would take an hour. w is the longest over
+the mean length of our round. Memory is measured in a process of its own.
 """
 
 import argparse
 import contextlib
+import json
 import os
+import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from benchmarks import Figure, Report
+from benchmarks.floor import Rates, measure, spied_rows
 from modicum.ledger import Ledger
 from modicum.model import render, resolve_backend
 from modicum.sampling import loop
 from modicum.sampling.draw import Draws
 from modicum.sampling.local import Local
 from modicum.task import resolve_task
-from modicum.types import Request, Sampling, Style
+from modicum.types import Completion, Request, Sampling, Style
 
 
 @dataclass(frozen=True)
@@ -36,14 +45,15 @@ class Case:
     max_new_tokens: int
     batches: tuple[int, ...]
     """Batch sizes (completions) that `generate` may choose from."""
-    goal: float
+    peer_problems: int | None
+    """Problems a round that the peers answer; None for all."""
     difference: float
     """Largest difference of logits allowed."""
 
 
 CASES = (
-    Case("organism", "word_sums", False, 72, (128, 256, 512), 5.0, 1e-4),
-    Case("smollm2-135m", "gym:chain_sum", True, 256, (32, 64, 128), 2.0, 1e-3),
+    Case("organism", "word_sums", False, 72, (128, 256, 512), None, 1e-4),
+    Case("smollm2-135m", "gym:chain_sum", True, 256, (16, 32, 64), 2, 1e-3),
 )
 
 
@@ -70,40 +80,132 @@ def clock() -> float:
 
 def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
     """Runs one model's comparison and adds its figures."""
-    model = resolve_backend(case.model, {"threads": given.threads}).open()
-    assert isinstance(model, Local)
+    model, prompts = opened(case, given)
     report.threads = max(report.threads, model.threads)
-    task = resolve_task(case.task)
-    is_real = case.chat
-    n_problems, n_samples = (4, 16) if given.quick and is_real else (32, 16)
+    is_real, n_problems, n_samples = case.chat, len(prompts), 16
     limit = min(case.max_new_tokens, 48) if given.quick and is_real else case.max_new_tokens
     rounds = given.rounds or (3 if given.quick else 5)
-    style = Style("bench", task.sheet.template, chat=case.chat)
-    prompts = [render(model, style, p.question) for p in task.problems("test", n_problems)]
     torch.set_num_threads(model.threads)
-    batch = best_batch(model, prompts, n_samples, limit, case.batches)
-    ours: list[float] = []
-    peer: list[float] = []
+    short = min(limit, 48)
+    batch = best_batch(model, prompts[:4] if is_real else prompts, n_samples, short, case.batches)
+    per_round = max(case.peer_problems or n_problems, batch // n_samples if is_real else 0)
+    ours, peer, continuous, shares = [], [], [], []
     longest = mean = 0.0
+    abreast = min(model.threads, n_problems * n_samples // 8)
+    model.generate([Request(prompts[0], "warm", n_samples)], Sampling(4, 1.0), Ledger())
     for turn in range(rounds):
-        speed, lengths = run_ours(model, prompts, n_samples, limit, turn)
+        some = [prompts[(turn * per_round + i) % n_problems] for i in range(per_round)]
+        ledger = Ledger()
+        with spied_rows() as steps:
+            speed, lengths = run_ours(model, prompts, n_samples, limit, turn, ledger)
         ours.append(speed)
-        peer.append(run_peer(model, prompts, n_samples, limit, batch)[0])
+        peer.append(run_peer(model, some, n_samples, limit, batch)[0])
+        if is_real:
+            continuous.append(run_continuous(model, some, n_samples, limit))
+            rates = measure(model, min(model.rows_for(400), n_problems * n_samples), abreast)
+            shares.append(rates.floor(steps, ledger.tokens_prompt) * speed / sum(lengths))
         longest, mean = max(lengths), sum(lengths) / len(lengths)
-    load = os.getloadavg()[0]
-    note = f"generate's batch {batch}, w {longest / mean:.2f}, load {load:.1f}"
+    w = longest / mean
+    note = f"generate's batch {batch}, {per_round} problems a round; w {w:.2f}; load {load()}"
     name = f"{case.model} tokens/s, {n_problems}x{n_samples}, <= {limit}"
-    report.figures.append(Figure.of_rounds(name, ours, peer, goal=case.goal, note=note))
+    report.figures.append(Figure.of_rounds(name, ours, peer, goal=round(1.8 * w, 2), note=note))
+    if is_real:
+        name = f"{case.model} tokens/s beside generate_batch"
+        report.figures.append(Figure.of_rounds(name, ours, continuous, goal=1.5))
+        limits(case, shares, rates, report)
+        memory(case, given, report)
+    steadiness(case, model, prompts, limit, report)
     parity(case, model, prompts[: 8 if is_real else 32], min(limit, 64), report)
 
 
+def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
+    """Gives the model, with a thread a core where it is a real one, and the prompts."""
+    cores = len(os.sched_getaffinity(0)) if case.chat else None
+    model = resolve_backend(case.model, {"threads": given.threads or cores}).open()
+    assert isinstance(model, Local)
+    task = resolve_task(case.task)
+    problems = task.problems("test", 4 if given.quick and case.chat else 32)
+    style = Style("bench", task.sheet.template, chat=case.chat)
+    return model, [render(model, style, problem.question) for problem in problems]
+
+
+def load() -> str:
+    """Gives what else the machine does."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def limits(case: Case, shares: list[float], rates: Rates, report: Report) -> None:
+    """Adds the share of the matrix products' rate that the rounds reached, and the rate itself."""
+    full = rates.rows[-1]
+    note = (
+        f"floor: each step's products at its own rows, {rates.abreast} threads abreast; at {full} "
+        f"rows {rates.rate(full) / 1e9:.0f} GFLOP/s, at 8 {rates.rate(8) / 1e9:.0f}; reading "
+        f"{rates.bandwidth / 1e9:.0f} GB/s"
+    )
+    name = f"{case.model} share of the matmul-limited rate"
+    report.figures.append(
+        Figure(
+            name,
+            round(statistics.median(shares), 3),
+            1.0,
+            (round(min(shares), 3), round(statistics.median(shares), 3), round(max(shares), 3)),
+            0.6,
+            note,
+        )
+    )
+
+
+def memory(case: Case, given: argparse.Namespace, report: Report) -> None:
+    """Adds the growth of the resident set in a fresh process over weights and cache."""
+    command = [sys.executable, "-m", "benchmarks.sampling_memory", case.model, case.task]
+    command += ["--quick"] if given.quick else []
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    note = (
+        f"grew by {found['growth'] / 1e6:.0f} MB; weights {found['weights'] / 1e6:.0f}, keys and "
+        f"values {found['cache'] / 1e6:.0f}"
+    )
+    ratio = found["growth"] / (found["weights"] + found["cache"])
+    name = f"{case.model} memory growth over weights + cache"
+    report.figures.append(Figure.of_value(name, round(ratio, 3), goal=1.3, note=note))
+
+
+def steadiness(case: Case, model: Local, prompts: list[str], limit: int, report: Report) -> None:
+    """Adds how many completions differ: on a second run, and with other rows."""
+    asked = [Request(prompt, f"steady-{i}", 16) for i, prompt in enumerate(prompts)]
+    few = asked[:4]
+    fine = Sampling(min(limit, 48), 1.0, margins=True, stream="steady")
+    first, second = (model.generate(few, fine, Ledger()) for _ in range(2))
+    pairs = list(zip(flat(first), flat(second), strict=True))
+    name = f"{case.model} completions unequal in any bit, run again"
+    unequal = sum(a != b for a, b in pairs)
+    report.figures.append(Figure.of_value(name, unequal, goal=0, note=f"of {len(pairs)}"))
+    sampling = Sampling(limit, 1.0, stream="steady")
+    other = resolve_backend(case.model, {"threads": model.threads, "rows": 48}).open()
+    pairs = list(
+        zip(
+            flat(model.generate(asked, sampling, Ledger())),
+            flat(other.generate(asked, sampling, Ledger())),
+            strict=True,
+        )
+    )
+    share = sum(a == b for a, b in pairs) / len(pairs)
+    name = f"{case.model} completions equal at 48 rows"
+    report.figures.append(Figure.of_value(name, share, goal=0.999, note=f"of {len(pairs)}"))
+
+
+def flat(groups: list[tuple[Completion, ...]]) -> list[Completion]:
+    """Gives all completions in one list."""
+    return [completion for group in groups for completion in group]
+
+
 def run_ours(
-    model: Local, prompts: list[str], n_samples: int, limit: int, turn: int
+    model: Local, prompts: list[str], n_samples: int, limit: int, turn: int, ledger: Ledger
 ) -> tuple[float, list[int]]:
     """Gives tokens a second of our sampler, and the lengths."""
     requests = [Request(prompt, f"bench-{i}", n_samples) for i, prompt in enumerate(prompts)]
     start = clock()
-    drawn = model.generate(requests, Sampling(limit, 1.0, stream=f"turn-{turn}"), Ledger())
+    drawn = model.generate(requests, Sampling(limit, 1.0, stream=f"turn-{turn}"), ledger)
     seconds = clock() - start
     lengths = [c.n_tokens for group in drawn for c in group]
     return sum(lengths) / seconds, lengths
@@ -144,6 +246,31 @@ def run_peer(
         lengths += first.tolist()
     seconds = clock() - start
     return sum(lengths) / seconds, lengths
+
+
+def run_continuous(model: Local, prompts: list[str], n_samples: int, limit: int) -> float:
+    """Gives tokens a second of transformers' continuous batching."""
+    rows = [model.encode(prompt) for prompt in prompts for _ in range(n_samples)]
+    ends = end_tokens(model)
+    settings = GenerationConfig(
+        do_sample=True,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        max_new_tokens=limit,
+        eos_token_id=sorted(ends),
+        pad_token_id=model.tokenizer.eos_token_id,
+    )
+    pages = 2 + len(rows) * -(-(max(map(len, rows)) + limit) // 64)
+    batching = ContinuousBatchingConfig(
+        page_size=64, num_blocks=pages, max_batch_tokens=1024, use_cuda_graph=False
+    )
+    start = clock()
+    done = model.module.generate_batch(
+        rows, generation_config=settings, continuous_batching_config=batching, progress_bar=False
+    )
+    seconds = clock() - start
+    return sum(len(output.generated_tokens) for output in done.values()) / seconds
 
 
 def best_batch(

@@ -9,10 +9,10 @@ from scipy.special import chdtrc
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.sampling.blocks import plan_blocks
 from modicum.sampling.draw import draw
 from modicum.sampling.lean import LeanLlama
 from modicum.sampling.local import Local
-from modicum.sampling.loop import plan_blocks
 from modicum.sampling.prefix import plan_prefixes
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key, uniforms
@@ -294,7 +294,7 @@ def test_pieces_join_to_the_text() -> None:
     assert "".join(broken) == maker.texts([tokens[:3]])[0]
 
 
-@pytest.mark.parametrize("architecture", ["llama", "llama-biased"])
+@pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
 def test_the_lean_path_agrees_with_the_module(architecture: str) -> None:
     model = tiny_local(architecture)
     assert LeanLlama.fits(model.module)

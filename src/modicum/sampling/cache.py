@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -185,7 +187,7 @@ class RowCache(Cache):
             arena: Where buffers come from; fresh memory if not given.
         """
         super().__init__(layers=[_RowLayer(window) for window in windows])
-        self._arena = arena
+        self.arena = arena
         self._turn = 0
         self.now = self._longest_prompt = longest_prompt
         self._columns = _roomy(longest_prompt)
@@ -226,6 +228,9 @@ class RowCache(Cache):
         for layer in self.layers:
             for buffer in (layer.keys, layer.values):
                 buffer[targets, :, : self.now] = buffer[sources, :, : self.now]
+
+    def free(self, rows: npt.NDArray[np.int64]) -> None:
+        """Does nothing: rows that ended are overwritten."""
 
     def settle(self, n_rows: int, *, is_final: bool) -> None:
         """Makes mask and room right after rows came, went or moved.
@@ -284,10 +289,10 @@ class RowCache(Cache):
 
     def _buffer(self, slot: tuple[int, str], like: Tensor, rows: int) -> Tensor:
         shape = (rows, like.shape[1], self._columns, like.shape[3])
-        if self._arena is None:
+        if self.arena is None:
             return like.new_empty(shape)
         # Two memories a slot, in turn: repacking copies from one to the other.
-        return self._arena.take((*slot, self._turn % 2), shape, like)
+        return self.arena.take((*slot, self._turn % 2), shape, like)
 
 
 def _spread(prompts: Tensor, which: Tensor, target: Tensor) -> None:

@@ -1,9 +1,10 @@
-"""One-token steps of a plain Llama in few operations, for models so small that calls cost most.
+"""One-token steps of a plain Llama or Qwen2 in few operations.
 
-At a width of 96 a transformers forward pass spends half of its time between operations. This path
-computes with the module's own weights (nothing is copied) and is taken only where the module is
-exactly the plain architecture; everything else takes the module's own forward pass.
-`tests/test_sampling.py` holds both together.
+At a width of 96 a transformers forward pass spends half of its time between operations, and at any
+width much of it on masks and on rows read to the longest. This path computes with the module's own
+weights (nothing is copied) and is taken only where the module is exactly the plain architecture and
+carries no hooks; everything else takes the module's own forward pass. `tests/test_sampling.py`
+holds both together. Where the native kernel was compiled, it rotates, keeps and attends.
 """
 
 from typing import NamedTuple
@@ -12,23 +13,41 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import LlamaForCausalLM, PreTrainedModel
+from transformers import LlamaForCausalLM, PreTrainedModel, Qwen2ForCausalLM
 from transformers.models.llama.modeling_llama import (
     LlamaAttention,
     LlamaDecoderLayer,
     LlamaMLP,
     LlamaRMSNorm,
 )
+from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Qwen2RMSNorm
 
-from modicum.sampling.cache import RowCache
+from modicum.sampling.cache import RowCache, layer_windows
 from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
+from modicum.sampling.native import PAGE, Shape, load_kernel
+from modicum.sampling.pages import RowPages
 from modicum.steering.attach import Columns
 from modicum.steering.nudge import Steering
 
-__all__ = ["Additions", "LeanLlama", "additions", "lean_takes"]
+__all__ = [
+    "Additions",
+    "LeanLlama",
+    "additions",
+    "finish",
+    "lean_shape",
+    "lean_takes",
+    "normalise",
+    "rotate",
+]
 
 Additions = dict[int, Tensor]
 """What is added to the output of a layer, by its index: `[hidden]`, or `[rows, hidden]`."""
+
+_PLAIN = {
+    LlamaForCausalLM: {LlamaRMSNorm, LlamaAttention, LlamaMLP},
+    Qwen2ForCausalLM: {Qwen2RMSNorm, Qwen2Attention, Qwen2MLP},
+}
+"""Architectures that this path computes, and their parts."""
 
 _Linear = tuple[Tensor, Tensor | None]
 """Weight and bias."""
@@ -56,31 +75,35 @@ class _Layer(NamedTuple):
 class LeanLlama:
     """Steps through a Llama's layers without its modules' overhead; made anew for each block."""
 
-    def __init__(self, module: LlamaForCausalLM, longest: int) -> None:
+    def __init__(self, module: PreTrainedModel, longest: int) -> None:
         """Looks up the weights and prepares the rotations of all positions up to `longest`."""
         model = module.model
-        self._embedding = model.embed_tokens.weight
-        self._layers = [_layer(layer) for layer in model.layers]
-        self._last = _norm_of(model.norm)
-        self._head = _linear_of(module.lm_head)
+        self.embedding = model.embed_tokens.weight
+        self.layers = [_layer(layer) for layer in model.layers]
+        self.last = _norm_of(model.norm)
+        self.head = _linear_of(module.lm_head)
         self._width = model.layers[0].self_attn.head_dim
-        self._scale = model.layers[0].self_attn.scaling
-        places = torch.arange(longest, device=self._embedding.device)[None]
-        cos, sin = model.rotary_emb(self._embedding, places)
+        self.scale = model.layers[0].self_attn.scaling
+        self.shape = lean_shape(module)
+        self.kernel = load_kernel(self.shape)
+        places = torch.arange(longest, device=self.embedding.device)[None]
+        cos, sin = model.rotary_emb(self.embedding, places)
         half = self._width // 2
-        self._cos = cos[0]
+        self.cos = cos[0]
         # rotate_half(x) * sin as one roll: the first half takes the second's negative.
-        self._sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+        self.sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
         """Says whether the module is a plain Llama on the processor: no hooks, no adapters."""
-        if type(module) is not LlamaForCausalLM or module.training:
+        if type(module) not in _PLAIN or module.training:
             return False
         if module.device.type != "cpu" or module.dtype != torch.float32:
             return False
         config = module.config
-        known = {nn.Linear, nn.Embedding, LlamaRMSNorm, LlamaAttention, LlamaMLP}
+        if any(window.width is not None for window in layer_windows(config)):
+            return False
+        known = {nn.Linear, nn.Embedding} | _PLAIN[type(module)]
         for part in module.modules():
             if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
                 return False
@@ -109,26 +132,75 @@ class LeanLlama:
             added: What steers this step.
         """
         rows, width = len(ids), self._width
-        hidden = self._embedding[ids]
-        cos, sin = self._cos[places][:, None], self._sin[places][:, None]
-        for index, layer in enumerate(self._layers):
-            normed = _norm(hidden, layer.before)
-            queries = _rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
-            keys = _rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
+        hidden = self.embedding[ids]
+        cos, sin = self.cos[places][:, None], self.sin[places][:, None]
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden, layer.before)
+            queries = rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
+            keys = rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
             values = linear(normed, *layer.value).view(rows, -1, width)
             seen, shown = cache.layers[index].update(keys[:, :, None], values[:, :, None])
             # Queries that share keys stand side by side as if they were positions. Batched
             # products beat the fused kernel here, which pays for each row and head.
-            grouped = queries.mul_(self._scale).view(rows, keys.shape[1], -1, width)
+            grouped = queries.mul_(self.scale).view(rows, keys.shape[1], -1, width)
             weights = (grouped @ seen.transpose(2, 3)).add_(mask).softmax(-1)
             mixed = (weights @ shown).reshape(rows, -1)
-            hidden = linear_add(mixed, *layer.output, hidden)
-            normed = _norm(hidden, layer.after)
-            gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
-            hidden = linear_add(gated, *layer.down, hidden)
+            hidden = finish(hidden, mixed, layer)
             if index in added:
                 hidden = hidden + added[index]
-        return linear(_norm(hidden, self._last), *self._head)
+        return linear(normalise(hidden, self.last), *self.head)
+
+    def step_in_pages(
+        self, ids: Int[Tensor, " rows"], pages: RowPages, added: Additions
+    ) -> Float[Tensor, "rows vocab"]:
+        """Runs one token of each row by the native kernel; gives the scores of the next.
+
+        Args:
+            ids: Newest token of each row.
+            pages: The rows' pages, opened for that token.
+            added: What a nudge adds to layers.
+        """
+        if self.kernel is None:
+            raise RuntimeError("no kernel was compiled")
+        rows = len(ids)
+        hidden = self.embedding[ids]
+        where = pages.table[:rows], pages.prompt[:rows], pages.own[:rows]
+        shape = self.shape
+        mixed = torch.empty(rows, shape.keys * shape.group * shape.head)
+        scores = torch.empty(shape.group * pages.table.shape[1] * PAGE)
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden, layer.before)
+            self.kernel.attend(
+                (
+                    linear(normed, *layer.query),
+                    linear(normed, *layer.key),
+                    linear(normed, *layer.value),
+                ),
+                (self.cos, self.sin),
+                where,
+                (mixed, scores),
+                index,
+                self.scale,
+            )
+            hidden = finish(hidden, mixed, layer)
+            if index in added:
+                hidden = hidden + added[index]
+        return linear(normalise(hidden, self.last), *self.head)
+
+
+def lean_shape(module: PreTrainedModel) -> Shape:
+    """Gives the heads of a plain module's layers."""
+    config = module.config
+    heads, keys = config.num_attention_heads, config.num_key_value_heads
+    return Shape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
+
+
+def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
+    """Gives a layer's result from what its attention mixed."""
+    hidden = linear_add(mixed, *layer.output, hidden)
+    normed = normalise(hidden, layer.after)
+    gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
+    return linear_add(gated, *layer.down, hidden)
 
 
 def lean_takes(steering: Steering | None) -> bool:
@@ -172,13 +244,15 @@ def _linear_of(module: nn.Linear) -> _Linear:
     return module.weight, module.bias
 
 
-def _norm(hidden: Tensor, norm: _Norm) -> Tensor:
+def normalise(hidden: Tensor, norm: _Norm) -> Tensor:
+    """Gives activations divided by their root mean square, times the norm's weights."""
     return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
 
 
-def _rotate(
+def rotate(
     heads: Float[Tensor, "rows heads head"],
     cos: Float[Tensor, "rows 1 head"],
     sin: Float[Tensor, "rows 1 head"],
 ) -> Float[Tensor, "rows heads head"]:
+    """Turns heads by their position; the sines carry the sign of the first half."""
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

@@ -14,8 +14,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
-from modicum.sampling.cache import Arena, PrefixCache, layer_windows
-from modicum.sampling.loop import Engine, Job, Raw, Rule, plan_blocks, sample_block
+from modicum.sampling.abreast import in_order, is_memory
+from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
+from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.loop import sample_block
+from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key
@@ -28,6 +31,8 @@ __all__ = ["Local"]
 
 _SMALL = 5_000_000
 """Parameters below which a second thread costs more than it brings."""
+_LEAST_ABREAST = 8
+"""Completions a thread below which fewer threads work."""
 _MEMORY_SHARE = 0.25
 """Share of the machine's memory that the keys and values of a block may take."""
 _SCORE_FLOATS = 64_000_000
@@ -78,20 +83,33 @@ class Local(WhiteBox):
             self._end_tokens(),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
-            Arena() if self._n_parameters < _SMALL else None,
+            [] if self._n_parameters < _SMALL else None,
+            pools=Pools(kept=self._n_parameters < _SMALL),
         )
+        self._fewest: int | None = None
+        """Rows of the smallest block that had to be halved."""
 
     @cached_property
+    def _weights(self) -> str:
+        return weights_hash(self.module)
+
+    @property
     def card(self) -> ModelCard:
         """What is known of the model; the first reading hashes the weights."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        halved = (f"blocks halved to {self._fewest} rows: memory",) if self._fewest else ()
         return ModelCard(
             self._name,
-            weights_hash(self.module),
+            self._weights,
             self._n_parameters,
             self._engine.flops_per_token,
             self._licence,
-            (*self._notes, *self._warnings, f"{threads}, {str(self.dtype).removeprefix('torch.')}"),
+            (
+                *self._notes,
+                *self._warnings,
+                f"{threads}, {str(self.dtype).removeprefix('torch.')}",
+                *halved,
+            ),
             self._engine.steering.digest if self._engine.steering else "",
         )
 
@@ -208,19 +226,46 @@ class Local(WhiteBox):
         if not prompts:
             return []
         longest = max(map(len, prompts)) + rule.max_new_tokens
-        rows = self._rows or self._auto_rows(longest)
+        rows = self.rows_for(longest)
         drawn: list[list[Completion]] = [[] for _ in requests]
-        with self._at_work(), ledger.timed():
-            for block in plan_blocks(n_samples, rows):
-                jobs = [
-                    Job(r, s, prompts[r], key(stream, requests[r].address, s)) for r, s in block
-                ]
-                raws = sample_block(self._engine, jobs, rule, ledger, rows=rows)
+        abreast = self._abreast(sum(n_samples))
+        blocks = [
+            [Job(r, s, prompts[r], key(stream, requests[r].address, s)) for r, s in block]
+            for block in plan_blocks(n_samples, rows, abreast)
+        ]
+        with self._at_work(abreast), ledger.timed():
+            done = in_order(
+                lambda jobs: self._run_block(jobs, rule, ledger, rows),
+                blocks,
+                abreast=abreast,
+                threads=max(1, self.threads // abreast),
+                halt=self._engine.halt,
+            )
+            for jobs, raws in done:
                 kept = [(job.request, raw) for job, raw in zip(jobs, raws, strict=True) if raw]
                 texts = self._text.texts([raw.spoken for _, raw in kept])
                 for (request, raw), text in zip(kept, texts, strict=True):
                     drawn[request].append(self._completion(raw, text, rule))
         return [tuple(group) for group in drawn]
+
+    def _abreast(self, n_jobs: int) -> int:
+        """Gives how many blocks run side by side, a thread each."""
+        if self.device.type != "cpu":
+            return 1
+        return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
+
+    def _run_block(
+        self, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int
+    ) -> list[Raw | None]:
+        """Draws one block; where memory does not suffice, with half of the rows."""
+        while True:
+            try:
+                return sample_block(self._engine, jobs, rule, ledger, rows=rows)
+            except (MemoryError, RuntimeError) as error:
+                if rows == 1 or not is_memory(error):
+                    raise
+                rows //= 2
+                self._fewest = min(rows, self._fewest or rows)
 
     def _completion(self, raw: Raw, text: str, rule: Rule) -> Completion:
         """Gives a completion with its text, cut at a stop string."""
@@ -287,22 +332,28 @@ class Local(WhiteBox):
         lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
         return frozenset(int(token) for tokens in lists for token in tokens)
 
-    def _auto_rows(self, longest: int) -> int:
-        """Gives the number of rows from the model's size and the machine's memory."""
+    def rows_for(self, longest: int) -> int:
+        """Gives the completions in flight: as set, or from the model's size and the memory.
+
+        Args:
+            longest: Tokens of the longest prompt and completion together.
+        """
+        if self._rows:
+            return self._rows
         config = self.module.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         column = 2 * config.num_hidden_layers * heads * head * self.dtype.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         fitting = int(_MEMORY_SHARE * memory / (column * (longest + 64)))
-        wanted = 512 if self._n_parameters < _SMALL else 64
+        wanted = 512 if self._n_parameters < _SMALL else 128
         return max(1, min(wanted, fitting))
 
     @contextlib.contextmanager
-    def _at_work(self) -> Iterator[None]:
+    def _at_work(self, abreast: int = 1) -> Iterator[None]:
         """Sets the thread count and evaluation mode for a while."""
         before, training = torch.get_num_threads(), self.module.training
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(max(1, self.threads // abreast))
         if training:
             self.module.eval()
         try:

@@ -1,118 +1,30 @@
 """The batched loop: blocks of completions, rows dropped as they finish and refilled in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.sampling.cache import Arena, RowCache, Window
+from modicum.sampling.blocks import Engine, Job, Raw, Rule
+from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.linear import FastLinear
+from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
-from modicum.sampling.text import Stops
 from modicum.seeds import uniforms
 from modicum.steering.attach import Columns, columns_of, steered
-from modicum.steering.nudge import Steering
 from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 
-__all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks", "sample_block"]
-
-_BLOCK_FILLS = 8
-"""Completions in a block, as a multiple of its rows: how often each row is refilled."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One completion to be drawn."""
-
-    request: int
-    """Which request it answers."""
-    sample: int
-    """Which of the request's samples, or branches, it is."""
-    prompt: Tokens
-    """Tokens of the prompt."""
-    key: int
-    """Names its random stream."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """One completion in tokens."""
-
-    tokens: list[int]
-    stop: Stop
-    margins: tuple[float, ...] = ()
-    probabilities: tuple[float, ...] = ()
-
-    @property
-    def spoken(self) -> list[int]:
-        """Tokens without the end token, which some tokenizers would write out."""
-        return self.tokens[:-1] if self.stop == "eos" else self.tokens
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How tokens are chosen and completions end."""
-
-    max_new_tokens: int
-    temperature: float
-    margins: bool = False
-    stops: Stops | None = None
-    ids: bool = False
-    """Give the ids of the tokens with the text."""
-    branches: int = 0
-    """If positive, sample i begins with the i-th likeliest first token and goes on greedily."""
-    min_probability: float = 0.0
-    """Branches whose first token is less likely are dropped, the first never."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A module and what the loop must know of it."""
-
-    module: PreTrainedModel
-    windows: Sequence[Window]
-    eos: frozenset[int]
-    context: int
-    """Most tokens of prompt and completion together."""
-    flops_per_token: float
-    arena: Arena | None = None
-    """Memory that blocks share one after the other."""
-    steering: Steering | None = None
-    """Directions that are added to the activations."""
-
-
-def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
-    """Cuts requests into blocks of (request, sample), in order, before anything is drawn.
-
-    What stands in a block, and hence its bits, depends on the numbers of samples and rows alone.
-    A request is cut in two only where it is larger than a block.
-
-    >>> [len(block) for block in plan_blocks([10, 10, 20], rows=2)]
-    [10, 10, 16, 4]
-    """
-    most = rows * _BLOCK_FILLS
-    blocks: list[list[tuple[int, int]]] = [[]]
-    for request, n in enumerate(n_samples):
-        jobs = [(request, sample) for sample in range(n)]
-        if blocks[-1] and len(blocks[-1]) + n > most:
-            blocks.append([])
-        while len(blocks[-1]) + len(jobs) > most:
-            room = most - len(blocks[-1])
-            blocks[-1].extend(jobs[:room])
-            jobs = jobs[room:]
-            blocks.append([])
-        blocks[-1].extend(jobs)
-    return [block for block in blocks if block]
+__all__ = ["sample_block"]
 
 
 def sample_block(
@@ -168,13 +80,34 @@ class _Flight:
         self._margins = np.zeros(shape, dtype=np.float32)
         self._probabilities = np.zeros(shape, dtype=np.float32)
         self._keyword = cache_keyword(engine.module)
-        self._lean = None
-        if LeanLlama.fits(engine.module) and lean_takes(engine.steering):
-            longest = int((self._lengths + self._limits).max())
-            self._lean = LeanLlama(engine.module, longest)
-        self._cache = RowCache(
-            engine.windows, rows=rows, longest_prompt=int(self._lengths.max()), arena=engine.arena
-        )
+        with self._turn():
+            is_lean = LeanLlama.fits(engine.module) and lean_takes(engine.steering)
+        most = int((self._lengths + self._limits).max())
+        self._lean = LeanLlama(engine.module, most) if is_lean else None
+        self._cache = self._new_cache(int(self._lengths.max()), longest)
+
+    def _new_cache(self, prompt: int, own: int) -> RowCache | RowPages:
+        """Gives empty room for the rows' keys and values: pages where the native kernel reads them."""
+        engine = self._engine
+        if self._lean is None or self._lean.kernel is None:
+            arena = None
+            if engine.arenas is not None:
+                with engine.lock:
+                    arena = engine.arenas.pop() if engine.arenas else Arena()
+            return RowCache(engine.windows, rows=self._rows, longest_prompt=prompt, arena=arena)
+        pool = engine.pools.take(self._lean.shape, len(engine.windows))
+        return RowPages(self._lean.kernel, pool, rows=self._rows, prompt=prompt, own=own)
+
+    def _give_back(self) -> None:
+        """Leaves the memory of keys and values to later blocks."""
+        if isinstance(self._cache, RowPages):
+            self._engine.pools.give(self._cache.pool)
+        elif self._engine.arenas is not None and self._cache.arena is not None:
+            self._engine.arenas.append(self._cache.arena)
+
+    def _turn(self) -> AbstractContextManager[object]:
+        """Gives what is held while a nudge's hooks hang on the module."""
+        return self._engine.turn if self._engine.steering else nullcontext()
 
     def run(self) -> list[Raw | None]:
         """Draws until no job is left."""
@@ -184,8 +117,11 @@ class _Flight:
                 self._fill()
             if self._live == 0:
                 if self._next == len(self._jobs):
+                    self._give_back()
                     return self._results
                 continue
+            if self._engine.halt.is_set():
+                raise CancelledError
             self._step()
 
     def _fill(self) -> None:
@@ -196,7 +132,8 @@ class _Flight:
         before = self._prefixes.tokens_run
         self._stems = {p: s for p, s in self._stems.items() if p in wanted}
         missing = [prompt for prompt in wanted if prompt not in self._stems]
-        self._stems.update(self._prefixes.prefill(missing))
+        with self._turn():
+            self._stems.update(self._prefixes.prefill(missing))
         start = self._live
         # The rows of one prefill batch stand beside each other, so that one copy inserts them.
         pairs = [(i, self._stems[self._jobs[i].prompt]) for i in range(first, self._next)]
@@ -240,16 +177,15 @@ class _Flight:
     def _step(self) -> None:
         """Runs one token of each live row and draws the next."""
         n = self._live
-        if self._cache.is_full:
-            self._settle()
-        mask = self._cache.open_column()
         rows = slice(0, n)
         jobs, count = self._job[rows], self._count[rows]
         newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])
-        places = torch.from_numpy(self._lengths[jobs] + count - 1)
         columns = columns_of(self._engine.steering, is_prompt=False, count=torch.from_numpy(count))
-        logits = self._forward(newest, places, mask, columns)
-        self._cache.now += 1
+        if isinstance(self._cache, RowCache):
+            places = torch.from_numpy(self._lengths[jobs] + count - 1)
+            logits = self._forward(newest, places, self._cache, columns)
+        else:
+            logits = self._step_in_pages(newest, self._cache, columns)
         rule = self._rule
         greedy = rule.temperature == 0 or rule.branches > 0
         draws = draw(
@@ -265,25 +201,35 @@ class _Flight:
             if self._live:
                 self._settle()
 
-    def _forward(
-        self, ids: Tensor, places: Tensor, mask: Tensor | dict[str, Tensor], columns: Columns
-    ) -> Tensor:
+    def _forward(self, ids: Tensor, places: Tensor, cache: RowCache, columns: Columns) -> Tensor:
         """Gives the scores after each row's newest token."""
+        if cache.is_full:
+            self._settle()
+        mask = cache.open_column()
         module = self._engine.module
         ids, places = ids.to(module.device), places.to(module.device)
         if self._lean is not None and isinstance(mask, Tensor):
             added = additions(self._engine.steering, columns)
-            return self._lean.step(ids, places, self._cache, mask, added)
-        with FastLinear(), steered(module, self._engine.steering, columns):
-            output = module(
-                input_ids=ids[:, None],
-                attention_mask=mask,
-                position_ids=places[:, None],
-                use_cache=True,
-                **{self._keyword: self._cache},
-            )
-        logits: Tensor = output.logits[:, -1]
+            logits = self._lean.step(ids, places, cache, mask, added)
+        else:
+            with self._turn(), FastLinear(), steered(module, self._engine.steering, columns):
+                output = module(
+                    input_ids=ids[:, None],
+                    attention_mask=mask,
+                    position_ids=places[:, None],
+                    use_cache=True,
+                    **{self._keyword: cache},
+                )
+            logits = output.logits[:, -1]
+        cache.now += 1
         return logits
+
+    def _step_in_pages(self, ids: Tensor, pages: RowPages, columns: Columns) -> Tensor:
+        """Gives the scores after each row's newest token, by the native kernel."""
+        if self._lean is None:
+            raise RuntimeError("pages are for the lean path")
+        pages.open(len(ids))
+        return self._lean.step_in_pages(ids, pages, additions(self._engine.steering, columns))
 
     def _record(self, draws: Draws, rows: slice) -> npt.NDArray[np.int64]:
         """Writes new tokens down; stores completions that end and gives their places in `rows`."""
@@ -325,6 +271,7 @@ class _Flight:
         staying[gone] = False
         sources = np.flatnonzero(staying[left:]) + left
         self._live = left
+        self._cache.free(gone)
         if len(targets) == 0:
             return
         for array in (self._job, self._count, self._tokens, self._margins, self._probabilities):
@@ -337,9 +284,10 @@ class _Flight:
 
     def _count_tokens(self, prompt: int, sampled: int) -> None:
         """Tells the ledger."""
-        self._ledger.ran(
-            prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
-        )
+        with self._engine.lock:
+            self._ledger.ran(
+                prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
+            )
 
 
 def _select(draws: Draws, keep: npt.NDArray[np.bool_]) -> Draws:

@@ -1,0 +1,60 @@
+"""How much the resident set grows while a model samples, in a process of its own.
+
+python -m benchmarks.sampling_memory MODEL TASK [--quick]; prints JSON, called by benchmarks.sampling.
+"""
+
+import argparse
+import json
+import resource
+
+import torch
+import transformers.models.llama.modeling_llama  # noqa: F401 - "after import" means all of it
+
+import modicum.models._checkpoint  # noqa: F401
+from modicum.ledger import Ledger
+from modicum.model import render, resolve_backend
+from modicum.sampling.local import Local
+from modicum.sampling.pages import PagePool, Pools
+from modicum.task import resolve_task
+from modicum.types import Request, Sampling, Style
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("task")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    task = resolve_task(given.task)
+    problems = task.problems("test", 4 if given.quick else 32)
+    pools: list[PagePool] = []
+    original = Pools.take
+
+    def spy(self: Pools, *sizes: object) -> PagePool:
+        pools.append(original(self, *sizes))  # type: ignore[arg-type]
+        return pools[-1]
+
+    Pools.take = spy  # type: ignore[assignment, method-assign]
+    before = resident()
+    model = resolve_backend(given.model).open()
+    assert isinstance(model, Local)
+    style = Style("bench", task.sheet.template, chat=True)
+    asked = [Request(render(model, style, p.question), p.id, 16) for p in problems]
+    model.generate(asked, Sampling(48 if given.quick else 256, 1.0, stream="memory"), Ledger())
+    weights = {p.data_ptr(): p.numel() * p.element_size() for p in model.module.parameters()}
+    found = {
+        "growth": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before,
+        "weights": sum(weights.values()),
+        "cache": sum(pool.size for pool in pools),
+        "threads": torch.get_num_threads(),
+    }
+    print(json.dumps(found))
+
+
+def resident() -> int:
+    """Gives the highest resident set so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+/* Attention of one new token a row over keys and values that lie in pages.
+ *
+ * A page holds PAGE tokens of all layers. Within it each layer and head has first its keys, the
+ * tokens of one dimension side by side, then its values, the dimensions of one token side by side:
+ * scores of a whole page take no sum across lanes, and a value is added as it lies.
+ * Rows of one prompt share its pages, and each row is read to its true length.
+ *
+ * Compiled with HEAD (numbers a head), GROUP (query heads a key head) and KEYS (key heads) set.
+ */
+#include <stdint.h>
+
+#define PAGE 16
+#define BLOCK (HEAD * PAGE)
+#define SLICE (HEAD % 64 ? HEAD : 64)
+
+typedef float lanes __attribute__((vector_size(4 * PAGE)));
+typedef int32_t whole __attribute__((vector_size(4 * PAGE)));
+
+static inline lanes larger(lanes a, lanes b) {
+    whole first = a > b;
+    return (lanes)((first & (whole)a) | (~first & (whole)b));
+}
+
+/* e^x for x <= 0, to about one unit in the last place; below -87 as at -87. */
+static inline lanes exponential(lanes x) {
+    lanes least = (lanes){} - 87.0f;
+    x = larger(x, least);
+    whole n = __builtin_convertvector(x * 1.442695041f - 0.5f, whole);
+    lanes f = __builtin_convertvector(n, lanes);
+    lanes r = x - f * 0.693359375f + f * 2.12194440e-4f;
+    lanes p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    whole power = (n + 127) << 23;
+    return p * (lanes)power;
+}
+
+static inline void rotate(float *to, const float *from, const float *cos, const float *sin) {
+    for (int d = 0; d < HEAD / 2; d++) to[d] = from[d] * cos[d] + from[d + HEAD / 2] * sin[d];
+    for (int d = HEAD / 2; d < HEAD; d++) to[d] = from[d] * cos[d] + from[d - HEAD / 2] * sin[d];
+}
+
+/* Attention of the query heads that share a key head, for one row. */
+static void mix(float *out, const float *query, const int64_t *table, int64_t offset,
+                int64_t prompt, int64_t own, lanes *scores, int64_t most) {
+    int64_t before = (prompt + PAGE - 1) / PAGE, pages = before + (own + PAGE - 1) / PAGE;
+    lanes top[GROUP], sum[GROUP];
+    const lanes nothing = (lanes){} - 1e30f;
+    for (int g = 0; g < GROUP; g++) top[g] = nothing, sum[g] = (lanes){};
+    for (int64_t p = 0; p < pages; p++) {
+        const lanes *keys = (const lanes *)((const float *)table[p] + offset);
+        int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
+        lanes even[GROUP], odd[GROUP];
+        for (int g = 0; g < GROUP; g++) even[g] = odd[g] = (lanes){};
+        /* A row's own pages lie anywhere: the next one is asked for while this one is read. */
+        const lanes *next = (const lanes *)((const float *)table[p + (p + 1 < pages)] + offset);
+        for (int d = 0; d < HEAD; d += 2) {
+            __builtin_prefetch(next + d), __builtin_prefetch(next + d + 1);
+            __builtin_prefetch(next + HEAD + d), __builtin_prefetch(next + HEAD + d + 1);
+            for (int g = 0; g < GROUP; g++) {
+                even[g] += query[g * HEAD + d] * keys[d];
+                odd[g] += query[g * HEAD + d + 1] * keys[d + 1];
+            }
+        }
+        for (int g = 0; g < GROUP; g++) {
+            lanes s = even[g] + odd[g];
+            if (left < PAGE)
+                for (int64_t i = left; i < PAGE; i++) s[i] = -1e30f;
+            scores[g * most + p] = s;
+            top[g] = larger(top[g], s);
+        }
+    }
+    for (int g = 0; g < GROUP; g++) {
+        float highest = top[g][0];
+        for (int i = 1; i < PAGE; i++) highest = top[g][i] > highest ? top[g][i] : highest;
+        for (int64_t p = 0; p < pages; p++)
+            sum[g] += scores[g * most + p] = exponential(scores[g * most + p] - highest);
+    }
+    /* Slices of a head that stay in registers while all values pass. */
+    float mixed[GROUP][HEAD] __attribute__((aligned(64)));
+    for (int first = 0; first < HEAD; first += SLICE) {
+        float part[GROUP][SLICE] __attribute__((aligned(64))) = {{0}};
+        for (int64_t p = 0; p < pages; p++) {
+            const float *values = (const float *)table[p] + offset + BLOCK + first;
+            int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
+            if (left > PAGE) left = PAGE;
+            for (int64_t t = 0; t < left; t++)
+                for (int g = 0; g < GROUP; g++) {
+                    float share = ((const float *)&scores[g * most + p])[t];
+                    for (int d = 0; d < SLICE; d++) part[g][d] += share * values[t * HEAD + d];
+                }
+        }
+        for (int g = 0; g < GROUP; g++)
+            for (int d = 0; d < SLICE; d++) mixed[g][first + d] = part[g][d];
+    }
+    for (int g = 0; g < GROUP; g++) {
+        float total = 0;
+        for (int i = 0; i < PAGE; i++) total += sum[g][i];
+        for (int d = 0; d < HEAD; d++) out[g * HEAD + d] = mixed[g][d] / total;
+    }
+}
+
+/* Rotates, keeps the new keys and values in each row's last page, and attends.
+ * `own` counts a row's own tokens, the new one included; `table` has `width` pages a row. */
+void attend(float *out, const float *query, const float *key, const float *value,
+            const float *cos, const float *sin, const int64_t *table, const int64_t *prompt,
+            const int64_t *own, lanes *scores, int64_t rows, int64_t width, int64_t layer,
+            float scale) {
+    float turned[GROUP * HEAD];
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t place = own[r] - 1, in = place % PAGE, at = (prompt[r] + place) * HEAD;
+        float *page = (float *)table[r * width + (prompt[r] + PAGE - 1) / PAGE + place / PAGE];
+        for (int h = 0; h < KEYS; h++) {
+            float *block = page + (layer * KEYS + h) * 2 * BLOCK;
+            rotate(turned, key + (r * KEYS + h) * HEAD, cos + at, sin + at);
+            for (int d = 0; d < HEAD; d++) block[d * PAGE + in] = turned[d];
+            for (int d = 0; d < HEAD; d++)
+                block[BLOCK + in * HEAD + d] = value[(r * KEYS + h) * HEAD + d];
+        }
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int h = 0; h < KEYS; h++) {
+            int64_t at = (prompt[r] + own[r] - 1) * HEAD, first = (r * KEYS + h) * GROUP * HEAD;
+            for (int g = 0; g < GROUP; g++)
+                rotate(turned + g * HEAD, query + first + g * HEAD, cos + at, sin + at);
+            for (int i = 0; i < GROUP * HEAD; i++) turned[i] *= scale;
+            mix(out + first, turned, table + r * width, (layer * KEYS + h) * 2 * BLOCK,
+                prompt[r], own[r], scores, width);
+        }
+}
+
+/* Writes one layer of a prompt, rotated already, into its pages. Strides count numbers. */
+void keep(const int64_t *table, const float *keys, const float *values, int64_t length,
+          int64_t layer, const int64_t *key_strides, const int64_t *value_strides) {
+    for (int64_t t = 0; t < length; t++)
+        for (int h = 0; h < KEYS; h++) {
+            float *block = (float *)table[t / PAGE] + (layer * KEYS + h) * 2 * BLOCK;
+            const float *key = keys + h * key_strides[0] + t * key_strides[1];
+            const float *value = values + h * value_strides[0] + t * value_strides[1];
+            for (int d = 0; d < HEAD; d++) block[d * PAGE + t % PAGE] = key[d];
+            for (int d = 0; d < HEAD; d++) block[BLOCK + t % PAGE * HEAD + d] = value[d];
+        }
+}

@@ -1,0 +1,125 @@
+"""What is drawn together: completions wanted, how they are drawn, and their cut into blocks."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from threading import Event, Lock, RLock
+
+from transformers import PreTrainedModel
+
+from modicum.sampling.cache import Arena, Window
+from modicum.sampling.pages import Pools
+from modicum.sampling.prefix import Tokens
+from modicum.sampling.text import Stops
+from modicum.steering.nudge import Steering
+from modicum.types import Stop
+
+__all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks"]
+
+_BLOCK_FILLS = 8
+"""Completions in a block, as a multiple of its rows: how often each row is refilled."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One completion to be drawn."""
+
+    request: int
+    """Which request it answers."""
+    sample: int
+    """Which of the request's samples, or branches, it is."""
+    prompt: Tokens
+    """Tokens of the prompt."""
+    key: int
+    """Names its random stream."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One completion in tokens."""
+
+    tokens: list[int]
+    stop: Stop
+    margins: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()
+
+    @property
+    def spoken(self) -> list[int]:
+        """Tokens without the end token, which some tokenizers would write out."""
+        return self.tokens[:-1] if self.stop == "eos" else self.tokens
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How tokens are chosen and completions end."""
+
+    max_new_tokens: int
+    temperature: float
+    margins: bool = False
+    stops: Stops | None = None
+    ids: bool = False
+    """Give the ids of the tokens with the text."""
+    branches: int = 0
+    """If positive, sample i begins with the i-th likeliest first token and goes on greedily."""
+    min_probability: float = 0.0
+    """Branches whose first token is less likely are dropped, the first never."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A module and what the loop must know of it."""
+
+    module: PreTrainedModel
+    windows: Sequence[Window]
+    eos: frozenset[int]
+    context: int
+    """Most tokens of prompt and completion together."""
+    flops_per_token: float
+    arenas: list[Arena] | None = None
+    """Memory that blocks use again, one block at a time; None for fresh memory."""
+    steering: Steering | None = None
+    """Directions that are added to the activations."""
+    pools: Pools = field(default_factory=lambda: Pools(kept=False))
+    """Memory for blocks that the native kernel steps."""
+    lock: Lock = field(default_factory=Lock)
+    """Held while tokens are counted: blocks may run side by side."""
+    turn: AbstractContextManager[object] = field(default_factory=RLock)
+    """Held by a block while hooks of a nudge hang on the module, which all blocks share."""
+    halt: Event = field(default_factory=Event)
+    """Once set, blocks end with an error: another one failed, or the user wants to stop."""
+
+
+def plan_blocks(
+    n_samples: Sequence[int], rows: int, abreast: int = 1
+) -> list[list[tuple[int, int]]]:
+    """Cuts requests into blocks of (request, sample), in order, before anything is drawn.
+
+    What stands in a block, and hence its bits, depends on the numbers of samples and rows and on
+    how many blocks run abreast, and on nothing else. A request is cut in two only where it is
+    larger than a block.
+
+    >>> [len(block) for block in plan_blocks([10, 10, 20], rows=2)]
+    [10, 10, 16, 4]
+    >>> [len(block) for block in plan_blocks([10, 10, 10, 10], rows=64, abreast=2)]
+    [20, 20]
+    """
+    most = rows * _BLOCK_FILLS
+    total = sum(n_samples)
+    if abreast > 1 and total:
+        # As many blocks as divide evenly, of about one size, so that none is left working alone.
+        n_blocks = abreast * -(-total // (most * abreast))
+        largest = max(n_samples)
+        whole = largest if largest <= total // n_blocks else 1
+        most = min(most, -(-total // (n_blocks * whole)) * whole)
+    blocks: list[list[tuple[int, int]]] = [[]]
+    for request, n in enumerate(n_samples):
+        jobs = [(request, sample) for sample in range(n)]
+        if blocks[-1] and len(blocks[-1]) + n > most:
+            blocks.append([])
+        while len(blocks[-1]) + len(jobs) > most:
+            room = most - len(blocks[-1])
+            blocks[-1].extend(jobs[:room])
+            jobs = jobs[room:]
+            blocks.append([])
+        blocks[-1].extend(jobs)
+    return [block for block in blocks if block]

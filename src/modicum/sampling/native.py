@@ -1,0 +1,151 @@
+"""The attention kernel, compiled on first use where there is a C compiler; nothing depends on it.
+
+One token a row reads keys and values to each row's own length, which batched products cannot: they
+read every row to the longest. Compiling takes half a second, once a processor and shape of heads;
+the result lies in the user's cache. Without a compiler the sampler uses torch's operations.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+__all__ = ["PAGE", "Kernel", "Shape", "load_kernel"]
+
+PAGE = 16
+"""Tokens in a page; the same in the source."""
+_SOURCE = Path(__file__).with_name("attend.c")
+_FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+_SECONDS = 60
+
+
+class Shape(NamedTuple):
+    """Heads of one layer."""
+
+    head: int
+    """Numbers a head, even."""
+    group: int
+    """Query heads that share a key head."""
+    keys: int
+    """Key heads."""
+
+
+class Kernel:
+    """The compiled functions for one shape of heads."""
+
+    def __init__(self, library: ctypes.CDLL, shape: Shape) -> None:
+        """Names the types of the arguments."""
+        self.shape = shape
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        self._attend: Any = library.attend
+        self._attend.argtypes = [*[pointer] * 10, *[number] * 3, ctypes.c_float]
+        self._attend.restype = None
+        self._keep: Any = library.keep
+        self._keep.argtypes = [*[pointer] * 3, *[number] * 2, *[pointer] * 2]
+        self._keep.restype = None
+
+    def attend(
+        self,
+        projected: tuple[Tensor, Tensor, Tensor],
+        turns: tuple[Tensor, Tensor],
+        pages: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]],
+        spare: tuple[Tensor, Tensor],
+        layer: int,
+        scale: float,
+    ) -> None:
+        """Keeps new keys and values and attends, for one token of each row.
+
+        Args:
+            projected: Queries, keys and values, `[rows, heads x head]`, contiguous.
+            turns: Cosines and signed sines of every position, `[positions, head]`.
+            pages: Addresses of pages `[rows, width]`, prompts' lengths, rows' own lengths with the
+                new token.
+            spare: Receives the result `[rows, heads x head]`; room for the scores of one key head.
+            layer: Which layer.
+            scale: Multiplies the queries.
+        """
+        table, prompt, own = pages
+        self._attend(
+            spare[0].data_ptr(),
+            *(part.data_ptr() for part in projected),
+            *(turn.data_ptr() for turn in turns),
+            table.ctypes.data,
+            prompt.ctypes.data,
+            own.ctypes.data,
+            spare[1].data_ptr(),
+            len(projected[0]),
+            table.shape[1],
+            layer,
+            scale,
+        )
+
+    def keep(self, table: npt.NDArray[np.int64], keys: Tensor, values: Tensor, layer: int) -> None:
+        """Writes one layer of a prompt into its pages.
+
+        Args:
+            table: Addresses of the prompt's pages.
+            keys: Rotated keys, `[heads, tokens, head]`; a head's numbers lie together.
+            values: Values, likewise.
+            layer: Which layer.
+        """
+        strides = [np.array(part.stride()[:2], dtype=np.int64) for part in (keys, values)]
+        self._keep(
+            table.ctypes.data,
+            keys.data_ptr(),
+            values.data_ptr(),
+            keys.shape[1],
+            layer,
+            *(stride.ctypes.data for stride in strides),
+        )
+
+
+@functools.cache
+def load_kernel(shape: Shape) -> Kernel | None:
+    """Gives the kernel for a shape of heads; None without a compiler or with MODICUM_NATIVE=0."""
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None or os.environ.get("MODICUM_NATIVE") == "0" or shape.head % 2:
+        return None
+    try:
+        return Kernel(ctypes.CDLL(str(_built(compiler, shape))), shape)
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _built(compiler: str, shape: Shape) -> Path:
+    """Gives the compiled library, from the cache where it was built before."""
+    sizes = [f"-DHEAD={shape.head}", f"-DGROUP={shape.group}", f"-DKEYS={shape.keys}"]
+    flags = list(_FLAGS)
+    if platform.machine() in ("x86_64", "AMD64"):
+        flags.append("-mprefer-vector-width=512")
+    parts = [compiler, *flags, *sizes, _SOURCE.read_text(encoding="utf-8"), _processor()]
+    name = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+    root = Path(os.environ.get("MODICUM_CACHE") or Path.home() / ".cache" / "modicum").expanduser()
+    target = root / "native" / f"attend-{name}.so"
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        fresh = Path(scratch) / target.name
+        command = [compiler, *flags, *sizes, str(_SOURCE), "-o", str(fresh)]
+        subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
+        fresh.replace(target)  # whole or not at all, whoever else builds it
+    return target
+
+
+def _processor() -> str:
+    """Names what the processor can do: a home folder may be shared by machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.platform() + platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
