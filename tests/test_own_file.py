@@ -1,5 +1,6 @@
 """The README's path for one's own problems works: check, run and report, in one command each."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from modicum.store import Store
+from modicum.task import resolve_task
 from tests.support.commands import Said, modicum
 from tests.support.sources import ROOT
 
@@ -34,7 +36,8 @@ SMALL = {
 def _commands(model: str) -> list[list[str]]:
     """The three commands that the README shows for a model."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    [fence] = [code for code in FENCE.findall(text) if f"modicum check {model} " in code]
+    first = re.compile(rf"modicum check {model} \S+\.jsonl$", re.MULTILINE)
+    [fence] = filter(first.search, FENCE.findall(text))
     lines = [line.partition("#")[0].split()[1:] for line in fence.splitlines()]
     assert [line[0] for line in lines] == ["check", "run", "report"]
     return lines
@@ -49,8 +52,18 @@ def _small(line: list[str], model: str, file: str, out: Path) -> list[object]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
+    """A folder with a file in GSM8K's form that the scripted model half knows."""
     place = tmp_path_factory.mktemp("mine")
-    shutil.copy(ROOT / FILE, place / "my_problems.jsonl")
+    sums = resolve_task("sums").problems("test", 200)
+    lines = [
+        {
+            "question": p.question,
+            "answer": f"That makes <<{p.answer}={p.answer}>>{p.answer}.\n#### {p.answer}",
+        }
+        for p in sums
+    ]
+    text = "\n".join(map(json.dumps, lines))
+    (place / "my_problems.jsonl").write_text(text, encoding="utf-8")
     return place
 
 
@@ -63,13 +76,14 @@ def said(folder) -> list[Said]:
 
 
 def test_check_answers_in_one_command(said) -> None:
-    assert said[0].code in (0, 2), said[0].err  # 2: it found what would make the study lie
-    assert "word" in said[0].out + said[0].err
+    assert said[0].code == 0, said[0].out + said[0].err
+    assert "40 test problems show gains from" in said[0].out
+    assert "in one process: floor and ceiling" in said[0].out
 
 
 def test_run_answers_in_one_command(said) -> None:
     assert said[1].code == 0, said[1].err
-    assert re.search(r"^[A-Z]{5,}", said[1].out, re.MULTILINE)
+    assert re.search(r"^LATENT, unlocked by cot_decoding", said[1].out, re.MULTILINE)
     assert "preset gsm8k" in said[1].err
 
 
@@ -107,12 +121,23 @@ def test_figures_of_the_expected_time_are_what_run_says(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_path_works_with_a_real_model(folder) -> None:
-    store = folder / "real"
-    file = str(folder / "my_problems.jsonl")
+    store, file = folder / "real", str(folder / "word_problems.jsonl")
+    shutil.copy(ROOT / FILE, file)
     check, run, report = _commands("smollm2-135m")
     few = ["--test", 8, "--selection", 4, "--max-new-tokens", 24]
     assert modicum(*_small(check, "smollm2-135m", file, store), *few).code in (0, 2)
-    sizes = [*few, "--samples", 2, "--shots", 1, "--seeds", 1, "--set", "fine_tune.steps=2"]
+    sizes = [
+        *few,
+        "--samples",
+        2,
+        "--shots",
+        1,
+        "--seeds",
+        1,
+        "--set",
+        "fine_tune.steps=2",
+        "--force",
+    ]
     assert modicum(*_small(run, "smollm2-135m", file, store), *sizes).code == 0
     assert modicum(*_small(report, "smollm2-135m", file, store)).code == 0
     opened = Store(store)
