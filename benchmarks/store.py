@@ -9,11 +9,13 @@ command is a process of its own, from its start to its end.
 
 import argparse
 import dataclasses
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -48,6 +50,14 @@ MOST = 200_000
 """Completions that must be there, or the seconds say nothing."""
 DRAWS = ("samples", "k", "n")
 """Settings that say how many answers a method draws a problem."""
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a command took; on a machine that others share its processor seconds say more."""
+
+    wall: float
+    cpu: float
 
 
 def main() -> None:
@@ -151,19 +161,24 @@ def measure(folder: Path, rounds: int, report: Report) -> None:
     add(report, "seconds to the report, judged anew", judged, goal=30.0)
 
 
-def add(report: Report, name: str, took: list[float], *, goal: float) -> None:
-    """Adds the median of several seconds with their range."""
-    middle = statistics.median(took)
-    spread = (round(min(took), 3), round(middle, 3), round(max(took), 3))
-    report.figures.append(Figure(name, round(middle, 3), 0.0, spread, goal, "at most"))
+def add(report: Report, name: str, took: list[Took], *, goal: float) -> None:
+    """Adds the median of several seconds with their range, and beside it processor seconds."""
+    walls = [one.wall for one in took]
+    middle = statistics.median(walls)
+    spread = (round(min(walls), 3), round(middle, 3), round(max(walls), 3))
+    busy = statistics.median(one.cpu for one in took)
+    note = f"at most; processor {busy:.2f} s"
+    report.figures.append(Figure(name, round(middle, 3), 0.0, spread, goal, note))
 
 
-def seconds(*arguments: object) -> float:
-    """Gives the wall-clock seconds of one command, the start of Python included."""
+def seconds(*arguments: object) -> Took:
+    """Times one command, the start of Python included."""
     command = [sys.executable, "-m", "modicum", *map(str, arguments)]
-    start = time.perf_counter()
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - start
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Took(wall, cpu)
 
 
 if __name__ == "__main__":

@@ -119,11 +119,11 @@ def test_report_that_was_removed_is_written_again(folder) -> None:
 
 @pytest.mark.slow
 def test_two_hundred_thousand_completions_resume_in_time(tmp_path) -> None:
-    from benchmarks import Report
-    from benchmarks.store import default_plan, fill, measure
+    from benchmarks.store import default_plan, fill, seconds
 
     assert fill(tmp_path, default_plan()) >= 200_000
-    report = Report(threads=1)
-    measure(tmp_path, 1, report)
-    late = [f.name for f in report.figures if f.note == "at most" and f.ours > (f.goal or 0)]
-    assert not late
+    first = seconds("run", "--out", tmp_path)  # judges anew and writes the report
+    again = seconds("run", "--out", tmp_path)
+    # processor seconds: what a quiet machine would need, whoever else is at work on this one
+    assert again.cpu < 3
+    assert first.cpu < 30

@@ -96,7 +96,7 @@ def run(plan: Plan, store: Store, watcher: Watcher, *, workers: int = 1) -> None
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
     """Gives the style chosen for a subject's floor, or None before it is chosen."""
-    outcome = store.read(subject.floor())
+    outcome = store.read(subject.floor(), texts=False)
     if outcome is None or outcome.error:
         return None
     return outcome.style
