@@ -60,7 +60,7 @@ def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
     if trial.n_shots == 0:
         return ()
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
-    name = trial.task.removeprefix("scrambled:")
+    name = trial.task.rpartition("scrambled:")[2]
     order = stream("shots", name, trial.seed, *names_of(trial)).permutation(len(pool))
     chosen = [pool[i] for i in order[: trial.n_shots]]
     if trial.control in ("shuffled", "format"):

@@ -50,7 +50,7 @@ def draws(plan: Plan, trial: Trial) -> Draws:
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """
     limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
-    if trial.task.startswith("scrambled:") and not trial.n_shots:
+    if trial.is_twin and not trial.n_shots:
         return Draws(0, limit, is_tuning=False)
     each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
     is_tuning = plan.method(trial.method).kind == "tuning"

@@ -79,7 +79,7 @@ def run(plan: Plan, store: Store, watcher: Watcher, *, workers: int = 1) -> None
     """
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
-    first = [t for t in todo if t.method == "prompt_style" and not t.task.startswith("scrambled:")]
+    first = [t for t in todo if t.method == "prompt_style" and not t.is_twin]
     later = [t for t in todo if t not in first]
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
@@ -109,7 +109,7 @@ def _run_all(
     styles: dict[tuple[str, str], Style | None] = {}
     jobs = []
     for trial in trials:
-        pair = (trial.model, trial.task.removeprefix("scrambled:"))
+        pair = (trial.model, trial.subject)
         if trial.method != "prompt_style" and styles.get(pair) is None:
             styles[pair] = floor_style(store, Subject(plan, *pair))
         jobs.append(Job(plan, trial, styles.get(pair), store.artefacts(trial)))
@@ -136,6 +136,6 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
 
 def _original(trial: Trial) -> Trial | None:
     """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
-    if trial.n_shots or not trial.task.startswith("scrambled:"):
+    if trial.n_shots or not trial.is_twin:
         return None
-    return dataclasses.replace(trial, task=trial.task.removeprefix("scrambled:"))
+    return dataclasses.replace(trial, task=trial.subject)

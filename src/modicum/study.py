@@ -373,7 +373,10 @@ class Subject:
             "retain": [list(self.retain()), plan.retain_test, *self._editions()],
             "versions": [backend_version(self.model), task.version, *content],
         }
-        return {**scope, "stream": plan.stream} if plan.stream else scope
+        if plan.stream:
+            scope["stream"] = plan.stream
+        # a scrambled task that is studied itself is no twin: its floor, say, is its own
+        return {**scope, "subject": self.task} if self.task.startswith("scrambled:") else scope
 
 
 def read_plan(path: Path) -> Plan:

@@ -108,10 +108,13 @@ class Scrambled(Task):
 
     Each problem's answer comes from another problem of the same split, drawn by a keyed hash of
     the ids and never a function of the answer, so that no nudge can know it: what improves here
-    is luck, leak or memory.
+    is luck, leak or memory. A scrambled task can be studied itself; its own twin is the original
+    with golds moved once more, so that both know nothing.
     """
 
     task: Task
+    moves: int = 1
+    """Places in hash order by which golds are moved, at least 1."""
 
     @property
     def sheet(self) -> Sheet:
@@ -119,10 +122,11 @@ class Scrambled(Task):
         return self.task.sheet
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the original's problems with answers moved one place in hash order."""
+        """Gives the original's problems with answers moved in hash order, none to its own."""
         originals = self.task.problems(split, n)
         order = sorted(range(n), key=lambda i: key("scrambled", originals[i].id))
-        donor = {order[i]: order[i - 1] for i in range(n)}
+        moves = self.moves % max(n, 1) or 1
+        donor = {order[i]: order[i - moves] for i in range(n)}
         return tuple(
             dataclasses.replace(
                 problem,
@@ -187,7 +191,10 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         original = reference.removeprefix("scrambled").removeprefix(":")
         if not original:
             raise ConfigError("task 'scrambled'", "scrambled:TASK", "name the task to scramble")
-        return Scrambled(resolve_task(original, settings))
+        inner = resolve_task(original, settings)
+        if isinstance(inner, Scrambled):
+            return Scrambled(inner.task, inner.moves + 1)
+        return Scrambled(inner)
     kind, detail, own = read_reference(full_reference(reference))
     values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
     task = TASKS.build(kind, values)

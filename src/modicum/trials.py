@@ -228,7 +228,7 @@ def _scores_text(trial: Trial) -> bool:
 
 
 def _is_control(trial: Trial) -> bool:
-    return bool(trial.control) or trial.task.startswith("scrambled:")
+    return bool(trial.control) or trial.is_twin
 
 
 def _keep(method: Method, solver: Solver, folder: Path) -> str:

@@ -229,7 +229,7 @@ class Trial:
     model: str
     """Name of the model as given."""
     task: str
-    """Name of the task as given; `scrambled:` before it for the twin."""
+    """Name of the task as given; one `scrambled:` more before it for the twin."""
     method: str
     """Name of the method's plug-in."""
     n_shots: int
@@ -242,6 +242,16 @@ class Trial:
     """Empty for a rung; else the control's name, which changes the shots."""
     scope: Settings = field(default_factory=dict)
     """Study-wide settings that change the result: test size, style list, versions."""
+
+    @property
+    def subject(self) -> str:
+        """The task whose verdict it stands in; a scrambled task may be one itself."""
+        return str(self.scope.get("subject", self.task.removeprefix("scrambled:")))
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is the scrambled twin of an arm, and no arm of its own."""
+        return self.task != self.subject
 
     @property
     def id(self) -> TrialId:

@@ -135,7 +135,7 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
         trial = outcome.trial
         if trial.model != model or trial.method in ("plain", "prompt_style"):
             continue
-        kind = trial.control or ("scrambled" if trial.task.startswith("scrambled:") else "")
+        kind = trial.control or ("scrambled" if trial.is_twin else "")
         groups[trial.method, trial.n_shots][kind].append(outcome)
     arms = [
         Arm(

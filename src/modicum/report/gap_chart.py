@@ -23,11 +23,17 @@ from modicum.verdict import Verdict
 
 __all__ = ["gap_chart"]
 
-_DASHES = {"scrambled": [2, 2], "shuffled": [1, 3], "twin": [6, 3]}
-_FORMS = {"scrambled": "cross", "shuffled": "triangle-up", "twin": "diamond"}
+_DASHES = {"scrambled": [2, 2], "shuffled": [1, 3], "format": [4, 1, 1, 1], "twin": [6, 3]}
+_FORMS = {
+    "scrambled": "cross",
+    "shuffled": "triangle-up",
+    "format": "triangle-down",
+    "twin": "diamond",
+}
 _NAMES = {
     "scrambled": "scrambled twin",
     "shuffled": "shuffled solutions",
+    "format": "format only",
     "twin": "twin model",
 }
 

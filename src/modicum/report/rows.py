@@ -91,14 +91,12 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
         if heads[trial].error:
             continue
         known = heads[trial].trial
-        scrambled, _, task = known.task.rpartition("scrambled:")
-        is_scrambled = known.task.startswith("scrambled:")
         name = f"{known.method} n={known.n_shots}" if known.n_shots else known.method
         if known.method == "plain":
             name = "before, in its default style"
         name = measures.get(trial, "floor" if known.method == "prompt_style" else name)
-        control = known.control or ("scrambled" if is_scrambled else "")
-        found.append(Arm(trial, task or scrambled, known.model, name, control, known.seed))
+        control = known.control or ("scrambled" if known.is_twin else "")
+        found.append(Arm(trial, known.subject, known.model, name, control, known.seed))
     return tuple(found)
 
 
@@ -163,7 +161,7 @@ def _gathered(
     for at, arm in enumerate(arms):
         groups = tasks.setdefault(arm.task, {})
         trial = heads[arm.trial].trial
-        is_scrambled = trial.task.startswith("scrambled:")
+        is_scrambled = trial.is_twin
         for place, answer in enumerate(store.answers(trial)):
             stored += len(answer.texts)
             if cap.problems is not None and place >= cap.problems:
