@@ -17,7 +17,7 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     n = len(found.problems)
     shows = detectable(n)
     said = [f"gains under {share_text(shows.gain)} cannot be seen with {n} test problems"]
-    if not shows.can_show_absent:
+    if not shows.can_show_absent and answer.word != "absent":
         said.append(
             f"'absent' cannot be shown with {n}: equivalence within {share_text(shows.equivalence)} only"
         )
