@@ -10,6 +10,8 @@ from modicum.analysis.strict import is_format_only
 from modicum.draws import shots_of
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge
+from modicum.report import gap_chart
+from modicum.report.drawing import glyph
 from modicum.report.words import controls, read_strictly
 from modicum.runner import Silent, run
 from modicum.store import Store
@@ -151,3 +153,12 @@ def test_gain_in_the_strict_reading_alone_is_format_only() -> None:
     assert is_format_only((same, same), (floor, floor_strict), None)
     assert not is_format_only((better, better), (floor, floor_strict), None)
     assert not is_format_only((same, floor_strict[None]), (floor, floor_strict), None)
+
+
+@pytest.mark.parametrize("control", ["scrambled", "shuffled", "format", "twin", "a foreign one"])
+def test_every_control_has_a_mark_of_its_own_in_the_chart(control: str) -> None:
+    shape = gap_chart._FORMS.get(control, "square")
+    assert "<" in glyph("#000", shape).partition(">")[2]
+    assert gap_chart._FORMS.get("format") not in {
+        gap_chart._FORMS[other] for other in ("scrambled", "shuffled", "twin")
+    }

@@ -108,6 +108,7 @@ def glyph(color: str, shape: str, *, is_hollow: bool = False, dash: str = "none"
         "square": '<rect x="8" y="3" width="6" height="6"/>',
         "diamond": '<path d="M11 1.6 15.4 6 11 10.4 6.6 6Z"/>',
         "triangle-up": '<path d="M11 2 15 9.4H7Z"/>',
+        "triangle-down": '<path d="M11 10 7 2.6H15Z"/>',
         "cross": '<path d="M9 3v2H7v2h2v2h4V7h2V5h-2V3Z"/>',
         "none": "",
     }
