@@ -57,7 +57,7 @@ def test_tokens_are_counted_from_usage() -> None:
 
 
 def test_requests_run_in_parallel_but_not_more_than_allowed() -> None:
-    with fake_server(delay=0.02) as (url, manners):
+    with fake_server(delay=0.1) as (url, manners):
         model = opened(url, concurrency=3)
         manners.most_in_flight = 0
         ask(model, 12)

@@ -34,6 +34,7 @@ class Manners:
     malformed: bool = False
     offers: tuple[str, ...] = ("/completions", "/chat/completions")
     logprobs: bool = True
+    echoes: bool = True
     samples: bool = True
     repeats: bool = True
     knows_n: bool = True
@@ -153,7 +154,9 @@ def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
     if path == "/completions":
         choice["text"] = "".join(words)
         if body.get("logprobs") and manners.logprobs:
-            choice["logprobs"] = _logprobs(body, words)
+            choice["logprobs"] = _logprobs(
+                {**body, "echo": manners.echoes and "echo" in body}, words
+            )
     else:
         choice["message"] = {"role": "assistant", "content": "".join(words)}
         if manners.reasoning is not None:

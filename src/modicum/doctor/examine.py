@@ -7,6 +7,7 @@ from typing import Any
 from modicum.doctor.contamination import halves
 from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
 from modicum.draws import POOL, problems_of
+from modicum.errors import EndpointError
 from modicum.forecast import draws
 from modicum.ledger import Ledger
 from modicum.method import PromptSolver, mark_safely
@@ -188,7 +189,10 @@ def _scores(model: Model, subject: Subject, asked: Sequence[Asked]) -> tuple[flo
     spoken = [a for a in asked if a.greedy.text][:2]
     if resolve_backend(subject.model).access < Access.LOGPROBS or not spoken:
         return ()
-    return tuple(model.logprob([a.prompt for a in spoken], [a.greedy.text for a in spoken]))
+    try:
+        return tuple(model.logprob([a.prompt for a in spoken], [a.greedy.text for a in spoken]))
+    except EndpointError:  # a server may give log-probabilities, and none of texts it is handed
+        return ()
 
 
 def _golds(task: Task, splits: Mapping[Split, tuple[Problem, ...]]) -> Golds:
