@@ -1,12 +1,10 @@
 """What follows the thinking is marked; thinking that did not end is unreadable, not incorrect."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import pytest
 
-from modicum.analysis.gather import gather
-from modicum.analysis.remarks import doubts
+from modicum.analysis.judgement import verdict_of
 from modicum.ledger import Ledger
 from modicum.method import mark_safely
 from modicum.model import Model
@@ -130,12 +128,11 @@ def test_a_study_counts_the_thinking_that_was_cut_and_doubts_it(plan, tmp_path) 
     run(plan, store, Silent())
     subject = Subject(plan, "scripted:shown", "sums")
     samples = store.read(subject.samples())
-    found = gather(subject, store)
     marks = [m for a in samples.answers for m in a.marks]
     assert samples.notes["thinking"] == {"answers": 64, "unclosed": 16, "cut": 16}
     assert sum(m.lenient == Grade.UNREADABLE for m in marks) == 16
     assert sum(m.lenient == Grade.CORRECT for m in marks) > 40
-    said = " ".join(doubts(found, SimpleNamespace(sampled=SimpleNamespace(state="above")), ()))
+    said = " ".join(verdict_of(subject, store).doubts)
     store.close()
     assert "25.0% of the samples were still thinking at the length limit" in said
 
