@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks import Figure, Report
 from modicum.ledger import Ledger
+from modicum.runner import planned
 from modicum.seeds import stream
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Plan, read_plan
@@ -143,6 +144,8 @@ def measure(folder: Path, rounds: int, report: Report) -> None:
     """Times the commands that a person waits for, and adds their seconds."""
     store = Store(folder)
     plan = Plan.thawed(store.plan or {})
+    if not planned(plan, store) <= store.done():
+        raise SystemExit(f"{folder} is not complete: `run` would run models; remove it")
     outcomes = (store.read(trial, texts=False) for trial in plan.trials())
     drawn = sum(len(a.marks) for outcome in outcomes if outcome for a in outcome.answers)
     store.close()
