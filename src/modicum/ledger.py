@@ -3,19 +3,20 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from modicum.errors import BudgetError
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "as_reused", "cost"]
 
 
 @dataclass(slots=True)
 class Ledger:
     """Counters that only grow; one for eliciting, one for serving.
 
-    A method cannot write to it: models, the judge and the training loop do.
+    What was drawn before and is taken again counts as reused: it was not spent here, and yet a
+    nudge costs it (`cost`). A method cannot write to it: models, the judge and the training loop do.
     """
 
     labels: int = 0
@@ -34,6 +35,12 @@ class Ledger:
     """2 N a token run, 6 N a token trained."""
     seconds: float = 0.0
     """Wall-clock time inside `timed`."""
+    completions_reused: int = 0
+    """Answers that were drawn before."""
+    tokens_reused: float = 0.0
+    """Their tokens, with their share of the prompts run for them."""
+    flops_reused: float = 0.0
+    """What drawing them took."""
     nudge_bytes: int = 0
     """Size of what is added to the model."""
     max_judge_calls: int | None = field(default=None, compare=False)
@@ -50,6 +57,14 @@ class Ledger:
         self.flops += flops_per_token * (prompt + sampled)
         if self.observer is not None:
             self.observer(self)
+
+    def reused(
+        self, *, completions: int, prompt: float, sampled: int, flops_per_token: float
+    ) -> None:
+        """Counts answers that were drawn before."""
+        self.completions_reused += completions
+        self.tokens_reused += prompt + sampled
+        self.flops_reused += flops_per_token * (prompt + sampled)
 
     def trained(self, tokens: int, flops_per_token: float) -> None:
         """Counts one optimiser step over `tokens` tokens (forward and backward: 3 x)."""
@@ -87,3 +102,17 @@ class Ledger:
         return {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden
         }
+
+
+def cost(spent: Mapping[str, float]) -> float:
+    """Gives the FLOPs that the work of a stored ledger takes, whoever has paid for them."""
+    return float(spent.get("flops", 0.0)) + float(spent.get("flops_reused", 0.0))
+
+
+def as_reused(spent: Mapping[str, float], completions: int) -> dict[str, float]:
+    """Gives a stored ledger as that of a trial which takes the same answers and draws nothing."""
+    if not spent:
+        return {}
+    tokens = sum(spent.get(n, 0) for n in ("tokens_prompt", "tokens_sampled", "tokens_reused"))
+    fresh = Ledger(completions_reused=completions, tokens_reused=tokens, flops_reused=cost(spent))
+    return fresh.as_dict()

@@ -4,19 +4,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, final
 
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
+from modicum.stock import Ask, Stock
 from modicum.types import Access, Completion, Request, Sampling, Style
 
 __all__ = [
     "MODELS",
     "Backend",
     "Footprint",
+    "FromStock",
     "Model",
     "ModelCard",
+    "Stocked",
     "backend_access",
     "backend_version",
     "render",
@@ -44,6 +47,8 @@ class ModelCard:
     """What a reader must know: instruct-tuned, dequantised, threads."""
     nudge: str = ""
     """Hash of the directions that are added to its activations; empty where there are none."""
+    reading: str = ""
+    """Hash of what else decides its answers: tokenizer, configuration, tokens that end a text."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,98 @@ class Model(ABC):
             return False
         opening, closing = self.thinking
         return prompt.rfind(opening) > prompt.rfind(closing)
+
+
+    def stocked(self, stock: Stock) -> "Model":
+        """Gives the same model, which takes from a stock what was drawn before."""
+        return Stocked(self, stock)
+
+
+class FromStock(Model):
+    """A model that takes from a stock what was drawn before; everything else is the inner one's.
+
+    Answers with token ids pass by: they are for training, under names that come once.
+    """
+
+    def __init__(self, inner: Model, stock: Stock) -> None:
+        """Wraps a model for one trial."""
+        self._inner, self._stock = inner, stock
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the model."""
+        return self._inner.card
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
+    ) -> list[tuple[Completion, ...]]:
+        """Answers each request `n` times; see `Model.generate`."""
+        if sampling.ids or not requests:
+            return self._inner.generate(requests, sampling, ledger)
+        return self._stock.serve(
+            Ask(self._voice, sampling),
+            requests,
+            ledger,
+            self.card.flops_per_token,
+            lambda missing: self._inner.generate(missing, sampling, ledger),
+        )
+
+    def branch(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        ledger: Ledger,
+        *,
+        k: int,
+        min_probability: float,
+    ) -> list[tuple[Completion, ...]]:
+        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
+
+        def draw(missing: Sequence[Request]) -> list[tuple[Completion, ...]]:
+            return self._inner.branch(
+                missing, sampling, ledger, k=k, min_probability=min_probability
+            )
+
+        if not requests:
+            return draw(requests)
+        ask = Ask(self._voice, sampling, (k, min_probability))
+        return self._stock.serve(ask, requests, ledger, self.card.flops_per_token, draw)
+
+    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
+        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
+        return self._inner.logprob(prompts, continuations)
+
+    def chat(self, system: str | None, user: str) -> str | None:
+        """Gives the prompt of the chat template, or None where the model has none."""
+        return self._inner.chat(system, user)
+
+    def can_encode(self, text: str) -> bool:
+        """Says whether the tokenizer keeps the text (no unknown tokens)."""
+        return self._inner.can_encode(text)
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether it continues any text."""
+        return self._inner.takes_raw
+
+    @property
+    def _voice(self) -> tuple[str, ...]:
+        card = self.card
+        return (card.weights, card.nudge, card.reading)
+
+
+@final
+class Stocked(FromStock):
+    """Any model that takes from a stock."""
+
+    @property
+    def thinking(self) -> tuple[str, str] | None:
+        """What opens and what closes its thinking, or None where it does not think aloud."""
+        return self._inner.thinking
+
+    def opens_thinking(self, prompt: str) -> bool:
+        """Says whether a prompt ends inside the thinking."""
+        return self._inner.opens_thinking(prompt)
 
 
 class Backend(ABC):

@@ -183,6 +183,8 @@ class Request:
     """Names the random streams: sample i of this request draws from (stream, address, i)."""
     n: int = 1
     """Samples wanted, at least 1."""
+    first: int = 0
+    """Index of the first of them: those before it are known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import inspect
+import json
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -12,10 +13,19 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
-from modicum.model import Model
+from modicum.model import FromStock, Model
 from modicum.steering.nudge import Steering
+from modicum.stock import Stock
 
-__all__ = ["WhiteBox", "cache_keyword", "flops_per_token", "need_whitebox", "weights_hash"]
+__all__ = [
+    "StockedWhiteBox",
+    "WhiteBox",
+    "cache_keyword",
+    "flops_per_token",
+    "need_whitebox",
+    "reading_hash",
+    "weights_hash",
+]
 
 
 _THINKING = (
@@ -26,6 +36,9 @@ _THINKING = (
 )
 """What opens and closes the thinking of the models that think aloud."""
 
+
+_NAMES = frozenset({"architectures", "name_or_path", "transformers_version", "use_cache"})
+"""Entries of a configuration that change no answer."""
 
 _BREAK = "\n"
 """Stands before a text that follows other text, where the tokenizer would add a space."""
@@ -48,6 +61,11 @@ class WhiteBox(Model):
     @abstractmethod
     def with_steering(self, steering: Steering) -> "WhiteBox":
         """Gives the same model with directions added to its activations while it samples."""
+
+    @final
+    def stocked(self, stock: Stock) -> "WhiteBox":
+        """Gives the same model, which takes from a stock what was drawn before."""
+        return StockedWhiteBox(self, stock)
 
     @final
     @property
@@ -138,6 +156,28 @@ class WhiteBox(Model):
         return bos if bos is not None and with_specials[:1] == [bos] else None
 
 
+@final
+class StockedWhiteBox(FromStock, WhiteBox):
+    """A white box that takes from a stock; its tuned copies take from none.
+
+    A copy's weights change while it is trained, and what it answers is kept with its trial.
+    """
+
+    def __init__(self, inner: WhiteBox, stock: Stock) -> None:
+        """Wraps a model for one trial."""
+        super().__init__(inner, stock)
+        self._whitebox = inner
+        self.module, self.tokenizer, self.threads = inner.module, inner.tokenizer, inner.threads
+
+    def with_module(self, module: PreTrainedModel) -> WhiteBox:
+        """Gives the same model around another module, and without the stock."""
+        return self._whitebox.with_module(module)
+
+    def with_steering(self, steering: Steering) -> WhiteBox:
+        """Gives the same model with directions added to its activations, and with the stock."""
+        return self._whitebox.with_steering(steering).stocked(self._stock)
+
+
 def need_whitebox(model: Model, method: str) -> WhiteBox:
     """Gives the model as one whose weights can be reached.
 
@@ -180,6 +220,22 @@ def weights_hash(module: torch.nn.Module) -> str:
         raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         digest.update(raw.numpy().data)
     return digest.hexdigest()
+
+
+def reading_hash(
+    module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]
+) -> str:
+    """Gives a hash of what decides answers beside weights: 16 hexadecimal digits.
+
+    The tokenizer, the configuration without names and versions, and the tokens that end a text.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    words = backend.to_str() if backend is not None else sorted(tokenizer.get_vocab().items())
+    config = module.config.to_dict()
+    named = {k: v for k, v in config.items() if k not in _NAMES and not k.startswith("_")}
+    parts = [words, named, sorted(ends), str(tokenizer.special_tokens_map)]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def flops_per_token(module: PreTrainedModel) -> float:

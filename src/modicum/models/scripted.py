@@ -79,7 +79,7 @@ class ScriptedModel(Model):
         drawn = []
         for request in requests:
             group = []
-            for sample in range(request.n):
+            for sample in range(request.first, request.first + request.n):
                 name = (sampling.stream, request.address, sample)
                 luck = ("greedy",) if sampling.temperature == 0 else name
                 line = self._line(request.prompt, self._takes_work(request.prompt, luck), luck)

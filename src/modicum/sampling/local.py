@@ -25,7 +25,7 @@ from modicum.seeds import key
 from modicum.steering.attach import Columns, steered
 from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
-from modicum.whitebox import WhiteBox, flops_per_token, weights_hash
+from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash
 
 __all__ = ["Local"]
 
@@ -111,6 +111,7 @@ class Local(WhiteBox):
                 *halved,
             ),
             self._engine.steering.digest if self._engine.steering else "",
+            reading_hash(self.module, self.tokenizer, self._engine.eos),
         )
 
     @property
@@ -230,7 +231,10 @@ class Local(WhiteBox):
         drawn: list[list[Completion]] = [[] for _ in requests]
         abreast = self._abreast(sum(n_samples))
         blocks = [
-            [Job(r, s, prompts[r], key(stream, requests[r].address, s)) for r, s in block]
+            [
+                Job(r, s, prompts[r], key(stream, requests[r].address, requests[r].first + s))
+                for r, s in block
+            ]
             for block in plan_blocks(n_samples, rows, abreast)
         ]
         with self._at_work(abreast), ledger.timed():

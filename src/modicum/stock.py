@@ -1,0 +1,276 @@
+"""What was drawn before, by address, so that no answer is drawn twice.
+
+An address names everything that decides a completion: the weights, the nudge, the tokenizer, the
+prompt, how it is drawn, the split of the problems and the random stream. Samples of an address
+are kept from 0 on, so that ten of them are the first ten of sixty-four.
+"""
+
+import contextlib
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from modicum.ledger import Ledger
+from modicum.types import Completion, Request, Sampling, Split
+
+__all__ = ["Ask", "Draw", "Stock", "pack_texts", "text_hash", "unpack_texts"]
+
+VERSION = 1
+"""Raised where the sampler draws something else from the same stream."""
+
+Group: TypeAlias = tuple[Completion, ...]
+"""The completions of one request."""
+
+_FIGURES = {b"4": "<f4", b"8": "<f8"}
+"""Forms of margins and probabilities; single precision where nothing is lost by it."""
+
+
+def pack_texts(texts: Sequence[str]) -> bytes:
+    """Packs the texts of one problem; lone surrogates survive as escapes."""
+    return zlib.compress(json.dumps(texts).encode(), level=1)
+
+
+def unpack_texts(packed: bytes) -> tuple[str, ...]:
+    """Gives the texts of one problem back."""
+    return tuple(json.loads(zlib.decompress(packed)))
+
+
+def text_hash(packed: bytes) -> bytes:
+    """Names packed texts by their content: 16 bytes; equal texts are stored once."""
+    return hashlib.blake2b(packed, digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The completions of one address, packed."""
+
+    address: bytes
+    """Hash of all that decides them: 16 bytes."""
+    n: int
+    """How many: samples 0 to n - 1, or the branches."""
+    texts: bytes
+    """Their texts, as `pack_texts` packs them."""
+    rest: bytes
+    """Everything else, as `Draw.of` packs it, with a checksum before it."""
+
+    @staticmethod
+    def of(address: bytes, completions: Sequence[Completion], prompt_tokens: float) -> "Draw":
+        """Packs completions without ids.
+
+        Args:
+            address: Where they belong.
+            completions: All of them, from the first.
+            prompt_tokens: Their share of the prompt tokens run.
+        """
+        head = json.dumps(
+            [
+                prompt_tokens,
+                [c.n_tokens for c in completions],
+                [c.stop for c in completions],
+                [c.pieces for c in completions],
+                [len(c.margins) for c in completions],
+            ]
+        ).encode()
+        said = np.array([x for c in completions for x in (*c.margins, *c.probabilities)], "<f8")
+        form = b"4" if np.array_equal(said.astype("<f4"), said) else b"8"
+        body = form + len(head).to_bytes(4, "little") + head + said.astype(_FIGURES[form]).tobytes()
+        texts, packed = pack_texts([c.text for c in completions]), zlib.compress(body, level=1)
+        return Draw(address, len(completions), texts, _check(address, texts, packed) + packed)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it was damaged or cut on its way."""
+        return self.rest[:8] == _check(self.address, self.texts, self.rest[8:])
+
+    def unpack(self) -> tuple[float, tuple[Completion, ...]]:
+        """Gives the share of prompt tokens and the completions back."""
+        body = zlib.decompress(self.rest[8:])
+        end = 5 + int.from_bytes(body[1:5], "little")
+        prompt, tokens, stops, pieces, lengths = json.loads(body[5:end])
+        figures = np.frombuffer(body[end:], _FIGURES[body[:1]]).astype(np.float64).tolist()
+        completions, place = [], 0
+        for text, *own, words, n in zip(
+            unpack_texts(self.texts), tokens, stops, pieces, lengths, strict=True
+        ):
+            middle, last = place + n, place + 2 * n
+            said = (tuple(figures[place:middle]), tuple(figures[middle:last]))
+            completions.append(Completion(text, *own, tuple(words), *said))
+            place = last
+        return prompt, tuple(completions)
+
+
+Find: TypeAlias = Callable[[Sequence[bytes]], Mapping[bytes, Draw]]
+"""Gives the draws at addresses, as far as there are any."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What all requests of one call share."""
+
+    voice: tuple[str, ...]
+    """Hashes of weights, nudge and tokenizer."""
+    sampling: Sampling
+    branches: tuple[int, float] | None = None
+    """k and the least probability, where first tokens are branched on."""
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether no random stream is read."""
+        return self.branches is not None or self.sampling.temperature == 0
+
+    def address(self, request: Request, split: str) -> bytes:
+        """Gives the address of a request's completions; greedy ones name no stream."""
+        how = self.sampling
+        names = [
+            VERSION,
+            split,
+            *self.voice,
+            self.branches,
+            *(how.max_new_tokens, how.temperature, how.stop, how.margins),
+            None if self.is_greedy else (how.stream, request.address),
+            request.prompt,
+        ]
+        return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).digest()
+
+
+class Stock:
+    """What one trial may take of what was drawn before, and what it adds.
+
+    It is open inside `during` alone, for one split: what is drawn for test problems lies at other
+    addresses than what is drawn while eliciting, so that no choice can read it.
+    """
+
+    def __init__(self, own: Find, others: Find | None = None) -> None:
+        """Looks nothing up yet.
+
+        Args:
+            own: Gives what the study itself keeps at addresses.
+            others: The same of other studies; what it finds is added to the own one.
+        """
+        self._own, self._others, self._split = own, others, ""
+        self._added: dict[bytes, Draw] = {}
+
+    @property
+    def added(self) -> tuple[Draw, ...]:
+        """What was drawn, or found elsewhere, since the trial began: for the store to keep."""
+        return tuple(self._added.values())
+
+    @contextlib.contextmanager
+    def during(self, split: Split) -> Iterator[None]:
+        """Opens the stock for the problems of a split."""
+        self._split = split
+        try:
+            yield
+        finally:
+            self._split = ""
+
+    def serve(
+        self,
+        ask: Ask,
+        requests: Sequence[Request],
+        ledger: Ledger,
+        flops_per_token: float,
+        draw: Callable[[Sequence[Request]], list[Group]],
+    ) -> list[Group]:
+        """Answers requests from what is known and draws the rest in one call.
+
+        What that call draws together, and in which order, depends on what is missing alone. Where
+        fewer samples are known than wanted, the further ones are drawn.
+
+        Args:
+            ask: How they are drawn.
+            requests: What is wanted.
+            ledger: Counts what is reused; `draw` counts what is spent.
+            flops_per_token: Of the model.
+            draw: Draws requests.
+        """
+        if not self._split:
+            return draw(requests)
+        names = [ask.address(request, self._split) for request in requests]
+        known = self._look(names)
+        missing = _missing(ask, names, requests, known)
+        for name, request in zip(names, requests, strict=True):
+            if name in known:
+                # whoever draws further samples runs the prompt again
+                prompt, group = known[name]
+                taken = _wanted(ask, request, group)
+                ledger.reused(
+                    completions=len(taken),
+                    prompt=0 if name in missing else prompt,
+                    sampled=sum(c.n_tokens for c in taken),
+                    flops_per_token=flops_per_token,
+                )
+        if missing:
+            known.update(self._drawn(missing, known, ledger, draw))
+        return [
+            _wanted(ask, request, known[name][1])
+            for name, request in zip(names, requests, strict=True)
+        ]
+
+    def _look(self, names: Sequence[bytes]) -> dict[bytes, tuple[float, Group]]:
+        """Gives what this trial, its study or another one has at the addresses."""
+        left = dict.fromkeys(names)
+        found: dict[bytes, tuple[float, Group]] = {}
+        for find in (self._find_added, self._own, self._others):
+            draws = find(list(left)) if find is not None and left else {}
+            for name, draw in draws.items():
+                if draw.is_whole:
+                    found[name] = draw.unpack()
+                    del left[name]
+                    if find is self._others:
+                        self._added[name] = draw
+        return found
+
+    def _find_added(self, names: Sequence[bytes]) -> dict[bytes, Draw]:
+        return {name: self._added[name] for name in names if name in self._added}
+
+    def _drawn(
+        self,
+        missing: Mapping[bytes, Request],
+        known: Mapping[bytes, tuple[float, Group]],
+        ledger: Ledger,
+        draw: Callable[[Sequence[Request]], list[Group]],
+    ) -> dict[bytes, tuple[float, Group]]:
+        """Draws what is missing, joins it with what is known and notes it."""
+        before = ledger.tokens_prompt
+        drawn = draw(list(missing.values()))
+        share = (ledger.tokens_prompt - before) / len(missing)
+        joined = {}
+        for name, group in zip(missing, drawn, strict=True):
+            prompt, first = known.get(name, (share, ()))
+            joined[name] = (prompt, (*first, *group))
+            self._added[name] = Draw.of(name, joined[name][1], prompt)
+        return joined
+
+
+def _missing(
+    ask: Ask,
+    names: Sequence[bytes],
+    requests: Sequence[Request],
+    known: Mapping[bytes, tuple[float, Group]],
+) -> dict[bytes, Request]:
+    """Gives what is to be drawn, in order; equal addresses once."""
+    missing: dict[bytes, Request] = {}
+    for name, request in zip(names, requests, strict=True):
+        have = len(known[name][1]) if name in known else 0
+        want = max(request.n, have + missing[name].n if name in missing else 0)
+        if name not in known or (ask.branches is None and have < want):
+            missing[name] = replace(request, first=have, n=want - have)
+    return missing
+
+
+def _wanted(ask: Ask, request: Request, group: Group) -> Group:
+    """Gives all branches, or as many samples as were asked for."""
+    return group if ask.branches else group[: request.n]
+
+
+def _check(address: bytes, texts: bytes, packed: bytes) -> bytes:
+    digest = hashlib.blake2b(address, digest_size=8)
+    digest.update(texts)
+    digest.update(packed)
+    return digest.digest()
