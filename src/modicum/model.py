@@ -123,7 +123,6 @@ class Model(ABC):
         opening, closing = self.thinking
         return prompt.rfind(opening) > prompt.rfind(closing)
 
-
     def stocked(self, stock: Stock) -> "Model":
         """Gives the same model, which takes from a stock what was drawn before."""
         return Stocked(self, stock)

@@ -6,12 +6,13 @@ so that one of them is read without the others.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from modicum.stock import Draw
 from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 
-__all__ = ["Answer", "Outcome", "pack_marks", "pack_texts", "unpack_marks", "unpack_texts"]
+__all__ = ["Answer", "Outcome", "pack_marks", "unpack_marks"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Outcome:
     """Folder of the nudge, relative to the study's folder."""
     error: str = ""
     """Type, message and traceback of a failed trial."""
+    draws: tuple[Draw, ...] = field(default=(), compare=False, repr=False)
+    """What was drawn on the way, by address, on its way to the store; not read back."""
 
     @property
     def style(self) -> Style:
@@ -79,16 +82,6 @@ class Outcome:
         if not isinstance(values, Mapping):
             raise TypeError(values)
         return Style.thawed(values)
-
-
-def pack_texts(texts: Sequence[str]) -> bytes:
-    """Packs the texts of one problem; lone surrogates survive as escapes."""
-    return zlib.compress(json.dumps(texts).encode(), level=1)
-
-
-def unpack_texts(packed: bytes) -> tuple[str, ...]:
-    """Gives the texts of one problem back."""
-    return tuple(json.loads(zlib.decompress(packed)))
 
 
 def pack_marks(answers: Iterable[Answer]) -> bytes:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modicum.ledger import Ledger
+from modicum.shelves import shelf
+from modicum.stock import Stock
 from modicum.store import Outcome
 from modicum.study import Plan
 from modicum.trials import run_trial
@@ -31,6 +33,15 @@ class Job:
     trial: Trial
     floor: Style | None
     artefacts: Path
+    shelves: tuple[Path, ...] = ()
+    """Folders with draws: the study's own first, then those of other studies."""
+    after: frozenset[str] = frozenset()
+    """Ids of trials of the same list that end before it begins: it takes their draws."""
+
+    def run(self, observer: Callable[[Ledger], None]) -> Outcome:
+        """Gives the outcome of its trial; what was drawn before is read from the shelves."""
+        stock = Stock(shelf(self.shelves[:1]), shelf(self.shelves[1:]))
+        return run_trial(self.plan, self.trial, self.floor, self.artefacts, observer, stock)
 
 
 class Pool:
@@ -72,7 +83,7 @@ class Pool:
                 self._tokens.value = before + sum(seen.values())
                 self._spent(self._tokens.value)
 
-            yield run_trial(job.plan, job.trial, job.floor, job.artefacts, observe)
+            yield job.run(observe)
 
     def _spread(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         left = dict(enumerate(jobs))
@@ -99,15 +110,21 @@ class Pool:
                 initializer=_begin,
                 initargs=(self._tokens, os.getpid()),
             )
-        numbers: dict[Future[Outcome], int] = {
-            self._executor.submit(_work, job): number for number, job in jobs.items()
-        }
-        waiting = set(numbers)
-        while waiting:
+        numbers: dict[Future[Outcome], int] = {}
+        held, names = dict(jobs), {n: str(job.trial.id) for n, job in jobs.items()}
+        running = set(names.values())
+        waiting: set[Future[Outcome]] = set()
+        while held or waiting:
+            for number in [n for n, job in held.items() if not job.after & running]:
+                future = self._executor.submit(_work, held.pop(number))
+                numbers[future] = number
+                waiting.add(future)
             ended, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
             self._spent(self._tokens.value)
             for future in ended:
                 yield numbers[future], future.result()
+                # the driver has written it by now, so that others find its draws
+                running.discard(names[numbers[future]])
 
     def _stop(self) -> None:
         if self._executor is not None:
@@ -146,4 +163,4 @@ def _work(job: Job) -> Outcome:
             shared.value += now - seen.get(id(ledger), 0.0)  # type: ignore[attr-defined]
         seen[id(ledger)] = now
 
-    return run_trial(job.plan, job.trial, job.floor, job.artefacts, observe)
+    return job.run(observe)

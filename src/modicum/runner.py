@@ -3,8 +3,10 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
+from modicum.ledger import as_reused
 from modicum.pool import Job, Pool
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
@@ -65,7 +67,14 @@ def missing(plan: Plan, store: Store) -> list[Trial]:
     return [trial for trial in plan.trials() if trial.id not in done]
 
 
-def run(plan: Plan, store: Store, watcher: Watcher, *, workers: int = 1) -> None:
+def run(
+    plan: Plan,
+    store: Store,
+    watcher: Watcher,
+    *,
+    workers: int = 1,
+    reuse: Sequence[Path] = (),
+) -> None:
     """Runs every missing trial of a plan; what is finished is never run again.
 
     First the floor's style of every subject, for all else is asked in it; then the rest. Twins
@@ -76,7 +85,9 @@ def run(plan: Plan, store: Store, watcher: Watcher, *, workers: int = 1) -> None
         store: Where outcomes go; the driver alone writes.
         watcher: Told of progress.
         workers: Processes; 1 runs in this one.
+        reuse: Folders of other studies whose draws are taken over.
     """
+    shelves = (store.folder, *reuse)
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
     first = [t for t in todo if t.method == "prompt_style" and not t.is_twin]
@@ -84,9 +95,10 @@ def run(plan: Plan, store: Store, watcher: Watcher, *, workers: int = 1) -> None
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
     with Pool(workers, watcher.spent) as pool:
-        _run_all(plan, first, store, watcher, pool)
+        _run_all(_jobs(plan, first, store, shelves), store, watcher, pool)
         same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
-        _run_all(plan, [t for t in drawn if t not in same], store, watcher, pool)
+        left = [t for t in drawn if t not in same]
+        _run_all(_jobs(plan, left, store, shelves), store, watcher, pool)
     for trial in copied:
         original = store.read(_original(trial) or trial)
         if original is not None and not original.error:
@@ -102,17 +114,29 @@ def floor_style(store: Store, subject: Subject) -> Style | None:
     return outcome.style
 
 
-def _run_all(
-    plan: Plan, trials: Sequence[Trial], store: Store, watcher: Watcher, pool: Pool
-) -> None:
-    """Runs trials, each in the style of its subject's floor, and writes each as it ends."""
+def _jobs(
+    plan: Plan, trials: Sequence[Trial], store: Store, shelves: tuple[Path, ...]
+) -> list[Job]:
+    """Gives the jobs of trials, each in the style of its subject's floor.
+
+    A decoding rung waits for the samples behind the ceiling: it takes its own from them.
+    """
     styles: dict[tuple[str, str], Style | None] = {}
     jobs = []
     for trial in trials:
         pair = (trial.model, trial.subject)
+        subject = Subject(plan, *pair)
         if trial.method != "prompt_style" and styles.get(pair) is None:
-            styles[pair] = floor_style(store, Subject(plan, *pair))
-        jobs.append(Job(plan, trial, styles.get(pair), store.artefacts(trial)))
+            styles[pair] = floor_style(store, subject)
+        is_decoding = plan.method(trial.method).kind == "decoding"
+        after = frozenset({str(subject.samples().id)} if is_decoding else ())
+        artefacts = store.artefacts(trial)
+        jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after))
+    return jobs
+
+
+def _run_all(jobs: Sequence[Job], store: Store, watcher: Watcher, pool: Pool) -> None:
+    """Runs jobs and writes the outcome of each as it ends."""
     for outcome in pool.outcomes(jobs):
         store.write(outcome)
         watcher.finished(outcome)
@@ -129,7 +153,10 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
     chosen, styles = floor.notes["style"], floor.notes["styles"]
     if chosen["name"] != styles[0]:  # type: ignore[index]
         return False
-    store.write(dataclasses.replace(floor, trial=trial, elicitation={}, artefact=""))
+    served = as_reused(floor.serving, len(floor.answers))
+    store.write(
+        dataclasses.replace(floor, trial=trial, elicitation={}, serving=served, artefact="")
+    )
     watcher.finished(Outcome(trial))
     return True
 

@@ -94,12 +94,11 @@ class Draw:
         prompt, tokens, stops, pieces, lengths = json.loads(body[5:end])
         figures = np.frombuffer(body[end:], _FIGURES[body[:1]]).astype(np.float64).tolist()
         completions, place = [], 0
-        for text, *own, words, n in zip(
-            unpack_texts(self.texts), tokens, stops, pieces, lengths, strict=True
-        ):
+        texts = unpack_texts(self.texts)
+        for text, spent, stop, words, n in zip(texts, tokens, stops, pieces, lengths, strict=True):
             middle, last = place + n, place + 2 * n
             said = (tuple(figures[place:middle]), tuple(figures[middle:last]))
-            completions.append(Completion(text, *own, tuple(words), *said))
+            completions.append(Completion(text, spent, stop, tuple(words), *said))
             place = last
         return prompt, tuple(completions)
 
@@ -145,7 +144,7 @@ class Stock:
     addresses than what is drawn while eliciting, so that no choice can read it.
     """
 
-    def __init__(self, own: Find, others: Find | None = None) -> None:
+    def __init__(self, own: Find | None = None, others: Find | None = None) -> None:
         """Looks nothing up yet.
 
         Args:
@@ -194,19 +193,21 @@ class Stock:
         names = [ask.address(request, self._split) for request in requests]
         known = self._look(names)
         missing = _missing(ask, names, requests, known)
-        for name, request in zip(names, requests, strict=True):
-            if name in known:
-                # whoever draws further samples runs the prompt again
-                prompt, group = known[name]
-                taken = _wanted(ask, request, group)
-                ledger.reused(
-                    completions=len(taken),
-                    prompt=0 if name in missing else prompt,
-                    sampled=sum(c.n_tokens for c in taken),
-                    flops_per_token=flops_per_token,
-                )
+        before, told = dict(known), set()
         if missing:
             known.update(self._drawn(missing, known, ledger, draw))
+        for name, request in zip(names, requests, strict=True):
+            # of equal requests the first is drawn; whoever draws further samples runs the prompt
+            source = known if name in told else before
+            prompt, group = source.get(name, (0.0, ()))
+            taken = _wanted(ask, request, group)
+            ledger.reused(
+                completions=len(taken),
+                prompt=0.0 if name in told or name in missing else prompt,
+                sampled=sum(c.n_tokens for c in taken),
+                flops_per_token=flops_per_token,
+            )
+            told.add(name)
         return [
             _wanted(ask, request, known[name][1])
             for name, request in zip(names, requests, strict=True)
@@ -258,9 +259,11 @@ def _missing(
     missing: dict[bytes, Request] = {}
     for name, request in zip(names, requests, strict=True):
         have = len(known[name][1]) if name in known else 0
-        want = max(request.n, have + missing[name].n if name in missing else 0)
-        if name not in known or (ask.branches is None and have < want):
-            missing[name] = replace(request, first=have, n=want - have)
+        if name in missing:
+            most = max(missing[name].n, request.n - have)
+            missing[name] = replace(missing[name], n=most)
+        elif name not in known or (ask.branches is None and have < request.n):
+            missing[name] = replace(request, first=have, n=request.n - have)
     return missing
 
 

@@ -8,27 +8,17 @@ import dataclasses
 import json
 import os
 import sqlite3
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from modicum.errors import ConfigError, StoreVersionError
-from modicum.outcome import (
-    Answer,
-    Outcome,
-    pack_marks,
-    pack_texts,
-    unpack_marks,
-    unpack_texts,
-)
+from modicum.errors import ConfigError
+from modicum.migrations import SCHEMA, migrate
+from modicum.outcome import Answer, Outcome, pack_marks, unpack_marks
+from modicum.stock import Draw, pack_texts, text_hash, unpack_texts
 from modicum.types import Finding, Mark, Trial
 
-__all__ = ["Answer", "Outcome", "Row", "Store"]
-
-SCHEMA = 2
-"""Version of the newest migration."""
+__all__ = ["SCHEMA", "Answer", "Outcome", "Row", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +67,7 @@ class Store:
             self._db = sqlite3.connect(folder / "study.sqlite", isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            _migrate(self._db, folder)
+            migrate(self._db, folder)
         except sqlite3.DatabaseError as error:
             raise ConfigError(
                 f"{folder / 'study.sqlite'}: {error}", "a study database", "choose another --out"
@@ -188,12 +178,38 @@ class Store:
                 (trial.id, identity, json.dumps(summary, default=str), _bound(outcome.error)),
             )
             seen: list[Answer] = []
-            self._db.executemany(
-                "INSERT INTO answers VALUES (?,?,?,?)", _texts(trial.id, outcome.answers, seen)
-            )
+            for place, answer in enumerate(outcome.answers):
+                name = self._keep_texts(pack_texts(answer.texts))
+                problem = _bound(answer.problem)
+                self._db.execute(
+                    "INSERT INTO answers VALUES (?,?,?,?)", (trial.id, place, problem, name)
+                )
+                seen.append(answer)
             self._db.execute(
                 "INSERT OR REPLACE INTO marks VALUES (?,?)", (trial.id, pack_marks(seen))
             )
+            self._keep_draws(outcome.draws)
+
+    def keep_draws(self, draws: Sequence[Draw]) -> None:
+        """Writes what was drawn outside of a trial, by address."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._keep_draws(draws)
+
+    def _keep_draws(self, draws: Sequence[Draw]) -> None:
+        """Writes draws; the longer of two at one address stays."""
+        for draw in draws:
+            self._db.execute(
+                "INSERT INTO draws VALUES (?,?,?,?) ON CONFLICT (address) DO UPDATE SET"
+                " n=excluded.n, texts=excluded.texts, rest=excluded.rest WHERE excluded.n > n",
+                (draw.address, draw.n, self._keep_texts(draw.texts), draw.rest),
+            )
+
+    def _keep_texts(self, packed: bytes) -> bytes:
+        """Writes packed texts once, whoever has them, and gives their name."""
+        name = text_hash(packed)
+        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?,?)", (name, packed))
+        return name
 
     def read(self, trial: Trial, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of a trial, or None where it has not run.
@@ -225,7 +241,9 @@ class Store:
 
     def weights(self) -> dict[str, int]:
         """Gives the bytes that each trial's answers take as stored; nothing is unpacked."""
-        rows = self._db.execute("SELECT trial, SUM(LENGTH(texts)) FROM answers GROUP BY trial")
+        rows = self._db.execute(
+            "SELECT trial, SUM(LENGTH(packed)) FROM answers JOIN texts ON name=texts GROUP BY trial"
+        )
         return dict(rows)
 
     def answers(self, trial: Trial, *, texts: bool = True) -> Iterator[Answer]:
@@ -236,7 +254,8 @@ class Store:
             yield from marked
             return
         packed = self._db.execute(
-            "SELECT texts FROM answers WHERE trial=? ORDER BY place", (trial.id,)
+            "SELECT packed FROM answers JOIN texts ON name=texts WHERE trial=? ORDER BY place",
+            (trial.id,),
         )
         for answer, (block,) in zip(marked, packed, strict=True):
             yield dataclasses.replace(answer, texts=unpack_texts(block))
@@ -280,75 +299,10 @@ def _findings_key(model: str, task: str, *part: str) -> str:
     return json.dumps(["findings", model, task, *part])
 
 
-def _migrate(db: sqlite3.Connection, folder: Path) -> None:
-    """Brings the tables to the newest version, one numbered step after the other."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA:
-        raise StoreVersionError(
-            f"{folder} holds a study of store version {version}",
-            f"version {SCHEMA} or older",
-            "update modicum, or choose another --out",
-        )
-    for number, step in enumerate(_MIGRATIONS[version:], start=version + 1):
-        with db:
-            db.execute("BEGIN IMMEDIATE")
-            step(db)
-            db.execute(f"PRAGMA user_version={number}")
-
-
-def _first_tables(db: sqlite3.Connection) -> None:
-    """Version 1: texts and marks of a problem in one block."""
-    db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS trials (id TEXT PRIMARY KEY, identity TEXT NOT NULL,"
-        " summary TEXT NOT NULL, error TEXT NOT NULL)"
-    )
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS answers (trial TEXT NOT NULL, place INTEGER NOT NULL,"
-        " problem TEXT NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (trial, place)) WITHOUT ROWID"
-    )
-
-
-def _marks_apart(db: sqlite3.Connection) -> None:
-    """Version 2: marks of a trial in one block, so that verdicts need no text."""
-    db.execute("CREATE TABLE marks (trial TEXT PRIMARY KEY, packed BLOB NOT NULL)")
-    db.execute("ALTER TABLE answers RENAME COLUMN packed TO texts")
-    for (trial,) in db.execute("SELECT id FROM trials").fetchall():
-        rows = db.execute(
-            "SELECT place, problem, texts FROM answers WHERE trial=? ORDER BY place", (trial,)
-        ).fetchall()
-        old = [(place, _text(name), json.loads(zlib.decompress(b))) for place, name, b in rows]
-        db.executemany(
-            "UPDATE answers SET texts=? WHERE trial=? AND place=?",
-            [(pack_texts(values["texts"]), trial, place) for place, _, values in old],
-        )
-        marked = pack_marks(_old_answer(name, values) for _, name, values in old)
-        db.execute("INSERT INTO marks VALUES (?,?)", (trial, marked))
-
-
-def _old_answer(problem: str, values: Mapping[str, Any]) -> Answer:
-    """Gives an answer of version 1 without its texts."""
-    marks = tuple(map(Mark, values["answers"], values["lenient"], values["strict"]))
-    return Answer(
-        problem, (), marks, values["chosen"], tuple(values["tokens"]), tuple(values["stops"])
-    )
-
-
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _marks_apart)
-
 _COUNT_WRITE = (
     "INSERT INTO meta VALUES ('writes', '1')"
     " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
 )
-
-
-def _texts(
-    trial: str, answers: Iterable[Answer], seen: list[Answer]
-) -> Iterator[tuple[str, int, str | bytes, bytes]]:
-    """Gives the rows of a trial's texts, one at a time, and notes the answers they are from."""
-    for place, answer in enumerate(answers):
-        yield trial, place, _bound(answer.problem), pack_texts(answer.texts)
-        seen.append(answer)
 
 
 def _bound(text: str) -> str | bytes:

@@ -11,15 +11,16 @@ from typing import cast
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import ModicumError
 from modicum.held_out import text_loss
-from modicum.ledger import Ledger
+from modicum.ledger import Ledger, as_reused
 from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
 from modicum.model import Model, resolve_backend
 from modicum.seeds import key, stream
+from modicum.stock import Stock
 from modicum.store import Answer, Outcome
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
-from modicum.types import Grade, Problem, Style, Trial
+from modicum.types import Grade, Problem, Split, Style, Trial
 
 __all__ = [
     "judge_for",
@@ -40,6 +41,7 @@ def run_trial(
     floor: Style | None,
     artefacts: Path,
     observer: Callable[[Ledger], None] | None = None,
+    stock: Stock | None = None,
 ) -> Outcome:
     """Gives a trial's outcome; an error inside becomes part of it.
 
@@ -49,22 +51,25 @@ def run_trial(
         floor: The floor's style of the trial's subject; None where it is not chosen yet.
         artefacts: Folder for the nudge, made here where there is something to keep.
         observer: Called as tokens are spent.
+        stock: What was drawn before; what is drawn now is added to it.
     """
+    stock = stock or Stock()
     spent, served = Ledger(observer=observer), Ledger(observer=observer)
     try:
         task = resolve_task(trial.task)
-        model = open_model(trial.model)
+        model = open_model(trial.model).stocked(stock)
         method = method_of(trial)
         judge, notes = judge_for(plan, trial, task, model, floor, spent)
         judge = _equipped(judge, task, method, artefacts)
         shots = tuple(judge.shots.values())
         spent.labels = len(shots) if method.supervision > 0 else 0
         rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-        with spent.timed():
+        split: Split = "selection" if trial.method == "prompt_style" else "shots"
+        with stock.during(split), spent.timed():
             solver = method.elicit(model, shots, judge, rng, spent)
         style = _style_of(solver, judge)
         problems = problems_of(task, "test", trial.scope)
-        with served.timed():
+        with stock.during("test"), served.timed():
             answers = _answer(solver, task, problems, trial, served, style)
         return Outcome(
             trial=trial,
@@ -81,12 +86,15 @@ def run_trial(
                 **({"nudge": dict(solver.notes)} if solver.notes else {}),
             },
             artefact=_keep(method, solver, artefacts),
+            draws=stock.added,
         )
     except ModicumError as error:
-        return Outcome(trial, error=f"{type(error).__name__}: {error}")
+        text = f"{type(error).__name__}: {error}"
+        return Outcome(trial, error=text, draws=stock.added)
     except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
         text = "".join(traceback.format_exception(error))
-        return Outcome(trial, error=f"{type(error).__name__}: {error}\n{text}")
+        text = f"{type(error).__name__}: {error}\n{text}"
+        return Outcome(trial, error=text, draws=stock.added)
 
 
 @lru_cache(maxsize=2)
@@ -164,7 +172,15 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
         )
         for problem, answer in zip(problems, outcome.answers, strict=True)
     )
-    return dataclasses.replace(outcome, trial=twin, answers=answers, artefact="")
+    drawn = sum(len(answer.texts) for answer in answers)
+    return dataclasses.replace(
+        outcome,
+        trial=twin,
+        answers=answers,
+        elicitation=as_reused(outcome.elicitation, 0),
+        serving=as_reused(outcome.serving, drawn),
+        artefact="",
+    )
 
 
 def _answer(

@@ -231,6 +231,7 @@ class Verdict:
     """Ids of the measures: floor, default, samples, forced."""
     seconds: float
     tokens: float
+    """Tokens sampled or trained for it."""
     asides: tuple[Aside, ...] = ()
     """Figures outside the verdict."""
     failed: int = 0
@@ -247,6 +248,8 @@ class Verdict:
     """Ledger of the doctor's look; empty where it was not asked."""
     text_loss: Figure | None = None
     """Nats a token on the held-out text before any nudge; None where not measured."""
+    tokens_reused: float = 0.0
+    """Tokens of answers that were drawn before, with their share of the prompts."""
 
 
 def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form

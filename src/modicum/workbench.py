@@ -14,6 +14,7 @@ from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
 from modicum.runner import Silent, Watcher, floor_style, run
+from modicum.shelves import siblings
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import full_reference, resolve_task
@@ -169,6 +170,8 @@ class Study:
     """Other fields of `Plan`, by name: test, samples, prefer …"""
     check: bool = True
     """Let the doctor look first; a fault then stops the study before it spends anything."""
+    reuse: Sequence[Path | str] | None = None
+    """Folders of studies whose answers are taken over; those beside this one where None."""
 
     @property
     def plan(self) -> Plan:
@@ -196,7 +199,9 @@ class Study:
             store.freeze(plan.as_dict())
             if self.check:
                 refuse_faults([visit(subject, store) for subject in unchecked(plan, store)])
-            run(plan, store, watcher or Silent())
+            given = None if self.reuse is None else tuple(map(Path, self.reuse))
+            others = siblings(self.folder) if given is None else given
+            run(plan, store, watcher or Silent(), reuse=others)
             verdicts = recalled(plan, store)
             if not verdicts:
                 raise ConfigError(

@@ -16,6 +16,7 @@ from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.strict import FORMAT_ONLY, ceiling_strict, is_format_only
 from modicum.analysis.threshold import threshold
+from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, proportion, resample
 from modicum.store import Outcome, Store
@@ -115,6 +116,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         },
         "seconds": sum(_cost(o, "seconds") for o in outcomes),
         "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
+        "tokens_reused": sum(_cost(o, "tokens_reused") for o in outcomes),
         "asides": tuple(
             Aside(setting, level_of(correctness(o.answers), clusters), o.trial.id)
             for setting, o in found.asides.items()
@@ -204,7 +206,7 @@ def _row(
         gap_recovered=reading.gap,
         controls={name: level_of(s, clusters) for name, s in controls.items()},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
-        elicitation_flops=_mean(arm.outcomes, "flops"),
+        elicitation_flops=float(np.mean([cost(o.elicitation) for o in arm.outcomes])),
         serving_flops=float(np.mean([_serving(o) for o in arm.outcomes])),
         costs={name: _mean(arm.outcomes, name) for name in arm.outcomes[0].elicitation},
         seeds=len(arm.outcomes),
@@ -370,5 +372,5 @@ def _mean(outcomes: Sequence[Outcome], name: str) -> float:
 
 
 def _serving(outcome: Outcome) -> float:
-    """FLOPs a query."""
-    return float(outcome.serving.get("flops", 0.0)) / max(1, len(outcome.answers))
+    """FLOPs a query, those of reused answers with them: a nudge is no cheaper for being known."""
+    return cost(outcome.serving) / max(1, len(outcome.answers))

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from modicum.ledger import cost
 from modicum.report import tables, words
 from modicum.report.axes import Palette
 from modicum.report.browser import browser
@@ -308,7 +309,7 @@ def _floor_serving(verdict: Verdict, heads: Mapping[str, Outcome]) -> float | No
     outcome = heads.get(verdict.trials.get("floor", ""))
     if outcome is None or not verdict.test:
         return None
-    return float(outcome.serving.get("flops", 0.0)) / verdict.test or None
+    return cost(outcome.serving) / verdict.test or None
 
 
 def _number(count: int) -> str:

@@ -98,7 +98,8 @@ def costs(verdict: Verdict) -> Markup:
     whole = element(
         "p",
         f"Means over seeds. All trials of this subject together took "
-        f"{words.duration(verdict.seconds)} and ran {words.count(verdict.tokens)} tokens.",
+        f"{words.duration(verdict.seconds)} and ran {words.count(verdict.tokens)} tokens; "
+        f"{words.count(verdict.tokens_reused)} tokens were reused. FLOPs count both.",
         class_="note",
     )
     if not verdict.rungs:
@@ -182,6 +183,6 @@ def _cost(name: str, value: float | None) -> str:
         return words.MISSING
     if name == "seconds":
         return words.duration(value)
-    if name == "flops":
+    if name.startswith("flops"):
         return words.flops(value)
     return words.count(value)

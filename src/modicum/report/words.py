@@ -228,6 +228,7 @@ def costs(verdict: Verdict) -> str:
     parts = [
         f"{count(verdict.measuring_labels)} measuring labels",
         f"{count(verdict.tokens)} tokens sampled or trained in {duration(verdict.seconds)}",
+        *([f"{count(verdict.tokens_reused)} reused"] if verdict.tokens_reused else []),
     ]
     looked = verdict.check_costs
     if looked:

@@ -23,6 +23,7 @@ from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
 from modicum.runner import missing, planned, run
+from modicum.shelves import siblings
 from modicum.store import Store
 from modicum.study import Plan, read_plan
 from modicum.verdict import SCHEMA, Verdict, as_json
@@ -75,6 +76,13 @@ def _retained(
 @click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
 @click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
+@click.option(
+    "--reuse",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Study folder whose answers are taken over; may be repeated. [those beside --out]",
+)
+@click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(study: Path | None, **options: object) -> int:
@@ -88,6 +96,7 @@ def command(study: Path | None, **options: object) -> int:
     wants_json = bool(options.pop("wants_json"))
     out, workers = options.pop("out"), options.pop("workers")
     no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
+    reuse, is_alone = options.pop("reuse"), options.pop("no_reuse")
     plan = _plan(study, options)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     store = Store(folder) if (folder / "study.sqlite").exists() else None
@@ -102,7 +111,7 @@ def command(study: Path | None, **options: object) -> int:
             look_first(plan, store, force=force)
         count = workers if isinstance(workers, int) else _workers(plan)
         with watcher() as watching:
-            run(plan, store, watching, workers=count)
+            run(plan, store, watching, workers=count, reuse=_others(folder, reuse, is_alone))
     verdicts = recalled(plan, store)
     failed = store.failed()
     report = folder / "report.html"
@@ -110,6 +119,20 @@ def command(study: Path | None, **options: object) -> int:
         write(report, verdicts, plan, store)
     _print(verdicts, failed, report, wants_json=wants_json)
     return 1 if failed else 0
+
+
+def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
+    """Gives the folders of other studies whose answers are taken over.
+
+    Raises:
+        ConfigError: a named folder that holds no study.
+    """
+    if is_alone:
+        return ()
+    for one in named if isinstance(named, tuple) else ():
+        if not (one / "study.sqlite").exists():
+            raise ConfigError(f"--reuse {one}", "a study folder", "check the path")
+    return tuple(named) if isinstance(named, tuple) and named else siblings(folder)
 
 
 def _plan(study: Path | None, options: dict[str, object]) -> Plan:
