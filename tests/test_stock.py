@@ -503,3 +503,35 @@ def test_second_study_on_the_organism_reuses_the_base_samples(tmp_path) -> None:
     drawn = sum(len(a.texts) for o in base for a in o.answers)
     assert _sum(base, "completions_reused") / drawn >= 0.95
     assert json.dumps(_sum(base, "tokens_sampled")) == "0"
+
+
+def test_doctors_answers_serve_the_floor_and_the_next_doctor(tmp_path) -> None:
+    from modicum.doctor.visit import visit
+
+    plan = _plan("cot_decoding")
+    ledgers = []
+    for name, reuse in (("a", ()), ("b", (tmp_path / "a",))):
+        store = Store(tmp_path / name)
+        ledgers.append(visit(plan.subjects()[0], store, reuse=reuse).ledger)
+        store.close()
+    assert ledgers[0].flops > 0
+    assert (ledgers[1].flops, ledgers[1].flops_reused) == (0, pytest.approx(ledgers[0].flops))
+    floor = _done(plan, tmp_path / "a")[plan.subjects()[0].floor().id]
+    assert floor.elicitation["completions_reused"] > 0
+
+
+def test_run_takes_over_what_lies_beside_it_unless_told_not_to(tmp_path) -> None:
+    from tests.support.commands import modicum
+
+    size = ("--model", "scripted:latent", "--task", "sums", "--test", 8, "--samples", 4)
+    size = (*size, "--selection", 4, "--methods", "cot_decoding", "--workers", 1, "--json")
+    spent = []
+    for name, more in (("a", ()), ("b", ()), ("c", ("--no-reuse",)), ("d", ("--reuse", tmp_path))):
+        said = modicum("run", *size, "--out", tmp_path / name, *more)
+        if name == "d":
+            assert said.code == 2
+            assert "study folder" in said.err
+            continue
+        spent.append(json.loads(said.out)["verdicts"][0]["tokens"])
+    assert spent[1] == 0
+    assert spent[0] == spent[2] > 0

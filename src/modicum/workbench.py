@@ -197,10 +197,10 @@ class Study:
         store = Store(self.folder)
         try:
             store.freeze(plan.as_dict())
+            others = self._others()
             if self.check:
-                refuse_faults([visit(subject, store) for subject in unchecked(plan, store)])
-            given = None if self.reuse is None else tuple(map(Path, self.reuse))
-            others = siblings(self.folder) if given is None else given
+                subjects = unchecked(plan, store)
+                refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
             run(plan, store, watcher or Silent(), reuse=others)
             verdicts = recalled(plan, store)
             if not verdicts:
@@ -212,6 +212,10 @@ class Study:
             return verdicts[0]
         finally:
             store.close()
+
+    def _others(self) -> tuple[Path, ...]:
+        """Gives the folders of studies whose answers are taken over."""
+        return siblings(self.folder) if self.reuse is None else tuple(map(Path, self.reuse))
 
     def solver(self, method: str, n_shots: int = 0, seed: int = 0) -> Elicited:
         """Gives a solver that the study has made.

@@ -1,5 +1,8 @@
 """The doctor before a run: looks at what was not looked at, says doubts, stops at faults."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
 from modicum.cli.check_text import doubt_lines
@@ -13,7 +16,9 @@ from modicum.study import Plan, Subject
 __all__ = ["look_first", "looked_at"]
 
 
-def looked_at(subject: Subject, store: Store | None = None) -> Checked:
+def looked_at(
+    subject: Subject, store: Store | None = None, reuse: Sequence[Path] = ()
+) -> Checked:
     """Looks at one subject while standard error says so; keeps it where there is a store."""
     with Steps(1) as steps:
         steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")
@@ -21,16 +26,19 @@ def looked_at(subject: Subject, store: Store | None = None) -> Checked:
         def tell(ledger: Ledger) -> None:
             steps.beat(ledger.tokens_sampled)
 
-        return check_subject(subject, tell) if store is None else visit(subject, store, tell)
+        if store is None:
+            return check_subject(subject, tell)
+        return visit(subject, store, tell, reuse)
 
 
-def look_first(plan: Plan, store: Store, *, force: bool) -> None:
+def look_first(plan: Plan, store: Store, *, force: bool, reuse: Sequence[Path] = ()) -> None:
     """Looks at each subject once, before its trials.
 
     Raises:
         ConfigError: a fault, unless `force`.
     """
-    checked = [looked_at(s, store) for s in unchecked(plan, store, force=force)]
+    subjects = unchecked(plan, store, force=force)
+    checked = [looked_at(subject, store, reuse) for subject in subjects]
     for one in checked:
         for line in doubt_lines(one):
             click.echo(line, err=True)

@@ -1,7 +1,8 @@
 """The doctor's visit: before a study spends anything, once a subject."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from modicum.doctor.costs import memory
 from modicum.doctor.diagnosis import diagnose, worst_first
@@ -9,6 +10,8 @@ from modicum.doctor.examine import examine, memory_needed
 from modicum.errors import ConfigError, JudgeError, ModicumError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.shelves import shelf
+from modicum.stock import Stock
 from modicum.store import Store
 from modicum.study import Plan, Subject
 from modicum.task import resolve_task
@@ -41,18 +44,21 @@ class Checked:
         return tuple(finding for finding in self.findings if finding.level == "doubt")
 
 
-def check_subject(subject: Subject, observer: Observer | None = None) -> Checked:
-    """Looks at one model on one task: memory first, then some 64 answers.
+def check_subject(
+    subject: Subject, observer: Observer | None = None, stock: Stock | None = None
+) -> Checked:
+    """Looks at one model on one task: memory first, then some 64 answers, known ones from stock.
 
     Where the model cannot be loaded, asked or marked, that is the finding.
     """
-    ledger = Ledger(observer=observer)
+    ledger, stock = Ledger(observer=observer), stock or Stock()
     room = memory(memory_needed(subject, resolve_backend(subject.model)))
     if any(finding.level == "fault" for finding in room):
         return Checked(subject, room, ledger)
     try:
         task = resolve_task(subject.task)
-        seen = examine(subject, task, open_model(subject.model), ledger)
+        with stock.during("selection"):
+            seen = examine(subject, task, open_model(subject.model).stocked(stock), ledger)
     except JudgeError as error:
         action = "mend the marker, or choose another"
         return Checked(
@@ -87,9 +93,23 @@ def unchecked(plan: Plan, store: Store, *, force: bool = False) -> list[Subject]
     return found
 
 
-def visit(subject: Subject, store: Store, observer: Observer | None = None) -> Checked:
-    """Looks at one subject and keeps in the store what is found and what it cost."""
-    checked = check_subject(subject, observer)
+def visit(
+    subject: Subject,
+    store: Store,
+    observer: Observer | None = None,
+    reuse: Sequence[Path] = (),
+) -> Checked:
+    """Looks at one subject and keeps in the store what is found, what was drawn and what it cost.
+
+    Args:
+        subject: What to look at.
+        store: Where to keep it.
+        observer: Called as tokens are spent.
+        reuse: Folders of other studies whose draws are taken over.
+    """
+    stock = Stock(shelf([store.folder]), shelf(reuse))
+    checked = check_subject(subject, observer, stock)
+    store.keep_draws(stock.added)
     store.keep_findings(
         subject.model, subject.task, checked.findings, costs=checked.ledger.as_dict()
     )

@@ -96,9 +96,10 @@ def command(study: Path | None, **options: object) -> int:
     wants_json = bool(options.pop("wants_json"))
     out, workers = options.pop("out"), options.pop("workers")
     no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
-    reuse, is_alone = options.pop("reuse"), options.pop("no_reuse")
+    named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     plan = _plan(study, options)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
+    reuse = _others(folder, named, is_alone)
     store = Store(folder) if (folder / "study.sqlite").exists() else None
     is_complete = store is not None and planned(plan, store) <= store.done()
     if not is_complete:
@@ -108,10 +109,10 @@ def command(study: Path | None, **options: object) -> int:
     store.freeze(plan.as_dict())
     if not is_complete:
         if not no_check:
-            look_first(plan, store, force=force)
+            look_first(plan, store, force=force, reuse=reuse)
         count = workers if isinstance(workers, int) else _workers(plan)
         with watcher() as watching:
-            run(plan, store, watching, workers=count, reuse=_others(folder, reuse, is_alone))
+            run(plan, store, watching, workers=count, reuse=reuse)
     verdicts = recalled(plan, store)
     failed = store.failed()
     report = folder / "report.html"
