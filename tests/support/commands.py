@@ -30,6 +30,6 @@ def modicum(*arguments: object) -> Said:
 
 SMALL = (
     "--model", "scripted:latent", "--task", "sums", "--test", 64, "--selection", 8,
-    "--samples", 16, "--methods", "self_consistency,cot_decoding", "--workers", 1,
+    "--samples", 16, "--methods", "self_consistency,cot_decoding", "--no-reuse", "--workers", 1,
 )  # fmt: skip
 """Options of a study that ends within a second."""
