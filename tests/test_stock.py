@@ -224,3 +224,10 @@ def test_wrapped_model_passes_every_question_on(wrapper) -> None:
     answered = {name for cls in wrapper.__mro__ if cls is not Model for name in vars(cls)}
     derived = {"opens_thinking"}  # from `thinking` and nothing else
     assert asked - derived <= answered
+
+
+def test_stock_alone_takes_nothing_of_other_studies() -> None:
+    stock, model = Stock(), Counted()
+    _in_stock(stock, model)
+    _in_stock(Stock(None, _held(*stock.added)).alone(), model)
+    assert len(model.asked) == 2

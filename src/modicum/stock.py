@@ -159,6 +159,11 @@ class Stock:
         """What was drawn, or found elsewhere, since the trial began: for the store to keep."""
         return tuple(self._added.values())
 
+    def alone(self) -> "Stock":
+        """Gives itself without other studies."""
+        self._others = None
+        return self
+
     @contextlib.contextmanager
     def during(self, split: Split) -> Iterator[None]:
         """Opens the stock for the problems of a split."""

@@ -16,9 +16,7 @@ from modicum.study import Plan, Subject
 __all__ = ["look_first", "looked_at"]
 
 
-def looked_at(
-    subject: Subject, store: Store | None = None, reuse: Sequence[Path] = ()
-) -> Checked:
+def looked_at(subject: Subject, store: Store | None = None, reuse: Sequence[Path] = ()) -> Checked:
     """Looks at one subject while standard error says so; keeps it where there is a store."""
     with Steps(1) as steps:
         steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")

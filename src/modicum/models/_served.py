@@ -25,6 +25,7 @@ from modicum.models._protocol import (
     usage_of,
 )
 from modicum.seeds import key
+from modicum.stock import Stock
 from modicum.types import Completion, Request, Sampling
 
 __all__ = ["Served", "Service", "Thinking", "is_same_model"]
@@ -95,7 +96,12 @@ class Served(Model):
             service.flops_per_token,
             "",
             service.notes,
+            reading=f"{key(service.raw, service.chat, service.extra, service.thinking):016x}",
         )
+
+    def stocked(self, stock: Stock) -> Model:
+        """Takes from its own study alone: by the next one the server may hold other weights."""
+        return super().stocked(stock.alone())
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
@@ -110,7 +116,7 @@ class Served(Model):
         for place, request in enumerate(requests):
             for first in range(0, request.n, self._service.batch):
                 n = min(self._service.batch, request.n - first)
-                seed = key(sampling.stream, request.address, first)
+                seed = key(sampling.stream, request.address, request.first + first)
                 ask = self._ask(request.prompt, sampling, n=n, seed=seed, top=top)
                 jobs.append(_Job(place, first, n, ask))
         drawn: list[dict[int, Completion]] = [{} for _ in requests]
