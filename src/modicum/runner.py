@@ -2,17 +2,30 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
+from modicum.budget import (
+    Arm,
+    Budget,
+    Cost,
+    Pace,
+    arms_of,
+    fitting,
+    measures_of,
+    next_trials,
+)
+from modicum.forecast import forecast
 from modicum.ledger import as_reused
 from modicum.pool import Job, Pool
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.trials import remark
-from modicum.types import Style, Trial
+from modicum.types import Grade, Style, Trial
 
 __all__ = [
     "Silent",
@@ -74,11 +87,13 @@ def run(
     *,
     workers: int = 1,
     reuse: Sequence[Path] = (),
+    budget: Budget | None = None,
 ) -> None:
     """Runs every missing trial of a plan; what is finished is never run again.
 
     First the floor's style of every subject, for all else is asked in it; then the rest. Twins
-    that only need other golds are marked from stored answers.
+    that only need other golds are marked from stored answers. Within a budget the measures run
+    first, then as many rungs as it buys (`modicum.budget`).
 
     Args:
         plan: What to run.
@@ -86,8 +101,9 @@ def run(
         watcher: Told of progress.
         workers: Processes; 1 runs in this one.
         reuse: Folders of other studies whose draws are taken over.
+        budget: What the study may take in all; None for no limit.
     """
-    shelves = (store.folder, *reuse)
+    start = monotonic()
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
     first = [t for t in todo if t.method == "prompt_style" and not t.is_twin]
@@ -95,10 +111,18 @@ def run(
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
     with Pool(workers, watcher.spent) as pool:
-        _run_all(_jobs(plan, first, store, shelves), store, watcher, pool)
+        crew = _Crew(plan, store, watcher, pool, workers, (store.folder, *reuse))
+        before = crew.spent().seconds / workers
+        crew.run(first)
         same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
         left = [t for t in drawn if t not in same]
-        _run_all(_jobs(plan, left, store, shelves), store, watcher, pool)
+        if budget is None:
+            crew.run(left)
+        else:
+            measures = measures_of(plan)
+            crew.run([t for t in left if t.id in measures])
+            rest = [t for t in left if t.id not in measures]
+            crew.run_within(budget, rest, lambda: before + monotonic() - start)
     for trial in copied:
         original = store.read(_original(trial) or trial)
         if original is not None and not original.error:
@@ -135,11 +159,78 @@ def _jobs(
     return jobs
 
 
-def _run_all(jobs: Sequence[Job], store: Store, watcher: Watcher, pool: Pool) -> None:
-    """Runs jobs and writes the outcome of each as it ends."""
-    for outcome in pool.outcomes(jobs):
-        store.write(outcome)
-        watcher.finished(outcome)
+@dataclass(frozen=True)
+class _Crew:
+    """What runs trials and writes their outcomes."""
+
+    plan: Plan
+    store: Store
+    watcher: Watcher
+    pool: Pool
+    workers: int
+    shelves: tuple[Path, ...]
+
+    def run(self, trials: Sequence[Trial]) -> None:
+        """Runs trials and writes the outcome of each as it ends."""
+        for outcome in self.pool.outcomes(_jobs(self.plan, trials, self.store, self.shelves)):
+            self.store.write(outcome)
+            self.watcher.finished(outcome)
+
+    def run_within(
+        self, budget: Budget, trials: Sequence[Trial], clock: Callable[[], float]
+    ) -> None:
+        """Runs as many of the trials as the budget buys, in the order that `budget` gives them.
+
+        Args:
+            budget: What the study may take in all.
+            trials: What is missing.
+            clock: Gives the seconds that the study has taken.
+        """
+        arms, tried = arms_of(self.plan), set[str]()
+        while True:
+            open_ones = {t.id: t for t in trials if t.id not in tried | self.store.done()}
+            scores = self._scores(arms, set(open_ones))
+            wanted = [t for t in next_trials(arms, scores) if t.id in open_ones]
+            wanted = wanted or list(open_ones.values())
+            pace = Pace(tuple(self._costs()))
+            costs = [pace.expect(t, float(forecast(self.plan, [t]).tokens)) for t in wanted]
+            left = budget.less(clock(), self.spent().tokens)
+            chosen = fitting(wanted, costs, left, self.workers)[: self.workers]
+            if not chosen:
+                return
+            tried.update(trial.id for trial in chosen)
+            self.run(chosen)
+
+    def spent(self) -> Cost:
+        """Gives what all trials of the folder took, seconds of several processes added."""
+        costs = [cost for _, cost in self._costs()]
+        return Cost(sum(c.seconds for c in costs), sum(c.tokens for c in costs))
+
+    def _costs(self) -> Iterator[tuple[Trial, Cost]]:
+        for outcome in self.store.heads().values():
+            took = [
+                sum(float(ledger.get(name, 0)) for ledger in (outcome.elicitation, outcome.serving))
+                for name in ("seconds", "tokens_sampled", "tokens_trained")
+            ]
+            yield outcome.trial, Cost(took[0], took[1] + took[2])
+
+    def _scores(self, arms: Sequence[Arm], open_ones: Collection[str]) -> dict[str, float]:
+        """Gives the accuracy of each rung's first seeds; other trials that have ended count 0."""
+        scores = {}
+        for level in (level for arm in arms for level in arm.levels):
+            scores.update({str(t.id): 0.0 for t in level.rest if t.id not in open_ones})
+            if level.probe.id not in open_ones:
+                outcome = self.store.read(level.probe, texts=False)
+                scores[str(level.probe.id)] = _accuracy(outcome)
+        return scores
+
+
+def _accuracy(outcome: Outcome | None) -> float:
+    """Gives the lenient accuracy; -1 where the trial failed."""
+    if outcome is None or outcome.error or not outcome.answers:
+        return -1.0
+    right = [answer.mark.lenient == Grade.CORRECT for answer in outcome.answers]
+    return sum(right) / len(right)
 
 
 def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:

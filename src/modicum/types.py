@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal, NewType
@@ -25,6 +26,7 @@ __all__ = [
     "Supervision",
     "Trial",
     "TrialId",
+    "named",
 ]
 
 Split = Literal["shots", "selection", "test"]
@@ -260,3 +262,13 @@ class Trial:
         """Hash of every field: 16 hexadecimal digits."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True, default=str)
         return TrialId(hashlib.blake2b(text.encode(), digest_size=8).hexdigest())
+
+
+def named(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Names trials briefly, those of one rung together.
+
+    >>> named([Trial("m", "t", "fine_tune", 4, seed) for seed in range(3)])
+    ('fine_tune n=4 (3)',)
+    """
+    counts = Counter(f"{t.method} n={t.n_shots}" if t.n_shots else t.method for t in trials)
+    return tuple(f"{name} ({count})" if count > 1 else name for name, count in counts.items())

@@ -13,7 +13,7 @@ from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Subject
 from modicum.task import Task, resolve_task
-from modicum.types import Grade, Problem, Trial
+from modicum.types import Grade, Problem, Trial, named
 
 __all__ = [
     "Arm",
@@ -67,6 +67,8 @@ class Gathered:
     """Outcomes kept out of the verdict, by what they set."""
     evidence: Evidence
     failed: int
+    left_out: tuple[str, ...] = ()
+    """What has not run of its rungs and twins, in words."""
 
 
 def gather(subject: Subject, store: Store) -> Gathered | None:
@@ -108,6 +110,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         asides=asides,
         evidence=None,  # type: ignore[arg-type]  # filled on the next line
         failed=failed,
+        left_out=named([t for t in trials if outcomes[t.id] is None]),
     )
     return replace(gathered, evidence=_evidence(gathered, store))
 

@@ -26,6 +26,8 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         said.append("guessing alone scores above .2, so pass@k says nothing")
     if found.failed:
         said.append(f"{found.failed} trials failed; the same command tries them again")
+    if found.left_out:
+        said.append(f"left out so far: {', '.join(found.left_out)}; the same command runs them")
     few = [row.name for row in rows if row.method != "prompt" and 1 < row.seeds < 5]
     if few:
         said.append(f"{len(found.arms[-1].outcomes)} seeds: intervals over seeds are wide")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from modicum.analysis.recall import recalled
+from modicum.budget import Budget, read_seconds
 from modicum.catalog import read_setting
 from modicum.checks import check_plan
 from modicum.cli.first import look_first
@@ -26,6 +28,7 @@ from modicum.runner import missing, planned, run
 from modicum.shelves import siblings
 from modicum.store import Store
 from modicum.study import Plan, read_plan
+from modicum.types import Trial, named
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
@@ -82,6 +85,10 @@ def _retained(
     multiple=True,
     help="Study folder whose answers are taken over; may be repeated. [those beside --out]",
 )
+@click.option(
+    "--budget", help="Most time for the study in all: 90s, 20m, 1h. What is left out is said."
+)
+@click.option("--max-tokens", type=int, help="Most tokens to sample or train in all.")
 @click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -96,6 +103,7 @@ def command(study: Path | None, **options: object) -> int:
     wants_json = bool(options.pop("wants_json"))
     out, workers = options.pop("out"), options.pop("workers")
     no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
+    budget = _budget(options.pop("budget"), options.pop("max_tokens"))
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     plan = _plan(study, options)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
@@ -112,14 +120,37 @@ def command(study: Path | None, **options: object) -> int:
             look_first(plan, store, force=force, reuse=reuse)
         count = workers if isinstance(workers, int) else _workers(plan)
         with watcher() as watching:
-            run(plan, store, watching, workers=count, reuse=reuse)
+            run(plan, store, watching, workers=count, reuse=reuse, budget=budget)
     verdicts = recalled(plan, store)
     failed = store.failed()
+    if budget is not None:
+        _say_left_out([t for t in missing(plan, store) if t.id not in failed])
     report = folder / "report.html"
     if verdicts and not stands(report, plan, store):
         write(report, verdicts, plan, store)
     _print(verdicts, failed, report, wants_json=wants_json)
     return 1 if failed else 0
+
+
+def _budget(time: object, tokens: object) -> Budget | None:
+    """Gives the budget of the two options, or None.
+
+    Raises:
+        ConfigError: no time with its unit, or no tokens at all.
+    """
+    if isinstance(tokens, int) and tokens < 1:
+        raise ConfigError(f"--max-tokens {tokens}", "at least 1", "raise it")
+    if time is None and tokens is None:
+        return None
+    seconds = read_seconds(str(time)) if time is not None else math.inf
+    return Budget(seconds, float(tokens) if isinstance(tokens, int) else math.inf)
+
+
+def _say_left_out(trials: Sequence[Trial]) -> None:
+    """Says which trials the budget did not buy."""
+    if trials:
+        names = ", ".join(named(trials))
+        click.echo(f"left out for want of budget: {len(trials)} trials: {names}", err=True)
 
 
 def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
