@@ -133,7 +133,7 @@ def test_trials_are_taken_in_order_while_they_fit() -> None:
     trials = [_trial(seed=seed) for seed in range(4)]
     costs = [Cost(50, 1), Cost(80, 1), Cost(40, 1), Cost(40, 1)]
     assert fitting(trials, costs, Budget(100)) == [trials[0], trials[2]]
-    assert fitting(trials, costs, Budget(100), workers=2) == [trials[0], trials[1]]
+    assert fitting(trials, costs, Budget(100), workers=2) == trials[:3]
     assert fitting(trials, costs, Budget(tokens=3)) == trials[:3]
 
 
