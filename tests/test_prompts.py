@@ -55,6 +55,17 @@ def test_problems_share_their_demonstrations_as_a_prefix() -> None:
     assert two.startswith(shared)
 
 
+def test_the_shared_prefix_is_computed_once() -> None:
+    task, model = resolve_task("word_sums"), resolve_backend("organism").open()
+    shots, test = task.problems("shots", 2), [p.hidden() for p in task.problems("test", 40)]
+    judge, ledgers = _judge(task, model, shots), (Ledger(), Ledger())
+    for name, given, ledger in zip(("plain", "few_shot"), ((), shots), ledgers, strict=True):
+        solver = METHODS.build(name, {}).elicit(model, given, judge, stream("t"), Ledger())
+        solver.solve(test, stream="s", ledger=ledger)
+    plain, shown = (ledger.tokens_prompt for ledger in ledgers)
+    assert 0 < shown - plain < 2 * len(model.encode(solver.style.template))
+
+
 def test_demonstrations_stand_inside_the_users_turn_of_a_chat() -> None:
     style = _shown(2, style=Style("chat", "Q: {question}", chat=True)).style
     assert style.chat

@@ -23,9 +23,9 @@ class FewShot(Method):
 
     A shot is written with its worked solution where it has one, else with its bare answer in the
     task's exact format. The demonstrations become part of the style, so that every problem begins
-    with the same prefix, which the sampler computes once. In a chat style they stand as one text
-    inside the user's turn: a model's contract knows one user turn, and templates disagree about
-    more. Where the demonstrations leave no room in the model's context the trial fails.
+    with the same prefix, which the sampler computes, and the ledger counts, once. In a chat style
+    they stand as one text inside the user's turn: a model's contract knows one user turn, and
+    templates disagree about more. Where they leave no room in the model's context the trial fails.
 
     Source: Brown et al. 2020 (2005.14165), section 2; worked demonstrations, Wei et al. 2022
     (2201.11903).
