@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from modicum.seeds import key
 
@@ -43,6 +44,12 @@ class Manners:
     reasoning: str | None = None
     finish: str = "stop"
     key: str = ""
+    adapters: dict[str, float] | None = None
+    """Shift of the log-probabilities under each loaded name; None: it knows no adapters."""
+    has_lora_routes: bool = True
+    replaces_in_place: bool = True
+    is_stale: bool = False
+    """Says that it replaced, and goes on with what it had."""
     asked: list[dict] = field(default_factory=list)
     """Bodies of all posts, in the order of their coming."""
     in_flight: int = 0
@@ -70,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/v1/models" or not manners.listed:
             self._say(404, {"error": "no such place"})
             return
-        self._say(200, {"object": "list", "data": [{"id": name} for name in manners.listed]})
+        names = (*manners.listed, *(manners.adapters or ()))
+        self._say(200, {"object": "list", "data": [{"id": name} for name in names]})
 
     def do_POST(self) -> None:
         manners = self.server.manners
@@ -96,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(500, {"error": "out of order"})
         elif manners.key and self.headers.get("Authorization") != f"Bearer {manners.key}":
             self._say(401, {"error": "no key"})
+        elif path.endswith("_lora_adapter") and manners.adapters is not None:
+            self._change(manners, manners.adapters, path, body)
         elif path not in manners.offers:
             self._say(404, {"error": "no such place"})
         elif manners.malformed:
@@ -103,11 +113,30 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             n = body.get("n", 1) if manners.knows_n else 1
             choices = [_choice(manners, body, path, i) for i in range(n)]
-            answer = {"model": manners.names, "choices": choices}
+            is_adapter = body["model"] in (manners.adapters or ())
+            name = body["model"] if is_adapter else manners.names
+            answer = {"model": name, "choices": choices}
             if manners.usage:
                 sampled = sum(len(_words(manners, body, i)) for i in range(n))
                 answer["usage"] = {"prompt_tokens": 7, "completion_tokens": sampled}
             self._say(200, answer)
+
+    def _change(self, manners: Manners, adapters: dict, path: str, body: dict) -> None:
+        """Loads and unloads as vLLM does: success is words, not JSON."""
+        name = body["lora_name"]
+        if not manners.has_lora_routes:
+            self._say(404, {"detail": "Not Found"})
+        elif path == "/unload_lora_adapter":
+            if adapters.pop(name, None) is None:
+                self._say(404, {"error": f"The lora adapter '{name}' cannot be found."})
+            else:
+                self._send(200, f"Success: LoRA adapter '{name}' removed.".encode())
+        elif name in adapters and not (body.get("load_inplace") and manners.replaces_in_place):
+            self._say(400, {"error": f"The lora adapter '{name}' has already been loaded."})
+        else:
+            shift = float(Path(body["lora_path"], "adapter_model.safetensors").read_text())
+            adapters[name] = adapters.get(name, 0.0) if manners.is_stale else shift
+            self._send(200, f"Success: LoRA adapter '{name}' added.".encode())
 
     def _say(self, status: int, value: object) -> None:
         self._send(status, json.dumps(value).encode())
@@ -154,9 +183,8 @@ def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
     if path == "/completions":
         choice["text"] = "".join(words)
         if body.get("logprobs") and manners.logprobs:
-            choice["logprobs"] = _logprobs(
-                {**body, "echo": manners.echoes and "echo" in body}, words
-            )
+            is_echoed = manners.echoes and "echo" in body
+            choice["logprobs"] = _logprobs(manners, {**body, "echo": is_echoed}, words)
     else:
         choice["message"] = {"role": "assistant", "content": "".join(words)}
         if manners.reasoning is not None:
@@ -164,7 +192,12 @@ def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
     return choice
 
 
-def _logprobs(body: dict, words: list[str]) -> dict:
+def token_value(before: str, token: str, shift: float) -> float:
+    """Log-probability of a token where adapters are known; the shift is all the weights there are."""
+    return -1.0 - shift * (key(before, token) % 1000) / 1000
+
+
+def _logprobs(manners: Manners, body: dict, words: list[str]) -> dict:
     """Log-probabilities in the older form: the first token has few likely ones, others are sure."""
     is_sure = body["prompt"].endswith("Think")
     later = {"?": 0.05} if is_sure else {"?": 0.4}
@@ -175,10 +208,15 @@ def _logprobs(body: dict, words: list[str]) -> dict:
     if body.get("echo"):
         said = re.findall(r"\s*\S+", body["prompt"])
         words, tops = [*said, *words], [*({w: 0.5, "?": 0.1} for w in said), *tops]
-    chances = [top.get(word, 0.5) for word, top in zip(words, tops, strict=True)]
+    values = [math.log(top.get(word, 0.5)) for word, top in zip(words, tops, strict=True)]
+    if manners.adapters is not None:
+        shift = manners.adapters.get(body["model"], 0.0)
+        start = "" if body.get("echo") else body["prompt"]
+        befores = [start + "".join(words[:i]) for i in range(len(words))]
+        values = [token_value(b, word, shift) for b, word in zip(befores, words, strict=True)]
     return {
         "tokens": words,
-        "token_logprobs": [math.log(chance) for chance in chances],
+        "token_logprobs": values,
         "top_logprobs": [{w: math.log(c) for w, c in top.items()} for top in tops],
         "text_offset": [sum(map(len, words[:i])) for i in range(len(words))],
     }

@@ -34,6 +34,8 @@ class Ask:
     """Posted as JSON; None gets."""
     insists: bool = True
     """Try again where the server says that it failed; a look at what it offers does not."""
+    is_plain: bool = False
+    """Its answer may be words: nothing is read of it but that it came."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Endpoint:
             said = f"status {status} from {self.base_url}{ask.path}: {_excerpt(raw)}"
             may_pass = status >= 500 or status in _BUSY
             raise EndpointError(said, status=status, may_pass=may_pass, pause=pause)
-        return _object(raw, f"{self.base_url}{ask.path}")
+        return {} if ask.is_plain else _object(raw, f"{self.base_url}{ask.path}")
 
     def _finally(self, error: EndpointError, tries: int) -> EndpointError:
         tried = f"; tried {tries} times" if tries > 1 else ""

@@ -64,6 +64,8 @@ class Service:
     parameters: int = 0
     """0 where they are not known."""
     notes: tuple[str, ...] = ()
+    version: str = ""
+    """Digest of the adapter's files where the model is an adapter that was loaded."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ class Served(Model):
     def card(self) -> ModelCard:
         """What is known of the model; the hash names the server, for no weights are seen."""
         service = self._service
+        version = (service.version,) if service.version else ()
         return ModelCard(
             f"openai:{service.model}",
-            f"{key('openai', service.endpoint.base_url, service.model):016x}",
+            f"{key('openai', service.endpoint.base_url, service.model, *version):016x}",
             service.parameters,
             service.flops_per_token,
             "",

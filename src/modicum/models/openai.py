@@ -10,7 +10,9 @@ from typing import Literal, final
 
 from modicum.errors import AccessError, ConfigError, EndpointError, nearest
 from modicum.model import Backend
+from modicum.models._adapters import Adapter, ServedAdapters
 from modicum.models._endpoint import Ask, Endpoint, Json, read_key
+from modicum.models._parity import PROBE, TOLERANCE, Probe, Scorer, Tolerance
 from modicum.models._protocol import Choice, ask_for, choices_of, named_model, prompt_of, usage_of
 from modicum.models._served import Served, Service, Thinking, is_same_model
 from modicum.types import Access
@@ -56,6 +58,8 @@ class Openai(Backend):
     """A JSON object added to every request, such as `{"top_k": -1}`."""
     trust: bool = False
     """Skip the trial samples that show whether the server samples at all."""
+    weights: str = ""
+    """Their digest, where the name is an adapter's; `with_adapter` sets it."""
 
     def __post_init__(self) -> None:
         """Refuses settings outside their ranges, and states what log-probabilities change."""
@@ -145,6 +149,7 @@ class Openai(Backend):
                 thinking=self.thinking,
                 flops_per_token=2e9 * (billions or 1.0),
                 parameters=round(billions * 1e9),
+                version=self.weights,
                 notes=(
                     f"served by {self.base_url}: its weights are not seen",
                     {True: "raw prompts and chat messages", False: "raw prompts alone"}[chat]
@@ -154,6 +159,36 @@ class Openai(Backend):
                     *said,
                 ),
             )
+        )
+
+    def adapters(
+        self, untuned: Scorer, probe: Probe = PROBE, tolerance: Tolerance = TOLERANCE
+    ) -> ServedAdapters:
+        """Gives what loads, replaces and unloads LoRA adapters over this model while it runs.
+
+        Args:
+            untuned: Scores tokens with the local module before any tuning.
+            probe: What is scored on both sides after each load.
+            tolerance: How far the two may differ.
+
+        Raises:
+            ConfigError: no key where `api_key_env` names one.
+        """
+        return ServedAdapters(self._endpoint(), self.name, untuned, probe, tolerance, self._extra())
+
+    def with_adapter(self, adapter: Adapter) -> "Openai":
+        """Gives the same server sampling under an adapter's name.
+
+        Its card's hash tells versions of one name apart, so that no kept sample of an older
+        version is taken for this one's; each request carries the version as `cache_salt`, so that
+        the server reuses no prefix of an older one either. Ask anew after each replacement.
+        """
+        return dataclasses.replace(
+            self,
+            name=adapter.name,
+            weights=adapter.version,
+            parameters=self._billions()[0],  # an adapter's name tells no size
+            extra=json.dumps({**self._extra(), "cache_salt": adapter.version}),
         )
 
     def _endpoint(self) -> Endpoint:
