@@ -20,7 +20,7 @@ from modicum.runner import Silent, run
 from modicum.store import Outcome, Store
 from modicum.study import Plan
 from modicum.types import Trial
-from modicum.workbench import plan_for
+from modicum.workbench import Study, plan_for
 from tests.support.commands import SMALL, modicum
 
 METHODS = ["self_consistency", "cot_decoding", "fine_tune", "rejection_tuning"]
@@ -209,6 +209,16 @@ def test_run_says_what_the_budget_left_out(tmp_path) -> None:
     assert "left out so far: self_consistency" in doubts
     whole = modicum("run", *SMALL, "--out", tmp_path, "--budget", "1h", "--json")
     assert "left out" not in whole.err + whole.out
+
+
+def test_python_study_takes_a_budget(tmp_path) -> None:
+    study = Study(
+        "scripted:latent", "sums", METHODS[:2], out=tmp_path / "s", budget=Budget(tokens=1)
+    )
+    study.options = {"test": 10, "samples": 8, "selection": 4}
+    assert any(doubt.startswith("left out so far") for doubt in study.run().doubts)
+    study.budget = None
+    assert not any(doubt.startswith("left out so far") for doubt in study.run().doubts)
 
 
 @pytest.mark.parametrize("option", [("--budget", "20"), ("--max-tokens", "0")])

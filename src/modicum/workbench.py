@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modicum.analysis.recall import recalled
+from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import ConfigError
@@ -172,6 +173,8 @@ class Study:
     """Let the doctor look first; a fault then stops the study before it spends anything."""
     reuse: Sequence[Path | str] | None = None
     """Folders of studies whose answers are taken over; those beside this one where None."""
+    budget: Budget | None = None
+    """What the study may take in all, such as `Budget(seconds=1200)`; the rest is left out."""
 
     @property
     def plan(self) -> Plan:
@@ -201,7 +204,7 @@ class Study:
             if self.check:
                 subjects = unchecked(plan, store)
                 refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
-            run(plan, store, watcher or Silent(), reuse=others)
+            run(plan, store, watcher or Silent(), reuse=others, budget=self.budget)
             verdicts = recalled(plan, store)
             if not verdicts:
                 raise ConfigError(
