@@ -6,7 +6,7 @@ python -m benchmarks.sampling [--json] [--quick] [--model organism] [--threads N
 and including the end token; padding is work that `generate` does for nothing. On SmolLM2 the peers
 answer a few of the same problems each round, others in every round, in batches of their own best
 size (chosen by a short timing): a whole round of theirs would take an hour. w is the longest over
-the mean length of our round. Memory is measured in a process of its own.
+the mean length in `generate`'s batches, weighted by rows. Memory is measured in a process of its own.
 """
 
 import argparse
@@ -86,11 +86,10 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
     limit = min(case.max_new_tokens, 48) if given.quick and is_real else case.max_new_tokens
     rounds = given.rounds or (3 if given.quick else 5)
     torch.set_num_threads(model.threads)
-    short = min(limit, 48)
+    short = min(limit, 48) if is_real else limit
     batch = best_batch(model, prompts[:4] if is_real else prompts, n_samples, short, case.batches)
     per_round = max(case.peer_problems or n_problems, batch // n_samples if is_real else 0)
-    ours, peer, continuous, shares = [], [], [], []
-    longest = mean = 0.0
+    ours, peer, continuous, shares, spread = [], [], [], [], []
     abreast = min(model.threads, n_problems * n_samples // 8)
     model.generate([Request(prompts[0], "warm", n_samples)], Sampling(4, 1.0), Ledger())
     for turn in range(rounds):
@@ -99,13 +98,14 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
         with spied_rows() as steps:
             speed, lengths = run_ours(model, prompts, n_samples, limit, turn, ledger)
         ours.append(speed)
-        peer.append(run_peer(model, some, n_samples, limit, batch)[0])
+        theirs, taken = run_peer(model, some, n_samples, limit, batch)
+        peer.append(theirs)
+        spread.append(waste(taken, batch))
         if is_real:
             continuous.append(run_continuous(model, some, n_samples, limit))
             rates = measure(model, min(model.rows_for(400), n_problems * n_samples), abreast)
             shares.append(rates.floor(steps, ledger.tokens_prompt) * speed / sum(lengths))
-        longest, mean = max(lengths), sum(lengths) / len(lengths)
-    w = longest / mean
+    w = statistics.median(spread)
     note = f"generate's batch {batch}, {per_round} problems a round; w {w:.2f}; load {load()}"
     name = f"{case.model} tokens/s, {n_problems}x{n_samples}, <= {limit}"
     report.figures.append(Figure.of_rounds(name, ours, peer, goal=round(1.8 * w, 2), note=note))
@@ -127,6 +127,12 @@ def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
     problems = task.problems("test", 4 if given.quick and case.chat else 32)
     style = Style("bench", task.sheet.template, chat=case.chat)
     return model, [render(model, style, problem.question) for problem in problems]
+
+
+def waste(lengths: list[int], batch: int) -> float:
+    """Gives the longest over the mean length within batches, weighted by rows."""
+    groups = [lengths[i : i + batch] for i in range(0, len(lengths), batch)]
+    return sum(max(group) * len(group) for group in groups) / sum(lengths)
 
 
 def load() -> str:

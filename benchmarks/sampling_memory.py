@@ -5,7 +5,7 @@ python -m benchmarks.sampling_memory MODEL TASK [--quick]; prints JSON, called b
 
 import argparse
 import json
-import resource
+from pathlib import Path
 
 import torch
 import transformers.models.llama.modeling_llama  # noqa: F401 - "after import" means all of it
@@ -35,7 +35,7 @@ def main() -> None:
         return pools[-1]
 
     Pools.take = spy  # type: ignore[assignment, method-assign]
-    before = resident()
+    before = resident("VmRSS")
     model = resolve_backend(given.model).open()
     assert isinstance(model, Local)
     style = Style("bench", task.sheet.template, chat=True)
@@ -43,7 +43,7 @@ def main() -> None:
     model.generate(asked, Sampling(48 if given.quick else 256, 1.0, stream="memory"), Ledger())
     weights = {p.data_ptr(): p.numel() * p.element_size() for p in model.module.parameters()}
     found = {
-        "growth": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before,
+        "growth": resident("VmHWM") - before,
         "weights": sum(weights.values()),
         "cache": sum(pool.size for pool in pools),
         "threads": torch.get_num_threads(),
@@ -51,9 +51,11 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def resident() -> int:
-    """Gives the highest resident set so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def resident(name: str) -> int:
+    """Gives the resident set now (VmRSS) or at its highest (VmHWM), in bytes; Linux only."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    [line] = [line for line in lines if line.startswith(name)]
+    return 1024 * int(line.split()[1])
 
 
 if __name__ == "__main__":
