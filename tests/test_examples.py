@@ -71,7 +71,9 @@ def test_listing_does_not_import_the_foreign_method(foreign, tmp_path) -> None:
 
 
 def test_foreign_method_is_run_and_stored(foreign, tmp_path) -> None:
-    options = [*SMALL[:-3], "median_vote", *SMALL[-2:], "--set", "median_vote.n=3", "--json"]
+    at = SMALL.index("--methods") + 1
+    small = [*SMALL[:at], "median_vote", *SMALL[at + 1 :]]
+    options = [*small, "--set", "median_vote.n=3", "--json"]
     done = _run("-c", MODICUM, "run", *options, cwd=tmp_path, PYTHONPATH=str(foreign))
     assert done.returncode == 0, done.stderr
     rungs = json.loads(done.stdout)["verdicts"][0]["rungs"]

@@ -92,11 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
             )
             manners.failures = max(0, manners.failures - 1)
         time.sleep(manners.delay)
-        try:
-            self._answer(manners, body, is_failing)
-        finally:
-            with self.server.lock:
-                manners.in_flight -= 1
+        # no longer in flight before it is answered: the client sends the next at once
+        with self.server.lock:
+            manners.in_flight -= 1
+        self._answer(manners, body, is_failing)
 
     def _answer(self, manners: Manners, body: dict, is_failing: bool) -> None:
         path = self.path.removeprefix("/v1")
