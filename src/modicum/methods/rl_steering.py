@@ -36,6 +36,7 @@ class RlSteering(Method):
     access: ClassVar[Access] = Access.ACTIVATIONS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
+    controls: ClassVar[tuple[str, ...]] = ("format",)
 
     reward: str = "true"
     """Name of the reward."""

@@ -35,6 +35,7 @@ class Rlvr(Method):
     access: ClassVar[Access] = Access.WEIGHTS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
+    controls: ClassVar[tuple[str, ...]] = ("format",)
 
     reward: str = "true"
     """Name of the reward."""

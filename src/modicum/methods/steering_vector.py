@@ -43,7 +43,7 @@ class SteeringVector(Method):
     access: ClassVar[Access] = Access.ACTIVATIONS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
-    controls: ClassVar[tuple[str, ...]] = ("random",)
+    controls: ClassVar[tuple[str, ...]] = ("random", "format")
     veto_controls: ClassVar[tuple[str, ...]] = ("random",)
     control_draws: ClassVar[int] = 5
     control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
