@@ -34,6 +34,7 @@ _NAMES = {
     "scrambled": "scrambled twin",
     "shuffled": "shuffled solutions",
     "format": "format only",
+    "random": "random vectors",
     "twin": "twin model",
 }
 
