@@ -1,11 +1,13 @@
 """Everything that needs a GPU, in parts of under nine minutes; prints one JSON object a line.
 
 python -m benchmarks.gpu sampling [--shape 1.5b] [--answers 64] [--tokens 1024] [--vllm] [--dry-run]
+python -m benchmarks.gpu grpo [--shape 8b] [--dry-run]
 
 `sampling`: random-weight Llama shapes in bfloat16, 512-token prompts of which 16 answers share one
 each, a static cache and CUDA graphs. Each of the eight cases is a part (all of them if none is
 named). Steps are timed at eight lengths between the prompt's and the last, and the whole answer's
 speed is the mean over lengths; answers that do not fit into memory are halved, which is printed.
+`grpo`: a GRPO step of 16 rollouts of 1,024 tokens with a LoRA in single precision (`gpu_grpo`).
 Weights are random because speed and memory need no others. `--dry-run`: tiny shapes on the processor.
 """
 
@@ -15,67 +17,28 @@ import importlib.util
 import json
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.gpu_grpo import measure_grpo
+from benchmarks.gpu_shapes import SHAPES, Case, random_llama, timed
 from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.draw import draw
 from modicum.sampling.prefix import forward_segments
 from modicum.sampling.static import StaticSteps
 from modicum.seeds import stream, uniforms
 
-SHAPES = {
-    "1.5b": {
-        "hidden_size": 1536,
-        "intermediate_size": 8960,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 12,
-        "num_key_value_heads": 2,
-        "vocab_size": 151_936,
-        "tie_word_embeddings": True,
-    },
-    "8b": {
-        "hidden_size": 4096,
-        "intermediate_size": 14_336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "vocab_size": 128_256,
-        "tie_word_embeddings": False,
-    },
-    "tiny": {
-        "hidden_size": 64,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "vocab_size": 300,
-        "tie_word_embeddings": False,
-    },
-}
 SHARING = 16
 """Answers to one prompt."""
 LENGTHS, STEPS = 8, 16
 """Lengths at which steps are timed, and steps at each."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One part: a shape, answers in flight, tokens of prompt and answer."""
-
-    shape: str
-    answers: int
-    tokens: int
-    prompt: int = 512
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["sampling"])
+    parser.add_argument("part", choices=["sampling", "grpo"])
     parser.add_argument("--shape", choices=["1.5b", "8b"])
     parser.add_argument("--answers", type=int, choices=[64, 256])
     parser.add_argument("--tokens", type=int, choices=[1024, 8192])
@@ -85,10 +48,19 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true")
     given = parser.parse_args()
     if given.dry_run:
-        print(json.dumps(measure(Case("tiny", 8, 24, 16), torch.device("cpu"))))
+        found = (
+            measure(Case("tiny", 8, 24, 16), torch.device("cpu"))
+            if given.part == "sampling"
+            else measure_grpo(Case("tiny", 4, 12, 16), torch.device("cpu"))
+        )
+        print(json.dumps(found))
         return
     if not torch.cuda.is_available():
         parser.error("no GPU in sight; --dry-run runs on the processor")
+    if given.part == "grpo":
+        case = Case(given.shape or "8b", 16, 1024)
+        print(json.dumps(measure_grpo(case, torch.device("cuda"))))
+        return
     cases = [
         Case(shape, answers, tokens)
         for shape in ([given.shape] if given.shape else ["1.5b", "8b"])
@@ -141,22 +113,6 @@ def measure(case: Case, device: torch.device) -> dict[str, object]:
         "peak_GB": torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else None,
         "wall_s": time.perf_counter() - started,
     }
-
-
-def random_llama(case: Case, device: torch.device) -> LlamaForCausalLM:
-    """Gives a Llama of the shape with random weights, made on the device."""
-    config = LlamaConfig(
-        **SHAPES[case.shape], max_position_embeddings=case.prompt + case.tokens, use_cache=True
-    )
-    gc.collect()
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16 if device.type == "cuda" else torch.float32)
-    try:
-        with device:
-            module = LlamaForCausalLM(config)
-    finally:
-        torch.set_default_dtype(before)
-    return module.eval()
 
 
 def fitting(case: Case, module: LlamaForCausalLM) -> tuple[int, StaticSteps]:
@@ -227,17 +183,6 @@ def bandwidth(device: torch.device) -> float:
     target.copy_(source)
     seconds = timed(device, lambda: [target.copy_(source) for _ in range(10)])
     return 20 * size / seconds
-
-
-def timed(device: torch.device, work: Callable[[], object]) -> float:
-    """Gives the seconds of some work, the device's queue empty before and after."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def by_vllm(case: Case) -> dict[str, object]:

@@ -25,6 +25,20 @@ def test_the_dry_run_prints_every_figure(
     assert found["cache_GB"] > 0
 
 
+def test_a_learning_step_keeps_bfloat16_weights_and_a_single_precision_adapter(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu", "grpo", "--dry-run"])
+    gpu.main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["dtype"] == "bfloat16"
+    assert found["adapter_dtypes"] == ["torch.float32"]
+    assert found["adapter_changed"] > 0.5
+    assert found["tokens_per_s"] > 0
+    assert all(curve["grad_norm"] > 0 for curve in found["curves"])
+    assert [curve["length"] for curve in found["curves"]] == [12, 12]
+
+
 @pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
 def test_static_steps_agree_with_the_module(architecture: str) -> None:
     """Rows of two prompts, five steps: logits to 1e-4."""

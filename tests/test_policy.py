@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from modicum.training.policy import (
     Policy,
     advantages,
-    entropies,
     kl_terms,
     policy_loss,
     ratio_terms,
-    token_logprobs,
+    token_scores,
 )
 
 AVERAGES = ("grpo", "dr_grpo", "dapo")
@@ -161,14 +160,29 @@ def test_random_rewards_have_no_gradient_on_average_without_clipping() -> None:
     assert float(new.grad.norm()) < 0.05 * float(one.norm())
 
 
-def test_log_probabilities_and_entropies_are_those_of_torchs_distribution() -> None:
-    logits, tokens = drawn(1, 3, 4, 9), torch.randint(0, 9, (3, 4))
-    for temperature in (1.0, 0.6):
-        known = torch.distributions.Categorical(logits=logits / temperature)
-        assert torch.allclose(
-            token_logprobs(logits, tokens, temperature), known.log_prob(tokens), atol=1e-5
-        )
-        assert torch.allclose(entropies(logits, temperature), known.entropy(), atol=1e-5)
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_log_probabilities_and_entropies_are_those_of_torchs_distribution(temperature) -> None:
+    """Values, and gradients through both."""
+    tokens = torch.randint(0, 9, (3, 4), generator=torch.Generator().manual_seed(2))
+    weights = drawn(3, 3, 4), drawn(4, 3, 4)
+    ours, theirs = (drawn(1, 3, 4, 9).requires_grad_() for _ in range(2))
+    found = token_scores(ours, tokens, temperature)
+    known = torch.distributions.Categorical(logits=theirs / temperature)
+    wanted = (known.log_prob(tokens), known.entropy())
+    for part, other in zip(found, wanted, strict=True):
+        assert torch.allclose(part, other, atol=1e-5)
+    for side in (found, wanted):
+        sum((part * weight).sum() for part, weight in zip(side, weights, strict=True)).backward()
+    assert torch.allclose(ours.grad, theirs.grad, atol=1e-5)
+
+
+def test_an_entropy_without_a_bonus_has_no_part_in_the_gradient() -> None:
+    logits = drawn(1, 2, 3, 5).requires_grad_()
+    logprobs, _ = token_scores(logits, torch.zeros(2, 3, dtype=torch.long))
+    logprobs.sum().backward()
+    wanted = -logits.detach().softmax(-1)
+    wanted[..., 0] += 1
+    assert torch.allclose(logits.grad, wanted, atol=1e-6)
 
 
 def test_divergence_is_zero_where_nothing_changed_and_positive_elsewhere() -> None:

@@ -17,11 +17,13 @@ from modicum.seeds import stream
 from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape
-from modicum.training.policy import Policy, policy_loss, ratio_terms, token_logprobs
+from modicum.training.policy import Policy, policy_loss, ratio_terms
 from modicum.training.reinforce import Group, Recipe, Trained, reinforce
 from modicum.training.rollouts import Row, batch_rows, batches, join_equal
+from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedVectors, TrainedWeights
 from modicum.types import Grade
+from tests.support.tiny_models import ARCHITECTURES, tiny_module
 
 
 @pytest.fixture(scope="module")
@@ -119,30 +121,78 @@ def test_training_changes_what_is_trained_and_not_the_model(organism, kind) -> N
     assert Local(organism.module, organism.tokenizer, name="again").card.weights == before
 
 
+def naive(module: torch.nn.Module, row: Row) -> torch.Tensor:
+    """Log-probabilities of one row's completion, by one plain pass."""
+    ids = torch.tensor([row.prompt + row.tokens])
+    logits = module(input_ids=ids).logits[0, len(row.prompt) - 1 : -1]
+    return logits.log_softmax(-1).gather(1, ids[0, len(row.prompt) :, None])[:, 0]
+
+
+def drawn_rows(n: int = 12) -> list[Row]:
+    """Completions of three prompts, of many lengths, one of a single token."""
+    rng = stream("rows of three prompts")
+    prompts = [tuple(rng.integers(3, 60, size=size).tolist()) for size in (4, 9, 1)]
+    lengths = [1, *rng.integers(1, 15, size=n - 1).tolist()]
+    return [
+        Row(prompts[i % 3], tuple(rng.integers(3, 60, size=length).tolist()), float(i % 4) - 1.5)
+        for i, length in enumerate(lengths)
+    ]
+
+
 @pytest.mark.parametrize("parameters", ["lora", "full", "bias"])
 def test_rollouts_come_from_the_weights_that_are_trained(organism, parameters) -> None:
     trainable = weights(organism, parameters)
     trained(organism, trainable, replace(RECIPE, learning_rate=1e-2))
-    rows = [Row((5, 6, 7), (8, 9, 10, 11), 0.0)]
-    batch = batch_rows(rows, torch.device("cpu"))
+    row = Row((5, 6, 7), (8, 9, 10, 11), 0.0)
     with torch.no_grad():
-        tuned = trainable.logits(batch)[0]
-        sampled = trainable.sampler().module(torch.tensor([[5, 6, 7, 8, 9, 10]])).logits[0, 2:]
-        plain = organism.module(torch.tensor([[5, 6, 7, 8, 9, 10]])).logits[0, 2:]
+        [tuned] = trainable.score(batch_rows([row], torch.device("cpu"))).logprobs
+        sampled = naive(trainable.sampler().module, row)
+        plain = naive(organism.module, row)
     assert torch.allclose(tuned, sampled, atol=1e-4)
     assert not torch.allclose(tuned, plain, atol=1e-3)
 
 
-def test_padded_rows_have_the_scores_that_they_have_alone(organism) -> None:
-    rows = [Row((5, 6, 7, 8), (9, 10), 1.0), Row((11,), (12, 13, 14, 15, 16), 1.0)]
-    trainable = vectors(organism)
+@pytest.mark.parametrize("where", ["first", "generated", "all"])
+def test_rows_have_together_the_scores_that_they_have_alone(organism, where) -> None:
+    trainable = TrainedVectors(organism, (), where, 0.05)
     with torch.no_grad():
         for parameter in trainable.named.values():
             parameter.normal_(generator=torch.Generator().manual_seed(1))
-        together = trainable.logits(batch_rows(rows, torch.device("cpu")))
-        for row, scores in zip(rows, together, strict=True):
-            [alone] = trainable.logits(batch_rows([row], torch.device("cpu")))
-            assert torch.allclose(scores[: len(row.tokens)], alone, atol=1e-4)
+        rows = drawn_rows()
+        together = trainable.score(batch_rows(rows, torch.device("cpu")))
+        for row, *scores in zip(rows, *together, strict=True):
+            alone = trainable.score(batch_rows([row], torch.device("cpu")))
+            for part, other in zip(scores, alone, strict=True):
+                assert torch.allclose(part[: len(row.tokens)], other[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_shared_prompts_and_lines_have_the_scores_and_gradients_of_plain_passes(
+    architecture: str,
+) -> None:
+    rows, module = drawn_rows(), tiny_module(architecture)
+    batch = batch_rows(rows, torch.device("cpu"))
+    gradients = []
+    shared = (score(module, batch).logprobs * batch.counted).sum(1)
+    plain = torch.stack([naive(module, row).sum() for row in rows])
+    assert torch.allclose(shared, plain, atol=1e-3)
+    for values in (shared, plain):
+        module.zero_grad()
+        (values * batch.advantage).sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in module.parameters()]))
+    assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 1e-4
+
+
+def test_lines_hold_little_padding_and_each_token_once() -> None:
+    rows = [row for row in drawn_rows(60) if len(row.tokens) > 1]
+    batch = batch_rows(rows, torch.device("cpu"))
+    lines = batch.lines
+    for i, row in enumerate(rows):
+        assert lines.ids[lines.owner == i].tolist() == list(row.tokens[:-1])
+        cells = lines.cells[i, : len(row.tokens) - 1]
+        assert lines.targets.flatten()[cells].tolist() == list(row.tokens[1:])
+        assert set(lines.prompt[(lines.owner == i).any(1)].tolist()) == {int(batch.which[i])}
+    assert float((lines.owner >= 0).float().mean()) > 0.85
 
 
 def test_joined_rows_have_the_gradient_of_all(organism) -> None:
@@ -151,7 +201,7 @@ def test_joined_rows_have_the_gradient_of_all(organism) -> None:
     for part in (rows, join_equal(rows)):
         trainable = vectors(organism)
         batch = batch_rows(part, torch.device("cpu"))
-        new = token_logprobs(trainable.logits(batch), batch.tokens)
+        new = trainable.score(batch).logprobs
         terms = ratio_terms(new, new.detach(), batch.advantage, Policy())
         policy_loss(
             terms, batch.counted, batch.weight, Policy(), rows=3, tokens=7, longest=8
@@ -170,8 +220,10 @@ def test_batches_hold_every_row_within_the_limit() -> None:
     cut = list(batches(rows, 100))
     assert sorted(map(id, (r for b in cut for r in b))) == sorted(map(id, rows))
     for batch in cut:
-        width = max(len(r.prompt) for r in batch) + max(len(r.tokens) for r in batch)
-        assert len(batch) == 1 or len(batch) * width <= 100
+        tensors = batch_rows(batch, torch.device("cpu"))
+        size = tensors.prompts.numel() + tensors.lines.ids.numel()
+        assert len(batch) == 1 or size <= 100
+    assert len(cut) < len(rows)
 
 
 def test_equal_rewards_throughout_stop_early_and_say_why(organism) -> None:
@@ -206,7 +258,7 @@ def judge_of(organism: Local, task_name: str, n: int) -> Judge:
     return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
 
 
-def score(solver: PromptSolver, task_name: str, n: int = 100) -> float:
+def solved_share(solver: PromptSolver, task_name: str, n: int = 100) -> float:
     task = resolve_task(task_name)
     problems = task.problems("selection", n)
     solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
@@ -229,8 +281,8 @@ def test_one_example_trains_a_vector_at_the_first_token_that_unlocks_and_harms_n
         organism, tuple(judge.shots.values()), judge, stream("one"), judge.ledger
     )
     assert isinstance(solver, PromptSolver)
-    assert score(solver, "row_pushes") >= 0.9
-    assert score(solver, "line_moves") >= 0.95
+    assert solved_share(solver, "row_pushes") >= 0.9
+    assert solved_share(solver, "line_moves") >= 0.95
     assert solver.model.card.nudge
     assert judge.ledger.nudge_bytes < 3000
     rewards = [curve["reward"] for curve in solver.notes["curves"]]

@@ -14,9 +14,9 @@ from modicum.training.policy import (
     kl_terms,
     policy_loss,
     ratio_terms,
-    token_logprobs,
 )
 from modicum.training.rollouts import Row, batch_rows
+from modicum.training.scoring import score
 
 trl = pytest.importorskip("trl", reason="trl is an extra of development")
 datasets = pytest.importorskip("datasets")
@@ -96,13 +96,11 @@ def test_loss_and_gradients_are_trls(organism, rows, tmp_path, average: Average,
     theirs = trainer(organism, tmp_path, average, kl)
     module = theirs.model.float().train()
     with torch.no_grad():
-        logits = scores(module, batch)
-        now = token_logprobs(logits, batch.tokens, TEMPERATURE)
+        now = score(module, batch, TEMPERATURE).logprobs
     old, reference = now + 0.3 * noise, now - 0.2 * noise
-    width = batch.tokens.shape[1]
     inputs = {
-        "prompt_ids": batch.ids[:, :-width],
-        "prompt_mask": batch.mask[:, :-width],
+        "prompt_ids": batch.prompts[batch.which],
+        "prompt_mask": batch.known[batch.which],
         "completion_ids": batch.tokens,
         "completion_mask": batch.counted.long(),
         "advantages": batch.advantage,
@@ -118,7 +116,7 @@ def test_loss_and_gradients_are_trls(organism, rows, tmp_path, average: Average,
     module.zero_grad(set_to_none=True)
 
     policy = Policy(average=average, clip=0.2, clip_high=0.28, kl=kl)
-    new = token_logprobs(scores(module, batch), batch.tokens, TEMPERATURE)
+    new = score(module, batch, TEMPERATURE).logprobs
     terms = ratio_terms(new, old, batch.advantage, policy) + kl * kl_terms(new, reference)
     ours = policy_loss(
         terms,
@@ -135,15 +133,3 @@ def test_loss_and_gradients_are_trls(organism, rows, tmp_path, average: Average,
     whole = torch.cat([gradients[n].flatten() for n in gradients])
     found = torch.cat([p.grad.flatten() for n, p in module.named_parameters() if n in gradients])
     assert float((found - whole).norm() / whole.norm()) < 1e-5
-
-
-def scores(module, batch):
-    """Scores with TRL's positions, counted from the padding: the same angles, the same roundings."""
-    width = batch.tokens.shape[1]
-    output = module(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        use_cache=False,
-        logits_to_keep=width + 1,
-    )
-    return output.logits[:, :-1]

@@ -61,9 +61,45 @@ class FastLinear(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - passes on what any function of torch gives
         """Passes every call on, products to `linear`."""
-        if func is functional.linear and not kwargs and not torch.is_grad_enabled():
-            return linear(*args)
+        if func is functional.linear and not kwargs:
+            if not torch.is_grad_enabled():
+                return linear(*args)
+            if _pays(*args[:2]):
+                return _Product.apply(*args)  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
+
+
+class _Product(torch.autograd.Function):
+    """`x @ weight.T + bias` whose gradients are oneDNN's products too; frozen weights get none."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own signature, here and below
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Tensor:
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        return linear(x, weight, bias)
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any,  # noqa: ANN401
+        gradient: Tensor,
+    ) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        product = torch.ops.mkldnn._linear_pointwise.default
+        flat = gradient.reshape(-1, weight.shape[0])
+        for_x = for_weight = for_bias = None
+        if ctx.needs_input_grad[0]:
+            # transposed as a view: oneDNN reads it as it lies
+            for_x = product(gradient.contiguous(), weight.t(), None, "none", [], "")
+        if ctx.needs_input_grad[1]:
+            pair = (part.t().contiguous() for part in (flat, x.reshape(-1, weight.shape[1])))
+            for_weight = product(*pair, None, "none", [], "")
+        if len(ctx.needs_input_grad) > 2 and ctx.needs_input_grad[2]:
+            for_bias = flat.sum(0)
+        return (for_x, for_weight, for_bias)[: len(ctx.needs_input_grad)]
 
 
 def _pays(x: Tensor, weight: Tensor) -> bool:

@@ -66,17 +66,31 @@ def seeded(rng: np.random.Generator) -> Iterator[None]:
         yield
 
 
-def attach(whitebox: WhiteBox, shape: AdapterShape, rng: np.random.Generator) -> nn.Module:
+def attach(
+    whitebox: WhiteBox,
+    shape: AdapterShape,
+    rng: np.random.Generator,
+    *,
+    is_lent: bool = False,
+) -> nn.Module:
     """Gives a copy of the model with only the wanted parameters trainable.
 
     The given model stays untouched, bit for bit. LoRA matrices start as Kaiming and zero.
+
+    Args:
+        whitebox: The model.
+        shape: What is trained.
+        rng: Draws the start values.
+        is_lent: Lend an adapter the model's own frozen weights: half the memory, and it must never
+            be merged in place.
 
     Source: Hu et al. 2021 (2106.09685) for LoRA; Ben Zaken et al. 2021 (2106.10199) for biases.
 
     Raises:
         TrialError: biases wanted where the architecture has none.
     """
-    module = copy.deepcopy(whitebox.module)
+    lends = is_lent and shape.parameters == "lora"
+    module = copy.deepcopy(whitebox.module, _kept(whitebox.module) if lends else {})
     if shape.parameters == "full":
         module.requires_grad_(requires_grad=True)
         return module
@@ -99,6 +113,11 @@ def attach(whitebox: WhiteBox, shape: AdapterShape, rng: np.random.Generator) ->
             # a rank-1 LoRA of zeros carries the biases in a form that PEFT loads; it stays zero
             parameter.requires_grad_(name.endswith(".bias"))
     return cast(nn.Module, tuned)
+
+
+def _kept(module: nn.Module) -> dict[int, Any]:
+    """Gives what a copy shares with its original instead of copying it: all weights."""
+    return {id(part): part for part in (*module.parameters(), *module.buffers())}
 
 
 def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:

@@ -1,23 +1,21 @@
 """Policy-gradient losses as pure functions: advantages, clipped ratios, three ways to average."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 __all__ = [
     "Average",
     "Policy",
     "Scale",
     "advantages",
-    "entropies",
     "kl_terms",
     "policy_loss",
     "ratio_terms",
-    "token_logprobs",
+    "token_scores",
 ]
 
 Average = Literal["grpo", "dr_grpo", "dapo"]
@@ -67,29 +65,64 @@ def advantages(
     return centred / (spread + _SMALL)
 
 
-def token_logprobs(
+def token_scores(
     logits: Float[Tensor, "rows length vocab"],
-    tokens: Tensor,
+    tokens: Int[Tensor, "rows length"],
     temperature: float = 1.0,
-) -> Float[Tensor, "rows length"]:
-    """Gives the log-probability (nats) of each token under the scores that predict it.
+) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
+    """Gives each token's log-probability and the entropy (nats) of the scores that predict it.
+
+    Gradients flow through both. The scores are by far the largest tensor of a step, so that one
+    copy of them is made where the plain formulas make eight.
 
     Args:
         logits: Scores at the positions before the tokens, aligned with them.
-        tokens: Token ids, `[rows, length]`.
+        tokens: Token ids.
         temperature: Scores are divided by it, as they were in sampling.
     """
-    scaled = logits.float() / temperature
-    taken: Tensor = scaled.gather(-1, tokens[..., None])[..., 0]
-    return taken - scaled.logsumexp(-1)
+    found: tuple[Tensor, Tensor] = _TokenScores.apply(logits, tokens, temperature)  # type: ignore[no-untyped-call]
+    return found
 
 
-def entropies(
-    logits: Float[Tensor, "rows length vocab"], temperature: float = 1.0
-) -> Float[Tensor, "rows length"]:
-    """Gives the entropy (nats) of each position's distribution."""
-    logs = functional.log_softmax(logits.float() / temperature, -1)
-    return -(logs.exp() * logs).sum(-1)
+class _TokenScores(torch.autograd.Function):
+    """Softmax once, kept for the gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own signature, here and below
+        logits: Tensor,
+        tokens: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor]:
+        scaled = logits.float() if temperature == 1.0 else logits.float() / temperature
+        total = scaled.logsumexp(-1, keepdim=True)
+        taken = scaled.gather(-1, tokens[..., None])
+        chances = (scaled - total).exp_()
+        entropy = total[..., 0] - torch.einsum("...v,...v->...", chances, scaled)
+        ctx.save_for_backward(chances, tokens, entropy)
+        ctx.set_materialize_grads(False)
+        ctx.temperature, ctx.dtype = temperature, logits.dtype
+        return (taken - total)[..., 0], entropy
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any,  # noqa: ANN401
+        by_logprob: Tensor | None,
+        by_entropy: Tensor | None,
+    ) -> tuple[Tensor | None, None, None]:
+        chances, tokens, entropy = ctx.saved_tensors
+        gradient = (
+            torch.zeros_like(chances) if by_logprob is None else -by_logprob[..., None] * chances
+        )
+        if by_logprob is not None:
+            gradient.scatter_add_(-1, tokens[..., None], by_logprob[..., None])
+        if by_entropy is not None:
+            # -p (log p + H), where p log p is 0 at p = 0
+            slope = torch.special.entr(chances) - entropy[..., None] * chances
+            gradient += by_entropy[..., None] * slope
+        if ctx.temperature != 1.0:
+            gradient /= ctx.temperature
+        return gradient.to(ctx.dtype), None, None
 
 
 def ratio_terms(

@@ -11,18 +11,19 @@ from torch import Tensor
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.ranks import ranks
 from modicum.training.checkpoint import Checkpoint
 from modicum.training.policy import (
     Policy,
     Scale,
     advantages,
-    entropies,
     kl_terms,
     policy_loss,
     ratio_terms,
-    token_logprobs,
 )
 from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equal
+from modicum.training.scoring import room_for
+from modicum.training.together import Spread, add_gradients, same_start
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 
@@ -58,8 +59,9 @@ class Recipe:
     """Of the rollouts, and of the probabilities that are trained."""
     clip_norm: float = 1.0
     """Largest norm of a gradient."""
-    most_tokens: int = 16_384
-    """Tokens, padding included, that go through the model at once; changes no figure."""
+    most_tokens: int = 0
+    """Tokens, padding included, that go through the model at once; 0 chooses from the memory. It
+    changes no figure."""
     watch_every: int = 10
     """Steps between two looks at the selection data."""
 
@@ -119,26 +121,31 @@ def reinforce(
     Raises:
         TrialError: a loss or a gradient that is not finite, or no gradient although rewards differ.
     """
+    joined = ranks()
     parameters = list(trainable.named.values())
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
     kept = Checkpoint(checkpoint, trainable, optimiser, ledger)
     curves = kept.restore()
+    same_start(trainable.state(), joined)
     reference = trainable.state() if recipe.policy.kl else None
     if reference is not None and curves:
         reference = kept.first
     stopped = ""
     for step in range(len(curves), recipe.steps):
-        groups = roll_out(trainable.sampler(), step)
+        sampler = trainable.sampler()
+        groups = roll_out(sampler if joined.count == 1 else Spread(sampler, joined), step)
         stopped = _why_stop(groups, curves, recipe)
         if stopped:
             break
-        figures = {**_seen(groups), **_learn(trainable, optimiser, groups, recipe, reference)}
+        with trainable.whitebox.threaded():
+            figures = {**_seen(groups), **_learn(trainable, optimiser, groups, recipe, reference)}
         _check(figures, groups, step, recipe)
         _count(ledger, groups, recipe, figures, flops_per_token)
         if watch is not None:
             figures = {**figures, **watch(trainable.sampler(), step, figures)}
         curves.append(figures)
-        kept.keep(curves, reference)
+        if joined.number == 0:
+            kept.keep(curves, reference)
     return Trained(trainable.sampler(), tuple(curves), stopped)
 
 
@@ -164,31 +171,41 @@ def _learn(
     rows = _rows(groups, recipe.policy.scale)
     parts = [join_equal(part) for part in _split(rows, recipe.updates)]
     device = next(iter(trainable.named.values())).device
-    plan = [[batch_rows(b, device) for b in batches(part, recipe.most_tokens)] for part in parts]
+    most = recipe.most_tokens or room_for(trainable.whitebox)
+    joined = ranks()
+    is_live = bool(recipe.policy.entropy or recipe.policy.kl)
+    # a row without advantage has no gradient, but counts among those that the mean is taken over
+    run = [[row for row in part if is_live or row.advantage] for part in parts]
+    sizes = [(*_sizes(part), _sizes(left)[1]) for part, left in zip(parts, run, strict=True)]
+    own = [part[joined.number :: joined.count] for part in run]
+    plan = [[batch_rows(b, device) for b in batches(part, most)] for part in own]
     # With one update the ratio is 1 by construction: the old scores are the new ones, held fixed.
     olds = _scores(trainable, plan, recipe) if recipe.updates > 1 else None
     refs = _reference_scores(trainable, plan, recipe, reference) if reference else None
     totals: dict[str, float] = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "grad_norm": 0.0}
     done = 0
     for number, part in enumerate(plan):
-        n_rows = sum(float(batch.weight.sum()) for batch in part)
-        n_tokens = sum(float((batch.counted.sum(1) * batch.weight).sum()) for batch in part)
         optimiser.zero_grad(set_to_none=True)
-        is_live = bool(recipe.policy.entropy or recipe.policy.kl)
         for place, batch in enumerate(part):
-            if not is_live and not bool(batch.advantage.any()):
-                continue
             old = olds[number][place] if olds else None
             ref = refs[number][place] if refs else None
-            figures = _accumulate(trainable, batch, recipe, (old, ref), (n_rows, n_tokens))
+            figures = _accumulate(trainable, batch, recipe, (old, ref), sizes[number])
             for name, value in figures.items():
                 totals[name] += value / recipe.updates
+        add_gradients(trainable.named.values(), joined)
         norm = torch.nn.utils.clip_grad_norm_(list(trainable.named.values()), recipe.clip_norm)
         totals["grad_norm"] += float(norm) / recipe.updates
         if float(norm) > 0:
             optimiser.step()
             done += 1
-    return {**totals, "updates": float(done)}
+    norm_seen = totals.pop("grad_norm")
+    summed = {name: sum(part[name] for part in joined.gather(totals)) for name in totals}
+    return {**summed, "grad_norm": norm_seen, "updates": float(done)}
+
+
+def _sizes(rows: Sequence[Row]) -> tuple[float, float]:
+    """Gives the rollouts and the tokens that rows stand for, in all processes."""
+    return sum(row.weight for row in rows), sum(row.weight * len(row.tokens) for row in rows)
 
 
 def _accumulate(
@@ -196,21 +213,19 @@ def _accumulate(
     batch: Batch,
     recipe: Recipe,
     scores: tuple[Tensor | None, Tensor | None],
-    sizes: tuple[float, float],
+    sizes: tuple[float, float, float],
 ) -> dict[str, float]:
     """Adds one batch's gradient to the parameters'; gives its share of the figures."""
     old, reference = scores
-    n_rows, n_tokens = sizes
+    n_rows, n_tokens, n_run = sizes
     policy = recipe.policy
-    logits = trainable.logits(batch)
-    new = token_logprobs(logits, batch.tokens, recipe.temperature)
+    new, entropies = trainable.score(batch, recipe.temperature)
     before = new.detach() if old is None else old
     terms = ratio_terms(new, before, batch.advantage, policy)
     if reference is not None:
         terms = terms + policy.kl * kl_terms(new, reference)
-    share = batch.counted * batch.weight[:, None] / n_tokens
-    with torch.set_grad_enabled(policy.entropy > 0):
-        entropy = (entropies(logits, recipe.temperature) * share).sum()
+    share = batch.counted * batch.weight[:, None] / n_run
+    entropy = (entropies * share).sum()
     loss = policy_loss(
         terms,
         batch.counted,
@@ -220,7 +235,7 @@ def _accumulate(
         tokens=n_tokens,
         longest=recipe.longest,
     )
-    if policy.entropy > 0:
+    if policy.entropy:
         loss = loss - policy.entropy * entropy
     loss.backward()  # type: ignore[no-untyped-call]
     ratio = (new.detach() - before).exp()
@@ -252,11 +267,7 @@ def _scores(trainable: Trainable, plan: list[list[Batch]], recipe: Recipe) -> li
     """Gives the log-probabilities of all rollouts before the updates."""
     with torch.no_grad():
         return [
-            [
-                token_logprobs(trainable.logits(batch), batch.tokens, recipe.temperature)
-                for batch in part
-            ]
-            for part in plan
+            [trainable.score(batch, recipe.temperature).logprobs for batch in part] for part in plan
         ]
 
 

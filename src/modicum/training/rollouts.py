@@ -1,4 +1,4 @@
-"""Rollouts as training rows: equal ones joined, like lengths together, padding on the outside."""
+"""Rollouts as training rows: equal ones joined, each prompt once, completions laid out in lines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Batch", "Row", "batch_rows", "batches", "join_equal"]
+__all__ = ["Batch", "Lines", "Row", "batch_rows", "batches", "join_equal"]
 
 
 @dataclass(frozen=True)
@@ -24,25 +24,39 @@ class Row:
     """How many equal rollouts it stands for."""
 
 
-class Batch(NamedTuple):
-    """Rows as tensors: prompts end in one column, where completions begin."""
+class Lines(NamedTuple):
+    """Completions of one prompt behind each other, so that little is padding."""
 
-    ids: Int[Tensor, "rows length"]
-    mask: Int[Tensor, "rows length"]
-    """1 at tokens, 0 at padding, for attention."""
-    places: Int[Tensor, "rows length"]
-    """Position of each token."""
+    prompt: Int[Tensor, " lines"]
+    """The prompt that a line goes on from."""
+    ids: Int[Tensor, "lines width"]
+    """Every token but a completion's last, which predicts nothing."""
+    targets: Int[Tensor, "lines width"]
+    """The token that each position predicts."""
+    owner: Int[Tensor, "lines width"]
+    """The row that a position belongs to; -1 at padding."""
+    step: Int[Tensor, "lines width"]
+    """Place of each token within its completion, from 0."""
+    cells: Int[Tensor, "rows rest"]
+    """Where, in all lines laid end to end, each row's second to last tokens are predicted."""
+
+
+class Batch(NamedTuple):
+    """Rows as tensors: each prompt once, the completions padded and as lines."""
+
+    prompts: Int[Tensor, "prompts before"]
+    """Distinct prompts, padded on the left."""
+    known: Int[Tensor, "prompts before"]
+    """1 at tokens, 0 at padding."""
+    which: Int[Tensor, " rows"]
+    """The prompt of each row."""
     tokens: Int[Tensor, "rows longest"]
-    """The completions."""
+    """The completions, padded on the right."""
     counted: Float[Tensor, "rows longest"]
     """1 where a completion's token counts."""
     advantage: Float[Tensor, " rows"]
     weight: Float[Tensor, " rows"]
-
-    @property
-    def start(self) -> int:
-        """Column of the last prompt position, which predicts the first token."""
-        return int(self.ids.shape[1] - self.tokens.shape[1] - 1)
+    lines: Lines
 
 
 def join_equal(rows: Sequence[Row]) -> list[Row]:
@@ -63,11 +77,13 @@ def join_equal(rows: Sequence[Row]) -> list[Row]:
 
 
 def batches(rows: Sequence[Row], most_tokens: int) -> Iterator[list[Row]]:
-    """Cuts rows, shortest first, into batches of at most so many tokens, padding included."""
+    """Cuts rows, those of a prompt together, into batches of at most so many tokens with padding."""
     batch: list[Row] = []
-    for row in sorted(rows, key=lambda row: (len(row.tokens), len(row.prompt))):
-        longest = max([len(r.prompt) for r in (*batch, row)]) + len(row.tokens)
-        if batch and (len(batch) + 1) * longest > most_tokens:
+    for row in sorted(rows, key=lambda row: (row.prompt, len(row.tokens))):
+        more = [*batch, row]
+        prompts = {r.prompt for r in more}
+        size = len(prompts) * max(map(len, prompts)) + len(more) * max(len(r.tokens) for r in more)
+        if batch and size > most_tokens:
             yield batch
             batch = []
         batch.append(row)
@@ -76,16 +92,48 @@ def batches(rows: Sequence[Row], most_tokens: int) -> Iterator[list[Row]]:
 
 
 def batch_rows(rows: Sequence[Row], device: torch.device) -> Batch:
-    """Gives rows as tensors: prompts padded on the left, completions on the right."""
-    before = max(len(row.prompt) for row in rows)
+    """Gives rows as tensors."""
+    places = {prompt: i for i, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
+    before = max(map(len, places))
+    prompts = torch.tensor([(0,) * (before - len(p)) + p for p in places])
+    known = torch.tensor([(0,) * (before - len(p)) + (1,) * len(p) for p in places])
+    which = [places[row.prompt] for row in rows]
     after = max(len(row.tokens) for row in rows)
-    ids = torch.zeros(len(rows), before + after, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(rows):
-        first, end = before - len(row.prompt), before + len(row.tokens)
-        ids[i, first:end] = torch.tensor(row.prompt + row.tokens)
-        mask[i, first:end] = 1
-    places = (mask.cumsum(1) - 1).clamp(min=0)
+    tokens = torch.tensor([row.tokens + (0,) * (after - len(row.tokens)) for row in rows])
+    counted = torch.arange(after) < torch.tensor([[len(row.tokens)] for row in rows])
     numbers = torch.tensor([[row.advantage, row.weight] for row in rows])
-    parts = (ids, mask, places, ids[:, before:], mask[:, before:].float(), *numbers.T.contiguous())
-    return Batch(*(part.to(device) for part in parts))
+    lines = Lines(*(part.to(device) for part in _lines([row.tokens for row in rows], which)))
+    parts = (prompts, known, torch.tensor(which), tokens, counted.float(), *numbers.T.contiguous())
+    return Batch(*(part.to(device) for part in parts), lines)
+
+
+def _lines(completions: Sequence[tuple[int, ...]], which: Sequence[int]) -> Lines:
+    """Lays the completions of each prompt out in lines no longer than the longest of all."""
+    width = max(map(len, completions)) - 1
+    room: dict[int, list[tuple[int, int]]] = {}
+    homes: list[int] = []
+    cells = torch.zeros(len(completions), width, dtype=torch.long)
+    starts = []
+    for row in sorted(range(len(completions)), key=lambda row: -len(completions[row])):
+        size = len(completions[row]) - 1
+        if size == 0:
+            continue
+        own = room.setdefault(which[row], [])
+        place = next((i for i, (_, left) in enumerate(own) if left >= size), None)
+        if place is None:
+            place = len(own)
+            own.append((len(homes), width))
+            homes.append(which[row])
+        line, left = own[place]
+        own[place] = (line, left - size)
+        start = line * width + width - left
+        cells[row, :size] = torch.arange(start, start + size)
+        starts.append((row, start, size))
+    ids, targets, owner, step = (torch.zeros(len(homes) * width, dtype=torch.long) for _ in "itos")
+    owner.fill_(-1)
+    for row, start, size in starts:
+        tokens = torch.tensor(completions[row])
+        ids[start : start + size], targets[start : start + size] = tokens[:-1], tokens[1:]
+        owner[start : start + size], step[start : start + size] = row, torch.arange(size)
+    shaped = (part.view(len(homes), width) for part in (ids, targets, owner, step))
+    return Lines(torch.tensor(homes), *shaped, cells)

@@ -2,23 +2,24 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from peft import PeftModel
+from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from modicum.errors import TrialError
-from modicum.steering.attach import Attached
+from modicum.steering.attach import Attached, columns_of
 from modicum.steering.nudge import Direction, Steering, Where, save_steering
 from modicum.steering.sites import blocks
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.rollouts import Batch
+from modicum.training.scoring import Scores, score
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Trainable", "TrainedVectors", "TrainedWeights"]
@@ -35,8 +36,8 @@ class Trainable(ABC):
     """AdamW's rate for these parameters."""
 
     @abstractmethod
-    def logits(self, batch: Batch) -> Float[Tensor, "rows longest vocab"]:
-        """Gives the scores that predict each completion's tokens, with gradients."""
+    def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
+        """Gives the log-probabilities and entropies of each completion's tokens, with gradients."""
 
     @abstractmethod
     def sampler(self) -> WhiteBox:
@@ -72,20 +73,21 @@ class TrainedWeights(Trainable):
     ) -> None:
         """Attaches what is trained; the given model stays untouched."""
         self.whitebox, self.learning_rate = whitebox, learning_rate
-        self._tuned = attach(whitebox, shape, rng).eval()
+        self._tuned = attach(whitebox, shape, rng, is_lent=True).eval()
         self.named = {n: p for n, p in self._tuned.named_parameters() if p.requires_grad}
         self._plain: nn.Module = self._tuned
-        if isinstance(self._tuned, PeftModel):
-            # Rollouts run plain weights: an adapter's extra products would slow every step.
-            self._plain = copy.deepcopy(whitebox.module).eval().requires_grad_(requires_grad=False)
+        if isinstance(self._tuned, PeftModel) and whitebox.dtype == torch.float32:
+            # Rollouts run plain weights: an adapter's extra products would slow every step. In half
+            # precision they run the adapter itself, for adding rounds its first small changes away.
+            self._plain = _plain_copy(whitebox.module, self._tuned)
 
-    def logits(self, batch: Batch) -> Float[Tensor, "rows longest vocab"]:
+    def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Gives the scores of the tuned copy."""
-        return _run(self._tuned, batch)
+        return score(self._tuned, batch, temperature)
 
     def sampler(self) -> WhiteBox:
-        """Gives the plain model with the adapter's change added to its weights."""
-        if isinstance(self._tuned, PeftModel):
+        """Gives the plain model with the adapter's change added, or in half precision both."""
+        if isinstance(self._tuned, PeftModel) and self._plain is not self._tuned:
             _settle_into(self._tuned, self._plain)
         return self.whitebox.with_module(cast(Any, self._plain))
 
@@ -130,22 +132,20 @@ class TrainedVectors(Trainable):
         directions = (Direction(int(n.split(".")[1]), p) for n, p in self.named.items())
         return Steering(tuple(directions), self._where)
 
-    def logits(self, batch: Batch) -> Float[Tensor, "rows longest vocab"]:
+    def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Gives the scores of the steered model."""
-        laid = Attached(self.whitebox.module, self.steering)
+        steering = self.steering
+        laid = Attached(self.whitebox.module, steering)
+
+        def steer(is_prompt: bool) -> None:
+            laid.begin(columns_of(steering, is_prompt=is_prompt))
+
         try:
-            columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
-            acts = {
-                "first": columns == batch.start,
-                "generated": columns >= batch.start,
-                "all": columns >= 0,
-            }[self._where]
-            laid.begin(acts.float().expand(batch.ids.shape))
-            logits = _run(self.whitebox.module, batch)
+            scores = score(self.whitebox.module, batch, temperature, steer)
             laid.require()
         finally:
             laid.detach()
-        return logits
+        return scores
 
     def sampler(self) -> WhiteBox:
         """Gives the model with the vectors as they are now."""
@@ -160,34 +160,40 @@ class TrainedVectors(Trainable):
         return save_steering(self.steering, folder / "vector.safetensors", notes)
 
 
-def _run(module: nn.Module, batch: Batch) -> Float[Tensor, "rows longest vocab"]:
-    """Gives the scores that predict the completions; nothing is computed for the prompt's tokens."""
-    longest = batch.tokens.shape[1]
-    output = cast(Any, module)(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        position_ids=batch.places,
-        use_cache=False,
-        logits_to_keep=longest + 1,
-    )
-    logits: Tensor = output.logits
-    return logits[:, -longest - 1 : -1]
+def _tuner_layers(tuned: PeftModel) -> Iterator[tuple[str, BaseTunerLayer]]:
+    """Gives the layers that carry an adapter, by their names in the plain model."""
+    for name, part in cast(Any, tuned).get_base_model().named_modules():
+        if isinstance(part, BaseTunerLayer):
+            yield name, part
+
+
+def _plain_copy(module: nn.Module, tuned: PeftModel) -> nn.Module:
+    """Gives a frozen copy of the plain model that shares all weights but those the adapter changes."""
+    changed = {name for name, _ in _tuner_layers(tuned)}
+    named = (*module.named_parameters(), *module.named_buffers())
+    shared = {id(part): part for name, part in named if name.rpartition(".")[0] not in changed}
+    # tied weights bear two names: what is changed under either is copied
+    for name in changed:
+        for part in module.get_submodule(name).parameters(recurse=False):
+            shared.pop(id(part), None)
+    return copy.deepcopy(module, shared).eval().requires_grad_(requires_grad=False)
 
 
 def _settle_into(tuned: PeftModel, plain: nn.Module) -> None:
     """Writes each layer's weights with its adapter's change into the plain model of the same shape."""
-    parts = dict(plain.named_modules())
-    base = cast(Any, tuned).get_base_model()
     with torch.no_grad():
-        for name, part in base.named_modules():
-            if not isinstance(part, BaseTunerLayer):
-                continue
+        for name, part in _tuner_layers(tuned):
             source = cast(Any, part.get_base_layer())
-            change = cast(Any, part).get_delta_weight("default")
-            target = cast(Any, parts[name])
+            target = cast(Any, plain.get_submodule(name))
             if target.weight.shape != source.weight.shape:
                 msg = f"layer {name!r} of the sampled model has another shape than the tuned one"
                 raise TrialError(msg)
-            target.weight.copy_(source.weight + change)
+            if isinstance(part, LoraLinear) and isinstance(source, nn.Linear):
+                down, up = part.lora_A["default"].weight, part.lora_B["default"].weight
+                scale = part.scaling["default"]
+                torch.addmm(source.weight, up, down, alpha=scale, out=target.weight)
+            else:
+                change = cast(Any, part).get_delta_weight("default")
+                target.weight.copy_(source.weight + change)
             if source.bias is not None:
                 target.bias.copy_(source.bias)

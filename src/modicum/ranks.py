@@ -1,0 +1,101 @@
+"""The processes of one launch: `accelerate launch … -m modicum run …` shares training between them.
+
+One process, the first, runs the study; the others wait for it and take part in what it shares. With
+one process nothing here does anything, and accelerate is not imported.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from functools import cache
+from importlib import import_module
+from typing import Any, TypeVar, final
+
+from modicum.errors import ConfigError
+
+__all__ = ["Alone", "Ranks", "Several", "ranks"]
+
+T = TypeVar("T")
+
+
+class Ranks(ABC):
+    """What the processes of a launch say to each other; every one of them makes the same calls."""
+
+    number: int
+    """This process, from 0; the first alone writes files."""
+    count: int
+    """How many there are."""
+
+    @abstractmethod
+    def tell(self, value: T) -> T:
+        """Gives the first process's value to all."""
+
+    @abstractmethod
+    def gather(self, value: T) -> list[T]:
+        """Gives every process's value to all, in their order."""
+
+    @abstractmethod
+    def add(self, tensor: Any) -> Any:  # noqa: ANN401 - a tensor, and torch stays out of here
+        """Gives the sum of a tensor over the processes."""
+
+
+@final
+class Alone(Ranks):
+    """One process."""
+
+    number, count = 0, 1
+
+    def tell(self, value: T) -> T:
+        """Gives the value back."""
+        return value
+
+    def gather(self, value: T) -> list[T]:
+        """Gives the one value."""
+        return [value]
+
+    def add(self, tensor: Any) -> Any:  # noqa: ANN401
+        """Gives the tensor back."""
+        return tensor
+
+
+@final
+class Several(Ranks):
+    """The processes of a launch, joined by accelerate: gloo on the processor, NCCL on GPUs."""
+
+    def __init__(self) -> None:
+        """Joins them; a process on a GPU takes the one of its number.
+
+        Raises:
+            ConfigError: accelerate is not there.
+        """
+        try:
+            self._say = import_module("accelerate.utils")
+            state = import_module("accelerate").PartialState()
+        except ImportError as error:
+            raise ConfigError(
+                f"{os.environ['WORLD_SIZE']} processes, and no accelerate",
+                "accelerate, which joins them",
+                "pip install accelerate, or start one process",
+            ) from error
+        self.number, self.count = state.process_index, state.num_processes
+
+    def tell(self, value: T) -> T:
+        """Gives the first process's value to all."""
+        box = [value]
+        self._say.broadcast_object_list(box, from_process=0)
+        return box[0]
+
+    def gather(self, value: T) -> list[T]:
+        """Gives every process's value to all, in their order."""
+        # accelerate joins the lists, so that each process brings one of a single value
+        found: list[T] = self._say.gather_object([value])
+        return found
+
+    def add(self, tensor: Any) -> Any:  # noqa: ANN401
+        """Gives the sum of a tensor over the processes."""
+        return self._say.reduce(tensor, "sum")
+
+
+@cache
+def ranks() -> Ranks:
+    """Gives the processes of this launch; their number stands where launchers put it."""
+    return Several() if int(os.environ.get("WORLD_SIZE") or 1) > 1 else Alone()

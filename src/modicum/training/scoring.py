@@ -1,0 +1,167 @@
+"""Scores rollouts with gradients: each prompt runs once, completions share lines, no padding is scored.
+
+The rollouts of a shot have one prompt, which is often longer than they are: run once for all of
+them, with gradients through its keys and values, it costs a batch a fraction of its tokens.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from modicum.sampling.cache import PrefixCache, Window, layer_windows
+from modicum.sampling.linear import FastLinear
+from modicum.training.policy import token_scores
+from modicum.training.rollouts import Batch
+from modicum.whitebox import WhiteBox, cache_keyword
+
+__all__ = ["Scores", "Steer", "room_for", "score"]
+
+Steer = Callable[[bool], None]
+"""Called before each pass: whether it runs the prompts (whose last column is their last token)."""
+
+_MOST_TOKENS = 16_384
+"""Beyond it nothing gets faster."""
+_MEMORY_SHARE = 0.4
+"""Of the machine's or the GPU's memory, for what one pass keeps for its gradient."""
+_NOWHERE = -1
+"""Position of padding."""
+
+
+class Scores(NamedTuple):
+    """What a model says of a batch's completions."""
+
+    logprobs: Float[Tensor, "rows longest"]
+    """Of each token, nats; anything at padding."""
+    entropies: Float[Tensor, "rows longest"]
+    """Of the distribution that predicts it, nats."""
+
+
+def score(
+    module: nn.Module, batch: Batch, temperature: float = 1.0, steer: Steer | None = None
+) -> Scores:
+    """Gives the log-probability and entropy of every completion's tokens; gradients flow.
+
+    Args:
+        module: A causal language model, with an adapter or without.
+        batch: Prompts and completions.
+        temperature: Scores are divided by it, as they were in sampling.
+        steer: Told of each pass where the module is steered.
+    """
+    windows = layer_windows(cast(Any, module).config)
+    places = torch.where(batch.known > 0, batch.known.cumsum(1) - 1, _NOWHERE)
+    if steer is not None:
+        steer(True)
+    opening, past = _run_prompts(module, batch, places, windows)
+    first = token_scores(opening[batch.which][:, None], batch.tokens[:, :1], temperature)
+    lines = batch.lines
+    if lines.ids.shape[1] == 0:
+        return Scores(*first)
+    if steer is not None:
+        steer(False)
+    logits = _run_lines(module, batch, places, windows, past)
+    # Padding is scored too, but little of it is left, and cutting it out would copy all scores.
+    rest = token_scores(logits, lines.targets, temperature)
+    gathered = (part.flatten()[lines.cells] for part in rest)
+    return Scores(*(torch.cat(pair, 1) for pair in zip(first, gathered, strict=True)))
+
+
+def room_for(whitebox: WhiteBox) -> int:
+    """Gives the tokens that may go through the model at once, from its shape and the memory.
+
+    A layer keeps some twenty vectors of its width and five of its inner width for the gradient, an
+    adapter over half precision single-precision copies beside them; scores are kept three times.
+    """
+    config = whitebox.module.config.get_text_config()
+    size, inner = config.hidden_size, getattr(config, "intermediate_size", 4 * config.hidden_size)
+    each = whitebox.dtype.itemsize
+    layer = each * (20 * size + 5 * inner) + (4 * (7 * size + inner) if each < 4 else 0)
+    needed = config.num_hidden_layers * layer + config.vocab_size * (each + 12)
+    if whitebox.device.type == "cuda":
+        memory = torch.cuda.get_device_properties(whitebox.device).total_memory
+    else:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(_MOST_TOKENS, int(_MEMORY_SHARE * memory / needed)))
+
+
+_Past = list[tuple[Tensor, Tensor]]
+
+
+def _run_prompts(
+    module: nn.Module,
+    batch: Batch,
+    places: Int[Tensor, "prompts before"],
+    windows: Sequence[Window],
+) -> tuple[Float[Tensor, "prompts vocab"], _Past]:
+    """Gives the scores after each prompt, and its keys and values."""
+    seen = places[:, None, :]
+    visible = (seen >= 0) & (seen <= places[:, :, None])
+    # Padding sees itself, because a row of the softmax that sees nothing is not a number.
+    visible = visible | torch.eye(places.shape[1], dtype=torch.bool, device=places.device)
+    cache = PrefixCache(windows, None)
+    masks = _masks(module, visible, places[:, :, None] - seen, windows)
+    logits = _forward(module, batch.prompts, places, masks, cache, keep=1)
+    return logits[:, -1], cache.pairs()
+
+
+def _run_lines(
+    module: nn.Module,
+    batch: Batch,
+    places: Int[Tensor, "prompts before"],
+    windows: Sequence[Window],
+    past: _Past,
+) -> Float[Tensor, "lines width vocab"]:
+    """Gives the scores at every position of the lines."""
+    lines = batch.lines
+    prompt = places[lines.prompt]
+    own = prompt[:, -1:] + 1 + lines.step
+    seen = torch.cat([prompt, own], 1)[:, None, :]
+    mine = lines.owner[:, :, None] == lines.owner[:, None, :]
+    width = lines.ids.shape[1]
+    mine = torch.cat([(prompt >= 0)[:, None, :].expand(-1, width, -1), mine], 2)
+    distance = own[:, :, None] - seen
+    masks = _masks(module, mine & (distance >= 0), distance, windows)
+    cache = PrefixCache(windows, [(k[lines.prompt], v[lines.prompt]) for k, v in past])
+    return _forward(module, lines.ids, own, masks, cache, keep=0)
+
+
+def _masks(
+    module: nn.Module,
+    visible: Bool[Tensor, "rows width columns"],
+    distance: Int[Tensor, "rows width columns"],
+    windows: Sequence[Window],
+) -> Tensor | dict[str, Tensor]:
+    """Gives the additive mask of each kind of layer, or the one mask where there is one kind."""
+    dtype = next(module.parameters()).dtype
+    masks = {}
+    for window in set(windows):
+        seen = visible if window.width is None else visible & (distance < window.width)
+        mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+        masks[window.kind] = mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+    return masks if len(masks) > 1 else next(iter(masks.values()))
+
+
+def _forward(
+    module: nn.Module,
+    ids: Int[Tensor, "rows width"],
+    places: Int[Tensor, "rows width"],
+    masks: Tensor | dict[str, Tensor],
+    cache: PrefixCache,
+    *,
+    keep: int,
+) -> Float[Tensor, "rows kept vocab"]:
+    """Runs the module; `keep` last columns are scored, all of them where 0."""
+    with FastLinear():
+        output = cast(Any, module)(
+            input_ids=ids,
+            attention_mask=masks,
+            position_ids=places.clamp(min=0),
+            use_cache=True,
+            logits_to_keep=keep,
+            **{cache_keyword(module): cache},
+        )
+    logits: Tensor = output.logits
+    return logits
