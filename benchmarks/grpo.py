@@ -26,7 +26,7 @@ import datasets
 import torch
 import trl
 from peft import LoraConfig
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from benchmarks import Figure, Report
 from modicum.ledger import Ledger
@@ -225,7 +225,7 @@ class Peer:
         adapter = LoraConfig(
             r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-        return trl.GRPOTrainer(
+        made = trl.GRPOTrainer(
             model=copy.deepcopy(self.model.module),
             reward_funcs=self.reward,
             args=settings,
@@ -236,6 +236,8 @@ class Peer:
             peft_config=adapter,
             callbacks=[turns],
         )
+        made.remove_callback(PrinterCallback)
+        return made
 
 
 class Turns(TrainerCallback):

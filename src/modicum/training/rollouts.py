@@ -102,9 +102,9 @@ def batch_rows(rows: Sequence[Row], device: torch.device) -> Batch:
     tokens = torch.tensor([row.tokens + (0,) * (after - len(row.tokens)) for row in rows])
     counted = torch.arange(after) < torch.tensor([[len(row.tokens)] for row in rows])
     numbers = torch.tensor([[row.advantage, row.weight] for row in rows])
-    lines = Lines(*(part.to(device) for part in _lines([row.tokens for row in rows], which)))
+    lines = Lines._make(part.to(device) for part in _lines([row.tokens for row in rows], which))
     parts = (prompts, known, torch.tensor(which), tokens, counted.float(), *numbers.T.contiguous())
-    return Batch(*(part.to(device) for part in parts), lines)
+    return Batch._make((*(part.to(device) for part in parts), lines))
 
 
 def _lines(completions: Sequence[tuple[int, ...]], which: Sequence[int]) -> Lines:
@@ -136,4 +136,4 @@ def _lines(completions: Sequence[tuple[int, ...]], which: Sequence[int]) -> Line
         ids[start : start + size], targets[start : start + size] = tokens[:-1], tokens[1:]
         owner[start : start + size], step[start : start + size] = row, torch.arange(size)
     shaped = (part.view(len(homes), width) for part in (ids, targets, owner, step))
-    return Lines(torch.tensor(homes), *shaped, cells)
+    return Lines._make((torch.tensor(homes), *shaped, cells))
