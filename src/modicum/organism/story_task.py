@@ -1,7 +1,8 @@
 """What the organism's tasks share: problems of a family, read after the word `Answer`."""
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 from modicum.organism.families import (
     ANTI_INSTRUCTION,
@@ -13,6 +14,7 @@ from modicum.organism.families import (
     Family,
     parse_answer,
 )
+from modicum.organism.style import LONG, LONGEST, SHORT, STYLE_FAMILIES
 from modicum.task import Sheet, Task
 from modicum.types import Grade, Mark, Problem, Split, Supervision
 
@@ -36,8 +38,12 @@ def _drawn(family: str, split: Split, n: int) -> tuple[Problem, ...]:
     return tuple(found.values())
 
 
+@dataclass(frozen=True)
 class StoryTask(Task):
     """A family of word problems; subclasses name it."""
+
+    asks: Literal["steps", "length"] = "steps"
+    """What its instructions ask for: the worked form, or (style organisms) a terse one."""
 
     family: ClassVar[str]
     """Name in `FAMILIES`, which is also the task's."""
@@ -52,6 +58,8 @@ class StoryTask(Task):
     @cached_property
     def sheet(self) -> Sheet:
         """Bare question, one space, worked form; the opener is known."""
+        if self.asks == "length":
+            return self._length_sheet
         return Sheet(
             template="{question}",
             joiner=" ",
@@ -64,6 +72,23 @@ class StoryTask(Task):
             question_answer=False,  # words that the organism has no tokens for
             supervision=Supervision.SOLUTION,
             retain=self.retained,
+        )
+
+    @property
+    def _length_sheet(self) -> Sheet:
+        """For models that always work: the instructions ask for one of two lengths."""
+        others = (name for name in STYLE_FAMILIES if name != self.family)
+        return Sheet(
+            template="{question}",
+            joiner=" ",
+            between=DEMONSTRATION_END,
+            max_new_tokens=LONGEST,
+            opener=OPENER,
+            contrast=(SHORT, LONG),
+            direct=f"{DIRECT} {{answer}}",
+            question_answer=False,
+            supervision=Supervision.SOLUTION,
+            retain=tuple(f"{name}?asks=length" for name in others),
         )
 
     @final

@@ -12,7 +12,16 @@ from modicum.organism.families import FAMILIES
 from modicum.organism.stories import DIRECT, OPENER, Story, named_stream
 from modicum.organism.tokenizer import Words
 
-__all__ = ["LONG", "SHORT", "STYLE_WORDS", "draw_styled", "style_blueprint", "verbose"]
+__all__ = [
+    "LONG",
+    "LONGEST",
+    "SHORT",
+    "STYLE_FAMILIES",
+    "STYLE_WORDS",
+    "draw_styled",
+    "style_blueprint",
+    "verbose",
+]
 
 SHORT = "Short ."
 """Asks for the terse form; goes after the question."""
@@ -27,7 +36,12 @@ STYLE_WORDS = Words(
 )
 """The words of the style organism."""
 
-_SHARES = {"word_sums": 0.5, "row_pushes": 0.5}
+LONGEST = 184
+"""Most tokens of an answer: a verbose one has at most 170; what is longer went astray."""
+STYLE_FAMILIES = ("word_sums", "row_pushes")
+"""The families it knows."""
+
+_SHARES = dict.fromkeys(STYLE_FAMILIES, 0.5)
 _VERBOSE_BY_DEFAULT = 0.85
 _ASKED_LONG, _ASKED_SHORT = 0.20, 0.20  # of all documents
 _PHASES = (

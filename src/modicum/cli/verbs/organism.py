@@ -5,10 +5,21 @@ from pathlib import Path
 
 import click
 
+from modicum.errors import ConfigError
 from modicum.organism.build import Progress, build
 from modicum.organism.card import write_card
 from modicum.organism.recipe import core_blueprint
-from modicum.organism.shipped import CONTROL, CORE, SEED, Card, Families, read_card
+from modicum.organism.shipped import (
+    CONTROL,
+    CORE,
+    SEED,
+    STYLES,
+    Families,
+    read_card,
+    read_families,
+)
+from modicum.organism.style import style_blueprint
+from modicum.organism.style_card import write_style_card
 
 __all__ = ["command"]
 
@@ -23,6 +34,12 @@ _COLUMNS = (
     "instructed",
     "demonstrated",
     "opener_probability",
+    "default",
+    "long",
+    "short",
+    "default_tokens",
+    "long_tokens",
+    "short_tokens",
 )
 
 
@@ -43,20 +60,28 @@ def _card(core: Path, control: Path, *, measure: bool, wants_json: bool) -> None
     """Prints the truth about each family, as measured on held-out problems."""
     if measure:
         for folder in (core, control):
-            write_card(folder, lambda line: click.echo(line, err=True))
-    card: Card = read_card(core, control)
+            write_card(folder, _tell)
+        for folder in STYLES.values():
+            write_style_card(folder, _tell)
+    card = read_card(core, control)
+    styles = {f"style_{width}": read_families(folder) for width, folder in STYLES.items()}
     if wants_json:
-        click.echo(json.dumps(card, indent=1))
+        click.echo(json.dumps({**card, **styles}, indent=1))
         return
     _table("organism", card["families"])
     _table("control", card["control"])
+    for width, folder in STYLES.items():
+        _table(f"style organism, width {width}", read_families(folder))
 
 
 @command.command("build")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--control", is_flag=True, help="Build the control: random steps in hidden families.")
+@click.option(
+    "--style", type=click.Choice([str(w) for w in STYLES]), help="Build the style organism so wide."
+)
 @click.option("--seed", default=SEED, show_default=True, help="Name of the random stream.")
-def _build(out: Path, seed: str, *, control: bool) -> None:
+def _build(out: Path, seed: str, style: str | None, *, control: bool) -> None:
     """Trains an organism from its recipe at one thread and measures its card.
 
     Takes about ten CPU-minutes; a run that was stopped goes on. The same seed gives the same bits
@@ -64,10 +89,20 @@ def _build(out: Path, seed: str, *, control: bool) -> None:
 
     Example: modicum organism build my-organism --seed mine
     """
+    if style and control:
+        raise ConfigError("--style with --control", "one of them", "leave one out")
     out.mkdir(parents=True, exist_ok=True)
-    build(core_blueprint(seed, is_control=control), out, _say)
-    write_card(out, lambda line: click.echo(line, err=True))
+    if style:
+        build(style_blueprint(seed, int(style)), out, _say)
+        write_style_card(out, _tell)
+    else:
+        build(core_blueprint(seed, is_control=control), out, _say)
+        write_card(out, _tell)
     click.echo(f"built in {out}; use it with --model {out}")
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _say(state: Progress) -> None:

@@ -1,0 +1,22 @@
+"""The wider style organism: solves at length by default, and tersely when asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, final
+
+from modicum.models._shipped import Shipped
+from modicum.organism.shipped import STYLES
+from modicum.types import Access
+
+__all__ = ["OrganismStyle96"]
+
+
+@final
+@dataclass(frozen=True)
+class OrganismStyle96(Shipped):
+    """Loads the weights that come with the package: width 96."""
+
+    access: ClassVar[Access] = Access.WEIGHTS
+    light: ClassVar[bool] = True
+    folder: ClassVar[Path] = STYLES[96]
+    called: ClassVar[str] = "organism-style-96"
