@@ -133,6 +133,8 @@ class Method(ABC):
     """Controls that are the method itself with other settings, by name."""
     veto_controls: ClassVar[tuple[str, ...]] = ()
     """Those of `controls` that should do nothing: where they gain as much, the claim falls."""
+    shortens: ClassVar[bool] = False
+    """Whether it is to make answers shorter and not more often right: no control of another ability."""
     control_draws: ClassVar[int] = 1
     """Seeds of each control that the method draws itself."""
 

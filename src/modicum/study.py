@@ -344,7 +344,7 @@ class Subject:
         for n_shots in budgets:
             cell = dataclasses.replace(base, n_shots=n_shots)
             arms += [dataclasses.replace(cell, seed=seed) for seed in range(n_seeds)]
-            if self.plan.controls and model == self.model:
+            if self.plan.controls and model == self.model and not method.shortens:
                 arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
             last = dataclasses.replace(base, n_shots=budgets[-1])

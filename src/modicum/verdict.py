@@ -13,10 +13,12 @@ from modicum.types import Finding
 
 __all__ = [
     "Aside",
+    "Budgeted",
     "Ceiling",
     "Curve",
     "FrontPoint",
     "LeastData",
+    "Lengths",
     "Reference",
     "Retention",
     "RungRow",
@@ -84,6 +86,48 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Budgeted:
+    """What one budget of divergence bought on the shots."""
+
+    budget: float
+    """Nats a token that were to be spent."""
+    kl: float
+    """Nats a token that were measured."""
+    bound: float
+    """What the closed form allows at most at that dose."""
+    accuracy: float
+    tokens: float
+    """Mean tokens an answer."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """What a rung that is to shorten answers did to them, on the test problems."""
+
+    before: Figure
+    """Tokens an answer of the plain model, greedy in the floor's style."""
+    after: Figure
+    saved: Figure
+    """Share of the tokens that is gone."""
+    difference: Figure
+    """Accuracy after minus before, with the 90 % interval of the equivalence test."""
+    margin: float
+    """Difference within which accuracies count as equal."""
+    is_equal: bool
+    """Whether the whole interval lies within it."""
+    seconds: tuple[float, float] | None
+    """Measured seconds of answering all test problems, before and after (mean over seeds); None
+    where some answers were drawn before."""
+    controls: Mapping[str, Figure]
+    """Tokens an answer of each control that the method draws itself."""
+    plain: tuple[float, float]
+    """Accuracy and tokens of the plain model on the first seed's shots."""
+    frontier: tuple[Budgeted, ...]
+    """What each budget bought there, in the chosen layer, the smallest first."""
+    chosen: Budgeted
+
+
+@dataclass(frozen=True)
 class RungRow:
     """One method at one budget."""
 
@@ -126,6 +170,8 @@ class RungRow:
     curve: Curve | None = None
     """Pass@k after the nudge with its nulls; None where the rung answers once a problem, or where
     its several texts are branches or votes of the plain model rather than samples."""
+    lengths: Lengths | None = None
+    """Of a rung that is to shorten answers."""
 
     @property
     def name(self) -> str:

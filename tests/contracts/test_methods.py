@@ -23,8 +23,11 @@ SETTINGS = {
     "rlvr": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
     "self_consistency": {"n": 3},
     "cot_decoding": {"k": 3},
+    "compression": {"layers": [2], "budgets": [0.01], "samples": 6, "calibration": 1},
 }
 """Small settings, for speed."""
+SUBJECTS = {"compression": ("organism-style-64", "word_sums?asks=length")}
+"""Model and task of a method that needs ones of its own."""
 N_SHOTS = 3
 ALL = sorted(METHODS.entries)
 
@@ -44,16 +47,22 @@ def method(name) -> Method:
 
 
 @pytest.fixture(scope="module")
-def model(method) -> Model:
+def subject(name, method) -> tuple[str, str]:
     """The scripted model, or the organism where weights are wanted."""
-    wanted = "organism" if method.access > Access.LOGPROBS else "scripted:latent"
-    return resolve_backend(wanted).open()
+    # worked stories the organism can reach by sampling, so that rejection keeps something
+    is_text = method.access <= Access.LOGPROBS
+    usual = ("scripted:latent", "sums") if is_text else ("organism", "line_moves")
+    return SUBJECTS.get(name, usual)
 
 
 @pytest.fixture(scope="module")
-def task(method):
-    # worked stories the organism can reach by sampling, so that rejection keeps something
-    return resolve_task("line_moves" if method.access > Access.LOGPROBS else "sums")
+def model(subject) -> Model:
+    return resolve_backend(subject[0]).open()
+
+
+@pytest.fixture(scope="module")
+def task(subject):
+    return resolve_task(subject[1])
 
 
 def _judge(task, model, shots: tuple[Problem, ...]) -> Judge:

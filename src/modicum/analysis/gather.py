@@ -21,6 +21,7 @@ __all__ = [
     "correctness",
     "gather",
     "samples_of",
+    "shortens",
     "stack",
 ]
 
@@ -162,6 +163,12 @@ def _kind(method: str) -> str:
     return cls.kind if issubclass(cls, Method) else "measure"
 
 
+def shortens(method: str) -> bool:
+    """Says whether a method is to make answers shorter."""
+    cls = METHODS.load(method)
+    return issubclass(cls, Method) and cls.shortens
+
+
 def _with_twin(arm: Arm, twins: Sequence[Arm]) -> Arm:
     same = [t for t in twins if (t.method, t.n_shots) == (arm.method, arm.n_shots)]
     return replace(arm, twin=same[0].outcomes) if same else arm
@@ -176,7 +183,8 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
     samples = samples_of(found, found.samples)
     rungs = [_prompt_rung(found, before)]
     for arm in found.arms:
-        tuned = _kind(arm.method) == "tuning"
+        # an answer that is to become shorter is no evidence that an ability cannot be taught
+        tuned = _kind(arm.method) == "tuning" and not shortens(arm.method)
         vetoes = []
         if arm.scrambled:
             vetoes.append(Control("scrambled", stack(arm.scrambled), before))

@@ -7,6 +7,7 @@ import numpy as np
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
+from modicum.analysis.lengths import lengths_of
 from modicum.analysis.pairing import level_of
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
@@ -216,6 +217,7 @@ def _row(
         gap_against_reference=gap_against_reference(found, answer, scores, resamples),
         curve=_nudged_curve(found, arm) if reading.rung.is_tuned else None,
         retention=retention_of(found, arm),
+        lengths=lengths_of(found, arm),
         **text_change(found, arm),
     )
 
@@ -329,7 +331,10 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
         )
         for c in picked.front
     )
-    if "prompt" in picked.behind_best and picked.behind_best["prompt"].low > -plan.margin:
+    shorter = {row.name for row in rows if row.lengths is not None and row.lengths.is_equal}
+    is_shorter = picked.pick is not None and picked.pick.name in shorter
+    enough = "prompt" in picked.behind_best and picked.behind_best["prompt"].low > -plan.margin
+    if enough and not is_shorter:
         why = f"no rung is better than the plain prompt by more than {share_text(plan.margin)}"
         return Ship("prompt", why, plan.prefer, plan.margin, front)
     if picked.pick is None:

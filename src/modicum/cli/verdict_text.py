@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from modicum.cli.columns import WIDTH, columns
 from modicum.report import words
+from modicum.report.lengths import shorter
 from modicum.report.untrusted import visible
 from modicum.verdict import RungRow, Verdict
 
@@ -141,6 +142,7 @@ def _findings(verdict: Verdict) -> str:
     """Gives least data, what to ship, doubts and what to try next."""
     found = [
         ("Least data", words.least_data(verdict)),
+        ("Shorter", shorter(verdict)),
         ("Ship", words.ship(verdict)),
         (
             "Aside",

@@ -4,6 +4,7 @@ from modicum.report.axes import Palette
 from modicum.report.cost_chart import cost_chart
 from modicum.report.drawing import Chart
 from modicum.report.gap_chart import gap_chart
+from modicum.report.length_chart import length_chart
 from modicum.report.pass_chart import pass_chart
 from modicum.report.retention_chart import retention_chart
 from modicum.verdict import Verdict
@@ -28,5 +29,6 @@ def charts(verdict: Verdict, palette: Palette, floor_serving: float | None) -> l
             pass_chart(verdict, palette),
             cost_chart(verdict, palette, floor_serving),
             retention_chart(verdict, palette),
+            length_chart(verdict, palette),
         ]
     return [chart for chart in found if chart is not None]

@@ -19,6 +19,7 @@ from modicum.report.completions import completions
 from modicum.report.drawing import CONFIG, Chart, draw, span
 from modicum.report.evidence import anchor, cited, trials_table
 from modicum.report.findings import findings
+from modicum.report.lengths import lengths
 from modicum.report.markup import Markup, element, join
 from modicum.report.packed import as_line, block, compressed, csp_hash, vega_bundle
 from modicum.report.questions import Questions
@@ -240,6 +241,7 @@ def _subject(
         _curve(verdict),
         element("h3", "Rungs and their controls"),
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
+        lengths(verdict),
         reference(verdict),
         element("h3", "Completions, before and after"),
         completions(verdict, book.store, book.asked),

@@ -22,7 +22,7 @@ from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key
-from modicum.steering.attach import Columns, steered
+from modicum.steering.attach import steered, text_columns
 from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash
@@ -293,7 +293,7 @@ class Local(WhiteBox):
         cache = PrefixCache(self._engine.windows, None)
         steering = self._engine.steering
         width = max(map(len, rows))
-        acts = _acting(steering, width, [len(more) for _, more in parts])
+        acts = text_columns(steering, width, [width - 1 - len(more) for _, more in parts])
         with steered(self.module, steering, acts):
             logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
         sums = []
@@ -366,14 +366,3 @@ class Local(WhiteBox):
             torch.set_num_threads(before)
             if training:
                 self.module.train()
-
-
-def _acting(steering: Steering | None, width: int, lengths: Sequence[int]) -> Columns:
-    """Gives where whole texts are steered, that end in the last column after so many tokens."""
-    if steering is None or steering.where == "all":
-        return slice(None)
-    columns = torch.arange(width)
-    starts = width - 1 - torch.tensor(lengths)[:, None]
-    if steering.where == "generated":
-        return (columns >= starts).float()
-    return torch.eq(columns, starts + steering.offset).float()

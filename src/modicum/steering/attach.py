@@ -1,6 +1,6 @@
 """Lays a steering nudge on a module while it runs, and checks that it really acted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from modicum.errors import TrialError
 from modicum.steering.nudge import Steering
 from modicum.steering.sites import blocks, site_module
 
-__all__ = ["Attached", "Columns", "attached", "columns_of", "steered"]
+__all__ = ["Attached", "Columns", "attached", "columns_of", "steered", "text_columns"]
 
 Columns = Float[Tensor, "rows width"] | int | slice
 """Where a pass is steered: a mask of 0 and 1 a position, one column, or a run of columns."""
@@ -145,6 +145,22 @@ def columns_of(
         return _NONE
     acts = torch.eq(count, steering.offset)
     return acts[:, None].float() if bool(acts.any()) else _NONE
+
+
+def text_columns(steering: Steering | None, width: int, starts: Sequence[int]) -> Columns:
+    """Gives the columns of a pass over whole texts, prompts with their answers.
+
+    Args:
+        steering: The nudge, or None.
+        width: Columns of the pass.
+        starts: Column of each row's last prompt token.
+    """
+    if steering is None or steering.where == "all":
+        return _ALL
+    columns, first = torch.arange(width), torch.tensor(starts)[:, None]
+    if steering.where == "generated":
+        return (columns >= first).float()
+    return torch.eq(columns, first + steering.offset).float()
 
 
 def _add(

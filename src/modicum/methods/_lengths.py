@@ -1,0 +1,286 @@
+"""What compression is made from: two right answers to one question, a short and a long one."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from modicum.errors import ConfigError
+from modicum.ledger import Ledger
+from modicum.method import Judge
+from modicum.model import Model, render
+from modicum.sampling.capture import capture
+from modicum.sampling.preference import Fork, preference
+from modicum.steering.contrast import Reliability, direction_of, reliability
+from modicum.steering.pairs import opening, parting
+from modicum.types import Completion, Grade, Problem, Request, Sampling
+from modicum.whitebox import WhiteBox
+
+__all__ = [
+    "Forms",
+    "Heading",
+    "answered",
+    "given_forms",
+    "headings_at_end",
+    "headings_at_parting",
+    "instructed_forms",
+    "is_right",
+    "own_forms",
+    "read_concise",
+]
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Forms:
+    """Two right answers to one question, in tokens."""
+
+    prompt: Tokens
+    """The plain prompt."""
+    short: Tokens
+    long: Tokens
+    asked: tuple[Tokens, Tokens] | None = None
+    """The prompts that asked for the short and the long one; None where the plain one did."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Which way is shorter, in one layer."""
+
+    layer: int
+    unit: torch.Tensor
+    """Direction of length one, `[hidden]`."""
+    length: float
+    """Of what the direction was found from: a mean difference, or a gradient."""
+    state: float
+    """Mean length of the layer's own activations there."""
+    reliability: Reliability
+
+
+def answered(
+    model: Model,
+    shots: Sequence[Problem],
+    judge: Judge,
+    ledger: Ledger,
+    asked: str = "",
+    *,
+    is_fresh: bool = False,
+) -> list[Completion]:
+    """Gives the greedy answers to shots.
+
+    Args:
+        model: Plain or steered.
+        shots: What to answer.
+        judge: Gives style and limits.
+        ledger: What it costs.
+        asked: Instruction after the question.
+        is_fresh: Draw again what was drawn before, so that it can be timed.
+    """
+    sampling = Sampling(
+        judge.sheet.max_new_tokens, 0.0, judge.sheet.stop + judge.style.stop, ids=is_fresh
+    )
+    requests = [Request(_prompt(model, judge, shot, asked), shot.id) for shot in shots]
+    return [group[0] for group in model.generate(requests, sampling, ledger)]
+
+
+def is_right(judge: Judge, shot: Problem, given: Completion) -> bool:
+    """Says whether an answer to a shot is correct (lenient); the judge counts the call."""
+    return judge.mark(shot.id, given.text).lenient == Grade.CORRECT
+
+
+def own_forms(
+    whitebox: WhiteBox,
+    shots: Sequence[Problem],
+    judge: Judge,
+    n: int,
+    ratio: float,
+    ledger: Ledger,
+) -> list[Forms]:
+    """Gives the shortest and the longest right answer among n samples of each shot.
+
+    Args:
+        whitebox: Whose answers are taken.
+        shots: One pair each, where two right answers differ enough.
+        judge: Marks every distinct answer once.
+        n: Samples a shot, at temperature 1.
+        ratio: How many times as long the longest must be, above 1.
+        ledger: What it costs.
+    """
+    stops = judge.sheet.stop + judge.style.stop
+    sampling = Sampling(judge.sheet.max_new_tokens, 1.0, stops, stream="forms")
+    requests = [Request(_prompt(whitebox, judge, shot), shot.id, n) for shot in shots]
+    found = []
+    for shot, request, drawn in zip(
+        shots, requests, whitebox.generate(requests, sampling, ledger), strict=True
+    ):
+        known = {c.text: c for c in drawn if c.stop != "length"}
+        right = [c for c in known.values() if is_right(judge, shot, c)]
+        if right:
+            prompt = tuple(whitebox.encode(request.prompt))
+            short = _said(whitebox, min(right, key=lambda c: c.n_tokens))
+            long = _said(whitebox, max(right, key=lambda c: c.n_tokens))
+            found.append(Forms(prompt, short, long))
+    return [forms for forms in found if _is_apart(forms, ratio)]
+
+
+def instructed_forms(
+    whitebox: WhiteBox,
+    shots: Sequence[Problem],
+    judge: Judge,
+    words: tuple[str, str],
+    ratio: float,
+    ledger: Ledger,
+) -> list[Forms]:
+    """Gives the greedy answers under two instructions, where both are right and differ enough.
+
+    Args:
+        whitebox: Whose answers are taken.
+        shots: One pair each.
+        judge: Marks both answers.
+        words: What asks for the short and for the long form.
+        ratio: How many times as long the long one must be.
+        ledger: What it costs.
+    """
+    drawn = [answered(whitebox, shots, judge, ledger, asked) for asked in words]
+    found = []
+    for shot, short, long in zip(shots, *drawn, strict=True):
+        if not (is_right(judge, shot, short) and is_right(judge, shot, long)):
+            continue
+        prompts = [
+            tuple(whitebox.encode(_prompt(whitebox, judge, shot, asked))) for asked in ("", *words)
+        ]
+        forms = (_said(whitebox, short), _said(whitebox, long))
+        found.append(Forms(prompts[0], *forms, asked=(prompts[1], prompts[2])))
+    return [forms for forms in found if _is_apart(forms, ratio)]
+
+
+def given_forms(
+    whitebox: WhiteBox,
+    shots: Sequence[Problem],
+    judge: Judge,
+    texts: Mapping[str, str],
+    ratio: float,
+    ledger: Ledger,
+) -> list[Forms]:
+    """Pairs short answers from elsewhere with the model's own greedy ones, where both are right.
+
+    Args:
+        whitebox: Whose answers are the long ones.
+        shots: One pair each.
+        judge: Marks both answers.
+        texts: The short answer to each question, as far as there is one.
+        ratio: How many times as long the own one must be.
+        ledger: What it costs.
+    """
+    told = [shot for shot in shots if shot.question in texts]
+    found = []
+    for shot, long in zip(told, answered(whitebox, told, judge, ledger), strict=True):
+        text = judge.sheet.joiner + texts[shot.question].strip()
+        short = Completion(text, 0, "eos")
+        if is_right(judge, shot, short) and is_right(judge, shot, long):
+            prompt = tuple(whitebox.encode(_prompt(whitebox, judge, shot)))
+            found.append(Forms(prompt, _said(whitebox, short), _said(whitebox, long)))
+    return [forms for forms in found if _is_apart(forms, ratio)]
+
+
+def read_concise(path: Path) -> dict[str, str]:
+    """Reads a user's own short answers: JSON lines with `question` and `answer`.
+
+    Raises:
+        ConfigError: the file is missing, or a line is something else.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{str(path)!r}: {error}", "a file of JSON lines", "check it") from error
+    texts = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line) if line.strip() else None
+            if row is not None:
+                texts[str(row["question"])] = str(row["answer"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{str(path)!r}, line {number}: {line[:60]!r}",
+                '{"question": …, "answer": …} on each line',
+                "correct that line",
+            ) from error
+    return texts
+
+
+def headings_at_parting(
+    whitebox: WhiteBox, forms: Sequence[Forms], layers: Sequence[int], ledger: Ledger
+) -> tuple[list[Heading], int, int]:
+    """Gives the direction of each layer at the token where most pairs part.
+
+    Where two instructions asked, it is the mean difference of the activations after what both
+    answers share; where one prompt gave both, these are alike and the gradient of the preference
+    for the short one's next token takes its place.
+
+    Returns:
+        The directions, how many tokens the answers share, and how many pairs part there.
+    """
+    shared = parting([(f.short, f.long) for f in forms])
+    kept = [f for f in forms if len(opening(f.short, f.long)) == shared < len(f.short)]
+    texts = [(*f.prompt, *f.short[:shared]) for f in kept]
+    states = capture(whitebox, texts, layers, ledger)
+    if all(f.asked is not None for f in kept):
+        sides = [
+            capture(
+                whitebox,
+                [(*f.asked[i], *f.short[:shared]) for f in kept if f.asked],
+                layers,
+                ledger,
+            )
+            for i in (0, 1)
+        ]
+    else:
+        forks = [
+            Fork(text, f.short[shared], f.long[shared]) for text, f in zip(texts, kept, strict=True)
+        ]
+        pulls = preference(whitebox, forks, layers, ledger)
+        sides = [pulls, torch.zeros_like(pulls)]
+    return _headings(layers, sides[0], sides[1], states), shared, len(kept)
+
+
+def headings_at_end(
+    whitebox: WhiteBox, forms: Sequence[Forms], layers: Sequence[int], ledger: Ledger
+) -> list[Heading]:
+    """Gives the mean difference of each layer at the last token of question and answer.
+
+    Source: Azizi et al. 2025 (2507.04742), equation 1.
+    """
+    sides = [
+        capture(whitebox, [(*f.prompt, *answer[:-1]) for f, answer in side], layers, ledger)
+        for side in ([(f, f.short) for f in forms], [(f, f.long) for f in forms])
+    ]
+    return _headings(layers, sides[0], sides[1], sides[1])
+
+
+def _headings(
+    layers: Sequence[int], wanted: torch.Tensor, unwanted: torch.Tensor, states: torch.Tensor
+) -> list[Heading]:
+    found = []
+    for place, layer in enumerate(layers):
+        values = direction_of(wanted[:, place], unwanted[:, place])
+        forecast = reliability(wanted[:, place], unwanted[:, place], values)
+        length = float(values.norm())
+        state = float(states[:, place].norm(dim=-1).mean())
+        found.append(Heading(layer, values / length, length, state, forecast))
+    return found
+
+
+def _prompt(model: Model, judge: Judge, shot: Problem, asked: str = "") -> str:
+    return render(model, judge.style, f"{shot.question} {asked}" if asked else shot.question)
+
+
+def _said(whitebox: WhiteBox, given: Completion) -> Tokens:
+    """Gives the tokens of a whole answer, its end included."""
+    return tuple(whitebox.encode_completion(given.text))
+
+
+def _is_apart(forms: Forms, ratio: float) -> bool:
+    return len(forms.long) >= ratio * len(forms.short)

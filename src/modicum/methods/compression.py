@@ -1,0 +1,340 @@
+"""Shorter answers by one vector: from the model's own short and long ones, at a budget of divergence."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import ClassVar, Literal, final
+
+import numpy as np
+
+from modicum.errors import BudgetError, TrialError
+from modicum.ledger import Ledger
+from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.methods._lengths import (
+    Forms,
+    Heading,
+    answered,
+    given_forms,
+    headings_at_end,
+    headings_at_parting,
+    instructed_forms,
+    is_right,
+    own_forms,
+    read_concise,
+)
+from modicum.model import Model, render
+from modicum.sampling.divergence import Meter, Spent
+from modicum.steering.contrast import random_like
+from modicum.steering.dose import bisected, bound, bounded_dose
+from modicum.steering.nudge import Direction, Steering, Where, load_steering, save_steering
+from modicum.steering.sites import blocks
+from modicum.types import Access, Problem, Settings, Supervision
+from modicum.whitebox import WhiteBox, need_whitebox
+
+__all__ = ["Compression"]
+
+_CONCISE = ("Answer in as few words as possible.", "Explain every step in full sentences.")
+"""Where neither the user nor the task gives instructions."""
+_STEP = 0.02
+"""Dose of the differences that give slope and bound, as a share of the activations' length."""
+_SAME = 1.02
+"""Ratio within which two lengths count as the same."""
+_HOPELESS = 0.5
+"""Share of the plain accuracy below which a layer is given no larger budget."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a model answers the shots on which layer and budget are chosen."""
+
+    accuracy: float
+    tokens: float
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One layer at one budget."""
+
+    layer: int
+    budget: float
+    dose: float
+    spent: Spent
+    is_met: bool
+    bound: float
+    fisher_dose: float
+    bound_dose: float
+    read: _Reading
+
+    def as_dict(self) -> dict[str, object]:
+        """Gives plain values for the record."""
+        own = {k: v for k, v in asdict(self).items() if k not in ("spent", "read", "is_met")}
+        return {
+            **own,
+            "kl": self.spent.token,
+            "kl_high": self.spent.high,
+            "kl_answer": self.spent.answer,
+            "met": self.is_met,
+            **asdict(self.read),
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Compression(Method):
+    """Makes answers shorter and no less right, by one direction in one layer.
+
+    Source: activation-steered compression, Azizi et al. 2025 (2507.04742).
+    Differs: acts where short and long answers part, found from the pairs, unless told to act at
+    every step; the strength spends a *measured* divergence (the second-order dose first, then
+    bisection), beside which the paper's bound is printed; layer and budget are chosen on shots;
+    where one prompt gave both answers the direction is the gradient of the preference at the
+    parting, for the activations there do not differ; a sign test is run.
+    """
+
+    access: ClassVar[Access] = Access.ACTIVATIONS
+    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    reads_solutions: ClassVar[bool] = True
+    kind: ClassVar[Kind] = "tuning"
+    shortens: ClassVar[bool] = True
+    controls: ClassVar[tuple[str, ...]] = ("random",)
+    veto_controls: ClassVar[tuple[str, ...]] = ("random",)
+    control_draws: ClassVar[int] = 5
+    control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
+
+    pairs: Literal["own", "instructions", "solutions", "file"] = "own"
+    """Where short and long answers come from: the model's own samples; two instructions; the shots'
+    solutions, or your own file, as the short ones beside its greedy answers."""
+    concise: str = ""
+    """Instruction that asks for short answers; the task's, or a general one, where empty."""
+    verbose: str = ""
+    """Its opposite."""
+    file: str = ""
+    """Your own short answers: JSON lines with `question` and `answer`."""
+    samples: int = 8
+    """Samples a shot among which the shortest and the longest right ones are taken."""
+    ratio: float = 1.2
+    """How many times as long as the short answer the long one of a pair must be."""
+    taken: Literal["parting", "end"] = "parting"
+    """Where the direction is taken: where the answers part, or at their ends as in the paper."""
+    at: Literal["parting", "every"] = "parting"
+    """Where it acts: where the answers part, or at every step."""
+    layers: tuple[int, ...] = ()
+    """Layers tried; all of them where empty."""
+    budgets: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03)
+    """Divergences tried, in nats a token of the plain answers."""
+    loss: float = 0.02
+    """Share of accuracy on the shots that may be lost."""
+    selection: int = 32
+    """Most shots on which layer and budget are chosen."""
+    calibration: int = 8
+    """Most shots on whose plain answers divergence is measured."""
+    direction: Literal["contrast", "random"] = "contrast"
+    """`random` puts a random direction of equal length at the chosen place (veto control)."""
+
+    def __post_init__(self) -> None:
+        """Refuses settings outside their ranges."""
+        if not self.budgets or min(self.budgets) <= 0 or self.ratio <= 1:
+            msg = "budgets above 0 and a ratio above 1"
+            raise ValueError(msg)
+        if min(self.samples, self.selection, self.calibration) < 1 or self.samples < 2:
+            msg = "at least 2 samples, and a selection and a calibration of at least 1"
+            raise ValueError(msg)
+        if (self.pairs == "file") != bool(self.file):
+            msg = "file = your JSON lines together with pairs = file"
+            raise ValueError(msg)
+        if self.taken == "end" and self.at == "parting":
+            msg = "taken = end together with at = every: the two places are not the same"
+            raise ValueError(msg)
+
+    def elicit(
+        self,
+        model: Model,
+        shots: Sequence[Problem],
+        judge: Judge,
+        rng: np.random.Generator,
+        ledger: Ledger,
+    ) -> PromptSolver:
+        """Finds the direction, its layer and its dose.
+
+        Raises:
+            BudgetError: no shots, or shots without solutions where those are the short answers.
+            AccessError: the model's activations cannot be reached.
+            ConfigError: a broken file of short answers.
+            TrialError: no shot has a short and a long right answer.
+        """
+        whitebox = need_whitebox(model, "compression")
+        search = _Search(self, whitebox, tuple(shots[: self.selection]), judge, ledger)
+        forms = self._forms(whitebox, shots, judge, ledger)
+        layers = self.layers or tuple(range(len(blocks(whitebox.module))))
+        offset, n_pairs = 0, len(forms)
+        if self.taken == "end":
+            headings = headings_at_end(whitebox, forms, layers, ledger)
+        else:
+            headings, offset, n_pairs = headings_at_parting(whitebox, forms, layers, ledger)
+        where: Where = "first" if self.at == "parting" else "generated"
+        place = (where, offset if where == "first" else 0)
+        plain, tried = search.tried(headings, place)
+        best = _chosen(tried, plain, self.loss)
+        heading = next(h for h in headings if h.layer == best.layer)
+        nudge = _steering(heading, best.dose, place)
+        against = search.read(nudge.scaled(-1.0))
+        is_flipped = _is_better(against, best.read, plain, self.loss)
+        nudge = nudge.scaled(-1.0) if is_flipped else nudge
+        notes = {
+            "pairs": n_pairs,
+            "shots": len(shots),
+            "where": place[0],
+            "offset": place[1],
+            "length": heading.length,
+            "cosine": heading.reliability.cosine,
+            "separability": heading.reliability.separability,
+            "sign_test": {"against": asdict(against), "flipped": is_flipped},
+            "plain": asdict(plain),
+            "chosen": best.as_dict(),
+            "frontier": [step.as_dict() for step in tried if step.layer == best.layer],
+            "tried": [[s.layer, s.budget, s.read.accuracy, s.read.tokens] for s in tried],
+        }
+        if self.direction == "random":
+            drawn = random_like(nudge.directions[0].values, rng)
+            nudge = replace(nudge, directions=(replace(nudge.directions[0], values=drawn),))
+        else:
+            notes["seconds"] = search.timed(nudge)
+        folder = Path(mkdtemp(prefix="modicum-nudge-"))
+        base = {"base": whitebox.card.weights}
+        ledger.nudge_bytes = save_steering(nudge, folder / "vector.safetensors", base)
+        steered = whitebox.with_steering(nudge)
+        return PromptSolver(steered, judge.style, judge.sheet, source=folder, notes=notes)
+
+    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
+        """Gives the model with the saved direction."""
+        steered = need_whitebox(model, "compression").with_steering(
+            load_steering(folder / "vector.safetensors")
+        )
+        return PromptSolver(steered, PromptSolver.saved_style(folder), judge.sheet, source=folder)
+
+    def _forms(
+        self, whitebox: WhiteBox, shots: Sequence[Problem], judge: Judge, ledger: Ledger
+    ) -> list[Forms]:
+        if not shots:
+            msg = "compression needs at least one shot"
+            raise BudgetError(msg)
+        if self.pairs == "solutions" and any(shot.solution is None for shot in shots):
+            msg = "pairs = solutions needs shots with worked solutions"
+            raise BudgetError(msg)
+        if self.pairs == "own":
+            forms = own_forms(whitebox, shots, judge, self.samples, self.ratio, ledger)
+        elif self.pairs == "instructions":
+            own = judge.sheet.contrast or _CONCISE
+            words = (self.concise or own[0], self.verbose or own[1])
+            forms = instructed_forms(whitebox, shots, judge, words, self.ratio, ledger)
+        else:
+            texts = {shot.question: shot.solution for shot in shots if shot.solution}
+            texts = read_concise(Path(self.file)) if self.pairs == "file" else texts
+            forms = given_forms(whitebox, shots, judge, texts, self.ratio, ledger)
+        if not forms:
+            msg = (
+                f"none of {len(shots)} shots has two right answers, one {self.ratio:g} times as "
+                "long as the other: nothing to compress by"
+            )
+            raise TrialError(msg)
+        return forms
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Tries layers and budgets on shots."""
+
+    settings: Compression
+    whitebox: WhiteBox
+    shots: tuple[Problem, ...]
+    judge: Judge
+    ledger: Ledger
+
+    def tried(
+        self, headings: Sequence[Heading], place: tuple[Where, int]
+    ) -> tuple[_Reading, list[_Step]]:
+        """Gives how the plain model answers, and every layer at every budget, smallest first."""
+        answers = answered(self.whitebox, self.shots, self.judge, self.ledger)
+        plain = self._reading(answers)
+        texts = [
+            (
+                self.whitebox.encode(render(self.whitebox, self.judge.style, shot.question)),
+                self.whitebox.encode_completion(given.text),
+            )
+            for shot, given in zip(self.shots, answers, strict=True)
+        ]
+        meter = Meter(self.whitebox, texts[: self.settings.calibration], self.ledger)
+        tried: list[_Step] = []
+        for heading in headings:
+            slope = meter.slope(_steering(heading, 1.0, place), _STEP * heading.state)
+            for budget in sorted(self.settings.budgets):
+                start = min(slope.fisher_dose(budget), 4 * heading.state)
+                found = bisected(_spends(meter, heading, place), budget, start)
+                nudge = _steering(heading, found.dose, place)
+                read = self.read(nudge)
+                tried.append(
+                    _Step(
+                        heading.layer,
+                        budget,
+                        found.dose,
+                        meter.spent(nudge),
+                        found.is_met,
+                        bound(slope, found.dose),
+                        slope.fisher_dose(budget),
+                        bounded_dose(slope, budget),
+                        read,
+                    )
+                )
+                if not found.is_met or read.accuracy < _HOPELESS * plain.accuracy:
+                    break
+        return plain, tried
+
+    def read(self, steering: Steering) -> _Reading:
+        """Gives how the steered model answers."""
+        steered = self.whitebox.with_steering(steering)
+        return self._reading(answered(steered, self.shots, self.judge, self.ledger))
+
+    def timed(self, steering: Steering) -> dict[str, float]:
+        """Gives the seconds that the plain and the steered model take for the shots, drawn afresh."""
+        spent = {}
+        for name, model in (
+            ("plain", self.whitebox),
+            ("nudged", self.whitebox.with_steering(steering)),
+        ):
+            start = time.perf_counter()
+            answered(model, self.shots, self.judge, self.ledger, is_fresh=True)
+            spent[name] = time.perf_counter() - start
+        return spent
+
+    def _reading(self, answers: Sequence) -> _Reading:  # type: ignore[type-arg]
+        right = [is_right(self.judge, s, a) for s, a in zip(self.shots, answers, strict=True)]
+        return _Reading(float(np.mean(right)), float(np.mean([a.n_tokens for a in answers])))
+
+
+def _spends(meter: Meter, heading: Heading, place: tuple[Where, int]) -> Callable[[float], float]:
+    return lambda dose: meter.spent(_steering(heading, dose, place)).token
+
+
+def _steering(heading: Heading, dose: float, place: tuple[Where, int]) -> Steering:
+    return Steering((Direction(heading.layer, heading.unit * dose),), *place)
+
+
+def _chosen(tried: Sequence[_Step], plain: _Reading, loss: float) -> _Step:
+    """Gives the least budget among the shortest of those that lose no more than allowed.
+
+    At equal budget the later layer stands, where less comes after it that could be harmed. Where
+    all lose more, the most accurate at its smallest budget stands.
+    """
+    fit = [s for s in tried if s.read.accuracy >= plain.accuracy - loss]
+    if not fit:
+        return max(tried, key=lambda s: (s.read.accuracy, -s.budget, s.layer))
+    fewest = min(s.read.tokens for s in fit)
+    short = [s for s in fit if s.read.tokens <= _SAME * fewest]
+    return min(short, key=lambda s: (s.budget, -s.layer))
+
+
+def _is_better(other: _Reading, read: _Reading, plain: _Reading, loss: float) -> bool:
+    """Says whether the opposite direction keeps accuracy and gives fewer tokens."""
+    return other.accuracy >= plain.accuracy - loss and other.tokens < read.tokens

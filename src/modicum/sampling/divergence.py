@@ -1,0 +1,126 @@
+"""Measures how far a steering moves a model's distribution, on fixed texts of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from modicum.ledger import Ledger
+from modicum.sampling.linear import FastLinear
+from modicum.steering.attach import steered, text_columns
+from modicum.steering.dose import Slope, divergences, slope_of
+from modicum.steering.nudge import Steering
+from modicum.whitebox import WhiteBox
+
+__all__ = ["Meter", "Spent"]
+
+_MOST_FLOATS = 96_000_000
+"""Scores (positions x vocabulary) that are kept of the plain model."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Divergence of the plain model's distribution from the steered one's, in nats."""
+
+    token: float
+    """Mean over all tokens of the answers."""
+    high: float
+    """95th percentile over tokens."""
+    answer: float
+    """Mean over answers of the sum over their tokens."""
+
+
+@final
+class Meter:
+    """Keeps the plain model's scores of its own answers and compares steered ones with them."""
+
+    def __init__(
+        self,
+        whitebox: WhiteBox,
+        texts: Sequence[tuple[Sequence[int], Sequence[int]]],
+        ledger: Ledger,
+    ) -> None:
+        """Runs the plain model over prompts with their answers.
+
+        Args:
+            whitebox: The model.
+            texts: Tokens of prompts and of the answers to them, at least one each. The first as
+                many are taken as memory allows.
+            ledger: Counts every pass as prompt tokens.
+        """
+        self._whitebox, self._ledger = whitebox, ledger
+        self._texts: list[tuple[Sequence[int], Sequence[int]]] = []
+        self._plain: list[Tensor] = []
+        kept = 0
+        for text in texts:
+            if self._plain and kept + self._plain[-1].numel() > _MOST_FLOATS:
+                break
+            self._texts.append(text)
+            self._plain.append(self._scores(text, None))
+            kept += self._plain[-1].numel()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the answers, over which means are taken."""
+        return sum(len(answer) for _, answer in self._texts)
+
+    def spent(self, steering: Steering) -> Spent:
+        """Gives what a steering spends."""
+        each = [
+            divergences(plain, self._scores(text, steering))
+            for text, plain in zip(self._texts, self._plain, strict=True)
+        ]
+        together = torch.cat(each)
+        return Spent(
+            float(together.mean()),
+            float(together.quantile(0.95)),
+            float(torch.stack([one.sum() for one in each]).mean()),
+        )
+
+    def slope(self, unit: Steering, step: float) -> Slope:
+        """Gives how the scores answer to a steering of length one.
+
+        Args:
+            unit: One direction of length one, at the positions where it is to act.
+            step: Dose of the differences, small against the activations' length.
+        """
+        parts = [
+            slope_of(
+                self._scores(text, unit.scaled(-step)),
+                plain,
+                self._scores(text, unit.scaled(step)),
+                step,
+            )
+            for text, plain in zip(self._texts, self._plain, strict=True)
+        ]
+        speed, curvature, fisher = torch.cat(parts).double().mean(0).tolist()
+        return Slope(speed**0.5, curvature**0.5, fisher)
+
+    def _scores(
+        self, text: tuple[Sequence[int], Sequence[int]], steering: Steering | None
+    ) -> Float[Tensor, "tokens vocab"]:
+        """Gives the logits of each token of an answer, on the processor."""
+        prompt, answer = text
+        row = [*prompt, *answer][:-1]
+        start = len(prompt) - 1
+        module, device = self._whitebox.module, self._whitebox.device
+        columns = text_columns(steering, len(row), [start])
+        if isinstance(columns, Tensor):
+            columns = columns.to(device)
+        with (
+            self._whitebox.threaded(),
+            torch.inference_mode(),
+            FastLinear(),
+            steered(module, steering, columns),
+        ):
+            found = module(
+                input_ids=torch.tensor([row], device=device),
+                use_cache=False,
+                logits_to_keep=len(answer),
+            )
+        self._ledger.ran(prompt=len(row), flops_per_token=self._whitebox.card.flops_per_token)
+        logits: Tensor = found.logits[0, -len(answer) :]
+        return logits.float().cpu()
