@@ -1,6 +1,6 @@
 """Our sampler beside transformers' `generate` and `generate_batch`, and beside the machine's limit.
 
-python -m benchmarks.sampling [--json] [--quick] [--model organism] [--threads N] [--rounds N]
+python -m benchmarks.sampling [--json] [--quick] [--alone] [--model organism] [--threads N] [--rounds N]
 
 32 problems x 16 samples, natural lengths, all sides with the same threads. Counted are tokens up to
 and including the end token; padding is work that `generate` does for nothing. On SmolLM2 the peers
@@ -64,6 +64,9 @@ def main() -> None:
     parser.add_argument("--model", choices=[case.model for case in CASES])
     parser.add_argument("--threads", type=int, help="for both sides; the model's own if not given")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument(
+        "--alone", action="store_true", help="without the peers, a third of the time"
+    )
     given = parser.parse_args()
     report = Report(threads=given.threads or 0)
     for case in CASES:
@@ -81,13 +84,15 @@ def clock() -> float:
 def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
     """Runs one model's comparison and adds its figures."""
     model, prompts = opened(case, given)
+    model = model.tuned()
     report.threads = max(report.threads, model.threads)
     is_real, n_problems, n_samples = case.chat, len(prompts), 16
     limit = min(case.max_new_tokens, 48) if given.quick and is_real else case.max_new_tokens
     rounds = given.rounds or (3 if given.quick else 5)
     torch.set_num_threads(model.threads)
     short = min(limit, 48) if is_real else limit
-    batch = best_batch(model, prompts[:4] if is_real else prompts, n_samples, short, case.batches)
+    few = prompts[:4] if is_real else prompts
+    batch = 0 if given.alone else best_batch(model, few, n_samples, short, case.batches)
     per_round = max(case.peer_problems or n_problems, batch // n_samples if is_real else 0)
     ours, peer, continuous, shares, spread = [], [], [], [], []
     abreast = min(model.threads, n_problems * n_samples // 8)
@@ -98,24 +103,44 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
         with spied_rows() as steps:
             speed, lengths = run_ours(model, prompts, n_samples, limit, turn, ledger)
         ours.append(speed)
+        if is_real:
+            rates = measure(model, min(model.rows_for(400), n_problems * n_samples), abreast)
+            shares.append(rates.floor(steps, ledger.tokens_prompt) * speed / sum(lengths))
+        if given.alone:
+            continue
         theirs, taken = run_peer(model, some, n_samples, limit, batch)
         peer.append(theirs)
         spread.append(waste(taken, batch))
         if is_real:
             continuous.append(run_continuous(model, some, n_samples, limit))
-            rates = measure(model, min(model.rows_for(400), n_problems * n_samples), abreast)
-            shares.append(rates.floor(steps, ledger.tokens_prompt) * speed / sum(lengths))
-    w = statistics.median(spread)
-    note = f"generate's batch {batch}, {per_round} problems a round; w {w:.2f}; load {load()}"
-    name = f"{case.model} tokens/s, {n_problems}x{n_samples}, <= {limit}"
-    report.figures.append(Figure.of_rounds(name, ours, peer, goal=round(1.8 * w, 2), note=note))
+    if not given.alone:
+        beside(case, given, (ours, peer, continuous), (spread, batch, per_round), report)
     if is_real:
-        name = f"{case.model} tokens/s beside generate_batch"
-        report.figures.append(Figure.of_rounds(name, ours, continuous, goal=1.5))
-        limits(case, shares, rates, report)
+        limits(case, shares, (ours, rates), report)
         memory(case, given, report)
     steadiness(case, model, prompts, limit, report)
     parity(case, model, prompts[: 8 if is_real else 32], min(limit, 64), report)
+
+
+def beside(
+    case: Case,
+    given: argparse.Namespace,
+    speeds: tuple[list[float], list[float], list[float]],
+    peers: tuple[list[float], int, int],
+    report: Report,
+) -> None:
+    """Adds our tokens a second beside `generate`'s and, on a real model, `generate_batch`'s."""
+    ours, peer, continuous = speeds
+    spread, batch, per_round = peers
+    limit = min(case.max_new_tokens, 48) if given.quick and case.chat else case.max_new_tokens
+    n_problems = 4 if given.quick and case.chat else 32
+    w = statistics.median(spread)
+    note = f"generate's batch {batch}, {per_round} problems a round; w {w:.2f}; load {load()}"
+    name = f"{case.model} tokens/s, {n_problems}x16, <= {limit}"
+    report.figures.append(Figure.of_rounds(name, ours, peer, goal=round(1.8 * w, 2), note=note))
+    if continuous:
+        name = f"{case.model} tokens/s beside generate_batch"
+        report.figures.append(Figure.of_rounds(name, ours, continuous, goal=1.5))
 
 
 def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
@@ -140,10 +165,14 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.1f}"
 
 
-def limits(case: Case, shares: list[float], rates: Rates, report: Report) -> None:
+def limits(
+    case: Case, shares: list[float], found: tuple[list[float], Rates], report: Report
+) -> None:
     """Adds the share of the matrix products' rate that the rounds reached, and the rate itself."""
+    ours, rates = found
     full = rates.rows[-1]
     note = (
+        f"{statistics.median(ours):.0f} tokens/s; "
         f"floor: each step's products at its own rows, {rates.abreast} threads abreast; at {full} "
         f"rows {rates.rate(full) / 1e9:.0f} GFLOP/s, at 8 {rates.rate(8) / 1e9:.0f}; reading "
         f"{rates.bandwidth / 1e9:.0f} GB/s"

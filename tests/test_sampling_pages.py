@@ -65,7 +65,7 @@ def test_the_kernel_attends_as_torch_does(kernel: Kernel) -> None:
     for step in range(1, max(own) + 1):
         query, key, value = torch.randn(4, 6, 64), torch.randn(4, 2, 64), torch.randn(4, 2, 64)
         pages.open(4)
-        where = pages.table, pages.prompt, pages.own
+        where = pages.read(4)
         flat = tuple(part.reshape(4, -1).contiguous() for part in (query, key, value))
         kernel.attend(flat, (cos, signed), where, (mixed, scores), 1, 0.125)  # type: ignore[arg-type]
         for row in range(4):

@@ -49,6 +49,8 @@ class ModelCard:
     """Hash of the directions that are added to its activations; empty where there are none."""
     reading: str = ""
     """Hash of what else decides its answers: tokenizer, configuration, tokens that end a text."""
+    rows: int = 0
+    """Completions in flight, as set or tuned; 0 where a rule decides."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,14 @@ class Model(ABC):
         opening, closing = self.thinking
         return prompt.rfind(opening) > prompt.rfind(closing)
 
+    def tuned(self, rows: int = 0) -> "Model":  # noqa: ARG002 - most have nothing to tune
+        """Gives the model with its completions in flight settled, which the last bits hang on.
+
+        Args:
+            rows: What a study froze; 0 lets the model find the quickest by a short timing, once.
+        """
+        return self
+
     def stocked(self, stock: Stock) -> "Model":
         """Gives the same model, which takes from a stock what was drawn before."""
         return Stocked(self, stock)
@@ -189,6 +199,11 @@ class FromStock(Model):
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
         return self._inner.can_encode(text)
+
+    def tuned(self, rows: int = 0) -> "Model":
+        """Settles the inner model's completions in flight."""
+        self._inner = self._inner.tuned(rows)
+        return self
 
     @property
     def takes_raw(self) -> bool:

@@ -37,11 +37,15 @@ class Job:
     """Folders with draws: the study's own first, then those of other studies."""
     after: frozenset[str] = frozenset()
     """Ids of trials of the same list that end before it begins: it takes their draws."""
+    rows: int = 0
+    """Completions in flight that the study froze for its model; 0 where it has not."""
 
     def run(self, observer: Callable[[Ledger], None]) -> Outcome:
         """Gives the outcome of its trial; what was drawn before is read from the shelves."""
         stock = Stock(shelf(self.shelves[:1]), shelf(self.shelves[1:]))
-        return run_trial(self.plan, self.trial, self.floor, self.artefacts, observer, stock)
+        return run_trial(
+            self.plan, self.trial, self.floor, self.artefacts, observer, stock, self.rows
+        )
 
 
 class Pool:

@@ -141,11 +141,13 @@ def floor_style(store: Store, subject: Subject) -> Style | None:
 def _jobs(
     plan: Plan, trials: Sequence[Trial], store: Store, shelves: tuple[Path, ...]
 ) -> list[Job]:
-    """Gives the jobs of trials, each in the style of its subject's floor.
+    """Gives the jobs of trials, each in the style of its subject's floor and with its rows.
 
     A decoding rung waits for the samples behind the ceiling: it takes its own from them.
     """
     styles: dict[tuple[str, str], Style | None] = {}
+    rows = {trial.model: 0 for trial in trials}
+    rows |= {model: _frozen_rows(plan, store, model) for model in rows}
     jobs = []
     for trial in trials:
         pair = (trial.model, trial.subject)
@@ -155,8 +157,19 @@ def _jobs(
         is_decoding = plan.method(trial.method).kind == "decoding"
         after = frozenset({str(subject.samples().id)} if is_decoding else ())
         artefacts = store.artefacts(trial)
-        jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after))
+        settled = rows[trial.model]
+        jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after, settled))
     return jobs
+
+
+def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
+    """Gives the completions in flight that the model's first floor was drawn with; 0 before."""
+    for subject in plan.subjects():
+        outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
+        if outcome is not None and not outcome.error:
+            card = outcome.notes["model"]
+            return int(card.get("rows", 0))  # type: ignore[attr-defined]
+    return 0
 
 
 @dataclass(frozen=True)

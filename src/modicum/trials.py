@@ -42,6 +42,7 @@ def run_trial(
     artefacts: Path,
     observer: Callable[[Ledger], None] | None = None,
     stock: Stock | None = None,
+    rows: int = 0,
 ) -> Outcome:
     """Gives a trial's outcome; an error inside becomes part of it.
 
@@ -52,12 +53,13 @@ def run_trial(
         artefacts: Folder for the nudge, made here where there is something to keep.
         observer: Called as tokens are spent.
         stock: What was drawn before; what is drawn now is added to it.
+        rows: Completions in flight that the study froze for this model; 0 where it has not.
     """
     stock = stock or Stock()
     spent, served = Ledger(observer=observer), Ledger(observer=observer)
     try:
         task = resolve_task(trial.task)
-        model = open_model(trial.model).stocked(stock)
+        model = _settled(trial.model, rows, spent).stocked(stock)
         method = method_of(trial)
         judge, notes = judge_for(plan, trial, task, model, floor, spent)
         judge = _equipped(judge, task, method, artefacts)
@@ -89,18 +91,23 @@ def run_trial(
             draws=stock.added,
         )
     except ModicumError as error:
-        text = f"{type(error).__name__}: {error}"
-        return Outcome(trial, error=text, draws=stock.added)
+        return Outcome(trial, error=f"{type(error).__name__}: {error}", draws=stock.added)
     except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
-        text = "".join(traceback.format_exception(error))
-        text = f"{type(error).__name__}: {error}\n{text}"
-        return Outcome(trial, error=text, draws=stock.added)
+        trace = "".join(traceback.format_exception(error))
+        return Outcome(trial, error=f"{type(error).__name__}: {error}\n{trace}", draws=stock.added)
 
 
 @lru_cache(maxsize=2)
 def open_model(reference: str) -> Model:
     """Gives the loaded model of a reference; the last two stay loaded in this process."""
     return resolve_backend(reference).open()
+
+
+def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
+    """Gives the loaded model with its rows settled; what a timing of them takes is counted."""
+    model = open_model(reference)
+    with ledger.timed():
+        return model.tuned(rows)
 
 
 def method_of(trial: Trial) -> Method:

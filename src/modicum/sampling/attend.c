@@ -11,9 +11,17 @@
 
 #define PAGE 16
 #define BLOCK (HEAD * PAGE)
-#define SLICE (HEAD % 64 ? HEAD : 64)
+/* Numbers of a head in one vector, and vectors of a head that are summed up side by side. */
+#define WIDE (HEAD % 16 == 0 ? 16 : HEAD % 8 == 0 ? 8 : HEAD % 4 == 0 ? 4 : 2)
+#define PARTS (HEAD / WIDE)
+#define HELD (PARTS * GROUP <= 24           ? PARTS \
+              : PARTS % 4 == 0 && GROUP <= 6 ? 4 \
+              : PARTS % 2 == 0               ? 2 \
+                                             : 1)
+#define EACH _Pragma("GCC unroll 16")
 
 typedef float lanes __attribute__((vector_size(4 * PAGE)));
+typedef float wide __attribute__((vector_size(4 * WIDE)));
 typedef int32_t whole __attribute__((vector_size(4 * PAGE)));
 
 static inline lanes larger(lanes a, lanes b) {
@@ -55,13 +63,13 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
         const lanes *keys = (const lanes *)((const float *)table[p] + offset);
         int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
         lanes even[GROUP], odd[GROUP];
-        for (int g = 0; g < GROUP; g++) even[g] = odd[g] = (lanes){};
+        EACH for (int g = 0; g < GROUP; g++) even[g] = odd[g] = (lanes){};
         /* A row's own pages lie anywhere: the next one is asked for while this one is read. */
         const lanes *next = (const lanes *)((const float *)table[p + (p + 1 < pages)] + offset);
         for (int d = 0; d < HEAD; d += 2) {
             __builtin_prefetch(next + d), __builtin_prefetch(next + d + 1);
             __builtin_prefetch(next + HEAD + d), __builtin_prefetch(next + HEAD + d + 1);
-            for (int g = 0; g < GROUP; g++) {
+            EACH for (int g = 0; g < GROUP; g++) {
                 even[g] += query[g * HEAD + d] * keys[d];
                 odd[g] += query[g * HEAD + d + 1] * keys[d + 1];
             }
@@ -82,20 +90,23 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
     }
     /* Slices of a head that stay in registers while all values pass. */
     float mixed[GROUP][HEAD] __attribute__((aligned(64)));
-    for (int first = 0; first < HEAD; first += SLICE) {
-        float part[GROUP][SLICE] __attribute__((aligned(64))) = {{0}};
+    for (int first = 0; first < PARTS; first += HELD) {
+        wide part[GROUP][HELD];
+        EACH for (int g = 0; g < GROUP; g++)
+            EACH for (int d = 0; d < HELD; d++) part[g][d] = (wide){};
         for (int64_t p = 0; p < pages; p++) {
-            const float *values = (const float *)table[p] + offset + BLOCK + first;
+            const wide *values = (const wide *)((const float *)table[p] + offset + BLOCK) + first;
+            const float *shares = (const float *)(scores + p);
             int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
             if (left > PAGE) left = PAGE;
-            for (int64_t t = 0; t < left; t++)
-                for (int g = 0; g < GROUP; g++) {
-                    float share = ((const float *)&scores[g * most + p])[t];
-                    for (int d = 0; d < SLICE; d++) part[g][d] += share * values[t * HEAD + d];
-                }
+            for (int64_t t = 0; t < left; t++) {
+                EACH for (int g = 0; g < GROUP; g++)
+                    EACH for (int d = 0; d < HELD; d++)
+                        part[g][d] += shares[g * most * PAGE + t] * values[t * PARTS + d];
+            }
         }
-        for (int g = 0; g < GROUP; g++)
-            for (int d = 0; d < SLICE; d++) mixed[g][first + d] = part[g][d];
+        EACH for (int g = 0; g < GROUP; g++)
+            EACH for (int d = 0; d < HELD; d++) ((wide *)mixed[g])[first + d] = part[g][d];
     }
     for (int g = 0; g < GROUP; g++) {
         float total = 0;
@@ -105,11 +116,12 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
 }
 
 /* Rotates, keeps the new keys and values in each row's last page, and attends.
- * `own` counts a row's own tokens, the new one included; `table` has `width` pages a row. */
+ * `own` counts a row's own tokens, the new one included; `table` has `width` pages a row; `order`
+ * names the rows, those of one prompt beside each other. */
 void attend(float *out, const float *query, const float *key, const float *value,
             const float *cos, const float *sin, const int64_t *table, const int64_t *prompt,
-            const int64_t *own, lanes *scores, int64_t rows, int64_t width, int64_t layer,
-            float scale) {
+            const int64_t *own, const int64_t *order, lanes *scores, int64_t rows, int64_t width,
+            int64_t layer, float scale) {
     float turned[GROUP * HEAD];
     for (int64_t r = 0; r < rows; r++) {
         int64_t place = own[r] - 1, in = place % PAGE, at = (prompt[r] + place) * HEAD;
@@ -122,15 +134,20 @@ void attend(float *out, const float *query, const float *key, const float *value
                 block[BLOCK + in * HEAD + d] = value[(r * KEYS + h) * HEAD + d];
         }
     }
-    for (int64_t r = 0; r < rows; r++)
-        for (int h = 0; h < KEYS; h++) {
-            int64_t at = (prompt[r] + own[r] - 1) * HEAD, first = (r * KEYS + h) * GROUP * HEAD;
-            for (int g = 0; g < GROUP; g++)
-                rotate(turned + g * HEAD, query + first + g * HEAD, cos + at, sin + at);
-            for (int i = 0; i < GROUP * HEAD; i++) turned[i] *= scale;
-            mix(out + first, turned, table + r * width, (layer * KEYS + h) * 2 * BLOCK,
-                prompt[r], own[r], scores, width);
-        }
+    /* Rows of one prompt follow each other head by head, so that its pages stay near. */
+    for (int64_t i = 0, end; i < rows; i = end) {
+        for (end = i + 1; end < rows && table[order[end] * width] == table[order[i] * width];) end++;
+        for (int h = 0; h < KEYS; h++)
+            for (int64_t j = i; j < end; j++) {
+                int64_t r = order[j], at = (prompt[r] + own[r] - 1) * HEAD;
+                int64_t first = (r * KEYS + h) * GROUP * HEAD;
+                for (int g = 0; g < GROUP; g++)
+                    rotate(turned + g * HEAD, query + first + g * HEAD, cos + at, sin + at);
+                for (int d = 0; d < GROUP * HEAD; d++) turned[d] *= scale;
+                mix(out + first, turned, table + r * width, (layer * KEYS + h) * 2 * BLOCK,
+                    prompt[r], own[r], scores, width);
+            }
+    }
 }
 
 /* Writes one layer of a prompt, rotated already, into its pages. Strides count numbers. */

@@ -9,6 +9,7 @@ once in 500,000.
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,10 @@ from torch import Tensor
 
 from modicum.seeds import uniforms as counter_hash
 
-__all__ = ["Draws", "branches", "draw"]
+__all__ = ["Draws", "branches", "draw", "joined"]
+
+_SUMMED = 1_600_000
+"""Scores summed at once, about: what is in between then stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,20 @@ def draw(
     return Draws(tokens.cpu().numpy(), (top[:, 0] - top[:, 1]).cpu().numpy(), taken.cpu().numpy())
 
 
+def joined(parts: Sequence[Draws]) -> Draws:
+    """Gives the draws of rows that were drawn in parts."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    return Draws(
+        np.concatenate([part.tokens for part in parts]),
+        None if first.margins is None else np.concatenate([part.margins for part in parts]),
+        None
+        if first.probabilities is None
+        else np.concatenate([part.probabilities for part in parts]),
+    )
+
+
 def branches(logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], k: int) -> Draws:
     """Gives for each row the token of a given rank among the k likeliest.
 
@@ -105,7 +123,9 @@ def _perturb(
     if scores.device.type == "mps":  # knows no double precision
         noise = noise.float()
     noise = noise.to(scores.device)
-    stretch = (stretches.logsumexp(-1) + noise[:, :n_stretches]).argmax(-1)
+    size = max(1, _SUMMED // scores.shape[1])
+    sums = torch.cat([stretches[i : i + size].logsumexp(-1) for i in range(0, rows, size)])
+    stretch = (sums + noise[:, :n_stretches]).argmax(-1)
     inside = stretches[torch.arange(rows, device=scores.device), stretch]
     return stretch * width + (inside + noise[:, n_stretches:]).argmax(-1)
 

@@ -7,6 +7,7 @@ carries no hooks; everything else takes the module's own forward pass. `tests/te
 holds both together. Where the native kernel was compiled, it rotates, keeps and attends.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from transformers.models.llama.modeling_llama import (
 from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Qwen2RMSNorm
 
 from modicum.sampling.cache import RowCache, layer_windows
+from modicum.sampling.columns import Weights, column_takes, padded, times, times_add, times_mul
 from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
 from modicum.sampling.native import PAGE, Shape, load_kernel
 from modicum.sampling.pages import RowPages
@@ -82,6 +84,8 @@ class LeanLlama:
         self.layers = [_layer(layer) for layer in model.layers]
         self.last = _norm_of(model.norm)
         self.head = _linear_of(module.lm_head)
+        self.vocab = len(self.head[0])
+        self._in_columns = all(map(column_takes, (self.layers[0].gate[0], self.head[0])))
         self._width = model.layers[0].self_attn.head_dim
         self.scale = model.layers[0].self_attn.scaling
         self.shape = lean_shape(module)
@@ -152,8 +156,8 @@ class LeanLlama:
 
     def step_in_pages(
         self, ids: Int[Tensor, " rows"], pages: RowPages, added: Additions
-    ) -> Float[Tensor, "rows vocab"]:
-        """Runs one token of each row by the native kernel; gives the scores of the next.
+    ) -> Float[Tensor, "rows hidden"]:
+        """Runs one token of each row by the native kernel; gives what `scores` scores.
 
         Args:
             ids: Newest token of each row.
@@ -162,30 +166,66 @@ class LeanLlama:
         """
         if self.kernel is None:
             raise RuntimeError("no kernel was compiled")
-        rows = len(ids)
+        rows, shape = len(ids), self.shape
+        size = padded(rows) if self._in_columns else rows
         hidden = self.embedding[ids]
-        where = pages.table[:rows], pages.prompt[:rows], pages.own[:rows]
-        shape = self.shape
-        mixed = torch.empty(rows, shape.keys * shape.group * shape.head)
+        where = pages.read(rows)
+        mixed = torch.zeros(size, shape.keys * shape.group * shape.head)
         scores = torch.empty(shape.group * pages.table.shape[1] * PAGE)
+
+        def attend(projected: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
+            kernel, turns = self.kernel, (self.cos, self.sin)
+            kernel.attend(projected, turns, where, (mixed, scores), index, self.scale)  # type: ignore[union-attr]
+            return mixed
+
+        if self._in_columns:
+            return self._in_columns_through(hidden, size, attend, added)
         for index, layer in enumerate(self.layers):
             normed = normalise(hidden, layer.before)
-            self.kernel.attend(
-                (
-                    linear(normed, *layer.query),
-                    linear(normed, *layer.key),
-                    linear(normed, *layer.value),
-                ),
-                (self.cos, self.sin),
-                where,
-                (mixed, scores),
-                index,
-                self.scale,
+            projected = (
+                linear(normed, *layer.query),
+                linear(normed, *layer.key),
+                linear(normed, *layer.value),
             )
-            hidden = finish(hidden, mixed, layer)
+            hidden = finish(hidden, attend(projected, index), layer)
             if index in added:
                 hidden = hidden + added[index]
-        return linear(normalise(hidden, self.last), *self.head)
+        return normalise(hidden, self.last)
+
+    def _in_columns_through(
+        self,
+        start: Float[Tensor, "rows hidden"],
+        size: int,
+        attend: Callable[[tuple[Tensor, Tensor, Tensor], int], Tensor],
+        added: Additions,
+    ) -> Float[Tensor, "rows hidden"]:
+        """Runs the layers with rows as columns; see `modicum.sampling.columns`."""
+        rows = len(start)
+        hidden = start.new_zeros(start.shape[1], size)
+        hidden[:, :rows] = start.t()
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden.t().contiguous(), layer.before)
+            query, key, value = (
+                times(Weights(*part), normed).t()[:rows].contiguous()
+                for part in (layer.query, layer.key, layer.value)
+            )
+            mixed = attend((query, key, value), index)
+            hidden = times_add(Weights(*layer.output), mixed, hidden)
+            normed = normalise(hidden.t().contiguous(), layer.after)
+            gate = times(Weights(*layer.gate), normed, "swish")
+            gated = times_mul(Weights(*layer.up), normed, gate)
+            hidden = times_add(Weights(*layer.down), gated.t(), hidden)
+            if index in added:
+                hidden[:, :rows] += added[index].expand(rows, -1).t()
+        return normalise(hidden.t().contiguous(), self.last)[:rows]
+
+    def scores(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
+        """Gives the scores of the next token."""
+        if not self._in_columns:
+            return linear(hidden, *self.head)
+        rows = len(hidden)
+        wide = functional.pad(hidden, (0, 0, 0, padded(rows) - rows))
+        return times(Weights(*self.head), wide).t()[:rows].contiguous()
 
 
 def lean_shape(module: PreTrainedModel) -> Shape:

@@ -18,9 +18,11 @@ from modicum.sampling.abreast import in_order, is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.loop import sample_block
+from modicum.sampling.memory import return_large_blocks
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
+from modicum.sampling.tune import quickest
 from modicum.seeds import key
 from modicum.steering.attach import steered, text_columns
 from modicum.steering.nudge import Steering
@@ -35,6 +37,8 @@ _LEAST_ABREAST = 8
 """Completions a thread below which fewer threads work."""
 _MEMORY_SHARE = 0.25
 """Share of the machine's memory that the keys and values of a block may take."""
+_TRIED_STEPS, _TRIED_LENGTH = 6, 512
+"""Tokens a row when rows are tuned, and the length that must fit."""
 _SCORE_FLOATS = 64_000_000
 """Most scores (rows x positions x vocabulary) computed at once by `logprob`."""
 
@@ -72,8 +76,12 @@ class Local(WhiteBox):
         self.tokenizer = tokenizer
         self._name, self._licence, self._notes = name, licence, tuple(notes)
         self._rows = rows
+        self._tuned: int | None = None
         self._n_parameters = sum(p.numel() for p in module.parameters())
-        alone = 1 if self._n_parameters < _SMALL else torch.get_num_threads()
+        is_small = self._n_parameters < _SMALL
+        if not is_small:
+            return_large_blocks()
+        alone = 1 if is_small else torch.get_num_threads()
         self.threads = threads or alone
         self._text = TextMaker(tokenizer)
         config = module.config.get_text_config()
@@ -83,8 +91,8 @@ class Local(WhiteBox):
             self._end_tokens(),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
-            [] if self._n_parameters < _SMALL else None,
-            pools=Pools(kept=self._n_parameters < _SMALL),
+            [] if is_small else None,
+            pools=Pools(kept=is_small),
         )
         self._fewest: int | None = None
         """Rows of the smallest block that had to be halved."""
@@ -112,6 +120,7 @@ class Local(WhiteBox):
             ),
             self._engine.steering.digest if self._engine.steering else "",
             reading_hash(self.module, self.tokenizer, self._engine.eos),
+            self._rows or self._tuned or 0,
         )
 
     @property
@@ -124,7 +133,7 @@ class Local(WhiteBox):
 
     def with_module(self, module: PreTrainedModel) -> "Local":
         """Gives the same model around another module: a tuned copy, say."""
-        return Local(
+        other = Local(
             module,
             self.tokenizer,
             name=self._name,
@@ -133,6 +142,22 @@ class Local(WhiteBox):
             rows=self._rows,
             threads=self.threads,
         )
+        other._tuned = self._tuned
+        return other
+
+    def tuned(self, rows: int = 0) -> "Local":
+        """Settles how many completions fly; see `Model.tuned`. Small models keep their rule."""
+        if not self._rows and not self._tuned and self._n_parameters >= _SMALL:
+            self._tuned = rows or quickest(self._try, self._fitting(_TRIED_LENGTH))
+        return self
+
+    def _try(self, rows: int) -> int:
+        """Draws a few tokens with so many rows a block; gives how many."""
+        one, ledger = self.with_module(self.module), Ledger()
+        one._rows = rows
+        asked = [Request("1 2 3 4 5 6 7 8", "rows", rows * self.threads)]
+        one.generate(asked, Sampling(_TRIED_STEPS, 1.0, stream="rows"), ledger)
+        return ledger.tokens_sampled
 
     def with_steering(self, steering: Steering) -> "Local":
         """Gives the same model with directions added to its activations while it samples."""
@@ -337,21 +362,24 @@ class Local(WhiteBox):
         return frozenset(int(token) for tokens in lists for token in tokens)
 
     def rows_for(self, longest: int) -> int:
-        """Gives the completions in flight: as set, or from the model's size and the memory.
+        """Gives the completions in flight: as set, or as tuned or ruled, within the memory.
 
         Args:
             longest: Tokens of the longest prompt and completion together.
         """
         if self._rows:
             return self._rows
+        wanted = 512 if self._n_parameters < _SMALL else 128
+        return max(1, min(self._tuned or wanted, self._fitting(longest)))
+
+    def _fitting(self, longest: int) -> int:
+        """Gives how many completions' keys and values fit into this block's share of memory."""
         config = self.module.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         column = 2 * config.num_hidden_layers * heads * head * self.dtype.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        fitting = int(_MEMORY_SHARE * memory / (column * (longest + 64)))
-        wanted = 512 if self._n_parameters < _SMALL else 128
-        return max(1, min(wanted, fitting))
+        return int(_MEMORY_SHARE * memory / (column * (longest + 64)))
 
     @contextlib.contextmanager
     def _at_work(self, abreast: int = 1) -> Iterator[None]:

@@ -14,7 +14,7 @@ from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.cache import Arena, RowCache
-from modicum.sampling.draw import Draws, branches, draw
+from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.linear import FastLinear
 from modicum.sampling.pages import RowPages
@@ -25,6 +25,9 @@ from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 
 __all__ = ["sample_block"]
+
+_SCORES = 6_400_000
+"""Scores (rows x vocabulary) held at once, about: a few rows at a time where tokens are many."""
 
 
 def sample_block(
@@ -181,19 +184,25 @@ class _Flight:
         jobs, count = self._job[rows], self._count[rows]
         newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])
         columns = columns_of(self._engine.steering, is_prompt=False, count=torch.from_numpy(count))
-        if isinstance(self._cache, RowCache):
-            places = torch.from_numpy(self._lengths[jobs] + count - 1)
-            logits = self._forward(newest, places, self._cache, columns)
-        else:
-            logits = self._step_in_pages(newest, self._cache, columns)
         rule = self._rule
         greedy = rule.temperature == 0 or rule.branches > 0
-        draws = draw(
-            logits,
-            None if greedy else uniforms(self._keys[jobs], count.astype(np.uint64)),
-            temperature=rule.temperature,
-            margins=rule.margins,
-        )
+        chance = None if greedy else uniforms(self._keys[jobs], count.astype(np.uint64))
+
+        def drawn(logits: Tensor, part: slice) -> Draws:
+            few = None if chance is None else chance[part]
+            return draw(logits, few, temperature=rule.temperature, margins=rule.margins)
+
+        if isinstance(self._cache, RowCache):
+            places = torch.from_numpy(self._lengths[jobs] + count - 1)
+            draws = drawn(self._forward(newest, places, self._cache, columns), slice(0, n))
+        else:
+            lean = self._paged
+            added = additions(self._engine.steering, columns)
+            self._cache.open(n)
+            hidden = lean.step_in_pages(newest, self._cache, added)
+            size = max(16, _SCORES // lean.vocab)
+            parts = [slice(i, min(n, i + size)) for i in range(0, n, size)]
+            draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
         self._count_tokens(0, n)
         gone = self._record(draws, rows)
         if len(gone):
@@ -224,12 +233,12 @@ class _Flight:
         cache.now += 1
         return logits
 
-    def _step_in_pages(self, ids: Tensor, pages: RowPages, columns: Columns) -> Tensor:
-        """Gives the scores after each row's newest token, by the native kernel."""
+    @property
+    def _paged(self) -> LeanLlama:
+        """The path that reads pages."""
         if self._lean is None:
             raise RuntimeError("pages are for the lean path")
-        pages.open(len(ids))
-        return self._lean.step_in_pages(ids, pages, additions(self._engine.steering, columns))
+        return self._lean
 
     def _record(self, draws: Draws, rows: slice) -> npt.NDArray[np.int64]:
         """Writes new tokens down; stores completions that end and gives their places in `rows`."""

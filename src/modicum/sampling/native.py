@@ -48,7 +48,7 @@ class Kernel:
         self.shape = shape
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self._attend: Any = library.attend
-        self._attend.argtypes = [*[pointer] * 10, *[number] * 3, ctypes.c_float]
+        self._attend.argtypes = [*[pointer] * 11, *[number] * 3, ctypes.c_float]
         self._attend.restype = None
         self._keep: Any = library.keep
         self._keep.argtypes = [*[pointer] * 3, *[number] * 2, *[pointer] * 2]
@@ -58,7 +58,7 @@ class Kernel:
         self,
         projected: tuple[Tensor, Tensor, Tensor],
         turns: tuple[Tensor, Tensor],
-        pages: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]],
+        pages: tuple[npt.NDArray[np.int64], ...],
         spare: tuple[Tensor, Tensor],
         layer: int,
         scale: float,
@@ -69,12 +69,12 @@ class Kernel:
             projected: Queries, keys and values, `[rows, heads x head]`, contiguous.
             turns: Cosines and signed sines of every position, `[positions, head]`.
             pages: Addresses of pages `[rows, width]`, prompts' lengths, rows' own lengths with the
-                new token.
+                new token, and the rows in an order that puts those of one prompt side by side.
             spare: Receives the result `[rows, heads x head]`; room for the scores of one key head.
             layer: Which layer.
             scale: Multiplies the queries.
         """
-        table, prompt, own = pages
+        table, prompt, own, order = pages
         self._attend(
             spare[0].data_ptr(),
             *(part.data_ptr() for part in projected),
@@ -82,6 +82,7 @@ class Kernel:
             table.ctypes.data,
             prompt.ctypes.data,
             own.ctypes.data,
+            order.ctypes.data,
             spare[1].data_ptr(),
             len(projected[0]),
             table.shape[1],

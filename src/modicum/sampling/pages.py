@@ -151,6 +151,11 @@ class RowPages:
             self.table[lacking, places] = self.pool.take(len(lacking))
         own += 1
 
+    def read(self, n_rows: int) -> tuple[npt.NDArray[np.int64], ...]:
+        """Gives what the kernel reads of the first rows; see `Kernel.attend`."""
+        order = np.argsort(self.table[:n_rows, 0], kind="stable")
+        return self.table[:n_rows], self.prompt[:n_rows], self.own[:n_rows], order
+
     def settle(self, n_rows: int, *, is_final: bool) -> None:
         """Does nothing: there is no mask, and pages are free already."""
 

@@ -1,0 +1,81 @@
+"""Products of one step with the weights as the left factor: `W x^T` instead of `x W^T`.
+
+oneDNN rearranges the right factor of every product. With the weights on the right that is the whole
+model, once a step; with the rows on the right it is a few hundred kilobytes. Results therefore stand
+in columns, one a row in flight, and are turned only where a row's own numbers must lie together.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["STEP", "Weights", "column_takes", "padded", "times", "times_add", "times_mul"]
+
+STEP = 8
+"""Rows are rounded up to a multiple of this: each new number of columns costs oneDNN a new kernel."""
+
+_LEAST = 75_000
+"""Numbers in a weight below which the rearranging costs less than the turning."""
+
+
+class Weights(NamedTuple):
+    """A linear layer: weight `[out, in]` and bias `[out]` or None."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+
+def column_takes(weight: Tensor) -> bool:
+    """Says whether products with this weight gain by standing on the left."""
+    return (
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and weight.device.type == "cpu"
+        and weight.dtype == torch.float32
+        and weight.is_contiguous()
+        and weight.numel() >= _LEAST
+    )
+
+
+def padded(n_rows: int) -> int:
+    """Gives the number of columns for so many rows.
+
+    >>> padded(1), padded(8), padded(9)
+    (8, 8, 16)
+    """
+    return -(-n_rows // STEP) * STEP
+
+
+def times(
+    layer: Weights, x: Float[Tensor, "columns in"], activation: str = "none"
+) -> Float[Tensor, "out columns"]:
+    """Gives `activation(W x^T + b)`; `activation` is `none` or `swish`."""
+    fused = activation if layer.bias is None else "none"
+    scalars = [1.0] if fused == "swish" else []
+    out: Tensor = torch.ops.mkldnn._linear_pointwise.default(
+        layer.weight, x, None, fused, scalars, ""
+    )
+    if layer.bias is not None:
+        out.add_(layer.bias[:, None])
+        if activation == "swish":
+            torch.nn.functional.silu(out, inplace=True)
+    return out
+
+
+def times_add(
+    layer: Weights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
+) -> Float[Tensor, "out columns"]:
+    """Gives `other + W x^T + b`."""
+    out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(layer.weight, other, x, None, "add")
+    return out if layer.bias is None else out.add_(layer.bias[:, None])
+
+
+def times_mul(
+    layer: Weights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
+) -> Float[Tensor, "out columns"]:
+    """Gives `other * (W x^T + b)`."""
+    if layer.bias is not None:
+        return times(layer, x).mul_(other)
+    out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(layer.weight, other, x, None, "mul")
+    return out
