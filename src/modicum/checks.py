@@ -33,6 +33,7 @@ def check_plan(plan: Plan) -> None:
         backends = [(reference, resolve_backend(reference)) for reference in models]
         for name in grid.methods:
             method = plan.method(name)
+            method.check()
             for reference, backend in backends:
                 _check_access(name, method, reference, backend)
             for reference, task in zip(grid.tasks, tasks, strict=True):

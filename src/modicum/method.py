@@ -144,6 +144,12 @@ class Method(ABC):
         """Whether weights or activations are others afterwards, so that retention is scored."""
         return self.kind in _CHANGING
 
+    def check(self) -> None:  # noqa: B027 - most methods have nothing to refuse
+        """Raises a `ConfigError` for what can be known wrong before weights load; cheap.
+
+        Called once before a run, never to read what is stored.
+        """
+
     @abstractmethod
     def elicit(
         self,

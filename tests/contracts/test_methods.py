@@ -24,6 +24,7 @@ SETTINGS = {
     "self_consistency": {"n": 3},
     "cot_decoding": {"k": 3},
     "compression": {"layers": [2], "budgets": [0.01], "samples": 6, "calibration": 1},
+    "sparse_feature": {"steps": 30, "samples": 1, "candidates": 2, "strengths": (0.5, 1.0)},
 }
 """Small settings, for speed."""
 SUBJECTS = {"compression": ("organism-style-64", "word_sums?asks=length")}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from modicum.analysis.gather import correctness
 from modicum.cli.columns import WIDTH, columns, wrapped
 from modicum.report import words
+from modicum.report.feature import feature_facts
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, proportion
 from modicum.store import Outcome, Row
@@ -87,6 +88,7 @@ def trial_text(outcome: Outcome) -> str:
         "serving": _costs(outcome.serving),
         **_prompt(outcome.notes.get("style")),
         "nudge": outcome.artefact,
+        **feature_facts(outcome.notes),
         "scores": _scored(outcome),
         "retention": ", ".join(
             f"{task} {words.share(sum(right) / max(1, len(right)))}"

@@ -17,7 +17,16 @@ from modicum.steering.pairs import Pair, opening, parting
 from modicum.types import Problem, Request, Sampling
 from modicum.whitebox import WhiteBox
 
-__all__ = ["Contrast", "Dose", "Found", "directions", "least_dose", "pairs_of", "parted"]
+__all__ = [
+    "Contrast",
+    "Dose",
+    "Found",
+    "directions",
+    "least_dose",
+    "pairs_of",
+    "parted",
+    "sides_of",
+]
 
 Contrast = Literal["instructions", "demonstrations", "completions"]
 """What the two sides of a pair differ in."""
@@ -51,10 +60,22 @@ def pairs_of(
     contrast: Contrast,
     instructions: tuple[str, str] = ("", ""),
 ) -> list[Pair]:
-    """Gives one pair a shot.
+    """Gives one pair a shot; see `sides_of`."""
+    texts = sides_of(whitebox, shots, judge, contrast, instructions)
+    return [Pair(*(tuple(whitebox.encode(side)) for side in sides)) for sides in texts]
+
+
+def sides_of(
+    whitebox: WhiteBox,
+    shots: Sequence[Problem],
+    judge: Judge,
+    contrast: Contrast,
+    instructions: tuple[str, str] = ("", ""),
+) -> list[tuple[str, str]]:
+    """Gives the wanted and the unwanted text of each shot, as prompts.
 
     Args:
-        whitebox: Whose tokens are wanted.
+        whitebox: Whose chat template is used, where the style wants one.
         shots: At least one; two for demonstrations.
         judge: Gives the style and the task's form.
         contrast: What the two sides differ in.
@@ -84,8 +105,8 @@ def pairs_of(
         else:
             asked = _prompt(whitebox, judge, shot.question)
             sides = [f"{asked}{form}" for form in _forms(judge, shot)]
-        texts.append(sides)
-    return [Pair(*(tuple(whitebox.encode(side)) for side in sides)) for sides in texts]
+        texts.append((sides[0], sides[1]))
+    return texts
 
 
 def parted(

@@ -35,6 +35,8 @@ _NAMES = {
     "shuffled": "shuffled solutions",
     "format": "format only",
     "random": "random vectors",
+    "random_feature": "random features",
+    "mean_difference": "mean difference",
     "twin": "twin model",
 }
 

@@ -18,6 +18,7 @@ from modicum.report.charts import charts
 from modicum.report.completions import completions
 from modicum.report.drawing import CONFIG, Chart, draw, span
 from modicum.report.evidence import anchor, cited, trials_table
+from modicum.report.feature import features
 from modicum.report.findings import findings
 from modicum.report.lengths import lengths
 from modicum.report.markup import Markup, element, join
@@ -242,6 +243,7 @@ def _subject(
         element("h3", "Rungs and their controls"),
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
         lengths(verdict),
+        features(verdict, book.heads),
         reference(verdict),
         element("h3", "Completions, before and after"),
         completions(verdict, book.store, book.asked),

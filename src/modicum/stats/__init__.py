@@ -22,6 +22,7 @@ from modicum.stats.power import (
     minimum_detectable_effect_unpaired,
 )
 from modicum.stats.proportions import beta_interval, proportion
+from modicum.stats.ranks import cohens_d, separation
 from modicum.stats.resampling import (
     STREAMS,
     Resamples,
@@ -47,6 +48,7 @@ __all__ = [
     "beta_interval",
     "bootstrap",
     "cluster_variance",
+    "cohens_d",
     "contrast",
     "equivalence",
     "equivalence_margin",
@@ -66,6 +68,7 @@ __all__ = [
     "resample",
     "resampled_mean",
     "seed_spread",
+    "separation",
     "t_interval",
     "tally",
     "vote",

@@ -4,17 +4,16 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from modicum.ledger import Ledger
-from modicum.training.trainable import Trainable
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Learning"]
 
 _COUNTERS = (
     "labels",
@@ -26,13 +25,27 @@ _COUNTERS = (
 )
 
 
+class Learning(Protocol):
+    """What a run trains, as far as it is kept."""
+
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        """Gives what is trained, by name."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Gives a copy of all that changes while it is trained."""
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Sets it again."""
+
+
 class Checkpoint:
     """Parameters, the optimiser's state, curves and ledger of a run in one safetensors file."""
 
     def __init__(
         self,
         path: Path | None,
-        trainable: Trainable,
+        trainable: Learning,
         optimiser: torch.optim.Optimizer,
         ledger: Ledger,
     ) -> None:

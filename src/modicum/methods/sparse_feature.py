@@ -1,0 +1,318 @@
+"""One feature of a sparse autoencoder, found by contrast and by effect, and put to the test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import ClassVar, Literal, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from modicum.ledger import Ledger
+from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.methods._contrast import Contrast, directions, least_dose, sides_of
+from modicum.methods._falsify import Suspect, by_cues, mode_or_correctness
+from modicum.methods._sparse import (
+    Asked,
+    Dictionary,
+    learned,
+    loaded,
+    own_answers,
+    place_of,
+    width_of,
+)
+from modicum.model import Model
+from modicum.nets.saelens import read_card
+from modicum.sampling.capture import capture
+from modicum.steering.contrast import random_like
+from modicum.steering.nudge import Direction, Steering, load_steering, save_steering
+from modicum.steering.pairs import Pair
+from modicum.steering.sites import blocks
+from modicum.training.sparse import SparseRecipe
+from modicum.types import Access, Grade, Problem, Settings, Supervision
+from modicum.whitebox import WhiteBox, need_whitebox
+
+__all__ = ["SparseFeature"]
+
+
+@final
+@dataclass(frozen=True)
+class SparseFeature(Method):
+    """Adds what one feature writes, once, at the first generated token.
+
+    A BatchTopK autoencoder is trained on the activations of the model's own answers, or a folder in
+    SAELens' form is read. Features are ranked by how much more they fire on the wanted side of
+    pairs; of the first few the one stands that does most for the shots, at the smallest strength.
+    Its notes say whether cue tokens alone call it up and whether it foretells the mode or the
+    right answer.
+
+    Source: He et al. 2026 (2601.08058), steering with one feature at the first generated token;
+    Bussmann, Leask, Nanda 2024 (2412.06410), BatchTopK; Ma et al. 2026 (2601.05679), falsification.
+    Differs: features are chosen by their effect on the shots, not by contrast alone; strengths are
+    in units of the mean difference's length; random features and vectors and the mean difference
+    itself stand beside it at equal length.
+    """
+
+    access: ClassVar[Access] = Access.ACTIVATIONS
+    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    kind: ClassVar[Kind] = "tuning"
+    controls: ClassVar[tuple[str, ...]] = ("random", "random_feature", "mean_difference", "format")
+    veto_controls: ClassVar[tuple[str, ...]] = ("random", "random_feature")
+    control_draws: ClassVar[int] = 5
+    control_settings: ClassVar[Mapping[str, Settings]] = {
+        "random": {"direction": "random"},
+        "random_feature": {"direction": "other_feature"},
+        "mean_difference": {"direction": "mean_difference"},
+    }
+
+    sae: str = ""
+    """Folder of an autoencoder in SAELens' form; one is trained where empty."""
+    layer: int | None = None
+    """Layer after whose output it stands; six tenths of the way up where not said.
+    Early layers know the instruction, not yet the choice."""
+    contrast: Contrast = "instructions"
+    """What the two sides of a pair differ in."""
+    wanted: str = ""
+    """Instruction that asks for what is wanted; the task's, or a general one, where empty."""
+    unwanted: str = ""
+    """Its opposite."""
+    features: int = 0
+    """Features that are trained; four times the model's width where 0."""
+    k: int = 0
+    """Features that fire for an activation on average; a twelfth of the width where 0."""
+    steps: int = 400
+    """Optimiser steps, at least 1."""
+    samples: int = 4
+    """The model's own answers a prompt, at least 1; three prompts a shot."""
+    tokens: int = 300_000
+    """Most activations."""
+    candidates: int = 8
+    """Features, the first by contrast, whose effect is tried."""
+    strengths: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    """Strengths tried, in units of the mean difference."""
+    selection: int = 16
+    """Most shots on which feature and strength are chosen."""
+    direction: Literal["feature", "other_feature", "random", "mean_difference"] = "feature"
+    """What is added at the chosen strength: the feature; another living one or a random direction
+    (veto controls); the mean difference of the pairs."""
+
+    def __post_init__(self) -> None:
+        """Refuses settings outside their ranges."""
+        if not self.strengths or min(self.strengths) <= 0:
+            msg = "strengths above 0"
+            raise ValueError(msg)
+        counts = (self.steps, self.samples, self.candidates, self.selection, self.tokens)
+        if min(counts) < 1 or min(self.features, self.k) < 0:
+            msg = "steps, samples, candidates, selection and tokens of at least 1"
+            raise ValueError(msg)
+
+    def check(self) -> None:
+        """Looks whether the folder holds an autoencoder that can be read.
+
+        Raises:
+            CheckpointError: it does not.
+        """
+        if self.sae:
+            read_card(Path(self.sae))
+
+    def elicit(
+        self,
+        model: Model,
+        shots: Sequence[Problem],
+        judge: Judge,
+        rng: np.random.Generator,
+        ledger: Ledger,
+    ) -> PromptSolver:
+        """Finds the feature and its dose, and tests what it is.
+
+        Raises:
+            BudgetError: too few shots for the contrast.
+            AccessError: the model's activations cannot be reached.
+            ConfigError: an autoencoder that does not fit the model.
+            TrialError: the two sides of the pairs do not differ.
+        """
+        whitebox = need_whitebox(model, "sparse_feature")
+        sides = sides_of(whitebox, shots, judge, self.contrast, (self.wanted, self.unwanted))
+        pairs = [Pair(*(tuple(whitebox.encode(side)) for side in both)) for both in sides]
+        card = read_card(Path(self.sae)) if self.sae else None
+        layer = place_of(card, self.layer, len(blocks(whitebox.module)))
+        asked = Asked.of(whitebox, shots, sides, self.samples, judge)
+        answers = own_answers(whitebox, asked, judge, ledger)
+        if card is not None:
+            dictionary = loaded(whitebox, answers, card, layer, self.tokens, ledger)
+        else:
+            recipe = self._recipe(width_of(whitebox))
+            dictionary = learned(whitebox, answers, layer, recipe, self.tokens, judge, ledger)
+        [mean] = directions(whitebox, pairs, [layer], "mean", ledger)
+        ranked = _by_contrast(whitebox, dictionary, pairs, ledger)[: self.candidates]
+        bench = _Bench(whitebox, layer, list(shots[: self.selection]), judge, ledger)
+        chosen = _chosen(dictionary, ranked, float(mean.values.norm()), self.strengths, bench)
+        notes: dict[str, object] = {
+            **chosen.notes,
+            "pairs": len(pairs),
+            "dictionary": dictionary.facts,
+        }
+        values = chosen.values
+        if self.direction == "feature":
+            suspect = Suspect(whitebox, dictionary, chosen.feature, answers, ledger)
+            notes["beside"] = _beside(chosen, mean.values, bench)
+            notes["cues"] = by_cues(suspect, rng)
+            notes["foretells"] = mode_or_correctness(
+                suspect, lambda heat: own_answers(whitebox, asked, judge, ledger, heat), judge, rng
+            )
+        elif self.direction == "random":
+            values = random_like(values, rng)
+        elif self.direction == "other_feature":
+            others = [i for i in dictionary.living if i != chosen.feature] or [chosen.feature]
+            other = notes["drawn"] = int(rng.choice(others))
+            values = _written(dictionary, other, float(values.norm()))
+        else:
+            values = mean.values * chosen.strength
+        return _solver(bench, values, notes)
+
+    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
+        """Gives the model with the saved direction."""
+        steered = need_whitebox(model, "sparse_feature").with_steering(
+            load_steering(folder / "vector.safetensors")
+        )
+        style = PromptSolver.saved_style(folder)
+        return PromptSolver(steered, style, judge.sheet, source=folder)
+
+    def _recipe(self, width: int) -> SparseRecipe:
+        features = self.features or 4 * width
+        return SparseRecipe(features, min(features, self.k or max(1, width // 12)), self.steps)
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """A feature with what it fires more on the wanted side."""
+
+    feature: int
+    contrast: float
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Scores directions on the shots."""
+
+    whitebox: WhiteBox
+    layer: int
+    shots: list[Problem]
+    judge: Judge
+    ledger: Ledger
+
+    def score(self, values: Float[Tensor, " hidden"] | None) -> float:
+        """Gives the greedy accuracy with a direction at the first generated token; None: without."""
+        model = self.whitebox
+        if values is not None:
+            model = model.with_steering(
+                Steering((Direction(self.layer, values.detach()),), "first")
+            )
+        solver = PromptSolver(model, self.judge.style, self.judge.sheet)
+        hidden = [shot.hidden() for shot in self.shots]
+        solved = solver.solve(hidden, stream="dose", ledger=self.ledger)
+        right = [
+            self.judge.mark(shot.id, given.text).lenient == Grade.CORRECT
+            for shot, given in zip(self.shots, solved, strict=True)
+        ]
+        return sum(right) / len(right)
+
+
+def _by_contrast(
+    whitebox: WhiteBox, dictionary: Dictionary, pairs: Sequence[Pair], ledger: Ledger
+) -> list[_Ranked]:
+    """Gives features by how much more they fire at the end of the wanted side, the most first."""
+    ends = [
+        capture(whitebox, texts, [dictionary.layer], ledger)[:, 0]
+        for texts in ([p.wanted for p in pairs], [p.unwanted for p in pairs])
+    ]
+    with torch.inference_mode():
+        wanted, unwanted = (dictionary.net.encode(rows).mean(0) for rows in ends)
+    gains = (wanted - unwanted).tolist()
+    order = sorted(range(len(gains)), key=lambda i: (-gains[i], i))
+    return [_Ranked(i, gains[i]) for i in order]
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The feature that stands."""
+
+    feature: int
+    strength: float
+    values: Float[Tensor, " hidden"]
+    """What is added."""
+    notes: Mapping[str, object]
+    """What the record keeps of the choice."""
+
+
+def _chosen(
+    dictionary: Dictionary,
+    ranked: Sequence[_Ranked],
+    length: float,
+    strengths: Sequence[float],
+    bench: _Bench,
+) -> _Chosen:
+    """Gives the feature that does most for the shots at the smallest strength, the first at a tie.
+
+    Args:
+        dictionary: Whose features they are.
+        ranked: Candidates, the first by contrast first.
+        length: Of the mean difference.
+        strengths: In units of that.
+        bench: Scores on the shots.
+    """
+
+    def score(place: int, strength: float) -> float:
+        return bench.score(_written(dictionary, ranked[-place].feature, length * strength))
+
+    # at equal strength `least_dose` keeps the largest number, here the first by contrast
+    places = [-place for place in range(len(ranked))]
+    best, tried = least_dose(places, strengths, score)
+    feature = ranked[-best.layer].feature
+    notes = {
+        "feature": feature,
+        "layer": dictionary.layer,
+        "where": "first",
+        "strength": best.strength,
+        "length": length * best.strength,
+        "on_shots": best.score,
+        "ranked": [[r.feature, r.contrast] for r in ranked],
+        "tried": [[ranked[-d.layer].feature, d.strength, d.score] for d in tried],
+    }
+    values = _written(dictionary, feature, length * best.strength)
+    return _Chosen(feature, best.strength, values, notes)
+
+
+def _written(dictionary: Dictionary, feature: int, length: float) -> Float[Tensor, " hidden"]:
+    """Gives what a feature writes, at a length."""
+    return torch.nn.functional.normalize(dictionary.net.decoder[feature], dim=0) * length
+
+
+def _beside(
+    chosen: _Chosen, mean: Float[Tensor, " hidden"], bench: _Bench
+) -> dict[str, float | None]:
+    """Gives the scores on the shots without it, against it, and of the mean difference as long."""
+    cosine = torch.nn.functional.cosine_similarity(chosen.values, mean, dim=0)
+    return {
+        "unsteered": bench.score(None),
+        "against": bench.score(-chosen.values),
+        "mean_difference": bench.score(mean * chosen.strength),
+        "cosine": float(cosine),
+    }
+
+
+def _solver(
+    bench: _Bench, values: Float[Tensor, " hidden"], notes: Mapping[str, object]
+) -> PromptSolver:
+    """Keeps the direction and gives the model that it is added to."""
+    whitebox, judge = bench.whitebox, bench.judge
+    nudge = Steering((Direction(bench.layer, values.detach().clone()),), "first")
+    folder = Path(mkdtemp(prefix="modicum-nudge-"))
+    base = {"base": whitebox.card.weights}
+    bench.ledger.nudge_bytes = save_steering(nudge, folder / "vector.safetensors", base)
+    return PromptSolver(
+        whitebox.with_steering(nudge), judge.style, judge.sheet, source=folder, notes=notes
+    )

@@ -1,0 +1,1 @@
+"""Nets of our own, beside the language models that transformers brings."""

@@ -1,0 +1,124 @@
+"""What a feature of a sparse autoencoder is, in a few sentences: how it was found, what refutes it."""
+
+from collections.abc import Mapping, Sequence
+
+from modicum.report import words
+from modicum.report.evidence import cited
+from modicum.report.markup import Markup, element, join
+from modicum.report.untrusted import visible
+from modicum.stats import Figure
+from modicum.store import Outcome
+from modicum.verdict import Verdict
+
+__all__ = ["feature_facts", "features"]
+
+
+def feature_facts(notes: Mapping[str, object]) -> dict[str, str]:
+    """Gives what the notes of a trial say of its feature, a sentence a name; nothing without one.
+
+    Args:
+        notes: An outcome's; what `sparse_feature` found stands under `nudge`.
+    """
+    nudge = notes.get("nudge")
+    if not isinstance(nudge, Mapping) or not isinstance(nudge.get("dictionary"), Mapping):
+        return {}
+    said = {"feature": _choice(nudge), "dictionary": _dictionary(nudge["dictionary"])}
+    parts = {"beside it": _beside, "cue tokens": _cues, "foretells": _foretells}
+    keys = {"beside it": "beside", "cue tokens": "cues", "foretells": "foretells"}
+    for name, write in parts.items():
+        part = nudge.get(keys[name])
+        if isinstance(part, Mapping):
+            said[name] = write(part)
+    return said
+
+
+def features(verdict: Verdict, heads: Mapping[str, Outcome]) -> Markup:
+    """Gives the section on features, one item a trial that found one, or nothing."""
+    found: list[Markup] = []
+    for row in verdict.rungs:
+        for trial in row.trials:
+            outcome = heads.get(trial)
+            facts = feature_facts(outcome.notes) if outcome is not None else {}
+            if not facts:
+                continue
+            name = element("p", element("b", row.name), " ", cited([trial], "trial"))
+            told = [element("li", f"{label}: {text}") for label, text in facts.items()]
+            found.append(element("div", name, element("ul", *told)))
+    if not found:
+        return Markup("")
+    return join([element("h3", "What the feature is"), *found])
+
+
+def _choice(nudge: Mapping[str, object]) -> str:
+    ranked = _listed(nudge.get("ranked"))
+    among = f", of {len(ranked)} that fire more on the wanted side" if ranked else ""
+    drawn = f"; in its place feature {nudge['drawn']}" if "drawn" in nudge else ""
+    return (
+        f"number {nudge.get('feature')} after layer {nudge.get('layer')}{among}; added at the first "
+        f"generated token, {_number(nudge.get('strength'))} × the mean difference; right on "
+        f"{_number(nudge.get('on_shots'))} of the shots{drawn}"
+    )
+
+
+def _dictionary(part: Mapping[str, object]) -> str:
+    made = (
+        "trained" if part.get("source") == "trained" else f"from {visible(str(part.get('source')))}"
+    )
+    return (
+        f"{part.get('features')} features, {made}, {words.count(_float(part.get('tokens')))} "
+        f"activations; {_number(part.get('unexplained'))} of their variance missed, "
+        f"{_float(part.get('firing')):.1f} features fire for one, {_number(part.get('dead'))} never fire"
+    )
+
+
+def _beside(part: Mapping[str, object]) -> str:
+    return (
+        f"on the shots unsteered {_number(part.get('unsteered'))}, against the feature "
+        f"{_number(part.get('against'))}, mean difference as long "
+        f"{_number(part.get('mean_difference'))} (cosine with it {_number(part.get('cosine'))})"
+    )
+
+
+def _cues(part: Mapping[str, object]) -> str:
+    named = " ".join(f"“{visible(str(cue))}”" for cue in _listed(part.get("cues")))
+    verdict = visible(str(part.get("verdict")))
+    if "with_cues" not in part:
+        return f"{verdict}; it fires in {_figure(part.get('reasoning'))} of its own side's texts"
+    effect = part.get("effect")
+    size = f"d = {effect:.1f}" if isinstance(effect, float) else "d beyond measure"
+    return (
+        f"{verdict} ({size}): put into {part.get('texts')} texts of {visible(str(part.get('text')))} "
+        f"({visible(str(part.get('way')))}), {named} make it fire in {_figure(part.get('with_cues'))}; "
+        f"tokens on which it is silent {_figure(part.get('with_other'))}, nothing put in "
+        f"{_figure(part.get('untouched'))}, its own side's texts {_figure(part.get('reasoning'))}"
+    )
+
+
+def _foretells(part: Mapping[str, object]) -> str:
+    within = part.get("of_correctness_within_mode")
+    inside = _figure(within) if within else "cannot be told, no mode holds right and wrong answers"
+    return (
+        f"the mode ({visible(str(part.get('mode')))}) {_figure(part.get('of_mode'))}, the right answer "
+        f"{_figure(part.get('of_correctness'))}, the right answer within one mode {inside} (areas, .5 "
+        f"is chance; {part.get('answers')} of the model's own answers)"
+    )
+
+
+def _figure(record: object) -> str:
+    """Writes a stored figure with its interval."""
+    if not isinstance(record, Mapping):
+        return words.MISSING
+    values = {name: _float(record.get(name)) for name in ("value", "low", "high")}
+    return words.figure(Figure(**values, n=int(_float(record.get("n")))))
+
+
+def _number(value: object) -> str:
+    return words.share(float(value)) if isinstance(value, int | float) else words.MISSING
+
+
+def _float(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
