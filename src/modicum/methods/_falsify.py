@@ -30,6 +30,8 @@ _RARE = 8
 """Right answers, and wrong ones, that a mode must hold."""
 _SIZES = ((0.8, "token-driven"), (0.5, "partly token-driven"), (0.2, "weakly token-driven"))
 """Cohen's conventions of a large, a medium and a small effect, and what each is called."""
+_UNSPECIFIC = "unspecific"
+"""It fires in most texts that do not reason, with nothing put in."""
 
 Tokens = Sequence[int]
 
@@ -116,7 +118,7 @@ def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, object]:
         "every_way": {name: float((cue > half).mean()) for name, (cue, _) in ways.items()},
         "effect": effect if np.isfinite(effect) else None,
         "transfer": float(cued.mean() - base.mean()) / room if room > 0 else None,
-        "verdict": _verdict(effect, cued, base),
+        "verdict": _UNSPECIFIC if (base > half).mean() > 0.5 else _verdict(effect, cued, base),
     }
 
 
