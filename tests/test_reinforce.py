@@ -139,7 +139,7 @@ def drawn_rows(n: int = 12) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("parameters", ["lora", "full", "bias"])
+@pytest.mark.parametrize("parameters", ["lora", "full", "bias", "tinylora"])
 def test_rollouts_come_from_the_weights_that_are_trained(organism, parameters) -> None:
     trainable = weights(organism, parameters)
     trained(organism, trainable, replace(RECIPE, learning_rate=1e-2))

@@ -29,6 +29,9 @@ def test_second_run_gives_the_same_verdict_and_runs_nothing(study) -> None:
         def spent(self, tokens: float) -> None:
             pass
 
+        def learns(self, line: str) -> None:
+            pass
+
         def finished(self, outcome) -> None:
             self.ran += 1
 

@@ -22,7 +22,16 @@ from typing import TypeVar
 
 from modicum.errors import ConfigError, UnknownNameError
 
-__all__ = ["KINDS", "Catalog", "Entry", "fill", "read_reference", "read_setting", "settings_of"]
+__all__ = [
+    "KINDS",
+    "Catalog",
+    "Entry",
+    "fill",
+    "read_reference",
+    "read_setting",
+    "read_settings",
+    "settings_of",
+]
 
 KINDS = ("markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
@@ -161,6 +170,26 @@ def read_setting(text: str) -> tuple[str, str, str]:
     if not (equals and dot):
         raise ConfigError(f"setting {text!r}", "method.field=value", "such as fine_tune.rank=4")
     return method, field_name, value
+
+
+def read_settings(text: str) -> tuple[str, dict[str, str]]:
+    """Reads `method.field=value,field=value`, several settings of one method.
+
+    >>> read_settings("rlvr.reward=random?gamma=0.3,clip=0")
+    ('rlvr', {'reward': 'random?gamma=0.3', 'clip': '0'})
+
+    Raises:
+        ConfigError: another form.
+    """
+    first, *others = text.split(",")
+    method, field_name, value = read_setting(first)
+    found = {field_name: value}
+    for pair in others:
+        name, equals, value = pair.strip().partition("=")
+        if not (name and equals):
+            raise ConfigError(f"{pair!r} in {text!r}", "field=value", "such as clip=0")
+        found[name] = value
+    return method, found
 
 
 def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:

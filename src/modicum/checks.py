@@ -1,5 +1,6 @@
 """What must hold of a plan before any weights load."""
 
+from modicum.catalog import read_settings
 from modicum.draws import POOL, retained_size
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
@@ -38,6 +39,7 @@ def check_plan(plan: Plan) -> None:
                 _check_access(name, method, reference, backend)
             for reference, task in zip(grid.tasks, tasks, strict=True):
                 _check_shots(name, method, reference, task, grid)
+        _check_arms(plan, grid)
         for reference, task in zip(grid.tasks, tasks, strict=True):
             _check_split(reference, task, "test", plan.test, "--test")
             _check_split(reference, task, "selection", plan.selection, "--selection")
@@ -147,10 +149,28 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
     if min(budgets) < 1:
         raise ConfigError("shots below 1", "at least 1 shot", "remove it from --shots")
     exist = min(POOL, task.sheet.available.get("shots", POOL))
-    if max(budgets) > exist:
+    most = max(map(method.shown, budgets))
+    if most > exist:
         raise ConfigError(
-            f"{max(budgets)} shots of task {reference!r}", f"at most {exist}", "lower --shots"
+            f"{most} labelled problems of task {reference!r} for {name!r}",
+            f"at most {exist}",
+            "lower --shots, or the pool",
         )
+
+
+def _check_arms(plan: Plan, grid: Grid) -> None:
+    """Builds every arm with other settings, and looks whether its shots exist."""
+    for name, own in map(read_settings, grid.arms):
+        if name not in grid.methods:
+            raise ConfigError(
+                f"an arm of {name!r}, which this grid does not run",
+                f"one of {', '.join(grid.methods)}",
+                "add it to methods, or take the arm out",
+            )
+        method = METHODS.build(name, {**plan.settings.get(name, {}), **own})
+        if isinstance(method, Method):
+            for reference in grid.tasks:
+                _check_shots(name, method, reference, resolve_task(reference), grid)
 
 
 def _check_split(reference: str, task: Task, split: str, wanted: int, option: str) -> None:

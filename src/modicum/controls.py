@@ -1,12 +1,16 @@
-"""The trials of the controls that a method draws itself."""
+"""The trials of the controls that a method draws itself, and of its arms with other settings."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
-from modicum.catalog import settings_of
-from modicum.method import Method
+from modicum.catalog import read_settings, settings_of
+from modicum.method import METHODS, Method
 from modicum.types import Trial
 
-__all__ = ["control_arms"]
+__all__ = ["WITH", "control_arms", "setting_arms"]
+
+WITH = "with "
+"""How the name of an arm with other settings begins: `with reward=random, clip=0`."""
 
 
 def control_arms(method: Method, arm: Trial) -> list[Trial]:
@@ -27,4 +31,30 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
         other = settings_of(dataclasses.replace(method, **own))  # type: ignore[type-var]
         drawn = range(method.control_draws)
         found += [dataclasses.replace(twin, settings=other, seed=seed) for seed in drawn]
+    return found
+
+
+def setting_arms(
+    texts: Sequence[str], settings: Mapping[str, object], arm: Trial, n_seeds: int
+) -> list[Trial]:
+    """Gives the trials of an arm's method with other settings, every seed of each.
+
+    Args:
+        texts: `method.field=value,field=value`; those of other methods are left out.
+        settings: What the plan sets for the method.
+        arm: The arm that they stand beside.
+        n_seeds: Draws of shots.
+
+    Raises:
+        UnknownNameError: a setting that the method does not have.
+        ConfigError: another form, or a value that does not fit.
+    """
+    found: list[Trial] = []
+    for name, own in map(read_settings, texts):
+        if name != arm.method:
+            continue
+        method = METHODS.build(name, {**settings, **own})
+        said = ", ".join(f"{field}={value}" for field, value in own.items())
+        twin = dataclasses.replace(arm, settings=settings_of(method), control=f"{WITH}{said}")
+        found += [dataclasses.replace(twin, seed=seed) for seed in range(n_seeds)]
     return found

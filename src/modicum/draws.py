@@ -47,8 +47,8 @@ def retained_size(task: Task, wanted: int) -> int:
     return min(wanted, task.sheet.available.get("test", wanted))
 
 
-def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
-    """Gives the labelled problems a trial may see.
+def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Problem, ...]:
+    """Gives the labelled problems a trial may see: its shots, or as many as its method is shown.
 
     The floor's style is chosen on the selection split. Every other method gets the first n of a
     pool shuffled by the seed, so that a larger budget contains the smaller one. The control
@@ -62,10 +62,11 @@ def shots_of(trial: Trial, task: Task) -> tuple[Problem, ...]:
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
     name = trial.task.rpartition("scrambled:")[2]
     order = stream("shots", name, trial.seed, *names_of(trial)).permutation(len(pool))
-    chosen = [pool[i] for i in order[: trial.n_shots]]
+    n = trial.n_shots if shown is None else shown
+    chosen = [pool[i] for i in order[:n]]
     if trial.control in ("shuffled", "format"):
         # half a pool further on: never the shot itself, however small or odd the pool
-        donors = [pool[i] for i in np.roll(order, -(len(pool) // 2))[: trial.n_shots]]
+        donors = [pool[i] for i in np.roll(order, -(len(pool) // 2))[:n]]
         if trial.control == "format":
             bare = [dataclasses.replace(donor, solution=None) for donor in donors]
             donors = [

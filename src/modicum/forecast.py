@@ -55,7 +55,7 @@ def draws(plan: Plan, trial: Trial) -> Draws:
     each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
     is_tuning = plan.method(trial.method).kind == "tuning"
     test = int(str(trial.scope.get("first", trial.scope["test"])))
-    drawn = test if is_tuning else test * each
+    drawn = test * (1 + int(str(trial.scope.get("sampled", 0)))) if is_tuning else test * each
     drawn += trial.n_shots * each if is_tuning and "samples" in trial.settings else 0
     return Draws(drawn, limit, is_tuning)
 

@@ -49,6 +49,8 @@ class Ledger:
     """How many timed blocks are open."""
     observer: Callable[["Ledger"], None] | None = field(default=None, compare=False, repr=False)
     """Called after tokens were counted; shows progress, must be cheap."""
+    said: str = field(default="", compare=False, repr=False)
+    """The last figures of what is being trained, in one line for a watcher; no counter."""
 
     def ran(self, *, prompt: int = 0, sampled: int = 0, flops_per_token: float) -> None:
         """Counts tokens run through a model."""
@@ -71,6 +73,12 @@ class Ledger:
         self.tokens_trained += tokens
         self.updates += 1
         self.flops += 3.0 * flops_per_token * tokens
+        if self.observer is not None:
+            self.observer(self)
+
+    def says(self, line: str) -> None:
+        """Takes the last figures of what is being trained, for the observer."""
+        self.said = line
         if self.observer is not None:
             self.observer(self)
 
@@ -98,7 +106,7 @@ class Ledger:
 
     def as_dict(self) -> dict[str, float]:
         """Gives the counters as plain numbers, for the store."""
-        hidden = {"observer", "max_judge_calls", "depth"}
+        hidden = {"observer", "max_judge_calls", "depth", "said"}
         return {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden
         }

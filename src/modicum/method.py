@@ -52,6 +52,8 @@ class Judge:
     style: Style
     styles: tuple[Style, ...]
     ledger: Ledger
+    budget: int = 0
+    """The trial's n_shots; `shots` are more where the method is shown more (`Method.shown`)."""
     decoys: tuple[str, ...] = ()
     scratch: Path | None = None
     is_form_only: bool = False
@@ -149,6 +151,17 @@ class Method(ABC):
 
         Called once before a run, never to read what is stored.
         """
+
+    def shown(self, n_shots: int) -> int:
+        """Gives the labelled problems it sees at a budget: more where it picks its shots from them.
+
+        Those that it reads count in its labels (`Method.reads`).
+        """
+        return n_shots
+
+    def reads(self, n_shown: int) -> int:
+        """Gives of how many of the problems that it is shown it uses the labels."""
+        return n_shown if self.supervision > Supervision.QUESTION else 0
 
     @abstractmethod
     def elicit(

@@ -76,6 +76,17 @@ class Outcome:
     """What was drawn on the way, by address, on its way to the store; not read back."""
 
     @property
+    def sampled(self) -> tuple[int, tuple[int, ...]]:
+        """How often the nudged model was sampled a problem, and how often it was right at each.
+
+        0 and nothing where it was not sampled.
+        """
+        values = self.notes.get("sampled", {})
+        if not isinstance(values, Mapping):
+            raise TypeError(values)
+        return int(values.get("n", 0)), tuple(map(int, values.get("right", ())))
+
+    @property
     def style(self) -> Style:
         """The style that its answers were asked in."""
         values = self.notes["style"]

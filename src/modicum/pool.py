@@ -21,6 +21,8 @@ from modicum.types import Style, Trial
 
 __all__ = ["Job", "Pool"]
 
+LINE = 400
+"""Most bytes of the line that says how training gets on."""
 MAX_TRIES = 3
 """Times a trial may be in flight while a worker dies before it counts as failed."""
 
@@ -48,19 +50,32 @@ class Job:
         )
 
 
+def _said(trial: Trial, ledger: Ledger) -> str:
+    """Gives the last figures of a trial's training with its name."""
+    control = f" {trial.control}" if trial.control else ""
+    return f"{trial.method} n={trial.n_shots}{control}, seed {trial.seed}: {ledger.said}"
+
+
 class Pool:
     """Runs jobs in this process (one worker) or in several; a context manager."""
 
-    def __init__(self, workers: int, spent: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        workers: int,
+        spent: Callable[[float], None],
+        learns: Callable[[str], None] | None = None,
+    ) -> None:
         """Prepares the shared count of tokens; starts nothing yet.
 
         Args:
             workers: Processes; 1 runs in this one.
             spent: Told now and then how many tokens were run so far.
+            learns: Told the last figures of what is being trained, in one line.
         """
-        self._workers, self._spent = workers, spent
+        self._workers, self._spent, self._learns = workers, spent, learns
         self._context = multiprocessing.get_context("spawn")
         self._tokens = self._context.Value("d", 0.0)
+        self._line = self._context.Array("c", LINE)
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Pool":
@@ -77,17 +92,21 @@ class Pool:
 
     def _here(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         for job in jobs:
-            before = self._tokens.value
-            seen: dict[int, float] = {}
+            yield job.run(self._observer(job.trial))
 
-            def observe(
-                ledger: Ledger, before: float = before, seen: dict[int, float] = seen
-            ) -> None:
-                seen[id(ledger)] = float(ledger.tokens_prompt + ledger.tokens_sampled)
-                self._tokens.value = before + sum(seen.values())
-                self._spent(self._tokens.value)
+    def _observer(self, trial: Trial) -> Callable[[Ledger], None]:
+        """Gives what passes on the tokens and the figures of a trial that runs in this process."""
+        before = self._tokens.value
+        seen: dict[int, float] = {}
 
-            yield job.run(observe)
+        def observe(ledger: Ledger) -> None:
+            seen[id(ledger)] = float(ledger.tokens_prompt + ledger.tokens_sampled)
+            self._tokens.value = before + sum(seen.values())
+            self._spent(self._tokens.value)
+            if ledger.said and self._learns is not None:
+                self._learns(_said(trial, ledger))
+
+        return observe
 
     def _spread(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         left = dict(enumerate(jobs))
@@ -112,7 +131,7 @@ class Pool:
                 self._workers,
                 mp_context=self._context,
                 initializer=_begin,
-                initargs=(self._tokens, os.getpid()),
+                initargs=(self._tokens, self._line, os.getpid()),
             )
         numbers: dict[Future[Outcome], int] = {}
         held, names = dict(jobs), {n: str(job.trial.id) for n, job in jobs.items()}
@@ -125,6 +144,9 @@ class Pool:
                 waiting.add(future)
             ended, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
             self._spent(self._tokens.value)
+            line = bytes(self._line[:]).partition(b"\0")[0].decode("utf-8", "ignore")
+            if line and self._learns is not None:
+                self._learns(line)
             for future in ended:
                 yield numbers[future], future.result()
                 # the driver has written it by now, so that others find its draws
@@ -140,12 +162,12 @@ _WORKER: dict[str, object] = {}
 """What a worker process was given at its start; empty in the driver."""
 
 
-def _begin(tokens: object, driver: int) -> None:
+def _begin(tokens: object, line: object, driver: int) -> None:
     """Prepares a worker: one thread, and an end when the driver has gone."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _WORKER["tokens"] = tokens
+    _WORKER["tokens"], _WORKER["line"] = tokens, line
     threading.Thread(target=_follow, args=(driver,), daemon=True).start()
 
 
@@ -166,5 +188,8 @@ def _work(job: Job) -> Outcome:
         with shared.get_lock():  # type: ignore[attr-defined]
             shared.value += now - seen.get(id(ledger), 0.0)  # type: ignore[attr-defined]
         seen[id(ledger)] = now
+        if ledger.said:
+            # of several processes the last one to speak is heard
+            _WORKER["line"].value = _said(job.trial, ledger).encode()[: LINE - 1]  # type: ignore[attr-defined]
 
     return job.run(observe)

@@ -46,6 +46,9 @@ class Watcher(Protocol):
     def spent(self, tokens: float) -> None:
         """Called now and then with the tokens run so far."""
 
+    def learns(self, line: str) -> None:
+        """Called now and then with the last figures of what is being trained."""
+
     def finished(self, outcome: Outcome) -> None:
         """Called after each trial was written."""
 
@@ -58,6 +61,9 @@ class Silent:
 
     def spent(self, tokens: float) -> None:
         """Ignores the tokens."""
+
+    def learns(self, line: str) -> None:
+        """Ignores the figures."""
 
     def finished(self, outcome: Outcome) -> None:
         """Ignores the outcome."""
@@ -110,7 +116,7 @@ def run(
     later = [t for t in todo if t not in first]
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
-    with Pool(workers, watcher.spent) as pool:
+    with Pool(workers, watcher.spent, watcher.learns) as pool:
         crew = _Crew(plan, store, watcher, pool, workers, (store.folder, *reuse))
         before = crew.spent().seconds / workers
         crew.run(first)

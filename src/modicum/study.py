@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from modicum.catalog import fill, read_setting, settings_of
-from modicum.controls import control_arms
+from modicum.controls import control_arms, setting_arms
 from modicum.draws import retained_size
 from modicum.errors import ConfigError
+from modicum.grid import NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
@@ -30,36 +31,8 @@ __all__ = [
 Prefer = Literal["serve", "labels", "train"]
 
 
-TEXT = "text"
-"""Among the tasks to retain: the held-out text, whose perplexity is scored."""
-NOTHING = "none"
-"""In their place: nothing is scored."""
-
 MEASURES = ("plain", "prompt_style")
 """Methods behind the measures; named among the rungs they change nothing."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Models x tasks x methods x shots, all with all."""
-
-    models: tuple[str, ...]
-    """References of models: a plug-in's name, a folder or a hub id."""
-    tasks: tuple[str, ...]
-    """References of tasks."""
-    methods: tuple[str, ...] = ()
-    """Names of methods; the measures (floor, ceiling, forced form) are always taken."""
-    shots: tuple[int, ...] = (1, 4, 8)
-    """Budgets of the methods that take labels."""
-    twin: str = ""
-    """Model of equal learnability without the ability; the same methods run on it."""
-    twin_shots: tuple[int, ...] = ()
-    """Budgets on the twin; those of `shots` where empty."""
-    seeds: int = 0
-    """Draws of shots; the plan's number where 0."""
-    aside: tuple[str, ...] = ()
-    """Settings `method.field=value` of methods that read no labels: run and printed beside the
-    verdict, and kept out of it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +51,9 @@ class Plan:
     """Samples a test problem for the ceiling, at temperature 1."""
     ceiling_test: int = 0
     """The first so many test problems are sampled and branched on; all where 0."""
+    sampled: int = 0
+    """Samples a test problem of each nudged model, its controls and arms too, at temperature 1 beside
+    the greedy answer; none where 0."""
     stream: str = ""
     """Names an independent draw of the study: other test problems where the task has more than it
     needs, other shots, other samples."""
@@ -338,6 +314,8 @@ class Subject:
             settings=settings_of(method),
             scope=self.scope(),
         )
+        if method.changes_model and self.plan.sampled:
+            base = dataclasses.replace(base, scope={**base.scope, "sampled": self.plan.sampled})
         if method.changes_model and model == self.model and self.scores_text:
             base = dataclasses.replace(base, scope={**base.scope, "text": text_digest()})
         arms: list[Trial] = []
@@ -347,8 +325,10 @@ class Subject:
             if self.plan.controls and model == self.model and not method.shortens:
                 arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
-            last = dataclasses.replace(base, n_shots=budgets[-1])
-            arms += control_arms(method, last)
+            arms += control_arms(method, dataclasses.replace(base, n_shots=budgets[-1]))
+        if model == self.model:
+            last, own = dataclasses.replace(base, n_shots=budgets[-1]), self.plan.settings
+            arms += setting_arms(grid.arms, own.get(name, {}), last, n_seeds)
         return [self._first(arm) for arm in arms] if method.kind == "decoding" else arms
 
     def _first(self, trial: Trial) -> Trial:

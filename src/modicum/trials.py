@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from modicum.controls import WITH
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import ModicumError
 from modicum.held_out import text_loss
@@ -64,7 +65,7 @@ def run_trial(
         judge, notes = judge_for(plan, trial, task, model, floor, spent)
         judge = _equipped(judge, task, method, artefacts)
         shots = tuple(judge.shots.values())
-        spent.labels = len(shots) if method.supervision > 0 else 0
+        spent.labels = method.reads(len(shots))
         rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
         split: Split = "selection" if trial.method == "prompt_style" else "shots"
         with stock.during(split), spent.timed():
@@ -83,6 +84,7 @@ def run_trial(
             notes={
                 **notes,
                 **_thinking(answers, style),
+                **_sampled(plan, solver, task, problems, trial, style),
                 "style": dataclasses.asdict(style),
                 "model": dataclasses.asdict(model.card),
                 **({"nudge": dict(solver.notes)} if solver.notes else {}),
@@ -132,7 +134,7 @@ def judge_for(
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
     )
-    shots = shots_of(trial, task)
+    shots = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
     judge = Judge(
         _task=task,
         sheet=sheet,
@@ -140,6 +142,7 @@ def judge_for(
         style=floor or styles[0],
         styles=styles,
         ledger=ledger,
+        budget=trial.n_shots,
         is_form_only=trial.control == "format",
     )
     return judge, {"styles": [s.name for s in styles], "skipped_styles": list(skipped)}
@@ -212,6 +215,29 @@ def _answer(
     return tuple(answers)
 
 
+def _sampled(
+    plan: Plan,
+    solver: Solver,
+    task: Task,
+    problems: Sequence[Problem],
+    trial: Trial,
+    style: Style,
+) -> dict[str, object]:
+    """Samples the nudged model where the trial asks for it; keeps how many were right a problem.
+
+    Its cost is measuring cost, and stands with the counts instead of in the nudge's own ledgers.
+    """
+    n, ledger = int(str(trial.scope.get("sampled", 0))), Ledger()
+    if not n:
+        return {}
+    drawing = PromptSolver(solver.model, style, limited(task.sheet, plan), n=n, temperature=1.0)
+    with ledger.timed():
+        answers = _answer(drawing, task, problems, trial, ledger, style)
+    right = [sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers]
+    costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
+    return {"sampled": {"n": n, "right": right, **costs}}
+
+
 def _thinking(answers: Sequence[Answer], style: Style) -> dict[str, object]:
     """Counts the answers whose thinking did not end, and those of them that the limit cut."""
     if style.thinking is None:
@@ -251,7 +277,8 @@ def _scores_text(trial: Trial) -> bool:
 
 
 def _is_control(trial: Trial) -> bool:
-    return bool(trial.control) or trial.is_twin
+    """Says whether a trial is a control; an arm with other settings is none, and may do damage."""
+    return trial.is_twin or bool(trial.control and not trial.control.startswith(WITH))
 
 
 def _keep(method: Method, solver: Solver, folder: Path) -> str:

@@ -12,6 +12,7 @@ from modicum.stats import Figure
 from modicum.types import Finding
 
 __all__ = [
+    "ArmRow",
     "Aside",
     "Budgeted",
     "Ceiling",
@@ -24,6 +25,7 @@ __all__ = [
     "RungRow",
     "Ship",
     "Verdict",
+    "Worth",
     "as_json",
 ]
 
@@ -128,6 +130,43 @@ class Lengths:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """How many samples of the plain model an accuracy is worth; infinite beyond the largest k."""
+
+    votes: Figure
+    """The k at which the majority of k samples is as accurate."""
+    samples: Figure
+    """The k at which one of k samples is right as often (pass@k)."""
+    largest: int
+    """Samples a problem that there are."""
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """A rung, or the same method with other settings at its budget and on its shots."""
+
+    name: str
+    """What is set: `with reward=random`; empty for the rung itself."""
+    labels: int
+    score: Figure
+    """Lenient greedy accuracy."""
+    gain: Figure
+    """Score minus the floor's."""
+    sampled: Figure | None
+    """Accuracy of one sample at temperature 1; None where the nudged model was not sampled."""
+    sampled_gain: Figure | None
+    """The same minus that of plain sampling."""
+    seeds: int
+    learning: Mapping[str, tuple[float, ...]]
+    """Curves of training by name, a mean over seeds each step; empty where nothing was trained."""
+    scalars: int | None
+    """Numbers that were trained."""
+    damage: Figure | None
+    """The worst change on a retained task, as a share of accuracy; None where not measured."""
+    trials: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RungRow:
     """One method at one budget."""
 
@@ -167,6 +206,20 @@ class RungRow:
     """Perplexity of the held-out text over that before the nudge; above 1 where it is worse."""
     gap_against_reference: Figure | None = None
     """Share of the way from floor to reference; None where undefined or no reference was asked."""
+    beyond_format: Figure | None = None
+    """Score minus that of the best format-only arm; None where none was run."""
+    reward_attributable: Figure | None = None
+    """Score minus that of the arm whose reward is random; None where none was run."""
+    worth: Worth | None = None
+    """In samples of the plain model."""
+    sampled: Figure | None = None
+    """Accuracy of one sample at temperature 1; None where the nudged model was not sampled."""
+    arms: tuple[ArmRow, ...] = ()
+    """The rung and its arms with other settings; empty where it has none."""
+    learning: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Curves of training by name, a mean over seeds each step; empty where nothing was trained."""
+    scalars: int | None = None
+    """Numbers that were trained; None where it does not say."""
     curve: Curve | None = None
     """Pass@k after the nudge with its nulls; None where the rung answers once a problem, or where
     its several texts are branches or votes of the plain model rather than samples."""

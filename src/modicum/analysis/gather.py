@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.controls import WITH
 from modicum.draws import problems_of
 from modicum.method import METHODS, Method, mark_safely
 from modicum.stats import Floats, vote
@@ -226,7 +227,11 @@ def _own_controls(arm: Arm) -> tuple[list[Control], list[Control]]:
     """Gives an arm's veto controls and its tell-tale ones, of those that the method draws itself."""
     cls = METHODS.load(arm.method)
     vetoes = cls.veto_controls if issubclass(cls, Method) else ()
-    drawn = [Control(name, stack(outcomes)) for name, outcomes in arm.own_controls.items()]
+    drawn = [
+        Control(name, stack(outcomes))
+        for name, outcomes in arm.own_controls.items()
+        if not name.startswith(WITH)  # arms with other settings stand in a table of their own
+    ]
     return [c for c in drawn if c.name in vetoes], [c for c in drawn if c.name not in vetoes]
 
 

@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from modicum.analysis.ability import Ability, ability_from
+from modicum.analysis.arms import beside, nudged_curve
 from modicum.analysis.gap import ceiling_figure, gap_recovered
-from modicum.analysis.gather import Arm, Gathered, correctness, gather, samples_of, stack
+from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.pairing import level_of
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.retention import retention_of, text_before, text_change
-from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.strict import FORMAT_ONLY, ceiling_strict, is_format_only
 from modicum.analysis.threshold import threshold
+from modicum.analysis.worth import PlainCurves, plain_curves, samples_worth
+from modicum.controls import WITH
 from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, proportion, resample
@@ -150,16 +152,18 @@ def _notes(found: Gathered) -> tuple[str, ...]:
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
     """The rungs' table: the prompt first, then every arm with its controls."""
     readings = {(r.rung.method, r.rung.n_shots): r for r in answer.rungs}
+    curves = plain_curves(found.evidence.samples)
     rows = [
-        _row(found, arm, readings[arm.method, arm.n_shots], answer, resamples) for arm in found.arms
+        _row(found, arm, readings[arm.method, arm.n_shots], answer, (resamples, curves))
+        for arm in found.arms
     ]
-    return (_prompt_row(found, readings["prompt", 0], answer, resamples), *rows)
+    return (_prompt_row(found, readings["prompt", 0], answer, (resamples, curves)), *rows)
 
 
 def _prompt_row(
-    found: Gathered, reading: RungReading, answer: Ability, resamples: Resamples
+    found: Gathered, reading: RungReading, answer: Ability, drawn: tuple[Resamples, PlainCurves]
 ) -> RungRow:
-    floor = found.floor
+    floor, (resamples, curves) = found.floor, drawn
     default = found.evidence.default
     gaps = {
         c.name: _gap(found, answer, c.scores, resamples, base=default) for c in reading.rung.vetoes
@@ -183,13 +187,18 @@ def _prompt_row(
         gap_against_reference=gap_against_reference(
             found, answer, reading.rung.scores, resamples, base=default
         ),
+        worth=samples_worth(reading.rung.scores, curves, resamples),
     )
 
 
 def _row(
-    found: Gathered, arm: Arm, reading: RungReading, answer: Ability, resamples: Resamples
+    found: Gathered,
+    arm: Arm,
+    reading: RungReading,
+    answer: Ability,
+    drawn: tuple[Resamples, PlainCurves],
 ) -> RungRow:
-    clusters = found.evidence.clusters
+    clusters, (resamples, curves) = found.evidence.clusters, drawn
     scores = stack(arm.outcomes)
     controls = {c.name: c.scores for c in (*reading.rung.vetoes, *reading.rung.telltales)}
     for twin in found.twin_arms:
@@ -215,26 +224,19 @@ def _row(
         control_trials=_control_trials(found, arm),
         note=_note(found, arm),
         gap_against_reference=gap_against_reference(found, answer, scores, resamples),
-        curve=_nudged_curve(found, arm) if reading.rung.is_tuned else None,
+        curve=nudged_curve(found, arm) if reading.rung.is_tuned else None,
         retention=retention_of(found, arm),
         lengths=lengths_of(found, arm),
-        **text_change(found, arm),
+        worth=samples_worth(scores, curves, resamples),
+        **beside(found, arm),  # type: ignore[arg-type]
+        **text_change(found, arm),  # type: ignore[arg-type]
     )
-
-
-def _nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
-    """Pass@k after the nudge, from the first seed, where it was sampled on every test problem."""
-    outcome = arm.outcomes[0]
-    drawn = {len(answer.marks) for answer in outcome.answers}
-    if len(drawn) != 1 or min(drawn) < 2 or len(outcome.answers) != len(found.problems):
-        return None
-    read = sampled(samples_of(found, outcome), clusters=found.evidence.clusters)
-    return Curve(read.ks, read.pass_curve, read.luck_curve, read.near_curve)
 
 
 def _control_trials(found: Gathered, arm: Arm) -> dict[str, tuple[str, ...]]:
     ids = {"scrambled": tuple(o.trial.id for o in arm.scrambled)}
-    ids.update({name: tuple(o.trial.id for o in drawn) for name, drawn in arm.own_controls.items()})
+    own = {n: drawn for n, drawn in arm.own_controls.items() if not n.startswith(WITH)}
+    ids.update({name: tuple(o.trial.id for o in drawn) for name, drawn in own.items()})
     for twin in found.twin_arms:
         if twin.method == arm.method:
             name = f"twin n={twin.n_shots}" if twin.n_shots else "twin"
@@ -369,7 +371,9 @@ def _style(outcome: Outcome) -> Mapping[str, object]:
 
 
 def _cost(outcome: Outcome, name: str) -> float:
-    return float(outcome.elicitation.get(name, 0)) + float(outcome.serving.get(name, 0))
+    measured = outcome.notes.get("sampled", {})
+    ledgers = (outcome.elicitation, outcome.serving, measured)
+    return sum(float(each.get(name, 0)) for each in ledgers if isinstance(each, Mapping))
 
 
 def _mean(outcomes: Sequence[Outcome], name: str) -> float:

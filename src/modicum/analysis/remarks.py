@@ -6,6 +6,7 @@ from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
 from modicum.analysis.gather import Gathered
 from modicum.analysis.strict import FORMAT_ONLY
+from modicum.stats import Figure
 from modicum.store import Outcome
 from modicum.verdict import RungRow
 
@@ -48,7 +49,18 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         for arm in found.arms
         if (share := _truncated(arm.outcomes[0])) > max(0.05, 2 * _truncated(found.floor))
     ]
+    said += [
+        f"{row.name}: random reward does as well within the interval, so that what the reward pays "
+        "for hardly mattered"
+        for row in rows
+        if row.arms and row.arms[0].gain.low > 0 and _is_idle(row.reward_attributable)
+    ]
     return (*said, *_reference_doubts(found))
+
+
+def _is_idle(attributable: Figure | None) -> bool:
+    """Says whether a random reward was tried and the true one is not above it."""
+    return attributable is not None and attributable.low <= 0
 
 
 def _reference_doubts(found: Gathered) -> list[str]:

@@ -4,12 +4,13 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from modicum.store import Outcome
 
@@ -98,6 +99,7 @@ class Heartbeat:
         self._start = self._last = time.monotonic()
         self._total = self._done = self._existing = 0
         self._tokens = 0.0
+        self._line = self._shown = ""
 
     def __enter__(self) -> "Heartbeat":
         """Gives itself."""
@@ -114,6 +116,10 @@ class Heartbeat:
         """Takes the tokens run so far."""
         self._tokens = tokens
         self._beat("")
+
+    def learns(self, line: str) -> None:
+        """Takes the last figures of what is being trained, for the next line."""
+        self._line = line
 
     def finished(self, outcome: Outcome) -> None:
         """Counts a trial; says at once when it failed."""
@@ -132,6 +138,9 @@ class Heartbeat:
                 f"{self._tokens / 1000:,.0f}k tokens  {self._left(now)}{what}",
                 err=True,
             )
+            if self._line != self._shown:
+                self._shown = self._line
+                click.echo(f"          {self._line}", err=True)
 
     def _left(self, now: float) -> str:
         """The time left, from the trials done so far."""
@@ -142,12 +151,24 @@ class Heartbeat:
         return f"about {left / 60:.0f} min left  "
 
 
+class _AboveLine(Progress):
+    """A bar above a line that says how training gets on."""
+
+    line = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Gives the bar, and the line where there is one."""
+        yield from super().get_renderables()
+        if self.line:
+            yield Text(self.line, no_wrap=True, overflow="ellipsis")
+
+
 class Live:
     """A bar with trials, tokens a second and the time left, on a terminal."""
 
     def __init__(self) -> None:
         """Prepares the bar."""
-        self._progress = Progress(
+        self._progress = _AboveLine(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total} trials"),
@@ -182,6 +203,10 @@ class Live:
         """Shows tokens a second."""
         rate = tokens / max(time.monotonic() - self._start, 1e-9)
         self._progress.update(self._bar, speed=f"{rate:,.0f} tok/s")
+
+    def learns(self, line: str) -> None:
+        """Shows the last figures of what is being trained, in a line of their own."""
+        self._progress.line = line
 
     def finished(self, outcome: Outcome) -> None:
         """Moves the bar; a failed trial stays on the screen."""

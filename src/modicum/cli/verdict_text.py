@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from modicum.cli.arms_text import arms_text, worth_text
 from modicum.cli.columns import WIDTH, columns
 from modicum.report import words
 from modicum.report.lengths import shorter
@@ -25,6 +26,7 @@ def verdict_text(verdict: Verdict) -> str:
         _header(verdict),
         "\n".join([_wrapped(words.headline(verdict, shout=True)), *_measures(verdict)]),
         *([_rungs(verdict)] if verdict.rungs else []),
+        *filter(None, [worth_text(verdict), arms_text(verdict)]),
         _findings(verdict),
     ]
     return "\n\n".join(parts)

@@ -1,103 +1,272 @@
 """What methods that train by reward share: rollouts of the shots, rewarded, and the solver at the end."""
 
+import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Protocol
+from typing import Literal, final
 
 import numpy as np
 
+from modicum.catalog import read_reference
 from modicum.errors import BudgetError
 from modicum.ledger import Ledger
-from modicum.method import Judge, PromptSolver
+from modicum.method import Judge, Method, PromptSolver
 from modicum.model import Model, render
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
 from modicum.training.policy import Average, Policy, Scale
-from modicum.training.reinforce import Group, Recipe, reinforce
+from modicum.training.reinforce import Curve, Group, Recipe, Trained, reinforce
 from modicum.training.trainable import Trainable
-from modicum.types import Completion, Mark, Problem, Request, Sampling
-from modicum.whitebox import WhiteBox
+from modicum.types import Completion, Grade, Mark, Problem, Request, Sampling
+from modicum.whitebox import WhiteBox, need_whitebox
 
-__all__ = ["PolicySettings", "reinforced"]
+__all__ = ["Pick", "PolicyMethod"]
 
+Pick = Literal["first", "half", "variance"]
+"""The first of the shots' order; those that the model solves about half of the time; those whose
+reward varied most while the whole pool was trained on."""
 
-class PolicySettings(Protocol):
-    """The settings of a method that trains by reward."""
-
-    @property
-    def reward(self) -> str:
-        """Name of the reward."""
-
-    @property
-    def steps(self) -> int:
-        """Batches of rollouts."""
-
-    @property
-    def groups(self) -> int:
-        """Groups a step."""
-
-    @property
-    def rollouts(self) -> int:
-        """Rollouts a group."""
-
-    @property
-    def updates(self) -> int:
-        """Optimiser steps a batch of rollouts."""
-
-    @property
-    def temperature(self) -> float:
-        """Of the rollouts."""
-
-    @property
-    def average(self) -> Average:
-        """How terms of tokens become one number."""
-
-    @property
-    def scale(self) -> Scale:
-        """What advantages are divided by."""
-
-    @property
-    def clip(self) -> float:
-        """Lower half-width of the clip range."""
-
-    @property
-    def clip_high(self) -> float:
-        """Upper half-width."""
-
-    @property
-    def kl(self) -> float:
-        """Weight of the divergence."""
-
-    @property
-    def entropy(self) -> float:
-        """Weight of the entropy bonus."""
+_SAMPLES = 16
+"""Answers a problem of the pool from which the initial model's success rate is told."""
+_LOOKS = 10
+"""Looks at the watched problems during a run, at most."""
 
 
-def reinforced(
-    settings: PolicySettings,
-    trainable: Trainable,
-    shots: Sequence[Problem],
-    judge: Judge,
-    rng: np.random.Generator,
-    ledger: Ledger,
-) -> PromptSolver:
-    """Trains on rewarded rollouts of the shots and answers greedily with what came of it.
+@dataclass(frozen=True)
+class PolicyMethod(Method):
+    """A method that trains by reward; a final subclass says what it trains.
+
+    Source: group-relative policy gradients, Shao et al. 2024 (2402.03300); the choice of examples,
+    Wang et al. 2025 (2504.20571), section 2.
+    Differs: the ranking run is as short as `passes` says; `half` is a cheap rule of our own.
+    """
+
+    reward: str = "true"
+    """Name of the reward, with its settings where it has some: `random?gamma=0.3`."""
+    steps: int = 20
+    """Batches of rollouts, at least 1."""
+    groups: int = 8
+    """Groups a step; fewer shots come several times."""
+    rollouts: int = 32
+    """Rollouts a group, at least 2."""
+    updates: int = 1
+    """Optimiser steps a batch of rollouts; with one, clipping is inert."""
+    temperature: float = 1.0
+    """Of the rollouts, above 0."""
+    average: Average = "dr_grpo"
+    """How terms of tokens become one number."""
+    scale: Scale = "none"
+    """What advantages are divided by."""
+    clip: float = 0.2
+    """Lower half-width of the clip range; 0 turns clipping off."""
+    clip_high: float = 0.0
+    """Upper half-width; `clip` where 0."""
+    kl: float = 0.0
+    """Weight of the divergence from the initial model."""
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+    pick: Pick = "first"
+    """Which examples of the pool are trained on."""
+    pool: int = 0
+    """Labelled problems to pick from; all of them count as labels."""
+    passes: int = 5
+    """Times the ranking run of `variance` sees each problem of the pool, at least 2."""
+    watch: int = 0
+    """Further labelled problems whose accuracy is watched while it trains; they count as labels."""
+
+    def __post_init__(self) -> None:
+        """Refuses settings outside their ranges."""
+        sizes = (self.steps, self.groups, self.updates)
+        if min(sizes) < 1 or self.rollouts < 2 or self.temperature <= 0:
+            msg = "steps, groups and updates from 1, rollouts from 2, temperature above 0"
+            raise ValueError(msg)
+        if self.passes < 2 or min(self.pool, self.watch) < 0:
+            msg = "passes from 2, pool and watch from 0"
+            raise ValueError(msg)
+        if self.pick != "first" and not self.pool:
+            msg = f"pick = {self.pick} needs a pool to pick from, such as pool = 64"
+            raise ValueError(msg)
+        _reward(self.reward)
+
+    def shown(self, n_shots: int) -> int:
+        """Gives the budget, or the pool that is picked from, and the watched problems."""
+        n = n_shots if self.pick == "first" else max(n_shots, self.pool)
+        return n + self.watch
+
+    def reads(self, n_shown: int) -> int:
+        """Gives all of them where the reward, or the choice among them, looks at golds."""
+        is_read = self.pick == "half" or _reward(self.reward).reads_labels
+        return n_shown if is_read else self.watch
+
+    @abstractmethod
+    def trainable(self, whitebox: WhiteBox, rng: np.random.Generator) -> Trainable:
+        """Gives what is trained, as it is at the start."""
+
+    @final
+    def elicit(
+        self,
+        model: Model,
+        shots: Sequence[Problem],
+        judge: Judge,
+        rng: np.random.Generator,
+        ledger: Ledger,
+    ) -> PromptSolver:
+        """Trains on the model's own rewarded answers to the shots, and answers greedily.
+
+        Raises:
+            BudgetError: no shots.
+            AccessError: what is trained cannot be reached.
+            TrialError: training went wrong; the message names the cause.
+        """
+        if len(shots) <= self.watch:
+            msg = "training by reward needs at least one shot"
+            raise BudgetError(msg)
+        whitebox = need_whitebox(model, type(self).__module__.rpartition(".")[2])
+        trainable = self.trainable(whitebox, rng)
+        name = f"policy-{rng.integers(2**62)}"
+        cut = len(shots) - self.watch
+        pool, watched = tuple(shots[:cut]), tuple(shots[cut:])
+        run = _Run(self, whitebox, judge, ledger, rng, name)
+        picked, notes = run.pick(pool, judge.budget or cut)
+        trained = run.train(trainable, picked, watched)
+        folder = Path(mkdtemp(prefix="modicum-nudge-"))
+        ledger.nudge_bytes = trainable.save(folder)
+        return PromptSolver(
+            trained.model,
+            judge.style,
+            judge.sheet,
+            source=folder,
+            notes={
+                "curves": [dict(c) for c in trained.curves],
+                "stopped": trained.stopped,
+                "scalars": sum(p.numel() for p in trainable.named.values()),
+                **notes,
+            },
+        )
+
+
+def _reward(reference: str) -> Reward:
+    """Gives the reward of a reference.
 
     Raises:
-        BudgetError: no shots.
-        TrialError: training went wrong; the message names the cause.
+        UnknownNameError: no such reward, or a setting that it does not have.
     """
-    if not shots:
-        msg = "training by reward needs at least one shot"
-        raise BudgetError(msg)
-    reward = REWARDS.build(settings.reward)
+    name, _, settings = read_reference(reference)
+    reward = REWARDS.build(name, settings)
     if not isinstance(reward, Reward):
-        raise TypeError(settings.reward)
-    name = f"policy-{rng.integers(2**62)}"
-    rollouts = _Rollouts(settings, tuple(shots), judge, reward, name, ledger)
-    recipe = Recipe(
+        raise TypeError(reference)
+    return reward
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one elicitation shares between its ranking run and its own."""
+
+    settings: PolicyMethod
+    whitebox: WhiteBox
+    judge: Judge
+    ledger: Ledger
+    rng: np.random.Generator
+    name: str
+
+    def pick(
+        self, pool: tuple[Problem, ...], n: int
+    ) -> tuple[tuple[Problem, ...], dict[str, object]]:
+        """Gives the problems to train on, and what the record keeps of the choice."""
+        if self.settings.pick == "first" or n >= len(pool):
+            return pool[:n], {}
+        ranks = self._rates(pool) if self.settings.pick == "half" else self._spreads(pool)
+        # a stable order: of equals the first in the pool's order
+        order = sorted(range(len(pool)), key=lambda i: ranks[i])[:n]
+        said = {"pool": len(pool), "picked": [pool[i].id for i in order]}
+        return tuple(pool[i] for i in order), {**said, "ranks": [ranks[i] for i in order]}
+
+    def _rates(self, pool: tuple[Problem, ...]) -> list[float]:
+        """Gives how far each problem's success rate lies from one half."""
+        sampling = _sampling(self.settings, self.judge, "pick", ids=False)
+        requests = [
+            Request(render(self.whitebox, self.judge.style, p.question), p.id, _SAMPLES)
+            for p in pool
+        ]
+        drawn = self.whitebox.generate(requests, sampling, self.ledger)
+        return [
+            abs(float(np.mean(_right(self.judge, problem, [c.text for c in group]))) - 0.5)
+            for problem, group in zip(pool, drawn, strict=True)
+        ]
+
+    def _spreads(self, pool: tuple[Problem, ...]) -> list[float]:
+        """Gives minus the deviation of each problem's mean reward over a run on the whole pool."""
+        steps = math.ceil(len(pool) * self.settings.passes / self.settings.groups)
+        ranking = replace(self.settings, steps=steps)
+        run = replace(self, settings=ranking, name=f"{self.name}-ranking")
+        trainable = ranking.trainable(self.whitebox, self.rng)
+        trained = run.train(trainable, pool, (), file="ranking.safetensors")
+        series = [[c[p.id] for c in trained.curves if p.id in c] for p in pool]
+        return [-float(np.std(s)) if s else 0.0 for s in series]
+
+    def train(
+        self,
+        trainable: Trainable,
+        shots: tuple[Problem, ...],
+        watched: tuple[Problem, ...],
+        *,
+        file: str = "policy.safetensors",
+    ) -> Trained:
+        """Trains on rewarded rollouts of the shots; looks at the watched problems now and then."""
+        settings, judge = self.settings, self.judge
+        reward = _reward(settings.reward)
+        rollouts = _Rollouts(settings, shots, judge, reward, self.name, self.ledger)
+        targets = rollouts.targets(self.whitebox)
+        last: dict[str, float] = {}
+        is_ranking = file != "policy.safetensors"
+
+        def draw(model: WhiteBox, step: int) -> list[Group]:
+            groups = rollouts.draw(model, step, targets)
+            last.clear()
+            last.update(rollouts.means(step, groups))
+            return groups
+
+        def watch(model: WhiteBox, step: int, _figures: Curve) -> Curve:
+            every = max(1, settings.steps // _LOOKS)
+            is_time = (step + 1) % every == 0 or step + 1 == settings.steps
+            # kept in the curves, so that a killed ranking run knows them when it goes on
+            means = dict(last) if is_ranking else {}
+            if not (watched and is_time):
+                return means
+            return {**means, "selection": self._accuracy(model, watched)}
+
+        return reinforce(
+            trainable,
+            _recipe(settings, trainable, judge),
+            draw,
+            self.ledger,
+            flops_per_token=self.whitebox.card.flops_per_token,
+            checkpoint=judge.scratch / file if judge.scratch else None,
+            watch=watch,
+        )
+
+    def _accuracy(self, model: WhiteBox, watched: tuple[Problem, ...]) -> float:
+        """Gives the greedy accuracy on the watched problems."""
+        solver = PromptSolver(model, self.judge.style, self.judge.sheet)
+        hidden = [problem.hidden() for problem in watched]
+        solved = solver.solve(hidden, stream="watch", ledger=self.ledger)
+        pairs = zip(watched, solved, strict=True)
+        return float(np.mean([_right(self.judge, p, [given.text])[0] for p, given in pairs]))
+
+
+def _right(judge: Judge, problem: Problem, texts: Sequence[str]) -> list[bool]:
+    """Says which answers to one problem are right; equal ones are marked once."""
+    known = {
+        text: judge.mark(problem.id, text).lenient == Grade.CORRECT for text in dict.fromkeys(texts)
+    }
+    return [known[text] for text in texts]
+
+
+def _recipe(settings: PolicyMethod, trainable: Trainable, judge: Judge) -> Recipe:
+    return Recipe(
         steps=settings.steps,
         groups=settings.groups,
         rollouts=settings.rollouts,
@@ -114,27 +283,23 @@ def reinforced(
         ),
         temperature=settings.temperature,
     )
-    whitebox = trainable.whitebox
-    targets = rollouts.targets(whitebox)
-    trained = reinforce(
-        trainable,
-        recipe,
-        lambda model, step: rollouts.draw(model, step, targets),
-        ledger,
-        flops_per_token=whitebox.card.flops_per_token,
-        checkpoint=judge.scratch / "policy.safetensors" if judge.scratch else None,
+
+
+def _sampling(settings: PolicyMethod, judge: Judge, stream: str, *, ids: bool) -> Sampling:
+    return Sampling(
+        judge.sheet.max_new_tokens,
+        settings.temperature,
+        judge.sheet.stop + judge.style.stop,
+        stream=stream,
+        ids=ids,
     )
-    folder = Path(mkdtemp(prefix="modicum-nudge-"))
-    ledger.nudge_bytes = trainable.save(folder)
-    notes = {"curves": [dict(c) for c in trained.curves], "stopped": trained.stopped}
-    return PromptSolver(trained.model, judge.style, judge.sheet, source=folder, notes=notes)
 
 
 @dataclass(frozen=True)
 class _Rollouts:
     """Draws rollouts of the shots and rewards them."""
 
-    settings: PolicySettings
+    settings: PolicyMethod
     shots: tuple[Problem, ...]
     judge: Judge
     reward: Reward
@@ -174,6 +339,13 @@ class _Rollouts:
             for shot, group in zip(chosen, drawn, strict=True)
         ]
 
+    def means(self, step: int, groups: Sequence[Group]) -> dict[str, float]:
+        """Gives the mean reward of each shot of a step, by its id."""
+        earned: dict[str, list[float]] = {}
+        for shot, group in zip(self._chosen(step), groups, strict=True):
+            earned.setdefault(shot.id, []).extend(group.rewards)
+        return {name: float(np.mean(rewards)) for name, rewards in earned.items()}
+
     def _chosen(self, step: int) -> tuple[Problem, ...]:
         """Whole shuffled passes over the shots, cut into steps; one shot stands for every group."""
         n, size = len(self.shots), self.settings.groups
@@ -186,13 +358,7 @@ class _Rollouts:
     def _sample(
         self, model: Model, shots: Sequence[Problem], n: int, part: str
     ) -> list[tuple[Completion, ...]]:
-        sampling = Sampling(
-            self.judge.sheet.max_new_tokens,
-            self.settings.temperature,
-            self.judge.sheet.stop + self.judge.style.stop,
-            stream=f"{self.name}-{part}",
-            ids=True,
-        )
+        sampling = _sampling(self.settings, self.judge, f"{self.name}-{part}", ids=True)
         requests = [
             Request(self._prompt(model, shot), f"{shot.id}/{place}", n)
             for place, shot in enumerate(shots)

@@ -4,6 +4,7 @@ from modicum.report.axes import Palette
 from modicum.report.cost_chart import cost_chart
 from modicum.report.drawing import Chart
 from modicum.report.gap_chart import gap_chart
+from modicum.report.learning_chart import learning_charts
 from modicum.report.length_chart import length_chart
 from modicum.report.pass_chart import pass_chart
 from modicum.report.retention_chart import retention_chart
@@ -30,5 +31,6 @@ def charts(verdict: Verdict, palette: Palette, floor_serving: float | None) -> l
             cost_chart(verdict, palette, floor_serving),
             retention_chart(verdict, palette),
             length_chart(verdict, palette),
+            *learning_charts(verdict, palette),
         ]
     return [chart for chart in found if chart is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from modicum.ledger import cost
-from modicum.report import tables, words
+from modicum.report import arms, tables, words
 from modicum.report.axes import Palette
 from modicum.report.browser import browser
 from modicum.report.card import best_rung, card, dots, sentence
@@ -244,6 +244,8 @@ def _subject(
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
         lengths(verdict),
         features(verdict, book.heads),
+        arms.worth(verdict),
+        arms.arms(verdict),
         reference(verdict),
         element("h3", "Completions, before and after"),
         completions(verdict, book.store, book.asked),

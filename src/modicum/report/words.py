@@ -17,6 +17,7 @@ __all__ = [
     "damage_figure",
     "doctor",
     "duration",
+    "effect",
     "figure",
     "flops",
     "headline",
@@ -32,6 +33,7 @@ __all__ = [
     "ship",
     "threshold",
     "trials_failed",
+    "worth",
 ]
 
 MISSING = "–"
@@ -75,6 +77,25 @@ def threshold(value: Figure | None, largest: int) -> str:
     if value is None or not math.isfinite(value.value):
         return f"not reached up to {largest}"
     return figure(value, amount)
+
+
+def worth(value: Figure, largest: int) -> str:
+    """Writes how many plain samples an accuracy is worth, such as `2.7 [2.1, 3.4]` or `> 64`."""
+    if not math.isfinite(value.value):
+        low = f" [{amount(value.low)}, ∞)" if math.isfinite(value.low) else ""
+        return f"> {largest}{low}"
+    if value.high <= 1:
+        return "at most 1"
+    return figure(value, amount)
+
+
+def effect(gain: Figure, margin: float = 0.05) -> str:
+    """Says in a word what an arm does: helps, harms, holds (within the margin), or not known."""
+    if gain.low > 0:
+        return "helps"
+    if gain.high < 0:
+        return "harms"
+    return "holds" if -margin <= gain.low and gain.high <= margin else "undecided"
 
 
 def damage(value: Figure | None) -> str:

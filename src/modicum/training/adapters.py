@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, TinyLoraConfig, get_peft_model
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
@@ -29,7 +29,7 @@ __all__ = [
     "settle",
 ]
 
-Parameters = Literal["lora", "full", "bias"]
+Parameters = Literal["lora", "full", "bias", "tinylora"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,15 @@ class AdapterShape:
     """What is trained."""
 
     parameters: Parameters = "lora"
-    """LoRA on every linear layer, all weights, or the biases the architecture has."""
+    """LoRA on every linear layer, all weights, the biases the architecture has, or TinyLoRA."""
     rank: int = 8
-    """Rank of the LoRA matrices, at least 1."""
+    """Rank of the LoRA matrices, or of TinyLoRA's frozen ones, at least 1."""
     alpha: float = 16.0
     """LoRA scale; the update counts alpha / rank."""
+    scalars: int = 13
+    """TinyLoRA: numbers that are trained, at least 1; of each layer where not `is_tied`."""
+    is_tied: bool = True
+    """TinyLoRA: whether all layers share them."""
 
 
 def default_rate(parameters: Parameters, n_parameters: int) -> float:
@@ -51,8 +55,8 @@ def default_rate(parameters: Parameters, n_parameters: int) -> float:
     real models are the field's usual ones (LoRA 2e-4, all weights 2e-5).
     """
     if n_parameters < 5_000_000:
-        return {"lora": 5e-4, "full": 3e-4, "bias": 1e-2}[parameters]
-    return {"lora": 2e-4, "full": 2e-5, "bias": 1e-3}[parameters]
+        return {"lora": 5e-4, "full": 3e-4, "bias": 1e-2, "tinylora": 0.05}[parameters]
+    return {"lora": 2e-4, "full": 2e-5, "bias": 1e-3, "tinylora": 1e-2}[parameters]
 
 
 @contextlib.contextmanager
@@ -84,7 +88,8 @@ def attach(
         is_lent: Lend an adapter the model's own frozen weights: half the memory, and it must never
             be merged in place.
 
-    Source: Hu et al. 2021 (2106.09685) for LoRA; Ben Zaken et al. 2021 (2106.10199) for biases.
+    Source: Hu et al. 2021 (2106.09685) for LoRA; Ben Zaken et al. 2021 (2106.10199) for biases;
+    Morris et al. 2026 (2602.04118) for TinyLoRA.
 
     Raises:
         TrialError: biases wanted where the architecture has none.
@@ -98,13 +103,7 @@ def attach(
     if shape.parameters == "bias" and not biases:
         msg = "parameters = 'bias', but this architecture has no biases; choose lora or full"
         raise TrialError(msg)
-    config = LoraConfig(
-        r=shape.rank if shape.parameters == "lora" else 1,
-        lora_alpha=shape.alpha,
-        target_modules="all-linear",
-        bias="all" if shape.parameters == "bias" else "none",
-        task_type="CAUSAL_LM",
-    )
+    config = _config(shape, rng)
     with seeded(rng), _quiet():
         tuned = get_peft_model(cast(Any, module), config)
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
@@ -118,6 +117,27 @@ def attach(
 def _kept(module: nn.Module) -> dict[int, Any]:
     """Gives what a copy shares with its original instead of copying it: all weights."""
     return {id(part): part for part in (*module.parameters(), *module.buffers())}
+
+
+def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
+    """Gives PEFT's configuration of an adapter on every linear layer."""
+    if shape.parameters == "tinylora":
+        return TinyLoraConfig(
+            r=shape.rank,
+            u=shape.scalars,
+            weight_tying=float(shape.is_tied),
+            # PEFT draws the fixed projections from numbers of its own, counted on from this one
+            projection_seed=int(rng.integers(2**31)),
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+    return LoraConfig(
+        r=shape.rank if shape.parameters == "lora" else 1,
+        lora_alpha=shape.alpha,
+        target_modules="all-linear",
+        bias="all" if shape.parameters == "bias" else "none",
+        task_type="CAUSAL_LM",
+    )
 
 
 def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:

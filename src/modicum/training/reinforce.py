@@ -13,6 +13,7 @@ from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
 from modicum.training.checkpoint import Checkpoint
+from modicum.training.live import live_line
 from modicum.training.policy import (
     Policy,
     Scale,
@@ -62,8 +63,6 @@ class Recipe:
     most_tokens: int = 0
     """Tokens, padding included, that go through the model at once; 0 chooses from the memory. It
     changes no figure."""
-    watch_every: int = 10
-    """Steps between two looks at the selection data."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +143,7 @@ def reinforce(
         if watch is not None:
             figures = {**figures, **watch(trainable.sampler(), step, figures)}
         curves.append(figures)
+        ledger.says(live_line(curves, recipe.steps))
         if joined.number == 0:
             kept.keep(curves, reference)
     return Trained(trainable.sampler(), tuple(curves), stopped)

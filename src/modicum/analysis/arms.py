@@ -1,0 +1,152 @@
+"""A rung beside its arms: what its reward and its content brought, and how it was sampled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from modicum.analysis.gather import Arm, Gathered, correctness, samples_of, stack
+from modicum.analysis.pairing import level_of, paired
+from modicum.analysis.retention import retention_of
+from modicum.analysis.sampling import sampled
+from modicum.controls import WITH
+from modicum.stats import Figure, Floats, pass_curve, powers_of_two
+from modicum.store import Outcome
+from modicum.verdict import ArmRow, Curve
+
+__all__ = ["arm_rows", "beside", "learning_of", "nudged_curve"]
+
+
+def beside(found: Gathered, arm: Arm) -> dict[str, object]:
+    """Gives the fields of a rung's row that come from its arms, controls and samples."""
+    drawn = _sampled(arm.outcomes)
+    return {
+        "beyond_format": _over(found, arm, _format_arms(arm)),
+        "reward_attributable": _over(found, arm, _alike(arm, "random")),
+        "sampled": None if drawn is None else level_of(drawn, found.evidence.clusters),
+        "arms": arm_rows(found, arm),
+        "learning": learning_of(arm.outcomes),
+        "scalars": _scalars(arm.outcomes),
+    }
+
+
+def arm_rows(found: Gathered, arm: Arm) -> tuple[ArmRow, ...]:
+    """Gives the rung itself and every arm with other settings; nothing where there is none."""
+    others = _with(arm)
+    if not others:
+        return ()
+    named = {"": arm.outcomes, **others}
+    return tuple(
+        _arm_row(found, name, replace(arm, outcomes=outcomes)) for name, outcomes in named.items()
+    )
+
+
+def _arm_row(found: Gathered, name: str, arm: Arm) -> ArmRow:
+    """Reads one arm against the floor; what was sampled against plain sampling."""
+    clusters, outcomes = found.evidence.clusters, arm.outcomes
+    kept = retention_of(found, arm)
+    scores, drawn = stack(outcomes), _sampled(outcomes)
+    plain = found.evidence.samples.correct.mean(axis=1)
+    return ArmRow(
+        name=name,
+        labels=int(outcomes[0].elicitation["labels"]),
+        score=level_of(scores, clusters),
+        gain=paired(scores, correctness(found.floor.answers), clusters=clusters),
+        sampled=None if drawn is None else level_of(drawn, clusters),
+        sampled_gain=None if drawn is None else paired(drawn, plain, clusters=clusters),
+        seeds=len(outcomes),
+        learning=learning_of(outcomes),
+        scalars=_scalars(outcomes),
+        damage=kept[0].damage if kept else None,
+        trials=tuple(o.trial.id for o in outcomes),
+    )
+
+
+def learning_of(outcomes: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
+    """Gives the curves of training, figure by figure: the mean over the seeds that got that far.
+
+    NaN at steps at which a figure was not looked at.
+    """
+    runs: list[Sequence[Mapping[str, float]]] = []
+    for outcome in outcomes:
+        nudge = outcome.notes.get("nudge", {})
+        curves = nudge.get("curves", ()) if isinstance(nudge, Mapping) else ()
+        runs.append(curves)
+    names = dict.fromkeys(name for run in runs for step in run for name in step)
+    longest = max((len(run) for run in runs), default=0)
+    found = {}
+    for name in names:
+        steps = [[run[i].get(name) for run in runs if i < len(run)] for i in range(longest)]
+        seen = [[v for v in step if v is not None] for step in steps]
+        found[name] = tuple(float(np.mean(step)) if step else float("nan") for step in seen)
+    return found
+
+
+def nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
+    """Gives pass@k after the nudge, where the nudged model was sampled on every test problem.
+
+    With its nulls where the samples are the rung's own answers; without where they were drawn to
+    measure it and only counted.
+    """
+    n, _ = arm.outcomes[0].sampled
+    if n > 1:
+        ks = powers_of_two(n)
+        each = [
+            pass_curve(np.asarray(o.sampled[1]), n, ks).mean(axis=0)
+            for o in arm.outcomes
+            if o.sampled[0] == n
+        ]
+        return Curve(ks, tuple(map(float, np.mean(each, axis=0))), (), ())
+    outcome = arm.outcomes[0]
+    drawn = {len(answer.marks) for answer in outcome.answers}
+    if len(drawn) != 1 or min(drawn) < 2 or len(outcome.answers) != len(found.problems):
+        return None
+    read = sampled(samples_of(found, outcome), clusters=found.evidence.clusters)
+    return Curve(read.ks, read.pass_curve, read.luck_curve, read.near_curve)
+
+
+def _sampled(outcomes: Sequence[Outcome]) -> Floats | None:
+    """Gives the share of right samples a problem, `[seeds, problems]`; None where none were drawn."""
+    drawn = [o.sampled for o in outcomes]
+    if not all(n for n, _ in drawn):
+        return None
+    return np.stack([np.asarray(right, dtype=np.float64) / n for n, right in drawn])
+
+
+def _with(arm: Arm) -> dict[str, tuple[Outcome, ...]]:
+    """Gives the arms with other settings, by name."""
+    return {n: found for n, found in arm.own_controls.items() if n.startswith(WITH)}
+
+
+def _alike(arm: Arm, reward: str) -> list[Floats]:
+    """Gives the arms that differ from the rung in its reward alone, which is of this kind."""
+    own = arm.outcomes[0].trial.settings
+    found = []
+    for outcomes in _with(arm).values():
+        other = outcomes[0].trial.settings
+        changed = {name for name in own if other.get(name) != own[name]}
+        kind = str(other.get("reward", "")).partition("?")[0]
+        if changed == {"reward"} and kind == reward:
+            found.append(stack(outcomes))
+    return found
+
+
+def _format_arms(arm: Arm) -> list[Floats]:
+    """Gives the control that pays for the exact format, and the reward for a readable answer."""
+    control = arm.own_controls.get("format")
+    return [*([stack(control)] if control else []), *_alike(arm, "format")]
+
+
+def _over(found: Gathered, arm: Arm, others: Sequence[Floats]) -> Figure | None:
+    """Gives the rung's score minus that of the best of several arms; None where there is none."""
+    if not others:
+        return None
+    best = max(others, key=lambda scores: float(scores.mean()))
+    return paired(stack(arm.outcomes), best, clusters=found.evidence.clusters)
+
+
+def _scalars(outcomes: Sequence[Outcome]) -> int | None:
+    """Gives how many numbers were trained, where the nudge says so."""
+    nudge = outcomes[0].notes.get("nudge", {})
+    known = nudge.get("scalars") if isinstance(nudge, Mapping) else None
+    return None if known is None else int(known)

@@ -1,0 +1,62 @@
+"""What rungs are worth, and their arms with other settings, as plain text in columns."""
+
+from modicum.cli.columns import columns
+from modicum.report import words
+from modicum.report.untrusted import visible
+from modicum.verdict import ArmRow, RungRow, Verdict
+
+__all__ = ["arms_text", "worth_text"]
+
+
+def worth_text(verdict: Verdict) -> str:
+    """Gives what each rung gained beyond its controls and what it is worth in samples.
+
+    Empty where no rung was scored; a column that says nothing is left out.
+    """
+    rows = [row for row in verdict.rungs if row.worth is not None]
+    head = ("rung", "beyond format", "from its reward", "worth votes", "worth pass@k")
+    cells = [
+        (
+            visible(row.name),
+            words.figure(row.beyond_format),
+            words.figure(row.reward_attributable),
+            words.worth(row.worth.votes, row.worth.largest),
+            words.worth(row.worth.samples, row.worth.largest),
+        )
+        for row in rows
+        if row.worth is not None
+    ]
+    kept = [i for i in range(len(head)) if any(line[i] != words.MISSING for line in cells)]
+    table = [tuple(line[i] for i in kept) for line in (head, *cells)]
+    return "\n".join(columns(table, right=(), elastic=(0,))) if cells else ""
+
+
+def arms_text(verdict: Verdict) -> str:
+    """Gives the rungs that were sampled, or count what they train, each above its arms.
+
+    Empty where there is neither.
+    """
+    head = ("rung and arms", "labels", "trained", "greedy", "sampled", "that")
+    lines = [line for row in verdict.rungs for line in _lines(row)]
+    return "\n".join(columns([head, *lines], right=(1, 2), elastic=(0,))) if lines else ""
+
+
+def _lines(row: RungRow) -> list[tuple[str, ...]]:
+    if row.arms:
+        return [_line(f"  {arm.name}" if arm.name else row.name, arm) for arm in row.arms]
+    if row.sampled is None and row.scalars is None:
+        return []
+    trained = words.MISSING if row.scalars is None else words.count(row.scalars)
+    figures = (words.figure(row.score), words.figure(row.sampled))
+    return [(visible(row.name), words.count(row.labels), trained, *figures, "")]
+
+
+def _line(name: str, arm: ArmRow) -> tuple[str, ...]:
+    return (
+        visible(name),
+        words.count(arm.labels),
+        words.MISSING if arm.scalars is None else words.count(arm.scalars),
+        words.figure(arm.score),
+        words.figure(arm.sampled),
+        words.effect(arm.gain if arm.sampled_gain is None else arm.sampled_gain),
+    )
