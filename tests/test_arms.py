@@ -63,6 +63,14 @@ def test_study_without_arms_has_the_trials_it_had() -> None:
     assert all("sampled" not in t.scope for t in plan(()).trials())
 
 
+def test_samples_of_nudged_models_change_their_trials_and_no_measure() -> None:
+    plain, other = ({t.id: t for t in plan(sampled=n).trials()} for n in (0, 4))
+    assert {t.method for n, t in plain.items() if n in other} == {"plain", "prompt_style"}
+    assert {t.method for n, t in other.items() if n not in plain} == {"rlvr"}
+    with pytest.raises(ConfigError, match="sampled = -1"):
+        plan(sampled=-1)
+
+
 @pytest.mark.parametrize(
     ("arm", "error", "words_"),
     [
@@ -70,7 +78,7 @@ def test_study_without_arms_has_the_trials_it_had() -> None:
         ("fine_tune.rank=2", ConfigError, "which this grid does not run"),
         ("rlvr.reward=rando", ConfigError, "rando"),
         ("rlvr.pick=half", ConfigError, "needs a pool"),
-        ("rlvr.pick=half,pool=513", ConfigError, "513 labelled problems"),
+        ("rlvr.pick=half,pool=513", ConfigError, "513 shots"),
         ("rlvr.clip=0,updates", ConfigError, "updates"),
     ],
 )

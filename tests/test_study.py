@@ -159,8 +159,8 @@ VIEW_FIELDS = {"name": "x", "prefer": "train", "max_labels": 3, "margin": 0.1}
 """Fields that change how results are read only."""
 GRID_FIELDS = {"grids", "seeds", "controls", "reference"}
 """Fields that add trials or leave some out."""
-PART_FIELDS = {"ceiling_test"}
-"""Fields that change some trials (`test_first_problems`)."""
+PART_FIELDS = {"ceiling_test", "sampled"}
+"""Fields that change some trials (`test_first_problems`, `test_arms`)."""
 
 
 def _ids(plan: Plan, method: str) -> set[str]:

@@ -149,12 +149,12 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
     if min(budgets) < 1:
         raise ConfigError("shots below 1", "at least 1 shot", "remove it from --shots")
     exist = min(POOL, task.sheet.available.get("shots", POOL))
-    most = max(map(method.shown, budgets))
+    most = max(map(method.shown, budgets))  # what it picks from and watches among them
     if most > exist:
         raise ConfigError(
-            f"{most} labelled problems of task {reference!r} for {name!r}",
+            f"{most} shots of task {reference!r}",
             f"at most {exist}",
-            "lower --shots, or the pool",
+            "lower --shots",
         )
 
 

@@ -94,6 +94,8 @@ class Plan:
             raise ConfigError(
                 f"samples = {self.samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
             )
+        if self.sampled < 0:
+            raise ConfigError(f"sampled = {self.sampled}", "0 or more", "raise it")
         if not 0 <= self.ceiling_test <= self.test:
             raise ConfigError(
                 f"ceiling_test = {self.ceiling_test} with test = {self.test}",

@@ -64,12 +64,11 @@ def run_trial(
         method = method_of(trial)
         judge, notes = judge_for(plan, trial, task, model, floor, spent)
         judge = _equipped(judge, task, method, artefacts)
-        shots = tuple(judge.shots.values())
-        spent.labels = method.reads(len(shots))
+        spent.labels = method.reads(len(judge.shots))
         rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
         split: Split = "selection" if trial.method == "prompt_style" else "shots"
         with stock.during(split), spent.timed():
-            solver = method.elicit(model, shots, judge, rng, spent)
+            solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
         style = _style_of(solver, judge)
         problems = problems_of(task, "test", trial.scope)
         with stock.during("test"), served.timed():
