@@ -251,6 +251,28 @@ def test_a_rate_that_is_far_too_high_is_named(organism) -> None:
         trained(organism, weights(organism, "full"), replace(RECIPE, steps=40, learning_rate=1e18))
 
 
+def test_entropy_is_that_of_a_token_however_many_groups_teach_nothing(organism) -> None:
+    """One of two groups has equal rewards; its rollouts are left out of the mean, not counted as 0."""
+
+    def entropy(rewards: list[tuple[float, ...]]) -> dict[str, float]:
+        groups = groups_of(organism, 0, coin)
+        same = [replace(groups[0], rewards=r) for r in rewards]
+        return dict(
+            reinforce(
+                vectors(organism),
+                replace(RECIPE, steps=1),
+                lambda _model, _step: same,
+                Ledger(),
+                flops_per_token=1.0,
+            ).curves[0]
+        )
+
+    mixed, equal = (0.0, 1.0, 0.0, 1.0), (1.0,) * 4
+    both, half = entropy([mixed, mixed]), entropy([mixed, equal])
+    assert half["entropy"] == pytest.approx(both["entropy"], rel=1e-4)
+    assert "entropy" not in entropy([equal, equal])
+
+
 def judge_of(organism: Local, task_name: str, n: int) -> Judge:
     task = resolve_task(task_name)
     styles, _ = closed_list(organism, task.sheet, own=None, instruction=False)

@@ -200,6 +200,8 @@ def _learn(
             done += 1
     norm_seen = totals.pop("grad_norm")
     summed = {name: sum(part[name] for part in joined.gather(totals)) for name in totals}
+    if not any(run):
+        del summed["entropy"]  # no row was run: it is not known, and not 0
     return {**summed, "grad_norm": norm_seen, "updates": float(done)}
 
 
