@@ -36,7 +36,7 @@ def arms_text(verdict: Verdict) -> str:
 
     Empty where there is neither.
     """
-    head = ("rung and arms", "labels", "trained", "greedy", "sampled", "that")
+    head = ("rung and arms", "labels", "trained", "greedy", "sampled", "effect")
     lines = [line for row in verdict.rungs for line in _lines(row)]
     return "\n".join(columns([head, *lines], right=(1, 2), elastic=(0,))) if lines else ""
 

@@ -74,5 +74,5 @@ def _rate(parameters: Parameters, n_parameters: int) -> float:
     spoil what was not trained. For real models LoRA takes some ten times the rate of all weights.
     """
     if n_parameters < 5_000_000:
-        return {"lora": 5e-4, "full": 1e-4, "bias": 1e-3, "tinylora": 0.05}[parameters]
+        return {"lora": 5e-4, "full": 1e-4, "bias": 1e-3, "tinylora": 1e-2}[parameters]
     return {"lora": 1e-4, "full": 1e-6, "bias": 1e-4, "tinylora": 1e-2}[parameters]

@@ -38,7 +38,7 @@ def arms(verdict: Verdict) -> Markup:
         return Markup("")
     titles = (
         "rung and its arms", "labels", "numbers trained", "greedy", "over the floor", "one sample",
-        "over plain sampling", "that", "damage", "seeds", "trials",
+        "over plain sampling", "effect", "damage", "seeds", "trials",
     )  # fmt: skip
     bodies = [element("tbody", *(_arm(row, arm) for arm in row.arms)) for row in rows]
     table = element("table", _head(titles), *bodies, class_="rungs")

@@ -55,7 +55,7 @@ def default_rate(parameters: Parameters, n_parameters: int) -> float:
     real models are the field's usual ones (LoRA 2e-4, all weights 2e-5).
     """
     if n_parameters < 5_000_000:
-        return {"lora": 5e-4, "full": 3e-4, "bias": 1e-2, "tinylora": 0.05}[parameters]
+        return {"lora": 5e-4, "full": 3e-4, "bias": 1e-2, "tinylora": 1e-2}[parameters]
     return {"lora": 2e-4, "full": 2e-5, "bias": 1e-3, "tinylora": 1e-2}[parameters]
 
 
