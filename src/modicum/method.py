@@ -139,6 +139,8 @@ class Method(ABC):
     """Whether it is to make answers shorter and not more often right: no control of another ability."""
     control_draws: ClassVar[int] = 1
     """Seeds of each control that the method draws itself."""
+    is_spread: ClassVar[bool] = False
+    """Whether the processes of a launch (`modicum.ranks`) share its training."""
 
     @final
     @property

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modicum.ledger import Ledger
+from modicum.ranks import ranks
 from modicum.shelves import shelf
 from modicum.stock import Stock
 from modicum.store import Outcome
@@ -19,7 +20,7 @@ from modicum.study import Plan
 from modicum.trials import run_trial
 from modicum.types import Style, Trial
 
-__all__ = ["Job", "Pool"]
+__all__ = ["Job", "Pool", "follow"]
 
 LINE = 400
 """Most bytes of the line that says how training gets on."""
@@ -68,11 +69,13 @@ class Pool:
         """Prepares the shared count of tokens; starts nothing yet.
 
         Args:
-            workers: Processes; 1 runs in this one.
+            workers: Processes; 1 runs in this one, as does any number within a launch of several.
             spent: Told now and then how many tokens were run so far.
             learns: Told the last figures of what is being trained, in one line.
         """
         self._workers, self._spent, self._learns = workers, spent, learns
+        if ranks().count > 1:
+            self._workers = 1
         self._context = multiprocessing.get_context("spawn")
         self._tokens = self._context.Value("d", 0.0)
         self._line = self._context.Array("c", LINE)
@@ -92,6 +95,8 @@ class Pool:
 
     def _here(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         for job in jobs:
+            if job.plan.method(job.trial.method).is_spread:
+                ranks().tell(job)
             yield job.run(self._observer(job.trial))
 
     def _observer(self, trial: Trial) -> Callable[[Ledger], None]:
@@ -156,6 +161,16 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
+
+
+def follow() -> None:
+    """Takes part in what the first process of a launch begins, until that one ends.
+
+    A trial ends here where its training does: only the first process answers and writes.
+    """
+    nothing: Job | None = None
+    while (job := ranks().tell(nothing)) is not None:
+        job.run(lambda _ledger: None)
 
 
 _WORKER: dict[str, object] = {}

@@ -1,7 +1,9 @@
-"""The processes of one launch: `accelerate launch … -m modicum run …` shares training between them.
+"""The processes of one launch share a training: `accelerate launch --multi_gpu -m modicum run …`.
 
-One process, the first, runs the study; the others wait for it and take part in what it shares. With
-one process nothing here does anything, and accelerate is not imported.
+On processors accelerate's launcher starts one process alone unless there is MPI; there
+`torchrun --nproc_per_node 2 -m modicum run …` starts them, and accelerate joins them. The first
+process runs the study; the others wait for it and take part in what it shares. With one process
+nothing here does anything, and accelerate is not imported.
 """
 
 import os
@@ -69,7 +71,8 @@ class Several(Ranks):
         """
         try:
             self._say = import_module("accelerate.utils")
-            state = import_module("accelerate").PartialState()
+            is_cpu = not import_module("torch").cuda.is_available()
+            state = import_module("accelerate").PartialState(cpu=is_cpu or _wants_cpu())
         except ImportError as error:
             raise ConfigError(
                 f"{os.environ['WORLD_SIZE']} processes, and no accelerate",
@@ -77,6 +80,12 @@ class Several(Ranks):
                 "pip install accelerate, or start one process",
             ) from error
         self.number, self.count = state.process_index, state.num_processes
+        if self.count == 1:
+            raise ConfigError(
+                f"{os.environ['WORLD_SIZE']} processes that do not find one another",
+                "a launch by accelerate or torchrun",
+                "on GPUs: accelerate launch --multi_gpu; on processors: torchrun --nproc_per_node N",
+            )
 
     def tell(self, value: T) -> T:
         """Gives the first process's value to all."""
@@ -93,6 +102,11 @@ class Several(Ranks):
     def add(self, tensor: Any) -> Any:  # noqa: ANN401
         """Gives the sum of a tensor over the processes."""
         return self._say.reduce(tensor, "sum")
+
+
+def _wants_cpu() -> bool:
+    """Says whether the launch asked for the processor, as `accelerate launch --cpu` does."""
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 import click
@@ -9,6 +10,7 @@ import click
 from modicum import __version__
 from modicum.catalog import Catalog
 from modicum.errors import ConfigError, ModicumError, UnknownNameError
+from modicum.ranks import ranks
 
 __all__ = ["main"]
 
@@ -45,7 +47,21 @@ def _modicum() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Runs the command line; exits 0 done, 1 some trials failed, 2 wrong use."""
+    """Runs the command line; exits 0 done, 1 some trials failed, 2 wrong use.
+
+    In a launch of several processes the first one does; the others follow it.
+    """
+    joined = ranks()
+    if joined.number:
+        import_module("modicum.pool").follow()
+        sys.exit(0)
+    try:
+        _command(arguments)
+    finally:
+        joined.tell(None)
+
+
+def _command(arguments: list[str] | None) -> NoReturn:
     try:
         code = _modicum.main(arguments, prog_name="modicum", standalone_mode=False)
     except click.ClickException as error:

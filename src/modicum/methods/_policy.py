@@ -3,22 +3,24 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
 from modicum.catalog import read_reference
-from modicum.errors import BudgetError
+from modicum.errors import BudgetError, TrialError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Method, PromptSolver
 from modicum.model import Model, render
+from modicum.ranks import ranks
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
 from modicum.training.policy import Average, Policy, Scale
 from modicum.training.reinforce import Curve, Group, Recipe, Trained, reinforce
+from modicum.training.served import sampled_on
 from modicum.training.trainable import Trainable
 from modicum.types import Completion, Grade, Mark, Problem, Request, Sampling
 from modicum.whitebox import WhiteBox, need_whitebox
@@ -43,6 +45,8 @@ class PolicyMethod(Method):
     Wang et al. 2025 (2504.20571), section 2.
     Differs: the ranking run is as short as `passes` says; `half` is a cheap rule of our own.
     """
+
+    is_spread: ClassVar[bool] = True
 
     reward: str = "true"
     """Name of the reward, with its settings where it has some: `random?gamma=0.3`."""
@@ -76,6 +80,9 @@ class PolicyMethod(Method):
     """Times the ranking run of `variance` sees each problem of the pool, at least 2."""
     watch: int = 0
     """Further labelled problems whose accuracy is watched while it trains; they count as labels."""
+
+    server: str = ""
+    """Where rollouts are drawn: `openai:MODEL?base_url=URL` of a server that loads LoRA; here if empty."""
 
     def __post_init__(self) -> None:
         """Refuses settings outside their ranges."""
@@ -132,6 +139,9 @@ class PolicyMethod(Method):
         run = _Run(self, whitebox, judge, ledger, rng, name)
         picked, notes = run.pick(pool, judge.budget or cut)
         trained = run.train(trainable, picked, watched)
+        if ranks().number:
+            msg = "trained with the first process, which goes on with this trial alone"
+            raise TrialError(msg)
         folder = Path(mkdtemp(prefix="modicum-nudge-"))
         ledger.nudge_bytes = trainable.save(folder)
         return PromptSolver(
@@ -142,6 +152,7 @@ class PolicyMethod(Method):
             notes={
                 "curves": [dict(c) for c in trained.curves],
                 "stopped": trained.stopped,
+                "recipe": asdict(_recipe(self, trainable, judge)),
                 "scalars": sum(p.numel() for p in trainable.named.values()),
                 **notes,
             },
@@ -178,11 +189,11 @@ class _Run:
         """Gives the problems to train on, and what the record keeps of the choice."""
         if self.settings.pick == "first" or n >= len(pool):
             return pool[:n], {}
-        ranks = self._rates(pool) if self.settings.pick == "half" else self._spreads(pool)
+        found = self._rates(pool) if self.settings.pick == "half" else self._spreads(pool)
         # a stable order: of equals the first in the pool's order
-        order = sorted(range(len(pool)), key=lambda i: ranks[i])[:n]
+        order = sorted(range(len(pool)), key=lambda i: found[i])[:n]
         said = {"pool": len(pool), "picked": [pool[i].id for i in order]}
-        return tuple(pool[i] for i in order), {**said, "ranks": [ranks[i] for i in order]}
+        return tuple(pool[i] for i in order), {**said, "ranks": [found[i] for i in order]}
 
     def _rates(self, pool: tuple[Problem, ...]) -> list[float]:
         """Gives how far each problem's success rate lies from one half."""
@@ -222,9 +233,11 @@ class _Run:
         targets = rollouts.targets(self.whitebox)
         last: dict[str, float] = {}
         is_ranking = file != "policy.safetensors"
+        prompt = render(self.whitebox, judge.style, shots[0].question)
+        place = sampled_on(settings.server, trainable, prompt)
 
         def draw(model: WhiteBox, step: int) -> list[Group]:
-            groups = rollouts.draw(model, step, targets)
+            groups = rollouts.draw(served() if served else model, step, targets)
             last.clear()
             last.update(rollouts.means(step, groups))
             return groups
@@ -238,15 +251,16 @@ class _Run:
                 return means
             return {**means, "selection": self._accuracy(model, watched)}
 
-        return reinforce(
-            trainable,
-            _recipe(settings, trainable, judge),
-            draw,
-            self.ledger,
-            flops_per_token=self.whitebox.card.flops_per_token,
-            checkpoint=judge.scratch / file if judge.scratch else None,
-            watch=watch,
-        )
+        with place as served:
+            return reinforce(
+                trainable,
+                _recipe(settings, trainable, judge),
+                draw,
+                self.ledger,
+                flops_per_token=self.whitebox.card.flops_per_token,
+                checkpoint=judge.scratch / file if judge.scratch else None,
+                watch=watch,
+            )
 
     def _accuracy(self, model: WhiteBox, watched: tuple[Problem, ...]) -> float:
         """Gives the greedy accuracy on the watched problems."""

@@ -162,19 +162,24 @@ class Openai(Backend):
         )
 
     def adapters(
-        self, untuned: Scorer, probe: Probe = PROBE, tolerance: Tolerance = TOLERANCE
+        self,
+        untuned: Scorer,
+        probe: Probe | tuple[str, str] | None = None,
+        tolerance: Tolerance = TOLERANCE,
     ) -> ServedAdapters:
         """Gives what loads, replaces and unloads LoRA adapters over this model while it runs.
 
         Args:
             untuned: Scores tokens with the local module before any tuning.
-            probe: What is scored on both sides after each load.
+            probe: What is scored on both sides after each load, prompt and continuation; a text
+                of some hundred tokens where None.
             tolerance: How far the two may differ.
 
         Raises:
             ConfigError: no key where `api_key_env` names one.
         """
-        return ServedAdapters(self._endpoint(), self.name, untuned, probe, tolerance, self._extra())
+        text = Probe(*probe) if isinstance(probe, tuple) else probe or PROBE
+        return ServedAdapters(self._endpoint(), self.name, untuned, text, tolerance, self._extra())
 
     def with_adapter(self, adapter: Adapter) -> "Openai":
         """Gives the same server sampling under an adapter's name.

@@ -131,8 +131,8 @@ def reinforce(
         reference = kept.first
     stopped = ""
     for step in range(len(curves), recipe.steps):
-        sampler = trainable.sampler()
-        groups = roll_out(sampler if joined.count == 1 else Spread(sampler, joined), step)
+        model = trainable.sampler()
+        groups = roll_out(model if joined.count == 1 else Spread(model, joined), step)
         stopped = _why_stop(groups, curves, recipe)
         if stopped:
             break

@@ -64,6 +64,9 @@ class Trainable(ABC):
 class TrainedWeights(Trainable):
     """An adapter, or all weights, on a copy of the model."""
 
+    module: nn.Module
+    """The copy, the adapter in it."""
+
     def __init__(
         self,
         whitebox: WhiteBox,
@@ -73,27 +76,27 @@ class TrainedWeights(Trainable):
     ) -> None:
         """Attaches what is trained; the given model stays untouched."""
         self.whitebox, self.learning_rate = whitebox, learning_rate
-        self._tuned = attach(whitebox, shape, rng, is_lent=True).eval()
-        self.named = {n: p for n, p in self._tuned.named_parameters() if p.requires_grad}
-        self._plain: nn.Module = self._tuned
-        if isinstance(self._tuned, PeftModel) and whitebox.dtype == torch.float32:
+        self.module = attach(whitebox, shape, rng, is_lent=True).eval()
+        self.named = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
+        self._plain: nn.Module = self.module
+        if isinstance(self.module, PeftModel) and whitebox.dtype == torch.float32:
             # Rollouts run plain weights: an adapter's extra products would slow every step. In half
             # precision they run the adapter itself, for adding rounds its first small changes away.
-            self._plain = _plain_copy(whitebox.module, self._tuned)
+            self._plain = _plain_copy(whitebox.module, self.module)
 
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Gives the scores of the tuned copy."""
-        return score(self._tuned, batch, temperature)
+        return score(self.module, batch, temperature)
 
     def sampler(self) -> WhiteBox:
         """Gives the plain model with the adapter's change added, or in half precision both."""
-        if isinstance(self._tuned, PeftModel) and self._plain is not self._tuned:
-            _settle_into(self._tuned, self._plain)
+        if isinstance(self.module, PeftModel) and self._plain is not self.module:
+            _settle_into(self.module, self._plain)
         return self.whitebox.with_module(cast(Any, self._plain))
 
     def save(self, folder: Path) -> int:
         """Writes a PEFT adapter, or all weights."""
-        return save_nudge(self.whitebox, self._tuned, folder)
+        return save_nudge(self.whitebox, self.module, folder)
 
 
 @final
