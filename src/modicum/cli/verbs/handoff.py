@@ -1,0 +1,39 @@
+"""Writes the best recipe of training by reward as a ready script for TRL."""
+
+import json
+from pathlib import Path
+
+import click
+
+from modicum.cli.folder import open_study
+from modicum.handoff import hand_off, winner
+
+__all__ = ["command"]
+
+
+@click.command("handoff")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--shots", type=click.IntRange(1), help="Only a rung with so many. [the best]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [FOLDER/handoff]")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, shots: int | None, out: Path | None, *, wants_json: bool) -> None:
+    """Writes train.py (TRL's GRPOTrainer, the same hyper-parameters) and shots.jsonl.
+
+    The recipe is that of the best `rlvr` rung of the study.
+
+    Example: modicum handoff runs/organism --out to-scale
+    """
+    store, plan = open_study(folder)
+    handed = hand_off(plan, store, winner(store, shots), out or folder / "handoff")
+    store.close()
+    if wants_json:
+        files = [str(path) for path in handed.files]
+        found = {"trial": handed.trial.id, "score": handed.score, "files": files}
+        click.echo(json.dumps(found))
+        return
+    trial = handed.trial
+    click.echo(
+        f"Recipe       {trial.method} n={trial.n_shots} on {trial.model}: {handed.score:.2f}"
+    )
+    click.echo(f"Script       {handed.files[0]}")
+    click.echo(f"Data         {handed.files[1]}")
