@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from modicum.errors import ConfigError
 from modicum.handoff import hand_off, winner
-from modicum.organism.shipped import CORE
+from modicum.model import resolve_backend
 from modicum.store import Store
 from modicum.study import Plan
 from tests.support.commands import modicum
@@ -143,7 +143,10 @@ def test_names_cannot_end_the_scripts_docstring(folder, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_trl_runs_the_script_and_saves_an_adapter(script, tmp_path) -> None:
-    command = [sys.executable, script, "--model", CORE, "--out", tmp_path / "out"]
+    model = resolve_backend("organism").open()
+    for part in (model.module, model.tokenizer):
+        part.save_pretrained(tmp_path / "model")  # names its architecture, which TRL asks for
+    command = [sys.executable, script, "--model", tmp_path / "model", "--out", tmp_path / "out"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     tensors = load_file(tmp_path / "out" / "adapter_model.safetensors")
