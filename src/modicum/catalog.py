@@ -1,7 +1,7 @@
 """Finds plug-ins by file name, lists them without importing, fills their fields strictly.
 
-A plug-in is one file in a plural folder (`tasks/`, `models/`, `methods/`, `rewards/`) or one entry
-point of the group `modicum.<folder>` in another package. The file name is its name. The file
+A plug-in is one file in a plural folder (`tasks/`, `models/`, `methods/`, …, those of `KINDS`) or one
+entry point of the group `modicum.<folder>` in another package. The file name is its name. The file
 defines exactly one concrete subclass of the folder's contract; its dataclass fields are settings.
 """
 
@@ -33,7 +33,7 @@ __all__ = [
     "settings_of",
 ]
 
-KINDS = ("markers", "methods", "models", "rewards", "tasks")
+KINDS = ("exports", "markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
 
 T = TypeVar("T")

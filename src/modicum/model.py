@@ -9,6 +9,7 @@ from typing import ClassVar, final
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
+from modicum.manifest import is_export
 from modicum.stock import Ask, Stock
 from modicum.types import Access, Completion, Request, Sampling, Style
 
@@ -65,6 +66,9 @@ class Footprint:
 
 class Model(ABC):
     """A loaded model that answers prompts."""
+
+    style: Style | None = None
+    """The prompt that travels with it, as with an exported nudge; None where there is none."""
 
     @property
     @abstractmethod
@@ -146,7 +150,7 @@ class FromStock(Model):
 
     def __init__(self, inner: Model, stock: Stock) -> None:
         """Wraps a model for one trial."""
-        self._inner, self._stock = inner, stock
+        self._inner, self._stock, self.style = inner, stock, inner.style
 
     @property
     def card(self) -> ModelCard:
@@ -260,6 +264,11 @@ class Backend(ABC):
             CheckpointError: weights that are missing, unsafe or broken.
         """
 
+    @property
+    def origin(self) -> str:
+        """The folder, file or hub id that transformers loads it from; empty where there is none."""
+        return ""
+
     def footprint(self) -> Footprint | None:
         """Gives what the opened model will take, from its files; None where they do not say."""
         return None
@@ -267,6 +276,8 @@ class Backend(ABC):
 
 def resolve_backend(reference: str, settings: Mapping[str, object] | None = None) -> Backend:
     """Gives the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
+
+    A folder that holds an exported nudge goes to the plug-in `export`.
 
     What follows a question mark fills its other fields: `./my-model?device=cuda&threads=1`. A
     name that is no plug-in and looks like a path or hub id goes to the plug-in `huggingface`,
@@ -309,7 +320,9 @@ def _plugin_of(reference: str) -> tuple[str, dict[str, object]]:
     if kind.replace("-", "_") in MODELS.entries:
         return kind, {**own, **({"name": detail} if detail else {})}
     if "/" in reference or "\\" in reference or Path(reference).exists():
-        return "huggingface", {**own, "name": reference.partition("?")[0]}
+        name = reference.partition("?")[0]
+        plugin = "export" if is_export(Path(name).expanduser()) else "huggingface"
+        return plugin, {**own, "name": name}
     return kind, dict(own)  # no plug-in bears that name, which is said with a suggestion
 
 

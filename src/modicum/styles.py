@@ -27,7 +27,8 @@ def closed_list(
 ) -> tuple[tuple[Style, ...], tuple[str, ...]]:
     """Gives the styles that fit the model, the default first, and the names of those left out.
 
-    The default is the user's own prompt; else the chat template where there is one; else raw.
+    The default is the user's own prompt; else the one that travels with the model, as with an
+    exported nudge; else the chat template where there is one; else raw.
     Styles that the tokenizer cannot encode are skipped and named, and so are raw ones where a
     server takes chat messages alone; a password is never among them. Each style knows what opens
     and closes the model's thinking.
@@ -40,7 +41,8 @@ def closed_list(
     """
     has_chat = model.chat(None, "?") is not None
     body = sheet.template.rstrip("\n")
-    wanted = [_asked(own, model)] if own is not None else []
+    first = own or model.style
+    wanted = [_asked(first, model)] if first is not None else []
     if has_chat:
         wanted.append(Style("chat", body, chat=True))
     wanted.append(Style("raw", sheet.template))
@@ -56,9 +58,17 @@ def closed_list(
     if instruction and sheet.instruction:
         text = sheet.template.replace("{question}", "{question} " + sheet.instruction)
         wanted.append(Style("instruction", text))
+    if own is None and first is not None:
+        known_as = _words(first)
+        wanted = [first, *(s for s in wanted[1:] if _words(s) != known_as)]
     fits = [s for s in wanted if (s.chat or model.takes_raw) and model.can_encode(s.fill(""))]
     skipped = tuple(s.name for s in wanted if s not in fits)
     return tuple(_thinking(style, model) for style in fits), skipped
+
+
+def _words(style: Style) -> tuple[object, ...]:
+    """Gives what a style makes of a question, its name aside."""
+    return (style.template, style.system, style.chat, style.stop)
 
 
 def _asked(own: Style, model: Model) -> Style:

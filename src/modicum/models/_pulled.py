@@ -110,6 +110,12 @@ class Pulled(Backend):
         )
 
     @final
+    @property
+    def origin(self) -> str:
+        """The folder of the pulled model."""
+        return str(self.folder)
+
+    @final
     def footprint(self) -> Footprint | None:
         """Gives what it will take on the processor, from its files."""
         return footprint_of(str(self.folder), self.device, self.dtype)

@@ -42,6 +42,12 @@ class Shipped(Backend, ABC):
             )
 
     @final
+    @property
+    def origin(self) -> str:
+        """The folder of the weights."""
+        return str(self.folder)
+
+    @final
     def open(self) -> Local:
         """Loads the model.
 

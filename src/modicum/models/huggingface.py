@@ -65,6 +65,11 @@ class Huggingface(Backend):
             trust_remote_code=self.trust_remote_code,
         )
 
+    @property
+    def origin(self) -> str:
+        """The folder, file or hub id."""
+        return self.name
+
     def footprint(self) -> Footprint | None:
         """Gives what it will take on the processor, from its files; None for a hub id."""
         return footprint_of(self.name, self.device, self.dtype)

@@ -84,6 +84,7 @@ def initial_model(blueprint: Blueprint) -> LlamaForCausalLM:
     tokenizer = build_tokenizer(blueprint.words)
     eos, pad = token_id(tokenizer, EOS), token_id(tokenizer, PAD)
     config = LlamaConfig(
+        architectures=["LlamaForCausalLM"],
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=blueprint.shape.hidden,
         intermediate_size=blueprint.shape.intermediate,

@@ -142,7 +142,7 @@ class Local(WhiteBox):
             rows=self._rows,
             threads=self.threads,
         )
-        other._tuned = self._tuned
+        other._tuned, other.style = self._tuned, self.style
         return other
 
     def tuned(self, rows: int = 0) -> "Local":

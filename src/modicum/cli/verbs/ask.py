@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from modicum.analysis.recall import recalled
+from modicum.cli.chosen import pick, row_of, subject_of
 from modicum.cli.columns import WIDTH, beside, wrapped
 from modicum.cli.folder import open_study
 from modicum.cli.progress import waiting
@@ -17,17 +18,15 @@ from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.seeds import key
 from modicum.store import Store
-from modicum.study import Plan, Subject
+from modicum.study import Subject
 from modicum.types import Problem, Trial
-from modicum.verdict import RungRow, Verdict
+from modicum.verdict import Verdict
 from modicum.workbench import restored, rung
 
 __all__ = ["command"]
 
 FLOOR = "floor"
 """Name of the answer without a nudge."""
-PROMPT = "prompt"
-"""What a verdict calls the floor's own prompt."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,12 @@ def command(folder: Path, question: str, **options: object) -> None:
     if not question.strip():
         raise ConfigError("an empty question", "a question as the task asks it", "write one")
     store, plan = open_study(folder)
-    subject = _subject(plan, options["model"], options["task"])
+    subject = subject_of(plan, options["model"], options["task"])
     verdict = next(
         (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
         None,
     )
-    row, why = _pick(verdict, subject, options["name"], options["n_shots"])
+    row, why = pick(verdict, subject, options["name"], options["n_shots"])
     trials = [(FLOOR, subject.floor())]
     if row is not None:
         name, method, n_shots = row
@@ -80,51 +79,6 @@ def command(folder: Path, question: str, **options: object) -> None:
         click.echo(json.dumps(_json(subject, question, said, why, serving), indent=1))
         return
     click.echo("\n".join(_text(subject, question, said, why, serving)))
-
-
-def _subject(plan: Plan, model: object, task: object) -> Subject:
-    """Gives the one subject that is meant."""
-    fits = [s for s in plan.subjects() if model in (None, s.model) and task in (None, s.task)]
-    if len(fits) == 1:
-        return fits[0]
-    known = "; ".join(f"--model {s.model} --task {s.task}" for s in plan.subjects())
-    raise ConfigError(
-        f"{len(fits)} subjects of this study fit", "one model and one task", f"choose of: {known}"
-    )
-
-
-def _pick(
-    verdict: Verdict | None, subject: Subject, name: object, n_shots: object
-) -> tuple[tuple[str, str, int] | None, str]:
-    """Gives the rung to set beside the floor as (name, method, shots), and why it is this one.
-
-    Raises:
-        ConfigError: a rung that the study does not have, or no verdict to recommend one.
-    """
-    if name is not None:
-        method, _, shots = str(name).replace("-", "_").partition(" n=")
-        known = sorted(t.n_shots for t in subject.rungs() if t.method == method)
-        wanted = n_shots if isinstance(n_shots, int) else int(shots) if shots.isdigit() else None
-        chosen = wanted if wanted is not None else max(known, default=0)
-        return (f"{method} n={chosen}" if chosen else method, method, chosen), "chosen by --rung"
-    if n_shots is not None:
-        raise ConfigError("--n-shots without --rung", "both", "name the rung")
-    if verdict is None:
-        raise ConfigError(
-            f"no verdict on {subject.model}, {subject.task} yet",
-            "a study whose measures have run",
-            "run it on: `modicum run` with the same folder; or name a rung with --rung",
-        )
-    if verdict.ship.name == PROMPT:
-        return None, f"the study recommends the floor's own prompt: {verdict.ship.why}"
-    row = _row(verdict, verdict.ship.name)
-    if row is None:
-        return None, f"the study recommends no nudge: {verdict.ship.why}"
-    return (row.name, row.method, row.n_shots), verdict.ship.why
-
-
-def _row(verdict: Verdict, name: str | None) -> RungRow | None:
-    return next((row for row in verdict.rungs if row.name == name), None)
 
 
 def _ask(subject: Subject, trial: Trial, store: Store, name: str, question: str) -> _Said:
@@ -142,7 +96,7 @@ def _serving(verdict: Verdict | None, said: Sequence[_Said]) -> str:
     floor, nudged = said
     here = words.multiple(nudged.ledger.flops / floor.ledger.flops if floor.ledger.flops else None)
     row, base = (
-        (_row(verdict, nudged.name), words.serving_base(verdict)) if verdict else (None, None)
+        (row_of(verdict, nudged.name), words.serving_base(verdict)) if verdict else (None, None)
     )
     there = words.multiple(row.serving_flops / base) if row is not None and base else words.MISSING
     return f"{nudged.name} took {here} the floor's FLOPs here, {there} a query on the test set"

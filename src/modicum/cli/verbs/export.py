@@ -1,0 +1,165 @@
+"""Writes a found nudge in the forms that other tools load, each with manifest, card and a check."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from modicum.analysis.recall import recalled
+from modicum.cli.chosen import PROMPT, pick, subject_of
+from modicum.cli.columns import columns, wrapped
+from modicum.cli.folder import open_study
+from modicum.cli.progress import waiting
+from modicum.errors import ConfigError
+from modicum.export import EXPORTS
+from modicum.exported import Exported, Finished, export, finished, fitting
+from modicum.report.untrusted import visible
+from modicum.store import Store
+from modicum.study import Subject
+from modicum.types import Trial
+from modicum.verdict import Verdict
+from modicum.workbench import rung
+
+__all__ = ["command"]
+
+AUTO = "auto"
+"""Every form that fits."""
+FORMS = (AUTO, *EXPORTS.entries)
+
+
+@click.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--rung", "name", help="Another rung than the recommended; prompt for the floor's.")
+@click.option("--n-shots", type=click.IntRange(0), help="Its shots. [the most that were tried]")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Which draw of its shots. [0]")
+@click.option("--model", help="Where the study has several.")
+@click.option("--task", help="Where the study has several.")
+@click.option("--form", multiple=True, type=click.Choice(FORMS), help="May be repeated. [auto]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [STUDY/exports/RUNG]")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, **options: object) -> None:
+    """Writes the nudge that the study recommends, in every form that fits; a folder a form.
+
+    Each is loaded back in its target and compared with the nudged model before it gets its name.
+    `modicum run --model FOLDER` opens it again.
+
+    Example: modicum export runs/organism --task word_sums --form peft --out nudges
+    """
+    store, plan = open_study(folder)
+    subject = subject_of(plan, options["model"], options["task"])
+    verdict = next(
+        (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
+        None,
+    )
+    trial, why = _trial(subject, verdict, options)
+    found = finished(subject, trial, store, verdict)
+    wanted = [str(form) for form in options["form"] if form != AUTO]  # type: ignore[attr-defined]
+    fits, refused = fitting(found, wanted)
+    if wanted and refused:
+        raise next(iter(refused.values()))
+    if not fits:
+        raise ConfigError(
+            f"{trial.method}, which fits no form",
+            "a prompt, a decoding rule, a vector or tuned weights",
+            "; ".join(f"{name}: {error.found}" for name, error in refused.items()),
+        )
+    out = options["out"] if isinstance(options["out"], Path) else _place(store, trial)
+    with waiting(f"loading {visible(subject.model)}"):
+        written = export(found, fits, store, out)
+    store.close()
+    if options["wants_json"]:
+        click.echo(json.dumps(_json(found, written, refused, why), indent=1))
+        return
+    click.echo("\n".join(_text(found, written, refused, why)))
+
+
+def _trial(
+    subject: Subject, verdict: Verdict | None, options: Mapping[str, object]
+) -> tuple[Trial, str]:
+    """Gives the trial whose nudge leaves, and why it is this one.
+
+    Raises:
+        ConfigError: no such rung, or a study that recommends nothing.
+    """
+    if options["name"] in (PROMPT, "prompt_style", "prompt-style"):
+        return subject.floor(), "chosen by --rung"
+    row, why = pick(verdict, subject, options["name"], options["n_shots"])
+    if row is not None:
+        _, method, n_shots = row
+        return rung(subject, method, n_shots, int(str(options["seed"]))), why
+    if verdict is not None and verdict.ship.name == PROMPT:
+        return subject.floor(), why
+    raise ConfigError(why, "a nudge to export", "name a rung with --rung")
+
+
+def _place(store: Store, trial: Trial) -> Path:
+    shots = f"-n{trial.n_shots}" if trial.n_shots and trial.method != "prompt_style" else ""
+    seed = f"-seed{trial.seed}" if trial.seed else ""
+    return store.folder / "exports" / f"{trial.method}{shots}{seed}"
+
+
+def _text(
+    found: Finished,
+    written: Sequence[Exported],
+    refused: Mapping[str, ConfigError],
+    why: str,
+) -> list[str]:
+    """Lays out what was written, how far each is from what it was made from, and what does not fit."""
+    trial, subject = found.trial, found.subject
+    shots = f" n={trial.n_shots}" if trial.n_shots else ""
+    head = f"{trial.method}{shots}, seed {trial.seed}, of {subject.task} on {subject.model}"
+    rows = [["form", "bytes", "loaded back by", "compared", "found", "allowed"]]
+    for one in written:
+        back = one.loaded_back
+        rows.append(
+            [
+                one.form,
+                f"{one.bytes:,}",
+                back.target,
+                back.measure,
+                f"{back.value:.1e}" if back.value else "0",
+                f"{back.limit:g}",
+            ]
+        )
+    lines = [*wrapped(head), *wrapped(f"Why      {why}"), ""]
+    lines += columns(rows, right=(1, 4, 5), elastic=(2, 3))
+    lines += ["", *(f"Folder   {visible(str(one.folder))}" for one in written)]
+    if refused:
+        lines += wrapped(f"No fit   {', '.join(refused)}; --form NAME says why")
+    return lines
+
+
+def _json(
+    found: Finished,
+    written: Sequence[Exported],
+    refused: Mapping[str, ConfigError],
+    why: str,
+) -> dict[str, object]:
+    trial = found.trial
+    return {
+        "schema": 1,
+        "model": found.subject.model,
+        "task": found.subject.task,
+        "method": trial.method,
+        "n_shots": trial.n_shots,
+        "seed": trial.seed,
+        "why": why,
+        "exports": [
+            {
+                "form": one.form,
+                "folder": str(one.folder),
+                "bytes": one.bytes,
+                "loaded_back": {
+                    **dataclasses.asdict(one.loaded_back),
+                    "holds": one.loaded_back.holds,
+                },
+            }
+            for one in written
+        ],
+        "refused": {
+            name: {"found": e.found, "expected": e.expected, "do": e.action}
+            for name, e in refused.items()
+        },
+    }

@@ -1,0 +1,93 @@
+"""The contract of an export: a form in which a found nudge leaves, loaded back in its target."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from modicum.catalog import Catalog
+from modicum.method import Method
+from modicum.task import Sheet
+from modicum.types import Style, Trial
+from modicum.workbench import Elicited
+
+__all__ = ["EXPORTS", "PROBES", "Form", "LoadedBack", "Nudge"]
+
+EXPORTS = Catalog("exports")
+
+PROBES = 4
+"""Test questions on which an export is compared with what it was made from."""
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """A found nudge as a form sees it before any weights load."""
+
+    trial: Trial
+    """The finished rung that found it."""
+    method: Method
+    folder: Path
+    """What the study keeps of it; only read."""
+    style: Style
+    """The prompt that it was measured in."""
+    sheet: Sheet
+    """The task's form."""
+    questions: tuple[str, ...]
+    """A few test questions, for loading back; never written."""
+    origin: str
+    """Folder, file or hub id that transformers loads the base model from; empty where none."""
+    base: str
+    """The base model's plain name, as a card may bear it."""
+
+
+@dataclass(frozen=True)
+class LoadedBack:
+    """How far an export, loaded in its target, is from the nudged model it was made from."""
+
+    target: str
+    """What loaded it."""
+    measure: str
+    """What was compared."""
+    value: float
+    """The largest difference found, at least 0."""
+    limit: float
+    """The largest that is allowed."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the export is what it should be; a difference that is no number is not."""
+        return self.value <= self.limit
+
+
+class Form(ABC):
+    """A form of export. Final subclasses are frozen dataclasses, one a file in `exports/`."""
+
+    plugin_kinds: ClassVar[tuple[str, ...]] = ("exports",)
+    version: ClassVar[int] = 1
+    library: ClassVar[str] = "transformers"
+    """The library that loads it, as the hub names it."""
+    relation: ClassVar[str] = ""
+    """What it is to its base model, as the hub names it: adapter or finetune; empty else."""
+    is_model: ClassVar[bool] = True
+    """Whether `modicum run --model FOLDER` opens it."""
+
+    @abstractmethod
+    def check(self, nudge: Nudge) -> None:
+        """Refuses, before weights load, a nudge that does not fit.
+
+        Raises:
+            ConfigError: it does not; the message says which form does.
+        """
+
+    @abstractmethod
+    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+        """Writes the form's own files into an existing folder, without pickle."""
+
+    @abstractmethod
+    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+        """Loads what was written in its target and compares it with the nudged model."""
+
+    @abstractmethod
+    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:
+        """Gives a few lines of use for each runtime, by its name."""

@@ -1,0 +1,1 @@
+"""Forms of export, one file each."""

@@ -1,0 +1,81 @@
+"""A control vector in GGUF, as llama.cpp adds it to every position."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import torch
+
+from modicum.errors import ConfigError
+from modicum.export import Form, LoadedBack, Nudge
+from modicum.exports._logits import steering_of, whitebox_of
+from modicum.steering.control_vector import (
+    check_control_vector,
+    load_control_vector,
+    save_control_vector,
+)
+from modicum.steering.nudge import Steering
+from modicum.workbench import Elicited
+
+__all__ = ["Gguf"]
+
+FILE = "control_vector.gguf"
+
+
+@final
+@dataclass(frozen=True)
+class Gguf(Form):
+    """For vectors that act at every position after whole layers, the first layer left out."""
+
+    def check(self, nudge: Nudge) -> None:
+        """Refuses what llama.cpp could not add.
+
+        Raises:
+            ConfigError: no vector, or one that acts elsewhere.
+        """
+        check_control_vector(_steering(nudge))
+
+    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+        """Writes the directions, strength included."""
+        kind = whitebox_of(elicited).module.config.get_text_config().model_type
+        save_control_vector(_steering(nudge), folder / FILE, str(kind))
+
+    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:  # noqa: ARG002
+        """Reads it with the gguf package; every number must be the same."""
+        wrote, read = _sums(_steering(nudge)), _sums(load_control_vector(folder / FILE))
+        is_same = wrote.keys() == read.keys()
+        worst = (
+            max(float((wrote[layer] - read[layer]).abs().max()) for layer in wrote)
+            if is_same
+            else float("inf")
+        )
+        return LoadedBack("gguf reader", "largest difference", worst, 0.0)
+
+    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+        """The strength is in the numbers: a scale of 1 gives what was measured."""
+        layers = sorted(d.layer for d in _steering(nudge).directions)
+        return {
+            "llama.cpp": "llama-cli -m BASE.gguf --control-vector FOLDER/" + FILE + " "
+            f"--control-vector-layer-range {layers[0]} {layers[-1]} --temp 0 -p PROMPT",
+            "repeng": "from repeng import ControlVector\n"
+            f'vector = ControlVector.import_gguf("FOLDER/{FILE}")',
+        }
+
+
+def _steering(nudge: Nudge) -> Steering:
+    steering = steering_of(nudge)
+    if steering is None:
+        raise ConfigError(
+            f"{nudge.trial.method} left no vector", "a vector", "use the form that fits"
+        )
+    return steering
+
+
+def _sums(steering: Steering) -> dict[int, torch.Tensor]:
+    """Gives what is added after each layer."""
+    sums: dict[int, torch.Tensor] = {}
+    for direction in steering.directions:
+        values = direction.values.detach().to("cpu", torch.float32)
+        sums[direction.layer] = sums.get(direction.layer, torch.zeros_like(values)) + values
+    return sums

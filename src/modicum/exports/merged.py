@@ -1,0 +1,62 @@
+"""Merged weights: the whole model with what was tuned in it, as a transformers folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, final
+
+from modicum.errors import ConfigError
+from modicum.export import Form, LoadedBack, Nudge
+from modicum.exports._logits import (
+    apart,
+    limit_of,
+    nudged_logits,
+    plain_logits,
+    probes_of,
+    whitebox_of,
+)
+from modicum.exports._weights import USE, load_folder, save_folder
+from modicum.workbench import Elicited
+
+__all__ = ["Merged"]
+
+
+@final
+@dataclass(frozen=True)
+class Merged(Form):
+    """For adapters and for tunings of all weights; in the number format that was measured."""
+
+    relation: ClassVar[str] = "finetune"
+
+    def check(self, nudge: Nudge) -> None:
+        """Refuses nudges that changed no weights.
+
+        Raises:
+            ConfigError: nothing was tuned.
+        """
+        tuned = ("adapter_model.safetensors", "config.json", "model.safetensors.index.json")
+        if not any((nudge.folder / name).is_file() for name in tuned):
+            raise ConfigError(
+                f"{nudge.trial.method} left no tuned weights",
+                "an adapter or a tuning of all weights",
+                "use the form that fits: vector, prompt or generation",
+            )
+
+    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:  # noqa: ARG002
+        """Writes the model with the nudge in its weights."""
+        whitebox = whitebox_of(elicited)
+        save_folder(whitebox, whitebox.module, folder)
+
+    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+        """Loads it with transformers alone."""
+        whitebox = whitebox_of(elicited)
+        probes = probes_of(nudge, whitebox)
+        ours = nudged_logits(whitebox, None, probes)
+        theirs = plain_logits(load_folder(folder, whitebox), probes)
+        return LoadedBack(
+            "transformers", "largest logit difference", apart(ours, theirs), limit_of(whitebox)
+        )
+
+    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+        """Any runtime that reads such folders."""
+        return {"transformers": USE, "vLLM": "vllm serve FOLDER"}

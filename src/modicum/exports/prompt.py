@@ -1,0 +1,96 @@
+"""A prompt: its text, the same as JSON with stop strings, and a greedy generation config."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from modicum.errors import ConfigError
+from modicum.export import Form, LoadedBack, Nudge
+from modicum.exports._asking import answer, save_settings
+from modicum.ledger import Ledger
+from modicum.manifest import read_prompt
+from modicum.model import render
+from modicum.types import Problem
+from modicum.whitebox import WhiteBox
+from modicum.workbench import Elicited
+
+__all__ = ["Prompt"]
+
+_LONGEST = 48
+"""Tokens of an answer that are compared at most."""
+
+
+@final
+@dataclass(frozen=True)
+class Prompt(Form):
+    """For nudges that are words alone: styles, demonstrations, triggers."""
+
+    def check(self, nudge: Nudge) -> None:
+        """Refuses nudges that are more than words.
+
+        Raises:
+            ConfigError: a decoding rule, a vector or tuned weights.
+        """
+        if nudge.method.kind != "prompt":
+            raise ConfigError(
+                f"{nudge.trial.method}, whose nudge is no prompt",
+                "a nudge of words alone",
+                "use the form that fits: generation, vector, peft or merged",
+            )
+
+    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+        """Writes the text; `prompt.json` stands beside every form."""
+        (folder / "prompt.txt").write_text(nudge.style.template, encoding="utf-8")
+        if isinstance(elicited.model, WhiteBox):
+            stop = nudge.sheet.stop + nudge.style.stop
+            save_settings(elicited.model, nudge.sheet.max_new_tokens, stop, folder)
+
+    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+        """Asks with the folder's files and transformers alone; a server gets the same prompts."""
+        model = elicited.model
+        if not isinstance(model, WhiteBox):
+            style, _ = read_prompt(folder)
+            apart = sum(
+                render(model, style, question) != render(model, nudge.style, question)
+                for question in nudge.questions
+            )
+            return _compared("prompt.json", "prompts that differ", apart, nudge)
+        brief = dataclasses.replace(
+            nudge.sheet, max_new_tokens=min(_LONGEST, nudge.sheet.max_new_tokens)
+        )
+        solver = nudge.method.restore(
+            model, dataclasses.replace(elicited.judge, sheet=brief), nudge.folder
+        )
+        problems = [Problem(f"export/{i}", q) for i, q in enumerate(nudge.questions)]
+        solved = solver.solve(problems, stream="export", ledger=Ledger())
+        apart = sum(
+            answer(model, folder, problem.question, brief.max_new_tokens).strip()
+            != given.text.strip()
+            for problem, given in zip(problems, solved, strict=True)
+        )
+        return _compared("transformers", "answers that differ", apart, nudge)
+
+    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+        """Transformers, and any server that takes text."""
+        put = (
+            'tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, '
+            "add_generation_prompt=True)"
+            if nudge.style.chat
+            else "text"
+        )
+        return {
+            "transformers": "from transformers import GenerationConfig\n"
+            'text = open("FOLDER/prompt.txt").read().replace("{question}", QUESTION)\n'
+            f'inputs = tokenizer({put}, return_tensors="pt"'
+            f"{', add_special_tokens=False' if nudge.style.chat else ''})\n"
+            'model.generate(**inputs, generation_config=GenerationConfig.from_pretrained("FOLDER"), '
+            "tokenizer=tokenizer)",
+            "any server": "send prompt.txt with {question} filled, and the stop strings of "
+            "prompt.json",
+        }
+
+
+def _compared(target: str, measure: str, apart: int, nudge: Nudge) -> LoadedBack:
+    return LoadedBack(target, f"{measure}, of {len(nudge.questions)}", float(apart), 0.0)

@@ -1,0 +1,212 @@
+"""A nudge that `modicum export` wrote: the base model with it, asked in the prompt it was measured in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, final
+
+from transformers import PreTrainedModel
+
+from modicum.errors import CheckpointError, ConfigError
+from modicum.manifest import MANIFEST, Manifest, check_files, is_export, read_manifest, read_prompt
+from modicum.model import Backend, Model, ModelCard, resolve_backend
+from modicum.models._carried import Carried
+from modicum.models._checkpoint import Running, check_source, open_source
+from modicum.models._device import Device, Dtype
+from modicum.sampling.local import Local
+from modicum.steering.control_vector import load_control_vector
+from modicum.steering.nudge import Steering, load_steering
+from modicum.training.adapters import load_nudge
+from modicum.types import Access, Style
+from modicum.whitebox import WhiteBox, need_whitebox
+
+__all__ = ["Export"]
+
+_WHOLE = ("baked", "merged")
+"""Forms that hold a whole model."""
+_STEERED = {"gguf": "control_vector.gguf", "vector": "vector.safetensors"}
+"""Forms that steer a base model, with the file of the directions."""
+_ADAPTER = "adapter_model.safetensors"
+_OPENED = (*_WHOLE, *_STEERED, "peft", "prompt")
+
+
+@final
+@dataclass(frozen=True)
+class Export(Backend):
+    """Opens an export's folder; its prompt is the default style, so that the study's score returns.
+
+    A decoding rule is no model but a way to ask one: it is studied with its method on the base
+    model. Tuning needs plain weights, so that a steered model offers log-probabilities alone.
+    """
+
+    name: str = ""
+    """The folder that holds `nudge.json`."""
+    base: str = ""
+    """The base model, where it lies elsewhere now than when the study ran."""
+    device: Device = "auto"
+    """Where a whole model runs; a base model is placed by its own reference."""
+    dtype: Dtype = "auto"
+    """Number format of a whole model."""
+    rows: int | None = None
+    """Completions in flight of a whole model; chosen from model and memory if not given."""
+    threads: int | None = None
+    """CPU threads of a whole model; chosen from its size if not given."""
+
+    def __post_init__(self) -> None:
+        """States the access that this form offers."""
+        if is_export(self._folder):
+            object.__setattr__(self, "access", self._offered())
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.name).expanduser()
+
+    @property
+    def origin(self) -> str:
+        """The folder of a whole model; empty for forms that need their base."""
+        is_whole = is_export(self._folder) and self._manifest().form in _WHOLE
+        return str(self._folder) if is_whole else ""
+
+    def check(self) -> None:
+        """Looks at manifest, prompt and base, and loads no weights.
+
+        Raises:
+            CheckpointError: no export, or a broken one.
+            ConfigError: a form that is no model, or no base model where it is said to be.
+        """
+        if not self.name or not is_export(self._folder):
+            raise CheckpointError(
+                f"no {MANIFEST} in {self.name!r}",
+                "a folder that `modicum export` wrote",
+                "check the path",
+            )
+        form = self._manifest().form
+        if form == "generation":
+            raise ConfigError(
+                f"{self.name!r} holds a decoding rule, which is no model",
+                "weights, a vector or a prompt",
+                f"study it by its method: --model {self._base()} --methods "
+                f"{_part(self._manifest(), 'method', 'name')}",
+            )
+        if form not in _OPENED:
+            raise CheckpointError(
+                f"an export of the form {form!r}", f"one of {', '.join(sorted(_OPENED))}",
+                "install the package that wrote it, or export another form",
+            )  # fmt: skip
+        self._style()
+        needed = {**_STEERED, "peft": _ADAPTER}.get(form)
+        if needed is not None and not (self._folder / needed).is_file():
+            raise CheckpointError(
+                f"no {needed} in {self.name!r}", "the file that was exported", "export it again"
+            )
+        if form in _WHOLE:
+            check_source(self.name)
+        else:
+            self._base_backend()
+
+    def ready(self) -> None:
+        """Looks whether what the base model needs is there.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if self._manifest().form not in _WHOLE:
+            self._base_backend().ready()
+
+    def open(self) -> Model:
+        """Loads the model with its nudge.
+
+        Raises:
+            CheckpointError: a file that was changed, or a base model of other weights.
+        """
+        manifest, folder = self._manifest(), self._folder
+        check_files(folder, manifest)
+        style, note = self._style(), f"with a nudge exported as {manifest.form}"
+        if manifest.form in _WHOLE:
+            running = Running(self.rows, self.threads, self.device, self.dtype)
+            licence = str(_part(manifest, "base", "licence"))
+            whole = open_source(
+                str(folder), name=self.name, licence=licence, notes=(note,), running=running
+            )
+            whole.style = style
+            return whole
+        plain = self._base_backend().open()
+        if plain.card.weights != manifest.weights:
+            raise CheckpointError(
+                f"base model {self._base()!r} with weights {plain.card.weights}",
+                f"the weights that the nudge was found on, {manifest.weights}",
+                "name the right one after the folder: ?base=MODEL",
+            )
+        if manifest.form == "prompt" and not isinstance(plain, WhiteBox):
+            return Carried(plain, self.name, style)
+        whitebox = need_whitebox(plain, "export")
+        if manifest.form == "peft":
+            whitebox = whitebox.with_module(cast(PreTrainedModel, load_nudge(whitebox, folder)))
+        named = self._named(whitebox, plain.card, note)
+        named.style = style
+        if manifest.form in _STEERED:
+            return named.with_steering(self._steering(manifest.form))
+        return named
+
+    def _named(self, whitebox: WhiteBox, card: ModelCard, note: str) -> Local:
+        """Gives the model under this name, with what is known of its base."""
+        known = [said for said in card.notes if "thread" not in said]  # said anew
+        return Local(
+            whitebox.module,
+            whitebox.tokenizer,
+            name=self.name,
+            licence=card.licence,
+            notes=(*known, note),
+            rows=card.rows or None,
+            threads=whitebox.threads,
+        )
+
+    def _offered(self) -> Access:
+        form = self._manifest().form
+        if form in ("prompt", "generation"):
+            return self._base_backend().access
+        return Access.LOGPROBS if form in _STEERED else Access.WEIGHTS
+
+    def _steering(self, form: str) -> Steering:
+        path = self._folder / _STEERED[form]
+        return load_control_vector(path) if form == "gguf" else load_steering(path)
+
+    def _manifest(self) -> Manifest:
+        return read_manifest(self._folder)
+
+    def _style(self) -> Style:
+        style, stages = read_prompt(self._folder)
+        if stages:
+            raise ConfigError(
+                f"{self.name!r} holds a prompt that asks twice, which no single prompt can carry",
+                "one prompt",
+                f"study it by its method: --model {self._base()} --methods "
+                f"{_part(self._manifest(), 'method', 'name')}",
+            )
+        return style
+
+    def _base(self) -> str:
+        return self.base or self._manifest().base
+
+    def _base_backend(self) -> Backend:
+        reference = self._base()
+        place = Path(reference.partition("?")[0].removeprefix("export:")).expanduser()
+        if is_export(place) and read_manifest(place).form not in _WHOLE:
+            raise ConfigError(
+                f"the base model {reference!r} of {self.name!r}, itself a nudge without its model",
+                "a whole model",
+                "export that one as merged or baked first",
+            )
+        try:
+            return resolve_backend(reference)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the base model {reference!r} of {self.name!r}: {error.found}",
+                "the model that the nudge was found on",
+                "name it after the folder: ?base=MODEL",
+            ) from error
+
+
+def _part(manifest: Manifest, table: str, name: str) -> object:
+    """Gives one fact of a manifest; empty where it is not there."""
+    facts = manifest.facts.get(table)
+    return facts.get(name, "") if isinstance(facts, dict) else ""
