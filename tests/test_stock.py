@@ -8,7 +8,7 @@ from modicum.ledger import Ledger
 from modicum.model import FromStock, Model, Stocked
 from modicum.models.scripted import ScriptedModel
 from modicum.stock import Ask, Draw, Stock
-from modicum.types import Completion, Request, Sampling
+from modicum.types import Completion, Request, Sampling, Style
 from modicum.whitebox import StockedWhiteBox, WhiteBox, need_whitebox
 from tests.support.tiny_models import tiny_local
 
@@ -224,6 +224,12 @@ def test_wrapped_model_passes_every_question_on(wrapper) -> None:
     answered = {name for cls in wrapper.__mro__ if cls is not Model for name in vars(cls)}
     derived = {"opens_thinking"}  # from `thinking` and nothing else
     assert asked - derived <= answered
+
+
+def test_wrapped_model_brings_its_prompt_along() -> None:
+    model = tiny_local("llama")
+    model.style = Style("mine", "{question}?")
+    assert model.stocked(Stock()).style == model.with_module(model.module).style == model.style
 
 
 def test_stock_alone_takes_nothing_of_other_studies() -> None:

@@ -148,6 +148,9 @@ class FromStock(Model):
     Answers with token ids pass by: they are for training, under names that come once.
     """
 
+    style: Style | None = None
+    """The inner model's, taken at the beginning."""
+
     def __init__(self, inner: Model, stock: Stock) -> None:
         """Wraps a model for one trial."""
         self._inner, self._stock, self.style = inner, stock, inner.style

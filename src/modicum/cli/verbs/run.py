@@ -263,6 +263,6 @@ def _print(
     for trial, error in failed.items():
         click.echo(f"trial {trial} failed: {error.partition(chr(10))[0]}", err=True)
     if verdicts and not wants_json:
-        click.echo(f"Report       {report}")
         if any(verdict.ship.name is not None for verdict in verdicts):
             click.echo(f"Export       modicum export {report.parent}")
+        click.echo(f"Report       {report}")
