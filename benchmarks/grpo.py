@@ -44,8 +44,6 @@ from modicum.whitebox import WhiteBox
 
 RATE = 1e-8
 RANK, ALPHA = 8, 16.0
-WARM = 1
-"""Steps of both sides that are not counted."""
 HALF_KNOWN = "gym:chain_sum?config=min_terms=2,max_terms=2,min_digits=1,max_digits=2"
 
 
@@ -64,7 +62,7 @@ class Case:
     is_equal: bool = False
     """Nothing ends an answer before the limit."""
     rounds: int = 5
-    quick_rounds: int = 2
+    quick_rounds: int = 1
 
 
 CASES = (
@@ -86,6 +84,7 @@ def main() -> None:
     for case in CASES:
         if given.case in (None, case.name):
             compare(case, given, report)
+    report.threads = max(1, report.threads)
     if given.case in (None, "one-example"):
         for method in ("rlvr", "rl_steering"):
             one_example(method, report)
@@ -102,13 +101,14 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
     style = Style("bench", task.sheet.template, chat=case.chat)
     prompt = render(ours, style, task.problems("shots", 1)[0].question)
     rounds = given.rounds or (case.quick_rounds if given.quick else case.rounds)
+    warm = 0 if given.quick and case.chat else 1  # steps that are not counted
     mine = Ours(case, ours, prompt)
     turns = Turns(mine.step)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = Peer(case, theirs, prompt)
-        peer.trainer(folder, WARM + rounds, turns).train()
-    speeds = [[1 / seconds for seconds in side[WARM:]] for side in (turns.ours, turns.theirs)]
+        peer.trainer(folder, warm + rounds, turns).train()
+    speeds = [[1 / seconds for seconds in side[warm:]] for side in (turns.ours, turns.theirs)]
     note = (
         f"{case.groups}x{case.rollouts} rollouts, <= {case.longest} tokens, prompt "
         f"{len(ours.encode(prompt))}; mean length {statistics.fmean(mine.lengths):.1f} and "

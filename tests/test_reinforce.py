@@ -246,6 +246,68 @@ def test_rollouts_at_the_length_limit_stop_early_and_say_why(organism) -> None:
     assert len(done.curves) < 30
 
 
+def test_rewards_that_fall_to_nothing_stop_early_and_say_why(organism) -> None:
+    def draw(_model: object, step: int) -> list[Group]:
+        groups = groups_of(organism, step, coin)
+        return [replace(g, rewards=(0.0,) * 4) for g in groups] if step > 3 else groups
+
+    done = reinforce(
+        vectors(organism), replace(RECIPE, steps=40), draw, Ledger(), flops_per_token=1.0
+    )
+    assert len(done.curves) == 14
+    assert "training diverged; lower the learning rate" in done.stopped
+
+
+def test_a_shot_that_is_solved_is_no_divergence(organism) -> None:
+    def draw(_model: object, step: int) -> list[Group]:
+        groups = groups_of(organism, step, coin)
+        return [replace(g, rewards=(1.0,) * 4) for g in groups] if step > 3 else groups
+
+    done = reinforce(
+        vectors(organism), replace(RECIPE, steps=20), draw, Ledger(), flops_per_token=1.0
+    )
+    assert (len(done.curves), done.stopped) == (20, "")
+
+
+@pytest.mark.parametrize("length", [None, 4])
+def test_a_gradient_that_is_zero_at_the_first_step_is_named(organism, monkeypatch, length) -> None:
+    """Equal lengths too, where the loss is zero by construction."""
+
+    def deaf(module: object, batch: object, temperature: float, steer=None):
+        found = score(module, batch, temperature, steer)
+        return type(found)(found.logprobs * 0.0, found.entropies)
+
+    def draw(_model: object, step: int) -> list[Group]:
+        groups = groups_of(organism, step, coin)
+        if length is None:
+            return groups
+        return [
+            replace(g, tokens=tuple((*t, 5, 6, 7, 8)[:length] for t in g.tokens)) for g in groups
+        ]
+
+    monkeypatch.setattr("modicum.training.trainable.score", deaf)
+    with pytest.raises(TrialError, match="no gradient at step 0 although rewards differ"):
+        reinforce(weights(organism), RECIPE, draw, Ledger(), flops_per_token=1.0)
+
+
+def test_equal_answers_with_unequal_rewards_teach_nothing_and_are_no_error(organism) -> None:
+    def draw(_model: object, step: int) -> list[Group]:
+        return [Group((5, 6), ((7, 8),) * 4, (1.0, 0.0, 1.0, 0.0), (False,) * 4)]
+
+    done = reinforce(vectors(organism), RECIPE, draw, Ledger(), flops_per_token=1.0)
+    assert len(done.curves) == RECIPE.steps
+
+
+def test_a_loss_that_is_no_number_is_named(organism, monkeypatch) -> None:
+    def broken(module: object, batch: object, temperature: float, steer=None):
+        found = score(module, batch, temperature, steer)
+        return type(found)(found.logprobs * float("nan"), found.entropies)
+
+    monkeypatch.setattr("modicum.training.trainable.score", broken)
+    with pytest.raises(TrialError, match="loss nan at step 0; lower the learning rate"):
+        trained(organism, weights(organism))
+
+
 def test_a_rate_that_is_far_too_high_is_named(organism) -> None:
     with pytest.raises(TrialError, match="lower the learning rate"):
         trained(organism, weights(organism, "full"), replace(RECIPE, steps=40, learning_rate=1e18))

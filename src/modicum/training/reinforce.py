@@ -301,6 +301,14 @@ def _why_stop(groups: Sequence[Group], curves: Sequence[Curve], recipe: Recipe) 
             f"in the first {_DEAD_STEPS} steps every group's rewards were equal "
             f"(mean {seen['reward']:.2f}): there was nothing to learn from"
         )
+    last = curves[-_DEAD_STEPS:]
+    is_dead = len(last) == _DEAD_STEPS and min(c["constant_groups"] for c in last) == 1.0
+    fallen = max((c["reward"] for c in last), default=0.0)
+    if not has_bonus and is_dead and fallen < curves[0]["reward"]:
+        return (
+            f"for {_DEAD_STEPS} steps every group's rewards were equal at {fallen:.2f} or less, after "
+            f"{curves[0]['reward']:.2f} at first: training diverged; lower the learning rate"
+        )
     return ""
 
 
@@ -314,10 +322,19 @@ def _check(figures: Curve, groups: Sequence[Group], step: int, recipe: Recipe) -
         if not np.isfinite(figures[name]):
             msg = f"{name} {figures[name]} at step {step}; lower the learning rate"
             raise TrialError(msg)
-    differ = any(len(set(group.rewards)) > 1 for group in groups)
-    if differ and figures["grad_norm"] == 0.0 and figures["loss"] != 0.0 and recipe.updates == 1:
+    # with several updates clipping may leave nothing of a gradient
+    is_dead = figures["grad_norm"] == 0.0 and recipe.updates == 1
+    if is_dead and any(map(_teaches, groups)):
         msg = f"no gradient at step {step} although rewards differ: what is trained has no effect"
         raise TrialError(msg)
+
+
+def _teaches(group: Group) -> bool:
+    """Says whether its answers earn differently; equal ones that do (a random reward) cancel out."""
+    earned: dict[tuple[int, ...], list[float]] = {}
+    for tokens, reward in zip(group.tokens, group.rewards, strict=True):
+        earned.setdefault(tokens, []).append(reward)
+    return len({float(np.mean(rewards)) for rewards in earned.values()}) > 1
 
 
 def _count(
