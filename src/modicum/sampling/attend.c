@@ -7,6 +7,7 @@
  *
  * Compiled with HEAD (numbers a head), GROUP (query heads a key head) and KEYS (key heads) set.
  */
+#include <math.h>
 #include <stdint.h>
 
 #define PAGE 16
@@ -161,4 +162,41 @@ void keep(const int64_t *table, const float *keys, const float *values, int64_t 
             for (int d = 0; d < HEAD; d++) block[d * PAGE + t % PAGE] = key[d];
             for (int d = 0; d < HEAD; d++) block[BLOCK + t % PAGE * HEAD + d] = value[d];
         }
+}
+
+#define TILE 16
+#define STEP 8
+typedef float few __attribute__((vector_size(4 * STEP), aligned(4)));
+
+/* Turns [in, columns] into [columns, in]; where there is a weight [in], each column is first divided
+ * by the root of its mean square and multiplied by the weight. Columns come in multiples of STEP. */
+void turn(float *to, const float *from, const float *weight, int64_t in, int64_t columns,
+          float epsilon) {
+    float scale[columns];
+    for (int64_t c = 0; c < columns; c += STEP) {
+        few sum = {};
+        for (int64_t i = 0; weight && i < in; i++) {
+            few x = *(const few *)(from + i * columns + c);
+            sum += x * x;
+        }
+        for (int j = 0; j < STEP; j++)
+            scale[c + j] = weight ? 1.0f / sqrtf(sum[j] / (float)in + epsilon) : 1.0f;
+    }
+    for (int64_t first = 0; first < in; first += TILE) {
+        int64_t last = first + TILE < in ? first + TILE : in;
+        for (int64_t c = 0; c < columns; c += STEP) {
+            float tile[TILE][STEP];
+            for (int64_t i = first; i < last; i++) {
+                few x = *(const few *)(from + i * columns + c) * *(const few *)(scale + c);
+                *(few *)tile[i - first] = weight ? x * weight[i] : x;
+            }
+            if (last - first == TILE)
+                for (int j = 0; j < STEP; j++)
+                    for (int i = 0; i < TILE; i++) to[(c + j) * in + first + i] = tile[i][j];
+            else
+                for (int j = 0; j < STEP; j++)
+                    for (int64_t i = first; i < last; i++)
+                        to[(c + j) * in + i] = tile[i - first][j];
+        }
+    }
 }

@@ -26,7 +26,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Q
 from modicum.sampling.cache import RowCache, layer_windows
 from modicum.sampling.columns import Weights, column_takes, padded, times, times_add, times_mul
 from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
-from modicum.sampling.native import PAGE, Shape, load_kernel
+from modicum.sampling.native import PAGE, Kernel, Shape, load_kernel
 from modicum.sampling.pages import RowPages
 from modicum.steering.attach import Columns
 from modicum.steering.nudge import Steering
@@ -164,9 +164,7 @@ class LeanLlama:
             pages: The rows' pages, opened for that token.
             added: What a nudge adds to layers.
         """
-        if self.kernel is None:
-            raise RuntimeError("no kernel was compiled")
-        rows, shape = len(ids), self.shape
+        rows, shape, kernel = len(ids), self.shape, self._native
         size = padded(rows) if self._in_columns else rows
         hidden = self.embedding[ids]
         where = pages.read(rows)
@@ -174,8 +172,8 @@ class LeanLlama:
         scores = torch.empty(shape.group * pages.table.shape[1] * PAGE)
 
         def attend(projected: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
-            kernel, turns = self.kernel, (self.cos, self.sin)
-            kernel.attend(projected, turns, where, (mixed, scores), index, self.scale)  # type: ignore[union-attr]
+            turns = (self.cos, self.sin)
+            kernel.attend(projected, turns, where, (mixed, scores), index, self.scale)
             return mixed
 
         if self._in_columns:
@@ -200,24 +198,30 @@ class LeanLlama:
         added: Additions,
     ) -> Float[Tensor, "rows hidden"]:
         """Runs the layers with rows as columns; see `modicum.sampling.columns`."""
-        rows = len(start)
+        rows, turn = len(start), self._native.turn
         hidden = start.new_zeros(start.shape[1], size)
         hidden[:, :rows] = start.t()
         for index, layer in enumerate(self.layers):
-            normed = normalise(hidden.t().contiguous(), layer.before)
+            normed = turn(hidden, *layer.before)
             query, key, value = (
-                times(Weights(*part), normed).t()[:rows].contiguous()
+                turn(times(Weights(*part), normed))[:rows]
                 for part in (layer.query, layer.key, layer.value)
             )
             mixed = attend((query, key, value), index)
             hidden = times_add(Weights(*layer.output), mixed, hidden)
-            normed = normalise(hidden.t().contiguous(), layer.after)
+            normed = turn(hidden, *layer.after)
             gate = times(Weights(*layer.gate), normed, "swish")
             gated = times_mul(Weights(*layer.up), normed, gate)
             hidden = times_add(Weights(*layer.down), gated.t(), hidden)
             if index in added:
                 hidden[:, :rows] += added[index].expand(rows, -1).t()
-        return normalise(hidden.t().contiguous(), self.last)[:rows]
+        return turn(hidden, *self.last)[:rows]
+
+    @property
+    def _native(self) -> Kernel:
+        if self.kernel is None:
+            raise RuntimeError("no kernel was compiled")
+        return self.kernel
 
     def scores(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
         """Gives the scores of the next token."""
@@ -225,7 +229,7 @@ class LeanLlama:
             return linear(hidden, *self.head)
         rows = len(hidden)
         wide = functional.pad(hidden, (0, 0, 0, padded(rows) - rows))
-        return times(Weights(*self.head), wide).t()[:rows].contiguous()
+        return self._native.turn(times(Weights(*self.head), wide))[:rows]
 
 
 def lean_shape(module: PreTrainedModel) -> Shape:

@@ -25,7 +25,7 @@ __all__ = ["PAGE", "Kernel", "Shape", "load_kernel"]
 PAGE = 16
 """Tokens in a page; the same in the source."""
 _SOURCE = Path(__file__).with_name("attend.c")
-_FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+_FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 _SECONDS = 60
 
 
@@ -53,6 +53,9 @@ class Kernel:
         self._keep: Any = library.keep
         self._keep.argtypes = [*[pointer] * 3, *[number] * 2, *[pointer] * 2]
         self._keep.restype = None
+        self._turn: Any = library.turn
+        self._turn.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
+        self._turn.restype = None
 
     def attend(
         self,
@@ -89,6 +92,19 @@ class Kernel:
             layer,
             scale,
         )
+
+    def turn(self, x: Tensor, weight: Tensor | None = None, epsilon: float = 0.0) -> Tensor:
+        """Gives `[in, columns]` as `[columns, in]`; with a weight, each column normalised by it.
+
+        Args:
+            x: Contiguous; columns in multiples of eight.
+            weight: `[in]`, of a norm by root mean square; None for a bare turn.
+            epsilon: Of that norm.
+        """
+        out = x.new_empty(x.shape[1], x.shape[0])
+        named = None if weight is None else weight.data_ptr()
+        self._turn(out.data_ptr(), x.data_ptr(), named, *x.shape, epsilon)
+        return out
 
     def keep(self, table: npt.NDArray[np.int64], keys: Tensor, values: Tensor, layer: int) -> None:
         """Writes one layer of a prompt into its pages.
@@ -137,7 +153,7 @@ def _built(compiler: str, shape: Shape) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / target.name
-        command = [compiler, *flags, *sizes, str(_SOURCE), "-o", str(fresh)]
+        command = [compiler, *flags, *sizes, str(_SOURCE), "-lm", "-o", str(fresh)]
         subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
         fresh.replace(target)  # whole or not at all, whoever else builds it
     return target
