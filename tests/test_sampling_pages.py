@@ -11,7 +11,7 @@ import torch
 
 from modicum.ledger import Ledger
 from modicum.sampling import local as local_module
-from modicum.sampling.blocks import Job, plan_blocks
+from modicum.sampling.blocks import Job
 from modicum.sampling.lean import LeanLlama, lean_shape
 from modicum.sampling.linear import FastLinear, linear, linear_add, linear_mul, linear_silu
 from modicum.sampling.local import Local
@@ -160,11 +160,11 @@ def test_a_block_beyond_memory_is_halved_and_noted(monkeypatch: pytest.MonkeyPat
     tried = []
     original = local_module.sample_block
 
-    def scarce(engine: Any, jobs: list[Job], *rest: Any, rows: int) -> Any:
+    def scarce(engine: Any, jobs: list[Job], *rest: Any, rows: int, **how: int) -> Any:
         tried.append(rows)
         if rows > 3:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory")
-        return original(engine, jobs, *rest, rows=rows)
+        return original(engine, jobs, *rest, rows=rows, **how)
 
     model = tiny_local(rows=12)
     wanted = texts(model)
@@ -182,16 +182,6 @@ def test_other_errors_are_not_taken_for_memory(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(local_module, "sample_block", wrong)
     with pytest.raises(RuntimeError, match="sizes"):
         texts(tiny_local())
-
-
-def test_blocks_abreast_are_even_and_whole() -> None:
-    for sizes in ([16] * 32, [1] * 100, [64] * 7, [100], [3, 50, 3]):
-        for rows in (4, 64):
-            blocks = plan_blocks(sizes, rows, abreast=2)
-            flat = [job for block in blocks for job in block]
-            assert flat == [(r, s) for r, n in enumerate(sizes) for s in range(n)]
-            assert all(len(block) <= 8 * rows for block in blocks)
-    assert [len(block) for block in plan_blocks([16] * 32, 128, abreast=2)] == [256, 256]
 
 
 def test_products_are_torchs() -> None:

@@ -1,42 +1,36 @@
-"""Runs blocks side by side, a thread each: threads with rows of their own never wait for one another."""
+"""Flights side by side, a thread each: those with rows of their own never wait within a product."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Event
 
 import torch
 
-from modicum.sampling.blocks import Job, Raw
-
-__all__ = ["in_order", "is_memory"]
+__all__ = ["is_memory", "together"]
 
 
-def in_order(
-    work: Callable[[list[Job]], list[Raw | None]],
-    blocks: Sequence[list[Job]],
-    *,
-    abreast: int,
-    threads: int,
-    halt: Event,
-) -> Iterator[tuple[list[Job], list[Raw | None]]]:
-    """Gives each block with its completions, in order, some blocks running side by side.
+def together(work: Callable[[int], None], flights: int, threads: int, halt: Event) -> None:
+    """Does `work(0)`, `work(1)`, … side by side and waits for all of them.
 
     Args:
-        work: Draws one block.
-        blocks: The blocks.
-        abreast: How many run at once.
+        work: Draws what it takes from a desk.
+        flights: How many there are; one works in this thread.
         threads: Threads within each one's operations.
         halt: Set when one failed or the caller stops, so that the others end soon.
+
+    Raises:
+        Exception: what the first one that failed has raised.
     """
-    if abreast == 1:
-        yield from ((jobs, work(jobs)) for jobs in blocks)
+    if flights == 1:
+        work(0)
         return
-    executor = ThreadPoolExecutor(abreast, initializer=torch.set_num_threads, initargs=(threads,))
+    executor = ThreadPoolExecutor(flights, initializer=torch.set_num_threads, initargs=(threads,))
     halt.clear()
     try:
-        futures = [executor.submit(work, jobs) for jobs in blocks]
-        for jobs, future in zip(blocks, futures, strict=True):
-            yield jobs, future.result()
+        futures = [executor.submit(work, flight) for flight in range(flights)]
+        ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in ended:
+            future.result()
     finally:
         halt.set()
         executor.shutdown(cancel_futures=True)

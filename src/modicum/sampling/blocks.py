@@ -89,28 +89,17 @@ class Engine:
     """Once set, blocks end with an error: another one failed, or the user wants to stop."""
 
 
-def plan_blocks(
-    n_samples: Sequence[int], rows: int, abreast: int = 1
-) -> list[list[tuple[int, int]]]:
+def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
     """Cuts requests into blocks of (request, sample), in order, before anything is drawn.
 
-    What stands in a block, and hence its bits, depends on the numbers of samples and rows and on
-    how many blocks run abreast, and on nothing else. A request is cut in two only where it is
-    larger than a block.
+    What stands in a block, and hence its bits, depends on the numbers of samples and rows (of all
+    flights together) and on nothing else. A request is cut in two only where it is larger than a
+    block.
 
     >>> [len(block) for block in plan_blocks([10, 10, 20], rows=2)]
     [10, 10, 16, 4]
-    >>> [len(block) for block in plan_blocks([10, 10, 10, 10], rows=64, abreast=2)]
-    [20, 20]
     """
     most = rows * _BLOCK_FILLS
-    total = sum(n_samples)
-    if abreast > 1 and total:
-        # As many blocks as divide evenly, of about one size, so that none is left working alone.
-        n_blocks = abreast * -(-total // (most * abreast))
-        largest = max(n_samples)
-        whole = largest if largest <= total // n_blocks else 1
-        most = min(most, -(-total // (n_blocks * whole)) * whole)
     blocks: list[list[tuple[int, int]]] = [[]]
     for request, n in enumerate(n_samples):
         jobs = [(request, sample) for sample in range(n)]

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
-from modicum.sampling.abreast import in_order, is_memory
+from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.loop import sample_block
@@ -260,17 +260,11 @@ class Local(WhiteBox):
                 Job(r, s, prompts[r], key(stream, requests[r].address, requests[r].first + s))
                 for r, s in block
             ]
-            for block in plan_blocks(n_samples, rows, abreast)
+            for block in plan_blocks(n_samples, rows * abreast)
         ]
         with self._at_work(abreast), ledger.timed():
-            done = in_order(
-                lambda jobs: self._run_block(jobs, rule, ledger, rows),
-                blocks,
-                abreast=abreast,
-                threads=max(1, self.threads // abreast),
-                halt=self._engine.halt,
-            )
-            for jobs, raws in done:
+            for jobs in blocks:
+                raws = self._run_block(jobs, rule, ledger, rows, abreast)
                 kept = [(job.request, raw) for job, raw in zip(jobs, raws, strict=True) if raw]
                 texts = self._text.texts([raw.spoken for _, raw in kept])
                 for (request, raw), text in zip(kept, texts, strict=True):
@@ -278,18 +272,21 @@ class Local(WhiteBox):
         return [tuple(group) for group in drawn]
 
     def _abreast(self, n_jobs: int) -> int:
-        """Gives how many blocks run side by side, a thread each."""
+        """Gives how many flights share a block, a thread each."""
         if self.device.type != "cpu":
             return 1
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
 
     def _run_block(
-        self, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int
+        self, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int, abreast: int
     ) -> list[Raw | None]:
         """Draws one block; where memory does not suffice, with half of the rows."""
+        threads = max(1, self.threads // abreast)
         while True:
             try:
-                return sample_block(self._engine, jobs, rule, ledger, rows=rows)
+                return sample_block(
+                    self._engine, jobs, rule, ledger, rows=rows, flights=abreast, threads=threads
+                )
             except (MemoryError, RuntimeError) as error:
                 if rows == 1 or not is_memory(error):
                     raise

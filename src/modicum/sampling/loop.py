@@ -12,8 +12,10 @@ from torch import Tensor
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.sampling.abreast import together
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.cache import Arena, RowCache
+from modicum.sampling.desk import Desk
 from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.linear import FastLinear
@@ -31,7 +33,14 @@ _SCORES = 6_400_000
 
 
 def sample_block(
-    engine: Engine, jobs: Sequence[Job], rule: Rule, ledger: Ledger, *, rows: int
+    engine: Engine,
+    jobs: Sequence[Job],
+    rule: Rule,
+    ledger: Ledger,
+    *,
+    rows: int,
+    flights: int = 1,
+    threads: int = 1,
 ) -> list[Raw | None]:
     """Draws the completions of one block; None where a branch was dropped.
 
@@ -40,7 +49,9 @@ def sample_block(
         jobs: Completions wanted, those of a prompt beside each other.
         rule: How to draw them.
         ledger: Counts the tokens run.
-        rows: Most completions in flight.
+        rows: Most completions that one flight has at once.
+        flights: How many flights share the block, a thread each.
+        threads: Threads within the operations of each, where there are several.
 
     Raises:
         TrialError: a prompt fills the model's context.
@@ -50,8 +61,19 @@ def sample_block(
         msg = f"a prompt of {longest} tokens does not fit into a context of {engine.context}; "
         msg += "shorten it, or give fewer demonstrations"
         raise TrialError(msg)
-    with torch.inference_mode():
-        return _Flight(engine, jobs, rule, ledger, min(rows, len(jobs))).run()
+    rows = min(rows, -(-len(jobs) // flights))
+    desk = Desk([job.prompt for job in jobs], flights, rows, engine.halt)
+    results: list[Raw | None] = [None] * len(jobs)
+
+    def fly(number: int) -> None:
+        try:
+            with torch.inference_mode():
+                _Flight(engine, jobs, rule, ledger, rows).run(desk, number, results)
+        finally:
+            desk.leave(number)
+
+    together(fly, flights, threads, engine.halt)
+    return results
 
 
 class _Flight:
@@ -70,9 +92,9 @@ class _Flight:
             engine.module, engine.windows, (job.prompt for job in jobs), engine.steering
         )
         self._stems: dict[Tokens, Stem] = {}
-        self._results: list[Raw | None] = [None] * len(jobs)
-        self._next = 0
-        """First job that has not been started."""
+        self._results: list[Raw | None] = []
+        self._is_last = False
+        """Whether no job is left to be started."""
         self._live = 0
         """Rows in flight."""
         self._job = np.zeros(rows, dtype=np.int64)
@@ -112,26 +134,38 @@ class _Flight:
         """Gives what is held while a nudge's hooks hang on the module."""
         return self._engine.turn if self._engine.steering else nullcontext()
 
-    def run(self) -> list[Raw | None]:
-        """Draws until no job is left."""
-        least = max(1, self._rows // 16)
+    def run(self, desk: Desk, number: int, results: list[Raw | None]) -> None:
+        """Draws what it takes from the desk until nothing is left.
+
+        Args:
+            desk: Hands the jobs out.
+            number: Which flight this is.
+            results: Receives the completions, each at its job's place.
+        """
+        self._results = results
+        least = wanted = max(1, self._rows // 16)
         while True:
-            if self._next < len(self._jobs) and self._rows - self._live >= least:
-                self._fill()
+            if not self._is_last and self._rows - self._live >= wanted:
+                taken = desk.take(number, self._rows - self._live)
+                self._is_last = taken is None or taken.stop == len(self._jobs)
+                wanted = least if taken else min(self._rows, wanted + least)
+                if taken:
+                    new = {self._jobs[i].prompt for i in taken} - self._stems.keys()
+                    desk.spend(number, prompts=len(new))
+                    self._fill(taken)
             if self._live == 0:
-                if self._next == len(self._jobs):
+                if self._is_last:
                     self._give_back()
-                    return self._results
+                    return
                 continue
             if self._engine.halt.is_set():
                 raise CancelledError
+            desk.spend(number, rows=self._live)
             self._step()
 
-    def _fill(self) -> None:
-        """Starts waiting jobs in the free rows: prefill, first token, insertion."""
-        first = self._next
-        self._next = min(len(self._jobs), first + self._rows - self._live)
-        wanted = dict.fromkeys(self._jobs[i].prompt for i in range(first, self._next))
+    def _fill(self, taken: range) -> None:
+        """Starts jobs in the free rows: prefill, first token, insertion."""
+        wanted = dict.fromkeys(self._jobs[i].prompt for i in taken)
         before = self._prefixes.tokens_run
         self._stems = {p: s for p, s in self._stems.items() if p in wanted}
         missing = [prompt for prompt in wanted if prompt not in self._stems]
@@ -139,7 +173,7 @@ class _Flight:
             self._stems.update(self._prefixes.prefill(missing))
         start = self._live
         # The rows of one prefill batch stand beside each other, so that one copy inserts them.
-        pairs = [(i, self._stems[self._jobs[i].prompt]) for i in range(first, self._next)]
+        pairs = [(i, self._stems[self._jobs[i].prompt]) for i in taken]
         for _, group in groupby(pairs, key=lambda pair: id(pair[1].batch)):
             self._start(list(group))
         self._count_tokens(self._prefixes.tokens_run - before, 0)
@@ -289,7 +323,7 @@ class _Flight:
 
     def _settle(self) -> None:
         """Tells the cache which rows are in flight."""
-        self._cache.settle(self._live, is_final=self._next == len(self._jobs))
+        self._cache.settle(self._live, is_final=self._is_last)
 
     def _count_tokens(self, prompt: int, sampled: int) -> None:
         """Tells the ledger."""
