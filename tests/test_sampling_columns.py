@@ -54,7 +54,7 @@ def test_answers_are_those_of_plain_products(
     plain = drawn()
     monkeypatch.setattr(columns, "_LEAST", 1)
     lean = LeanLlama(tiny_local(architecture).module, 8)
-    if lean.kernel is None or not lean._in_columns:
+    if lean.kernel is None or not lean.in_columns:
         pytest.skip("no compiler, or no oneDNN")
     assert drawn() == plain
 

@@ -200,3 +200,60 @@ void turn(float *to, const float *from, const float *weight, int64_t in, int64_t
         }
     }
 }
+
+/* e^x for x <= 0 as above, for STEP numbers. */
+typedef int32_t whole_few __attribute__((vector_size(4 * STEP), aligned(4)));
+static inline few exponential_few(few x) {
+    few least = (few){} - 87.0f;
+    whole_few first = x > least;
+    x = (few)((first & (whole_few)x) | (~first & (whole_few)least));
+    whole_few n = __builtin_convertvector(x * 1.442695041f - 0.5f, whole_few);
+    few f = __builtin_convertvector(n, few);
+    few r = x - f * 0.693359375f + f * 2.12194440e-4f;
+    few p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    whole_few power = (n + 127) << 23;
+    return p * (few)power;
+}
+
+/* Draws one token of each of the first `rows` columns of scores [vocab, columns]: first a stretch of
+ * `width` tokens, then a token in it; `noise` [rows, stretches + width] are Gumbel numbers. */
+void race(int64_t *tokens, const float *scores, const double *noise, int64_t vocab,
+          int64_t columns, int64_t rows, int64_t width, float sharpness) {
+    int64_t stretches = (vocab + width - 1) / width, numbers = stretches + width;
+    for (int64_t c = 0; c < rows; c += STEP) {
+        double best[STEP];
+        int64_t chosen[STEP] = {0};
+        int64_t held = rows - c < STEP ? rows - c : STEP;
+        for (int64_t s = 0; s < stretches; s++) {
+            int64_t last = (s + 1) * width < vocab ? (s + 1) * width : vocab;
+            const float *from = scores + s * width * columns + c;
+            few top = *(const few *)from * sharpness, sum = {};
+            for (int64_t v = 1; v < last - s * width; v++) {
+                few x = *(const few *)(from + v * columns) * sharpness;
+                whole_few higher = x > top;
+                top = (few)((higher & (whole_few)x) | (~higher & (whole_few)top));
+            }
+            for (int64_t v = 0; v < last - s * width; v++)
+                sum += exponential_few(*(const few *)(from + v * columns) * sharpness - top);
+            for (int64_t j = 0; j < held; j++) {
+                double score = top[j] + logf(sum[j]) + noise[(c + j) * numbers + s];
+                if (s == 0 || score > best[j]) best[j] = score, chosen[j] = s;
+            }
+        }
+        for (int64_t j = 0; j < held; j++) {
+            int64_t first = chosen[j] * width;
+            int64_t last = first + width < vocab ? first + width : vocab;
+            for (int64_t v = first; v < last; v++) {
+                double score = scores[v * columns + c + j] * sharpness
+                             + noise[(c + j) * numbers + stretches + v - first];
+                if (v == first || score > best[j]) best[j] = score, tokens[c + j] = v;
+            }
+        }
+    }
+}

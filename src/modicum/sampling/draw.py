@@ -20,7 +20,7 @@ from torch import Tensor
 
 from modicum.seeds import uniforms as counter_hash
 
-__all__ = ["Draws", "branches", "draw", "joined"]
+__all__ = ["Draws", "branches", "draw", "joined", "race_noise"]
 
 _SUMMED = 1_600_000
 """Scores summed at once, about: what is in between then stays in the processor's cache."""
@@ -118,8 +118,7 @@ def _perturb(
         scores = torch.nn.functional.pad(scores, (0, lacking), value=-math.inf)
     stretches = scores.view(rows, -1, width)
     n_stretches = stretches.shape[1]
-    bits = (uniforms * 2.0**53).astype(np.uint64)
-    noise = _gumbel(bits, n_stretches + width)
+    noise, _ = race_noise(uniforms, vocab)
     if scores.device.type == "mps":  # knows no double precision
         noise = noise.float()
     noise = noise.to(scores.device)
@@ -128,6 +127,20 @@ def _perturb(
     stretch = (sums + noise[:, :n_stretches]).argmax(-1)
     inside = stretches[torch.arange(rows, device=scores.device), stretch]
     return stretch * width + (inside + noise[:, n_stretches:]).argmax(-1)
+
+
+def race_noise(
+    uniforms: npt.NDArray[np.float64], vocab: int
+) -> tuple[Float[Tensor, "rows numbers"], int]:
+    """Gives the numbers of both races, stretches first, and the width of a stretch.
+
+    Args:
+        uniforms: One number in [0, 1) a row, shape `[rows]`.
+        vocab: Tokens.
+    """
+    width = _stretch_width(vocab)
+    bits = (uniforms * 2.0**53).astype(np.uint64)
+    return _gumbel(bits, -(-vocab // width) + width), width
 
 
 @functools.cache

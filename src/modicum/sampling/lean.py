@@ -10,6 +10,8 @@ holds both together. Where the native kernel was compiled, it rotates, keeps and
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -25,6 +27,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Q
 
 from modicum.sampling.cache import RowCache, layer_windows
 from modicum.sampling.columns import Weights, column_takes, padded, times, times_add, times_mul
+from modicum.sampling.draw import race_noise
 from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
 from modicum.sampling.native import PAGE, Kernel, Shape, load_kernel
 from modicum.sampling.pages import RowPages
@@ -50,6 +53,9 @@ _PLAIN = {
     Qwen2ForCausalLM: {Qwen2RMSNorm, Qwen2Attention, Qwen2MLP},
 }
 """Architectures that this path computes, and their parts."""
+
+Uniforms = npt.NDArray[np.float64]
+"""One number in [0, 1) a row."""
 
 _Linear = tuple[Tensor, Tensor | None]
 """Weight and bias."""
@@ -85,7 +91,7 @@ class LeanLlama:
         self.last = _norm_of(model.norm)
         self.head = _linear_of(module.lm_head)
         self.vocab = len(self.head[0])
-        self._in_columns = all(map(column_takes, (self.layers[0].gate[0], self.head[0])))
+        self.in_columns = all(map(column_takes, (self.layers[0].gate[0], self.head[0])))
         self._width = model.layers[0].self_attn.head_dim
         self.scale = model.layers[0].self_attn.scaling
         self.shape = lean_shape(module)
@@ -165,7 +171,7 @@ class LeanLlama:
             added: What a nudge adds to layers.
         """
         rows, shape, kernel = len(ids), self.shape, self._native
-        size = padded(rows) if self._in_columns else rows
+        size = padded(rows) if self.in_columns else rows
         hidden = self.embedding[ids]
         where = pages.read(rows)
         mixed = torch.zeros(size, shape.keys * shape.group * shape.head)
@@ -176,7 +182,7 @@ class LeanLlama:
             kernel.attend(projected, turns, where, (mixed, scores), index, self.scale)
             return mixed
 
-        if self._in_columns:
+        if self.in_columns:
             return self._in_columns_through(hidden, size, attend, added)
         for index, layer in enumerate(self.layers):
             normed = normalise(hidden, layer.before)
@@ -225,11 +231,21 @@ class LeanLlama:
 
     def scores(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
         """Gives the scores of the next token."""
-        if not self._in_columns:
+        if not self.in_columns:
             return linear(hidden, *self.head)
+        return self._native.turn(self._columns_of_scores(hidden))[: len(hidden)]
+
+    def drawn(
+        self, hidden: Float[Tensor, "rows hidden"], uniforms: Uniforms, temperature: float
+    ) -> npt.NDArray[np.int64]:
+        """Gives the next tokens, drawn from scores that stay in columns; see `draw`."""
+        noise, width = race_noise(uniforms, self.vocab)
+        return self._native.race(self._columns_of_scores(hidden), noise, width, temperature)
+
+    def _columns_of_scores(self, hidden: Tensor) -> Tensor:
         rows = len(hidden)
         wide = functional.pad(hidden, (0, 0, 0, padded(rows) - rows))
-        return self._native.turn(times(Weights(*self.head), wide))[:rows]
+        return times(Weights(*self.head), wide)
 
 
 def lean_shape(module: PreTrainedModel) -> Shape:

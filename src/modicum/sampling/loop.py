@@ -236,7 +236,11 @@ class _Flight:
             hidden = lean.step_in_pages(newest, self._cache, added)
             size = max(16, _SCORES // lean.vocab)
             parts = [slice(i, min(n, i + size)) for i in range(0, n, size)]
-            draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
+            if chance is None or rule.margins or not lean.in_columns:
+                draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
+            else:
+                heat = rule.temperature
+                draws = joined([Draws(lean.drawn(hidden[p], chance[p], heat)) for p in parts])
         self._count_tokens(0, n)
         gone = self._record(draws, rows)
         if len(gone):

@@ -56,6 +56,9 @@ class Kernel:
         self._turn: Any = library.turn
         self._turn.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._turn.restype = None
+        self._race: Any = library.race
+        self._race.argtypes = [*[pointer] * 3, *[number] * 4, ctypes.c_float]
+        self._race.restype = None
 
     def attend(
         self,
@@ -105,6 +108,23 @@ class Kernel:
         named = None if weight is None else weight.data_ptr()
         self._turn(out.data_ptr(), x.data_ptr(), named, *x.shape, epsilon)
         return out
+
+    def race(
+        self, scores: Tensor, noise: Tensor, width: int, temperature: float
+    ) -> npt.NDArray[np.int64]:
+        """Gives a token for each row of the noise, drawn from the softmax of a column of scores.
+
+        Args:
+            scores: `[vocab, columns]`, contiguous, at least as many columns as rows.
+            noise: Gumbel numbers, `[rows, stretches + width]`, double precision, contiguous.
+            width: Tokens of a stretch.
+            temperature: Above 0.
+        """
+        tokens = np.empty(len(noise), dtype=np.int64)
+        sizes = (*scores.shape, len(noise), width)
+        named = (tokens.ctypes.data, scores.data_ptr(), noise.data_ptr())
+        self._race(*named, *sizes, 1.0 / temperature)
+        return tokens
 
     def keep(self, table: npt.NDArray[np.int64], keys: Tensor, values: Tensor, layer: int) -> None:
         """Writes one layer of a prompt into its pages.
