@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from modicum.analysis.gather import gather
 from modicum.cli.verdict_text import verdict_text
 from modicum.errors import BudgetError, ConfigError, TrialError
 from modicum.ledger import Ledger
@@ -19,6 +20,7 @@ from modicum.report.lengths import lengths
 from modicum.sampling.divergence import Spent
 from modicum.seeds import stream
 from modicum.steering.nudge import load_steering
+from modicum.store import Store
 from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.types import Grade
@@ -144,7 +146,7 @@ def test_the_record_holds_what_was_spent_and_what_each_budget_bought(own) -> Non
 def test_own_pairs_are_right_and_their_parting_is_where_the_forms_part(organism) -> None:
     judge = judge_of(organism, 8)
     shots = tuple(judge.shots.values())
-    forms = own_forms(organism, shots, judge, 8, 1.2, Ledger())
+    forms = own_forms(organism, shots, judge, (8, 1.0), 1.2, Ledger())
     assert forms
     for pair in forms:
         assert len(pair.long) >= 1.2 * len(pair.short)
@@ -274,6 +276,18 @@ def test_a_verdict_says_what_became_of_the_length(studied) -> None:
     )
     assert "not shown to be equal within ±2.0 points" in " ".join(text.split())
     assert as_json(verdict)["rungs"][-1]["lengths"]["frontier"]
+
+
+def test_a_rung_for_length_is_no_evidence_that_an_ability_cannot_be_taught(studied) -> None:
+    study, _ = studied
+    subject = study.plan.subjects()[0]
+    store = Store(study.folder)
+    found = gather(subject, store)
+    store.close()
+    assert [rung.is_tuned for rung in found.evidence.rungs if rung.method == "compression"] == [
+        False
+    ]
+    assert not [trial for trial in subject.rungs() if trial.is_twin]
 
 
 def test_the_frontier_is_drawn_with_the_plain_model_and_every_budget(studied) -> None:

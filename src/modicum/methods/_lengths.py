@@ -95,28 +95,29 @@ def own_forms(
     whitebox: WhiteBox,
     shots: Sequence[Problem],
     judge: Judge,
-    n: int,
+    drawn: tuple[int, float],
     ratio: float,
     ledger: Ledger,
 ) -> list[Forms]:
-    """Gives the shortest and the longest right answer among n samples of each shot.
+    """Gives the shortest and the longest right answer among several samples of each shot.
 
     Args:
         whitebox: Whose answers are taken.
         shots: One pair each, where two right answers differ enough.
         judge: Marks every distinct answer once.
-        n: Samples a shot, at temperature 1.
+        drawn: Samples a shot, and their temperature.
         ratio: How many times as long the longest must be, above 1.
         ledger: What it costs.
     """
     stops = judge.sheet.stop + judge.style.stop
-    sampling = Sampling(judge.sheet.max_new_tokens, 1.0, stops, stream="forms")
+    n, temperature = drawn
+    sampling = Sampling(judge.sheet.max_new_tokens, temperature, stops, stream="forms")
     requests = [Request(_prompt(whitebox, judge, shot), shot.id, n) for shot in shots]
     found = []
-    for shot, request, drawn in zip(
+    for shot, request, group in zip(
         shots, requests, whitebox.generate(requests, sampling, ledger), strict=True
     ):
-        known = {c.text: c for c in drawn if c.stop != "length"}
+        known = {c.text: c for c in group if c.stop != "length"}
         right = [c for c in known.values() if is_right(judge, shot, c)]
         if right:
             prompt = tuple(whitebox.encode(request.prompt))

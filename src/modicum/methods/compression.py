@@ -114,6 +114,8 @@ class Compression(Method):
     """Your own short answers: JSON lines with `question` and `answer`."""
     samples: int = 8
     """Samples a shot among which the shortest and the longest right ones are taken."""
+    temperature: float = 1.0
+    """Of these samples."""
     ratio: float = 1.2
     """How many times as long as the short answer the long one of a pair must be."""
     taken: Literal["parting", "end"] = "parting"
@@ -138,8 +140,8 @@ class Compression(Method):
         if not self.budgets or min(self.budgets) <= 0 or self.ratio <= 1:
             msg = "budgets above 0 and a ratio above 1"
             raise ValueError(msg)
-        if min(self.samples, self.selection, self.calibration) < 1 or self.samples < 2:
-            msg = "at least 2 samples, and a selection and a calibration of at least 1"
+        if min(self.samples - 1, self.selection, self.calibration) < 1 or self.temperature <= 0:
+            msg = "at least 2 samples at a temperature above 0, selection and calibration from 1 on"
             raise ValueError(msg)
         if (self.pairs == "file") != bool(self.file):
             msg = "file = your JSON lines together with pairs = file"
@@ -224,7 +226,8 @@ class Compression(Method):
             msg = "pairs = solutions needs shots with worked solutions"
             raise BudgetError(msg)
         if self.pairs == "own":
-            forms = own_forms(whitebox, shots, judge, self.samples, self.ratio, ledger)
+            drawn = (self.samples, self.temperature)
+            forms = own_forms(whitebox, shots, judge, drawn, self.ratio, ledger)
         elif self.pairs == "instructions":
             own = judge.sheet.contrast or _CONCISE
             words = (self.concise or own[0], self.verbose or own[1])
