@@ -274,7 +274,7 @@ def test_a_verdict_says_what_became_of_the_length(studied) -> None:
     assert f"{done.before.value:.0f} → {done.after.value:.0f} tokens an answer" in " ".join(
         text.split()
     )
-    assert "not shown to be equal within ±2.0 points" in " ".join(text.split())
+    assert "not shown to be equal within ±2.0 (equivalence test)" in " ".join(text.split())
     assert as_json(verdict)["rungs"][-1]["lengths"]["frontier"]
 
 

@@ -21,10 +21,9 @@ def length_chart(verdict: Verdict, palette: Palette) -> Chart | None:
         return None
     values = [value for row, read in rows for value in _values(row, read, palette)]
     most = 1.06 * max(float(str(value["tokens"])) for value in values)
-    least = min(float(str(value["accuracy"])) for value in values)
     x = alt.X("tokens:Q").scale(domain=[0, most], nice=False).title("tokens an answer")
-    y = alt.Y("accuracy:Q").scale(domain=[max(0.0, least - 0.05), 1.04], nice=False)
-    y = y.title("accuracy on the shots").axis(tickCount=5)
+    y = alt.Y("accuracy:Q").scale(domain=[0, 1.06], nice=False)
+    y = y.title("accuracy on the shots").axis(values=[0, 0.25, 0.5, 0.75, 1])
     base = alt.Chart(alt.InlineData(values)).encode(
         x=x, color=alt.Color("color:N").scale(None), detail="rung:N"
     )

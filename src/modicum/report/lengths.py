@@ -31,10 +31,9 @@ def _said(read: Lengths) -> str:
     parts = [
         f"{read.before.value:.0f} → {read.after.value:.0f} tokens an answer, "
         f"{words.figure(read.saved)} saved",
-        f"accuracy {_signed(read.difference.value)} "
-        f"[{_signed(read.difference.low)}, {_signed(read.difference.high)}], "
+        f"accuracy changed by {words.damage_figure(read.difference)} points, "
         + ("equal" if read.is_equal else "not shown to be equal")
-        + f" within ±{words.points(read.margin)} points (equivalence test)",
+        + f" within ±{words.points(read.margin)} (equivalence test)",
         f"{read.chosen.kl:.2g} nats a token measured, bound {read.chosen.bound:.2g}",
     ]
     if read.seconds is not None:
@@ -45,11 +44,6 @@ def _said(read: Lengths) -> str:
         )
     parts += [f"{name} control {figure.value:.0f} tokens" for name, figure in read.controls.items()]
     return ", ".join(parts)
-
-
-def _signed(number: float) -> str:
-    text = words.share(number)
-    return text if text.startswith("−") else f"+{text}"
 
 
 def _table(read: Lengths) -> Markup:
