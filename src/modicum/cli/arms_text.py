@@ -1,5 +1,7 @@
 """What rungs are worth, and their arms with other settings, as plain text in columns."""
 
+from collections.abc import Sequence
+
 from modicum.cli.columns import columns
 from modicum.report import words
 from modicum.report.untrusted import visible
@@ -26,9 +28,7 @@ def worth_text(verdict: Verdict) -> str:
         for row in rows
         if row.worth is not None
     ]
-    kept = [i for i in range(len(head)) if any(line[i] != words.MISSING for line in cells)]
-    table = [tuple(line[i] for i in kept) for line in (head, *cells)]
-    return "\n".join(columns(table, right=(), elastic=(0,))) if cells else ""
+    return _table(head, cells, right=())
 
 
 def arms_text(verdict: Verdict) -> str:
@@ -36,9 +36,23 @@ def arms_text(verdict: Verdict) -> str:
 
     Empty where there is neither.
     """
-    head = ("rung and arms", "labels", "trained", "greedy", "sampled", "effect")
+    head = ("rung and arms", "labels", "trained", "damage", "greedy", "sampled", "effect")
     lines = [line for row in verdict.rungs for line in _lines(row)]
-    return "\n".join(columns([head, *lines], right=(1, 2), elastic=(0,))) if lines else ""
+    return _table(head, lines, right=("labels", "trained", "damage"))
+
+
+def _table(
+    head: tuple[str, ...], lines: Sequence[tuple[str, ...]], *, right: tuple[str, ...]
+) -> str:
+    """Sets lines below their head, columns that say nothing left out."""
+    if not lines:
+        return ""
+    kept = [
+        i for i in range(len(head)) if any(line[i] not in ("", words.MISSING) for line in lines)
+    ]
+    table = [tuple(line[i] for i in kept) for line in (head, *lines)]
+    to_right = [place for place, i in enumerate(kept) if head[i] in right]
+    return "\n".join(columns(table, right=to_right, elastic=(0,)))
 
 
 def _lines(row: RungRow) -> list[tuple[str, ...]]:
@@ -48,7 +62,16 @@ def _lines(row: RungRow) -> list[tuple[str, ...]]:
         return []
     trained = words.MISSING if row.scalars is None else words.count(row.scalars)
     figures = (words.figure(row.score), words.figure(row.sampled))
-    return [(visible(row.name), words.count(row.labels), trained, *figures, "")]
+    return [
+        (
+            visible(row.name),
+            words.count(row.labels),
+            trained,
+            words.damage(row.damage),
+            *figures,
+            "",
+        )
+    ]
 
 
 def _line(name: str, arm: ArmRow) -> tuple[str, ...]:
@@ -56,6 +79,7 @@ def _line(name: str, arm: ArmRow) -> tuple[str, ...]:
         visible(name),
         words.count(arm.labels),
         words.MISSING if arm.scalars is None else words.count(arm.scalars),
+        words.damage(arm.damage),
         words.figure(arm.score),
         words.figure(arm.sampled),
         words.effect(arm.gain if arm.sampled_gain is None else arm.sampled_gain),
