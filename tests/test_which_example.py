@@ -5,18 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 
+from modicum import handoff
 from modicum.cli import progress
+from modicum.draws import shots_of
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge
 from modicum.methods import _policy
 from modicum.model import resolve_backend
 from modicum.runner import Silent, run
 from modicum.seeds import stream
-from modicum.store import Store
+from modicum.store import Outcome, Store
 from modicum.study import Grid, Plan
 from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.live import live_line
+from modicum.types import Trial
 
 SMALL = {"steps": 3, "groups": 2, "rollouts": 4}
 
@@ -167,3 +170,12 @@ def test_heartbeat_prints_the_figures_once(capsys, monkeypatch) -> None:
     beating.spent(10.0)
     beating.spent(20.0)
     assert capsys.readouterr().err.count("step 1/2") == 1
+
+
+def test_recipe_that_is_handed_off_trains_on_the_picked_problem() -> None:
+    task = resolve_task("sums")
+    trial = Trial("m", "sums", "rlvr", 1, 0, {"pool": 8}, scope={"test": 4, "selection": 2})
+    first, *_, last = shots_of(trial, task, 8)
+    plain = handoff._trained_on(Outcome(trial, notes={"nudge": {}}), task)
+    picked = handoff._trained_on(Outcome(trial, notes={"nudge": {"picked": [last.id]}}), task)
+    assert (plain, picked) == ((first,), (last,))

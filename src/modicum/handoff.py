@@ -16,7 +16,7 @@ from modicum.errors import ConfigError
 from modicum.reward import REWARDS, Reward
 from modicum.store import Outcome, Store
 from modicum.study import Plan
-from modicum.task import resolve_task
+from modicum.task import Task, resolve_task
 from modicum.trials import limited
 from modicum.types import Grade, Problem, Style, Trial
 
@@ -120,9 +120,23 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     files = (folder / "train.py", folder / "shots.jsonl")
     text = resources.files("modicum").joinpath("texts/trl_script.txt").read_text(encoding="utf-8")
     files[0].write_text(Template(text).substitute(values), encoding="utf-8")
-    lines = [json.dumps(_row(shot, style), ensure_ascii=False) for shot in shots_of(trial, task)]
+    lines = [
+        json.dumps(_row(shot, style), ensure_ascii=False) for shot in _trained_on(outcome, task)
+    ]
     files[1].write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Handed(trial, _score(outcome), files)
+
+
+def _trained_on(outcome: Outcome, task: Task) -> tuple[Problem, ...]:
+    """Gives the shots that a trial was trained on: those it picked from its pool where it picked."""
+    nudge = outcome.notes.get("nudge")
+    picked = nudge.get("picked") if isinstance(nudge, Mapping) else None
+    if not picked:
+        return shots_of(outcome.trial, task)
+    trial = outcome.trial
+    pool = shots_of(trial, task, max(trial.n_shots, int(str(trial.settings["pool"]))))
+    known = {shot.id: shot for shot in pool}
+    return tuple(known[name] for name in picked)
 
 
 def _bare(name: object) -> str:
