@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from modicum.errors import BudgetError, ConfigError
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge, PromptSolver
-from modicum.methods._contrast import least_dose, pairs_of, parted
+from modicum.methods._contrast import least_dose, pairs_of, parted, sides_of
 from modicum.model import resolve_backend
 from modicum.seeds import stream
 from modicum.styles import closed_list
@@ -92,10 +92,27 @@ def test_forms_that_begin_alike_part_after_what_they_share(organism) -> None:
     # the visible family works under both instructions: the answers never part before their end
     judge = judge_of(organism, "word_sums", 4)
     shots = tuple(judge.shots.values())
-    pairs = pairs_of(organism, shots, judge, "instructions")
-    longer, shared = parted(organism, pairs, judge, Ledger())
+    texts = sides_of(organism, shots, judge, "instructions")
+    longer, shared = parted(organism, texts, judge, Ledger())
     assert shared == 0
-    assert longer == pairs
+    assert longer == pairs_of(organism, shots, judge, "instructions")
+
+
+def test_chat_marks_are_asked_as_they_stand_where_answers_part(organism, monkeypatch) -> None:
+    # decoded tokens lack special ones: a chat prompt would lose its turns
+    judge = judge_of(organism, "word_sums", 2)
+    texts = sides_of(organism, tuple(judge.shots.values()), judge, "instructions")
+    marked = [tuple(f"{side}<eos>" for side in both) for both in texts]
+    asked: list[str] = []
+    generate = type(organism).generate
+
+    def spy(self, requests, sampling, ledger):
+        asked.extend(r.prompt for r in requests)
+        return generate(self, requests, sampling, ledger)
+
+    monkeypatch.setattr(type(organism), "generate", spy)
+    parted(organism, marked, judge, Ledger())
+    assert asked == [side for both in marked for side in both]
 
 
 def test_demonstrations_differ_in_the_solved_problem_alone(organism) -> None:

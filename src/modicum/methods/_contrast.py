@@ -23,6 +23,7 @@ __all__ = [
     "Found",
     "directions",
     "least_dose",
+    "paired",
     "pairs_of",
     "parted",
     "sides_of",
@@ -61,7 +62,11 @@ def pairs_of(
     instructions: tuple[str, str] = ("", ""),
 ) -> list[Pair]:
     """Gives one pair a shot; see `sides_of`."""
-    texts = sides_of(whitebox, shots, judge, contrast, instructions)
+    return paired(whitebox, sides_of(whitebox, shots, judge, contrast, instructions))
+
+
+def paired(whitebox: WhiteBox, texts: Sequence[tuple[str, str]]) -> list[Pair]:
+    """Gives the tokens of pairs of texts."""
     return [Pair(*(tuple(whitebox.encode(side)) for side in sides)) for sides in texts]
 
 
@@ -110,16 +115,18 @@ def sides_of(
 
 
 def parted(
-    whitebox: WhiteBox, pairs: Sequence[Pair], judge: Judge, ledger: Ledger
+    whitebox: WhiteBox, texts: Sequence[tuple[str, str]], judge: Judge, ledger: Ledger
 ) -> tuple[list[Pair], int]:
-    """Gives the pairs continued to where their greedy answers part, and after how many tokens.
+    """Gives the pairs of texts continued to where their answers part, and after how many tokens.
 
+    Answers are greedy. The texts themselves are asked, chat marks and all, which decoded tokens lack.
     Where both forms begin with the same words nothing is decided at the prompt's end, and a
     direction taken there steers nothing.
     """
-    sides = [side for pair in pairs for side in (pair.wanted, pair.unwanted)]
+    pairs = paired(whitebox, texts)
     sampling = Sampling(judge.sheet.max_new_tokens, 0.0, judge.sheet.stop, ids=True)
-    requests = [Request(whitebox.decode(list(side)), f"pair/{i}") for i, side in enumerate(sides)]
+    sides = [side for both in texts for side in both]
+    requests = [Request(side, f"pair/{i}") for i, side in enumerate(sides)]
     drawn = [group[0].ids for group in whitebox.generate(requests, sampling, ledger)]
     forms = list(zip(drawn[::2], drawn[1::2], strict=True))
     shared = parting(forms)

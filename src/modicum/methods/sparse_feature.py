@@ -13,7 +13,7 @@ from torch import Tensor
 
 from modicum.ledger import Ledger
 from modicum.method import Judge, Kind, Method, PromptSolver
-from modicum.methods._contrast import Contrast, directions, least_dose, sides_of
+from modicum.methods._contrast import Contrast, directions, least_dose, paired, sides_of
 from modicum.methods._falsify import Suspect, by_cues, mode_or_correctness
 from modicum.methods._sparse import (
     Asked,
@@ -136,7 +136,7 @@ class SparseFeature(Method):
         """
         whitebox = need_whitebox(model, "sparse_feature")
         sides = sides_of(whitebox, shots, judge, self.contrast, (self.wanted, self.unwanted))
-        pairs = [Pair(*(tuple(whitebox.encode(side)) for side in both)) for both in sides]
+        pairs = paired(whitebox, sides)
         card = read_card(Path(self.sae)) if self.sae else None
         layer = place_of(card, self.layer, len(blocks(whitebox.module)))
         asked = Asked.of(whitebox, shots, sides, self.samples, judge)

@@ -16,8 +16,9 @@ from modicum.methods._contrast import (
     Found,
     directions,
     least_dose,
-    pairs_of,
+    paired,
     parted,
+    sides_of,
 )
 from modicum.model import Model
 from modicum.steering.contrast import Average, random_like
@@ -90,11 +91,12 @@ class SteeringVector(Method):
             TrialError: the two sides of the pairs do not differ.
         """
         whitebox = need_whitebox(model, "steering_vector")
-        pairs = pairs_of(whitebox, shots, judge, self.contrast, (self.wanted, self.unwanted))
+        sides = sides_of(whitebox, shots, judge, self.contrast, (self.wanted, self.unwanted))
+        pairs = paired(whitebox, sides)
         where: Where = "first"
         offset = 0
         if self.at == "parting":
-            pairs, offset = parted(whitebox, pairs, judge, ledger)
+            pairs, offset = parted(whitebox, sides, judge, ledger)
         elif self.at != "first":
             where = self.at
         layers = self.layers or tuple(range(len(blocks(whitebox.module))))
