@@ -100,7 +100,8 @@ def _foretells(part: Mapping[str, object]) -> str:
     return (
         f"the mode ({visible(str(part.get('mode')))}) {_figure(part.get('of_mode'))}, the right answer "
         f"{_figure(part.get('of_correctness'))}, the right answer within one mode {inside} (areas, .5 "
-        f"is chance; {part.get('answers')} of the model's own answers)"
+        f"is chance; {part.get('answers')} of the model's own answers at temperature "
+        f"{_float(part.get('temperature')):.1f})"
     )
 
 
