@@ -33,6 +33,24 @@ def test_prompt_of_a_model_out_of_reach_is_exported(folder, tmp_path) -> None:
     assert "scripted" in (tmp_path / "prompt" / "README.md").read_text()
 
 
+def test_card_is_filled_from_the_verdict(folder, tmp_path) -> None:
+    assert modicum("export", folder, "--rung", "prompt", "--out", tmp_path).code == 0
+    facts = json.loads((tmp_path / "prompt" / "nudge.json").read_text())
+    [verdict] = json.loads(modicum("run", *SMALL, "--out", folder, "--json").out)["verdicts"]
+    row = next(row for row in verdict["rungs"] if row["method"] == "prompt")
+    assert facts["rung"]["gap_recovered"] == row["gap_recovered"]
+    assert facts["rung"]["control_gaps"] == row["control_gaps"]
+    assert facts["rung"]["control_gaps"]
+    assert facts["gap"]["floor"] == verdict["floor"]
+    assert facts["gap"]["ceiling"]["value"] == verdict["ceiling"]["value"]
+    assert facts["costs"]["measuring_labels"] == verdict["measuring_labels"]
+    card = (tmp_path / "prompt" / "README.md").read_text()
+    value, low, high = (row["gap_recovered"][name] for name in ("value", "low", "high"))
+    assert f"| Gap recovered | {value:.3f} [{low:.3f}, {high:.3f}] |" in card
+    assert "| Control scrambled: gap recovered |" in card
+    assert "| Damage | none: weights and activations are as they were |" in card
+
+
 def test_text_names_the_folder_and_what_does_not_fit(folder) -> None:
     said = modicum("export", folder, "--rung", "prompt")
     assert said.code == 0, said.err

@@ -31,6 +31,12 @@ class Rung:
 
 RUNGS = {
     "adapter": Rung("fine_tune", {"steps": 6}, 2, ("merged", "peft")),
+    "few numbers": Rung(
+        "rlvr",
+        {"steps": 1, "groups": 2, "rollouts": 2, "parameters": "tinylora", "rank": 2},
+        2,
+        ("merged", "peft"),
+    ),
     "all weights": Rung("fine_tune", {"steps": 3, "parameters": "full"}, 2, ("merged",)),
     "everywhere": Rung(
         "steering_vector",

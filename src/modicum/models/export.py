@@ -8,10 +8,11 @@ from transformers import PreTrainedModel
 
 from modicum.errors import CheckpointError, ConfigError
 from modicum.manifest import MANIFEST, Manifest, check_files, is_export, read_manifest, read_prompt
-from modicum.model import Backend, Model, ModelCard, resolve_backend
+from modicum.model import Backend, Footprint, Model, ModelCard, resolve_backend
 from modicum.models._carried import Carried
 from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.models._device import Device, Dtype
+from modicum.models._footprint import footprint_of
 from modicum.sampling.local import Local
 from modicum.steering.control_vector import load_control_vector
 from modicum.steering.nudge import Steering, load_steering
@@ -111,6 +112,12 @@ class Export(Backend):
         """
         if self._manifest().form not in _WHOLE:
             self._base_backend().ready()
+
+    def footprint(self) -> Footprint | None:
+        """Gives what the whole model, or the base model, will take on the processor."""
+        if self._manifest().form in _WHOLE:
+            return footprint_of(self.name, self.device, self.dtype)
+        return self._base_backend().footprint()
 
     def open(self) -> Model:
         """Loads the model with its nudge.
