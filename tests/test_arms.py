@@ -218,7 +218,7 @@ def test_curves_of_training_and_their_size_stand_in_the_verdict(verdict) -> None
 
 def test_arms_are_printed_by_name_with_a_word_each(verdict) -> None:
     text = arms_text(verdict)
-    assert "  with reward=random, updates=2" in text
+    assert "  with random, updates=2" in text
     assert any(word in text for word in ("helps", "harms", "holds", "undecided"))
     assert "beyond format" in worth_text(verdict)
     assert "with reward=format" in tables.arms(verdict)

@@ -57,7 +57,12 @@ def _table(
 
 def _lines(row: RungRow) -> list[tuple[str, ...]]:
     if row.arms:
-        return [_line(f"  {arm.name}" if arm.name else row.name, arm) for arm in row.arms]
+        # a reward's own name says what it is, and the figures leave names little room
+        names = [arm.name.replace("with reward=", "with ", 1) for arm in row.arms]
+        return [
+            _line(f"  {name}" if name else row.name, arm)
+            for name, arm in zip(names, row.arms, strict=True)
+        ]
     if row.sampled is None and row.scalars is None:
         return []
     trained = words.MISSING if row.scalars is None else words.count(row.scalars)
