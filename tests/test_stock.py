@@ -6,6 +6,7 @@ import pytest
 
 from modicum.ledger import Ledger
 from modicum.model import FromStock, Model, Stocked
+from modicum.models._carried import Carried
 from modicum.models.scripted import ScriptedModel
 from modicum.stock import Ask, Draw, Stock
 from modicum.types import Completion, Request, Sampling, Style
@@ -217,7 +218,7 @@ def test_tuned_copy_takes_nothing_from_the_stock() -> None:
     assert not isinstance(model.stocked(Stock()).with_module(model.module), FromStock)
 
 
-@pytest.mark.parametrize("wrapper", [Stocked, StockedWhiteBox])
+@pytest.mark.parametrize("wrapper", [Stocked, StockedWhiteBox, Carried])
 def test_wrapped_model_passes_every_question_on(wrapper) -> None:
     """A default of the contract must not answer in the inner model's place."""
     asked = {name for name in vars(Model) if not name.startswith("_")} - {"stocked"}

@@ -15,6 +15,9 @@ __all__ = ["Carried"]
 class Carried(Model):
     """A model whose weights are out of reach, with an exported prompt."""
 
+    style: Style | None = None
+    """The exported prompt."""
+
     def __init__(self, inner: Model, name: str, style: Style) -> None:
         """Wraps a model.
 
@@ -59,6 +62,11 @@ class Carried(Model):
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
         return self._inner.can_encode(text)
+
+    def tuned(self, rows: int = 0) -> Model:
+        """Settles the inner model's completions in flight."""
+        self._inner = self._inner.tuned(rows)
+        return self
 
     @property
     def takes_raw(self) -> bool:
