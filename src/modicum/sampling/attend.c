@@ -31,22 +31,25 @@ static inline lanes larger(lanes a, lanes b) {
 }
 
 /* e^x for x <= 0, to about one unit in the last place; below -87 as at -87. */
-static inline lanes exponential(lanes x) {
-    lanes least = (lanes){} - 87.0f;
-    x = larger(x, least);
-    whole n = __builtin_convertvector(x * 1.442695041f - 0.5f, whole);
-    lanes f = __builtin_convertvector(n, lanes);
-    lanes r = x - f * 0.693359375f + f * 2.12194440e-4f;
-    lanes p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    whole power = (n + 127) << 23;
-    return p * (lanes)power;
-}
+#define EXPONENTIAL(name, vector, integers)                                  \
+    static inline vector name(vector x) {                                    \
+        vector least = (vector){} - 87.0f;                                   \
+        integers first = x > least;                                          \
+        x = (vector)((first & (integers)x) | (~first & (integers)least));    \
+        integers n = __builtin_convertvector(x * 1.442695041f - 0.5f, integers); \
+        vector f = __builtin_convertvector(n, vector);                       \
+        vector r = x - f * 0.693359375f + f * 2.12194440e-4f;                \
+        vector p = r * (1.0f / 5040) + 1.0f / 720;                           \
+        p = p * r + 1.0f / 120;                                              \
+        p = p * r + 1.0f / 24;                                               \
+        p = p * r + 1.0f / 6;                                                \
+        p = p * r + 0.5f;                                                    \
+        p = p * r + 1.0f;                                                    \
+        p = p * r + 1.0f;                                                    \
+        integers power = (n + 127) << 23;                                    \
+        return p * (vector)power;                                            \
+    }
+EXPONENTIAL(exponential, lanes, whole)
 
 static inline void rotate(float *to, const float *from, const float *cos, const float *sin) {
     for (int d = 0; d < HEAD / 2; d++) to[d] = from[d] * cos[d] + from[d + HEAD / 2] * sin[d];
@@ -201,25 +204,8 @@ void turn(float *to, const float *from, const float *weight, int64_t in, int64_t
     }
 }
 
-/* e^x for x <= 0 as above, for STEP numbers. */
 typedef int32_t whole_few __attribute__((vector_size(4 * STEP), aligned(4)));
-static inline few exponential_few(few x) {
-    few least = (few){} - 87.0f;
-    whole_few first = x > least;
-    x = (few)((first & (whole_few)x) | (~first & (whole_few)least));
-    whole_few n = __builtin_convertvector(x * 1.442695041f - 0.5f, whole_few);
-    few f = __builtin_convertvector(n, few);
-    few r = x - f * 0.693359375f + f * 2.12194440e-4f;
-    few p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    whole_few power = (n + 127) << 23;
-    return p * (few)power;
-}
+EXPONENTIAL(exponential_few, few, whole_few)
 
 /* Draws one token of each of the first `rows` columns of scores [vocab, columns]: first a stretch of
  * `width` tokens, then a token in it; `noise` [rows, stretches + width] are Gumbel numbers. */
