@@ -1,6 +1,7 @@
 """Plug-ins are found by file name and filled strictly."""
 
 import ast
+import dataclasses
 import importlib.metadata
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from modicum.catalog import Catalog, _stated, fill, read_reference, settings_of
+from modicum.catalog import Catalog, _stated, fields_of, fill, read_reference, settings_of
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.task import Scrambled, resolve_task
 from modicum.tasks.sums import Sums
@@ -118,6 +119,28 @@ def test_summary_is_the_first_line_of_the_docstring() -> None:
 def test_settings_hold_every_field_and_the_version() -> None:
     found = settings_of(Catalog("methods").build("fine_tune", {"rank": 4}))
     assert (found["rank"], found["version"]) == (4, 1)
+
+
+def test_settings_hold_what_a_named_file_holds(tmp_path) -> None:
+    path, found = tmp_path / "short.jsonl", []
+    for text in ("a", "b", "a"):
+        path.write_text(text)
+        method = Catalog("methods").build("compression", {"pairs": "file", "file": str(path)})
+        found.append(settings_of(method))
+    assert found[0] == found[2] != found[1]
+    assert fields_of(found[0]) == dataclasses.asdict(method)
+
+
+def test_settings_of_a_folder_change_with_any_of_its_files(tmp_path) -> None:
+    def content() -> object:
+        return settings_of(Catalog("methods").build("sparse_feature", {"sae": str(tmp_path)}))
+
+    found = [content()]
+    (tmp_path / "cfg.json").write_text("{}")
+    found.append(content())
+    (tmp_path / "cfg.json").rename(tmp_path / "other.json")
+    found.append(content())
+    assert len({str(settings["content"]) for settings in found}) == 3
 
 
 @pytest.mark.parametrize("text", ["", "class A: pass", "from modicum.method import Method"])

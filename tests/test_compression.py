@@ -181,6 +181,8 @@ def test_a_broken_file_is_refused_with_its_line(tmp_path) -> None:
         read_concise(path)
     with pytest.raises(ConfigError, match="JSON lines"):
         read_concise(tmp_path / "none.jsonl")
+    with pytest.raises(ConfigError, match="line 2"):  # before weights load
+        METHODS.build("compression", {"pairs": "file", "file": str(path)}).check()
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,22 @@ def test_stamp_of_a_plan_does_not_depend_on_the_store(plan, store) -> None:
     assert plan_stamp(plan) == before
 
 
+@pytest.mark.parametrize("where", ["settings", "arms"])
+def test_stamp_of_a_plan_changes_with_a_file_that_it_names(plan, where, tmp_path) -> None:
+    path = tmp_path / "short.jsonl"
+    if where == "settings":
+        own = {"compression": {"pairs": "file", "file": str(path)}}
+        plan = dataclasses.replace(plan, settings=own)
+    else:
+        grid = dataclasses.replace(plan.grids[0], arms=(f"compression.pairs=file,file={path}",))
+        plan = dataclasses.replace(plan, grids=(grid,))
+    stamps = []
+    for text in ("a", "b", "a"):
+        path.write_text(text)
+        stamps.append(plan_stamp(plan))
+    assert stamps[0] == stamps[2] != stamps[1]
+
+
 def test_planned_trials_are_kept(plan, store, monkeypatch) -> None:
     names = planned(plan, store)
     assert names == {trial.id for trial in plan.trials()}

@@ -9,6 +9,8 @@ from modicum.model import FromStock, Model, Stocked
 from modicum.models._carried import Carried
 from modicum.models.scripted import ScriptedModel
 from modicum.stock import Ask, Draw, Stock
+from modicum.training.served import _Remote
+from modicum.training.together import Spread
 from modicum.types import Completion, Request, Sampling, Style
 from modicum.whitebox import StockedWhiteBox, WhiteBox, need_whitebox
 from tests.support.tiny_models import tiny_local
@@ -218,7 +220,7 @@ def test_tuned_copy_takes_nothing_from_the_stock() -> None:
     assert not isinstance(model.stocked(Stock()).with_module(model.module), FromStock)
 
 
-@pytest.mark.parametrize("wrapper", [Stocked, StockedWhiteBox, Carried])
+@pytest.mark.parametrize("wrapper", [Stocked, StockedWhiteBox, Carried, Spread, _Remote])
 def test_wrapped_model_passes_every_question_on(wrapper) -> None:
     """A default of the contract must not answer in the inner model's place."""
     asked = {name for name in vars(Model) if not name.startswith("_")} - {"stocked"}

@@ -20,18 +20,23 @@ from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import TypeVar
 
+from modicum.content import content_hash
 from modicum.errors import ConfigError, UnknownNameError
 
 __all__ = [
     "KINDS",
     "Catalog",
     "Entry",
+    "fields_of",
     "fill",
     "read_reference",
     "read_setting",
     "read_settings",
     "settings_of",
 ]
+
+_ADDED = frozenset({"version", "content"})
+"""What `settings_of` adds to the fields."""
 
 KINDS = ("exports", "markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
@@ -151,12 +156,19 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
 
 
 def settings_of(plugin: object) -> dict[str, object]:
-    """Gives the settings of a plug-in as plain values, its version included.
+    """Gives the settings of a plug-in as plain values, with its version and what its file holds.
 
-    They enter the trial's identity: a changed field or version is another trial.
+    They enter the trial's identity: a changed field, version or file is another trial.
     """
     values = dataclasses.asdict(plugin)  # type: ignore[call-overload]
-    return {**values, "version": getattr(plugin, "version", 1)}
+    named = values.get(getattr(plugin, "file_setting", ""))
+    content = {"content": content_hash(Path(named))} if named else {}
+    return {**values, "version": getattr(plugin, "version", 1), **content}
+
+
+def fields_of(settings: Mapping[str, object]) -> dict[str, object]:
+    """Gives settings as `settings_of` gave them without what it added: those that fill a plug-in."""
+    return {name: value for name, value in settings.items() if name not in _ADDED}
 
 
 def read_setting(text: str) -> tuple[str, str, str]:

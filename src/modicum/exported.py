@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from modicum import __version__
+from modicum.catalog import fields_of
 from modicum.draws import problems_of, shots_of
 from modicum.errors import CheckpointError, ConfigError
 from modicum.export import EXPORTS, PROBES, Form, LoadedBack, Nudge
@@ -193,7 +194,6 @@ def _facts(
     trial, outcome, plan = found.trial, found.outcome, found.subject.plan
     task = resolve_task(found.subject.task)
     shots = shots_of(trial, task)
-    settings = {k: v for k, v in trial.settings.items() if k != "version"}
     return {
         "form": name,
         "library": form.library,
@@ -201,7 +201,7 @@ def _facts(
         "modicum": __version__,
         "method": {
             "name": trial.method,
-            "settings": as_json(settings),
+            "settings": as_json(fields_of(trial.settings)),
             "version": trial.settings.get("version", 1),
             "n_shots": trial.n_shots,
             "seed": trial.seed,

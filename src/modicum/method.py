@@ -137,6 +137,9 @@ class Method(ABC):
     """Those of `controls` that should do nothing: where they gain as much, the claim falls."""
     shortens: ClassVar[bool] = False
     """Whether it is to make answers shorter and not more often right: no control of another ability."""
+    file_setting: ClassVar[str] = ""
+    """The setting that names a file or folder, which counts by what it holds; read from the class
+    without importing it."""
     control_draws: ClassVar[int] = 1
     """Seeds of each control that the method draws itself."""
     is_spread: ClassVar[bool] = False

@@ -20,6 +20,7 @@ __all__ = [
     "FromStock",
     "Model",
     "ModelCard",
+    "Passed",
     "Stocked",
     "backend_access",
     "backend_version",
@@ -142,18 +143,15 @@ class Model(ABC):
         return Stocked(self, stock)
 
 
-class FromStock(Model):
-    """A model that takes from a stock what was drawn before; everything else is the inner one's.
-
-    Answers with token ids pass by: they are for training, under names that come once.
-    """
+class Passed(Model):
+    """A model that passes every question on; subclasses answer some themselves."""
 
     style: Style | None = None
     """The inner model's, taken at the beginning."""
 
-    def __init__(self, inner: Model, stock: Stock) -> None:
-        """Wraps a model for one trial."""
-        self._inner, self._stock, self.style = inner, stock, inner.style
+    def __init__(self, inner: Model) -> None:
+        """Wraps a model."""
+        self._inner, self.style = inner, inner.style
 
     @property
     def card(self) -> ModelCard:
@@ -164,15 +162,7 @@ class FromStock(Model):
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
     ) -> list[tuple[Completion, ...]]:
         """Answers each request `n` times; see `Model.generate`."""
-        if sampling.ids or not requests:
-            return self._inner.generate(requests, sampling, ledger)
-        return self._stock.serve(
-            Ask(self._voice, sampling),
-            requests,
-            ledger,
-            self.card.flops_per_token,
-            lambda missing: self._inner.generate(missing, sampling, ledger),
-        )
+        return self._inner.generate(requests, sampling, ledger)
 
     def branch(
         self,
@@ -184,16 +174,7 @@ class FromStock(Model):
         min_probability: float,
     ) -> list[tuple[Completion, ...]]:
         """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-
-        def draw(missing: Sequence[Request]) -> list[tuple[Completion, ...]]:
-            return self._inner.branch(
-                missing, sampling, ledger, k=k, min_probability=min_probability
-            )
-
-        if not requests:
-            return draw(requests)
-        ask = Ask(self._voice, sampling, (k, min_probability))
-        return self._stock.serve(ask, requests, ledger, self.card.flops_per_token, draw)
+        return self._inner.branch(requests, sampling, ledger, k=k, min_probability=min_probability)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
@@ -207,15 +188,71 @@ class FromStock(Model):
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
         return self._inner.can_encode(text)
 
-    def tuned(self, rows: int = 0) -> "Model":
-        """Settles the inner model's completions in flight."""
-        self._inner = self._inner.tuned(rows)
-        return self
-
     @property
     def takes_raw(self) -> bool:
         """Whether it continues any text."""
         return self._inner.takes_raw
+
+    @property
+    def thinking(self) -> tuple[str, str] | None:
+        """What opens and what closes its thinking, or None where it does not think aloud."""
+        return self._inner.thinking
+
+    def opens_thinking(self, prompt: str) -> bool:
+        """Says whether a prompt ends inside the thinking."""
+        return self._inner.opens_thinking(prompt)
+
+    def tuned(self, rows: int = 0) -> Model:
+        """Settles the inner model's completions in flight."""
+        self._inner = self._inner.tuned(rows)
+        return self
+
+
+class FromStock(Passed):
+    """A model that takes from a stock what was drawn before; everything else is the inner one's.
+
+    Answers with token ids pass by: they are for training, under names that come once.
+    """
+
+    def __init__(self, inner: Model, stock: Stock) -> None:
+        """Wraps a model for one trial."""
+        super().__init__(inner)
+        self._stock = stock
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
+    ) -> list[tuple[Completion, ...]]:
+        """Answers each request `n` times; see `Model.generate`."""
+        draw = super().generate
+        if sampling.ids or not requests:
+            return draw(requests, sampling, ledger)
+        return self._stock.serve(
+            Ask(self._voice, sampling),
+            requests,
+            ledger,
+            self.card.flops_per_token,
+            lambda missing: draw(missing, sampling, ledger),
+        )
+
+    def branch(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        ledger: Ledger,
+        *,
+        k: int,
+        min_probability: float,
+    ) -> list[tuple[Completion, ...]]:
+        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
+        inner = super().branch
+
+        def draw(missing: Sequence[Request]) -> list[tuple[Completion, ...]]:
+            return inner(missing, sampling, ledger, k=k, min_probability=min_probability)
+
+        if not requests:
+            return draw(requests)
+        ask = Ask(self._voice, sampling, (k, min_probability))
+        return self._stock.serve(ask, requests, ledger, self.card.flops_per_token, draw)
 
     @property
     def _voice(self) -> tuple[str, ...]:
@@ -226,15 +263,6 @@ class FromStock(Model):
 @final
 class Stocked(FromStock):
     """Any model that takes from a stock."""
-
-    @property
-    def thinking(self) -> tuple[str, str] | None:
-        """What opens and what closes its thinking, or None where it does not think aloud."""
-        return self._inner.thinking
-
-    def opens_thinking(self, prompt: str) -> bool:
-        """Says whether a prompt ends inside the thinking."""
-        return self._inner.opens_thinking(prompt)
 
 
 class Backend(ABC):

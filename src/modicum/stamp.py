@@ -9,7 +9,9 @@ import json
 from functools import cache
 from pathlib import Path
 
-from modicum.catalog import KINDS
+from modicum.catalog import KINDS, read_settings
+from modicum.content import content_hash
+from modicum.method import METHODS
 from modicum.store import Store
 from modicum.study import Plan, Subject
 
@@ -27,12 +29,22 @@ def plan_stamp(plan: Plan) -> str:
         for subject in plan.subjects()
         for model in filter(None, (subject.model, subject.twin, plan.reference))
     ]
-    return _digest(_code(), json.dumps([plan.as_dict(), scopes], default=str))
+    return _digest(_code(), json.dumps([plan.as_dict(), scopes, _files(plan)], default=str))
 
 
 def store_stamp(plan: Plan, store: Store) -> str:
     """Gives the stamp of what a plan and all that is stored lead to: verdicts and report."""
     return _digest(plan_stamp(plan), str(store.writes))
+
+
+def _files(plan: Plan) -> list[str]:
+    """Gives hashes of the files that settings name."""
+    arms = [read_settings(text) for grid in plan.grids for text in grid.arms]
+    named = [
+        own.get(str(METHODS.entry(method).stated.get("file_setting")))
+        for method, own in (*plan.settings.items(), *arms)
+    ]
+    return [content_hash(Path(str(name))) for name in named if name]
 
 
 @cache

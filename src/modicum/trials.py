@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from modicum.catalog import fields_of
 from modicum.controls import WITH
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import ModicumError
@@ -113,8 +114,7 @@ def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
 
 def method_of(trial: Trial) -> Method:
     """Gives the configured method of a trial."""
-    settings = {k: v for k, v in trial.settings.items() if k != "version"}
-    method = METHODS.build(trial.method, settings)
+    method = METHODS.build(trial.method, fields_of(trial.settings))
     if not isinstance(method, Method):
         raise TypeError(trial.method)
     return method

@@ -13,11 +13,12 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
-from modicum.model import FromStock, Model
+from modicum.model import FromStock, Model, Passed
 from modicum.steering.nudge import Steering
 from modicum.stock import Stock
 
 __all__ = [
+    "PassedWhiteBox",
     "StockedWhiteBox",
     "WhiteBox",
     "cache_keyword",
@@ -124,7 +125,6 @@ class WhiteBox(Model):
         )
         return text
 
-    @final
     @cached_property
     def thinking(self) -> tuple[str, str] | None:
         """What opens and what closes its thinking, or None where it does not think aloud.
@@ -156,26 +156,35 @@ class WhiteBox(Model):
         return bos if bos is not None and with_specials[:1] == [bos] else None
 
 
+class PassedWhiteBox(Passed, WhiteBox):
+    """A white box that passes every question on; subclasses answer some themselves."""
+
+    _inner: WhiteBox
+
+    def __init__(self, inner: WhiteBox) -> None:
+        """Wraps a model."""
+        super().__init__(inner)
+        self.module, self.tokenizer, self.threads = inner.module, inner.tokenizer, inner.threads
+
+    def with_module(self, module: PreTrainedModel) -> WhiteBox:
+        """Gives the inner model around another module, without what wraps it."""
+        return self._inner.with_module(module)
+
+    def with_steering(self, steering: Steering) -> WhiteBox:
+        """Gives the inner model with directions added to its activations, without the wrapper."""
+        return self._inner.with_steering(steering)
+
+
 @final
-class StockedWhiteBox(FromStock, WhiteBox):
+class StockedWhiteBox(FromStock, PassedWhiteBox):
     """A white box that takes from a stock; its tuned copies take from none.
 
     A copy's weights change while it is trained, and what it answers is kept with its trial.
     """
 
-    def __init__(self, inner: WhiteBox, stock: Stock) -> None:
-        """Wraps a model for one trial."""
-        super().__init__(inner, stock)
-        self._whitebox = inner
-        self.module, self.tokenizer, self.threads = inner.module, inner.tokenizer, inner.threads
-
-    def with_module(self, module: PreTrainedModel) -> WhiteBox:
-        """Gives the same model around another module, and without the stock."""
-        return self._whitebox.with_module(module)
-
     def with_steering(self, steering: Steering) -> WhiteBox:
         """Gives the same model with directions added to its activations, and with the stock."""
-        return self._whitebox.with_steering(steering).stocked(self._stock)
+        return super().with_steering(steering).stocked(self._stock)
 
 
 def need_whitebox(model: Model, method: str) -> WhiteBox:

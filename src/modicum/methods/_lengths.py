@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 Tokens = tuple[int, ...]
+Pair = tuple[Problem, Completion, Completion]
+"""A question with a short and a long answer."""
 
 
 @dataclass(frozen=True)
@@ -113,18 +115,14 @@ def own_forms(
     n, temperature = drawn
     sampling = Sampling(judge.sheet.max_new_tokens, temperature, stops, stream="forms")
     requests = [Request(_prompt(whitebox, judge, shot), shot.id, n) for shot in shots]
-    found = []
-    for shot, request, group in zip(
-        shots, requests, whitebox.generate(requests, sampling, ledger), strict=True
-    ):
+    pairs: list[Pair] = []
+    for shot, group in zip(shots, whitebox.generate(requests, sampling, ledger), strict=True):
         known = {c.text: c for c in group if c.stop != "length"}
         right = [c for c in known.values() if is_right(judge, shot, c)]
         if right:
-            prompt = tuple(whitebox.encode(request.prompt))
-            short = _said(whitebox, min(right, key=lambda c: c.n_tokens))
-            long = _said(whitebox, max(right, key=lambda c: c.n_tokens))
-            found.append(Forms(prompt, short, long))
-    return [forms for forms in found if _is_apart(forms, ratio)]
+            shortest, longest = (pick(right, key=lambda c: c.n_tokens) for pick in (min, max))
+            pairs.append((shot, shortest, longest))
+    return _forms(whitebox, judge, pairs, ratio)
 
 
 def instructed_forms(
@@ -146,16 +144,8 @@ def instructed_forms(
         ledger: What it costs.
     """
     drawn = [answered(whitebox, shots, judge, ledger, asked) for asked in words]
-    found = []
-    for shot, short, long in zip(shots, *drawn, strict=True):
-        if not (is_right(judge, shot, short) and is_right(judge, shot, long)):
-            continue
-        prompts = [
-            tuple(whitebox.encode(_prompt(whitebox, judge, shot, asked))) for asked in ("", *words)
-        ]
-        forms = (_said(whitebox, short), _said(whitebox, long))
-        found.append(Forms(prompts[0], *forms, asked=(prompts[1], prompts[2])))
-    return [forms for forms in found if _is_apart(forms, ratio)]
+    pairs = _both_right(judge, list(zip(shots, *drawn, strict=True)))
+    return _forms(whitebox, judge, pairs, ratio, words)
 
 
 def given_forms(
@@ -177,14 +167,11 @@ def given_forms(
         ledger: What it costs.
     """
     told = [shot for shot in shots if shot.question in texts]
-    found = []
-    for shot, long in zip(told, answered(whitebox, told, judge, ledger), strict=True):
-        text = judge.sheet.joiner + texts[shot.question].strip()
-        short = Completion(text, 0, "eos")
-        if is_right(judge, shot, short) and is_right(judge, shot, long):
-            prompt = tuple(whitebox.encode(_prompt(whitebox, judge, shot)))
-            found.append(Forms(prompt, _said(whitebox, short), _said(whitebox, long)))
-    return [forms for forms in found if _is_apart(forms, ratio)]
+    given = [judge.sheet.joiner + texts[shot.question].strip() for shot in told]
+    short = [Completion(text, 0, "eos") for text in given]
+    long = answered(whitebox, told, judge, ledger)
+    pairs = _both_right(judge, list(zip(told, short, long, strict=True)))
+    return _forms(whitebox, judge, pairs, ratio)
 
 
 def read_concise(path: Path) -> dict[str, str]:
@@ -278,10 +265,37 @@ def _prompt(model: Model, judge: Judge, shot: Problem, asked: str = "") -> str:
     return render(model, judge.style, f"{shot.question} {asked}" if asked else shot.question)
 
 
-def _said(whitebox: WhiteBox, given: Completion) -> Tokens:
-    """Gives the tokens of a whole answer, its end included."""
-    return tuple(whitebox.encode_completion(given.text))
+def _both_right(judge: Judge, pairs: Sequence[Pair]) -> list[Pair]:
+    return [
+        (shot, short, long)
+        for shot, short, long in pairs
+        if is_right(judge, shot, short) and is_right(judge, shot, long)
+    ]
 
 
-def _is_apart(forms: Forms, ratio: float) -> bool:
-    return len(forms.long) >= ratio * len(forms.short)
+def _forms(
+    whitebox: WhiteBox,
+    judge: Judge,
+    pairs: Sequence[Pair],
+    ratio: float,
+    words: tuple[str, str] | None = None,
+) -> list[Forms]:
+    """Gives right answers in tokens, ends included, where their lengths differ enough.
+
+    Args:
+        whitebox: Whose tokens.
+        judge: Gives the style.
+        pairs: Right answers.
+        ratio: How many times as long the long one must be.
+        words: What asked for the short and for the long one, where something did.
+    """
+    found = []
+    for shot, *answers in pairs:
+        short, long = (tuple(whitebox.encode_completion(given.text)) for given in answers)
+        if len(long) >= ratio * len(short):
+            plain, *asked = (
+                tuple(whitebox.encode(_prompt(whitebox, judge, shot, word)))
+                for word in ("", *(words or ()))
+            )
+            found.append(Forms(plain, short, long, (asked[0], asked[1]) if asked else None))
+    return found

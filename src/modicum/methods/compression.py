@@ -98,6 +98,7 @@ class Compression(Method):
     reads_solutions: ClassVar[bool] = True
     kind: ClassVar[Kind] = "tuning"
     shortens: ClassVar[bool] = True
+    file_setting: ClassVar[str] = "file"
     controls: ClassVar[tuple[str, ...]] = ("random",)
     veto_controls: ClassVar[tuple[str, ...]] = ("random",)
     control_draws: ClassVar[int] = 5
@@ -149,6 +150,15 @@ class Compression(Method):
         if self.taken == "end" and self.at == "parting":
             msg = "taken = end together with at = every: the two places are not the same"
             raise ValueError(msg)
+
+    def check(self) -> None:
+        """Looks whether the file holds short answers.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if self.file:
+            read_concise(Path(self.file))
 
     def elicit(
         self,

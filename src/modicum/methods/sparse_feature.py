@@ -61,6 +61,7 @@ class SparseFeature(Method):
     kind: ClassVar[Kind] = "tuning"
     controls: ClassVar[tuple[str, ...]] = ("random", "random_feature", "mean_difference", "format")
     veto_controls: ClassVar[tuple[str, ...]] = ("random", "random_feature")
+    file_setting: ClassVar[str] = "sae"
     control_draws: ClassVar[int] = 5
     control_settings: ClassVar[Mapping[str, Settings]] = {
         "random": {"direction": "random"},

@@ -16,19 +16,17 @@ from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from peft import PeftModel
-from transformers import PreTrainedModel
 
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Backend, Model, ModelCard, resolve_backend
 from modicum.ranks import ranks
 from modicum.seeds import key
-from modicum.steering.nudge import Steering
 from modicum.training.rollouts import Row, batch_rows
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable
 from modicum.types import Completion, Request, Sampling
-from modicum.whitebox import WhiteBox
+from modicum.whitebox import PassedWhiteBox, WhiteBox
 
 __all__ = ["Host", "host_of", "one_pass", "sampled_on"]
 
@@ -160,26 +158,18 @@ def host_of(reference: str, trainable: Trainable, prompt: str) -> Host:
 
 
 @final
-class _Remote(WhiteBox):
+class _Remote(PassedWhiteBox):
     """The tuned model, sampled on a server; all else is the local one's."""
 
     def __init__(self, local: WhiteBox, remote: Model) -> None:
         """Takes both, with the same weights."""
-        self._local, self._remote = local, remote
-        self.module, self.tokenizer, self.threads = local.module, local.tokenizer, local.threads
+        super().__init__(local)
+        self._remote = remote
 
     @property
     def card(self) -> ModelCard:
         """What is known of the served model."""
         return self._remote.card
-
-    def with_module(self, module: PreTrainedModel) -> WhiteBox:
-        """Gives the local model around another module."""
-        return self._local.with_module(module)
-
-    def with_steering(self, steering: Steering) -> WhiteBox:
-        """Gives the local model with directions added to its activations."""
-        return self._local.with_steering(steering)
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
@@ -190,30 +180,6 @@ class _Remote(WhiteBox):
         if not sampling.ids:
             return drawn
         return [tuple(self._exact(c, sampling) for c in group) for group in drawn]
-
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after the likeliest first tokens, by the local model."""
-        return self._local.branch(requests, sampling, ledger, k=k, min_probability=min_probability)
-
-    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the local model's log-probability (nats) of each continuation after its prompt."""
-        return self._local.logprob(prompts, continuations)
-
-    def chat(self, system: str | None, user: str) -> str | None:
-        """Gives the prompt of the local chat template, or None where the model has none."""
-        return self._local.chat(system, user)
-
-    def can_encode(self, text: str) -> bool:
-        """Says whether the tokenizer keeps the text (no unknown tokens)."""
-        return self._local.can_encode(text)
 
     def _bare(self, prompt: str) -> str:
         """Gives a prompt without the opening token that the server's tokenizer adds by itself."""

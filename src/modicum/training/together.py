@@ -6,15 +6,12 @@ from typing import final
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.model import ModelCard
 from modicum.ranks import Ranks
-from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
-from modicum.whitebox import WhiteBox
+from modicum.whitebox import PassedWhiteBox, WhiteBox
 
 __all__ = ["Spread", "add_gradients", "same_start"]
 
@@ -22,7 +19,7 @@ _COUNTS = ("tokens_prompt", "tokens_sampled", "flops")
 
 
 @final
-class Spread(WhiteBox):
+class Spread(PassedWhiteBox):
     """A model whose samples are drawn by all processes, each a part of every request's.
 
     A sample's random stream depends on its number alone, so that it is drawn alike wherever it is.
@@ -30,21 +27,8 @@ class Spread(WhiteBox):
 
     def __init__(self, inner: WhiteBox, ranks: Ranks) -> None:
         """Takes the model as this process has it."""
-        self._inner, self._ranks = inner, ranks
-        self.module, self.tokenizer, self.threads = inner.module, inner.tokenizer, inner.threads
-
-    @property
-    def card(self) -> ModelCard:
-        """What is known of the model."""
-        return self._inner.card
-
-    def with_module(self, module: PreTrainedModel) -> WhiteBox:
-        """Gives the same model around another module, here alone."""
-        return self._inner.with_module(module)
-
-    def with_steering(self, steering: Steering) -> WhiteBox:
-        """Gives the same model with directions added to its activations, here alone."""
-        return self._inner.with_steering(steering)
+        super().__init__(inner)
+        self._ranks = ranks
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
@@ -57,7 +41,7 @@ class Spread(WhiteBox):
             own.append(replace(request, first=request.first + first, n=end - first))
         spent = Ledger()
         asked = [request for request in own if request.n]
-        drawn = iter(self._inner.generate(asked, sampling, spent) if asked else [])
+        drawn = iter(super().generate(asked, sampling, spent) if asked else [])
         mine = [next(drawn) if request.n else () for request in own]
         parts = self._ranks.gather((mine, {name: getattr(spent, name) for name in _COUNTS}))
         for _, counts in parts:
@@ -65,30 +49,6 @@ class Spread(WhiteBox):
             ledger.tokens_sampled += int(counts["tokens_sampled"])
             ledger.flops += counts["flops"]
         return [sum((part[i] for part, _ in parts), ()) for i in range(len(own))]
-
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after the likeliest first tokens, here alone."""
-        return self._inner.branch(requests, sampling, ledger, k=k, min_probability=min_probability)
-
-    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
-        return self._inner.logprob(prompts, continuations)
-
-    def chat(self, system: str | None, user: str) -> str | None:
-        """Gives the prompt of the chat template, or None where the model has none."""
-        return self._inner.chat(system, user)
-
-    def can_encode(self, text: str) -> bool:
-        """Says whether the tokenizer keeps the text (no unknown tokens)."""
-        return self._inner.can_encode(text)
 
 
 def add_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:
