@@ -22,7 +22,11 @@ from modicum.steering.sites import blocks
 from modicum.task import resolve_task
 from modicum.types import Request, Sampling, Style
 
-CASES = {"organism": ("word_sums", False, 32), "smollm2-135m": ("gym:chain_sum", True, 8)}
+CASES = {
+    "organism": ("word_sums", False, 32),
+    "smollm2-135m": ("gym:chain_sum", True, 8),
+    "gemma3-270m": ("gym:chain_sum", False, 8),
+}
 """Task, whether its prompts are chats, and problems; 16 samples each."""
 _LENGTH = 1e-3
 

@@ -17,6 +17,7 @@ from modicum.sampling.linear import FastLinear, linear, linear_add, linear_mul, 
 from modicum.sampling.local import Local
 from modicum.sampling.native import PAGE, Kernel, Shape, load_kernel
 from modicum.sampling.pages import PagePool, RowPages
+from modicum.steering.nudge import Direction, Steering
 from modicum.types import Request, Sampling
 from tests.support.tiny_models import byte_tokenizer, tiny_local, tiny_module
 
@@ -125,12 +126,16 @@ def test_a_broken_compiler_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path
     load_kernel.cache_clear()
 
 
+@pytest.mark.parametrize("where", [None, "first", "generated", "all"])
 @pytest.mark.parametrize("architecture", ["llama", "gemma3"])
-def test_two_threads_draw_what_one_draws(architecture: str) -> None:
+def test_two_threads_draw_what_one_draws(architecture: str, where: str | None) -> None:
     one, two = (
         Local(tiny_module(architecture), byte_tokenizer(), name="tiny", threads=threads, rows=8)
         for threads in (1, 2)
     )
+    if where is not None:
+        nudge = Steering((Direction(1, torch.full((32,), 0.3)),), where)
+        one, two = one.with_steering(nudge), two.with_steering(nudge)
     ledger = Ledger()
     drawn = two.generate(requests(8), Sampling(20, 1.0, stream="s"), ledger)
     assert [[c.text for c in group] for group in drawn] == texts(one)

@@ -1,5 +1,8 @@
 """Steering acts exactly where it says, on any architecture, and says when it did not."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +24,7 @@ from modicum.errors import CheckpointError, TrialError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.sampling.capture import capture, capture_all
-from modicum.steering.attach import Attached, attached, columns_of
+from modicum.steering.attach import Attached, Columns, attached, columns_of, laid, steered
 from modicum.steering.contrast import direction_of, random_like, reliability
 from modicum.steering.nudge import Direction, Steering, load_steering, save_steering
 from modicum.steering.sites import blocks, site_module
@@ -148,6 +151,33 @@ def test_a_pass_that_missed_the_hooks_is_an_error() -> None:
 
 def _rotation(module: PreTrainedModel) -> object:
     return module.model.rotary_emb(torch.zeros(1, 1, HIDDEN), torch.zeros(1, 1, dtype=torch.long))
+
+
+@EVERY_MODEL
+def test_threads_inside_the_model_at_once_are_steered_each_as_it_said(name: str) -> None:
+    """Both threads meet in the first layer, before the steered one; the third runs unsteered."""
+    module, steering = small(name), Steering((direction(1),), "all")
+    wanted = [slice(None), (torch.arange(6) == 3).float().expand(2, 6), slice(0, 0)]
+    alone = []
+    for columns in wanted:
+        with torch.inference_mode(), steered(module, steering, columns):
+            alone.append(module(IDS, use_cache=False).logits)
+    meet = threading.Barrier(len(wanted), timeout=60)
+
+    def wait(*_: object) -> None:
+        meet.wait()
+
+    handle = blocks(module)[0].register_forward_hook(wait)
+
+    def run(columns: Columns) -> torch.Tensor:
+        with torch.inference_mode(), on_it.steering_one(columns):
+            return module(IDS, use_cache=False).logits
+
+    with laid(module, steering) as on_it, ThreadPoolExecutor(len(wanted)) as threads:
+        together = list(threads.map(run, wanted))
+    handle.remove()
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_direction_for_a_layer_that_is_not_there_is_refused() -> None:

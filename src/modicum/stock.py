@@ -20,7 +20,7 @@ from modicum.types import Completion, Request, Sampling, Split
 
 __all__ = ["Ask", "Draw", "Stock", "pack_texts", "text_hash", "unpack_texts"]
 
-VERSION = 1
+VERSION = 2
 """Raised where the sampler draws something else from the same stream."""
 
 Group: TypeAlias = tuple[Completion, ...]

@@ -1,9 +1,8 @@
 """What is drawn together: completions wanted, how they are drawn, and their cut into blocks."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from threading import Event, Lock, RLock
+from threading import Event, Lock
 
 from transformers import PreTrainedModel
 
@@ -11,6 +10,7 @@ from modicum.sampling.cache import Arena, Window
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens
 from modicum.sampling.text import Stops
+from modicum.steering.attach import Attached
 from modicum.steering.nudge import Steering
 from modicum.types import Stop
 
@@ -83,8 +83,8 @@ class Engine:
     """Memory for blocks that the native kernel steps."""
     lock: Lock = field(default_factory=Lock)
     """Held while tokens are counted: blocks may run side by side."""
-    turn: AbstractContextManager[object] = field(default_factory=RLock)
-    """Held by a block while hooks of a nudge hang on the module, which all blocks share."""
+    laid: Attached | None = None
+    """The steering where it hangs on the module: for the time of a block."""
     halt: Event = field(default_factory=Event)
     """Once set, blocks end with an error: another one failed, or the user wants to stop."""
 

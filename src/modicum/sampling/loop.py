@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -22,7 +23,7 @@ from modicum.sampling.linear import FastLinear
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.seeds import uniforms
-from modicum.steering.attach import Columns, columns_of, steered
+from modicum.steering.attach import Columns, columns_of, laid
 from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 
@@ -65,14 +66,19 @@ def sample_block(
     desk = Desk([job.prompt for job in jobs], flights, rows, engine.halt)
     results: list[Raw | None] = [None] * len(jobs)
 
-    def fly(number: int) -> None:
-        try:
-            with torch.inference_mode():
-                _Flight(engine, jobs, rule, ledger, rows).run(desk, number, results)
-        finally:
-            desk.leave(number)
+    is_lean = LeanLlama.fits(engine.module) and lean_takes(engine.steering)
+    with laid(engine.module, engine.steering) as nudge:
+        steered = replace(engine, laid=nudge)
 
-    together(fly, flights, threads, engine.halt)
+        def fly(number: int) -> None:
+            try:
+                with torch.inference_mode():
+                    flight = _Flight(steered, jobs, rule, ledger, rows, is_lean=is_lean)
+                    flight.run(desk, number, results)
+            finally:
+                desk.leave(number)
+
+        together(fly, flights, threads, engine.halt)
     return results
 
 
@@ -80,7 +86,14 @@ class _Flight:
     """A block in flight: arrays with one entry for each row, the live rows first."""
 
     def __init__(
-        self, engine: Engine, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int
+        self,
+        engine: Engine,
+        jobs: Sequence[Job],
+        rule: Rule,
+        ledger: Ledger,
+        rows: int,
+        *,
+        is_lean: bool,
     ) -> None:
         self._engine, self._jobs, self._rule, self._ledger = engine, jobs, rule, ledger
         self._rows = rows
@@ -89,7 +102,7 @@ class _Flight:
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
         self._prefixes = Prefixes(
-            engine.module, engine.windows, (job.prompt for job in jobs), engine.steering
+            engine.module, engine.windows, (job.prompt for job in jobs), engine.laid
         )
         self._stems: dict[Tokens, Stem] = {}
         self._results: list[Raw | None] = []
@@ -105,8 +118,6 @@ class _Flight:
         self._margins = np.zeros(shape, dtype=np.float32)
         self._probabilities = np.zeros(shape, dtype=np.float32)
         self._keyword = cache_keyword(engine.module)
-        with self._turn():
-            is_lean = LeanLlama.fits(engine.module) and lean_takes(engine.steering)
         most = int((self._lengths + self._limits).max())
         self._lean = LeanLlama(engine.module, most) if is_lean else None
         self._cache = self._new_cache(int(self._lengths.max()), longest)
@@ -129,10 +140,6 @@ class _Flight:
             self._engine.pools.give(self._cache.pool)
         elif self._engine.arenas is not None and self._cache.arena is not None:
             self._engine.arenas.append(self._cache.arena)
-
-    def _turn(self) -> AbstractContextManager[object]:
-        """Gives what is held while a nudge's hooks hang on the module."""
-        return self._engine.turn if self._engine.steering else nullcontext()
 
     def run(self, desk: Desk, number: int, results: list[Raw | None]) -> None:
         """Draws what it takes from the desk until nothing is left.
@@ -169,8 +176,7 @@ class _Flight:
         before = self._prefixes.tokens_run
         self._stems = {p: s for p, s in self._stems.items() if p in wanted}
         missing = [prompt for prompt in wanted if prompt not in self._stems]
-        with self._turn():
-            self._stems.update(self._prefixes.prefill(missing))
+        self._stems.update(self._prefixes.prefill(missing))
         start = self._live
         # The rows of one prefill batch stand beside each other, so that one copy inserts them.
         pairs = [(i, self._stems[self._jobs[i].prompt]) for i in taken]
@@ -228,14 +234,14 @@ class _Flight:
 
         if isinstance(self._cache, RowCache):
             places = torch.from_numpy(self._lengths[jobs] + count - 1)
-            draws = drawn(self._forward(newest, places, self._cache, columns), slice(0, n))
+            logits = self._forward(newest, places, self._cache, columns)
+            draws = joined([drawn(logits[part], part) for part in _parts(n, logits.shape[-1])])
         else:
             lean = self._paged
             added = additions(self._engine.steering, columns)
             self._cache.open(n)
             hidden = lean.step_in_pages(newest, self._cache, added)
-            size = max(16, _SCORES // lean.vocab)
-            parts = [slice(i, min(n, i + size)) for i in range(0, n, size)]
+            parts = _parts(n, lean.vocab)
             if chance is None or rule.margins or not lean.in_columns:
                 draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
             else:
@@ -259,7 +265,8 @@ class _Flight:
             added = additions(self._engine.steering, columns)
             logits = self._lean.step(ids, places, cache, mask, added)
         else:
-            with self._turn(), FastLinear(), steered(module, self._engine.steering, columns):
+            laid_on = self._engine.laid
+            with laid_on.steering_one(columns) if laid_on else nullcontext(), FastLinear():
                 output = module(
                     input_ids=ids[:, None],
                     attention_mask=mask,
@@ -344,3 +351,9 @@ def _select(draws: Draws, keep: npt.NDArray[np.bool_]) -> Draws:
         None if draws.margins is None else draws.margins[keep],
         None if draws.probabilities is None else draws.probabilities[keep],
     )
+
+
+def _parts(rows: int, vocab: int) -> list[slice]:
+    """Gives the rows whose scores are held, or drawn from, at once."""
+    size = max(16, _SCORES // vocab)
+    return [slice(i, min(rows, i + size)) for i in range(0, rows, size)]

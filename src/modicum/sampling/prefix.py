@@ -1,6 +1,7 @@
 """Runs each distinct prompt once, and what prompts share once for all of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,8 +12,7 @@ from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
 from modicum.sampling.linear import FastLinear
-from modicum.steering.attach import columns_of, steered
-from modicum.steering.nudge import Steering
+from modicum.steering.attach import Attached, columns_of
 from modicum.whitebox import cache_keyword
 
 __all__ = [
@@ -102,10 +102,10 @@ class Prefixes:
         module: PreTrainedModel,
         windows: Sequence[Window],
         prompts: Iterable[Tokens],
-        steering: Steering | None = None,
+        nudge: Attached | None = None,
     ) -> None:
         """Plans the shared prefixes of all prompts of a block; runs nothing yet."""
-        self._module, self._steering = module, steering
+        self._module, self._nudge = module, nudge
         self._windows = windows
         self._plan = plan_prefixes(prompts)
         self._nodes: dict[int, Prefilled] = {}
@@ -129,8 +129,10 @@ class Prefixes:
         segments = [prompt[known:] for prompt in prompts]
         self.tokens_run += sum(map(len, segments))
         cache = PrefixCache(self._windows, past.pairs if past else None)
-        columns = columns_of(self._steering, is_prompt=True, is_shared=is_shared)
-        with steered(self._module, self._steering, columns):
+        nudge = self._nudge
+        steering = None if nudge is None else nudge.steering
+        columns = columns_of(steering, is_prompt=True, is_shared=is_shared)
+        with nudge.steering_one(columns) if nudge else nullcontext():
             logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
         pairs = cache.pairs()
         if past is not None:

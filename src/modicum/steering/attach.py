@@ -1,7 +1,8 @@
 """Lays a steering nudge on a module while it runs, and checks that it really acted."""
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from modicum.errors import TrialError
 from modicum.steering.nudge import Steering
 from modicum.steering.sites import blocks, site_module
 
-__all__ = ["Attached", "Columns", "attached", "columns_of", "steered", "text_columns"]
+__all__ = ["Attached", "Columns", "attached", "columns_of", "laid", "steered", "text_columns"]
 
 Columns = Float[Tensor, "rows width"] | int | slice
 """Where a pass is steered: a mask of 0 and 1 a position, one column, or a run of columns."""
@@ -21,20 +22,37 @@ _ALL = slice(None)
 _NONE = slice(0, 0)
 
 
+class _Pass:
+    """What the hooks know of the forward pass that runs."""
+
+    columns: Columns | None = None
+    """Where it is steered; None where hooks let it through uncounted."""
+    calls = 0
+
+
+class _ThreadsPass(threading.local, _Pass):
+    """The same, of each thread for itself."""
+
+
 class Attached:
     """A steering on a module: told before each forward pass where in it the directions are added."""
 
-    def __init__(self, module: nn.Module, steering: Steering) -> None:
-        """Registers the hooks; `detach` takes them away."""
+    def __init__(self, module: nn.Module, steering: Steering, *, is_threaded: bool = False) -> None:
+        """Registers the hooks; `detach` takes them away.
+
+        Args:
+            module: A causal language model.
+            steering: Its directions.
+            is_threaded: Whether threads run passes side by side, each steered as it said itself. Not
+                for training, whose backward pass may run a layer again in another thread.
+        """
         layers = blocks(module)
         for direction in steering.directions:
             if not 0 <= direction.layer < len(layers):
                 msg = f"a direction for layer {direction.layer} of a model of {len(layers)} layers"
                 raise TrialError(msg)
         self.steering = steering
-        self.calls = 0
-        """Hook calls since the last `begin`."""
-        self._columns: Columns = _NONE
+        self._pass = _ThreadsPass() if is_threaded else _Pass()
         home = next(module.parameters())
         self._handles = [
             site_module(layers[d.layer], d.site).register_forward_hook(
@@ -43,6 +61,28 @@ class Attached:
             for d in steering.directions
         ]
 
+    @property
+    def calls(self) -> int:
+        """Hook calls since the last `begin`."""
+        return self._pass.calls
+
+    @contextmanager
+    def steering_one(self, columns: Columns) -> Iterator[None]:
+        """Steers the one forward pass inside, this thread's; other passes go by unchanged.
+
+        Raises:
+            TrialError: the pass did not reach every hook exactly once.
+        """
+        if isinstance(columns, slice) and columns == _NONE:
+            yield
+            return
+        self.begin(columns)
+        try:
+            yield
+        finally:
+            self._pass.columns = None
+        self.require()
+
     def begin(self, columns: Columns) -> None:
         """Says where the next pass is steered.
 
@@ -50,8 +90,8 @@ class Attached:
             TrialError: the last pass did not reach every hook exactly once.
         """
         self.check()
-        self._columns = columns
-        self.calls = 0
+        self._pass.columns = columns
+        self._pass.calls = 0
 
     def check(self) -> None:
         """Looks whether the last pass reached every hook exactly once; a silent miss is an error.
@@ -84,22 +124,32 @@ class Attached:
 
     def _hook(self, values: Float[Tensor, " hidden"]) -> Any:  # noqa: ANN401 - torch's own signature
         def add(_module: nn.Module, _args: object, output: Any) -> Any:  # noqa: ANN401 - tensor or tuple
-            self.calls += 1
+            columns = self._pass.columns
+            if columns is None:
+                return None
+            self._pass.calls += 1
             hidden = output[0] if isinstance(output, tuple) else output
-            steered = _add(hidden, values, self._columns)
+            steered = _add(hidden, values, columns)
             return (steered, *output[1:]) if isinstance(output, tuple) else steered
 
         return add
 
 
 @contextmanager
-def attached(module: nn.Module, steering: Steering) -> Iterator[Attached]:
-    """Lays a steering on a module for a while."""
-    laid = Attached(module, steering)
+def attached(
+    module: nn.Module, steering: Steering, *, is_threaded: bool = False
+) -> Iterator[Attached]:
+    """Lays a steering on a module for a while; see `Attached`."""
+    on_it = Attached(module, steering, is_threaded=is_threaded)
     try:
-        yield laid
+        yield on_it
     finally:
-        laid.detach()
+        on_it.detach()
+
+
+def laid(module: nn.Module, steering: Steering | None) -> AbstractContextManager[Attached | None]:
+    """Lays a steering on a module that several threads run; nothing where there is none."""
+    return attached(module, steering, is_threaded=True) if steering else nullcontext()
 
 
 @contextmanager
@@ -109,13 +159,11 @@ def steered(module: nn.Module, steering: Steering | None, columns: Columns) -> I
     Raises:
         TrialError: the pass did not reach every hook exactly once.
     """
-    if steering is None or (isinstance(columns, slice) and columns == _NONE):
+    if steering is None:
         yield
         return
-    with attached(module, steering) as laid:
-        laid.begin(columns)
+    with attached(module, steering) as on_it, on_it.steering_one(columns):
         yield
-        laid.require()
 
 
 def columns_of(
