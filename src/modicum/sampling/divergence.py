@@ -1,6 +1,7 @@
 """Measures how far a steering moves a model's distribution, on fixed texts of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -9,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from modicum.ledger import Ledger
-from modicum.sampling.linear import FastLinear
+from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.steering.attach import steered, text_columns
 from modicum.steering.dose import Slope, divergences, slope_of
 from modicum.steering.nudge import Steering
@@ -52,6 +54,9 @@ class Meter:
             ledger: Counts every pass as prompt tokens.
         """
         self._whitebox, self._ledger = whitebox, ledger
+        self._windows = layer_windows(whitebox.module.config)
+        self._pasts: dict[Tokens, list[tuple[Tensor, Tensor]]] = {}
+        """Keys and values of prompts without their last token, where no nudge of an answer acts."""
         self._texts: list[tuple[Sequence[int], Sequence[int]]] = []
         self._plain: list[Tensor] = []
         kept = 0
@@ -103,24 +108,30 @@ class Meter:
         self, text: tuple[Sequence[int], Sequence[int]], steering: Steering | None
     ) -> Float[Tensor, "tokens vocab"]:
         """Gives the logits of each token of an answer, on the processor."""
-        prompt, answer = text
-        row = [*prompt, *answer][:-1]
-        start = len(prompt) - 1
-        module, device = self._whitebox.module, self._whitebox.device
-        columns = text_columns(steering, len(row), [start])
+        prompt, answer = tuple(text[0]), tuple(text[1])
+        known = 0 if steering is not None and steering.where == "all" else len(prompt) - 1
+        cache = PrefixCache(self._windows, self._past(prompt[:known]) if known else None)
+        segment = (*prompt[known:], *answer)[:-1]
+        columns = text_columns(steering, len(segment), [len(prompt) - 1 - known])
         if isinstance(columns, Tensor):
-            columns = columns.to(device)
-        with (
-            self._whitebox.threaded(),
-            torch.inference_mode(),
-            FastLinear(),
-            steered(module, steering, columns),
-        ):
-            found = module(
-                input_ids=torch.tensor([row], device=device),
-                use_cache=False,
-                logits_to_keep=len(answer),
-            )
-        self._ledger.ran(prompt=len(row), flops_per_token=self._whitebox.card.flops_per_token)
-        logits: Tensor = found.logits[0, -len(answer) :]
-        return logits.float().cpu()
+            columns = columns.to(self._whitebox.device)
+        module = self._whitebox.module
+        with self._running(segment), steered(module, steering, columns):
+            logits = forward_segments(module, [segment], cache, known=known, keep=len(answer))
+        return logits[0].float().cpu()
+
+    def _past(self, opening: Tokens) -> list[tuple[Tensor, Tensor]]:
+        """Gives keys and values of a prompt's opening, run once."""
+        if opening not in self._pasts:
+            cache = PrefixCache(self._windows, None)
+            with self._running(opening):
+                forward_segments(self._whitebox.module, [opening], cache, known=0, keep=1)
+            self._pasts[opening] = cache.pairs()
+        return self._pasts[opening]
+
+    @contextmanager
+    def _running(self, tokens: Tokens) -> Iterator[None]:
+        """Counts a pass over tokens; outside of autograd, on the model's threads."""
+        self._ledger.ran(prompt=len(tokens), flops_per_token=self._whitebox.card.flops_per_token)
+        with self._whitebox.threaded(), torch.inference_mode():
+            yield
