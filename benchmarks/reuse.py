@@ -18,9 +18,9 @@ from benchmarks import Figure, Report
 from modicum.store import Store
 from modicum.study import MEASURES
 
-SIZE = ("--test", "50", "--selection", "20", "--samples", "16", "--seeds", "1")
-FIRST = ("--methods", "fine_tune", "--shots", "1")
-SECOND = ("--methods", "self_consistency,cot_decoding,rejection_tuning", "--shots", "2")
+SIZE = ("--force", "--test", "50", "--selection", "20", "--samples", "16", "--seeds", "1")
+FIRST = ("--methods", "self_consistency", "--shots", "1")
+SECOND = ("--methods", "cot_decoding,rejection_tuning", "--shots", "2")
 BRIEF = ("fine_tune.steps=2", "rejection_tuning.steps=2", "rejection_tuning.samples=4")
 
 
@@ -59,7 +59,9 @@ def seconds(*arguments: object) -> float:
     brief = [part for setting in BRIEF for part in ("--set", setting)]
     command = [sys.executable, "-m", "modicum", "run", *map(str, arguments), *SIZE, *brief]
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
     return time.perf_counter() - start
 
 
