@@ -25,7 +25,7 @@ from modicum.types import Request, Sampling, Style
 CASES = {
     "organism": ("word_sums", False, 32),
     "smollm2-135m": ("gym:chain_sum", True, 8),
-    "gemma3-270m": ("gym:chain_sum", False, 8),
+    "gemma3-270m": ("gym:chain_sum", False, 2),
 }
 """Task, whether its prompts are chats, and problems; 16 samples each."""
 _LENGTH = 1e-3
@@ -55,7 +55,7 @@ def compare(name: str, given: argparse.Namespace, report: Report) -> None:
     report.threads = max(report.threads, model.threads)
     task = resolve_task(task_name)
     style = Style("bench", task.sheet.template, chat=is_chat)
-    problems = task.problems("test", n_problems // 4 if given.quick else n_problems)
+    problems = task.problems("test", max(1, n_problems // 4) if given.quick else n_problems)
     prompts = [render(model, style, problem.question) for problem in problems]
     layer = len(blocks(model.module)) // 2
     width = model.module.config.get_text_config().hidden_size

@@ -99,7 +99,9 @@ def texts():
     return [((5, 6, 7, 8), (9, 10, 11)), ((7, 7), (3, 4, 5, 6, 9))]
 
 
-@pytest.mark.parametrize(("where", "offset"), [("generated", 0), ("first", 0), ("first", 2)])
+@pytest.mark.parametrize(
+    ("where", "offset"), [("generated", 0), ("first", 0), ("first", 2), ("all", 0)]
+)
 def test_meter_gives_what_a_plain_pass_gives(model, texts, where, offset) -> None:
     direction = torch.linspace(-1, 1, model.module.config.hidden_size)
     steering = Steering((Direction(0, direction),), where, offset)
@@ -108,7 +110,8 @@ def test_meter_gives_what_a_plain_pass_gives(model, texts, where, offset) -> Non
     for prompt, answer in texts:
         ids = torch.tensor([[*prompt, *answer]])
         start = len(prompt) - 1
-        columns = range(start, ids.shape[1]) if where == "generated" else [start + offset]
+        whole = range(ids.shape[1])
+        columns = {"all": whole, "generated": whole[start:], "first": [start + offset]}[where]
 
         def add(_module, _args, output, columns=columns):
             hidden = (output[0] if isinstance(output, tuple) else output).clone()
@@ -124,6 +127,17 @@ def test_meter_gives_what_a_plain_pass_gives(model, texts, where, offset) -> Non
         each.append([naive_divergence(a, b) for a, b in zip(plain, steered, strict=True)])
     assert found.token == pytest.approx(np.mean(np.concatenate(each)), rel=1e-3)
     assert found.answer == pytest.approx(np.mean([sum(one) for one in each]), rel=1e-3)
+
+
+def test_a_prompts_opening_is_run_once_for_all_measurements(model, texts) -> None:
+    ledger = Ledger()
+    meter = Meter(model, texts, ledger)
+    assert ledger.tokens_prompt == sum(len(prompt) + len(answer) - 1 for prompt, answer in texts)
+    direction = Direction(0, torch.ones(model.module.config.hidden_size))
+    for where, tokens in (("first", meter.tokens), ("all", ledger.tokens_prompt)):
+        before = ledger.tokens_prompt
+        meter.spent(Steering((direction,), where))
+        assert ledger.tokens_prompt - before == tokens
 
 
 def test_a_small_dose_spends_what_fisher_says_and_less_than_the_bound(model, texts) -> None:

@@ -59,13 +59,16 @@ def test_answers_are_those_of_plain_products(
     assert drawn() == plain
 
 
-def test_scores_in_small_parts_give_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_scores_in_small_parts_give_the_same_answers(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = [Request(prompt, f"p{i}", 40) for i, prompt in enumerate(PROMPTS)]
     sampling = Sampling(12, 1.0, margins=True, stream="s")
-    whole = tiny_local().generate(asked, sampling, Ledger())
+    whole = tiny_local(architecture).generate(asked, sampling, Ledger())
     monkeypatch.setattr("modicum.sampling.loop._SCORES", 1)
     monkeypatch.setattr(draw, "_SUMMED", 1)
-    parts = tiny_local().generate(asked, sampling, Ledger())
+    parts = tiny_local(architecture).generate(asked, sampling, Ledger())
     for one, other in zip(whole, parts, strict=True):
         assert [c.text for c in one] == [c.text for c in other]
         for a, b in zip(one, other, strict=True):

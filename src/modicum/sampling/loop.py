@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import groupby
 
@@ -23,7 +22,7 @@ from modicum.sampling.linear import FastLinear
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.seeds import uniforms
-from modicum.steering.attach import Columns, columns_of, laid
+from modicum.steering.attach import Columns, columns_of, laid, steered_by
 from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 
@@ -68,12 +67,12 @@ def sample_block(
 
     is_lean = LeanLlama.fits(engine.module) and lean_takes(engine.steering)
     with laid(engine.module, engine.steering) as nudge:
-        steered = replace(engine, laid=nudge)
+        nudged = replace(engine, laid=nudge)
 
         def fly(number: int) -> None:
             try:
                 with torch.inference_mode():
-                    flight = _Flight(steered, jobs, rule, ledger, rows, is_lean=is_lean)
+                    flight = _Flight(nudged, jobs, rule, ledger, rows, is_lean=is_lean)
                     flight.run(desk, number, results)
             finally:
                 desk.leave(number)
@@ -265,8 +264,7 @@ class _Flight:
             added = additions(self._engine.steering, columns)
             logits = self._lean.step(ids, places, cache, mask, added)
         else:
-            laid_on = self._engine.laid
-            with laid_on.steering_one(columns) if laid_on else nullcontext(), FastLinear():
+            with steered_by(self._engine.laid, columns), FastLinear():
                 output = module(
                     input_ids=ids[:, None],
                     attention_mask=mask,

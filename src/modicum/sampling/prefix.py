@@ -1,7 +1,6 @@
 """Runs each distinct prompt once, and what prompts share once for all of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,7 +11,7 @@ from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
 from modicum.sampling.linear import FastLinear
-from modicum.steering.attach import Attached, columns_of
+from modicum.steering.attach import Attached, columns_of, steered_by
 from modicum.whitebox import cache_keyword
 
 __all__ = [
@@ -132,7 +131,7 @@ class Prefixes:
         nudge = self._nudge
         steering = None if nudge is None else nudge.steering
         columns = columns_of(steering, is_prompt=True, is_shared=is_shared)
-        with nudge.steering_one(columns) if nudge else nullcontext():
+        with steered_by(nudge, columns):
             logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
         pairs = cache.pairs()
         if past is not None:

@@ -13,7 +13,16 @@ from modicum.errors import TrialError
 from modicum.steering.nudge import Steering
 from modicum.steering.sites import blocks, site_module
 
-__all__ = ["Attached", "Columns", "attached", "columns_of", "laid", "steered", "text_columns"]
+__all__ = [
+    "Attached",
+    "Columns",
+    "attached",
+    "columns_of",
+    "laid",
+    "steered",
+    "steered_by",
+    "text_columns",
+]
 
 Columns = Float[Tensor, "rows width"] | int | slice
 """Where a pass is steered: a mask of 0 and 1 a position, one column, or a run of columns."""
@@ -145,6 +154,15 @@ def attached(
         yield on_it
     finally:
         on_it.detach()
+
+
+def steered_by(nudge: Attached | None, columns: Columns) -> AbstractContextManager[None]:
+    """Steers the one forward pass inside by what hangs on the module, where something does.
+
+    Raises:
+        TrialError: the pass did not reach every hook exactly once.
+    """
+    return nudge.steering_one(columns) if nudge else nullcontext()
 
 
 def laid(module: nn.Module, steering: Steering | None) -> AbstractContextManager[Attached | None]:
