@@ -6,6 +6,7 @@ defines exactly one concrete subclass of the folder's contract; its dataclass fi
 """
 
 import ast
+import contextlib
 import dataclasses
 import importlib
 import importlib.metadata
@@ -55,8 +56,8 @@ class Entry:
     summary: str
     """First line of the module's docstring."""
     stated: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """What the file's classes state of themselves: class variables that are plain constants, and
-    members of an enum by their names."""
+    """What the file's classes state of themselves: class variables that are plain constants or
+    tables of them, and members of an enum by their names."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,21 @@ class Catalog:
         if plain not in self.entries:
             raise UnknownNameError(self.kind.removesuffix("s"), name, self.entries)
         return self.entries[plain]
+
+    def powers(self, name: str) -> Mapping[str, str]:
+        """Gives what a plug-in says that it switches on, by the setting that does; see `modicum.powers`.
+
+        Our own plug-ins state it in the file of their class, which is not imported; a plug-in of
+        another package is imported, for it may inherit what it states.
+
+        Raises:
+            UnknownNameError: no such plug-in.
+        """
+        entry = self.entry(name)
+        own = entry.module.startswith("modicum.")
+        said = entry.stated.get("powers") if own else getattr(self.load(name), "powers", None)
+        table = said if isinstance(said, Mapping) else {}
+        return {str(setting): str(kind) for setting, kind in table.items()}
 
     def module(self, name: str) -> ModuleType:
         """Imports one plug-in's module.
@@ -314,6 +330,9 @@ def _stated(tree: ast.Module) -> dict[str, object]:
             found[statement.target.id] = statement.value.value
         elif isinstance(statement.value, ast.Attribute):
             found[statement.target.id] = statement.value.attr
+        elif isinstance(statement.value, ast.Dict):
+            with contextlib.suppress(ValueError):  # a table of more than constants
+                found[statement.target.id] = ast.literal_eval(statement.value)
     return found
 
 

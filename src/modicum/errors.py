@@ -5,7 +5,8 @@ ModicumError
 │   ├── UnknownNameError   a name that no plug-in, field or file bears
 │   ├── AccessError        a method needs more of the model than it offers
 │   ├── CheckpointError    weights that are missing, unsafe or broken
-│   └── StoreVersionError  a study folder written by a newer modicum
+│   ├── StoreVersionError  a study folder written by a newer modicum
+│   └── TrustError         a file asks for what only the user may switch on
 └── TrialError             a trial failed; recorded in its outcome, the study goes on
     ├── BudgetError        a method asked for more than it may have
     ├── EndpointError      a server that does not answer, refuses, or says what cannot be
@@ -27,6 +28,7 @@ __all__ = [
     "ModicumError",
     "StoreVersionError",
     "TrialError",
+    "TrustError",
     "UnknownNameError",
     "nearest",
 ]
@@ -68,6 +70,10 @@ class CheckpointError(ConfigError):
 
 class StoreVersionError(ConfigError):
     """A study folder written by a newer modicum than this one."""
+
+
+class TrustError(ConfigError):
+    """A file asks for code, a server or a key, which only the user may switch on."""
 
 
 class TrialError(ModicumError):

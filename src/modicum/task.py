@@ -4,6 +4,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, final
 
 from modicum.catalog import Catalog, read_reference
@@ -11,7 +12,7 @@ from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task"]
+__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task", "task_parts"]
 
 TASKS = Catalog("tasks")
 
@@ -55,6 +56,8 @@ class Task(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("tasks",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
 
     @property
     @abstractmethod
@@ -176,6 +179,16 @@ def full_reference(reference: str) -> str:
     return reference
 
 
+def task_parts(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in of an unscrambled reference and the settings it names; builds nothing.
+
+    Raises:
+        ConfigError: what follows the question mark is not `field=value`.
+    """
+    kind, detail, own = read_reference(full_reference(reference))
+    return kind, {**own, **({"name": detail} if detail else {})}
+
+
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
     """Gives the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
 
@@ -195,9 +208,8 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         if isinstance(inner, Scrambled):
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
-    kind, detail, own = read_reference(full_reference(reference))
-    values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
-    task = TASKS.build(kind, values)
+    kind, own = task_parts(reference)
+    task = TASKS.build(kind, {**(settings or {}), **own})
     if not isinstance(task, Task):
         raise TypeError(reference)
     task.check()
