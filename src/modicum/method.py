@@ -11,7 +11,8 @@ from typing import ClassVar, Literal, final
 import numpy as np
 
 from modicum.catalog import Catalog
-from modicum.errors import BudgetError, JudgeError
+from modicum.errors import BudgetError, CheckpointError, JudgeError
+from modicum.foreign import read_table
 from modicum.ledger import Ledger
 from modicum.model import Model, render
 from modicum.task import Sheet, Task
@@ -230,9 +231,19 @@ class PromptSolver(Solver):
 
     @staticmethod
     def saved_style(folder: Path) -> Style:
-        """Reads the style back from `solver.json`."""
-        state = json.loads((folder / "solver.json").read_text(encoding="utf-8"))["style"]
-        return Style.thawed(state)
+        """Reads the style back from `solver.json`.
+
+        Raises:
+            CheckpointError: missing or broken.
+        """
+        try:
+            return Style.thawed(read_table(folder / "solver.json")["style"])  # type: ignore[arg-type]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"solver.json in {str(folder)!r}: {error}",
+                "the style that the study wrote",
+                "put the study's own folder back, or run the study again in a new folder",
+            ) from error
 
 
 def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = None) -> Mark:
