@@ -5,9 +5,11 @@ grow beyond its size, or have a library fetch or run something. Needs nothing bu
 """
 
 import json
+import os
+import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from modicum.errors import ConfigError
 
@@ -16,8 +18,10 @@ __all__ = [
     "check_name",
     "inside",
     "is_name",
+    "put_text",
     "read_json",
     "read_table",
+    "refuse_links",
     "shards_of",
     "switches_of",
     "words_of",
@@ -28,6 +32,8 @@ MOST_JSON = 64 << 20
 _LONGEST_NAME = 120
 """Characters of the longest name; with them a folder's name stays within 255 bytes in most scripts."""
 _MOST_BYTES = 200
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+"""Names that are devices on Windows."""
 _MOST_WORDS = 400
 _INDEX = "model.safetensors.index.json"
 _PLAIN_EXPERTS = (None, "eager", "batched_mm", "grouped_mm")
@@ -72,7 +78,7 @@ def is_name(text: str) -> bool:
         and text == text.strip()
         and not set(text) & set('/\\:*?"<>|')
         and not text.endswith(".")  # `.`, `..`, and what some systems cut off
-        and not PureWindowsPath(text).is_reserved()
+        and not _DEVICE.fullmatch(text)
     )
 
 
@@ -107,6 +113,37 @@ def inside(name: str) -> bool:
         and ".." not in path.parts
         and not set(name) & set("\\:\x00")
     )
+
+
+def refuse_links(root: Path, place: Path) -> None:
+    """Refuses a place below a folder that a link leads to: writing there would write elsewhere.
+
+    Args:
+        root: A folder that may be a stranger's, with all that lies in it.
+        place: Where something is about to be written; what lies outside of `root` passes.
+
+    Raises:
+        ConfigError: a part of the way from the folder to the place is a link.
+    """
+    if not place.is_relative_to(root):
+        return
+    for part in (place, *place.parents):
+        if part == root:
+            return
+        if part.is_symlink():
+            raise ConfigError(
+                f"{part}, a link to {str(part.readlink())!r:.80}",
+                "a folder of the study's own",
+                "take the link away, or choose a place with --out",
+            )
+
+
+def put_text(path: Path, text: str) -> None:
+    """Writes a text beside its name and moves it there: a link of that name is replaced, not followed."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def read_json(path: Path, most: int = MOST_JSON) -> object:

@@ -11,6 +11,7 @@ from modicum.catalog import fill, read_setting, settings_of
 from modicum.controls import control_arms, setting_arms
 from modicum.draws import retained_size
 from modicum.errors import ConfigError
+from modicum.foreign import check_name
 from modicum.grid import NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
@@ -42,7 +43,7 @@ class Plan:
     grids: tuple[Grid, ...]
     """What is run."""
     name: str = "study"
-    """Shown in the verdict and the report."""
+    """Shown in the verdict and the report; names the folder below `runs`. No path."""
     test: int = 400
     """Test problems, each with a gold."""
     selection: int = 40
@@ -86,7 +87,8 @@ class Plan:
     """Settings of methods, by name."""
 
     def __post_init__(self) -> None:
-        """Refuses sizes that cannot work."""
+        """Refuses sizes that cannot work, and a name that is a path."""
+        check_name(self.name, "the study's name")
         for name in ("test", "selection", "samples", "seeds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}", "at least 1", "raise it")
