@@ -52,7 +52,7 @@ def test_a_planted_import_breaks_its_contract(tmp_path) -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     # the other way round, `errors` stands at the top: everything that raises breaks the floors
     planted = text.replace('"__main__",\n', '"errors",\n').replace(
-        '    "errors",\n]', '"__main__",\n]'
+        '    "errors",\n    "secrecy",', '"__main__",\n    "secrecy",'
     )
     path = tmp_path / "planted.toml"
     path.write_text(planted[planted.index("[tool.importlinter]") :], encoding="utf-8")

@@ -11,6 +11,7 @@ from modicum import __version__
 from modicum.catalog import Catalog
 from modicum.errors import ConfigError, ModicumError, UnknownNameError
 from modicum.ranks import ranks
+from modicum.secrecy import clean, learn_from
 
 __all__ = ["main"]
 
@@ -62,16 +63,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _command(arguments: list[str] | None) -> NoReturn:
+    for given in sys.argv[1:] if arguments is None else arguments:
+        learn_from(given)
     try:
         code = _modicum.main(arguments, prog_name="modicum", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except ConfigError as error:
-        click.echo(f"modicum: {error}", err=True)
+        click.echo(clean(f"modicum: {error}"), err=True)
         sys.exit(2)
     except ModicumError as error:
-        click.echo(f"modicum: {error}", err=True)
+        click.echo(clean(f"modicum: {error}"), err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader has gone, `modicum show … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

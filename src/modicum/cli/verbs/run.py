@@ -25,6 +25,7 @@ from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
 from modicum.runner import missing, planned, run
+from modicum.secrecy import clean
 from modicum.shelves import siblings
 from modicum.store import Store
 from modicum.study import Plan, read_plan
@@ -261,7 +262,7 @@ def _print(
         if len(verdicts) > 1:
             click.echo(overview_text(verdicts))
     for trial, error in failed.items():
-        click.echo(f"trial {trial} failed: {error.partition(chr(10))[0]}", err=True)
+        click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and not wants_json:
         if any(verdict.ship.name is not None for verdict in verdicts):
             click.echo(f"Export       modicum export {report.parent}")
