@@ -208,7 +208,7 @@ def test_an_error_that_is_not_ours_is_cleaned_where_it_is_kept(tmp_path, monkeyp
     assert not pieces("sk-proj-0123456789abcdef") & pieces(error)
 
 
-@pytest.mark.parametrize("key", ["two\nlines-0123456", "smörgåsbord-012345", "x" * 9000])
+@pytest.mark.parametrize("key", ["two\nlines-0123456", "smörgåsbord-012345", "xyz" * 3000])
 def test_a_key_that_fits_into_no_header_is_refused_without_it(key, monkeypatch) -> None:
     monkeypatch.setenv("TINY_KEY", key)
     with pytest.raises(ConfigError, match="no header can hold") as raised:

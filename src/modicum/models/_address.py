@@ -91,7 +91,7 @@ def read_key(name: str) -> str:
         raise ConfigError(
             f"no environment variable {name}", "the server's key in it", f"export {name}=…"
         )
-    learn(key)
+    learn(key[:_MOST_KEY])
     if len(key) > _MOST_KEY or not (key.isascii() and key.isprintable()):
         raise ConfigError(
             f"a text in {name} that no header can hold",

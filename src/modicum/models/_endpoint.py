@@ -27,6 +27,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before the first further try, doubled each time up to the longest."""
 _EXCERPT, _LOOKED_AT = 300, 20_000
 """Most characters of a server's words that are quoted, and bytes that are cleaned for it."""
+_ASKING = "modicum asks"
+"""Name of the threads that wait for answers."""
 _PIECE = 1 << 16
 """Bytes that are read at once."""
 
@@ -112,7 +114,7 @@ class Endpoint:
 
         # the interpreter waits for no thread of these when it ends
         for _ in range(max(1, min(concurrency, len(asks)))):
-            threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=work, name=_ASKING, daemon=True).start()
         try:
             for _ in asks:
                 place, found = came.get()
@@ -165,9 +167,11 @@ class Endpoint:
             return EndpointError(said)
         except GivenUp:
             return EndpointError(f"no answer from {place}: the waiting was ended")
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            said = f"no connection to {self.base_url}: {_plain(error)}"
-            return EndpointError(said, may_pass=True)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            what = (
+                f"connection to {self.base_url}" if line is None else f"whole answer from {place}"
+            )
+            return EndpointError(f"no {what}: {_plain(error)}", may_pass=True)
         finally:
             if line is not None:
                 line.hang_up()
