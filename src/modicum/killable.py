@@ -22,6 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from modicum.errors import ConfigError, JudgeError
+from modicum.secrecy import without_secrets
 
 __all__ = ["Killable", "killable", "serve"]
 
@@ -66,6 +67,10 @@ class Killable:
             _kill(self._process)
             self._process = None
 
+    @property
+    def _is_own_file(self) -> bool:
+        return self._target.rpartition(":")[0].endswith(".py")
+
     def _try(self, line: bytes) -> object:
         if self._process is None or self._process.poll() is not None:
             self._process = self._start()
@@ -78,7 +83,9 @@ class Killable:
         """Starts a fresh process and waits until it has loaded the function."""
         limits = (str(self._timeout_s + _AFTER_S), str(self._memory_mb))
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "modicum.killable", self._target, *limits],
+            [sys.executable, "-P", "-B", "-m", "modicum.killable", self._target, *limits],
+            # a file of the user's may need what the user set; our own targets need no key
+            env=None if self._is_own_file else without_secrets(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -116,8 +123,18 @@ class Killable:
 
 
 @lru_cache(maxsize=32)
-def killable(target: str, timeout_s: float, memory_mb: int = 0) -> Killable:
-    """Gives the one process of a function; later calls with the same values share it."""
+def killable(
+    target: str, timeout_s: float, memory_mb: int = 0, stamp: tuple[object, ...] = ()
+) -> Killable:
+    """Gives the one process of a function; later calls with the same values share it.
+
+    Args:
+        target: `package.module:function` or `FILE.py:function`.
+        timeout_s: Seconds that one call may take.
+        memory_mb: Address space that the process may have; no limit where 0.
+        stamp: State of the files that it runs: where they have changed, another process loads them.
+    """
+    del stamp  # a part of the key alone
     return Killable(target, timeout_s, memory_mb)
 
 
