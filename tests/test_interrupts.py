@@ -15,8 +15,8 @@ from tests.support.sources import ROOT
 MOST_S = 2.0
 """Seconds from the interrupt to the end of the last process."""
 OPTIONS = (
-    "run", "--model", "organism", "--task", "line_moves", "--test", "200", "--samples", "64",
-    "--methods", "fine_tune,rejection_tuning", "--shots", "8", "--no-reuse", "--no-check",
+    "run", "--model", "scripted:latent", "--task", "sums", "--test", "3000", "--samples", "1024",
+    "--methods", "self_consistency", "--no-reuse", "--no-check",
 )  # fmt: skip
 
 

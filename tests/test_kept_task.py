@@ -121,7 +121,7 @@ def test_report_that_finds_no_verdict_leaves_the_page_alone(plain) -> None:
 
 
 def test_study_of_an_earlier_version_is_read_from_its_file(plain) -> None:
-    folder, path = plain
+    folder, _ = plain
     whole = modicum("report", folder, "--json").out
     db = sqlite3.connect(folder / "study.sqlite")
     db.execute("DELETE FROM meta WHERE key LIKE '[\"task\"%' OR key LIKE 'kept %'")

@@ -24,12 +24,13 @@ class Clock:
     tokens: Callable[[], float]
     """Gives the tokens sampled and trained so far, those of trials in flight included."""
     name: str = field(default_factory=lambda: f"{time_ns()}-{os.getpid()}")
-    _start: float = field(default_factory=lambda: monotonic())
+    start: float = field(default_factory=lambda: monotonic())  # noqa: PLW0108 - tests set the clock
+    """When it began, on the monotonic clock."""
 
     @property
     def seconds(self) -> float:
         """Wall seconds since its start."""
-        return monotonic() - self._start
+        return monotonic() - self.start
 
     def session(self) -> Session:
         """Return what it has taken, as it is kept."""

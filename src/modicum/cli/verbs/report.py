@@ -10,7 +10,7 @@ from modicum.analysis.recall import last_kept, recalled
 from modicum.cli.folder import reading
 from modicum.cli.paper import write
 from modicum.cli.verdict_text import overview_text, verdict_text
-from modicum.errors import ConfigError, ModicumError
+from modicum.errors import ConfigError, ModicumError, StoreError
 from modicum.kept_task import TaskRecord
 from modicum.store import Store
 from modicum.study import Plan
@@ -58,6 +58,8 @@ def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:
     why = "no subject has all of its measures yet"
     try:
         found = recalled(plan, store)
+    except StoreError:
+        raise
     except ModicumError as error:
         found, why = [], str(error).partition("\n")[0].removeprefix("found: ")
     if found:
