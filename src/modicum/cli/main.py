@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib import import_module
 from typing import NoReturn
 
 import click
@@ -53,7 +52,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     joined = ranks()
     if joined.number:
-        import_module("modicum.pool").follow()
+        # by the verb that the first process runs: what it needs is loaded where it is used
+        _VERBS.module("run").follow()
         sys.exit(0)
     try:
         _command(arguments)
