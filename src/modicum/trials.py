@@ -149,12 +149,14 @@ def judge_for(
 
 
 def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
-    """Gives a judge of a tuning method what training needs: a place for checkpoints, wrong keys."""
+    """Gives a judge of a tuning method what training needs: places for files, wrong keys."""
     if method.kind != "tuning":
         return judge
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
     decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]
-    return dataclasses.replace(judge, decoys=decoys, scratch=_scratch(artefacts))
+    return dataclasses.replace(
+        judge, decoys=decoys, scratch=_scratch(artefacts), shared=artefacts.parent
+    )
 
 
 def _scratch(artefacts: Path) -> Path:

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import sys
 import traceback
-from importlib import import_module
 from typing import NoReturn, TextIO
 
 import click
@@ -63,7 +62,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     joined = ranks()
     if joined.number:
-        import_module("modicum.pool").follow()
+        # by the verb that the first process runs: what it needs is loaded where it is used
+        _VERBS.module("run").follow()
         sys.exit(0)
     for stream in (sys.stdout, sys.stderr):
         _print_anything(stream)

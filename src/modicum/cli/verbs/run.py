@@ -24,6 +24,7 @@ from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
+from modicum.pool import follow
 from modicum.runner import keep_tasks, missing, planned, run
 from modicum.shelves import siblings
 from modicum.sole_driver import me, sole_driver
@@ -34,7 +35,7 @@ from modicum.types import Trial, named
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
-__all__ = ["command"]
+__all__ = ["command", "follow"]
 
 
 def _retained(
