@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import re
 import typing
 import urllib.parse
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 from modicum.content import content_hash
 from modicum.errors import ConfigError, UnknownNameError
+from modicum.secrecy import learn_from, looks_like_key
 
 __all__ = [
     "KINDS",
@@ -147,7 +149,8 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in fields:
-            raise UnknownNameError(f"setting of {where}", name, fields)
+            is_name = re.fullmatch(r"[A-Za-z_][\w-]{0,39}", name) and not looks_like_key(name)
+            raise UnknownNameError(f"setting of {where}", name if is_name else "…", fields)
         values[name] = _fit(value, hints[name], f"{where}.{name}")
     try:
         return cls(**values)
@@ -207,7 +210,8 @@ def read_settings(text: str) -> tuple[str, dict[str, str]]:
 def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
     """Reads `NAME:DETAIL?field=value&field=value`, as a task or a model is named.
 
-    Detail and settings may be missing; values are percent-decoded.
+    Detail and settings may be missing; values are percent-decoded. What looks like a password or a
+    key in it is a known secret from here on, and no error quotes it.
 
     >>> read_reference("jsonl:a.jsonl?question=prompt&answer=gold%20one")
     ('jsonl', 'a.jsonl', {'question': 'prompt', 'answer': 'gold one'})
@@ -217,14 +221,17 @@ def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
     Raises:
         ConfigError: what follows the question mark is not `field=value`.
     """
+    learn_from(reference)
     head, _, query = reference.partition("?")
     kind, _, detail = head.partition(":")
     settings: dict[str, str] = {}
     for pair in filter(None, query.split("&")):
         field, equals, value = pair.partition("=")
         if not (field and equals):
+            # what has no name may be anything, a piece of a password too
+            word = repr(pair) if re.fullmatch(r"[a-z_]{1,30}", pair) else "a setting without a name"
             raise ConfigError(
-                f"{pair!r} in {reference!r}",
+                f"{word} in {head!r}",
                 "field=value after the question mark",
                 "such as NAME?threads=1",
             )

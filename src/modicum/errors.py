@@ -13,11 +13,14 @@ ModicumError
     ├── EndpointError      a server that does not answer, refuses, or says what cannot be
     └── JudgeError         an answer could not be marked (timed out twice)
 
-A message has three parts: what was found, what was expected, what to do.
+A message has three parts: what was found, what was expected, what to do. Whatever it quotes, no
+known secret stands in it.
 """
 
 import difflib
 from collections.abc import Iterable
+
+from modicum.secrecy import clean
 
 __all__ = [
     "AccessError",
@@ -37,7 +40,11 @@ __all__ = [
 
 
 class ModicumError(Exception):
-    """Base of every error that modicum raises on purpose."""
+    """Base of every error that modicum raises on purpose; known secrets are cut out of its words."""
+
+    def __init__(self, *said: object) -> None:
+        """Takes what is said, cleaned."""
+        super().__init__(*(clean(part) if isinstance(part, str) else part for part in said))
 
 
 class ConfigError(ModicumError):
@@ -46,9 +53,9 @@ class ConfigError(ModicumError):
     def __init__(self, found: str, expected: str, action: str) -> None:
         """Joins the three parts into one message, one part a line."""
         super().__init__(f"found: {found}\nexpected: {expected}\nto do: {action}")
-        self.found = found
-        self.expected = expected
-        self.action = action
+        self.found = clean(found)
+        self.expected = clean(expected)
+        self.action = clean(action)
 
 
 class UnknownNameError(ConfigError):

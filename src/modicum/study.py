@@ -15,6 +15,7 @@ from modicum.grid import NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
+from modicum.secrecy import learn_from
 from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
@@ -368,7 +369,9 @@ def read_plan(path: Path) -> Plan:
         ConfigError: a missing or broken file, an unknown key (with a suggestion), a wrong type.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        learn_from(text)
+        table = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", "a TOML study", "check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

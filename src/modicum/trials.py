@@ -16,6 +16,7 @@ from modicum.held_out import text_loss
 from modicum.ledger import Ledger, as_reused
 from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
 from modicum.model import Model, resolve_backend
+from modicum.secrecy import clean
 from modicum.seeds import key, stream
 from modicum.stock import Stock
 from modicum.store import Answer, Outcome
@@ -94,10 +95,12 @@ def run_trial(
             draws=stock.added,
         )
     except ModicumError as error:
-        return Outcome(trial, error=f"{type(error).__name__}: {error}", draws=stock.added)
+        said = clean(f"{type(error).__name__}: {error}")
+        return Outcome(trial, error=said, draws=stock.added)
     except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
         trace = "".join(traceback.format_exception(error))
-        return Outcome(trial, error=f"{type(error).__name__}: {error}\n{trace}", draws=stock.added)
+        said = clean(f"{type(error).__name__}: {error}\n{trace}")
+        return Outcome(trial, error=said, draws=stock.added)
 
 
 @lru_cache(maxsize=2)

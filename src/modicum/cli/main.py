@@ -15,6 +15,7 @@ from modicum.catalog import Catalog
 from modicum.cli.interrupt import INTERRUPTED, STOPPED, ended_by_interrupts, leave
 from modicum.errors import ConfigError, ModicumError, StoreError, UnknownNameError
 from modicum.ranks import ranks
+from modicum.secrecy import clean, learn_from
 
 __all__ = ["main"]
 
@@ -84,14 +85,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _code(arguments: list[str] | None) -> int:
     """Run a command and return its exit code; every error is told here and nowhere else."""
+    given = sys.argv[1:] if arguments is None else arguments
+    for argument in given:
+        learn_from(argument)
     try:
-        code = _command(sys.argv[1:] if arguments is None else arguments)
+        code = _command(given)
         _flush()
     except BrokenPipeError:  # the reader has gone, as with `modicum show … | head`
         _hush()
         return 0
     except click.ClickException as error:
-        error.show()
+        _say(_usage(error))
         return WRONG_USE
     except ModicumError as error:
         _say(f"modicum: {error}")
@@ -115,6 +119,14 @@ def _command(arguments: list[str]) -> int:
     except click.Abort as error:
         raise KeyboardInterrupt from error
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return what click shows of a wrong option or argument."""
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n" if context is not None else ""
+    hint = f"Try '{context.command_path} --help' for help.\n\n" if context is not None else ""
+    return f"{usage}{hint}Error: {error.format_message()}"
 
 
 def _code_of(error: ModicumError) -> int:
@@ -158,9 +170,9 @@ def _print_anything(stream: TextIO | None) -> None:
 
 
 def _say(text: str) -> None:
-    """Print to standard error, which may have gone."""
+    """Print to standard error, which may have gone; known secrets are cut out."""
     try:
-        click.echo(text, err=True)
+        click.echo(clean(text), err=True)
     except OSError:
         _hush()
 

@@ -24,8 +24,13 @@ from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
+<<<<<<< HEAD
 from modicum.pool import follow
 from modicum.runner import keep_tasks, missing, planned, run
+=======
+from modicum.runner import missing, planned, run
+from modicum.secrecy import clean
+>>>>>>> servers
 from modicum.shelves import siblings
 from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
@@ -285,7 +290,7 @@ def _print(
         if len(verdicts) > 1:
             click.echo(overview_text(verdicts))
     for trial, error in failed.items():
-        click.echo(f"trial {trial} failed: {error.partition(chr(10))[0]}", err=True)
+        click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and not wants_json:
         if any(verdict.ship.name is not None for verdict in verdicts):
             click.echo(f"Export       modicum export {report.parent}")
