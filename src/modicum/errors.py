@@ -5,7 +5,9 @@ ModicumError
 │   ├── UnknownNameError   a name that no plug-in, field or file bears
 │   ├── AccessError        a method needs more of the model than it offers
 │   ├── CheckpointError    weights that are missing, unsafe or broken
-│   └── StoreVersionError  a study folder written by a newer modicum
+│   ├── StoreVersionError  a study folder written by a newer modicum
+│   └── FolderBusyError    another run is at work in the study's folder
+├── StoreError             the study's database is damaged, or the disk cannot be written
 └── TrialError             a trial failed; recorded in its outcome, the study goes on
     ├── BudgetError        a method asked for more than it may have
     ├── EndpointError      a server that does not answer, refuses, or says what cannot be
@@ -26,8 +28,10 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "EndpointError",
+    "FolderBusyError",
     "JudgeError",
     "ModicumError",
+    "StoreError",
     "StoreVersionError",
     "TrialError",
     "UnknownNameError",
@@ -75,6 +79,20 @@ class CheckpointError(ConfigError):
 
 class StoreVersionError(ConfigError):
     """A study folder written by a newer modicum than this one."""
+
+
+class FolderBusyError(ConfigError):
+    """Another run is at work in the study's folder."""
+
+
+class StoreError(ModicumError):
+    """A study's database that is damaged, or a disk that cannot be written: found, and what to do."""
+
+    def __init__(self, found: str, action: str) -> None:
+        """Join both parts into one message, one part a line."""
+        super().__init__(f"found: {found}\nto do: {action}")
+        self.found = found
+        self.action = action
 
 
 class TrialError(ModicumError):

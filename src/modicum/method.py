@@ -41,9 +41,10 @@ _CHANGING = frozenset({"tuning", "steering"})
 class Judge:
     """The metered door to the task for a method: it marks the shots' answers and no others.
 
-    Attributes that a method may read: the task's `sheet`, the `style` that prompts are written
-    in, the closed list of `styles`, `decoys` (golds of problems that are no shots, without their
-    questions: what a wrong key is made of), and `scratch`, a folder for checkpoints or None.
+    A method may call `mark`, `read`, `stated` and `in_style`, and read the task's `sheet`, the
+    `style` that prompts are written in, the closed list of `styles`, the trial's `budget`,
+    `decoys`, and the folders `scratch` and `shared`. Nothing else: shots and ledger are handed to
+    it beside the judge.
     """
 
     _task: Task
@@ -55,7 +56,11 @@ class Judge:
     budget: int = 0
     """The trial's n_shots; `shots` are more where the method is shown more (`Method.shown`)."""
     decoys: tuple[str, ...] = ()
+    """Golds of problems that are no shots, without their questions: what a wrong key is made of."""
     scratch: Path | None = None
+    """The trial's own folder for checkpoints, from which a killed run goes on; None where none is kept."""
+    shared: Path | None = None
+    """Folder of the study in which its trials share what does not depend on them; None without a study."""
     is_form_only: bool = False
     """Control `format`: right is what any answer states in the exact format, whatever it says."""
 
@@ -88,6 +93,11 @@ class Judge:
             msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
             raise BudgetError(msg)
         return self._task.stated(replace(self.shots[problem_id], solution=None))
+
+    @final
+    def in_style(self, style: Style) -> "Judge":
+        """The same door for answers in another style: what follows its thinking is marked."""
+        return replace(self, style=style)
 
     def read(self, text: str) -> str | None:
         """Reads the answer from any text; knows no gold, so it is free."""

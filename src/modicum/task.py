@@ -1,9 +1,12 @@
 """The contract of a task: it makes problems for a split and marks answers."""
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, final
 
 from modicum.catalog import Catalog, read_reference
@@ -11,9 +14,12 @@ from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task"]
+__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "held", "resolve_task"]
 
 TASKS = Catalog("tasks")
+
+_HELD: ContextVar[Mapping[str, "Task"]] = ContextVar("held", default=MappingProxyType({}))
+"""Tasks that stand for those of the same reference, as `held` says."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +182,23 @@ def full_reference(reference: str) -> str:
     return reference
 
 
+@contextlib.contextmanager
+def held(tasks: Mapping[str, Task]) -> Iterator[None]:
+    """Let tasks stand for those of their references while the context lasts.
+
+    A study that is only read is read with the tasks that it keeps (`modicum.kept_task`), so that
+    nothing is opened that its plan names: any other task is refused.
+
+    Args:
+        tasks: By full reference, none scrambled; with none of them every task is opened as usual.
+    """
+    token = _HELD.set(MappingProxyType(dict(tasks)))
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
     """Gives the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
 
@@ -195,7 +218,16 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         if isinstance(inner, Scrambled):
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
-    kind, detail, own = read_reference(full_reference(reference))
+    whole, kept = full_reference(reference), _HELD.get()
+    if whole in kept:
+        return kept[whole]
+    if kept:
+        raise ConfigError(
+            f"task {reference!r}, of which the study keeps no copy",
+            f"one of {', '.join(sorted(kept))}",
+            "run the study again where the task's own data lies",
+        )
+    kind, detail, own = read_reference(whole)
     values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
     task = TASKS.build(kind, values)
     if not isinstance(task, Task):

@@ -23,6 +23,7 @@ from modicum.store import Answer, Outcome
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
+from modicum.twin_marks import needs_twin_marks, scrambled_right
 from modicum.types import Grade, Problem, Split, Style, Trial
 
 __all__ = [
@@ -84,7 +85,7 @@ def run_trial(
             text_loss=text_loss(solver.model) if _scores_text(trial) else (),
             notes={
                 **notes,
-                **_thinking(answers, style),
+                **_counted(answers, trial, style),
                 **_sampled(plan, solver, task, problems, trial, style),
                 "style": dataclasses.asdict(style),
                 "model": dataclasses.asdict(model.card),
@@ -151,12 +152,14 @@ def judge_for(
 
 
 def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
-    """Gives a judge of a tuning method what training needs: a place for checkpoints, wrong keys."""
+    """Gives a judge of a tuning method what training needs: places for files, wrong keys."""
     if method.kind != "tuning":
         return judge
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
     decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]
-    return dataclasses.replace(judge, decoys=decoys, scratch=_scratch(artefacts))
+    return dataclasses.replace(
+        judge, decoys=decoys, scratch=_scratch(artefacts), shared=artefacts.parent
+    )
 
 
 def _scratch(artefacts: Path) -> Path:
@@ -238,6 +241,15 @@ def _sampled(
     right = [sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers]
     costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
     return {"sampled": {"n": n, "right": right, **costs}}
+
+
+def _counted(answers: Sequence[Answer], trial: Trial, style: Style) -> dict[str, object]:
+    """Counts what is read from the texts alone; a measure's marks against moved golds among it.
+
+    The marker is at hand now: a verdict only reads, and starts none.
+    """
+    twin = {"scrambled": scrambled_right(trial, answers, style)} if needs_twin_marks(trial) else {}
+    return {**_thinking(answers, style), **twin}
 
 
 def _thinking(answers: Sequence[Answer], style: Style) -> dict[str, object]:

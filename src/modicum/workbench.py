@@ -16,6 +16,7 @@ from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings
+from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import full_reference, resolve_task
@@ -194,27 +195,35 @@ class Study:
         Raises:
             ConfigError: bad input, before any weights load; a fault that the doctor found; or
                 measures that failed.
+            FolderBusyError: another run is at work in the folder.
+            StoreError: its database is damaged, or the disk is full.
         """
         plan = self.plan
         check_plan(plan)
         store = Store(self.folder)
         try:
-            store.freeze(plan.as_dict())
-            others = self._others()
-            if self.check:
-                subjects = unchecked(plan, store)
-                refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
-            run(plan, store, watcher or Silent(), reuse=others, budget=self.budget)
-            verdicts = recalled(plan, store)
-            if not verdicts:
-                raise ConfigError(
-                    "; ".join(store.failed().values()) or "no measure finished",
-                    "floor, default and samples",
-                    "mend the cause and run again: what is finished is kept",
-                )
-            return verdicts[0]
+            with sole_driver(self.folder, lambda: store.driver, None):
+                return self._run(plan, store, watcher or Silent())
         finally:
             store.close()
+
+    def _run(self, plan: Plan, store: Store, watcher: Watcher) -> Verdict:
+        """Runs what is missing, as the folder's only driver."""
+        store.keep_driver(me())
+        store.freeze(plan.as_dict())
+        others = self._others()
+        if self.check:
+            subjects = unchecked(plan, store)
+            refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
+        run(plan, store, watcher, reuse=others, budget=self.budget)
+        verdicts = recalled(plan, store)
+        if not verdicts:
+            raise ConfigError(
+                "; ".join(store.failed().values()) or "no measure finished",
+                "floor, default and samples",
+                "mend the cause and run again: what is finished is kept",
+            )
+        return verdicts[0]
 
     def _others(self) -> tuple[Path, ...]:
         """Gives the folders of studies whose answers are taken over."""

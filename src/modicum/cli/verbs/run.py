@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -24,16 +24,23 @@ from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
+<<<<<<< HEAD
+from modicum.pool import follow
+from modicum.runner import keep_tasks, missing, planned, run
+=======
 from modicum.runner import missing, planned, run
 from modicum.secrecy import clean
+>>>>>>> servers
 from modicum.shelves import siblings
+from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
+from modicum.store_opening import DATABASE
 from modicum.study import Plan, read_plan
 from modicum.types import Trial, named
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
-__all__ = ["command"]
+__all__ = ["command", "follow"]
 
 
 def _retained(
@@ -91,6 +98,7 @@ def _retained(
 )
 @click.option("--max-tokens", type=int, help="Most tokens to sample or train in all.")
 @click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
+@click.option("--no-wait", is_flag=True, help="Leave where another run is at work in the folder.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(study: Path | None, **options: object) -> int:
@@ -106,31 +114,51 @@ def command(study: Path | None, **options: object) -> int:
     no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
     budget = _budget(options.pop("budget"), options.pop("max_tokens"))
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
+    leaves = bool(options.pop("no_wait"))
     plan = _plan(study, options)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     reuse = _others(folder, named, is_alone)
-    store = Store(folder) if (folder / "study.sqlite").exists() else None
+    store = Store(folder) if (folder / DATABASE).exists() else None
     is_complete = store is not None and planned(plan, store) <= store.done()
     if not is_complete:
         check_plan(plan)
     store = store or Store(folder)
-    _say_first(plan, store, folder, options)
-    store.freeze(plan.as_dict())
-    if not is_complete:
-        if not no_check:
-            look_first(plan, store, force=force, reuse=reuse)
-        count = workers if isinstance(workers, int) else _workers(plan)
-        with watcher() as watching:
-            run(plan, store, watching, workers=count, reuse=reuse, budget=budget)
-    verdicts = recalled(plan, store)
-    failed = store.failed()
-    if budget is not None:
-        _say_left_out([t for t in missing(plan, store) if t.id not in failed])
-    report = folder / "report.html"
-    if verdicts and not stands(report, plan, store):
-        write(report, verdicts, plan, store)
+    with sole_driver(folder, lambda: store.driver, None if leaves else _say_who(folder)) as waited:
+        store.keep_driver(me())
+        is_complete = planned(plan, store) <= store.done() if waited else is_complete
+        _say_first(plan, store, folder, options)
+        store.freeze(plan.as_dict())
+        if not is_complete:
+            if not no_check:
+                look_first(plan, store, force=force, reuse=reuse)
+            count = workers if isinstance(workers, int) else _workers(plan)
+            with watcher() as watching:
+                run(plan, store, watching, workers=count, reuse=reuse, budget=budget)
+        elif not store.kept_tasks():
+            keep_tasks(plan, store)
+        verdicts = recalled(plan, store)
+        failed = store.failed()
+        if budget is not None:
+            _say_left_out([t for t in missing(plan, store) if t.id not in failed])
+        report = folder / "report.html"
+        if verdicts and not stands(report, plan, store):
+            write(report, verdicts, plan, store)
+    store.close()
     _print(verdicts, failed, report, wants_json=wants_json)
     return 1 if failed else 0
+
+
+def _say_who(folder: Path) -> Callable[[str], None]:
+    """Return what says that another run is waited for."""
+
+    def say(holder: str) -> None:
+        click.echo(
+            f"another run is at work in {folder} ({holder}): waiting until it has ended; "
+            "--no-wait leaves at once",
+            err=True,
+        )
+
+    return say
 
 
 def _budget(time: object, tokens: object) -> Budget | None:
