@@ -5,13 +5,11 @@ entry point of the group `modicum.<folder>` in another package. The file name is
 defines exactly one concrete subclass of the folder's contract; its dataclass fields are settings.
 """
 
-import ast
 import dataclasses
 import importlib
-import importlib.metadata
-import importlib.util
 import inspect
 import re
+import traceback
 import typing
 import urllib.parse
 from collections.abc import Mapping
@@ -22,13 +20,13 @@ from types import ModuleType, NoneType, UnionType
 from typing import TypeVar
 
 from modicum.content import content_hash
-from modicum.errors import ConfigError, UnknownNameError
+from modicum.errors import ConfigError, ModicumError, UnknownNameError
+from modicum.plugins import Entry, found_in
 from modicum.secrecy import learn_from, looks_like_key
 
 __all__ = [
     "KINDS",
     "Catalog",
-    "Entry",
     "fields_of",
     "fill",
     "read_reference",
@@ -47,21 +45,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One plug-in, known without importing it."""
-
-    name: str
-    """File name without `.py`: what users type."""
-    module: str
-    """Import path of the module."""
-    summary: str
-    """First line of the module's docstring."""
-    stated: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """What the file's classes state of themselves: class variables that are plain constants, and
-    members of an enum by their names."""
-
-
-@dataclass(frozen=True)
 class Catalog:
     """The plug-ins of one folder."""
 
@@ -70,16 +53,11 @@ class Catalog:
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """Every plug-in by name, own ones first; reads files, imports nothing."""
-        folder = Path(__file__).parent.joinpath(*self.kind.split("."))
-        found = {
-            path.stem: _entry(path.stem, f"modicum.{self.kind}.{path.stem}", path)
-            for path in sorted(folder.glob("*.py"))
-            if not path.stem.startswith("_")
-        }
-        for point in importlib.metadata.entry_points(group=f"modicum.{self.kind}"):
-            found.setdefault(point.name, _entry(point.name, point.module, _file(point)))
-        return found
+        """Every plug-in by name, own ones first; reads files, imports nothing.
+
+        A broken one is there with its fault; it is refused where it is used.
+        """
+        return found_in(self.kind)
 
     def entry(self, name: str) -> Entry:
         """Gives the entry of a name; hyphens count as underscores.
@@ -97,15 +75,35 @@ class Catalog:
 
         Raises:
             UnknownNameError: no such plug-in.
+            ConfigError: its file is broken, gone, or fails while it is imported; with the place.
         """
-        return importlib.import_module(self.entry(name).module)
+        entry = self.entry(name)
+        if entry.fault:
+            raise self._broken(entry, entry.fault)
+        try:
+            return importlib.import_module(entry.module)
+        except ModicumError:
+            raise
+        except (Exception, SystemExit) as error:
+            if not entry.package and not isinstance(error, ImportError | SyntaxError):
+                raise  # a fault of our own shows where it arose
+            raise self._broken(entry, _where(error, entry)) from error
+
+    def _broken(self, entry: Entry, why: str) -> ConfigError:
+        whose = f"uninstall {entry.package}" if entry.package else "take the file away"
+        return ConfigError(
+            f"{self.kind.removesuffix('s')} {entry.name}: {why}",
+            "a plug-in that can be imported",
+            f"mend that place, or {whose}",
+        )
 
     def load(self, name: str) -> type:
         """Imports one plug-in and gives its class.
 
         Raises:
             UnknownNameError: no such plug-in.
-            ConfigError: the file does not define exactly one concrete class of the contract.
+            ConfigError: the file is broken, or does not define exactly one concrete class of the
+                contract.
         """
         module = self.module(name)
         classes = [
@@ -300,37 +298,15 @@ def _from_text(text: str, kind: type, where: str) -> object:
     raise ConfigError(f"{where} = {text!r}", f"a {kind.__name__}", "correct the value")
 
 
-def _entry(name: str, module: str, path: Path | None) -> Entry:
-    """Gives what a plug-in's file says of itself, read with `ast`."""
-    if path is None or not path.exists():
-        return Entry(name, module, "(cannot be found)")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return Entry(name, module, summary, _stated(tree))
-
-
-def _stated(tree: ast.Module) -> dict[str, object]:
-    """Reads `light: ClassVar[bool] = True` and `access: ClassVar[Access] = Access.TEXT`."""
-    found: dict[str, object] = {}
-    for statement in (s for node in tree.body if isinstance(node, ast.ClassDef) for s in node.body):
-        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
-            continue
-        if "ClassVar" not in ast.unparse(statement.annotation):
-            continue
-        if isinstance(statement.value, ast.Constant):
-            found[statement.target.id] = statement.value.value
-        elif isinstance(statement.value, ast.Attribute):
-            found[statement.target.id] = statement.value.attr
-    return found
-
-
-def _file(point: importlib.metadata.EntryPoint) -> Path | None:
-    """Finds the file of an entry point's module without running it."""
-    parent = point.module.partition(".")[0]
-    spec = importlib.util.find_spec(point.module if parent == point.module else parent)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin)
-    if parent == point.module:
-        return path
-    return path.parent.joinpath(*point.module.split(".")[1:]).with_suffix(".py")
+def _where(error: BaseException, entry: Entry) -> str:
+    """Says what an import failed with, and where in the plug-in's own files."""
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    root = str(entry.file.parent) if entry.file is not None else ""
+    places = [
+        f"{frame.filename}, line {frame.lineno}: {words}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if root and frame.filename.startswith(root)
+    ]
+    return places[-1] if places else f"{entry.file}: {words}"

@@ -16,6 +16,7 @@ from modicum.held_out import text_loss
 from modicum.ledger import Ledger, as_reused
 from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
 from modicum.model import Model, resolve_backend
+from modicum.provenance import plugin_sources
 from modicum.secrecy import clean
 from modicum.seeds import key, stream
 from modicum.stock import Stock
@@ -88,6 +89,7 @@ def run_trial(
                 **_counted(answers, trial, style),
                 **_sampled(plan, solver, task, problems, trial, style),
                 "style": dataclasses.asdict(style),
+                **({"sources": found} if (found := plugin_sources(trial)) else {}),
                 "model": dataclasses.asdict(model.card),
                 **({"nudge": dict(solver.notes)} if solver.notes else {}),
             },

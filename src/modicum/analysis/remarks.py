@@ -6,6 +6,7 @@ from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
 from modicum.analysis.gather import Gathered
 from modicum.analysis.strict import FORMAT_ONLY
+from modicum.provenance import changed_plugins
 from modicum.stats import Figure
 from modicum.store import Outcome
 from modicum.verdict import RungRow
@@ -55,7 +56,17 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         for row in rows
         if row.arms and row.arms[0].gain.low > 0 and _is_idle(row.reward_attributable)
     ]
-    return (*said, *_reference_doubts(found))
+    return (*said, *_reference_doubts(found), *changed_plugins(_every(found)))
+
+
+def _every(found: Gathered) -> list[Outcome]:
+    """Every outcome behind the verdict."""
+    arms = (*found.arms, *found.twin_arms)
+    drawn = [o for arm in arms for o in (*arm.outcomes, *arm.scrambled, *arm.twin)]
+    drawn += [o for arm in arms for group in arm.own_controls.values() for o in group]
+    single = (found.floor, found.default, found.samples, found.forced, found.text, found.reference)
+    drawn += [o for o in (*single, *found.retained.values(), *found.asides.values()) if o]
+    return list({o.trial.id: o for o in drawn}.values())
 
 
 def _is_idle(attributable: Figure | None) -> bool:

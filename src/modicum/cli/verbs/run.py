@@ -25,6 +25,7 @@ from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
 from modicum.pool import follow
+from modicum.provenance import changed_plugins, has_foreign
 from modicum.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
 from modicum.shelves import siblings
@@ -262,6 +263,9 @@ def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, obj
         f"{len(names & done)} exist; {labels} measuring labels a task; results in {folder}",
         err=True,
     )
+    heads = store.heads() if has_foreign() else {}
+    for line in changed_plugins(head for name, head in heads.items() if name in names):
+        click.echo(line, err=True)
     if names - done:
         ahead = forecast(plan, missing(plan, store))
         click.echo(
