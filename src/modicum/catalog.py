@@ -8,6 +8,7 @@ defines exactly one concrete subclass of the folder's contract; its dataclass fi
 import dataclasses
 import importlib
 import inspect
+import math
 import re
 import traceback
 import typing
@@ -21,6 +22,7 @@ from typing import TypeVar
 
 from modicum.content import content_hash
 from modicum.errors import ConfigError, ModicumError, UnknownNameError
+from modicum.limits import shown
 from modicum.plugins import Entry, found_in
 from modicum.secrecy import learn_from, looks_like_key
 
@@ -40,6 +42,9 @@ _ADDED = frozenset({"version", "content"})
 
 KINDS = ("exports", "markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
+
+_MOST = 2**64
+"""No setting is as large; infinity may be one, what is no number (NaN) never."""
 
 T = TypeVar("T")
 
@@ -243,17 +248,17 @@ def _fit(value: object, hint: object, where: str) -> object:
     if origin is typing.Literal:
         if value not in options:
             names = ", ".join(map(str, options))
-            raise ConfigError(f"{where} = {value!r}", f"one of {names}", "choose one of those")
+            raise ConfigError(f"{where} = {shown(value)}", f"one of {names}", "choose one of those")
         return value
     if origin is UnionType:
         return _fit_one_of(value, options, where)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where} = {value!r}", "a list", "put it into [ ]")
+            raise ConfigError(f"{where} = {shown(value)}", "a list", "put it into [ ]")
         return tuple(_fit(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
     if origin is not None:
         if not isinstance(value, origin):
-            raise ConfigError(f"{where} = {value!r}", "a table", "write key = value pairs")
+            raise ConfigError(f"{where} = {shown(value)}", "a table", "write key = value pairs")
         return value
     if hint in (bool, int, float, str):
         return _fit_plain(value, typing.cast(type, hint), where)
@@ -275,13 +280,14 @@ def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> objec
 
 def _fit_plain(value: object, kind: type, where: str) -> object:
     """Fits a bool, int, float or str; texts are read where another type is wanted."""
-    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
-        return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < _MOST else value
     if kind is not str and isinstance(value, str):
-        return _from_text(value, kind, where)
-    raise ConfigError(f"{where} = {value!r}", f"a {kind.__name__}", "correct the value")
+        value = _from_text(value, kind, where)
+    is_absurd = isinstance(value, int | float) and not abs(value) < _MOST and abs(value) != math.inf
+    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) and not is_absurd:
+        return value
+    raise ConfigError(f"{where} = {shown(value)}", f"a {kind.__name__}", "correct the value")
 
 
 def _from_text(text: str, kind: type, where: str) -> object:
@@ -292,10 +298,12 @@ def _from_text(text: str, kind: type, where: str) -> object:
             return words[text.lower()]
     else:
         try:
-            return kind(text)
+            value = kind(text)
+            if kind is int or math.isfinite(value) or "inf" in text.lower():
+                return value  # a number of a thousand digits is not meant as infinity
         except ValueError:
             pass
-    raise ConfigError(f"{where} = {text!r}", f"a {kind.__name__}", "correct the value")
+    raise ConfigError(f"{where} = {shown(text)}", f"a {kind.__name__}", "correct the value")
 
 
 def _where(error: BaseException, entry: Entry) -> str:

@@ -23,6 +23,7 @@ from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
+from modicum.limits import check_number
 from modicum.model import resolve_backend
 from modicum.pool import follow
 from modicum.provenance import changed_plugins, has_foreign
@@ -112,6 +113,8 @@ def command(study: Path | None, **options: object) -> int:
     budget = _budget(options.pop("budget"), options.pop("max_tokens"))
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves = bool(options.pop("no_wait"))
+    if workers is not None:
+        check_number("workers", workers)
     plan = _plan(study, options)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     reuse = _others(folder, named, is_alone)
