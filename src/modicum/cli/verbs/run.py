@@ -24,13 +24,9 @@ from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
 from modicum.model import resolve_backend
-<<<<<<< HEAD
 from modicum.pool import follow
 from modicum.runner import keep_tasks, missing, planned, run
-=======
-from modicum.runner import missing, planned, run
 from modicum.secrecy import clean
->>>>>>> servers
 from modicum.shelves import siblings
 from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
