@@ -10,7 +10,7 @@ from modicum.analysis.recall import recalled
 from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
-from modicum.errors import ConfigError
+from modicum.errors import CheckpointError, ConfigError, ModicumError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
@@ -81,7 +81,7 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
 
     Raises:
         ConfigError: it has not run, or its nudge is gone.
-        CheckpointError: the model cannot be loaded.
+        CheckpointError: the model cannot be loaded, or the nudge's files are damaged.
     """
     outcome, floor = store.read(trial, texts=False), floor_style(store, subject)
     if outcome is None or outcome.error:
@@ -96,7 +96,16 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
     task = resolve_task(subject.task)
     model = open_model(subject.model)
     judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
-    return Elicited(method_of(trial).restore(model, judge, folder), judge)
+    try:
+        return Elicited(method_of(trial).restore(model, judge, folder), judge)
+    except (ModicumError, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises on files that were cut or changed
+        raise CheckpointError(
+            f"the nudge of {trial.method} in {folder} cannot be read: {type(error).__name__}: {error}",
+            "the files that the study wrote",
+            "put them back from a copy, or run the study again in a new folder",
+        ) from error
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
