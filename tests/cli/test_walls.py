@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from modicum.cli.main import BROKEN, FAULT, WRONG_USE
+from modicum.cli.interrupt import INTERRUPTED
+from modicum.cli.main import BROKEN, FAILED, FAULT, WRONG_USE
 from modicum.seeds import stream
 from tests.support.commands import SMALL, modicum
 from tests.support.sources import ROOT
@@ -294,6 +296,12 @@ def test_unexpected_error_is_a_sentence(monkeypatch, tmp_path) -> None:
     assert "Traceback" in modicum("list").err
 
 
+def test_readme_names_the_exit_codes() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert named == {0, FAILED, WRONG_USE, BROKEN, FAULT, INTERRUPTED}
+
+
 # One driver a folder
 
 
@@ -319,3 +327,8 @@ def test_second_run_waits_and_finds_everything_done(study) -> None:
 def test_lock_goes_with_its_process(study) -> None:
     assert modicum("run", *SMALL, "--out", study).code == 0
     assert modicum("run", *SMALL, "--out", study, "--no-wait").code == 0
+
+
+def test_finished_run_leaves_no_log_and_no_lock(study) -> None:
+    assert modicum("run", *SMALL, "--out", study).code == 0
+    assert {path.name for path in study.iterdir()} == {"study.sqlite", "report.html", "artefacts"}

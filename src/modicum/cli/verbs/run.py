@@ -1,10 +1,12 @@
 """Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -40,6 +42,9 @@ from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
 __all__ = ["command", "follow"]
+
+REPORT = "report.html"
+"""Name of the report in a study's folder."""
 
 
 def _retained(
@@ -109,45 +114,78 @@ def command(study: Path | None, **options: object) -> int:
 
     Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
     """
-    wants_json = bool(options.pop("wants_json"))
-    out, workers = options.pop("out"), options.pop("workers")
-    no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
-    budget = _budget(options.pop("budget"), options.pop("max_tokens"))
+    wants_json, out = bool(options.pop("wants_json")), options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
-    if workers is not None:
-        check_number("workers", workers)
+    how = _How(
+        no_check=bool(options.pop("no_check")),
+        force=bool(options.pop("force")),
+        budget=_budget(options.pop("budget"), options.pop("max_tokens")),
+        workers=options.pop("workers"),  # type: ignore[arg-type]
+    )
     plan = _plan(study, options, trusted=trusted)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     reuse = _others(folder, named, is_alone)
     store = Store(folder) if (folder / DATABASE).exists() else None
-    is_complete = store is not None and planned(plan, store) <= store.done()
-    if not is_complete:
+    if store is None or not _is_complete(plan, store):
         check_plan(plan)
-    store = store or Store(folder)
-    with sole_driver(folder, lambda: store.driver, None if leaves else _say_who(folder)) as waited:
-        store.keep_driver(me())
-        is_complete = planned(plan, store) <= store.done() if waited else is_complete
-        _say_first(plan, store, folder, options)
-        store.freeze(plan.as_dict())
-        if not is_complete:
-            if not no_check:
-                look_first(plan, store, force=force, reuse=reuse)
-            count = workers if isinstance(workers, int) else _workers(plan)
-            with watcher() as watching:
-                run(plan, store, watching, workers=count, reuse=reuse, budget=budget)
-        elif not store.kept_tasks():
-            keep_tasks(plan, store)
-        verdicts = recalled(plan, store)
+    with contextlib.closing(store or Store(folder)) as store:
+        wait = None if leaves else _say_who(folder)
+        with sole_driver(folder, lambda: store.driver, wait):
+            store.keep_driver(me())
+            _say_first(plan, store, folder, options)
+            verdicts = _driven(plan, store, how, reuse)
         failed = store.failed()
-        if budget is not None:
-            _say_left_out([t for t in missing(plan, store) if t.id not in failed])
-        report = folder / "report.html"
-        if verdicts and not stands(report, plan, store):
-            write(report, verdicts, plan, store)
-    store.close()
-    _print(verdicts, failed, report, wants_json=wants_json)
+    _print(verdicts, failed, folder / REPORT, wants_json=wants_json)
     return 1 if failed else 0
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a study is run."""
+
+    no_check: bool
+    """The doctor is left out."""
+    force: bool
+    """A fault that it finds stops nothing."""
+    budget: Budget | None
+    workers: int | None
+    """Processes; as many as fit where None."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            check_number("workers", self.workers)
+
+
+def _is_complete(plan: Plan, store: Store) -> bool:
+    return planned(plan, store) <= store.done()
+
+
+def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Sequence[Verdict]:
+    """Run what is missing, as the folder's only driver, and write the report."""
+    store.freeze(plan.as_dict())
+    if not _is_complete(plan, store):
+        if not how.no_check:
+            look_first(plan, store, force=how.force, reuse=reuse)
+        with watcher() as watching:
+            run(
+                plan,
+                store,
+                watching,
+                workers=_workers(plan) if how.workers is None else how.workers,
+                reuse=reuse,
+                budget=how.budget,
+            )
+    elif not store.kept_tasks():
+        keep_tasks(plan, store)
+    verdicts = recalled(plan, store)
+    if how.budget is not None:
+        failed = store.failed()
+        _say_left_out([t for t in missing(plan, store) if t.id not in failed])
+    report = store.folder / REPORT
+    if verdicts and not stands(report, plan, store):
+        write(report, verdicts, plan, store)
+    return verdicts
 
 
 def _say_who(folder: Path) -> Callable[[str], None]:
