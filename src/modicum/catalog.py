@@ -75,6 +75,21 @@ class Catalog:
             raise UnknownNameError(self.kind.removesuffix("s"), name, self.entries)
         return self.entries[plain]
 
+    def powers(self, name: str) -> Mapping[str, str]:
+        """Gives what a plug-in says that it switches on, by the setting that does; see `modicum.powers`.
+
+        Our own plug-ins state it in the file of their class, which is not imported; a plug-in of
+        another package is imported, for it may inherit what it states.
+
+        Raises:
+            UnknownNameError: no such plug-in.
+        """
+        entry = self.entry(name)
+        own = entry.module.startswith("modicum.")
+        said = entry.stated.get("powers") if own else getattr(self.load(name), "powers", None)
+        table = said if isinstance(said, Mapping) else {}
+        return {str(setting): str(kind) for setting, kind in table.items()}
+
     def module(self, name: str) -> ModuleType:
         """Imports one plug-in's module.
 

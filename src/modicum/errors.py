@@ -6,7 +6,8 @@ ModicumError
 │   ├── AccessError        a method needs more of the model than it offers
 │   ├── CheckpointError    weights that are missing, unsafe or broken
 │   ├── StoreVersionError  a study folder written by a newer modicum
-│   └── FolderBusyError    another run is at work in the study's folder
+│   ├── FolderBusyError    another run is at work in the study's folder
+│   └── TrustError         a file asks for what only the user may switch on
 ├── StoreError             the study's database is damaged, or the disk cannot be written
 └── TrialError             a trial failed; recorded in its outcome, the study goes on
     ├── BudgetError        a method asked for more than it may have
@@ -34,6 +35,7 @@ __all__ = [
     "StoreError",
     "StoreVersionError",
     "TrialError",
+    "TrustError",
     "UnknownNameError",
     "nearest",
 ]
@@ -83,6 +85,10 @@ class StoreVersionError(ConfigError):
 
 class FolderBusyError(ConfigError):
     """Another run is at work in the study's folder."""
+
+
+class TrustError(ConfigError):
+    """A file asks for code, a server or a key, which only the user may switch on."""
 
 
 class StoreError(ModicumError):

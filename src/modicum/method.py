@@ -170,6 +170,8 @@ class Method(ABC):
     file_setting: ClassVar[str] = ""
     """The setting that names a file or folder, which counts by what it holds; read from the class
     without importing it."""
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
     control_draws: ClassVar[int] = 1
     """Seeds of each control that the method draws itself."""
     is_spread: ClassVar[bool] = False

@@ -1,6 +1,7 @@
 """Which plug-ins there are: files and entry points, read and never run, whatever is wrong with them."""
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
@@ -27,8 +28,8 @@ class Entry:
     summary: str
     """First line of the module's docstring; what is wrong with it where something is."""
     stated: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """What the file's classes state of themselves: class variables that are plain constants, and
-    members of an enum by their names."""
+    """What the file's classes state of themselves: class variables that are plain constants or
+    tables of them, and members of an enum by their names."""
     package: str = ""
     """The package that adds it; empty where it is modicum's own."""
     release: str = ""
@@ -99,6 +100,9 @@ def stated_in(tree: ast.Module) -> dict[str, object]:
             found[statement.target.id] = statement.value.value
         elif isinstance(statement.value, ast.Attribute):
             found[statement.target.id] = statement.value.attr
+        elif isinstance(statement.value, ast.Dict):
+            with contextlib.suppress(ValueError):  # a table of more than constants
+                found[statement.target.id] = ast.literal_eval(statement.value)
     return found
 
 

@@ -14,12 +14,21 @@ from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "held", "resolve_task"]
+__all__ = [
+    "TASKS",
+    "Scrambled",
+    "Sheet",
+    "Task",
+    "full_reference",
+    "held",
+    "resolve_task",
+    "task_parts",
+]
 
 TASKS = Catalog("tasks")
 
-_HELD: ContextVar[Mapping[str, "Task"]] = ContextVar("held", default=MappingProxyType({}))
-"""Tasks that stand for those of the same reference, as `held` says."""
+_HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None)
+"""Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class Task(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("tasks",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
 
     @property
     @abstractmethod
@@ -183,20 +194,30 @@ def full_reference(reference: str) -> str:
 
 
 @contextlib.contextmanager
-def held(tasks: Mapping[str, Task]) -> Iterator[None]:
+def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
     """Let tasks stand for those of their references while the context lasts.
 
     A study that is only read is read with the tasks that it keeps (`modicum.kept_task`), so that
     nothing is opened that its plan names: any other task is refused.
 
     Args:
-        tasks: By full reference, none scrambled; with none of them every task is opened as usual.
+        tasks: By full reference, none scrambled; with None every task is opened as usual.
     """
-    token = _HELD.set(MappingProxyType(dict(tasks)))
+    token = _HELD.set(None if tasks is None else MappingProxyType(dict(tasks)))
     try:
         yield
     finally:
         _HELD.reset(token)
+
+
+def task_parts(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in of an unscrambled reference and the settings it names; builds nothing.
+
+    Raises:
+        ConfigError: what follows the question mark is not `field=value`.
+    """
+    kind, detail, own = read_reference(full_reference(reference))
+    return kind, {**own, **({"name": detail} if detail else {})}
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
@@ -219,17 +240,16 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
     whole, kept = full_reference(reference), _HELD.get()
-    if whole in kept:
+    if kept is not None and whole in kept:
         return kept[whole]
-    if kept:
+    if kept is not None:
         raise ConfigError(
             f"task {reference!r}, of which the study keeps no copy",
-            f"one of {', '.join(sorted(kept))}",
+            f"one of {', '.join(sorted(kept)) or '(none)'}",
             "run the study again where the task's own data lies",
         )
-    kind, detail, own = read_reference(whole)
-    values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
-    task = TASKS.build(kind, values)
+    kind, own = task_parts(whole)
+    task = TASKS.build(kind, {**(settings or {}), **own})
     if not isinstance(task, Task):
         raise TypeError(reference)
     task.check()

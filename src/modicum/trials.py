@@ -64,12 +64,14 @@ def run_trial(
     stock = stock or Stock()
     try:
         return _outcome(plan, trial, floor, artefacts, observer, stock, rows)
-    except ModicumError as error:
-        said = f"{type(error).__name__}: {error}"
     except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
-        trace = "".join(traceback.format_exception(error))
-        said = f"{type(error).__name__}: {error}\n{trace}"
-    return Outcome(trial, error=clean(said), draws=stock.added)
+        return Outcome(trial, error=_told(error), draws=stock.added)
+
+
+def _told(error: Exception) -> str:
+    """Say why a trial failed, without secrets; where it arose, if it was not raised on purpose."""
+    trace = "" if isinstance(error, ModicumError) else "".join(traceback.format_exception(error))
+    return clean("\n".join(filter(None, (f"{type(error).__name__}: {error}", trace))))
 
 
 def _outcome(

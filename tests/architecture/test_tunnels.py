@@ -10,6 +10,7 @@ from tests.support.sources import ROOT, files, module_name, short, tree
 
 ALLOWED = {
     "src/modicum/catalog.py": "finds plug-ins by file name: what the laziness is for",
+    "src/modicum/plugins.py": "names the modules of the files it finds for the catalogue",
     "src/modicum/killable.py": "loads a function by name in a process of its own",
     "src/modicum/__init__.py": "the package's face, above all floors, loads what it names",
 }

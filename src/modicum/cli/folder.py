@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modicum.errors import ConfigError
@@ -10,7 +10,8 @@ from modicum.kept_task import KeptTask
 from modicum.store import Store
 from modicum.store_opening import DATABASE
 from modicum.study import Plan
-from modicum.task import full_reference, held
+from modicum.task import Task, full_reference, held
+from modicum.trust import powers_of, refuse_untrusted
 
 __all__ = ["open_study", "reading"]
 
@@ -34,19 +35,34 @@ def open_study(folder: Path, *, read_only: bool = False) -> tuple[Store, Plan]:
 
 
 @contextlib.contextmanager
-def reading(folder: Path, *, read_only: bool = False) -> Iterator[tuple[Store, Plan]]:
+def reading(
+    folder: Path, *, trusted: bool, read_only: bool = False
+) -> Iterator[tuple[Store, Plan]]:
     """Open a study with the tasks that it keeps: nothing is opened or run that its plan names.
 
-    A folder of an earlier version keeps none; its tasks are then opened where they lie.
+    A folder of an earlier version keeps none; its tasks are then opened where they lie, unless its
+    plan asks for what only the user may switch on.
+
+    Args:
+        folder: The study's folder.
+        trusted: Whether the user trusts whoever wrote it (`--trust`).
+        read_only: Write nothing; without trust such a plan's tasks are then left closed.
 
     Raises:
         ConfigError: the folder holds no study.
+        TrustError: its plan asks for what only the user may switch on.
         StoreVersionError: it was written by a newer modicum.
         StoreError: its database is damaged.
     """
     store, plan = open_study(folder, read_only=read_only)
     try:
-        with held(_kept(plan, store)):
+        tasks: Mapping[str, Task] | None = _kept(plan, store)
+        if not tasks and read_only and powers_of(plan) and not trusted:
+            tasks = {}
+        elif not tasks:
+            refuse_untrusted(plan, trusted=trusted, where=str(folder))
+            tasks = None
+        with held(tasks):
             yield store, plan
     finally:
         store.close()

@@ -30,6 +30,7 @@ class Python(Marker):
     """
 
     is_verbatim: ClassVar[bool] = True
+    powers: ClassVar[Mapping[str, str]] = {"": "code"}
 
     name: str = ""
     """`FILE.py:FUNCTION`."""

@@ -4,8 +4,9 @@ import contextlib
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from modicum.errors import AccessError, ConfigError, EndpointError, nearest
 from modicum.model import Backend
@@ -38,6 +39,8 @@ _SEEDS = (11, 11, 12, 13)
 @dataclass(frozen=True)
 class Openai(Backend):
     """Asks `openai:MODEL?base_url=http://127.0.0.1:8000/v1`; text, and log-probabilities if asked."""
+
+    powers: ClassVar[Mapping[str, str]] = {"": "server", "api_key_env": "environment"}
 
     name: str = ""
     """The model's name, as the server lists it."""

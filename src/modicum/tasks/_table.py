@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, cast, final
+from typing import ClassVar, Literal, cast, final
 
 from modicum.answers import FORMS, Form
 from modicum.errors import ConfigError
@@ -26,6 +26,8 @@ class Table(Task):
 
     The columns are guessed where they are not named, and what was guessed is said.
     """
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     name: str = ""
     """The file."""

@@ -1,9 +1,10 @@
 """Your own problems, one a row below a line of column names: `csv:FILE`."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from modicum.errors import ConfigError
 from modicum.tasks._columns import Row
@@ -17,6 +18,8 @@ __all__ = ["Csv"]
 @dataclass(frozen=True)
 class Csv(Table):
     """The rows of a CSV file; a cell in quotes may hold the delimiter and line breaks."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     delimiter: str = ","
     """What parts the cells; `tab` for tabulators."""

@@ -1,8 +1,9 @@
 """Your own problems, one JSON object a line: `jsonl:FILE`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from modicum.errors import ConfigError
 from modicum.tasks._columns import Row
@@ -16,6 +17,8 @@ __all__ = ["Jsonl"]
 @dataclass(frozen=True)
 class Jsonl(Table):
     """The records of a JSONL file; GSM8K's and MATH's own form are known by sight."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     def rows(self, name: str) -> list[Row]:
         """Reads one object a line; blank lines do not count.

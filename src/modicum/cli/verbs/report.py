@@ -12,6 +12,7 @@ from modicum.cli.paper import write
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError, ModicumError, StoreError
 from modicum.kept_task import TaskRecord
+from modicum.powers import task_powers
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.task import resolve_task
@@ -23,8 +24,9 @@ __all__ = ["command"]
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="File to write. [FOLDER/report.html]")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
-def command(folder: Path, *, out: Path | None, wants_json: bool) -> None:
+def command(folder: Path, *, out: Path | None, trust: bool, wants_json: bool) -> None:
     """Reads a study folder, prints its verdicts and writes report.html there.
 
     The study's own copies of its problems are read: the task's file may have changed or gone.
@@ -32,7 +34,7 @@ def command(folder: Path, *, out: Path | None, wants_json: bool) -> None:
     Example: modicum report runs/organism
     """
     path = out or folder / "report.html"
-    with reading(folder) as (store, plan):
+    with reading(folder, trusted=trust) as (store, plan):
         verdicts = _verdicts(plan, store)
         written = _write(path, verdicts, plan, store)
         kept = store.kept_tasks()
@@ -95,7 +97,7 @@ def _changed(kept: Mapping[str, TaskRecord]) -> list[str]:
     lines = []
     for name, record in kept.items():
         detail = name.partition("?")[0].partition(":")[2]
-        if not detail or not Path(detail).is_file():
+        if not detail or not Path(detail).is_file() or task_powers(name):
             continue
         try:
             now = resolve_task(name).fingerprint

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
 from modicum.store_opening import DATABASE
 from modicum.study import Plan, read_plan
+from modicum.trust import refuse_untrusted
 from modicum.types import Trial, named
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
@@ -97,6 +98,7 @@ def _retained(
 @click.option("--max-tokens", type=int, help="Most tokens to sample or train in all.")
 @click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
 @click.option("--no-wait", is_flag=True, help="Leave where another run is at work in the folder.")
+@click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(study: Path | None, **options: object) -> int:
@@ -112,10 +114,10 @@ def command(study: Path | None, **options: object) -> int:
     no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
     budget = _budget(options.pop("budget"), options.pop("max_tokens"))
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
-    leaves = bool(options.pop("no_wait"))
+    leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
     if workers is not None:
         check_number("workers", workers)
-    plan = _plan(study, options)
+    plan = _plan(study, options, trusted=trusted)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     reuse = _others(folder, named, is_alone)
     store = Store(folder) if (folder / DATABASE).exists() else None
@@ -196,8 +198,12 @@ def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     return tuple(named) if isinstance(named, tuple) and named else siblings(folder)
 
 
-def _plan(study: Path | None, options: dict[str, object]) -> Plan:
-    """Joins a TOML study, or the default one, with what the options say."""
+def _plan(study: Path | None, options: dict[str, object], *, trusted: bool) -> Plan:
+    """Joins a TOML study, or the default one, with what the options say.
+
+    Raises:
+        TrustError: the study asks for what only the user may switch on, and is not trusted.
+    """
     given = {k: v for k, v in options.items() if v not in (None, ())}
     own: dict[str, object] = {
         k: file_text(given.pop(k)) for k in ("system", "template") if k in given
@@ -207,6 +213,8 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
     if model is None and task is None:
         plan = read_plan(study) if study else _default()
+        kept = _kept(plan, {*given, *grid}, set(settings))
+        refuse_untrusted(kept, trusted=trusted, where=f"the study {study}")
         values: dict[str, object] = {**plan.as_dict(), **given, **own}
         values["grids"] = [dataclasses.replace(g, **grid) for g in plan.grids]  # type: ignore[arg-type]
         values["settings"] = {**plan.settings, **settings}
@@ -226,6 +234,17 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
         settings=settings,
         **given,
         **own,
+    )
+
+
+def _kept(plan: Plan, given: Collection[str], methods: Collection[str]) -> Plan:
+    """Gives what still stands of a study file beside options: their words are the user's own."""
+    return dataclasses.replace(
+        plan,
+        grids=tuple(dataclasses.replace(g, twin="") if "twin" in given else g for g in plan.grids),
+        reference="" if "reference" in given else plan.reference,
+        retain=() if "retain" in given else plan.retain,
+        settings={name: own for name, own in plan.settings.items() if name not in methods},
     )
 
 

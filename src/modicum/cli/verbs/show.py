@@ -63,6 +63,7 @@ class _Wanted:
 @click.option("--all", "every", is_flag=True, help="Every sample, not only the one that stands.")
 @click.option("--limit", type=click.IntRange(1), help=f"Most completions. [{LIMIT}; JSON: all]")
 @click.option("--whole", is_flag=True, help="Cut no text, however long.")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON lines.")
 def command(folder: Path, trial: str | None, **options: object) -> None:
     """Lists the trials of a study; with a TRIAL (the first digits of its id) shows its completions.
@@ -71,8 +72,9 @@ def command(folder: Path, trial: str | None, **options: object) -> None:
     """
     wants_json, whole = bool(options.pop("wants_json")), bool(options.pop("whole"))
     limit, method = options.pop("limit"), options.pop("method")
+    trusted = bool(options.pop("trust"))
     wanted = _Wanted(**options)  # type: ignore[arg-type]
-    with reading(folder, read_only=True) as (store, _):
+    with reading(folder, trusted=trusted, read_only=True) as (store, _):
         trials = _chosen(store, trial, str(method) if method else None)
         if trial is None and not wanted.is_narrow:
             outcomes = [o for t in trials if (o := store.read(t, texts=False)) is not None]
