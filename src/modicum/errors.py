@@ -132,6 +132,16 @@ class EndpointError(TrialError):
 class JudgeError(TrialError):
     """An answer could not be marked, twice; never counted as incorrect."""
 
+    def __init__(self, message: str, *, has_hung: bool = False) -> None:
+        """Keeps what decides about another try.
+
+        Args:
+            message: What happened.
+            has_hung: Whether the marker took too long or died, as it would again.
+        """
+        super().__init__(message)
+        self.has_hung = has_hung
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Gives the known name closest to a mistyped one, or None.

@@ -120,7 +120,8 @@ class Killable:
         except (OSError, ValueError, TimeoutError) as error:
             _kill(process)
             why = str(error) or type(error).__name__
-            raise JudgeError(f"{self._target}: {why} (limit {timeout_s:g} s)") from error
+            said = f"{self._target}: {why} (limit {timeout_s:g} s)"
+            raise JudgeError(said, has_hung=True) from error
         return found if isinstance(found, dict) else {"error": "a reply that is no table"}
 
 

@@ -50,6 +50,8 @@ _USERINFO = re.compile(r"://(?:([^/?#&\s\"']*)@|([^\s\"']*)@)")
 """What stands between `://` and `@`: as it should be, or with signs that should be encoded."""
 _FIELD = re.compile(r"(?=[?&#;]([\w.-]+)=([^&\s\"';]+))")
 """Settings, those within the value of another one too."""
+_QUOTED = re.compile(r"""["']?([\w.-]+)["']?\s*[:=]\s*["']([^"'\s]+)["']""")
+"""Fields of JSON and TOML."""
 
 
 class _Known:
@@ -93,8 +95,8 @@ def learn(secret: str) -> None:
 def learn_from(text: str) -> None:
     """Remembers what looks secret in a reference or a file of them.
 
-    That is what stands before the `@` of an address, and the values of settings whose names say
-    that they are keys.
+    That is what stands before the `@` of an address, the values of settings whose names say that
+    they are keys, and what stands in the place of a variable's name and is none.
     """
     for seen in {text, urllib.parse.unquote(text)}:
         for proper, loose in _USERINFO.findall(seen):
@@ -102,8 +104,9 @@ def learn_from(text: str) -> None:
             for part in (info, *info.split(":", 1)[1:]):
                 learn(part)
                 learn(urllib.parse.unquote(part))
-        for name, value in _FIELD.findall(seen):
-            if is_key_name(name):
+        for name, value in (*_FIELD.findall(seen), *_QUOTED.findall(seen)):
+            is_variable = re.fullmatch(r"[A-Za-z_]\w*", value) and not looks_like_key(value)
+            if is_key_name(name) or (name.endswith("_env") and not is_variable):
                 for part in (value, re.split("[?#]", value)[0]):
                     learn(part)
                     learn(urllib.parse.unquote(part))

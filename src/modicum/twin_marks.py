@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from modicum.draws import problems_of
-from modicum.method import mark_safely
+from modicum.marking import Unmarked
 from modicum.outcome import Answer
 from modicum.task import resolve_task
 from modicum.types import Grade, Style, Trial
@@ -22,17 +22,18 @@ def needs_twin_marks(trial: Trial) -> bool:
 def scrambled_right(trial: Trial, answers: Sequence[Answer], style: Style) -> list[int]:
     """Return, once a problem, 1 where the answer that stands has the scrambled twin's gold, else 0.
 
+    A text on which the marker fails has no gold.
+
     Args:
         trial: What was answered; not a twin.
         answers: With their texts, in the order of the test problems.
         style: What they were asked in.
 
     Raises:
-        JudgeError: the marker failed twice.
+        JudgeError: the marker failed on more than a few texts.
     """
     task = resolve_task(f"scrambled:{trial.task}")
     moved = problems_of(task, "test", trial.scope)
-    return [
-        int(mark_safely(task, p, a.texts[a.chosen], style).lenient == Grade.CORRECT)
-        for p, a in zip(moved, answers, strict=True)
-    ]
+    asked = [(p, [a.texts[a.chosen]]) for p, a in zip(moved, answers, strict=True)]
+    marks = Unmarked().marks(task, asked, style)
+    return [int(mark.lenient == Grade.CORRECT) for (mark,) in marks]
