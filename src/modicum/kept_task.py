@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast, final
 
-from modicum.errors import ConfigError, JudgeError
+from modicum.errors import ConfigError
+from modicum.marking import read_or_none
 from modicum.plain import thawed
 from modicum.task import Sheet, Task
 from modicum.types import Mark, Problem, Split
@@ -78,19 +79,12 @@ def record_of(task: Task, problems: Iterable[Problem]) -> TaskRecord:
         sheet=task.sheet,
         problems=problems,
         said=tuple(
-            Said(answer, solution, stated := task.stated(p), _read(task, stated))
+            Said(answer, solution, stated := task.stated(p), read_or_none(task, stated))
             for (answer, solution), p in golds.items()
         ),
         notes=task.notes,
         origins=tuple(map(task.origin, problems)),
     )
-
-
-def _read(task: Task, text: str) -> str | None:
-    try:
-        return task.read(text)
-    except JudgeError:  # a reader that hangs must not stop the run here; marking will say so
-        return None
 
 
 @final
