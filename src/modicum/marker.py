@@ -10,7 +10,16 @@ from modicum.answers import Form, places, tail
 from modicum.catalog import Catalog, read_reference
 from modicum.types import Grade, Mark, Problem
 
-__all__ = ["MARKERS", "Marker", "Reader", "grade_of", "marker_parts", "resolve_marker", "text_hash"]
+__all__ = [
+    "MARKERS",
+    "Marker",
+    "Reader",
+    "grade_of",
+    "marker_parts",
+    "named_marker",
+    "resolve_marker",
+    "text_hash",
+]
 
 MARKERS = Catalog("markers")
 
@@ -33,6 +42,14 @@ class Marker(ABC):
     def fingerprint(self) -> str:
         """What else decides its marks: a hash of a file it reads; empty where there is none."""
         return ""
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """What changes when a file changes that decides its marks, at no cost; empty where none does.
+
+        As it was when it was first asked for: one marker object marks by one state of its files.
+        """
+        return ()
 
     def check(self) -> None:  # noqa: B027 - most markers have nothing to refuse
         """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
@@ -139,10 +156,20 @@ def resolve_marker(reference: str) -> Marker:
         UnknownNameError: no such marker or field.
         ConfigError: the marker's own check refuses.
     """
+    marker = named_marker(reference)
+    marker.check()
+    return marker
+
+
+def named_marker(reference: str) -> Marker:
+    """Gives the marker of a reference as `resolve_marker` does, unchecked.
+
+    Raises:
+        UnknownNameError: no such marker or field.
+    """
     marker = MARKERS.build(*marker_parts(reference))
     if not isinstance(marker, Marker):
         raise TypeError(reference)
-    marker.check()
     return marker
 
 

@@ -1,8 +1,10 @@
 """The contract of a task: it makes problems for a split and marks answers."""
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, final
@@ -12,9 +14,21 @@ from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task", "task_parts"]
+__all__ = [
+    "TASKS",
+    "Scrambled",
+    "Sheet",
+    "Task",
+    "full_reference",
+    "held",
+    "resolve_task",
+    "task_parts",
+]
 
 TASKS = Catalog("tasks")
+
+_HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None)
+"""Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,23 @@ def full_reference(reference: str) -> str:
     return reference
 
 
+@contextlib.contextmanager
+def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
+    """Let tasks stand for those of their references while the context lasts.
+
+    A study that is only read is read with the tasks that it keeps (`modicum.kept_task`), so that
+    nothing is opened that its plan names: any other task is refused.
+
+    Args:
+        tasks: By full reference, none scrambled; with None every task is opened as usual.
+    """
+    token = _HELD.set(None if tasks is None else MappingProxyType(dict(tasks)))
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
 def task_parts(reference: str) -> tuple[str, dict[str, object]]:
     """Gives the plug-in of an unscrambled reference and the settings it names; builds nothing.
 
@@ -208,7 +239,16 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         if isinstance(inner, Scrambled):
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
-    kind, own = task_parts(reference)
+    whole, kept = full_reference(reference), _HELD.get()
+    if kept is not None and whole in kept:
+        return kept[whole]
+    if kept is not None:
+        raise ConfigError(
+            f"task {reference!r}, of which the study keeps no copy",
+            f"one of {', '.join(sorted(kept)) or '(none)'}",
+            "run the study again where the task's own data lies",
+        )
+    kind, own = task_parts(whole)
     task = TASKS.build(kind, {**(settings or {}), **own})
     if not isinstance(task, Task):
         raise TypeError(reference)

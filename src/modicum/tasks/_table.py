@@ -5,12 +5,12 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import ClassVar, Literal, cast, final
 
 from modicum.answers import FORMS, Form
 from modicum.errors import ConfigError
-from modicum.marker import Marker, resolve_marker, text_hash
+from modicum.marker import Marker, named_marker, resolve_marker, text_hash
 from modicum.task import Sheet, Task
 from modicum.tasks._columns import Columns, Row, cell_text, choose_columns, described
 from modicum.tasks._drafts import Draft, read_draft
@@ -156,7 +156,12 @@ class Table(Task):
 
     @property
     def _loaded(self) -> "_Loaded":
-        return _load(self, self.stamp())
+        return _load(self, (*self.stamp(), *self._marker_stamp))
+
+    @cached_property
+    def _marker_stamp(self) -> tuple[object, ...]:
+        """The state of the marker's files as this task found them; it marks by no other."""
+        return named_marker(self.marker).stamp if self.marker else ()
 
 
 @dataclass(frozen=True)
