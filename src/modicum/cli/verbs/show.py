@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,7 +72,8 @@ def command(folder: Path, trial: str | None, **options: object) -> None:
     """
     wants_json, whole = bool(options.pop("wants_json")), bool(options.pop("whole"))
     limit, method = options.pop("limit"), options.pop("method")
-    wanted = _Wanted(**options)  # type: ignore[arg-type]
+    rest: dict[str, Any] = options
+    wanted = _Wanted(**rest)
     store, _ = open_study(folder)
     trials = _chosen(store, trial, str(method) if method else None)
     is_list = trial is None and not wanted.is_narrow
