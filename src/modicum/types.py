@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 __all__ = [
     "Access",
@@ -133,7 +133,11 @@ class Style:
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Style":
         """Gives the style of plain values, as they were stored: lists are tuples again."""
-        return Style(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]
+        own: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return Style(**own)
 
     def fill(self, question: str) -> str:
         """Puts the question into the template.

@@ -5,8 +5,10 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -89,7 +91,7 @@ def open_source(
     plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
     try:
-        module, found = AutoModelForCausalLM.from_pretrained(
+        loaded = AutoModelForCausalLM.from_pretrained(
             where,
             dtype=place.dtype,
             use_safetensors=None if gguf else True,
@@ -107,8 +109,9 @@ def open_source(
             "a transformers causal language model in safetensors or GGUF, with its tokenizer",
             "check folder or hub id; a model with code of its own needs trust_remote_code=true",
         ) from error
+    module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
     _check_whole(source, found["missing_keys"])
-    module.to(place.device).eval()
+    cast(nn.Module, module).to(place.device).eval()
     return Local(
         module,
         tokenizer,
@@ -141,7 +144,7 @@ def _size(where: str, gguf: Path | None, trust_remote_code: bool) -> float:
         getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
     )
     layer = 4.0 * width * width + 3.0 * width * inner
-    return text.num_hidden_layers * layer + text.vocab_size * width
+    return float(text.num_hidden_layers * layer + text.vocab_size * width)
 
 
 def _check_whole(source: str, missing: Iterable[str]) -> None:
