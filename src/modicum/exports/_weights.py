@@ -37,7 +37,7 @@ def load_folder(folder: Path, like: WhiteBox) -> PreTrainedModel:
     """Loads a folder with transformers alone, where the nudged model lies and in its numbers."""
     with quiet():
         module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            folder, use_safetensors=True, dtype=like.dtype
+            folder, use_safetensors=True, dtype=like.dtype, trust_remote_code=False
         )
     cast(nn.Module, module).to(like.device).eval()
     return module
