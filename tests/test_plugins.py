@@ -33,6 +33,11 @@ def packages(tmp_path, monkeypatch):
     forget("foreign", "other")
 
 
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch) -> None:
+    monkeypatch.setattr("modicum.cli.verbs.run.write", lambda *given: None)
+
+
 BROKEN = {
     "syntax": ("def f(:\n    pass\n", r"foreign\.py, line 1"),
     "syntax below": ("x = 1\n\n\ny = (\n", r"foreign\.py, line \d"),

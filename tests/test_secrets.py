@@ -301,7 +301,7 @@ def _check_study(folder, plain, key, encoding, place, rng) -> None:
     assert not (pieces(key) & found) - plain, (encoding, place)
 
 
-@pytest.mark.parametrize("number", [0, 5, 8])
+@pytest.mark.parametrize("number", [5])
 def test_a_study_holds_no_piece_of_the_key(number, tmp_path, plain) -> None:
     rng = random.Random(f"leaks {number}")
     key = "".join(rng.choices(string.ascii_letters + string.digits + "+/-_", k=40))
@@ -311,7 +311,7 @@ def test_a_study_holds_no_piece_of_the_key(number, tmp_path, plain) -> None:
 
 @pytest.mark.slow
 @given(KEYS, st.sampled_from(sorted(ENCODINGS)), st.sampled_from(PLACES), st.randoms())
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_studies_hold_no_piece_of_any_key(tmp_path_factory, plain, key, encoding, place, rng):
     assume(not pieces(key) & plain)
     _check_study(tmp_path_factory.mktemp("leaks") / "s", plain, key, encoding, place, rng)

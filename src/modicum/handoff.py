@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from statistics import fmean
 from string import Template
-from typing import Any
+from typing import Any, cast
 
 from modicum.catalog import read_reference
 from modicum.draws import shots_of
@@ -103,7 +103,7 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     style, sheet = outcome.style, limited(task.sheet, plan)
     policy: Mapping[str, Any] = recipe["policy"]
     name, _, own = read_reference(str(settings["reward"]))
-    card: Mapping[str, Any] = outcome.notes["model"]  # type: ignore[assignment]
+    card = cast(Mapping[str, Any], outcome.notes["model"])
     is_clipped = policy["clip"] > 0
     values = {
         "name": _bare(trial.model), "method": METHOD, "folder": _bare(store.folder),

@@ -267,7 +267,10 @@ class PromptSolver(Solver):
             CheckpointError: missing or broken.
         """
         try:
-            return Style.thawed(read_table(folder / "solver.json")["style"])  # type: ignore[arg-type]
+            style = read_table(folder / "solver.json")["style"]
+            if not isinstance(style, dict):
+                raise TypeError(f"a style that is {type(style).__name__}")
+            return Style.thawed(style)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"solver.json in {str(folder)!r} cannot be read: {error}",

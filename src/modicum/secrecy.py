@@ -70,7 +70,7 @@ class _Known:
         with self.lock:
             if secret in self.secrets:
                 return
-            forms = {f for form in _forms(secret) for f in (form, *_escaped(form))}
+            forms = set(_forms(secret))
             more = {
                 form[i : i + _PIECE]
                 for form in map(str.lower, forms)
@@ -204,9 +204,8 @@ def _spans(text: str, stretches: frozenset[str]) -> Iterator[tuple[int, int]]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Gives a secret as those write it who encode it."""
-    yield secret
-    yield secret[::-1]
+    """Gives a secret as those write it who encode it, and these as they stand in other texts."""
+    plain = {secret, secret[::-1]}
     for cased in dict.fromkeys((secret, secret.lower(), secret.upper())):
         raw = cased.encode("utf-8", "surrogatepass")
         yield raw.hex()
@@ -216,7 +215,11 @@ def _forms(secret: str) -> Iterator[str]:
             yield "".join(write.format(byte) for byte in raw)
         yield base64.b32encode(raw).decode()
         for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
-            yield from _base64(raw, alphabet)
+            plain.update(_base64(raw, alphabet))
+    for form in plain:
+        yield form
+        if not form.isalnum():  # nobody writes letters and digits otherwise
+            yield from _escaped(form)
 
 
 def _base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:

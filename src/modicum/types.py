@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 __all__ = [
     "Access",
@@ -137,8 +137,11 @@ class Style:
         Raises:
             TypeError: an unknown field, or a value of the wrong type: a file may hold anything.
         """
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        style = Style(**plain)  # type: ignore[arg-type]
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        style = Style(**plain)
         texts = [style.name, style.template, *(style.stop or ()), *(style.thinking or ())]
         texts += [] if style.system is None else [style.system]
         flags = (style.chat, style.is_opened)

@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -88,7 +90,7 @@ def open_source(
     with _plainly(source):
         config = configured(where, gguf, trusted=trust_remote_code)
         place = choose_place(running.device, running.dtype, _size(config, gguf))
-        module, found = AutoModelForCausalLM.from_pretrained(
+        loaded = AutoModelForCausalLM.from_pretrained(
             where,
             config=config,
             dtype=place.dtype,
@@ -101,8 +103,9 @@ def open_source(
         tokenizer = AutoTokenizer.from_pretrained(
             where, trust_remote_code=trust_remote_code, **extra
         )
+    module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
     _check_whole(source, found["missing_keys"])
-    module.to(place.device).eval()
+    cast(nn.Module, module).to(place.device).eval()
     return Local(
         module,
         tokenizer,
@@ -155,7 +158,7 @@ def _size(config: PreTrainedConfig, gguf: Path | None) -> float:
     if isinstance(inner, list | tuple):  # one a layer
         inner = max(inner)
     layer = 4.0 * width * width + 3.0 * width * inner
-    return text.num_hidden_layers * layer + text.vocab_size * width
+    return float(text.num_hidden_layers * layer + text.vocab_size * width)
 
 
 def _check_whole(source: str, missing: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 from transformers.utils.import_utils import DummyObject
 
 from modicum.errors import CheckpointError
@@ -80,7 +80,8 @@ def configured(where: str, gguf: Path | None, *, trusted: bool) -> PreTrainedCon
     files = _Files(where)
     named = {"gguf_file": gguf.name} if gguf else {}
     if trusted:
-        return AutoConfig.from_pretrained(where, trust_remote_code=True, **named)
+        own: PreTrainedConfig = AutoConfig.from_pretrained(where, trust_remote_code=True, **named)
+        return own
     tables = {name: files.table(name) for name in _TABLES}
     _refuse_switches(where, files, tables)
     with _limited():

@@ -4,9 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, cast, final
-
-from transformers import PreTrainedModel
+from typing import ClassVar, final
 
 from modicum.errors import CheckpointError, ConfigError, TrustError
 from modicum.foreign import at
@@ -167,7 +165,7 @@ class Export(Backend):
             return Carried(plain, self.name, style)
         whitebox = need_whitebox(plain, "export")
         if manifest.form == "peft":
-            whitebox = whitebox.with_module(cast(PreTrainedModel, load_nudge(whitebox, folder)))
+            whitebox = whitebox.with_module(load_nudge(whitebox, folder))
         named = self._named(whitebox, plain.card, note)
         named.style = style
         if manifest.form in _STEERED:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TinyLoraConfig, get_peft_model
 from torch import nn
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError, TrialError
@@ -134,7 +135,7 @@ def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
         )
     return LoraConfig(
         r=shape.rank if shape.parameters == "lora" else 1,
-        lora_alpha=shape.alpha,
+        lora_alpha=shape.alpha,  # type: ignore[arg-type] # any number divides
         target_modules="all-linear",
         bias="all" if shape.parameters == "bias" else "none",
         task_type="CAUSAL_LM",
@@ -161,10 +162,10 @@ def _write(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> None:
         whitebox.tokenizer.save_pretrained(str(folder))
 
 
-def settle(tuned: nn.Module) -> nn.Module:
+def settle(tuned: nn.Module) -> PreTrainedModel:
     """Gives the plain module with the nudge in its weights, frozen and ready to sample."""
     module = cast(Any, tuned).merge_and_unload() if isinstance(tuned, PeftModel) else tuned
-    return cast(nn.Module, module.eval().requires_grad_(requires_grad=False))
+    return cast(PreTrainedModel, module.eval().requires_grad_(requires_grad=False))
 
 
 @contextlib.contextmanager
@@ -181,7 +182,7 @@ def _quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def load_nudge(whitebox: WhiteBox, folder: Path) -> nn.Module:
+def load_nudge(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
     """Gives a copy of the model with a saved nudge in its weights.
 
     Raises:
@@ -196,7 +197,7 @@ def load_nudge(whitebox: WhiteBox, folder: Path) -> nn.Module:
         raise _refused(folder, words_of(error)) from error
 
 
-def _load(whitebox: WhiteBox, folder: Path) -> nn.Module:
+def _load(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
     if (folder / CONFIG).exists():
         config = adapter_config(folder, whitebox.module)
         module = copy.deepcopy(whitebox.module)
