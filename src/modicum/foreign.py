@@ -18,6 +18,7 @@ __all__ = [
     "check_name",
     "inside",
     "is_name",
+    "is_there",
     "put_text",
     "read_json",
     "read_table",
@@ -63,6 +64,18 @@ def at(text: str | Path) -> Path:
         return path.expanduser()
     except RuntimeError:  # no such user: then it is a folder whose name begins so
         return path
+
+
+def is_there(path: Path) -> bool:
+    """Says whether a path leads to something; not where it is too long, or may not be looked at.
+
+    >>> is_there(Path("x" * 5000))
+    False
+    """
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def is_name(text: str) -> bool:
@@ -112,6 +125,7 @@ def inside(name: str) -> bool:
         and not path.is_absolute()
         and ".." not in path.parts
         and not set(name) & set("\\:\x00")
+        and all(len(part.encode("utf-8", "surrogatepass")) <= 255 for part in path.parts)
     )
 
 
@@ -200,7 +214,7 @@ def shards_of(folder: Path) -> list[Path] | None:
         raise ValueError(f"{_INDEX} without a weight_map")
     for file in files:
         is_ours = inside(file) and file.endswith(".safetensors")
-        if not is_ours or not (folder / file).is_file():
+        if not is_ours or not is_there(folder / file) or not (folder / file).is_file():
             raise ValueError(
                 f"{_INDEX} names {file!r:.80}, which is no safetensors file in the folder"
             )

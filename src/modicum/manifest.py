@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from modicum.errors import CheckpointError
-from modicum.foreign import inside, read_table
+from modicum.foreign import inside, is_there, read_table
 from modicum.types import Style
 
 __all__ = [
@@ -54,7 +54,7 @@ class Manifest:
 
 def is_export(folder: Path) -> bool:
     """Says whether a folder holds an exported nudge."""
-    return (folder / MANIFEST).is_file()
+    return is_there(folder / MANIFEST) and (folder / MANIFEST).is_file()
 
 
 def write_manifest(folder: Path, facts: Mapping[str, object]) -> None:
@@ -109,7 +109,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     """
     for name, wanted in manifest.files.items():
         path = folder / name
-        found = _hash(path) if path.is_file() else "missing"
+        found = _hash(path) if is_there(path) and path.is_file() else "missing"
         if found != wanted:
             raise CheckpointError(
                 f"{path}: {found if found == 'missing' else 'changed since it was exported'}",

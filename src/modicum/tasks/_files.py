@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modicum.errors import ConfigError, nearest
+from modicum.foreign import is_there
 
 __all__ = ["file_stamp", "flat", "lines_of", "needed_file"]
 
@@ -15,13 +16,15 @@ def needed_file(name: str) -> Path:
         ConfigError: no name, no such file (with the nearest one beside it), or a folder.
     """
     path = Path(name)
-    if not name or path.is_dir():
+    is_here = bool(name) and is_there(path)
+    if not name or (is_here and path.is_dir()):
         raise ConfigError(f"the file {name!r}", "a file of records", "write its path: KIND:FILE")
-    if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    if not is_here:
+        is_beside = is_there(path.parent) and path.parent.is_dir()
+        beside = [p.name for p in path.parent.iterdir()] if is_beside else []
         close = nearest(path.name, beside)
         raise ConfigError(
-            f"no file {name}",
+            f"no file {name!s:.300}",
             "a file of records",
             f"did you mean {str(path.with_name(close))!r}?" if close else "check the path",
         )
@@ -34,7 +37,7 @@ def file_stamp(*names: str) -> tuple[object, ...]:
     for name in filter(None, names):
         try:
             state = Path(name).stat()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name with a zero in it
             found.append(None)
         else:
             found.append((state.st_mtime_ns, state.st_size))
