@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from modicum.content import content_hash
 from modicum.errors import ConfigError, ModicumError, UnknownNameError
 from modicum.limits import shown
 from modicum.plugins import Entry, found_in
 from modicum.secrecy import learn_from, looks_like_key
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "KINDS",
@@ -163,7 +166,7 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
         ConfigError: a value that does not fit its field.
     """
     hints = typing.get_type_hints(cls)
-    fields = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    fields = {f.name for f in dataclasses.fields(cast("type[DataclassInstance]", cls)) if f.init}
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in fields:
@@ -181,7 +184,7 @@ def settings_of(plugin: object) -> dict[str, object]:
 
     They enter the trial's identity: a changed field, version or file is another trial.
     """
-    values = dataclasses.asdict(plugin)  # type: ignore[call-overload]
+    values = dataclasses.asdict(cast("DataclassInstance", plugin))
     named = values.get(getattr(plugin, "file_setting", ""))
     content = {"content": content_hash(Path(named))} if named else {}
     return {**values, "version": getattr(plugin, "version", 1), **content}

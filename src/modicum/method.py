@@ -11,7 +11,8 @@ from typing import ClassVar, Literal, final
 import numpy as np
 
 from modicum.catalog import Catalog
-from modicum.errors import BudgetError, JudgeError
+from modicum.errors import BudgetError, CheckpointError, JudgeError
+from modicum.foreign import read_table
 from modicum.ledger import Ledger
 from modicum.marking import mark_or_unread, mark_safely, read_or_none
 from modicum.model import Model, render
@@ -260,6 +261,19 @@ class PromptSolver(Solver):
 
     @staticmethod
     def saved_style(folder: Path) -> Style:
-        """Reads the style back from `solver.json`."""
-        state = json.loads((folder / "solver.json").read_text(encoding="utf-8"))["style"]
-        return Style.thawed(state)
+        """Reads the style back from `solver.json`.
+
+        Raises:
+            CheckpointError: missing or broken.
+        """
+        try:
+            style = read_table(folder / "solver.json")["style"]
+            if not isinstance(style, dict):
+                raise TypeError(f"a style that is {type(style).__name__}")
+            return Style.thawed(style)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"solver.json in {str(folder)!r} cannot be read: {error}",
+                "the style that the study wrote",
+                "put the study's own folder back, or run the study again in a new folder",
+            ) from error

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.sharedctypes import SynchronizedArray, SynchronizedString
 from pathlib import Path
 from types import TracebackType
+from typing import TypedDict, cast
 
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
@@ -87,7 +89,7 @@ class Pool:
             self._workers = 1
         self._context = multiprocessing.get_context("spawn")
         self._tokens = self._context.Array("d", [0.0, 0.0])
-        self._line = self._context.Array("c", LINE)
+        self._line = cast(SynchronizedString, self._context.Array("c", LINE))
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Pool":
@@ -199,7 +201,14 @@ def follow() -> None:
         job.run(lambda _ledger: None)
 
 
-_WORKER: dict[str, object] = {}
+class _Given(TypedDict, total=False):
+    """What all workers write to together."""
+
+    tokens: "SynchronizedArray[float]"
+    line: "SynchronizedString"
+
+
+_WORKER: _Given = {}
 """What a worker process was given at its start; empty in the driver."""
 
 
@@ -218,7 +227,7 @@ def _deaf_processes() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(tokens: object, line: object, driver: int) -> None:
+def _begin(tokens: "SynchronizedArray[float]", line: "SynchronizedString", driver: int) -> None:
     """Prepares a worker: one thread, and an end when the driver has gone."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
@@ -241,12 +250,12 @@ def _work(job: Job) -> Outcome:
     def observe(ledger: Ledger) -> None:
         now, before = _tokens(ledger), seen.get(id(ledger), (0.0, 0.0))
         shared = _WORKER["tokens"]
-        with shared.get_lock():  # type: ignore[attr-defined]
+        with shared.get_lock():
             for place in range(2):
-                shared[place] += now[place] - before[place]  # type: ignore[index]
+                shared[place] += now[place] - before[place]
         seen[id(ledger)] = now
         if ledger.said:
             # of several processes the last one to speak is heard
-            _WORKER["line"].value = _said(job.trial, ledger).encode()[: LINE - 1]  # type: ignore[attr-defined]
+            _WORKER["line"].value = _said(job.trial, ledger).encode()[: LINE - 1]
 
     return job.run(observe)

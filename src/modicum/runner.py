@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from modicum.budget import (
     Arm,
@@ -200,8 +200,8 @@ def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
-            card = outcome.notes["model"]
-            return int(card.get("rows", 0))  # type: ignore[attr-defined]
+            card = cast(Mapping[str, int], outcome.notes["model"])
+            return card.get("rows", 0)
     return 0
 
 
@@ -288,8 +288,8 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
     floor = store.read(subject.floor())
     if floor is None or floor.error:
         return False
-    chosen, styles = floor.notes["style"], floor.notes["styles"]
-    if chosen["name"] != styles[0]:  # type: ignore[index]
+    styles = cast(Sequence[str], floor.notes["styles"])
+    if floor.style.name != styles[0]:
         return False
     served = as_reused(floor.serving, len(floor.answers))
     store.write(

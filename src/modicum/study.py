@@ -11,6 +11,7 @@ from modicum.catalog import fill, read_setting, settings_of
 from modicum.controls import control_arms, setting_arms
 from modicum.draws import retained_size
 from modicum.errors import ConfigError
+from modicum.foreign import check_name
 from modicum.grid import NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
 from modicum.limits import LIMITS, MOST_ANSWERS, check_number, check_share
@@ -44,7 +45,7 @@ class Plan:
     grids: tuple[Grid, ...]
     """What is run."""
     name: str = "study"
-    """Shown in the verdict and the report."""
+    """Shown in the verdict and the report; names the folder below `runs`. No path."""
     test: int = 400
     """Test problems, each with a gold."""
     selection: int = 40
@@ -88,7 +89,8 @@ class Plan:
     """Settings of methods, by name."""
 
     def __post_init__(self) -> None:
-        """Refuses sizes that cannot work."""
+        """Refuses sizes that cannot work, and a name that is a path."""
+        check_name(self.name, "the study's name")
         for name in LIMITS:
             value = getattr(self, name, None)  # others are a grid's
             if value is not None:

@@ -11,9 +11,11 @@ from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import CheckpointError, ConfigError, ModicumError
+from modicum.foreign import inside, is_name
 from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
+from modicum.outcome import Outcome
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings
 from modicum.sole_driver import me, sole_driver
@@ -24,10 +26,21 @@ from modicum.trials import judge_for, method_of, open_model
 from modicum.types import Access, Problem, Solved, Supervision, Trial
 from modicum.verdict import Verdict
 
-__all__ = ["SHOTS", "Elicited", "Study", "default_methods", "plan_for", "restored", "rung"]
+__all__ = [
+    "SHOTS",
+    "Elicited",
+    "Study",
+    "default_methods",
+    "nudge_folder",
+    "plan_for",
+    "restored",
+    "rung",
+]
 
 SHOTS = (1, 4, 8)
 """Budgets of the methods that take labels, where none are given."""
+_LONGEST = 60
+"""Characters of a study's name that is made from its task's."""
 _SIZES: Mapping[str, int] = {
     field.name: int(str(field.default))
     for field in dataclasses.fields(Plan)
@@ -86,13 +99,7 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
     outcome, floor = store.read(trial, texts=False), floor_style(store, subject)
     if outcome is None or outcome.error:
         raise ConfigError(f"{trial.method} has not run", "a finished rung", "call run() first")
-    folder = store.folder / outcome.artefact
-    if not outcome.artefact or not folder.is_dir():
-        raise ConfigError(
-            f"no nudge of {trial.method} in {folder}",
-            "the folder that the study wrote",
-            "put it back, or run the study again in a new folder",
-        )
+    folder = nudge_folder(outcome, store)
     task = resolve_task(subject.task)
     model = open_model(subject.model)
     judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
@@ -106,6 +113,29 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
             "the files that the study wrote",
             "put them back from a copy, or run the study again in a new folder",
         ) from error
+
+
+def nudge_folder(outcome: Outcome, store: Store) -> Path:
+    """Gives the folder of a finished trial's nudge, within its study's.
+
+    Raises:
+        ConfigError: it is gone, or the database names a place outside of the study.
+    """
+    named = outcome.artefact
+    if named and not inside(named):
+        raise ConfigError(
+            f"a nudge of {outcome.trial.method} in {named!r:.80}, outside of {store.folder}",
+            "a folder within the study's",
+            "do not use this study: its database was changed",
+        )
+    folder = store.folder / named
+    if not named or not folder.is_dir():
+        raise ConfigError(
+            f"no nudge of {outcome.trial.method} in {folder}",
+            "the folder that the study wrote",
+            "put it back, or run the study again in a new folder",
+        )
+    return folder
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
@@ -156,7 +186,8 @@ def _plain_name(task: str) -> str:
     head = task.partition("?")[0]
     kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
     name = Path(detail).stem if Path(detail).suffix == f".{kind}" else head
-    return re.sub(r"[^\w.-]+", "-", name)
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST].rstrip(".")
+    return plain if is_name(plain) else f"study-{plain.strip('.-')}".rstrip("-")
 
 
 @dataclass

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
 from modicum.controls import WITH
@@ -308,7 +309,7 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
     )
 
 
-def _clusters(problems: Sequence[Problem]) -> np.ndarray | None:  # type: ignore[type-arg]
+def _clusters(problems: Sequence[Problem]) -> npt.NDArray[np.int64] | None:
     """Codes of the clusters; a problem without one stands alone."""
     if not any(p.cluster for p in problems):
         return None

@@ -127,7 +127,7 @@ class LeanLlama:
             if is_leaf and has_weights and type(part) not in known:
                 return False
         is_default = config.rope_parameters.get("rope_type", "default") == "default"
-        return is_default and config.hidden_act == "silu"
+        return bool(is_default and config.hidden_act == "silu")
 
     def step(
         self,
@@ -154,7 +154,7 @@ class LeanLlama:
             queries = rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
             keys = rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
             values = linear(normed, *layer.value).view(rows, -1, width)
-            seen, shown = cache.layers[index].update(keys[:, :, None], values[:, :, None])
+            seen, shown = cache.buffers[index].update(keys[:, :, None], values[:, :, None])
             # Queries that share keys stand side by side as if they were positions. Batched
             # products beat the fused kernel here, which pays for each row and head.
             grouped = queries.mul_(self.scale).view(rows, keys.shape[1], -1, width)

@@ -345,10 +345,10 @@ class Local(WhiteBox):
         return (first,)
 
     def _render(self, messages: list[dict[str, str]]) -> str:
-        prompt: str = self.tokenizer.apply_chat_template(
+        prompt = self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
-        return prompt
+        return str(prompt)
 
     def _end_tokens(self) -> frozenset[int]:
         """Gives every token that ends a text: a chat model often has several."""

@@ -70,8 +70,9 @@ def cell_text(value: object) -> str:
     if isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
         turns = [cell_text(v.get("content")) for v in value if v.get("role", "user") == "user"]
         return "\n".join(turns)
-    is_wrapped = isinstance(value, list) and len(value) == 1
-    return cell_text(value[0]) if is_wrapped else str(value).strip()  # type: ignore[index]
+    if isinstance(value, list) and len(value) == 1:
+        return cell_text(value[0])
+    return str(value).strip()
 
 
 def gsm8k_parts(text: str) -> tuple[str, str]:

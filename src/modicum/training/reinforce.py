@@ -240,7 +240,7 @@ def _accumulate(
     )
     if policy.entropy:
         loss = loss - policy.entropy * entropy
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     ratio = (new.detach() - before).exp()
     beyond = (ratio > 1 + policy.high) | (ratio < 1 - policy.clip) if policy.clip else ratio < 0
     return {

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -68,10 +69,10 @@ def command(model: str, task: str | None, **options: object) -> int:
 def _check(model: str, task: str, options: dict[str, object], *, wants_json: bool) -> int:
     """Looks at one subject; exit code 2 where `run` would stop."""
     task = task_reference(task, options) or task
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given: dict[str, Any] = {k: v for k, v in options.items() if v not in (None, ())}
     given.update({k: file_text(given[k]) for k in ("system", "template") if k in given})
     methods, shots = given.pop("methods", ()), given.pop("shots", ())
-    plan = plan_for(model, task, methods, shots, **given)  # type: ignore[arg-type]
+    plan = plan_for(model, task, methods, shots, **given)
     check_plan(plan)
     checked = looked_at(plan.subjects()[0])
     if wants_json:

@@ -15,6 +15,7 @@ from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
 from modicum.exported import Exported, Finished, export, finished, fitting
+from modicum.foreign import refuse_links
 from modicum.report.untrusted import visible
 from modicum.store import Store
 from modicum.study import Subject
@@ -68,7 +69,11 @@ def command(folder: Path, **options: object) -> None:
             "a prompt, a decoding rule, a vector or tuned weights",
             "; ".join(f"{name}: {error.found}" for name, error in refused.items()),
         )
-    out = options["out"] if isinstance(options["out"], Path) else _place(store, trial)
+    given = options["out"]
+    out = given if isinstance(given, Path) else _place(store, trial)
+    if given is None:
+        for name in fits:
+            refuse_links(store.folder, out / name)
     with waiting(f"loading {visible(subject.model)}"):
         written = export(found, fits, store, out)
     store.close()

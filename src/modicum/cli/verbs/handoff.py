@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from modicum.cli.folder import open_study
+from modicum.foreign import refuse_links
 from modicum.handoff import hand_off, winner
 from modicum.trust import refuse_untrusted
 
@@ -31,7 +32,10 @@ def command(
     refuse_untrusted(plan, trusted=trust, where=str(folder))
     outcome = winner(store, shots)
     refuse_untrusted(plan, trusted=trust, where=str(folder), trials=[outcome.trial])
-    handed = hand_off(plan, store, outcome, out or folder / "handoff")
+    place = out or folder / "handoff"
+    if out is None:
+        refuse_links(folder, place)
+    handed = hand_off(plan, store, outcome, place)
     store.close()
     if wants_json:
         files = [str(path) for path in handed.files]

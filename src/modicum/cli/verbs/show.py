@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -73,7 +74,8 @@ def command(folder: Path, trial: str | None, **options: object) -> None:
     wants_json, whole = bool(options.pop("wants_json")), bool(options.pop("whole"))
     limit, method = options.pop("limit"), options.pop("method")
     trusted = bool(options.pop("trust"))
-    wanted = _Wanted(**options)  # type: ignore[arg-type]
+    rest: dict[str, Any] = options
+    wanted = _Wanted(**rest)
     with reading(folder, trusted=trusted, read_only=True) as (store, _):
         trials = _chosen(store, trial, str(method) if method else None)
         if trial is None and not wanted.is_narrow:
