@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import Synchronized, SynchronizedString
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
@@ -21,6 +20,9 @@ from modicum.store import Outcome
 from modicum.study import Plan
 from modicum.trials import run_trial
 from modicum.types import Style, Trial
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized, SynchronizedString
 
 __all__ = ["Job", "Pool", "follow"]
 
@@ -80,7 +82,7 @@ class Pool:
             self._workers = 1
         self._context = multiprocessing.get_context("spawn")
         self._tokens = self._context.Value("d", 0.0)
-        self._line = cast(SynchronizedString, self._context.Array("c", LINE))
+        self._line = cast("SynchronizedString", self._context.Array("c", LINE))
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Pool":
