@@ -82,8 +82,10 @@ class Texts:
 def names_own(text: str) -> bool:
     """Says whether a text names a module of ours, or may: what is not known may be anything."""
     name = text.partition(":")[0]
+    if not name.startswith("modicum."):
+        return False
     pattern = re.compile(re.escape(name).replace(re.escape(ANY), ".*"))
-    return name.startswith("modicum.") and any(pattern.fullmatch(own) for own in OWN)
+    return any(pattern.fullmatch(own) for own in OWN)
 
 
 def _loaders(module: ast.Module) -> set[str]:

@@ -5,11 +5,10 @@ decompositions and searches by its patterns. A folder may be a stranger's, so th
 read here, and PEFT is given one of plain numbers and names.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from peft import LoraConfig, PeftConfig, TinyLoraConfig
 from torch import nn
@@ -93,8 +92,8 @@ def _count(table: Mapping[str, object], name: str, least: int = 1) -> int:
 
 def _number(table: Mapping[str, object], name: str) -> float:
     value = table.get(name)
-    if type(value) in (int, float) and math.isfinite(value) and abs(value) < 1e6:  # type: ignore[arg-type]
-        return float(value)  # type: ignore[arg-type]
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6:
+        return float(value)
     raise ValueError(f"{name} = {value!r:.60}")
 
 
@@ -120,7 +119,8 @@ def _refuse_more(table: Mapping[str, object], config: PeftConfig) -> None:
 def _check_tensors(config: PeftConfig, head: Head, module: nn.Module) -> None:
     """Refuses an adapter whose tensors are not those that the configuration would lay out."""
     kind = str(getattr(config.peft_type, "value", config.peft_type))
-    targets, rank = [str(t) for t in config.target_modules], config.r  # type: ignore[attr-defined]
+    laid_out: Any = config  # either kind has these, their base has not
+    targets, rank = [str(target) for target in laid_out.target_modules], laid_out.r
     first = {
         name.removesuffix(_MARKS[kind]).removeprefix(_BEFORE): shape
         for name, shape in head.shapes.items()
@@ -137,7 +137,7 @@ def _check_tensors(config: PeftConfig, head: Head, module: nn.Module) -> None:
     if any(len(shape) != 2 or shape[0] != rank for shape in first.values()):
         raise ValueError(f"tensors of another rank than {rank}")
     if kind == "TINYLORA":
-        shape = (config.u, rank, rank)  # type: ignore[attr-defined]
+        shape = (laid_out.u, rank, rank)
         drawn = [s for name, s in head.shapes.items() if name.endswith(_PROJECTION)]
         if len(drawn) < len(wanted) or any(found != shape for found in drawn):
             raise ValueError(f"projections of another shape than {shape}")

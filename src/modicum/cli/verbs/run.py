@@ -117,11 +117,12 @@ def command(study: Path | None, **options: object) -> int:
     wants_json, out = bool(options.pop("wants_json")), options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
+    workers = options.pop("workers")
     how = _How(
         no_check=bool(options.pop("no_check")),
         force=bool(options.pop("force")),
         budget=_budget(options.pop("budget"), options.pop("max_tokens")),
-        workers=options.pop("workers"),  # type: ignore[arg-type]
+        workers=workers if isinstance(workers, int) else None,
     )
     plan = _plan(study, options, trusted=trusted)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
