@@ -1,9 +1,11 @@
 """The contract of a task: it makes problems for a split and marks answers."""
 
 import dataclasses
+import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.catalog import Catalog, read_reference
@@ -14,6 +16,8 @@ from modicum.types import Mark, Problem, Split, Style, Supervision
 __all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task"]
 
 TASKS = Catalog("tasks")
+_SUFFIXES = {"ndjson": "jsonl"}
+"""Suffixes of files that another task reads."""
 
 
 @dataclass(frozen=True)
@@ -161,19 +165,47 @@ class Scrambled(Task):
 def full_reference(reference: str) -> str:
     """Gives the reference of a task that was named by its file alone.
 
-    A suffix that is a task's name names that task.
+    A suffix that is a task's name names that task, also before `.gz`. A question mark within the
+    name of a file that exists is hidden, so that what follows the next one are settings.
 
     >>> full_reference("data/sums.jsonl?answer=gold"), full_reference("gym:chain_sum")
     ('jsonl:data/sums.jsonl?answer=gold', 'gym:chain_sum')
     """
     if reference.startswith("scrambled:"):
         return "scrambled:" + full_reference(reference.removeprefix("scrambled:"))
+    reference = _hidden_marks(reference)
     head = reference.partition("?")[0]
-    name, dot, suffix = head.rpartition(".")
+    name, dot, suffix = head.removesuffix(".gz").rpartition(".")
     kind = head.partition(":")[0]
-    if name and dot and kind not in TASKS.entries and suffix.lower() in TASKS.entries:
-        return f"{suffix.lower()}:{reference}"
+    named = _SUFFIXES.get(suffix.lower(), suffix.lower())
+    if name and dot and kind not in TASKS.entries and named in TASKS.entries:
+        return f"{named}:{reference}"
     return reference
+
+
+def _hidden_marks(reference: str) -> str:
+    """Percent-encodes the question marks of a file's name, where such a file exists."""
+    ends = [i for i, c in enumerate(reference) if c == "?"]
+    for end in reversed([*ends[1:], len(reference)] if ends else []):
+        kind, colon, rest = reference[:end].partition(":")
+        path = rest if colon and kind in TASKS.entries else reference[:end]
+        if "?" in path and _is_file(path):
+            hidden = path.replace("%", "%25").replace("?", "%3F")
+            return reference[: end - len(path)] + hidden + reference[end:]
+    return reference
+
+
+def _shown_marks(detail: str) -> str:
+    """Gives the name of a file back as it is on disk, where it was percent-encoded."""
+    plain = urllib.parse.unquote(detail)
+    return plain if plain != detail and not _is_file(detail) and _is_file(plain) else detail
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
@@ -196,6 +228,7 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
     kind, detail, own = read_reference(full_reference(reference))
+    detail = _shown_marks(detail)
     values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
     task = TASKS.build(kind, values)
     if not isinstance(task, Task):

@@ -1,0 +1,162 @@
+"""Options put below their questions, and golds turned into the letters of their options."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from modicum.tables.cells import OddCellError, cell_golds
+from modicum.tables.choosing import Scheme, best_share, decide
+from modicum.tables.columns import NONE, Choices, Columns
+from modicum.tables.drafts import Draft, answer_cell
+from modicum.tables.listed import MOST, Listed, letters, listed_in, listed_of, mixed, with_options
+from modicum.tables.records import Row, few
+
+__all__ = ["Opted", "best_answer", "opted"]
+
+_LOOKED_AT = 300
+"""Rows by which a column of answers is told from another."""
+_MOSTLY = 0.5
+_FEWEST_FIXED = 5
+"""Rows from which a right option that always stands at one place is the data's habit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Opted:
+    """Drafts with their options, and how that was done."""
+
+    drafts: tuple[Draft, ...]
+    choices: Choices
+    why: str = ""
+    """How golds name options, in words; empty where there are none."""
+    odd: tuple[tuple[Draft, str], ...] = ()
+    """Drafts that are not as the others, and what is odd."""
+
+
+def best_answer(columns: Columns, rows: Sequence[Row]) -> Columns:
+    """Choose among guessed columns the first one whose cells name options.
+
+    Where none does and the options were guessed by single letters or numbers in the names of
+    columns, these are no options.
+    """
+    if columns.choices.kind not in ("cell", "columns"):
+        return columns
+    looked = [row for row in rows if not row.fault][:_LOOKED_AT]
+    for name in (columns.answer, *columns.candidates):
+        tried = dataclasses.replace(columns, answer=name)
+        pairs = [pair for row in looked if (pair := _pair(row, tried)) is not None]
+        listed, golds = [a for a, _ in pairs], [b for _, b in pairs]
+        if best_share(listed, golds, by_place=_takes_places(columns.choices)) >= _MOSTLY:
+            others = tuple(n for n in (columns.answer, *columns.candidates) if n != name)
+            return dataclasses.replace(tried, candidates=others)
+    if columns.choices.is_guessed and columns.choices.kind == "columns":
+        return dataclasses.replace(columns, choices=Choices())
+    return columns
+
+
+def opted(drafts: Sequence[Draft], columns: Columns, gold_is: str, wanted: str) -> Opted:
+    """Letter the options of a whole column in one way.
+
+    Args:
+        drafts: The records.
+        columns: Their columns.
+        gold_is: How the user says that golds name options, or empty.
+        wanted: The columns of options that the user named, `none`, or empty.
+
+    Raises:
+        ConfigError: golds that name options in no one way, or in several that differ.
+    """
+    if not drafts:
+        return Opted((), columns.choices)
+    if columns.choices.kind:
+        return _beside(drafts, columns, gold_is)
+    if wanted == NONE:
+        return Opted(tuple(drafts), columns.choices)
+    return _in_text(drafts, columns, gold_is)
+
+
+def _beside(drafts: Sequence[Draft], columns: Columns, gold_is: str) -> Opted:
+    """Options from columns of their own."""
+    kept, listed, odd = [], [], []
+    for draft in drafts:
+        try:
+            listed.append(listed_of(draft.row, columns.choices, draft.golds[0]))
+            kept.append(draft)
+        except (OddCellError, RecursionError) as error:
+            odd.append((draft, str(error)))
+    why = ""
+    if columns.choices.kind == "wrong" or _is_fixed(listed):
+        listed = [mixed(one, d.question) for one, d in zip(listed, kept, strict=True)]
+        why = "; options in an order drawn by hash"
+    if not kept:
+        return Opted((), columns.choices, odd=tuple(odd))
+    scheme = decide(listed, [d.golds for d in kept], [d.origin for d in kept], gold_is)
+    shown = [
+        dataclasses.replace(draft, question=with_options(draft.question, one))
+        for draft, one in zip(kept, listed, strict=True)
+    ]
+    done, lost = _lettered(shown, listed, scheme)
+    return Opted(done, columns.choices, scheme.why + why, (*odd, *lost))
+
+
+def _in_text(drafts: Sequence[Draft], columns: Columns, gold_is: str) -> Opted:
+    """Options that the questions list themselves, where nearly all do and the golds name them."""
+    found = [_told(draft.question) for draft in drafts]
+    misses = sum(one is None for one in found)
+    plain = Opted(tuple(drafts), columns.choices)
+    if misses and not few(misses, len(drafts)):
+        return plain
+    kept = [(d, one) for d, one in zip(drafts, found, strict=True) if one is not None]
+    own, listed = [d for d, _ in kept], [one for _, one in kept]
+    golds = [d.golds for d in own]
+    lost = round((1 - best_share(listed, golds, by_place=True)) * len(own))
+    if not gold_is and lost and not few(lost, len(own)):
+        return plain
+    scheme = decide(listed, golds, [d.origin for d in own], gold_is)
+    done, strange = _lettered(own, listed, scheme)
+    without = [
+        (d, "no options in its question")
+        for d, one in zip(drafts, found, strict=True)
+        if one is None
+    ]
+    return Opted(done, Choices("text", is_guessed=True), scheme.why, (*without, *strange))
+
+
+def _lettered(
+    drafts: Sequence[Draft], listed: Sequence[Listed], scheme: Scheme
+) -> tuple[tuple[Draft, ...], list[tuple[Draft, str]]]:
+    """Golds as the letters of their options, and the drafts whose gold is none of them."""
+    done, odd = [], []
+    for draft, one, place in zip(drafts, listed, scheme.places, strict=True):
+        n = len(one.texts)
+        if place is None:
+            odd.append((draft, f"the gold {draft.golds[0][:60]!r} is none of its options"))
+        else:
+            done.append(dataclasses.replace(draft, golds=(letters(n)[place],), n_options=n))
+    return tuple(done), odd
+
+
+def _told(question: str) -> Listed | None:
+    """The options of a question's text, where their labels are letters."""
+    found = listed_in(question)
+    is_one = found is not None and found.labels[0].isalpha() and len(found.texts) <= MOST
+    return found if is_one else None
+
+
+def _is_fixed(listed: Sequence[Listed]) -> bool:
+    """Whether the right option is known and stands at the same place in every row."""
+    places = {one.right for one in listed}
+    return len(listed) >= _FEWEST_FIXED and len(places) == 1 and None not in places
+
+
+def _takes_places(choices: Choices) -> bool:
+    """Whether a gold may be a place: not where single letters, which may mean anything, are options."""
+    is_bare = all(len(name.strip()) == 1 for name in choices.names)
+    return not (choices.kind == "columns" and choices.is_guessed and is_bare)
+
+
+def _pair(row: Row, columns: Columns) -> tuple[Listed, tuple[str, ...]] | None:
+    """Options and gold of a record, or None where one of them cannot be read."""
+    try:
+        golds = cell_golds(answer_cell(row, columns))
+        return (listed_of(row, columns.choices, ""), golds) if golds else None
+    except (OddCellError, RecursionError):
+        return None
