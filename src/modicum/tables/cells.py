@@ -23,6 +23,8 @@ _LONGEST_LITERAL = 200_000
 """Characters of a cell that is read as a list or a table."""
 _DEEPEST = 6
 """Levels of lists and tables within a cell that are looked into."""
+_TELLING = 50
+"""Rows from which the columns are known that may hold tables as texts."""
 _ROLES = {
     "human": "user",
     "gpt": "assistant",
@@ -154,9 +156,9 @@ def cell_golds(value: object) -> tuple[str, ...]:
     if isinstance(value, Mapping):
         return _once(_table_golds(value))
     if isinstance(value, list):
-        if any(isinstance(v, Mapping | list) for v in value):
-            raise OddCellError("a list of tables or lists, not one answer")
-        return _once([cell_text(v) for v in value])
+        if any(isinstance(v, list) for v in value):
+            raise OddCellError("a list of lists, not one answer")
+        return _once([text for v in value for text in _member_golds(v)])
     text = cell_text(value)
     return (text,) if text else ()
 
@@ -190,7 +192,7 @@ def opened(rows: Sequence[Row]) -> list[Row]:
     A column is opened where nearly every cell of it is such a text. Lists of plain values stay
     texts: they may be the answer.
     """
-    names = {name: None for row in rows[:1] for name in row.values}
+    names = {name: None for row in rows[:_TELLING] for name in row.values}
     found: dict[str, list[object]] = {}
     for name in names:
         cells = [row.values.get(name) for row in rows]
@@ -265,6 +267,11 @@ def _table_golds(value: Mapping[str, object]) -> list[str]:
         return [", ".join(map(cell_text, spans)) if isinstance(spans, list) else cell_text(spans)]
     others = [value[k] for k in _ALIASES if k in value]
     return [text for held in (value[key], *others) for text in cell_golds(held)]
+
+
+def _member_golds(value: object) -> list[str]:
+    """Answers of a member of a list."""
+    return _table_golds(value) if isinstance(value, Mapping) else [cell_text(value)]
 
 
 def _once(texts: Sequence[str]) -> tuple[str, ...]:

@@ -1,14 +1,23 @@
 """Which column of a user's table is what: guessed by name where it is not said, decided for all rows."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from modicum.errors import ConfigError, UnknownNameError
-from modicum.tables.cells import is_blank, turns
+from modicum.tables.cells import OddCellError, is_blank, turns
 from modicum.tables.records import Row
 
-__all__ = ["NONE", "TURN", "Choices", "Columns", "choose_columns", "guesses", "plain_name"]
+__all__ = [
+    "NONE",
+    "TURN",
+    "Choices",
+    "Columns",
+    "choose_columns",
+    "guesses",
+    "plain_name",
+    "shown_names",
+]
 
 NONE = "none"
 """What a user names instead of a column where there is to be none."""
@@ -47,6 +56,8 @@ OPTIONS = (
 """Names of columns that hold all options of a question."""
 SCORED = ("target_scores", "mc1_targets")
 """Names of columns that hold the options with their scores; the one scored highest is right."""
+_SHOWN = 30
+"""Columns that a message names."""
 _INSTRUCTIONS = ("instruction", "instructions")
 _STEMS = ("stem", "question", "text", "content")
 """Keys of a question that is a table, under which its text stands."""
@@ -110,6 +121,14 @@ def plain_name(name: str) -> str:
     'correct_answer'
     """
     return re.sub(r"[\s_-]+", "_", name.strip().lower())
+
+
+def shown_names(names: Iterable[str]) -> str:
+    """Return names for a message: the first ones, without hidden characters."""
+    every = list(names)
+    shown = [n if n.isprintable() else ascii(n) for n in every[:_SHOWN]]
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return (", ".join(shown) or "(none)") + more
 
 
 def guesses(role: str, columns: Mapping[str, str], taken: Sequence[str] = ()) -> list[str]:
@@ -214,7 +233,7 @@ def _question(
     found = [*named, *guesses("question", filled, taken)]
     if not found:
         raise ConfigError(
-            f"{where} with the columns {', '.join(filled.values()) or '(none)'}",
+            f"{where} with the columns {shown_names(filled.values())}",
             f"a column for the question, such as {', '.join(GUESSES['question'][:4])}",
             "name it: --question COLUMN",
         )
@@ -321,7 +340,8 @@ def _ends_in_answers(rows: Sequence[Row], question: str) -> bool:
     for row in rows:
         try:
             said = turns(row.values.get(question))
-        except ValueError:
+        except OddCellError:  # a chat all the same; what is odd about it is said of its row
+            found += 1
             continue
         found += said is not None and len(said) > 1 and said[-1][0] == "assistant"
     return 2 * found > len(rows)

@@ -15,7 +15,7 @@ from modicum.tables.cells import (
     transcript,
     turns,
 )
-from modicum.tables.columns import GUESSES, TURN, Columns, plain_name
+from modicum.tables.columns import GUESSES, TURN, Columns, plain_name, shown_names
 from modicum.tables.golds import HASHES, gsm8k_parts, has_box, last_box, unboxed
 from modicum.tables.records import Row, few
 
@@ -93,7 +93,7 @@ def settled(
     if not marked and not (columns.answer or (preset == "math" and columns.solution)):
         names = dict.fromkeys(name for row in whole for name in row.values)
         raise ConfigError(
-            f"{where} with the columns {', '.join(names) or '(none)'}",
+            f"{where} with the columns {shown_names(names)}",
             f"a column for the {role}, such as {', '.join(GUESSES[role][:4])}",
             f"name it: --{role} COLUMN",
         )
@@ -195,7 +195,8 @@ def _golds(row: Row, columns: Columns, solution: str) -> tuple[tuple[str, ...], 
 def _answer_text(row: Row, columns: Columns) -> str:
     """The one text of an answer, or empty."""
     try:
-        golds = cell_golds(answer_cell(row, columns))
+        cell = answer_cell(row, columns)
+        golds = () if isinstance(cell, Mapping) else cell_golds(cell)
     except (OddCellError, RecursionError):
         return ""
     return golds[0] if len(golds) == 1 else ""

@@ -52,6 +52,8 @@ class Marking:
     """Places of golds that are not as the others, with what is odd."""
     is_formulas: bool = False
     """Whether the golds themselves, and no preset, asked for math_verify."""
+    hint: str = ""
+    """What else the question must say of the answer; empty where nothing."""
 
 
 def gsm8k_parts(text: str) -> tuple[str, str]:
@@ -152,7 +154,14 @@ def choose_marking(
     plain_name = name.partition(":")[0].partition("?")[0]
     if is_boxed and is_new and not form:
         why += "; asked for in a box"
-    return Marking(marker, plain_name, asked, why, odd, is_new)
+    is_truth = plain_name == "exact" and golds and all(_is_truth(texts) for texts in golds)
+    hint = "X is true or false." if is_truth and not asked.after else ""
+    return Marking(marker, plain_name, asked, why, odd, is_new, hint)
+
+
+def _is_truth(texts: Sequence[str]) -> bool:
+    """Whether a gold is a truth value, which a question that may be answered by yes does not say."""
+    return len(texts) == 1 and texts[0].casefold() in ("true", "false")
 
 
 @dataclass(frozen=True)
@@ -171,7 +180,7 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
         return _Fit(f"choice?last={chr(ord('A') + options - 1)}", "there are options")
     if math:
         return _Fit("math_verify", math, is_new=math != "preset math")
-    every = [text for texts in golds for text in texts]
+    every = [texts[0] for texts in golds]
     number = resolve_marker("number")
     strange = {
         i: f"the gold {texts[0][:60]!r} is no number, unlike the others"

@@ -99,10 +99,13 @@ def _beside(drafts: Sequence[Draft], columns: Columns, gold_is: str) -> Opted:
 
 def _in_text(drafts: Sequence[Draft], columns: Columns, gold_is: str) -> Opted:
     """Options that the questions list themselves, where nearly all do and the golds name them."""
-    found = [_told(draft.question) for draft in drafts]
+    told = [listed_in(draft.question) for draft in drafts]
+    found = [one if one is not None and len(one.texts) <= MOST else None for one in told]
+    lettered = sum(one is not None and one.labels[0].isalpha() for one in found)
     misses = sum(one is None for one in found)
     plain = Opted(tuple(drafts), columns.choices)
-    if misses and not few(misses, len(drafts)):
+    # lists that are numbered count only among lettered ones: alone they may be parts of a task
+    if 2 * lettered <= len(drafts) or (misses and not few(misses, len(drafts))):
         return plain
     kept = [(d, one) for d, one in zip(drafts, found, strict=True) if one is not None]
     own, listed = [d for d, _ in kept], [one for _, one in kept]
@@ -111,7 +114,13 @@ def _in_text(drafts: Sequence[Draft], columns: Columns, gold_is: str) -> Opted:
     if not gold_is and lost and not few(lost, len(own)):
         return plain
     scheme = decide(listed, golds, [d.origin for d in own], gold_is)
-    done, strange = _lettered(own, listed, scheme)
+    shown = [
+        d
+        if one.labels[0].isalpha()
+        else dataclasses.replace(d, question=with_options(d.question, one))
+        for d, one in zip(own, listed, strict=True)
+    ]
+    done, strange = _lettered(shown, listed, scheme)
     without = [
         (d, "no options in its question")
         for d, one in zip(drafts, found, strict=True)
@@ -132,13 +141,6 @@ def _lettered(
         else:
             done.append(dataclasses.replace(draft, golds=(letters(n)[place],), n_options=n))
     return tuple(done), odd
-
-
-def _told(question: str) -> Listed | None:
-    """The options of a question's text, where their labels are letters."""
-    found = listed_in(question)
-    is_one = found is not None and found.labels[0].isalpha() and len(found.texts) <= MOST
-    return found if is_one else None
 
 
 def _is_fixed(listed: Sequence[Listed]) -> bool:

@@ -17,6 +17,8 @@ _NAMED = 5
 """Odd rows that a message names."""
 _NAMED_COLUMNS = 12
 """Unused columns that a note names."""
+_FEWEST_CLASSED, _MOST_CLASSES = 8, 10
+"""Rows from which, and classes up to which, a column of small numbers is told to be classes."""
 _MOST_ODD = 0.5
 """Share of odd rows from which the reading is wrong, and not the rows."""
 
@@ -233,6 +235,7 @@ def _reading(
         f"{long} of {len(chosen.drafts)} golds are texts of sentences, which no answer will equal"
         if long and marking.name == "exact"
         else "",
+        _classes(columns, chosen, marking),
         f"unused columns: {', '.join(unused[:_NAMED_COLUMNS])}{more}" if unused else "",
     )
     return Reading(
@@ -245,6 +248,16 @@ def _reading(
         odd=odd,
         notes=tuple(filter(None, notes)),
     )
+
+
+def _classes(columns: Columns, chosen: Opted, marking: Marking) -> str:
+    """Say where golds are so few small numbers that they may be classes of which nothing is told."""
+    golds = {draft.golds[0] for draft in chosen.drafts}
+    may_be = columns.answer.lower() in ("label", "labels") and len(chosen.drafts) >= _FEWEST_CLASSED
+    if marking.name != "number" or not may_be or not golds <= set(map(str, range(_MOST_CLASSES))):
+        return ""
+    named = ", ".join(sorted(golds))
+    return f"the golds are {named} only: numbers of classes, perhaps, of which the question says nothing"
 
 
 def _guessed(columns: Columns, chosen: Opted, wanted: Wanted) -> str:

@@ -132,7 +132,7 @@ def json_rows(name: str, part: str = "") -> list[Row]:
                 "correct that line",
             ) from error
         return rows
-    if isinstance(held, dict) and not part and len(lines) == 1 and not _lists(held):
+    if isinstance(held, dict) and not part and len(lines) == 1 and _is_record(held):
         return _line_rows(lines)
     found = _records(held, name, part)
     return numbered([inner for record in found for inner in _unfolded(record, _MOST_WITHIN)])
@@ -287,6 +287,13 @@ def _lists(held: Mapping[str, object]) -> list[str]:
         for k, v in held.items()
         if isinstance(v, list) and v and isinstance(v[0], dict) and not _TURN & v[0].keys()
     ]
+
+
+def _is_record(held: Mapping[str, object]) -> bool:
+    """Whether an object is one record, and no table of records."""
+    if _lists(held) or (len(held) > 1 and all(isinstance(v, list) for v in held.values())):
+        return False
+    return bool(_ASKED & held.keys()) or not all(isinstance(v, dict) for v in held.values())
 
 
 def _records(held: object, name: str, part: str) -> Sequence[object]:

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, cast, final
+from typing import Literal, final
 
 from modicum.answers import Form
 from modicum.errors import ConfigError
@@ -86,7 +86,7 @@ class Table(Task):
         """The form of the task."""
         found = self._loaded
         own = "" if found.marker.is_form else found.form.instruction
-        words = self.instruction or own
+        words = self.instruction or " ".join(filter(None, (own, found.read.marking.hint)))
         return Sheet(
             template=self.template or "{question}\n" + (f"{words}\n" if words else ""),
             max_new_tokens=self.max_new_tokens,
@@ -273,11 +273,15 @@ def _more(read: Read, main: Sequence[Made]) -> Iterator[str]:
     """What else decides marks: nothing, where problems and marker say all of it."""
     if read.marking.is_formulas:
         yield "formulas in boxes"
+    if read.marking.hint:
+        yield read.marking.hint
     for one in main:
         if len(one.golds) > 1:
             yield from (one.problem.id, *one.golds)
 
 
-def _hashed(problem: Problem) -> tuple[str, ...]:
-    values = dataclasses.astuple(problem)
-    return cast(tuple[str, ...], tuple("" if v is None else v for v in values))
+def _hashed(problem: Problem) -> Iterator[str]:
+    """Every field of a problem, in order."""
+    for field in dataclasses.fields(problem):
+        value = getattr(problem, field.name)
+        yield "" if value is None else value
