@@ -196,9 +196,21 @@ def _hidden_marks(reference: str) -> str:
 
 
 def _shown_marks(detail: str) -> str:
-    """Gives the name of a file back as it is on disk, where it was percent-encoded."""
+    """Gives the name of a file back as it is on disk, where it was percent-encoded.
+
+    Raises:
+        ConfigError: both names are files.
+    """
     plain = urllib.parse.unquote(detail)
-    return plain if plain != detail and not _is_file(detail) and _is_file(plain) else detail
+    if plain == detail or not _is_file(plain):
+        return detail
+    if _is_file(detail):
+        raise ConfigError(
+            f"two files that are meant by one name: {detail!r} and {plain!r}",
+            "one of them",
+            "rename one: a question mark in a file's name is written %3F here",
+        )
+    return plain
 
 
 def _is_file(path: str) -> bool:
@@ -217,7 +229,7 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
 
     Raises:
         UnknownNameError: no such task or field.
-        ConfigError: the task's own check refuses.
+        ConfigError: the task's own check refuses, or a name that means two files.
     """
     if reference.partition(":")[0] == "scrambled":
         original = reference.removeprefix("scrambled").removeprefix(":")

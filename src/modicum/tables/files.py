@@ -75,7 +75,7 @@ def file_bytes(name: str) -> bytes:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise _too_large(name, f"{size:,} bytes")
+            raise _too_large(name, f"{size:,} bytes", MOST_BYTES)
         raw = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{name}: {error.strerror}", "a readable file", "check it") from error
@@ -127,13 +127,11 @@ def _decompressed(raw: bytes, name: str) -> bytes:
                 pieces.append(piece)
                 size += len(piece)
                 if size > most:
-                    raise _too_large(name, f"more than {most:,} bytes once decompressed")
+                    raise _too_large(name, f"{size:,} bytes and more, decompressed", most)
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"{name}: {error}", "a whole gzip file", "fetch it again") from error
     return b"".join(pieces)
 
 
-def _too_large(name: str, what: str) -> ConfigError:
-    return ConfigError(
-        f"{name}: {what}", f"at most {MOST_BYTES:,} bytes of problems", "take a sample of its lines"
-    )
+def _too_large(name: str, what: str, most: int) -> ConfigError:
+    return ConfigError(f"{name}: {what}", f"at most {most:,} bytes", "take a sample of its lines")

@@ -153,8 +153,13 @@ def delimited_rows(name: str, delimiter: str, header: str) -> Records:
     Raises:
         ConfigError: missing, not UTF-8, empty, or not one cell for each column.
     """
-    file_lines(name)  # says what is wrong with the file as text
+    first = file_lines(name)[0][1]  # says what is wrong with the file as text
     text = file_bytes(name).decode("utf-8")
+    said = []
+    other = next((d for d in ";\t" if d in first), "")
+    if delimiter == "," and "," not in first and other:
+        delimiter = other
+        said.append(f"cells parted by {other!r}")
     try:
         rows = _cells(text, delimiter, csv.QUOTE_MINIMAL)
         trouble = ""
@@ -174,8 +179,9 @@ def delimited_rows(name: str, delimiter: str, header: str) -> Records:
     body = rows[1:] if is_headed else rows
     if not body:
         raise ConfigError(f"{name} has no row below its names", "one problem a row", "fill it")
-    said = "" if is_headed or header else f"no row of column names; called {', '.join(names)}"
-    return Records([_row(line, cells, names) for line, cells in body], said)
+    if not (is_headed or header):
+        said.append(f"no row of column names, called {', '.join(names)}")
+    return Records([_row(line, cells, names) for line, cells in body], "; ".join(said))
 
 
 def _row(line: int, cells: Sequence[str], names: Sequence[str]) -> Row:
@@ -291,7 +297,8 @@ def _lists(held: Mapping[str, object]) -> list[str]:
 
 def _is_record(held: Mapping[str, object]) -> bool:
     """Whether an object is one record, and no table of records."""
-    if _lists(held) or (len(held) > 1 and all(isinstance(v, list) for v in held.values())):
+    kinds = {type(v) for v in held.values()}
+    if _lists(held) or (len(held) > 1 and kinds == {list}) or _columned(held):
         return False
     return bool(_ASKED & held.keys()) or not all(isinstance(v, dict) for v in held.values())
 
@@ -339,11 +346,18 @@ def _records(held: object, name: str, part: str) -> Sequence[object]:
 
 def _by_key(held: Mapping[str, Mapping[str, object]]) -> list[object]:
     """Records of a table of tables: one a key, or one a place where each table is a column."""
-    keys = [tuple(v) for v in held.values()]
-    is_by_column = len(set(keys)) == 1 and len(keys[0]) > 1 and all(k.isdecimal() for k in keys[0])
-    if is_by_column:
-        return [{name: column[k] for name, column in held.items()} for k in keys[0]]
+    places = _columned(held)
+    if places:
+        return [{name: column[k] for name, column in held.items()} for k in places]
     return list(held.values())
+
+
+def _columned(held: Mapping[str, object]) -> tuple[str, ...]:
+    """The places of a table that is written by column, as pandas does; empty for another."""
+    keys = {tuple(v) if isinstance(v, dict) else () for v in held.values()}
+    first = next(iter(keys), ())
+    is_so = len(keys) == 1 and len(first) > 1 and all(k.isdecimal() for k in first)
+    return first if is_so else ()
 
 
 def _unfolded(record: object, levels: int) -> Iterator[object]:
