@@ -105,9 +105,9 @@ def test_same_problems_come_from_every_kind_of_file() -> None:
     pytest.importorskip("datasets")
     found = {
         kind: resolve_task(f"{kind}:{word_problems(kind)}").problems("test", 180)
-        for kind in ("jsonl", "csv", "parquet", "hub")
+        for kind in ("jsonl", "json", "csv", "tsv", "parquet", "hub")
     }
-    assert found["jsonl"] == found["csv"] == found["parquet"] == found["hub"]
+    assert all(problems == found["jsonl"] for problems in found.values())
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,10 @@ NUMBERS = tuple(str(3 * i + 1) for i in range(N))
 
 def _gsm8k(i: int) -> dict[str, object]:
     worked = f"He has 3 * {i} = <<3*{i}={3 * i}>>{3 * i} nuts.\nWith one more {3 * i + 1}."
-    return {"question": f"Sam packs {i} bags of 3 nuts and one more?", "answer": f"{worked}\n#### {NUMBERS[i]}"}
+    return {
+        "question": f"Sam packs {i} bags of 3 nuts and one more?",
+        "answer": f"{worked}\n#### {NUMBERS[i]}",
+    }
 
 
 def _math(i: int) -> dict[str, object]:
@@ -109,7 +112,10 @@ def _drop(i: int) -> dict[str, object]:
         "query_id": f"id{i}",
         "passage": STORIES[i][0],
         "question": f"How many burnt in year {i}?",
-        "answers_spans": {"spans": [NUMBERS[i], f"{NUMBERS[i]} bridges"], "types": ["number", "span"]},
+        "answers_spans": {
+            "spans": [NUMBERS[i], f"{NUMBERS[i]} bridges"],
+            "types": ["number", "span"],
+        },
     }
 
 
@@ -127,7 +133,12 @@ def _drop_raw(i: int) -> dict[str, object]:
     }
 
 
-_GPQA_TITLES = ["Record ID", "Question", "Correct Answer", *(f"Incorrect Answer {k}" for k in (1, 2, 3))]
+_GPQA_TITLES = [
+    "Record ID",
+    "Question",
+    "Correct Answer",
+    *(f"Incorrect Answer {k}" for k in (1, 2, 3)),
+]
 
 FORMS: tuple[Form, ...] = (
     Form("GSM8K", "gsm8k.jsonl", _lines(_each(_gsm8k)), NUMBERS, "number"),

@@ -1,6 +1,8 @@
 """Options put below their questions, and golds turned into the letters of their options."""
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 from modicum.tables.cells import OddCellError, cell_golds
@@ -15,8 +17,12 @@ __all__ = ["Opted", "best_answer", "opted"]
 _LOOKED_AT = 300
 """Rows by which a column of answers is told from another."""
 _MOSTLY = 0.5
-_FEWEST_FIXED = 5
-"""Rows from which a right option that always stands at one place is the data's habit."""
+_FEWEST_FIXED, _FIXED = 5, 0.9
+"""Rows from which, and their share from which, a right option that stands at one place is the data's
+habit: a model could learn the place instead of the answer."""
+_PLAIN = re.compile(r"[A-J]|(?i:options?|choices?|endings?|alternatives?)[\s_-]*\w+")
+"""Names of columns that are options and nothing else."""
+_NUMERIC = re.compile(r"[-−]?[0-9.,]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +40,8 @@ class Opted:
 def best_answer(columns: Columns, rows: Sequence[Row]) -> Columns:
     """Choose among guessed columns the first one whose cells name options.
 
-    Where none does and the options were guessed by single letters or numbers in the names of
-    columns, these are no options.
+    Where none does and the options were guessed by small letters or by numbers in the names of
+    columns, which may mean anything, these are no options.
     """
     if columns.choices.kind not in ("cell", "columns"):
         return columns
@@ -44,10 +50,11 @@ def best_answer(columns: Columns, rows: Sequence[Row]) -> Columns:
         tried = dataclasses.replace(columns, answer=name)
         pairs = [pair for row in looked if (pair := _pair(row, tried)) is not None]
         listed, golds = [a for a, _ in pairs], [b for _, b in pairs]
-        if best_share(listed, golds, by_place=_takes_places(columns.choices)) >= _MOSTLY:
+        by_place = not (_is_vague(columns.choices) and _are_numbers(listed))
+        if best_share(listed, golds, by_place=by_place) >= _MOSTLY:
             others = tuple(n for n in (columns.answer, *columns.candidates) if n != name)
             return dataclasses.replace(tried, candidates=others)
-    if columns.choices.is_guessed and columns.choices.kind == "columns":
+    if _is_vague(columns.choices):
         return dataclasses.replace(columns, choices=Choices())
     return columns
 
@@ -144,15 +151,23 @@ def _lettered(
 
 
 def _is_fixed(listed: Sequence[Listed]) -> bool:
-    """Whether the right option is known and stands at the same place in every row."""
-    places = {one.right for one in listed}
-    return len(listed) >= _FEWEST_FIXED and len(places) == 1 and None not in places
+    """Whether the right option is known and stands at the same place in nearly every row."""
+    places = Counter(one.right for one in listed)
+    if len(listed) < _FEWEST_FIXED or None in places:
+        return False
+    return places.most_common(1)[0][1] >= _FIXED * len(listed)
 
 
-def _takes_places(choices: Choices) -> bool:
-    """Whether a gold may be a place: not where single letters, which may mean anything, are options."""
-    is_bare = all(len(name.strip()) == 1 for name in choices.names)
-    return not (choices.kind == "columns" and choices.is_guessed and is_bare)
+def _is_vague(choices: Choices) -> bool:
+    """Whether guessed columns may be something else than options: `a`, `b`, `c`, or `answer1`."""
+    is_plain = all(_PLAIN.fullmatch(name.strip()) for name in choices.names)
+    return choices.kind == "columns" and choices.is_guessed and not is_plain
+
+
+def _are_numbers(listed: Sequence[Listed]) -> bool:
+    """Whether most options are numbers, as the quantities of a sum are."""
+    texts = [text for one in listed for text in one.texts]
+    return 2 * sum(_NUMERIC.fullmatch(text) is not None for text in texts) > len(texts)
 
 
 def _pair(row: Row, columns: Columns) -> tuple[Listed, tuple[str, ...]] | None:

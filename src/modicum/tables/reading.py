@@ -265,7 +265,8 @@ def _guessed(columns: Columns, chosen: Opted, wanted: Wanted) -> str:
     said = wanted.columns
     found = []
     for role, name in (("question", columns.question), ("answer", columns.answer)):
-        if name and not said.get(role):
+        is_marked = role == "answer" and chosen.choices.kind == "scores"
+        if name and not said.get(role) and not is_marked:
             asked = f"last assistant turn of {columns.question!r}"
             found.append(f"{role} = " + (asked if name == TURN else f"column {name!r}"))
     if columns.solution and not said.get("solution"):

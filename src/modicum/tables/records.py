@@ -1,22 +1,16 @@
-"""From a file to records: JSON in its common layouts, and cells parted by a delimiter."""
+"""Records of a file, and how JSON keeps them in its common layouts."""
 
-import csv
-import io
-import itertools
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from modicum.errors import ConfigError
-from modicum.tables.files import file_bytes, file_lines, flat
+from modicum.tables.files import file_lines, flat
 
 __all__ = [
     "Records",
     "Row",
     "class_names",
-    "delimited_rows",
     "few",
     "json_rows",
     "numbered",
@@ -31,10 +25,7 @@ _MOST_WITHIN = 3
 """Levels of such lists that are opened."""
 _ASKED = frozenset({"question", "problem", "prompt", "input"})
 """Keys that only a problem has."""
-_NAMES = _ASKED | {"answer", "target", "label", "output", "solution"}
 _TURN = frozenset({"role", "from"})
-_LETTER = re.compile(r"\s*\(?[A-Ja-j]\)?\s*")
-_NUMBER = re.compile(r"\s*[-−$]?[0-9][0-9,. /%]*\s*")
 
 
 @dataclass(frozen=True)
@@ -136,123 +127,6 @@ def json_rows(name: str, part: str = "") -> list[Row]:
         return _line_rows(lines)
     found = _records(held, name, part)
     return numbered([inner for record in found for inner in _unfolded(record, _MOST_WITHIN)])
-
-
-def delimited_rows(name: str, delimiter: str, header: str) -> Records:
-    """Read the rows of a file of parted cells.
-
-    A row's line is that of its end. Quotes are plain characters where reading them as quotes
-    fails and reading them as characters does not.
-
-    Args:
-        name: The file.
-        delimiter: One character that parts the cells.
-        header: `yes`, `no`, or empty: whether the first row names the columns is seen by what
-            stands in it.
-
-    Raises:
-        ConfigError: missing, not UTF-8, empty, or not one cell for each column.
-    """
-    first = file_lines(name)[0][1]  # says what is wrong with the file as text
-    text = file_bytes(name).decode("utf-8")
-    said = []
-    other = next((d for d in ";\t" if d in first), "")
-    if delimiter == "," and "," not in first and other:
-        delimiter = other
-        said.append(f"cells parted by {other!r}")
-    try:
-        rows = _cells(text, delimiter, csv.QUOTE_MINIMAL)
-        trouble = ""
-    except csv.Error as error:
-        rows, trouble = [], str(error)
-    if trouble or _is_ragged(rows):
-        try:
-            plain = _cells(text, delimiter, csv.QUOTE_NONE)
-        except csv.Error:
-            plain = []
-        if delimiter == "\t" and plain and not _is_ragged(plain):
-            rows, trouble = plain, ""
-    if trouble:
-        raise ConfigError(f"{name}: {trouble}", "a CSV file", "correct it")
-    is_headed = header == "yes" or (header != "no" and not _is_bare(rows))
-    names = _distinct(rows[0][1]) if is_headed else _given_names(rows)
-    body = rows[1:] if is_headed else rows
-    if not body:
-        raise ConfigError(f"{name} has no row below its names", "one problem a row", "fill it")
-    if not (is_headed or header):
-        said.append(f"no row of column names, called {', '.join(names)}")
-    return Records([_row(line, cells, names) for line, cells in body], "; ".join(said))
-
-
-def _row(line: int, cells: Sequence[str], names: Sequence[str]) -> Row:
-    if len(cells) == len(names):
-        return Row(line, dict(zip(names, cells, strict=True)))
-    return Row(
-        line, {}, fault=f"it has {len(cells)} cells, not one for each of {len(names)} columns"
-    )
-
-
-def _cells(text: str, delimiter: str, quoting: Literal[0, 3]) -> list[tuple[int, list[str]]]:
-    """Part a text into cells, each row with the line of its end; a cell may be as long as it is."""
-    usual = csv.field_size_limit(max(len(text) + 1, 2**17))
-    try:
-        reader = csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=delimiter,
-            quoting=quoting,
-            strict=True,
-        )
-        found: list[tuple[int, list[str]]] = []
-        try:
-            found.extend((reader.line_num, cells) for cells in reader if any(cells))
-        except csv.Error as error:
-            raise csv.Error(f"line {reader.line_num}: {error}") from error
-        return found
-    finally:
-        csv.field_size_limit(usual)
-
-
-def _is_ragged(rows: Sequence[tuple[int, list[str]]]) -> bool:
-    return len({len(cells) for _, cells in rows}) > 1
-
-
-def _is_bare(rows: Sequence[tuple[int, list[str]]]) -> bool:
-    """Whether the first row is a problem already: its last cell is a gold as those below it are.
-
-    True of the two layouts that the field publishes without names: a question, its options and a
-    letter (MMLU), and a question with a number (MGSM).
-    """
-    first, below = rows[0][1], [cells for _, cells in rows[1:]]
-    width = len(first)
-    alike = [cells for cells in below if len(cells) == width]
-    if width < 2 or not alike:
-        return False
-    form = _LETTER if width > 3 else _NUMBER if width == 2 else None
-    is_named = any(cell.strip().lower() in _NAMES for cell in first)
-    if form is None or is_named or not form.fullmatch(first[-1]):
-        return False
-    misses = sum(not form.fullmatch(cells[-1]) for cells in alike)
-    return misses == 0 or few(misses, len(alike))
-
-
-def _given_names(rows: Sequence[tuple[int, list[str]]]) -> list[str]:
-    """Names for columns that have none."""
-    width = len(rows[0][1])
-    if width == 2:
-        return ["question", "answer"]
-    if width > 3 and _LETTER.fullmatch(rows[0][1][-1]):
-        return ["question", *(chr(ord("A") + i) for i in range(width - 2)), "answer"]
-    return [f"column {i}" for i in range(1, width + 1)]
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names of columns, the second of two equal ones numbered, blank ones by their place."""
-    found: list[str] = []
-    for i, name in enumerate(names, start=1):
-        wanted = name.strip() or f"column {i}"
-        spare = (f"{wanted} ({k})" for k in itertools.count(2))
-        found.append(wanted if wanted not in found else next(n for n in spare if n not in found))
-    return found
 
 
 def _parsed(text: str) -> object:

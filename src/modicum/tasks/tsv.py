@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, final
 
+from modicum.tables.delimited import delimited_rows
 from modicum.tables.files import file_stamp
-from modicum.tables.records import Records, delimited_rows
+from modicum.tables.records import Records
 from modicum.tables.table import Table
 
 __all__ = ["Tsv"]
