@@ -8,7 +8,11 @@ import pytest
 from modicum.checks import check_golds
 from modicum.task import resolve_task
 from tests.support.commands import modicum
-from tests.support.forms import FORMS, WRONG, Form
+from tests.support.forms import Form
+from tests.support.forms_choice import CHOICE, WRONG
+from tests.support.forms_open import OPEN
+
+EVERY = [*OPEN, *CHOICE, WRONG]
 
 
 def _preview(form: Form, folder) -> dict:
@@ -17,7 +21,7 @@ def _preview(form: Form, folder) -> dict:
     return json.loads(said.out)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [*OPEN, *CHOICE], ids=lambda form: form.name)
 def test_golds_are_the_sources_and_nothing_is_dropped(form: Form, tmp_path) -> None:
     pytest.importorskip("math_verify")
     found = _preview(form, tmp_path)
@@ -31,7 +35,7 @@ def test_golds_are_the_sources_and_nothing_is_dropped(form: Form, tmp_path) -> N
 
 
 @pytest.mark.parametrize(
-    "form", [f for f in (*FORMS, WRONG) if f.options], ids=lambda form: form.name
+    "form", [form for form in EVERY if form.options], ids=lambda form: form.name
 )
 def test_options_stand_in_the_question_once(form: Form, tmp_path) -> None:
     for problem, texts in zip(_preview(form, tmp_path)["problems"], form.options, strict=True):
@@ -47,7 +51,7 @@ def test_right_answer_that_always_stands_first_is_mixed_in(tmp_path) -> None:
     assert len({problem["gold"] for problem in found}) > 2
 
 
-@pytest.mark.parametrize("form", (*FORMS, WRONG), ids=lambda form: form.name)
+@pytest.mark.parametrize("form", EVERY, ids=lambda form: form.name)
 def test_golds_of_a_form_pass_their_own_marker_and_those_of_the_twin(form: Form, tmp_path) -> None:
     pytest.importorskip("math_verify")
     path = form.written(tmp_path)

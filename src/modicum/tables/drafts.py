@@ -11,6 +11,7 @@ from modicum.tables.cells import (
     cell_golds,
     cell_text,
     is_blank,
+    literal,
     passage,
     transcript,
     turns,
@@ -21,6 +22,7 @@ from modicum.tables.records import Row, few
 
 __all__ = ["MOST_CHARACTERS", "Draft", "answer_cell", "read_draft", "settled"]
 
+_PLURALS = ("answers", "golden_answers", "possible_answers", "correct_answers", "targets", "golds")
 MOST_CHARACTERS = 1_000_000
 """Characters of a question; no model reads more at once."""
 
@@ -48,7 +50,10 @@ def answer_cell(row: Row, columns: Columns) -> object:
         OddCellError: a turn that is no text.
     """
     if columns.answer != TURN:
-        return row.values.get(columns.answer) if columns.answer else None
+        cell = row.values.get(columns.answer) if columns.answer else None
+        # a list that is written out is one answer, unless the column's name says that it is several
+        is_written = isinstance(cell, str) and plain_name(columns.answer) in _PLURALS
+        return (literal(str(cell)) or cell) if is_written else cell
     said = turns(row.values.get(columns.question))
     return said[-1][1] if said and said[-1][0] == "assistant" else None
 
@@ -223,7 +228,7 @@ def _has_lists(rows: Sequence[Row], columns: Columns) -> bool:
     """Whether lists of golds are the column's form, and no odd ones out."""
     if not columns.answer or columns.answer == TURN:
         return False
-    cells = [row.values.get(columns.answer) for row in rows]
+    cells = [answer_cell(row, columns) for row in rows]
     lists = sum(isinstance(cell, list) and len(cell) > 1 for cell in cells)
     return bool(lists) and not few(lists, len(cells))
 
