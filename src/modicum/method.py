@@ -89,6 +89,17 @@ class Judge:
             raise BudgetError(msg)
         return self._task.stated(replace(self.shots[problem_id], solution=None))
 
+    def golds(self, problem_id: str) -> frozenset[str]:
+        """Return every text that counts as a shot's gold.
+
+        Raises:
+            BudgetError: the id is not a shot's.
+        """
+        if problem_id not in self.shots:
+            msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
+            raise BudgetError(msg)
+        return frozenset(self._task.golds(self.shots[problem_id]))
+
     def read(self, text: str) -> str | None:
         """Reads the answer from any text; knows no gold, so it is free."""
         answer = self.style.answer(text)

@@ -100,6 +100,10 @@ class Task(ABC):
             return self.sheet.joiner + problem.solution
         return f"Answer: {problem.answer}"
 
+    def golds(self, problem: Problem) -> tuple[str, ...]:
+        """Return every text that counts as the gold, the problem's own answer first."""
+        return (problem.answer,)
+
     def origin(self, problem: Problem) -> str:
         """Says where a problem comes from, in words: its line in the user's file, or its id."""
         return f"problem {problem.id!r}"
@@ -156,6 +160,10 @@ class Scrambled(Task):
     def stated(self, problem: Problem) -> str:
         """Writes the moved gold as the original would."""
         return self.task.stated(problem)
+
+    def golds(self, problem: Problem) -> tuple[str, ...]:
+        """Return the moved gold, and what counts with it in the original."""
+        return self.task.golds(problem)
 
     def origin(self, problem: Problem) -> str:
         """Says where the question comes from."""

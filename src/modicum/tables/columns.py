@@ -165,7 +165,7 @@ def choose_columns(where: str, rows: Sequence[Row], wanted: Mapping[str, str]) -
     }
     single = {r: next(iter(named.get(r, ())), "") for r in ("id", "cluster", "difficulty")}
     question = _question(where, whole, filled, named.get("question", ()), list(single.values()))
-    before, after = _around(filled, question, named)
+    before, after = _around(filled, question, named, wanted)
     choices = _choices(whole, filled, named, wanted)
     taken = [question, *before, *after, *single.values()]
     solution = next(iter(named.get("solution", ())), "")
@@ -254,11 +254,14 @@ def _question(
 
 
 def _around(
-    filled: Mapping[str, str], question: str, named: Mapping[str, tuple[str, ...]]
+    filled: Mapping[str, str],
+    question: str,
+    named: Mapping[str, tuple[str, ...]],
+    wanted: Mapping[str, str],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What stands above the question, and what below an instruction."""
-    if "context" in named:
-        return named["context"], ()
+    if wanted.get("context"):
+        return named.get("context", ()), ()
     is_instruction = plain_name(question) in _INSTRUCTIONS
     below = (filled["input"],) if is_instruction and "input" in filled else ()
     above = tuple(filled[n] for n in CONTEXT if n in filled and filled[n] != question)

@@ -76,18 +76,13 @@ def _first(task: Task, count: int) -> list[tuple[Problem, Split]]:
     return [known[problem.id] for problem in table.in_order()[:count]]
 
 
-def _golds(task: Task, problem: Problem) -> tuple[str, ...]:
-    table = table_of(task)
-    return (problem.answer,) if table is None else table.golds(problem)
-
-
 def _prompt(task: Task, problem: Problem) -> str:
     """The whole prompt in the style that asks nothing more than the task does."""
     return Style("raw", task.sheet.template).fill(problem.question)
 
 
 def _as_json(task: Task, problem: Problem, split: Split) -> dict[str, object]:
-    golds = _golds(task, problem)
+    golds = task.golds(problem)
     return {
         "id": problem.id,
         "question": problem.question,
@@ -102,7 +97,10 @@ def _as_json(task: Task, problem: Problem, split: Split) -> dict[str, object]:
 def _text(task: Task, problem: Problem, split: Split) -> list[str]:
     """Return a problem as lines; nothing is wrapped or cut, hidden characters are spelled out."""
     plain = "".join(piece for piece, _ in pieces(_prompt(task, problem).expandtabs(4)))
-    golds = " or ".join(map(visible, _golds(task, problem))) or "(none: the task scores answers)"
+    golds = (
+        " or ".join(map(visible, filter(None, task.golds(problem))))
+        or "(none: the task scores answers)"
+    )
     origin = task.task.origin(problem) if isinstance(task, Scrambled) else task.origin(problem)
     return [
         f"{visible(origin)} · {split} · id {visible(problem.id)}",
