@@ -211,6 +211,25 @@ def test_broken_line_of_json_may_be_left_out(tmp_path) -> None:
     assert len(problems(resolve_task(f"{path}?odd=leave_out"))) == N
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda i: {"prompt": f"q{i}", "completion": f"c{i}", "label": i % 2 == 1},
+        lambda i: {"question": f"q{i // 2}", "answer": f"a{i}", "label": i % 2},
+    ],
+)
+def test_answers_that_another_column_calls_wrong_are_no_golds(tmp_path, row) -> None:
+    rows = [row(i) for i in range(N)]
+    assert "calls wrong" in refusal(tmp_path, rows).found
+    found = problems(read(tmp_path, rows, "?odd=leave_out"))
+    assert [p.answer[1:] for p in found] == [str(i) for i in range(1, N, 2)]
+
+
+def test_label_that_names_a_class_is_no_verdict_on_the_answer(tmp_path) -> None:
+    rows = [{"question": f"q{i}", "answer": ("no", "yes")[i % 2], "label": i % 2} for i in range(N)]
+    assert len(problems(read(tmp_path, rows))) == N
+
+
 def test_file_of_which_half_is_odd_is_refused_all_the_same(tmp_path) -> None:
     rows = [{"question": f"q{i}", "answer": i if i % 3 == 0 else None} for i in range(N)]
     assert "13 of 20 rows" in refusal(tmp_path, rows, "?odd=leave_out").found

@@ -110,6 +110,8 @@ class Columns:
     """`gsm8k`, `math` or empty."""
     has_lists: bool = False
     """Whether a gold may be a list, of which every member counts."""
+    verdict: str = ""
+    """A column that says of each answer whether it is right; rows of wrong ones are odd."""
     candidates: tuple[str, ...] = ()
     """Other columns that may hold the answer, where it was guessed."""
 

@@ -1,6 +1,7 @@
 """What a record says: question, golds and solution as texts, decided by column and read by row."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from modicum.tables.records import Row, few
 __all__ = ["MOST_CHARACTERS", "Draft", "answer_cell", "read_draft", "settled"]
 
 _PLURALS = ("answers", "golden_answers", "possible_answers", "correct_answers", "targets", "golds")
+_VERDICTS = ("label", "is_correct", "iscorrect", "correct")
 MOST_CHARACTERS = 1_000_000
 """Characters of a question; no model reads more at once."""
 
@@ -102,7 +104,12 @@ def settled(
             f"a column for the {role}, such as {', '.join(GUESSES[role][:4])}",
             f"name it: --{role} COLUMN",
         )
-    columns = dataclasses.replace(columns, preset=preset, has_lists=_has_lists(whole, columns))
+    columns = dataclasses.replace(
+        columns,
+        preset=preset,
+        has_lists=_has_lists(whole, columns),
+        verdict=_verdict(whole, columns),
+    )
     return columns if wanted.get("solution") else _with_whole_solutions(columns, whole)
 
 
@@ -178,8 +185,8 @@ def _golds(row: Row, columns: Columns, solution: str) -> tuple[tuple[str, ...], 
         if solution and not gold:
             raise OddCellError(f"no box in its solution (column {columns.solution!r})")
         return ((gold,) if gold else ()), ""
-    if columns.answer == "completion" and row.values.get("label") is False:
-        raise OddCellError("a completion that its label calls wrong")
+    if columns.verdict and _truth(row.values.get(columns.verdict)) is False:
+        raise OddCellError(f"an answer that the column {columns.verdict!r} calls wrong")
     cell = answer_cell(row, columns)
     if columns.preset == "gsm8k":
         text = _text(row, columns.answer, columns)
@@ -231,6 +238,28 @@ def _has_lists(rows: Sequence[Row], columns: Columns) -> bool:
     cells = [answer_cell(row, columns) for row in rows]
     lists = sum(isinstance(cell, list) and len(cell) > 1 for cell in cells)
     return bool(lists) and not few(lists, len(cells))
+
+
+def _verdict(rows: Sequence[Row], columns: Columns) -> str:
+    """The column that says whether an answer is right: true and false, or both 1 and 0 for a question."""
+    names = {plain_name(name): name for row in rows[:1] for name in row.values}
+    for name in (names[n] for n in _VERDICTS if n in names and names[n] != columns.answer):
+        said = [row.values.get(name) for row in rows]
+        if any(_truth(one) is None for one in said):
+            continue
+        if columns.answer == "completion" and all(isinstance(one, bool) for one in said):
+            return name
+        pairs = {(str(r.values.get(columns.question)), _truth(r.values.get(name))) for r in rows}
+        questions = Counter(question for question, _ in pairs)
+        both = sum(n > 1 for n in questions.values())
+        if 2 * both > len(questions):
+            return name
+    return ""
+
+
+def _truth(value: object) -> bool | None:
+    """The truth value that a cell is, or None."""
+    return {"1": True, "true": True, "0": False, "false": False}.get(cell_text(value).casefold())
 
 
 def _with_whole_solutions(columns: Columns, rows: Sequence[Row]) -> Columns:

@@ -220,7 +220,7 @@ def _reading(
         "answer": (columns.answer or columns.solution,) if chosen.choices.kind != "scores" else (),
         "solution": (columns.solution,) if columns.solution else (),
         "choices": choices,
-        **{role: (getattr(columns, role),) for role in ("id", "cluster", "difficulty")},
+        **{role: (getattr(columns, role),) for role in ("id", "cluster", "difficulty", "verdict")},
     }
     used = {role: tuple(filter(None, names)) for role, names in roles.items()}
     unused = _unused(rows, {name for names in used.values() for name in names} | {columns.question})
