@@ -11,6 +11,7 @@ from tests.support.commands import modicum
 from tests.support.forms import Form
 from tests.support.forms_choice import CHOICE, WRONG
 from tests.support.forms_open import OPEN
+from tests.support.sources import ROOT
 
 EVERY = [*OPEN, *CHOICE, WRONG]
 
@@ -57,3 +58,16 @@ def test_golds_of_a_form_pass_their_own_marker_and_those_of_the_twin(form: Form,
     path = form.written(tmp_path)
     check_golds("own", resolve_task(str(path)))
     check_golds("twin", resolve_task(f"scrambled:{path}"))
+
+
+@pytest.mark.parametrize("form", EVERY, ids=lambda form: form.name)
+def test_form_stands_on_the_page_with_its_marker(form: Form) -> None:
+    page = (ROOT / "docs" / "forms.md").read_text(encoding="utf-8")
+    [row] = [line for line in page.splitlines() if line.startswith(f"| {form.name} | ")]
+    assert f"| `{form.marker}` |" in row
+
+
+def test_page_has_no_row_without_a_fixture() -> None:
+    page = (ROOT / "docs" / "forms.md").read_text(encoding="utf-8").partition("| form |")[2]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines()[2:] if line]
+    assert sorted(rows) == sorted(form.name for form in EVERY)
