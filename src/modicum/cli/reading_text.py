@@ -29,7 +29,10 @@ def reading_json(task: Task) -> dict[str, object]:
         "form": reading.form,
         "columns": {role: list(names) for role, names in reading.columns.items()},
         "unused": list(reading.unused),
-        "odd": [{one.unit: one.line, "file": one.name, "why": one.why} for one in reading.odd],
+        "odd": [
+            {"line": one.line, "unit": one.unit, "file": one.name, "why": one.why}
+            for one in reading.odd
+        ],
         "notes": list(reading.notes),
     }
 

@@ -42,8 +42,9 @@ _ARRAY = re.compile(
 _SPACED = re.compile(rf"\[\s*(?:{_QUOTED})(?:\s+(?:{_QUOTED}))+\s*\]", re.DOTALL)
 _GOLD_KEYS = ("value", "text", "spans", "answer", "target", "ground_truth", "gold", "number")
 """Keys of a table under which a gold stands, in this order."""
-_ALIASES = ("aliases", "normalized_value", "normalized_aliases")
-"""Keys of a table with other texts that count as the gold (TriviaQA)."""
+_ALIASES, _NORMALIZED = "aliases", ("normalized_value", "normalized_aliases")
+"""Keys of a table with other texts that count as the gold (TriviaQA), and with the same ones without
+case and punctuation."""
 
 
 class OddCellError(ValueError):
@@ -265,8 +266,10 @@ def _table_golds(value: Mapping[str, object]) -> list[str]:
     if key == "spans" and ({"number", "date"} & value.keys()):  # DROP: all of them together
         spans = value["spans"]
         return [", ".join(map(cell_text, spans)) if isinstance(spans, list) else cell_text(spans)]
-    others = [value[k] for k in _ALIASES if k in value]
-    return [text for held in (value[key], *others) for text in cell_golds(held)]
+    found = [text for k in (key, _ALIASES) if k in value for text in cell_golds(value[k])]
+    known = {text.casefold() for text in found}
+    more = [text for k in _NORMALIZED if k in value for text in cell_golds(value[k])]
+    return [*found, *(text for text in more if text.casefold() not in known)]
 
 
 def _member_golds(value: object) -> list[str]:

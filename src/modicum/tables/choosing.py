@@ -1,5 +1,6 @@
 """Which option a gold means: decided once for a whole column, refused where that is ambiguous."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ _WORDS = {
     "from_0": "the place of an option, counted from 0",
     "from_1": "the place of an option, counted from 1",
 }
+_SAID = re.compile(r"(?:the )?(?:correct )?(?:option|choice|answer)\b(?: is)?[\s:]*", re.IGNORECASE)
+"""Words before a label."""
 _NAMED = 3
 """Rows that a message names."""
 
@@ -115,19 +118,21 @@ def _place(name: str, listed: Listed, gold: str) -> int | None:
         return _by_label(listed, gold)
     if name == "text":
         return _by_text(listed, gold)
-    if not (gold.isdecimal() and gold.isascii() and len(gold) < 4):
+    digits = gold.removesuffix(".0")  # as a column with gaps is written
+    if not (digits.isdecimal() and digits.isascii() and len(digits) < 4):
         return None
-    place = int(gold) - (name == "from_1")
+    place = int(digits) - (name == "from_1")
     return place if 0 <= place < len(listed.texts) else None
 
 
 def _by_label(listed: Listed, gold: str) -> int | None:
     """The option of a label, alone, in brackets, or before the option's own text."""
     labels = [label.strip("()[]. :").casefold() for label in listed.labels]
-    bare = gold.strip().strip("()[].: ").casefold()
+    gold = _SAID.sub("", gold.strip())
+    bare = gold.strip("()[].: ").casefold()
     if bare in labels:
         return labels.index(bare)
-    head, _, rest = gold.strip().lstrip("([").replace(")", " ", 1).partition(" ")
+    head, _, rest = gold.lstrip("([").replace(")", " ", 1).partition(" ")
     label = head.strip(".:])").casefold()
     if label not in labels:
         return None

@@ -32,7 +32,7 @@ _BARE_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]+(?P<held>[^{\s$][^$\n]*)")
 _LATEX = re.compile(
     r"\\(?:[dt]?frac|sqrt|left|right|text|math\w+|pi|theta|alpha|beta|infty|cdot|times|div|pm|le|ge"
     r"|leq|geq|neq|in|cup|cap|circ|angle|begin|end|boxed|fbox|overline|log|ln|sin|cos|tan|sum|int"
-    r"|binom|emptyset|ldots|dots|degree|quad|%|\$|[,;!({\[])(?![a-z])|\w\^|\w_\{"
+    r"|binom|emptyset|ldots|dots|degree|quad|%|\$|[,;!({\[])(?![a-z])|\w\^|\w_\{|\d\{,\}"
 )
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
 

@@ -15,6 +15,8 @@ __all__ = ["FEWEST", "MOST", "Listed", "letters", "listed_in", "listed_of", "mix
 FEWEST, MOST = 2, 26
 """Options of a question: at least, and at most as many as there are letters."""
 _LABEL = r"[A-Za-z]|[0-9]{1,2}"
+_INDENT = 8
+"""Most white space before a label that begins a line."""
 _MARKS = re.compile(
     rf"(?<![\w(\[.])(?:\((?P<round>{_LABEL})\)|\[(?P<square>{_LABEL})\]"
     rf"|(?P<half>{_LABEL}) ?\)|(?P<dot>{_LABEL})[.:](?=\s))"
@@ -152,7 +154,8 @@ def _is_list(run: Sequence[re.Match[str]], text: str) -> bool:
     fewest = 2
     if run[0].lastgroup == "dot":
         start = run[0].start()
-        fewest = 2 if not text[:start].rpartition("\n")[2].strip() else 3
+        before = text[max(start - _INDENT, 0) : start].rpartition("\n")[2]
+        fewest = 2 if not before.strip() else 3
     return len(run) >= fewest
 
 
@@ -172,7 +175,9 @@ def _from_cell(value: object) -> Listed:
             named = next((value[k] for k in ("label", "labels") if k in value), None)
             labels = tuple(map(cell_text, named)) if isinstance(named, list) else ()
             return _labelled(tuple(map(cell_text, texts)), labels)
-        return _labelled(tuple(map(cell_text, value.values())), tuple(map(str, value)))
+        # a table from Parquet has every key of the column; those that a row lacks are empty
+        there = {k: v for k, v in value.items() if v is not None}
+        return _labelled(tuple(map(cell_text, there.values())), tuple(map(str, there)))
     if not isinstance(value, list):
         raise OddCellError("no list of options")
     if value and all(isinstance(v, Mapping) for v in value):

@@ -98,13 +98,8 @@ def check_roles(name: str, roles: Mapping[Split, Sequence[Problem]]) -> None:
 
 
 def _canonical(golds: Sequence[str], marker: Marker) -> tuple[str, ...]:
-    """Golds that the marker can accept, those that are equal but for case once."""
-    found: dict[str, str] = {}
-    for gold in golds:
-        own = marker.gold(gold)
-        if own is not None:
-            found.setdefault(own.casefold(), own)
-    return tuple(found.values())
+    """Golds that the marker can accept, each once."""
+    return tuple(dict.fromkeys(own for gold in golds if (own := marker.gold(gold)) is not None))
 
 
 def _cell(draft: Draft, column: str) -> str:
