@@ -56,6 +56,8 @@ OPTIONS = (
 """Names of columns that hold all options of a question."""
 SCORED = ("target_scores", "mc1_targets")
 """Names of columns that hold the options with their scores; the one scored highest is right."""
+RIGHTS = frozenset({"is_correct", "correct", "isCorrect", "is_right"})
+"""Keys of an option that say whether it is right."""
 _SHOWN = 30
 """Columns that a message names."""
 _INSTRUCTIONS = ("instruction", "instructions")
@@ -77,7 +79,8 @@ class Choices:
 
     kind: str = ""
     """`cell`: in one column; `columns`: in several; `wrong`: the wrong ones, the right one being the
-    answer; `scores`: in one column with their scores; `text`: in the question's own text; empty."""
+    answer; `scores`: in one column that says which is right; `text`: in the question's own text; or
+    empty."""
     names: tuple[str, ...] = ()
     """The columns."""
     labels: tuple[str, ...] = ()
@@ -285,8 +288,10 @@ def _choices(
     free = {plain: name for plain, name in filled.items() if name not in taken}
     for kind, usual in (("cell", OPTIONS), ("scores", SCORED)):
         for name in (free[n] for n in usual if n in free):
-            if 2 * sum(_may_hold_options(row.values.get(name)) for row in rows) > len(rows):
-                return Choices(kind, (name,), is_guessed=True)
+            cells = [row.values.get(name) for row in rows]
+            if 2 * sum(map(_may_hold_options, cells)) > len(cells):
+                marked = "scores" if all(map(_marks_right, cells)) else kind
+                return Choices(marked, (name,), is_guessed=True)
     wrong = tuple(free[n] for n in reversed(free) if _WRONG.fullmatch(n))
     if wrong and any(n in filled for n in _RIGHT):
         return Choices("wrong", wrong, is_guessed=True)
@@ -304,8 +309,9 @@ def _said_choices(rows: Sequence[Row], names: tuple[str, ...]) -> Choices:
         return Choices("columns", names, labels if len(labels) == len(names) else ())
     if _WRONG.fullmatch(plain_name(names[0])):
         return Choices("wrong", names)
-    is_scored = plain_name(names[0]) in SCORED and isinstance(rows[0].values.get(names[0]), Mapping)
-    return Choices("scores" if is_scored else "cell", names)
+    cells = [row.values.get(names[0]) for row in rows]
+    is_scored = plain_name(names[0]) in SCORED and isinstance(cells[0], Mapping)
+    return Choices("scores" if is_scored or all(map(_marks_right, cells)) else "cell", names)
 
 
 def _lettered(free: Mapping[str, str]) -> Choices:
@@ -337,6 +343,12 @@ def _may_hold_options(value: object) -> bool:
     if isinstance(value, Mapping | list):
         return len(value) > 1
     return isinstance(value, str) and (value.strip()[:1] in ("[", "{") or len(value.strip()) > 3)
+
+
+def _marks_right(value: object) -> bool:
+    """Whether options are tables of which each says whether it is right."""
+    is_list = isinstance(value, list) and bool(value)
+    return is_list and all(isinstance(v, Mapping) and RIGHTS & v.keys() for v in value)  # type: ignore[attr-defined]
 
 
 def _ends_in_answers(rows: Sequence[Row], question: str) -> bool:

@@ -182,18 +182,18 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
         return _Fit("math_verify", math, is_new=math != "preset math")
     every = [texts[0] for texts in golds]
     number = resolve_marker("number")
+    formulas = [is_latex(text) for text in every]
     strange = {
         i: f"the gold {texts[0][:60]!r} is no number, unlike the others"
         for i, texts in enumerate(golds)
         if any(number.gold(text) is None for text in texts)
     }
+    n = sum(formulas)
+    others = sum(not formulas[i] for i in strange)
+    if n and (not others or few(others, len(every)) or n >= MUCH * len(every)):
+        return _Fit("math_verify", f"{n} of {len(every)} golds are formulas", is_new=True)
     if not strange:
         return _Fit("number", "every gold is a number")
-    formulas = sum(is_latex(text) for text in every)
-    others = sum(not is_latex(t) and number.gold(t) is None for t in every)
-    if formulas and (not others or few(others, len(every)) or formulas >= MUCH * len(every)):
-        why = f"{formulas} of {len(every)} golds are formulas"
-        return _Fit("math_verify", why, is_new=True)
     if few(len(strange), len(golds)):
         return _Fit("number", f"all golds but {len(strange)} are numbers", strange)
     return _Fit("exact", "the golds are not all numbers")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from modicum.seeds import key
 from modicum.tables.cells import OddCellError, cell_text, is_blank, literal
-from modicum.tables.columns import Choices
+from modicum.tables.columns import RIGHTS, Choices
 from modicum.tables.records import Row
 
 __all__ = ["FEWEST", "MOST", "Listed", "letters", "listed_in", "listed_of", "mixed", "with_options"]
@@ -26,7 +26,6 @@ _CARRIED = re.compile(rf"\s*(?:[(\[]({_LABEL})[)\]]|({_LABEL}) ?\)|([A-Za-z])[.:
 """The same at the beginning of an option that carries its own label."""
 _TEXTS = ("text", "content", "value", "option", "choice", "answer")
 _LABELS = ("label", "key", "id", "letter")
-_RIGHTS = ("is_correct", "correct", "isCorrect", "is_right")
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,7 @@ def _from_tables(value: Sequence[Mapping[str, object]]) -> Listed:
     texts = tuple(cell_text(v.get(text_key)) for v in value)
     labels = tuple(cell_text(v.get(label_key)) for v in value) if label_key else ()
     found = _labelled(texts, labels)
-    flags = next(([bool(v.get(k)) for v in value] for k in _RIGHTS if k in value[0]), [])
+    flags = next(([bool(v.get(k)) for v in value] for k in RIGHTS if k in value[0]), [])
     return replace(found, right=flags.index(True)) if sum(flags) == 1 else found
 
 
@@ -226,11 +225,16 @@ def _labelled(texts: tuple[str, ...], labels: tuple[str, ...]) -> Listed:
 
 
 def _scored(value: object) -> Listed:
-    """Options with scores, of which one is highest.
+    """Options with scores, of which one is highest, or of which each says whether it is right.
 
     Raises:
-        OddCellError: no scores, or several of the highest.
+        OddCellError: no scores, or not one of them the highest.
     """
+    if isinstance(value, list):
+        found = _from_cell(value)
+        if found.right is None:
+            raise OddCellError("options of which not one is said to be right")
+        return found
     if not isinstance(value, Mapping):
         raise OddCellError("no table of scores")
     listed = value.get("choices"), value.get("labels")
