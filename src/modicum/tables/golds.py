@@ -140,23 +140,23 @@ def choose_marking(
         ConfigError: the marker's own check refuses.
     """
     found = _Fit(wanted, "") if wanted else _fit(golds, options, math)
-    name, why, odd, is_new = found.name, found.why, dict(found.odd), found.is_new
+    name, why, odd, is_formulas = found.name, found.why, dict(found.odd), found.is_formulas
     marker = resolve_marker(name)
     is_boxed = name == "math_verify" and not wanted
     if wanted and math == "preset math":
         is_boxed = True
     asked = FORMS[form or ("boxed" if is_boxed else "line")]
-    if any("\n" in text for texts in golds for text in texts):
+    if any("\n" in text for i, texts in enumerate(golds) if i not in odd for text in texts):
         asked = dataclasses.replace(asked, is_long=True)
     for i, texts in enumerate(golds):
         if i not in odd and all(marker.gold(text) is None for text in texts):
             odd[i] = f"the gold {texts[0][:80]!r}, which the marker {_named(marker)!r} cannot read"
     plain_name = name.partition(":")[0].partition("?")[0]
-    if is_boxed and is_new and not form:
+    if is_boxed and is_formulas and not form:
         why += "; asked for in a box"
     is_truth = plain_name == "exact" and golds and all(_is_truth(texts) for texts in golds)
     hint = "X is true or false." if is_truth and not asked.after else ""
-    return Marking(marker, plain_name, asked, why, odd, is_new, hint)
+    return Marking(marker, plain_name, asked, why, odd, is_formulas, hint)
 
 
 def _is_truth(texts: Sequence[str]) -> bool:
@@ -171,7 +171,7 @@ class _Fit:
     name: str
     why: str
     odd: Mapping[int, str] = field(default_factory=dict)
-    is_new: bool = False
+    is_formulas: bool = False
 
 
 def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
@@ -179,7 +179,7 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
     if options:
         return _Fit(f"choice?last={chr(ord('A') + options - 1)}", "there are options")
     if math:
-        return _Fit("math_verify", math, is_new=math != "preset math")
+        return _Fit("math_verify", math, is_formulas=math != "preset math")
     every = [texts[0] for texts in golds]
     number = resolve_marker("number")
     formulas = [is_latex(text) for text in every]
@@ -191,7 +191,7 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
     n = sum(formulas)
     others = sum(not formulas[i] for i in strange)
     if n and (not others or few(others, len(every)) or n >= MUCH * len(every)):
-        return _Fit("math_verify", f"{n} of {len(every)} golds are formulas", is_new=True)
+        return _Fit("math_verify", f"{n} of {len(every)} golds are formulas", is_formulas=True)
     if not strange:
         return _Fit("number", "every gold is a number")
     if few(len(strange), len(golds)):
