@@ -10,16 +10,9 @@ from typing import Literal
 
 import pytest
 
-from modicum.catalog import (
-    Catalog,
-    _stated,
-    fields_of,
-    fill,
-    read_reference,
-    read_settings,
-    settings_of,
-)
+from modicum.catalog import Catalog, fields_of, fill, read_reference, read_settings, settings_of
 from modicum.errors import ConfigError, UnknownNameError
+from modicum.plugins import stated_in
 from modicum.task import Scrambled, resolve_task
 from modicum.tasks.sums import Sums
 
@@ -214,4 +207,4 @@ def test_a_task_takes_its_settings_from_its_reference_and_so_does_its_twin() -> 
 
 def test_what_a_class_states_is_read_without_running_it() -> None:
     text = "class A:\n access: ClassVar[Access] = Access.TEXT\n version: ClassVar[int] = 3\n n: int = 4"
-    assert _stated(ast.parse(text)) == {"access": "TEXT", "version": 3}
+    assert stated_in(ast.parse(text)) == {"access": "TEXT", "version": 3}

@@ -96,6 +96,13 @@ def test_file_of_any_name_is_found_with_and_without_settings(
     assert resolve_task(f"scrambled:{name}").task.name == name
 
 
+def test_file_that_is_not_there_is_named_as_it_was_given(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "no file what?.jsonl" in refused("what?.jsonl")
+    assert full_reference("what?.jsonl?answer=a") == "jsonl:what%3F.jsonl?answer=a"
+    assert full_reference("gym:chain_sum?config=a") == "gym:chain_sum?config=a"
+
+
 def test_two_files_that_one_name_means_are_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, "a?b.jsonl", LINES)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from modicum.catalog import Catalog
@@ -65,6 +66,8 @@ class Form(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("exports",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
     library: ClassVar[str] = "transformers"
     """The library that loads it, as the hub names it."""
     relation: ClassVar[str] = ""

@@ -2,13 +2,24 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, final
 
 from modicum.answers import Form, places, tail
 from modicum.catalog import Catalog, read_reference
 from modicum.types import Grade, Mark, Problem
 
-__all__ = ["MARKERS", "Marker", "Reader", "grade_of", "resolve_marker", "text_hash"]
+__all__ = [
+    "MARKERS",
+    "Marker",
+    "Reader",
+    "grade_of",
+    "marker_parts",
+    "named_marker",
+    "resolve_marker",
+    "text_hash",
+]
 
 MARKERS = Catalog("markers")
 
@@ -21,6 +32,9 @@ class Marker(ABC):
     is_verbatim: ClassVar[bool] = False
     """Whether all after the first colon is the detail: patterns and paths hold `?` and `&`."""
 
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
+
     is_form: ClassVar[bool] = False
     """Whether the marker itself fixes the exact format: then the task's form is not asked for."""
 
@@ -28,6 +42,14 @@ class Marker(ABC):
     def fingerprint(self) -> str:
         """What else decides its marks: a hash of a file it reads; empty where there is none."""
         return ""
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """What changes when a file changes that decides its marks, at no cost; empty where none does.
+
+        As it was when it was first asked for: one marker object marks by one state of its files.
+        """
+        return ()
 
     def check(self) -> None:  # noqa: B027 - most markers have nothing to refuse
         """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
@@ -111,6 +133,20 @@ def grade_of(*, is_right: bool | None) -> Grade:
     return Grade.CORRECT if is_right else Grade.INCORRECT
 
 
+def marker_parts(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in of a marker's reference and the settings it names; builds nothing.
+
+    Raises:
+        UnknownNameError: no such marker.
+        ConfigError: what follows the question mark is not `field=value`.
+    """
+    kind, _, detail = reference.partition(":")
+    own: dict[str, str] = {}
+    if "?" in kind or not getattr(MARKERS.load(kind), "is_verbatim", False):
+        kind, detail, own = read_reference(reference)
+    return kind, {**own, **({"name": detail} if detail else {})}
+
+
 def resolve_marker(reference: str) -> Marker:
     """Gives the marker of a reference: `NAME`, `NAME:DETAIL` or `NAME?field=value`.
 
@@ -120,14 +156,20 @@ def resolve_marker(reference: str) -> Marker:
         UnknownNameError: no such marker or field.
         ConfigError: the marker's own check refuses.
     """
-    kind, _, detail = reference.partition(":")
-    own: dict[str, str] = {}
-    if "?" in kind or not getattr(MARKERS.load(kind), "is_verbatim", False):
-        kind, detail, own = read_reference(reference)
-    marker = MARKERS.build(kind, {**own, **({"name": detail} if detail else {})})
+    marker = named_marker(reference)
+    marker.check()
+    return marker
+
+
+def named_marker(reference: str) -> Marker:
+    """Gives the marker of a reference as `resolve_marker` does, unchecked.
+
+    Raises:
+        UnknownNameError: no such marker or field.
+    """
+    marker = MARKERS.build(*marker_parts(reference))
     if not isinstance(marker, Marker):
         raise TypeError(reference)
-    marker.check()
     return marker
 
 

@@ -1,11 +1,15 @@
 """The contract of a task: it makes problems for a split and marks answers."""
 
+import contextlib
 import dataclasses
+import re
 import urllib.parse
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, final
 
 from modicum.catalog import Catalog, read_reference
@@ -13,11 +17,23 @@ from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task"]
+__all__ = [
+    "TASKS",
+    "Scrambled",
+    "Sheet",
+    "Task",
+    "full_reference",
+    "held",
+    "resolve_task",
+    "task_parts",
+]
 
 TASKS = Catalog("tasks")
 _SUFFIXES = {"ndjson": "jsonl"}
 """Suffixes of files that another task reads."""
+
+_HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None)
+"""Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,8 @@ class Task(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("tasks",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
 
     @property
     @abstractmethod
@@ -183,10 +201,8 @@ def full_reference(reference: str) -> str:
         return "scrambled:" + full_reference(reference.removeprefix("scrambled:"))
     reference = _hidden_marks(reference)
     head = reference.partition("?")[0]
-    name, dot, suffix = head.removesuffix(".gz").rpartition(".")
-    kind = head.partition(":")[0]
-    named = _SUFFIXES.get(suffix.lower(), suffix.lower())
-    if name and dot and kind not in TASKS.entries and named in TASKS.entries:
+    named = _suffix_kind(head)
+    if named and head.partition(":")[0] not in TASKS.entries:
         return f"{named}:{reference}"
     return reference
 
@@ -198,9 +214,23 @@ def _hidden_marks(reference: str) -> str:
         kind, colon, rest = reference[:end].partition(":")
         path = rest if colon and kind in TASKS.entries else reference[:end]
         if "?" in path and _is_file(path):
-            hidden = path.replace("%", "%25").replace("?", "%3F")
-            return reference[: end - len(path)] + hidden + reference[end:]
+            return reference[: end - len(path)] + _hidden(path) + reference[end:]
+    # of a file that is not there: what follows its question mark are no settings
+    name = re.match(r"(?:[^?]*\?(?![A-Za-z_]\w*=))+[^?]*", reference)
+    if name and _suffix_kind(name.group()):
+        return _hidden(name.group()) + reference[name.end() :]
     return reference
+
+
+def _hidden(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F")
+
+
+def _suffix_kind(name: str) -> str:
+    """Gives the task that a file's suffix names, also before `.gz`; empty where there is none."""
+    stem, dot, suffix = name.removesuffix(".gz").rpartition(".")
+    kind = _SUFFIXES.get(suffix.lower(), suffix.lower())
+    return kind if stem and dot and kind in TASKS.entries else ""
 
 
 def _shown_marks(detail: str) -> str:
@@ -210,7 +240,9 @@ def _shown_marks(detail: str) -> str:
         ConfigError: both names are files.
     """
     plain = urllib.parse.unquote(detail)
-    if plain == detail or not _is_file(plain):
+    if plain == detail or not (_is_file(plain) or "%3F" in detail):
+        return detail
+    if _is_file(detail) and not _is_file(plain):
         return detail
     if _is_file(detail):
         raise ConfigError(
@@ -226,6 +258,35 @@ def _is_file(path: str) -> bool:
         return Path(path).is_file()
     except (OSError, ValueError):
         return False
+
+
+@contextlib.contextmanager
+def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
+    """Let tasks stand for those of their references while the context lasts.
+
+    A study that is only read is read with the tasks that it keeps (`modicum.kept_task`), so that
+    nothing is opened that its plan names: any other task is refused.
+
+    Args:
+        tasks: By full reference, none scrambled; with None every task is opened as usual.
+    """
+    token = _HELD.set(None if tasks is None else MappingProxyType(dict(tasks)))
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
+def task_parts(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in of an unscrambled reference and the settings it names; builds nothing.
+
+    Raises:
+        ConfigError: what follows the question mark is not `field=value`, or a name that means two
+            files.
+    """
+    kind, detail, own = read_reference(full_reference(reference))
+    detail = _shown_marks(detail)
+    return kind, {**own, **({"name": detail} if detail else {})}
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
@@ -247,10 +308,17 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         if isinstance(inner, Scrambled):
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
-    kind, detail, own = read_reference(full_reference(reference))
-    detail = _shown_marks(detail)
-    values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
-    task = TASKS.build(kind, values)
+    whole, kept = full_reference(reference), _HELD.get()
+    if kept is not None and whole in kept:
+        return kept[whole]
+    if kept is not None:
+        raise ConfigError(
+            f"task {reference!r}, of which the study keeps no copy",
+            f"one of {', '.join(sorted(kept)) or '(none)'}",
+            "run the study again where the task's own data lies",
+        )
+    kind, own = task_parts(whole)
+    task = TASKS.build(kind, {**(settings or {}), **own})
     if not isinstance(task, Task):
         raise TypeError(reference)
     task.check()

@@ -10,12 +10,13 @@ from modicum.analysis.recall import recalled
 from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
-from modicum.errors import ConfigError
+from modicum.errors import CheckpointError, ConfigError, ModicumError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings
+from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import full_reference, resolve_task
@@ -80,7 +81,7 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
 
     Raises:
         ConfigError: it has not run, or its nudge is gone.
-        CheckpointError: the model cannot be loaded.
+        CheckpointError: the model cannot be loaded, or the nudge's files are damaged.
     """
     outcome, floor = store.read(trial, texts=False), floor_style(store, subject)
     if outcome is None or outcome.error:
@@ -95,7 +96,16 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
     task = resolve_task(subject.task)
     model = open_model(subject.model)
     judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
-    return Elicited(method_of(trial).restore(model, judge, folder), judge)
+    try:
+        return Elicited(method_of(trial).restore(model, judge, folder), judge)
+    except (ModicumError, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises on files that were cut or changed
+        raise CheckpointError(
+            f"the nudge of {trial.method} in {folder} cannot be read: {type(error).__name__}: {error}",
+            "the files that the study wrote",
+            "put them back from a copy, or run the study again in a new folder",
+        ) from error
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
@@ -195,27 +205,35 @@ class Study:
         Raises:
             ConfigError: bad input, before any weights load; a fault that the doctor found; or
                 measures that failed.
+            FolderBusyError: another run is at work in the folder.
+            StoreError: its database is damaged, or the disk is full.
         """
         plan = self.plan
         check_plan(plan)
         store = Store(self.folder)
         try:
-            store.freeze(plan.as_dict())
-            others = self._others()
-            if self.check:
-                subjects = unchecked(plan, store)
-                refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
-            run(plan, store, watcher or Silent(), reuse=others, budget=self.budget)
-            verdicts = recalled(plan, store)
-            if not verdicts:
-                raise ConfigError(
-                    "; ".join(store.failed().values()) or "no measure finished",
-                    "floor, default and samples",
-                    "mend the cause and run again: what is finished is kept",
-                )
-            return verdicts[0]
+            with sole_driver(self.folder, lambda: store.driver, None):
+                return self._run(plan, store, watcher or Silent())
         finally:
             store.close()
+
+    def _run(self, plan: Plan, store: Store, watcher: Watcher) -> Verdict:
+        """Runs what is missing, as the folder's only driver."""
+        store.keep_driver(me())
+        store.freeze(plan.as_dict())
+        others = self._others()
+        if self.check:
+            subjects = unchecked(plan, store)
+            refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
+        run(plan, store, watcher, reuse=others, budget=self.budget)
+        verdicts = recalled(plan, store)
+        if not verdicts:
+            raise ConfigError(
+                "; ".join(store.failed().values()) or "no measure finished",
+                "floor, default and samples",
+                "mend the cause and run again: what is finished is kept",
+            )
+        return verdicts[0]
 
     def _others(self) -> tuple[Path, ...]:
         """Gives the folders of studies whose answers are taken over."""

@@ -16,6 +16,7 @@ FINDERS: tuple[Callable[[Exam], tuple[Finding, ...]], ...] = (
     answers.thinking_cut,
     answers.running_on,
     answers.unreadable,
+    answers.unmarked,
     answers.format_gap,
     answers.same_answer,
     prompts.doubled_start,

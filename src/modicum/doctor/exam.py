@@ -134,6 +134,8 @@ class Exam:
     probes: tuple[Probe, ...] = ()
     scores: tuple[float, ...] = ()
     """Log-probabilities of some of its own answers, where it gives any."""
+    unmarked: tuple[int, str] = (0, "")
+    """Texts on which the marker failed, and what it failed with first."""
     rungs: tuple[Rung, ...] = ()
     test: int = 400
     """Test problems of the study."""

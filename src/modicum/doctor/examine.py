@@ -11,7 +11,8 @@ from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
 from modicum.ledger import Ledger
-from modicum.method import PromptSolver, mark_safely
+from modicum.marking import Unmarked, mark_safely
+from modicum.method import PromptSolver
 from modicum.model import Backend, Model, render, resolve_backend
 from modicum.study import Plan, Subject
 from modicum.styles import closed_list
@@ -67,7 +68,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
     )
     problems = splits["selection"][:PROBLEMS]
     with ledger.timed():
-        style, asked = _ask(model, task, sheet, problems, styles, ledger)
+        style, asked, unmarked = _ask(model, task, sheet, problems, styles, ledger)
         probes = _probes(model, splits["test"], ledger)
         scores = _scores(model, subject, asked)
     golds = _golds(task, splits)
@@ -78,6 +79,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         sheet=sheet,
         prompts=_prompts(model, plan, style, skipped, problems),
         asked=asked,
+        unmarked=(unmarked.texts, unmarked.first),
         golds=golds,
         splits=splits,
         probes=probes,
@@ -128,7 +130,7 @@ def _ask(
     problems: Sequence[Problem],
     styles: Sequence[Style],
     ledger: Ledger,
-) -> tuple[Style, tuple[Asked, ...]]:
+) -> tuple[Style, tuple[Asked, ...], Unmarked]:
     """Asks greedily in the default style and the task's own, and samples in the better one.
 
     The floor will be the best of the whole list, so a default style in which nothing ends is no
@@ -137,29 +139,33 @@ def _ask(
     triggers = [style for style in styles[1:] if style in sheet.triggers]
     wanted = [styles[0], *(triggers if styles[0].name != "own" else [])]
     tries = [_drawn(model, style, sheet, problems, 1, ledger) for style in wanted]
-    ranks = []
+    ranks, greedy = [], []
     for style, drawn in zip(wanted, tries, strict=True):
-        right = [
-            mark_safely(task, problem, solved.text, style).lenient == Grade.CORRECT
-            for problem, solved in zip(problems, drawn, strict=True)
-        ]
+        texts = [(p, [solved.text]) for p, solved in zip(problems, drawn, strict=True)]
+        greedy.append(Unmarked().marks(task, texts, style))
+        right = [mark.lenient == Grade.CORRECT for (mark,) in greedy[-1]]
         cut = [solved.completions[0].stop == "length" for solved in drawn]
         ranks.append((sum(right), -sum(cut)))
     best = ranks.index(max(ranks))
     style = wanted[best]
     sampled = _drawn(model, style, sheet, problems, SAMPLES, ledger)
+    unmarked, pairs = Unmarked(), zip(problems, tries[best], sampled, strict=True)
+    texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
+    marks = unmarked.marks(task, texts, style)
     asked = tuple(
         Asked(
             problem,
             render(model, style, problem.question),
-            greedy.completions[0],
-            mark_safely(task, problem, greedy.text, style),
+            said.completions[0],
+            own,
             samples.completions,
-            tuple(mark_safely(task, problem, c.text, style) for c in samples.completions),
+            tuple(others),
         )
-        for problem, greedy, samples in zip(problems, tries[best], sampled, strict=True)
+        for problem, said, samples, (own, *others) in zip(
+            problems, tries[best], sampled, marks, strict=True
+        )
     )
-    return style, asked
+    return style, asked, unmarked
 
 
 def _drawn(

@@ -47,6 +47,7 @@ class PolicyMethod(Method):
     """
 
     is_spread: ClassVar[bool] = True
+    powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     reward: str = "true"
     """Name of the reward, with its settings where it has some: `random?gamma=0.3`."""

@@ -1,8 +1,9 @@
 """A nudge that `modicum export` wrote: the base model with it, asked in the prompt it was measured in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, final
+from typing import ClassVar, cast, final
 
 from transformers import PreTrainedModel
 
@@ -38,6 +39,8 @@ class Export(Backend):
     A decoding rule is no model but a way to ask one: it is studied with its method on the base
     model. Tuning needs plain weights, so that a steered model offers log-probabilities alone.
     """
+
+    powers: ClassVar[Mapping[str, str]] = {"base": "models"}
 
     name: str = ""
     """The folder that holds `nudge.json`."""

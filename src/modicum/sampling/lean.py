@@ -23,7 +23,12 @@ from transformers.models.llama.modeling_llama import (
     LlamaMLP,
     LlamaRMSNorm,
 )
-from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Qwen2RMSNorm
+from transformers.models.qwen2.modeling_qwen2 import (
+    Qwen2Attention,
+    Qwen2DecoderLayer,
+    Qwen2MLP,
+    Qwen2RMSNorm,
+)
 
 from modicum.sampling.cache import RowCache, layer_windows
 from modicum.sampling.columns import Weights, column_takes, padded, times, times_add, times_mul
@@ -281,7 +286,7 @@ def additions(steering: Steering | None, columns: Columns) -> Additions:
     return added
 
 
-def _layer(layer: LlamaDecoderLayer) -> _Layer:
+def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
     return _Layer(
         before=_norm_of(layer.input_layernorm),
@@ -296,7 +301,7 @@ def _layer(layer: LlamaDecoderLayer) -> _Layer:
     )
 
 
-def _norm_of(norm: LlamaRMSNorm) -> _Norm:
+def _norm_of(norm: LlamaRMSNorm | Qwen2RMSNorm) -> _Norm:
     return _Norm(norm.weight, norm.variance_epsilon)
 
 

@@ -21,6 +21,7 @@ from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
+from modicum.sampling.sound import Sound
 from modicum.sampling.text import TextMaker
 from modicum.sampling.tune import quickest
 from modicum.seeds import key
@@ -93,6 +94,7 @@ class Local(WhiteBox):
             flops_per_token(module),
             [] if is_small else None,
             pools=Pools(kept=is_small),
+            sound=Sound(name),
         )
         self._fewest: int | None = None
         """Rows of the smallest block that had to be halved."""
@@ -318,6 +320,7 @@ class Local(WhiteBox):
         acts = text_columns(steering, width, [width - 1 - len(more) for _, more in parts])
         with steered(self.module, steering, acts):
             logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
+        self._engine.sound.look(logits[:, -1])
         sums = []
         for (_, more), scores in zip(parts, logits, strict=True):
             if not more:

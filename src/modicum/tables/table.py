@@ -5,11 +5,11 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from modicum.answers import Form
 from modicum.errors import ConfigError
-from modicum.marker import Marker, text_hash
+from modicum.marker import Marker, named_marker, text_hash
 from modicum.tables.problems import Made, check_roles, distinct, made
 from modicum.tables.reading import Read, Reading, Wanted, odd_text, read_table, refuse_odd
 from modicum.tables.records import Records
@@ -26,6 +26,8 @@ class Table(Task):
 
     The columns are guessed where they are not named, and what was guessed is said.
     """
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     name: str = ""
     """The file."""
@@ -189,7 +191,12 @@ class Table(Task):
 
     @property
     def _loaded(self) -> "_Loaded":
-        return _load(self, self.stamp())
+        return _load(self, (*self.stamp(), *self._marker_stamp))
+
+    @cached_property
+    def _marker_stamp(self) -> tuple[object, ...]:
+        """The state of the marker's files as this task found them; it marks by no other."""
+        return named_marker(self.marker).stamp if self.marker else ()
 
 
 @dataclass(frozen=True)

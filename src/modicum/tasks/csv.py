@@ -1,7 +1,8 @@
 """Your own problems, one a row, below a line of column names or without: `csv:FILE`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from modicum.errors import ConfigError
 from modicum.tables.delimited import delimited_rows
@@ -16,6 +17,8 @@ __all__ = ["Csv"]
 @dataclass(frozen=True)
 class Csv(Table):
     """The rows of a CSV file; a cell in quotes may hold the delimiter and line breaks."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     delimiter: str = ","
     """What parts the cells, one character; `tab` for tabulators."""

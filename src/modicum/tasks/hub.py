@@ -1,8 +1,9 @@
 """A data set of the Hugging Face hub, or a folder of its form: `hub:NAME` (extra `data`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import ClassVar, final
 
 from modicum.errors import ConfigError
 from modicum.tables.records import Records, Row, numbered, with_class_names
@@ -15,6 +16,8 @@ __all__ = ["Hub"]
 @dataclass(frozen=True)
 class Hub(Table):
     """The records of one split; `test` names another split (not a file) for the test."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     config: str = ""
     """Configuration of the data set; its default where empty."""

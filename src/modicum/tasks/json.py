@@ -1,7 +1,8 @@
 """Your own problems in one JSON array, or an object that holds a list: `json:FILE`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from modicum.tables.files import file_stamp
 from modicum.tables.records import Records, json_rows
@@ -14,6 +15,8 @@ __all__ = ["Json"]
 @dataclass(frozen=True)
 class Json(Table):
     """The records of a JSON document; a file of one object a line is read too."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     part: str = ""
     """Key of the list within an object; `examples`, `data` … or the only list where empty."""

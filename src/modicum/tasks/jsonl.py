@@ -1,7 +1,8 @@
 """Your own problems, one JSON object a line: `jsonl:FILE`, also compressed by gzip."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from modicum.tables.files import file_stamp
 from modicum.tables.records import Records, json_rows
@@ -14,6 +15,8 @@ __all__ = ["Jsonl"]
 @dataclass(frozen=True)
 class Jsonl(Table):
     """The records of a JSONL file; GSM8K's, MATH's and other data sets' forms are known by sight."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     def rows(self, name: str) -> Records:
         """Read one object a line; blank lines do not count.

@@ -1,7 +1,8 @@
 """Your own problems from a Parquet file: `parquet:FILE` (extra `data`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from modicum.errors import ConfigError
 from modicum.tables.files import MOST_BYTES, file_stamp, needed_file
@@ -15,6 +16,8 @@ __all__ = ["Parquet"]
 @dataclass(frozen=True)
 class Parquet(Table):
     """The records of a Parquet file; a record's line is its place, from 1."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     def rows(self, name: str) -> Records:
         """Read the records; numbers that stand for classes are read as the classes' names.

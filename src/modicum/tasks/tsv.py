@@ -1,7 +1,8 @@
 """Your own problems, one a row of cells parted by tabulators: `tsv:FILE`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from modicum.tables.delimited import delimited_rows
 from modicum.tables.files import file_stamp
@@ -15,6 +16,8 @@ __all__ = ["Tsv"]
 @dataclass(frozen=True)
 class Tsv(Table):
     """The rows of a TSV file; quotes are plain characters where they do not pair."""
+
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
     header: Literal["", "yes", "no"] = ""
     """Whether the first row names the columns; seen by what stands in it where empty."""

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,6 +25,7 @@ _COUNTERS = (
 )
 
 
+@runtime_checkable
 class Learning(Protocol):
     """What a run trains, as far as it is kept."""
 

@@ -15,6 +15,7 @@ from modicum.cli.task_options import task_options, task_reference
 from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
+from modicum.model import resolve_backend
 from modicum.task import resolve_task
 from modicum.trials import open_model
 from modicum.verdict import SCHEMA, as_json
@@ -98,6 +99,7 @@ def _check(model: str, task: str, options: dict[str, object], *, wants_json: boo
 
 def _scan(model: str, out: object, limit: object, *, wants_json: bool) -> int:
     """Tries the listed tasks and prints the table."""
+    resolve_backend(model)  # refused before a folder bears its name
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in model.partition("?")[0])
     folder = out if isinstance(out, Path) else Path("runs") / f"scan-{name.strip('-')}"
     try:
