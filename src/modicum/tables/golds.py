@@ -54,6 +54,14 @@ class Marking:
     """Whether the golds themselves, and no preset, asked for math_verify."""
     hint: str = ""
     """What else the question must say of the answer; empty where nothing."""
+    known: dict[str, str | None] = field(default_factory=dict, compare=False)
+    """Canonical forms of the golds that were read so far."""
+
+    def gold(self, text: str) -> str | None:
+        """Return a gold in the marker's canonical form, read once; None where it cannot be."""
+        if text not in self.known:
+            self.known[text] = self.marker.gold(text)
+        return self.known[text]
 
 
 def gsm8k_parts(text: str) -> tuple[str, str]:
@@ -148,15 +156,17 @@ def choose_marking(
     asked = FORMS[form or ("boxed" if is_boxed else "line")]
     if any("\n" in text for i, texts in enumerate(golds) if i not in odd for text in texts):
         asked = dataclasses.replace(asked, is_long=True)
+    known = dict(found.known)
     for i, texts in enumerate(golds):
-        if i not in odd and all(marker.gold(text) is None for text in texts):
+        known.update({text: marker.gold(text) for text in texts if text not in known})
+        if i not in odd and all(known[text] is None for text in texts):
             odd[i] = f"the gold {texts[0][:80]!r}, which the marker {_named(marker)!r} cannot read"
     plain_name = name.partition(":")[0].partition("?")[0]
     if is_boxed and is_formulas and not form:
         why += "; asked for in a box"
     is_truth = plain_name == "exact" and golds and all(_is_truth(texts) for texts in golds)
     hint = "X is true or false." if is_truth and not asked.after else ""
-    return Marking(marker, plain_name, asked, why, odd, is_formulas, hint)
+    return Marking(marker, plain_name, asked, why, odd, is_formulas, hint, known)
 
 
 def _is_truth(texts: Sequence[str]) -> bool:
@@ -172,6 +182,8 @@ class _Fit:
     why: str
     odd: Mapping[int, str] = field(default_factory=dict)
     is_formulas: bool = False
+    known: Mapping[str, str | None] = field(default_factory=dict)
+    """Golds that this marker has read already."""
 
 
 def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
@@ -183,19 +195,23 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
     every = [texts[0] for texts in golds]
     number = resolve_marker("number")
     formulas = [is_latex(text) for text in every]
-    strange = {
-        i: f"the gold {texts[0][:60]!r} is no number, unlike the others"
-        for i, texts in enumerate(golds)
-        if any(number.gold(text) is None for text in texts)
-    }
+    read: dict[str, str | None] = {}
+    strange: dict[int, str] = {}
+    for i, texts in enumerate(golds):
+        for text in texts:
+            read[text] = read[text] if text in read else number.gold(text)
+            if read[text] is None:
+                strange[i] = f"the gold {texts[0][:60]!r} is no number, unlike the others"
+                break
     n = sum(formulas)
     others = sum(not formulas[i] for i in strange)
     if n and (not others or few(others, len(every)) or n >= MUCH * len(every)):
         return _Fit("math_verify", f"{n} of {len(every)} golds are formulas", is_formulas=True)
     if not strange:
-        return _Fit("number", "every gold is a number")
+        return _Fit("number", "every gold is a number", known=read)
     if few(len(strange), len(golds)):
-        return _Fit("number", f"all golds but {len(strange)} are numbers", strange)
+        why = f"all golds but {len(strange)} are numbers"
+        return _Fit("number", why, strange, known=read)
     return _Fit("exact", "the golds are not all numbers")
 
 

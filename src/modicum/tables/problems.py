@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modicum.answers import Form
 from modicum.errors import ConfigError
-from modicum.marker import Marker, text_hash
+from modicum.marker import text_hash
 from modicum.tables.cells import cell_text
 from modicum.tables.columns import Columns
 from modicum.tables.drafts import Draft
@@ -36,7 +35,7 @@ def made(drafts: Sequence[Draft], columns: Columns, marking: Marking) -> list[Ma
     found: list[Made] = []
     seen: dict[str, str] = {}
     for draft in drafts:
-        golds = _canonical(draft.golds, marking.marker)
+        golds = _canonical(draft.golds, marking)
         own = cell_text(draft.row.values.get(columns.id)) if columns.id else ""
         if own and own in seen:
             raise ConfigError(
@@ -49,7 +48,7 @@ def made(drafts: Sequence[Draft], columns: Columns, marking: Marking) -> list[Ma
             id=own or text_hash(draft.question, golds[0]),
             question=draft.question,
             answer=golds[0],
-            solution=_worked(draft.solution, golds[0], marking.marker, marking.form),
+            solution=_worked(draft.solution, golds[0], marking),
             difficulty=_cell(draft, columns.difficulty),
             cluster=_cell(draft, columns.cluster),
         )
@@ -97,20 +96,20 @@ def check_roles(name: str, roles: Mapping[Split, Sequence[Problem]]) -> None:
         )
 
 
-def _canonical(golds: Sequence[str], marker: Marker) -> tuple[str, ...]:
+def _canonical(golds: Sequence[str], marking: Marking) -> tuple[str, ...]:
     """Golds that the marker can accept, each once."""
-    return tuple(dict.fromkeys(own for gold in golds if (own := marker.gold(gold)) is not None))
+    return tuple(dict.fromkeys(own for gold in golds if (own := marking.gold(gold)) is not None))
 
 
 def _cell(draft: Draft, column: str) -> str:
     return cell_text(draft.row.values.get(column)) if column else ""
 
 
-def _worked(solution: str, gold: str, marker: Marker, form: Form) -> str | None:
+def _worked(solution: str, gold: str, marking: Marking) -> str | None:
     """A worked solution that ends in the gold, in the exact format."""
     if not solution:
         return None
-    said = form.find(solution)
-    if said is not None and marker.gold(said) == gold:
+    said = marking.form.find(solution)
+    if said is not None and marking.gold(said) == gold:
         return solution
-    return f"{solution}\n{form.write(gold)}"
+    return f"{solution}\n{marking.form.write(gold)}"
