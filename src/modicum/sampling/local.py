@@ -17,6 +17,7 @@ from modicum.model import ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.chat import chat_prompt
 from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
 from modicum.sampling.pages import Pools
@@ -228,11 +229,12 @@ class Local(WhiteBox):
             return None
         asked = {"role": "user", "content": user}
         if system is None:
-            return self._render([asked])
+            return chat_prompt(self.tokenizer, [asked])
         try:
-            return self._render([{"role": "system", "content": system}, asked])
+            return chat_prompt(self.tokenizer, [{"role": "system", "content": system}, asked])
         except jinja2.TemplateError:
-            return self._render([{"role": "user", "content": f"{system}\n\n{user}"}])
+            folded = {"role": "user", "content": f"{system}\n\n{user}"}
+            return chat_prompt(self.tokenizer, [folded])
 
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
@@ -343,12 +345,6 @@ class Local(WhiteBox):
             msg = "an empty prompt, and a tokenizer without a first or an end token to begin with"
             raise TrialError(msg)
         return (first,)
-
-    def _render(self, messages: list[dict[str, str]]) -> str:
-        prompt = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        return str(prompt)
 
     def _end_tokens(self) -> frozenset[int]:
         """Gives every token that ends a text: a chat model often has several."""
