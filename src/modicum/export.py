@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from modicum.answers import Rule
 from modicum.catalog import Catalog
 from modicum.method import Method
 from modicum.task import Sheet
@@ -39,6 +40,8 @@ class Nudge:
     """Folder, file or hub id that transformers loads the base model from; empty where none."""
     base: str
     """The base model's plain name, as a card may bear it."""
+    rule: Rule | None = None
+    """How the task reads answers; None where only its own code can."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, final
 
-from modicum.answers import FORMS, Form
+from modicum.answers import FORMS, Form, Rule
 from modicum.errors import ConfigError
 from modicum.marker import Marker, resolve_marker, text_hash
 from modicum.task import Sheet, Task
@@ -136,6 +136,12 @@ class Table(Task):
     def read(self, text: str) -> str | None:
         """Reads as the marker does."""
         return self._loaded.marker.read(text, self._loaded.form)
+
+    @final
+    @property
+    def rule(self) -> Rule | None:
+        """The marker's."""
+        return self._loaded.marker.rule(self._loaded.form)
 
     @final
     def mark(self, problem: Problem, text: str) -> Mark:
