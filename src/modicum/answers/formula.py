@@ -17,6 +17,10 @@ _FORMULA = re.compile(
     r"\$\$?([^$]{1,600}?)\$\$?|\\\((.{1,600}?)\\\)|\\\[(.{1,600}?)\\\]", re.DOTALL
 )
 _JOINT = re.compile(r"\s*(?:,|;|and|or|,\s*(?:and|or))\s*")
+_LINE = 200
+"""Characters of the longest line that may be a formula without saying so."""
+_MACRO = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
+_SENTENCE = re.compile(r"[^\W\d_]{2,}\W+[^\W\d_]{2,}")
 _PROSE = re.compile(r"[a-z]{3,}\s+[a-z]{2,}|^\s*(?:[0-9.,]+\s+[a-z]{2,})")
 _CUT = re.compile(
     r"\n|[.!?;](?=\s|$)|\s\((?=[a-z]{2})|,\s(?=[a-z]{2})|\s(?:because|since|so|which|where|given|hence|"
@@ -85,13 +89,20 @@ class Formulas(Reading):
         rest += text[_READ:]
         return plain(text if plain(rest) or not found else found) or None
 
+    def alone(self, text: str) -> str | None:
+        """Gives a text that is one formula, or one line without prose."""
+        found, rest = _set_off(text[:_READ])
+        if found and not plain(rest + text[_READ:]):
+            return plain(found) or None
+        line = text.strip()
+        is_prose = "\n" in line or len(line) > _LINE or _SENTENCE.search(_MACRO.sub("", line))
+        return None if is_prose or "$" in line.strip("$") else plain(line) or None
+
     def anywhere(self, text: str) -> str | None:
-        """The last formula between dollars, else the last number, else the last line."""
-        pieces = text.split("$")
-        last = pieces[-2 if len(pieces) % 2 else -3] if len(pieces) > 2 else ""
-        if last.strip():
-            return plain(last) or None
-        return Numbers().anywhere(text) or plain(last_line(text)) or None
+        """Gives the last formula that is set off, else the last number, else the last line."""
+        found = [next(filter(None, m.groups())) for m in _FORMULA.finditer(text[-_READ:])]
+        last = next((one for one in reversed(found) if plain(one)), "")
+        return plain(last) or Numbers().anywhere(text) or plain(last_line(text)) or None
 
 
 def value_of(formula: str) -> Fraction | None:
@@ -159,7 +170,7 @@ def _set_off(text: str) -> tuple[str, str]:
     first = last = -1
     for found in _FORMULA.finditer(text):
         inside = next(part for part in found.groups() if part is not None)
-        if not inside.strip() or _PROSE.search(re.sub(r"\\[a-z]+(?:\{[^{}]*\})?", "", inside)):
+        if not inside.strip() or _PROSE.search(_MACRO.sub("", inside)):
             continue  # `$5 for $3` are prices
         if held and not _JOINT.fullmatch(text, last, found.start()):
             break

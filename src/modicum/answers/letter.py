@@ -56,13 +56,16 @@ _RIVAL = re.compile(
     re.IGNORECASE,
 )
 _ENUMERATED = re.compile(r"^[\s*_]{0,4}[(\[]?([A-Z])[)\].:]", re.MULTILINE)
-_NO_LETTER = re.compile(r"\W*(?:not|neither|none|n['’]t|both|either)\b", re.IGNORECASE)
+_SEVERAL = re.compile(r"\W*(?:both|either|(?:all|any|every\w*) (?:but|except))\b", re.IGNORECASE)
+_NO_LETTER = re.compile(r"\W*(?:not|neither|none|n['’]t)\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"[(\[]([A-Z])[)\]]")
 _ALONE = re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])(?! [a-z])")
 """A capital that is a word of its own, and not the article or pronoun before another word."""
 _DENIED = re.compile(
     r"(?:\bnot|n['’]t|\bnor|\bnever)\s(?:option\s|choice\s)?[(\[*]{0,3}$", re.IGNORECASE
 )
+_RIVALS = re.compile(r"(?<![\w'’])[A-Z][)\].*]{0,3}\s?(?:[/,&]|\bor\b|\band\b)\s?[(\[]?$")
+_REMARK = re.compile(r"\s\((?![A-Za-z]\))")
 _CAPITAL = re.compile(rf"(?<![\w'’])([A-Z]){_END}")
 _SMALL = re.compile(r"(?<![\w'’])[(\[]([a-z])[)\]]")
 _SAYS = re.compile(
@@ -95,7 +98,7 @@ class Letters(Reading):
         True
         """
         text, corrections = amended(_latin(place.text.strip()[:_READ]))
-        if _NO_LETTER.match(text):
+        if _NO_LETTER.match(text) or _SEVERAL.match(text):
             return Said(None)
         for start in corrections:
             letter, end = self._leading(text, start, is_said=True)
@@ -114,6 +117,8 @@ class Letters(Reading):
     def anywhere(self, text: str) -> str | None:
         """Gives the letter that leads a text, else the last one in brackets, else alone."""
         text = flat(text)
+        if _SEVERAL.match(text):
+            return None
         latin = _latin(text.lstrip()[:_READ])
         letter, end = self._leading(latin, 0, is_said=False)
         if letter and not _REFUSED.match(latin, end) and not self._is_list(text, letter):
@@ -123,6 +128,8 @@ class Letters(Reading):
             found = [m for m in pattern.finditer(text) if self._known(m.group(1))]
             while found and _DENIED.search(text, max(0, found[-1].start() - 12), found[-1].start()):
                 found.pop()
+            if found and _RIVALS.search(text, max(0, found[-1].start() - 12), found[-1].start()):
+                return None
             if found:
                 return str(found[-1].group(1)).upper()
         return None
@@ -152,6 +159,8 @@ class Letters(Reading):
 
     def _first_of(self, text: str) -> tuple[str, int]:
         """The first letter in brackets, else the first alone, and where it ends."""
+        remark = _REMARK.search(text)
+        text = text[: remark.start()] if remark else text
         for pattern in (_BRACKETED, _CAPITAL, _SMALL):
             for found in pattern.finditer(text):
                 end = found.end()

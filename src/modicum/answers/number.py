@@ -1,12 +1,12 @@
 """Reading numbers: the first one where an answer is said, unless an equals sign leads to another."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from modicum.answers.characters import flat
 from modicum.answers.context import compound, has_rival, is_alone, is_denied, is_part, leads_to
-from modicum.answers.places import Place
+from modicum.answers.places import NOTHING, Place
 from modicum.answers.quantity import Quantity, next_quantity, quantities
 from modicum.answers.reading import Reading, Said, amended
 from modicum.answers.spoken import spoken
@@ -21,9 +21,14 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _DECORATION = re.compile(r"(?:[\s*_$`\"'(\[{]|\\[()\[\],;:!]|\\(?:text|mathrm|mathbf|textbf)\b)*")
-_SETTLED = re.compile(r"\s?(?:[A-Za-z%°]+)?[\s*_$)\]}]*(?:[.,;!\n]|$)")
+_SETTLED = re.compile(
+    r"(?:(?!\b(?:is|are|was|were|have|had|has|can|could|would|will|do|did)\b)[^.,;!\n]){0,60}(?:[.,;!\n]|$)"
+)
 _READ = 1000
 """Characters of a place that are read; a number that stands later is not what it says first."""
+_FEW = 3
+"""Words of a text in which a number in words is the answer."""
+_DIGIT = re.compile(r"[0-9¼-¾⅐-⅞]")
 _CHUNK = 500
 _SURE = 40
 """A number this far behind the beginning of a part has no beginning outside of it."""
@@ -45,10 +50,12 @@ class Numbers(Reading):
         True
         """
         text, corrections = amended(flat(place.text.strip()[:_READ]))
+        if NOTHING.match(text):
+            return Said(None)
         for start in corrections:
-            found = next_quantity(text, start)
-            if found is not None and _is_amendment(text, start, found):
-                return Said(found.answer)
+            said = _amendment(text, start)
+            if said is not None:
+                return said
         words = _in_words(text)
         if words is not None:
             return words
@@ -64,11 +71,13 @@ class Numbers(Reading):
         ('12', None)
         """
         found = _last(text)
-        if found is None:
-            return None
-        if found.decimals and not (found.answer or "").lstrip("-").startswith("0."):
-            return found.decimals.lstrip("0") or "0"  # `x in {3,5}`: two numbers
-        return found.answer
+        return None if found is None else found.answer
+
+    def alone(self, text: str) -> str | None:
+        """Gives the number that a text is, or that its few words are: `Twelve apples`."""
+        words = text.split(None, _FEW)
+        said = _in_words(text) if len(words) <= _FEW and not _DIGIT.search(text) else None
+        return said.answer if said is not None else self.whole(text)
 
 
 def _said(text: str, found: Quantity, *, is_box: bool) -> Said:
@@ -85,13 +94,17 @@ def _said(text: str, found: Quantity, *, is_box: bool) -> Said:
     return Said(found.answer, is_alone(text, found.start, found.end))
 
 
-def _is_amendment(text: str, start: int, found: Quantity) -> bool:
-    """Whether a number stands where a correction begins, and settles it."""
-    return (
-        found.answer is not None
-        and _DECORATION.fullmatch(text, start, found.start) is not None
-        and _SETTLED.match(text, found.end) is not None
-    )
+def _amendment(text: str, start: int) -> Said | None:
+    """What a correction that begins here says; None where it says no other number."""
+    text = text[start:]  # a dash that a correction begins with is a sign
+    words = Said(None) if NOTHING.match(text) else _in_words(text)
+    if words is not None:
+        return Said(words.answer)
+    found = next_quantity(text, 0)
+    if found is None or found.answer is None:
+        return None
+    is_first = _DECORATION.fullmatch(text, 0, found.start) is not None
+    return Said(found.answer) if is_first and _SETTLED.match(text, found.end) else None
 
 
 def _in_words(text: str) -> Said | None:
@@ -107,18 +120,33 @@ def _in_words(text: str) -> Said | None:
 
 
 def _last(text: str) -> Quantity | None:
-    """The last number of a text, read from its end in parts; opaque where digits stand in it."""
+    """The last number of a text, read from its end in parts; opaque where it is but a part."""
     start, size = len(text), _CHUNK
     while start > 0:
         start, size = max(0, len(text) - size), 4 * size
         while start > 0 and not text[start - 1].isspace():
             start -= 1
-        last: Quantity | None = None
-        for found in quantities(text, start):
-            if is_denied(text, found):
-                continue
-            if found.answer is not None or any(map(str.isdigit, text[found.start : found.end])):
-                last = found
-        if last is not None and (start == 0 or last.start - start > _SURE):
+        last = _last_of(flat(text[start:]))
+        if last is not None and (start == 0 or last.start > _SURE):
             return last
     return None
+
+
+def _last_of(text: str) -> Quantity | None:
+    """The last number of a flat text, without those that are denied; two units are one number."""
+    before: Quantity | None = None
+    last: Quantity | None = None
+    for found in quantities(text):
+        if is_denied(text, found) or not _DIGIT.search(text, found.start, found.end):
+            continue
+        before, last = last, found
+    if last is None:
+        return None
+    value = compound(text, before) if before is not None else None
+    if value is not None:
+        return replace(last, answer=value)
+    if is_part(text, last, is_box=False):
+        return replace(last, answer=None)
+    if last.decimals and not (last.answer or "").lstrip("-").startswith("0."):
+        return replace(last, answer=last.decimals.lstrip("0") or "0")  # `x in {3,5}`: two numbers
+    return last

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from modicum.answers.characters import plain
 
-__all__ = ["FORMS", "Form", "Place", "boxes", "last_line", "places", "said_places"]
+__all__ = ["FORMS", "NOTHING", "Form", "Place", "boxes", "last_line", "places", "said_places"]
 
 _MOST = 8
 """Places of one kind that are looked at, from the end."""
@@ -35,7 +35,7 @@ _LINKS = (
 )
 _SAID = re.compile(
     rf"(?:(?:answers?|\bans\b\.?){_NAMED}[\"']?{_MARKS}(?:{_VERBS}|:|：|=)"
-    rf"|(?<![A-Za-zÀ-ɏЀ-ӿ])(?:{_WORDS})(?:\s\w{{1,20}})?{_MARKS}(?:{_LINKS}))[\s*_:：]*(?=([^\n]+))",
+    rf"|(?<![A-Za-zÀ-ɏЀ-ӿ])(?:{_WORDS})(?:\s\w{{1,20}})??{_MARKS}(?:{_LINKS}))[\s*_:：]*(?=([^\n]+))",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -63,12 +63,13 @@ _DENIED = re.compile(r"[\s*_]*(?:not|never|n['’]t)(?!\w)", re.IGNORECASE)
 _CHECKS = re.compile(
     r"\b(?:check|checking|verify|verifying|confirm|test|if)\s(?:\w{1,9}\s){0,2}$", re.IGNORECASE
 )
-_NOTHING = re.compile(
+NOTHING = re.compile(
     r"\W*(?:it |this |that |there )?(?:is |are )?(?:un(?:known|defined|clear|decidable)|none\b|"
     r"cannot|can ?not|can['’]t|could not|not enough|impossible|infinit|no (?:solution|answer|such)|"
     r"indeterminate|insufficient|n/a\b|dne\b|does not exist|nothing\b|i (?:do not|don['’]t) know)",
     re.IGNORECASE,
 )
+"""What says that there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Place:
     def is_firm(self) -> bool:
         """Whether what it holds is the answer even where it cannot be read: a few words, or none."""
         words = self.text.split(None, _SHORT)
-        return self.is_box or len(words) <= _SHORT or _NOTHING.match(self.text) is not None
+        return self.is_box or len(words) <= _SHORT or NOTHING.match(self.text) is not None
 
 
 def last_line(text: str) -> str:
@@ -166,9 +167,16 @@ def places(text: str, form: "Form") -> Iterator[str]:
 def _lines(pattern: re.Pattern[str], text: str) -> list[Place]:
     """The last places that a pattern finds; what is said not to be the answer is none."""
     found = [match for match in pattern.finditer(text) if not _is_checked(text, match.start())]
-    spans = [match.span(1) for match in found[-_MOST:]]
-    cut = [Place(start, text[start:end].partition("</")[0]) for start, end in spans]
+    cut = [_line(text, match) for match in found[-_MOST:]]
     return [place for place in cut if not _DENIED.match(place.text)]
+
+
+def _line(text: str, match: re.Match[str]) -> Place:
+    """What is said behind a match, to the line's end, a tag, or the end of a text in JSON."""
+    said = match[1].partition("</")[0]
+    if match.start() and text[match.start() - 1] == '"' and said.startswith('"'):
+        said = said[1:].partition('"')[0]
+    return Place(match.start(1), said)
 
 
 def _is_checked(text: str, start: int) -> bool:

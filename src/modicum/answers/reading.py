@@ -14,11 +14,11 @@ _STRUCK = re.compile(r"~~[^~\n]{1,80}~~")
 _AMENDS = re.compile(
     r"(?:(?<=[,.;:!?()…\-])|(?<=\s))\s{0,3}"
     r"(?:no|wait|actually|sorry|correction|oops|hmm|scratch that|strike that|make that|i meant?|"
-    r"(?:or )?rather|my mistake|let me correct (?:that|this|it)|on second thought)\b[\s,.:;!…\-]{0,4}"
+    r"(?:or )?rather|my mistake|let me correct (?:that|this|it)|on second thought)\b[\s,.:;!…]{0,4}"
     r"(?:(?:it['’]?s|it is|that['’]?s|that is|that was|this is|wrong|incorrect|not right|a mistake|"
     r"(?:the )?(?:(?:correct|right|real|actual) )?(?:answer|choice|option|one) (?:is|should be)|"
     r"(?:it )?should (?:actually |really )?be|it must be|i meant?|make (?:it|that)|actually|wait|no|"
-    r"sorry|rather|was)\b[\s,.:;!…\-]{0,4}){0,4}",
+    r"sorry|rather|was)\b[\s,.:;!…]{0,4}){0,4}",
     re.IGNORECASE,
 )
 
@@ -60,6 +60,10 @@ class Reading(ABC):
         said = self.stated(Place(0, text))
         return said.answer if said is not None and said.is_whole else None
 
+    def alone(self, text: str) -> str | None:
+        """Gives the answer of a text that holds nothing else, though it does not say so."""
+        return self.whole(text)
+
     @final
     def read(self, text: str, form: Form) -> str | None:
         """Reads a text: the last place that says an answer, else the text itself.
@@ -76,7 +80,7 @@ class Reading(ABC):
                 return said.answer
             if place.is_firm:
                 return None
-        return self.whole(text) or self.anywhere(text)
+        return self.alone(text) or self.anywhere(text)
 
     @final
     def both(self, text: str, form: Form) -> tuple[str | None, str | None]:

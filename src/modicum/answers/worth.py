@@ -10,7 +10,7 @@ LONGEST = 400
 _NOISE = re.compile(r"\\[!,;: ]|[{}' \u00a0_~]")
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]*)?")
 _DOTTED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]{1,2}|[0-9]{1,3}(?:\.[0-9]{3}){2,}")
-_REPEATED = re.compile(r"([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s?\{|\()([0-9]+)[})]")
+_REPEATED = re.compile(r"([0-9]+)\.([0-9]*)(?:\\(?:overline|bar|dot)\s?\{|\()([0-9]+)[})]")
 _RATIO = re.compile(r"\\[dtc]?frac\s?(\{[^{}]*\}|[0-9])\s?(\{[^{}]*\}|[0-9])|\{(.*?)\\over(.*?)\}")
 _VULGAR = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5",
@@ -40,7 +40,7 @@ def decimal(text: str) -> Fraction | None:
     if repeated:
         before, once, again = repeated.groups()
         scale, cycle = 10 ** len(once), 10 ** len(again) - 1
-        return Fraction(int((before or "0") + once), scale) + Fraction(int(again), cycle * scale)
+        return Fraction(int(before + once), scale) + Fraction(int(again), cycle * scale)
     return Fraction(bare(text))
 
 
