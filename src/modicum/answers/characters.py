@@ -2,10 +2,16 @@
 
 import unicodedata
 
-__all__ = ["KEPT", "flat", "plain", "tail", "tidy"]
+__all__ = ["KEPT", "SETTING", "flat", "plain", "tail", "tidy"]
 
 KEPT = 20_000
 """Characters of a text that are read, from its end; what stands before them is never an answer."""
+SETTING = (
+    "text|textbf|textit|textrm|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mathcal|"
+    "mbox|hbox|boldsymbol|bm|emph|rm|bf|it|sf|tt|displaystyle|textstyle|large|Large|small|underline|"
+    "textcolor|color|ensuremath|operatorname|num|SI|qty"
+)
+"""LaTeX macros that say how something is set and nothing else, as part of a pattern."""
 _ZEROS = (
     0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
     0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
@@ -13,7 +19,7 @@ _ZEROS = (
     0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6,
 )  # fmt: skip
 """Where the ten digits of a script begin."""
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e3a\ufe58\ufe63\uff0d"
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e3a\u208b\ufe58\ufe63\uff0d"
 _BLANKS = (
     "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 )

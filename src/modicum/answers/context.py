@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+from modicum.answers.characters import SETTING
 from modicum.answers.quantity import Quantity, next_quantity
 from modicum.answers.worth import canonical
 
@@ -13,9 +14,8 @@ _START = (
     r"(?:[0-9]|\.[0-9]|[¼-¾⅐-⅞]|\\[dtc]?frac)"
 )
 _SAFE = (
-    r"text|mathrm|mathit|mathbf|mbox|textrm|textbf|textit|rm|bf|it|quad|qquad|right|end|approx|"
-    r"hspace|hfill|displaystyle|degree|circ|rightarrow|Rightarrow|implies|because|therefore|ldots|"
-    r"dots|to|unit|color|operatorname|underline"
+    rf"{SETTING}|quad|qquad|right|end|approx|hspace|hfill|degree|circ|rightarrow|Rightarrow|implies|"
+    r"because|therefore|ldots|dots|to|unit|(?:[dt]?frac\s?\{\s?\\(?:text|mathrm)\{[^{}]*\}\s?\})"
 )
 _GOES_ON = re.compile(
     rf"""
@@ -43,19 +43,22 @@ _BEFORE = re.compile(
 )
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,40}>\s?$")
 _NEAR = 48
-_OR = re.compile(rf",?\s(?:or|and/or)\s(?={_START})")
-_AND = re.compile(rf"\s?[,;&]\s?(?:and\s|or\s)?(?={_START})|\s(?:and|&)\s(?={_START})")
+_SPACE = r"(?:\s|\\[,;:! ]|\\q?quad(?![A-Za-z])|\\text\s?\{|\}){0,4}"
+_OR = re.compile(rf",?(?:\s|\}}){_SPACE}(?<![a-z])(?:or|and/or)(?![a-z]){_SPACE}(?={_START})")
+_AND = re.compile(
+    rf"{_SPACE}[,;&]{_SPACE}(?:(?:and|or)(?![a-z]))?{_SPACE}(?={_START})"
+    rf"|\s{_SPACE}(?<![a-z])and(?![a-z]){_SPACE}(?={_START})"
+)
 _LIST_ENDS = re.compile(
-    r"[\s*_$`\"')\]}.!]*(?:$|[,;&\n]|(?:and|or)\b)|\s?[A-Za-z%°]*[\s*_$)\]}.]*$"
+    r"[\s*_$`\"')\]}.!\\]*(?:$|[,;&\n]|(?:and|or)\b)|\s?[A-Za-z%°]*[\s*_$)\]}.]*$"
 )
 _CLAUSE = re.compile(
-    r"[;\n]|[.!?](?=\s|$)|(?<=\S)\s\(|,\s|\\\\(?!\w)|\b(?:because|since|so|not|but|which|where|while|"
+    r"[;\n]|[.?](?=\s|$)|!(?=\s+[A-Z(]|\s*$)|(?<=\S)\s\(|,\s|\\\\(?!\w)|\b(?:because|since|so|not|but|which|where|while|"
     r"given|instead|rather|as|if|when|for|hence|thus|therefore|after|from)\b"
 )
 _EQUALS = re.compile(r"(?<![!<>=≠:\\])={1,2}(?!>)")
 _BARE_BEFORE = re.compile(
-    r"(?:[\s*_$`\"'(\[{]|\\[()\[\],;:!]|\\(?:text|mathrm|mathbf|textbf|boxed|fbox|displaystyle|left|"
-    r"large|Large|bf|rm)(?![A-Za-z]))*"
+    rf"(?:[\s*_$`\"'(\[{{]|\\[()\[\],;:!]|\\(?:{SETTING}|boxed|fbox|left)(?![A-Za-z]))*"
 )
 _BARE_AFTER = re.compile(
     r"(?:[\s*_$`\"')\]}.€£¥₹₩₽₺₫฿₪₦₴₱¢]|\\[()\[\],;:!$]|\\right|(?:usd|eur|gbp|jpy|inr|chf|cad|aud|"

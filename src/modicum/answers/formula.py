@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
-from modicum.answers.characters import flat, plain, tidy
+from modicum.answers.characters import SETTING, flat, plain, tidy
 from modicum.answers.number import Numbers
 from modicum.answers.places import Place, last_line
 from modicum.answers.quantity import next_quantity
@@ -38,7 +38,7 @@ _BARE = re.compile(
     r"(?:[\s*$`\"'(){}\[\].]|\\[()\[\],;:!]|\\(?:left|right|displaystyle)(?![A-Za-z]))*"
 )
 _RELATION = re.compile(r"(?<![!<>=≠:\\])=")
-_WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
+_WRAPPED = re.compile(rf"\\(?:{SETTING})\s?\{{([^{{}}]*)\}}")
 _LETTERS = re.compile(r"[^\W\d_](?:[^\W\d_]|[\s'’\-,.()])*")
 _FUNCTIONS = re.compile(
     r"\b(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi|infinity|inf|lim|max|min|gcd|lcm|mod|det)\b"

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.answers.characters import flat
+from modicum.answers.characters import SETTING, flat
 from modicum.answers.places import Place
 from modicum.answers.reading import Reading, Said, amended
 
@@ -25,20 +25,23 @@ _LATIN = {
     if letter not in _TWINS
 } | {ord("ا"): "A"}
 _END = r"(?![A-Za-z0-9_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]|['’][A-Za-z]|-[A-Za-z]{2})"
-_WRAP = r"[\s*_$`\"'“”{\\]|text|textbf|mathrm|mathbf|mbox|boxed|bf|rm"
+_WRAP = rf"[\s*_$`\"'“”{{]|\\(?:{SETTING}|boxed|fbox|left)(?![A-Za-z])|\\[()\[\],;:! ]"
 _NAME = (
     r"(?:(?:the|my|is|would|be|definitely|clearly|surely|probably|likely|simply|therefore|thus|"
     r"correct|right|best|final|option|choice|letter|answer|alternative|statement|number|opción|"
     r"opção|вариант|选项|選択肢|:)[\s*_$`:]{1,4}|选项|选择|選択肢)"
 )
+_LABEL = r"A:\s{1,3}(?=[(\[][A-Za-z][)\]]|[A-Za-z][.\s]*$)"
+"""What few-shot prompts put before an answer; not the choice A."""
 _FIRST = re.compile(
-    rf"(?:{_WRAP}|\\[()\[\],;:!]){{0,12}}(?:{_NAME}){{0,5}}(?:{_WRAP}|\\[(\[]){{0,12}}"
+    rf"(?:{_WRAP}){{0,12}}(?:{_LABEL}|(?:{_NAME}){{0,5}})(?:{_WRAP}){{0,12}}"
     rf"(?:(?P<opened>[(\[<])\s?(?P<inside>[A-Za-z])\s?[)\]>]|(?P<bare>[A-Za-z]){_END})",
     re.IGNORECASE,
 )
+_MACROS = re.compile(rf"\\(?:{SETTING}|boxed|fbox|left|right)(?![A-Za-z])")
 _READ = 400
 """Characters of a place that are read."""
-_SETS_OFF = re.compile(r"[\s*_$`\"'”}]{0,12}(?:[).:\],;]|[*_`$}]|$|\n|\s[-–—]|\s?\()")
+_SETS_OFF = re.compile(r"[\s*_$`\"'”}]{0,12}(?:[).:\],;?!]|[*_`$}]|$|\n|\s[-–—]|\s?\()")
 _WORDS = re.compile(
     r"[\s*]+(?:is|because|since|as|for|and|or|would|seems|must|with|by|that|which|can|will|has|"
     r"follows|being|not)\b",
@@ -51,8 +54,10 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _RIVAL = re.compile(
-    rf"[)\].*_$\s}}]{{0,12}}(?:(?:,\s?)?(?:and|or|und|oder|et|ou|y|o)\s|[/&+,])\s?(?:option\s|choice\s|both\s)?"
-    rf"[(\[*$]{{0,3}}(?P<other>[A-Za-z]){_END}(?!\s[a-z])",
+    r"[)\].*_$\s}]{0,12}(?:(?:,\s?)?(?:and|or|und|oder|et|ou|y|o)\s|[/&+]"
+    r"|,(?=\s?[(\[*$]{0,3}[A-Za-z][)\]*$]{0,3}\s?(?:$|[,.;\n]|and\b|or\b)))"
+    rf"\s?(?:option\s|choice\s|both\s)?[(\[*$]{{0,3}}(?P<other>[A-Za-z]){_END}"
+    r"(?!(?-i:(?<=[AI])\s[a-z]))",
     re.IGNORECASE,
 )
 _ENUMERATED = re.compile(r"^[\s*_]{0,4}[(\[]?([A-Z])[)\].:]", re.MULTILINE)
@@ -74,7 +79,7 @@ _SAYS = re.compile(
     rf"\s?[:=])|\b(?:i|we)(?:['’]d| would| will|['’]ll)? (?:choose|pick|select|go with|opt for|went "
     rf"with|chose))[\s*_:]{{0,8}}"
     rf"|(?<![\w'’(\[])(?=(?:option\s)?[*(\[$]{{0,4}}(?-i:[A-Z]){_END}[)\].*$]{{0,4}}\s(?:is|must be|seems|"
-    rf"would be)\s(?:the\s|indeed\s|clearly\s|therefore\s)?(?:correct|right|best|true\b|most)))([^\n]+)",
+    rf"would be)\s(?:the\s|indeed\s|clearly\s|therefore\s)?(?:answer\b|correct|right|best|true\b|most)))([^\n]+)",
     re.IGNORECASE,
 )
 
@@ -109,10 +114,9 @@ class Letters(Reading):
             letter, end = self._first_of(text)
         if not letter:
             return None
-        rival = _RIVAL.match(text, end)
-        if rival and self._known(rival["other"]) not in (None, letter):
+        if self._rival(text, letter, end) is not None:
             return Said(None)
-        return Said(letter, _is_bare(text, letter, end))
+        return Said(letter, _is_bare(text, letter))
 
     def anywhere(self, text: str) -> str | None:
         """Gives the letter that leads a text, else the last one in brackets, else alone."""
@@ -122,8 +126,9 @@ class Letters(Reading):
         latin = _latin(text.lstrip()[:_READ])
         letter, end = self._leading(latin, 0, is_said=False)
         if letter and not _REFUSED.match(latin, end) and not self._is_list(text, letter):
-            rival = _RIVAL.match(latin, end)
-            return None if rival and self._known(rival["other"]) not in (None, letter) else letter
+            rival = self._rival(latin, letter, end)
+            if rival is None or not _REFUSED.match(latin, rival):
+                return letter if rival is None else None
         for pattern in (_BRACKETED, _ALONE, _SMALL):
             found = [m for m in pattern.finditer(text) if self._known(m.group(1))]
             while found and _DENIED.search(text, max(0, found[-1].start() - 12), found[-1].start()):
@@ -169,6 +174,12 @@ class Letters(Reading):
                     return found.group(1).upper(), end
         return "", 0
 
+    def _rival(self, text: str, letter: str, end: int) -> int | None:
+        """Where another letter ends that stands beside one as its equal: `B or C`."""
+        found = _RIVAL.match(text, end)
+        is_other = found is not None and self._known(found["other"]) not in (None, letter)
+        return found.end() if found is not None and is_other else None
+
     def _is_list(self, text: str, letter: str) -> bool:
         """Whether a text begins with a list of all options rather than with the chosen one."""
         listed = [one for one in _ENUMERATED.findall(text) if self._known(one)]
@@ -183,7 +194,7 @@ def _latin(text: str) -> str:
     return flat(text).translate(_LATIN)
 
 
-def _is_bare(text: str, letter: str, end: int) -> bool:
+def _is_bare(text: str, letter: str) -> bool:
     """Whether a letter is all that stands there, brackets and decoration aside."""
-    rest = re.sub(r"text(?:bf)?|mathrm|mathbf|mbox", "", text[:end] + text[end:])
+    rest = _MACROS.sub("", text)
     return re.sub(r"[\W_]", "", rest).upper() == letter

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import final
 
-from modicum.answers.characters import flat
+from modicum.answers.characters import SETTING, flat
 from modicum.answers.context import compound, has_rival, is_alone, is_denied, is_part, leads_to
 from modicum.answers.places import NOTHING, Place
 from modicum.answers.quantity import Quantity, next_quantity, quantities
@@ -20,7 +20,7 @@ _LEAD = re.compile(
     r"equals|equal to|in total|is)\s){0,4})",
     re.IGNORECASE,
 )
-_DECORATION = re.compile(r"(?:[\s*_$`\"'(\[{]|\\[()\[\],;:!]|\\(?:text|mathrm|mathbf|textbf)\b)*")
+_DECORATION = re.compile(rf"(?:[\s*_$`\"'(\[{{]|\\[()\[\],;:!]|\\(?:{SETTING})(?![A-Za-z]))*")
 _SETTLED = re.compile(
     r"(?:(?!\b(?:is|are|was|were|have|had|has|can|could|would|will|do|did)\b)[^.,;!\n]){0,60}(?:[.,;!\n]|$)"
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from modicum.answers.characters import flat
+from modicum.answers.characters import SETTING, flat
 from modicum.answers.worth import LONGEST, bare, canonical, decimal, power, ratio, scaled
 
 __all__ = ["Quantity", "next_quantity", "quantities"]
@@ -59,12 +59,10 @@ _NUMBER = rf"""
       | (?P<myriad>[万萬亿億兆])
     )?
 """
-_SKIPPED = r"""
-    (?P<script>(?<=[A-Za-z0-9)}\]'|])[\^_]\s?(?:(?P<brace>\{)|\(?-?[A-Za-z0-9]+))
-  | (?P<macro>\\(?!(?:text|mathrm|mathbf|mathit|mbox|textbf|textit|textrm|rm|bf|displaystyle|left|
-        right|boxed|fbox|quad|qquad|begin|end|approx|times|cdot|rightarrow|Rightarrow|implies|
-        therefore|because|to|hspace|hfill|underline|operatorname|large|Large|color|ensuremath)
-        (?![A-Za-z]))[A-Za-z]+)
+_SKIPPED = rf"""
+    (?P<script>(?<=[A-Za-z0-9)}}\]'|])[\^_]\s?(?:(?P<brace>\{{)|\(?-?[A-Za-z0-9]+))
+  | (?P<macro>\\(?!(?:{SETTING}|left|right|boxed|fbox|quad|qquad|begin|end|approx|times|cdot|to|
+        rightarrow|Rightarrow|implies|therefore|because|hspace|hfill)(?![A-Za-z]))[A-Za-z]+)
   | (?P<function>(?<![A-Za-z])(?:sqrt|cbrt|log|ln|lg|exp|sin|cos|tan|cot|sec|csc|abs|max|min|gcd|
         lcm|floor|ceil|round|[fghPEC])\()
   | (?P<symbol>[√∛π∞][0-9]*)
@@ -78,7 +76,7 @@ _MONEY = (
     r"|(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CNY|RMB|INR|CHF|CAD|AUD|[Rr]s|kr)\.?)"
 )
 _HEAD = re.compile(
-    rf"(?:(?P<sign>[-+]|(?<![A-Za-z])(?:[Mm]inus|[Nn]egative)[ \u00a0]){_FEW})?"
+    rf"(?:(?P<sign>[-+⁻]|(?<![A-Za-z])(?:[Mm]inus|[Nn]egative)[ \u00a0]){_FEW})?"
     rf"(?:(?P<money>{_MONEY}){_FEW})?(?:\$?(?P<inner>[-+]){_FEW})?(?:(?P<late>{_MONEY}){_FEW})?"
     r"(?:\\left)?(?P<paren>\()?$",
     re.VERBOSE,
@@ -154,7 +152,7 @@ def _quantity(text: str, match: re.Match[str], least: int) -> Quantity | None:
     sign = head["sign"] or ""
     if sign and _is_operator(text, start):
         sign, start = "", start + len(sign)
-    negative = sign[:1] in ("-", "m", "M", "n", "N") or head["inner"] == "-"
+    negative = sign[:1] in ("-", "⁻", "m", "M", "n", "N") or head["inner"] == "-"
     money = head["money"] or head["late"]
     letter = match["letter"] or ""
     if letter in ("m", "b", "t") and not money:

@@ -4,14 +4,14 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.answers.characters import plain, tidy
+from modicum.answers.characters import SETTING, plain, tidy
 from modicum.answers.places import Place, last_line
 from modicum.answers.reading import Reading, Said
 
 __all__ = ["Texts", "same_text"]
 
 _HOPE = re.compile(r"(?<!\s)\s{0,3}I hope (?:it|this) is (?:all )?correct\W{0,9}$", re.IGNORECASE)
-_WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\{([^{}]*)\}|__([^_\n]+)__")
+_WRAPPED = re.compile(rf"\\(?:{SETTING})\s?\{{([^{{}}]*)\}}|__([^_\n]+)__")
 _FOLLOWS = re.compile(
     r"[*_\"'”’)]*(?:$|[.,;:!—–(\n]|\s+[-—–(]|\s+(?:it|he|she|they|we|you|i|this|that|there|the|these|those|"
     r"because|since|as|indeed)\b)",
