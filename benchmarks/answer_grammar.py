@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["CASES", "GRAMMAR", "Case", "Said", "printed", "said"]
+__all__ = ["CASES", "GRAMMAR", "Case", "Said", "few", "printed", "said"]
 
 GRAMMAR: Mapping[str, tuple[str, ...]] = {
     "place": (
@@ -134,6 +134,8 @@ GRAMMAR: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Productions by symbol."""
 _SYMBOL = re.compile(r"<([a-z-]+)>")
+_FEW = 100
+"""Texts of a case that are enough where not all are wanted."""
 _TAGS = {"answer"}
 """What stands in angles and is no symbol."""
 
@@ -218,12 +220,28 @@ class Said:
 def said(case: Case) -> Iterator[Said]:
     """Gives every text of a case."""
     values = [found for symbol in case.values for found in _expanded(symbol)]
-    places = [found for symbol in case.places for found in _expanded(symbol)]
+    places = _places(case)
     table = str.maketrans(*case.digits)
     for (place, one), (value, other) in itertools.product(places, values):
         moved = value.translate(table)
         if (moved != value or not table) and not (case.without and case.without in place):
             yield Said(case, place.replace("<value>", moved), one | other)
+
+
+def few(case: Case) -> list[Said]:
+    """Gives some texts of a case, evenly spread, and others until all its productions are used."""
+    every = list(said(case))
+    kept = every[:: 1 + len(every) // _FEW]
+    used = frozenset[str]().union(*(text.productions for text in kept))
+    for text in every:
+        if not text.productions <= used:
+            used |= text.productions
+            kept.append(text)
+    return kept
+
+
+def _places(case: Case) -> list[tuple[str, frozenset[str]]]:
+    return [found for symbol in case.places for found in _expanded(symbol)]
 
 
 def _expanded(symbol: str) -> list[tuple[str, frozenset[str]]]:

@@ -29,6 +29,7 @@ _READ = 1000
 _FEW = 3
 """Words of a text in which a number in words is the answer."""
 _DIGIT = re.compile(r"[0-9¼-¾⅐-⅞]")
+_BULLET = re.compile(r"(?:^|\n)[-+][ \u00a0]")
 _CHUNK = 500
 _SURE = 40
 """A number this far behind the beginning of a part has no beginning outside of it."""
@@ -147,6 +148,8 @@ def _last_of(text: str) -> Quantity | None:
         return replace(last, answer=value)
     if is_part(text, last, is_box=False):
         return replace(last, answer=None)
+    if _BULLET.match(text, max(0, last.start - 1)) and len(_BULLET.findall(text)) > 1:
+        return replace(last, answer=(last.answer or "").lstrip("-") or None)
     if last.decimals and not (last.answer or "").lstrip("-").startswith("0."):
         return replace(last, answer=last.decimals.lstrip("0") or "0")  # `x in {3,5}`: two numbers
     return last

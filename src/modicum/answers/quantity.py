@@ -84,8 +84,14 @@ _HEAD = re.compile(
 _LONGEST_HEAD = 28
 _GLUED = re.compile(r"[A-Za-z_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]")
 """Letters after which digits are part of a name."""
-_OPERAND = re.compile(r"(?:[0-9A-Za-z%°²³)}\]!¼-¾⅐-⅞]|[0-9]['\"]|\\%)[*_]{0,2}(?:\s{0,3})$")
-_WORD = re.compile(r"[^\W\d_][*_]{0,2}\s{1,3}$")
+_OPERAND = re.compile(r"(?:[0-9A-Za-z%°²³)}\]!¼-¾⅐-⅞]|[0-9]['\"]|\\%)[*_]{0,2}[ \u00a0]{0,3}$")
+_WORD = re.compile(r"[^\W\d_][*_]{0,2}[ \u00a0]{1,3}$")
+_LEADS = re.compile(
+    r"(?<![A-Za-z])(?:is|are|was|were|be|but|by|to|of|at|than|equals?|about|only|just|gets?|got|gives?|"
+    r"makes?|it)[ \u00a0]{1,3}$",
+    re.IGNORECASE,
+)
+"""Words behind which a dash is a sign, and parts nothing."""
 _BLANKS = (" ", "\u00a0")
 _BRACKETS = re.compile(r"\\.|[{}()\[\]]", re.DOTALL)
 _FARTHEST = 200
@@ -159,7 +165,7 @@ def _quantity(text: str, match: re.Match[str], least: int) -> Quantity | None:
         letter = ""
     end = match.end() if letter or not match["letter"] else match.start("letter")
     answer = _worth(match, letter, negative=negative)
-    if (sign and head["inner"]) or (start and text[start - 1] in "±-"):
+    if (sign and head["inner"]) or (start and text[start - 1] == "±"):
         answer = None
     comma = match["digits"] or ""
     decimals = comma.rpartition(",")[2] if "," in comma and "." in bare(comma) else ""
@@ -168,8 +174,8 @@ def _quantity(text: str, match: re.Match[str], least: int) -> Quantity | None:
 
 def _is_operator(text: str, start: int) -> bool:
     """Whether a sign before a number takes it from another, or parts it from a word before it."""
-    before = text[max(0, start - 6) : start]
-    if _OPERAND.search(before) is None:
+    before = text[max(0, start - 12) : start]
+    if _OPERAND.search(before) is None or _LEADS.search(before) is not None:
         return False
     # `total -5` is a number below zero; `total - 5`, `covid-19` and `10 -5` are not
     return _WORD.search(before) is None or text[start + 1 : start + 2] in _BLANKS
