@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-
 from benchmarks.answer_grammar import CASES, GRAMMAR, Case, Said, few, printed, said
+
 from modicum.answers import FORMS
 from modicum.marker import Marker, resolve_marker
 from modicum.types import Grade, Problem

@@ -49,8 +49,8 @@ _WORDS = re.compile(
 )
 _ARTICLE = re.compile(r"\s+[a-z]")
 _REFUSED = re.compile(
-    r"[)\].:*\s]{0,12}(?:is|was|are|were|cannot be|can['’]?t be|isn['’]t)?\s?(?:not|wrong|incorrect|false|"
-    r"isn['’]t|n['’]t|impossible|ruled out)\b",
+    r"[)\].:*\s]{0,12}(?:is|was|are|were|cannot be|can['’]?t be|isn['’]t)?\s?"
+    r"(?:not|wrong|incorrect|false|isn['’]t|n['’]t|impossible|ruled out)\b",
     re.IGNORECASE,
 )
 _RIVAL = re.compile(
@@ -79,7 +79,8 @@ _SAYS = re.compile(
     rf"\s?[:=])|\b(?:i|we)(?:['’]d| would| will|['’]ll)? (?:choose|pick|select|go with|opt for|went "
     rf"with|chose))[\s*_:]{{0,8}}"
     rf"|(?<![\w'’(\[])(?=(?:option\s)?[*(\[$]{{0,4}}(?-i:[A-Z]){_END}[)\].*$]{{0,4}}\s(?:is|must be|seems|"
-    rf"would be)\s(?:the\s|indeed\s|clearly\s|therefore\s)?(?:answer\b|correct|right|best|true\b|most)))([^\n]+)",
+    rf"would be)\s(?:the\s|indeed\s|clearly\s|therefore\s)?(?:answer\b|correct|right|best|true\b|most)))"
+    rf"([^\n]+)",
     re.IGNORECASE,
 )
 

@@ -155,22 +155,18 @@ def _drawn(
     }
     # a folder with weights and this file has `generate` replaced by it: the class's own is meant
     own = type(model).generate
-    # every token of a prompt counts: without a mask transformers leaves out those that equal the pad
-    settled: dict[str, Any] = {"tokenizer": tokenizer}
+    # without a mask transformers leaves out every token of a prompt that equals the pad token
+    mask = torch.ones_like(prompt)
     if RULE == "self_consistency":
         drawn = {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0, "top_p": 1.0}
         config = GenerationConfig(**plain, **drawn, num_return_sequences=COUNT)
         found = own(
-            model,
-            prompt,
-            attention_mask=torch.ones_like(prompt),
-            **settled,
-            generation_config=config,
+            model, prompt, attention_mask=mask, generation_config=config, tokenizer=tokenizer
         )
         answers = [_cut(row[prompt.shape[1] :], ends) for row in found]
         return answers, [[] for _ in answers]
     with torch.inference_mode():
-        chances = model(prompt, attention_mask=torch.ones_like(prompt)).logits[:, -1]
+        chances = model(prompt, attention_mask=mask).logits[:, -1]
         chances = chances.float().softmax(-1)[0]
     top = chances.topk(min(COUNT, chances.shape[0]))
     kept = max(1, int((top.values >= LEAST).sum()))
@@ -180,9 +176,8 @@ def _drawn(
     config = GenerationConfig(
         **plain, do_sample=False, output_logits=True, return_dict_in_generate=True
     )
-    found = own(
-        model, begun, attention_mask=torch.ones_like(begun), **settled, generation_config=config
-    )
+    mask = torch.ones_like(begun)
+    found = own(model, begun, attention_mask=mask, generation_config=config, tokenizer=tokenizer)
     seconds = torch.stack(found.logits, 1).float().softmax(-1).topk(2).values
     gaps = (seconds[..., 0] - seconds[..., 1]).tolist()
     answers = [_cut(row[prompt.shape[1] :], ends)[:longest] for row in found.sequences]
