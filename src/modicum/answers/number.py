@@ -30,7 +30,7 @@ _FEW = 3
 """Words of a text in which a number in words is the answer."""
 _DIGIT = re.compile(r"[0-9¼-¾⅐-⅞]")
 _BULLET = re.compile(r"(?:^|\n)[-+][ \u00a0]")
-_CHUNK = 500
+_CHUNK = 120
 _SURE = 40
 """A number this far behind the beginning of a part has no beginning outside of it."""
 
@@ -78,7 +78,9 @@ class Numbers(Reading):
         """Gives the number that a text is, or that its few words are: `Twelve apples`."""
         words = text.split(None, _FEW)
         said = _in_words(text) if len(words) <= _FEW and not _DIGIT.search(text) else None
-        return said.answer if said is not None else self.whole(text)
+        if said is not None:
+            return said.answer
+        return self.whole(text) if len(text) < _READ else None
 
 
 def _said(text: str, found: Quantity, *, is_box: bool) -> Said:
