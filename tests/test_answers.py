@@ -1,10 +1,12 @@
 """Answers read as people write them: one reading a marker, lenient and strict alike, in linear time."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
+from benchmarks.reading import gsm8k_figures
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -110,6 +112,14 @@ def test_answers_as_models_write_them_are_read_rightly(marker: str, gold: str) -
 
 def test_readings_hold_hundreds_of_right_and_of_wrong_answers() -> None:
     assert min(sum(r[3] for r in READINGS), sum(not r[3] for r in READINGS)) > 400
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("MODICUM_GSM8K_SOLUTIONS" not in os.environ, reason="names no file")
+def test_published_verdicts_on_gsm8k_are_agreed_with() -> None:
+    """The file is `example_model_solutions.jsonl` of openai/grade-school-math."""
+    found = gsm8k_figures(Path(os.environ["MODICUM_GSM8K_SOLUTIONS"]))[0]
+    assert "5,276 of 5,276" in found.note
 
 
 # Properties

@@ -27,8 +27,11 @@ _GOES_ON = re.compile(
       | [<>≤≥](?!/?[A-Za-z]+>)\s?(?=[-$]?[0-9]|[a-z](?![A-Za-z])) | [π√∞θφλ]
       | [xyzn](?![A-Za-z0-9'’]) | [xX]\s?(?={_START})
     )
-  | \((?=\s?[0-9xyz\\]) | \^(?!\{{?\s?(?:\\(?:text|mathrm)\{{)?(?:st|nd|rd|th)) | _\{{?[0-9]
+  | \((?=\s?[0-9xyz\\]) | \)?\^(?!\{{?\s?(?:\\circ|(?:\\(?:text|mathrm)\{{)?(?:st|nd|rd|th))) | _\{{?[0-9]
   | [abeijnqruvwxyz](?![A-Za-z'’]) | [abcxyz]{{2,3}}(?<!cc)(?![A-Za-z'’])
+  | [ \u00a0][A-Za-z]{{1,12}}[ \u00a0](?:[xX×]|\\times)[ \u00a0](?={_START})
+  | [ \u00a0](?:squared|cubed|factorial)\b | (?:(?<=%)|[ \u00a0]per\s?cent)[ \u00a0]of\s(?={_START})
+  | [ \u00a0](?:times|plus|minus|divided\sby|multiplied\sby|over|mod|modulo|choose)\s+(?={_START})
   | [ \u00a0]+(?=[0-9¼-¾⅐-⅞]) | [ \u00a0](?:to|through|by|vs\.?|versus)\s+(?={_START})
     """,
     re.VERBOSE,
@@ -38,13 +41,15 @@ _BEFORE = re.compile(
     r"(?P<no>(?:(?<![A-Za-z])(?:not|neither|nor|never|rather than|instead of)|n't)\s(?:\w{1,7}\s)?"
     r"|(?:≠|\\neq?)\s?)[$(]?$"
     r"|(?:[<>≤≥±]|\\(?:leq?|geq?|lt|gt|pm|mp))\s?[$(]?$"
-    r"|(?:(?<![A-Za-z\\])[b-hj-zB-HJ-Z]\s?(?:[-+*/×·÷]|\\times|\\cdot)?\s?"
-    r"|[0-9A-Za-z)}]\s?(?:[+/×·÷]|\\times|\\cdot|\\div)\s?|√|\bbetween\s|\bfrom\s)[$(]?$"
+    r"|(?:(?<![A-Za-z\\'])[b-hj-zB-HJ-Z]\s?(?:[-+*/×·÷]|\\times|\\cdot)?\s?"
+    r"|[0-9A-Za-z)}]\s?(?:[+/×·÷]|\\times|\\cdot|\\div)\s?|√"
+    r"|\b(?:between|from|twice|thrice|double|triple|half(?: of)?|(?:root|square|cube) of)\s)[$(]?$"
 )
+_REFUSED = re.compile(r"[)\s*]{0,4}(?:is|was)\s(?:wrong|incorrect|not (?:right|correct|it)\b)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,40}>\s?$")
 _NEAR = 48
 _SPACE = r"(?:\s|\\[,;:! ]|\\q?quad(?![A-Za-z])|\\text\s?\{|\}){0,4}"
-_OR = re.compile(rf",?(?:\s|\}}){_SPACE}(?<![a-z])(?:or|and/or)(?![a-z]){_SPACE}(?={_START})")
+_OR = re.compile(rf",?(?:\s|\}}){_SPACE}(?<![a-z])(?:or|and/or|to)(?![a-z]){_SPACE}(?={_START})")
 _AND = re.compile(
     rf"{_SPACE}[,;&]{_SPACE}(?:(?:and|or)(?![a-z]))?{_SPACE}(?={_START})"
     rf"|\s{_SPACE}(?<![a-z])and(?![a-z]){_SPACE}(?={_START})"
@@ -88,7 +93,8 @@ _JOINED = re.compile(r"(?:[ \u00a0]?,)?[ \u00a0]?(?:and[ \u00a0])?(?=[0-9])")
 def is_denied(text: str, found: Quantity) -> bool:
     """Says whether a number is said not to be it: `not 5`."""
     before = _BEFORE.search(text, max(0, found.start - _NEAR), found.start)
-    return before is not None and before["no"] is not None
+    is_not = before is not None and before["no"] is not None
+    return is_not or _REFUSED.match(text, found.end) is not None
 
 
 def is_part(text: str, found: Quantity, *, is_box: bool) -> bool:

@@ -11,8 +11,8 @@ from modicum.answers.reading import Reading, Said, amended
 __all__ = ["Letters"]
 
 _SCRIPTS = (
-    "ΑΒΓΔΕ", "αβγδε", "АБВГД", "абвгд", "אבגדה", "أبجده", "অবডঢ", "কখগঘঙ", "कखगघङ", "กขคงจ",
-    "甲乙丙丁戊", "가나다라마", "アイウエオ", "ⒶⒷⒸⒹⒺ", "ⓐⓑⓒⓓⓔ", "🅐🅑🅒🅓🅔", "🅰🅱🅲🅳🅴",
+    "ΑΒΓΔΕ", "αβγδε", "АБВГД", "абвгд", "אבגדה", "أبجده", "অবডঢ", "কখগঘঙ", "कखगघङ", "अबसद", "กขคงจ",
+    "აბგდე", "ԱԲԳԴԵ", "甲乙丙丁戊", "가나다라마", "アイウエオ", "ⒶⒷⒸⒹⒺ", "ⓐⓑⓒⓓⓔ", "🅐🅑🅒🅓🅔", "🅰🅱🅲🅳🅴",
     "𝐀𝐁𝐂𝐃𝐄", "𝑨𝑩𝑪𝑫𝑬", "𝗔𝗕𝗖𝗗𝗘", "𝖠𝖡𝖢𝖣𝖤", "𝒜ℬ𝒞𝒟ℰ",
 )  # fmt: skip
 """The letters by which options are named in other scripts, from the first option on."""
@@ -24,7 +24,7 @@ _LATIN = {
     for place, letter in enumerate(script)
     if letter not in _TWINS
 } | {ord("ا"): "A"}
-_END = r"(?![A-Za-z0-9_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]|['’][A-Za-z]|-[A-Za-z]{2})"
+_END = r"(?![A-Za-z0-9+#\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]|_{1,2}[A-Za-z0-9]|['’][A-Za-z]|-[A-Za-z]{2})"
 _WRAP = rf"[\s*_$`\"'“”{{]|\\(?:{SETTING}|boxed|fbox|left)(?![A-Za-z])|\\[()\[\],;:! ]"
 _NAME = (
     r"(?:(?:the|my|is|would|be|definitely|clearly|surely|probably|likely|simply|therefore|thus|"
@@ -61,15 +61,17 @@ _RIVAL = re.compile(
     re.IGNORECASE,
 )
 _ENUMERATED = re.compile(r"^[\s*_]{0,4}[(\[]?([A-Z])[)\].:]", re.MULTILINE)
-_SEVERAL = re.compile(r"\W*(?:both|either|(?:all|any|every\w*) (?:but|except))\b", re.IGNORECASE)
+_SEVERAL = re.compile(r"\W*(?:both|either|(?:all|any\w*|every\w*) (?:but|except))\b", re.IGNORECASE)
 _NO_LETTER = re.compile(r"\W*(?:not|neither|none|n['’]t)\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"[(\[]([A-Z])[)\]]")
-_ALONE = re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])(?! [a-z])")
+_ALONE = re.compile(r"(?<![\w'’])([A-Z])(?![\w'’+#])(?! [a-z])")
 """A capital that is a word of its own, and not the article or pronoun before another word."""
 _DENIED = re.compile(
-    r"(?:\bnot|n['’]t|\bnor|\bnever)\s(?:option\s|choice\s)?[(\[*]{0,3}$", re.IGNORECASE
+    r"(?:\bnot|n['’]t|\bnor|\bnever|\b(?:any|every|all|none)\w* (?:but|except))\s(?:be\s)?"
+    r"(?:option\s|choice\s)?[(\[*]{0,3}$",
+    re.IGNORECASE,
 )
-_RIVALS = re.compile(r"(?<![\w'’])[A-Z][)\].*]{0,3}\s?(?:[/,&]|\bor\b|\band\b)\s?[(\[]?$")
+_RIVALS = re.compile(r"(?<![\w'’])[A-Z][)\].*]{0,3}\s?(?:[/,&<>=+|;]|\bor\b|\band\b)\s?[(\[]?$")
 _REMARK = re.compile(r"\s\((?![A-Za-z]\))")
 _CAPITAL = re.compile(rf"(?<![\w'’])([A-Z]){_END}")
 _SMALL = re.compile(r"(?<![\w'’])[(\[]([a-z])[)\]]")
@@ -111,8 +113,8 @@ class Letters(Reading):
             if letter and not _REFUSED.match(text, end):
                 return Said(letter)
         letter, end = self._leading(text, 0, is_said=True)
-        if not letter:
-            letter, end = self._first_of(text)
+        if not letter or _REFUSED.match(text, end):
+            letter, end = self._first_of(text, end if letter else 0)
         if not letter:
             return None
         if self._rival(text, letter, end) is not None:
@@ -132,7 +134,7 @@ class Letters(Reading):
                 return letter if rival is None else None
         for pattern in (_BRACKETED, _ALONE, _SMALL):
             found = [m for m in pattern.finditer(text) if self._known(m.group(1))]
-            while found and _DENIED.search(text, max(0, found[-1].start() - 12), found[-1].start()):
+            while found and _DENIED.search(text, max(0, found[-1].start() - 24), found[-1].start()):
                 found.pop()
             if found and _RIVALS.search(text, max(0, found[-1].start() - 12), found[-1].start()):
                 return None
@@ -163,12 +165,12 @@ class Letters(Reading):
         is_led = is_said or letter not in "AI" or _WORDS.match(text, end) is not None
         return (known if is_led else ""), end
 
-    def _first_of(self, text: str) -> tuple[str, int]:
-        """The first letter in brackets, else the first alone, and where it ends."""
-        remark = _REMARK.search(text)
+    def _first_of(self, text: str, start: int) -> tuple[str, int]:
+        """The first letter in brackets from a place on, else the first alone, and where it ends."""
+        remark = _REMARK.search(text, start)
         text = text[: remark.start()] if remark else text
         for pattern in (_BRACKETED, _CAPITAL, _SMALL):
-            for found in pattern.finditer(text):
+            for found in pattern.finditer(text, start):
                 end = found.end()
                 is_word = _ARTICLE.match(text, end) and not _WORDS.match(text, end)
                 if self._known(found.group(1)) and not is_word:

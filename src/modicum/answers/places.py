@@ -56,9 +56,12 @@ _PARTS = re.compile(r"[,;]|and|or")
 _HOLLOW = re.compile(
     r"\W*(?:(?:in)?correct|right|wrong|below|above|as follows|given|shown|obtained|found|calculated|"
     r"computed|derived|simple|straightforward|clear|boxed|in the box|then|thus|therefore|hence|"
-    r"not\b|n['’]t\b)[^\w\\]*(?:below|above|by\b.*|as\b.*|in\b.*)?\W*$",
+    r"see (?:above|below|the \w+)|not\b|n['’]t\b)[^\w\\]*(?:below|above|by\b.*|as\b.*|in\b.*)?\W*$",
     re.IGNORECASE,
 )
+_OPENS = re.compile(r"[\s*_`]*(?:\\\[|\\\(|\$\$|`{3}\w{0,12}|\\begin\{[a-z*]{1,12}\})\s*")
+"""What opens a formula or a block that stands on the next line."""
+_FAR = 400
 _DENIED = re.compile(r"[\s*_]*(?:not|never|n['’]t)(?!\w)", re.IGNORECASE)
 _CHECKS = re.compile(
     r"\b(?:check|checking|verify|verifying|confirm|test|if)\s(?:\w{1,9}\s){0,2}$", re.IGNORECASE
@@ -176,6 +179,8 @@ def _line(text: str, match: re.Match[str]) -> Place:
     said = match[1].partition("</")[0]
     if match.start() and text[match.start() - 1] == '"' and said.startswith('"'):
         said = said[1:].partition('"')[0]
+    if _OPENS.fullmatch(said):
+        said = text[match.end(1) : match.end(1) + _FAR].lstrip().partition("\n")[0]
     return Place(match.start(1), said)
 
 
@@ -203,7 +208,8 @@ def _boxed(text: str) -> Iterable[Place]:
     for start, end in _boxes(text)[-_MOST:]:
         before = joined[-1][-1][1] + 1 if joined else 0
         between = text[before:start].rpartition("\\")[0] if joined else ""
-        if joined and len(between) < 40 and _BETWEEN.fullmatch(between) and _PARTS.search(between):
+        is_near = bool(joined) and len(between) < 40 and _BETWEEN.fullmatch(between) is not None
+        if is_near and (_PARTS.search(between) or not between.strip(" $")):
             joined[-1].append((start, end))
         else:
             joined.append([(start, end)])

@@ -36,7 +36,7 @@ _POWER = r"""(?:
   | \s?\*\*\s?(?:\(-?[0-9]+\)|-?[0-9]+) | [⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)
 """
 _SCALE = (
-    r"(?i:(?:thousand|million|billion|trillion|hundred|lakh|lac|crore|dozen|mn|bn|tn)s?)"
+    r"(?i:(?:thousand|million|billion|trillion|hundred|lakh|lac|crore|dozen|mn|bn|tn|mln|bln|mrd|mio)s?)"
     r"(?![A-Za-z0-9'\u00c0-\u024f])"
 )
 _NUMBER = rf"""
@@ -82,7 +82,7 @@ _HEAD = re.compile(
     re.VERBOSE,
 )
 _LONGEST_HEAD = 28
-_GLUED = re.compile(r"[A-Za-z_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]")
+_GLUED = re.compile(r"(?:[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]|[A-Za-z0-9]_)$")
 """Letters after which digits are part of a name."""
 _OPERAND = re.compile(r"(?:[0-9A-Za-z%°²³)}\]!¼-¾⅐-⅞]|[0-9]['\"]|\\%)[*_]{0,2}[ \u00a0]{0,3}$")
 _WORD = re.compile(r"[^\W\d_][*_]{0,2}[ \u00a0]{1,3}$")
@@ -153,7 +153,7 @@ def _quantity(text: str, match: re.Match[str], least: int) -> Quantity | None:
     head = _HEAD.search(text, max(least, first - _LONGEST_HEAD), first)
     assert head is not None  # noqa: S101 - it may be empty
     start = head.start()
-    if start and _GLUED.match(text[start - 1]) and not head["money"] and not head["sign"]:
+    if _GLUED.search(text, max(0, start - 2), start) and not head["money"] and not head["sign"]:
         return None
     sign = head["sign"] or ""
     if sign and _is_operator(text, start):

@@ -45,6 +45,10 @@ class Texts(Reading):
         word = self._leading(found)
         return Said(word, is_whole=word == found) if found else None
 
+    def alone(self, text: str) -> str | None:
+        """Gives one of a few words where a text is no more; of any text the last line counts."""
+        return self.whole(text) if self.among else None
+
     def anywhere(self, text: str) -> str | None:
         """Gives the last line; of a few words the one that leads the text or ends it."""
         if not self.among:
@@ -79,6 +83,6 @@ def same_text(one: str, other: str, *, case: bool = False) -> bool:
 
 def _bare(text: str) -> str:
     """A text without decoration, macros that only set it, and hopes that it is correct."""
-    found = plain(_HOPE.sub("", text))
+    found = plain(_HOPE.sub("", text)).removesuffix("__")
     wrapped = _WRAPPED.fullmatch(found)
     return plain(wrapped[1] or wrapped[2] or "") if wrapped else found

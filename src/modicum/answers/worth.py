@@ -22,9 +22,10 @@ _SIMPLE = re.compile(f"{_ONE} {_ONE}")
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SCALES = {
     "dozen": 12, "hundred": 100, "thousand": 1000, "k": 1000, "lakh": 10**5, "lac": 10**5,
-    "million": 10**6, "mn": 10**6, "m": 10**6, "crore": 10**7, "billion": 10**9, "bn": 10**9,
-    "b": 10**9, "trillion": 10**12, "tn": 10**12, "t": 10**12,
-    "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12,
+    "crore": 10**7, **dict.fromkeys(("million", "mn", "m", "mln", "mio"), 10**6),
+    **dict.fromkeys(("billion", "bn", "b", "bln", "mrd"), 10**9),
+    **dict.fromkeys(("trillion", "tn", "t", "兆"), 10**12),
+    "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8,
 }  # fmt: skip
 
 
