@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, final
 
+from modicum.answers import Rule
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.seeds import key
@@ -108,6 +109,11 @@ class Task(ABC):
         return ""
 
     @property
+    def rule(self) -> Rule | None:
+        """How `read` reads, as a value that leaves with an export; None where only this code can."""
+        return None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of it: what was guessed, how many lines were left out."""
         return ()
@@ -174,6 +180,11 @@ class Scrambled(Task):
     def fingerprint(self) -> str:
         """That of the original."""
         return self.task.fingerprint
+
+    @property
+    def rule(self) -> Rule | None:
+        """That of the original."""
+        return self.task.rule
 
     def stated(self, problem: Problem) -> str:
         """Writes the moved gold as the original would."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar, Literal, final
 
-from modicum.answers import Form
+from modicum.answers import Form, Rule
 from modicum.errors import ConfigError
 from modicum.marker import Marker, named_marker, text_hash
 from modicum.tables.problems import Made, check_roles, distinct, made
@@ -119,6 +119,12 @@ class Table(Task):
     def fingerprint(self) -> str:
         """A hash of all problems and of the marker's own file."""
         return self._loaded.fingerprint
+
+    @final
+    @property
+    def rule(self) -> Rule | None:
+        """The marker's: it reads an answer, whichever gold that is compared with."""
+        return self._loaded.marker.rule(self._loaded.form)
 
     @final
     @property
