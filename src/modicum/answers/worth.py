@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-__all__ = ["LONGEST", "canonical", "decimal", "equal_numbers", "power", "ratio", "scaled"]
+__all__ = ["LONGEST", "bare", "canonical", "decimal", "equal_numbers", "power", "ratio", "scaled"]
 
 LONGEST = 400
 """Digits up to which numbers are taken by value; longer ones by their text."""
