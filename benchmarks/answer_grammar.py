@@ -264,6 +264,10 @@ def printed() -> str:
     """Gives the grammar, a symbol a paragraph."""
     lines = []
     for symbol, productions in GRAMMAR.items():
-        shown = [ascii(text)[1:-1] if not text.isprintable() else text for text in productions]
+        shown = ["".join(map(_visible, text)) for text in productions]
         lines.append(f"{symbol:<16} ::= " + f"\n{'':<18}| ".join(shown))
     return "\n".join(lines)
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else ascii(letter)[1:-1]

@@ -85,11 +85,18 @@ class Place:
     """What stands there."""
     is_box: bool = False
     """Whether it is a box: a formula, where `5!` is no exclamation."""
+    is_sentence: bool = False
+    """Whether a verb says it, `the answer is`, and no colon."""
 
     @property
     def is_hollow(self) -> bool:
         """Whether it only says something of an answer: that it is correct, or follows."""
         return _HOLLOW.match(self.text) is not None
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether it is said not to be the answer."""
+        return _DENIED.match(self.text) is not None
 
     @property
     def is_firm(self) -> bool:
@@ -170,8 +177,7 @@ def places(text: str, form: "Form") -> Iterator[str]:
 def _lines(pattern: re.Pattern[str], text: str) -> list[Place]:
     """The last places that a pattern finds; what is said not to be the answer is none."""
     found = [match for match in pattern.finditer(text) if not _is_checked(text, match.start())]
-    cut = [_line(text, match) for match in found[-_MOST:]]
-    return [place for place in cut if not _DENIED.match(place.text)]
+    return [_line(text, match) for match in found[-_MOST:]]
 
 
 def _line(text: str, match: re.Match[str]) -> Place:
@@ -181,7 +187,8 @@ def _line(text: str, match: re.Match[str]) -> Place:
         said = said[1:].partition('"')[0]
     if _OPENS.fullmatch(said):
         said = text[match.end(1) : match.end(1) + _FAR].lstrip().partition("\n")[0]
-    return Place(match.start(1), said)
+    before = text[match.start() : match.start(1)].rstrip(" *_")
+    return Place(match.start(1), said, is_sentence=before[-1:].isalpha())
 
 
 def _is_checked(text: str, start: int) -> bool:

@@ -73,7 +73,10 @@ class Reading(ABC):
         """
         text = tail(text)
         for place in said_places(text, form, self.more):
-            if place.is_hollow and not self.takes_any_words:
+            is_void = place.is_hollow or place.is_denied
+            if is_void and not (
+                self.takes_any_words and not (place.is_sentence and place.is_denied)
+            ):
                 continue
             said = self.stated(place)
             if said is not None:
