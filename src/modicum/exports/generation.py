@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast, final
 
 import torch
 
+from modicum import answers
 from modicum.answers import Rule
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Nudge
@@ -156,7 +157,7 @@ def _carry(path: Path, text: str) -> None:
     while wanted:
         name = wanted.pop()
         if name not in seen:
-            source = resources.files("modicum.answers").joinpath(f"{name}.py")
+            source = resources.files(answers).joinpath(f"{name}.py")
             seen[name] = source.read_text(encoding="utf-8")
             wanted += _OWN.findall(seen[name])
     for name, found in seen.items():
@@ -196,8 +197,8 @@ def _voted(
 ) -> int:
     """Gives the place of the answer that the file's own vote chooses."""
     names = loaded.__globals__
-    answers = [read(completion.text) for completion in solved.completions]
-    place: int = names["choose"](answers, [0.0] * len(answers))
+    found = [read(completion.text) for completion in solved.completions]
+    place: int = names["choose"](found, [0.0] * len(found))
     return place
 
 
