@@ -18,6 +18,7 @@ ALLOWED = {
 KILLABLE = {
     "src/modicum/markers/math_verify.py": "modicum.markers._algebra:equal",
     "src/modicum/markers/regex.py": "modicum.markers._search:search",
+    "src/modicum/sampling/chat.py": "modicum.sampling.turns:turns",
 }
 """Own functions that run in processes of their own, by the files that name them."""
 
