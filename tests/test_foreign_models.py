@@ -19,6 +19,7 @@ from modicum.errors import CheckpointError, ConfigError
 from modicum.exports.baked import _has_slot
 from modicum.model import resolve_backend
 from modicum.models._footprint import footprint_of
+from modicum.task import resolve_task
 from tests.support.tiny_models import tiny_local
 from tests.test_gguf import write_gguf
 
@@ -305,6 +306,16 @@ def test_a_table_of_positions_takes_less_than_two_gigabytes(folder) -> None:
         capture_output=True, text=True, check=True, env=os.environ.copy(),
     )  # fmt: skip
     assert int(done.stdout) < 2_200_000
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "./" + "x" * 5000, "~" * 300 + "/x", "a\0/b", "/" * 5000]
+)
+def test_a_name_that_no_file_bears_is_told(name: str) -> None:
+    with pytest.raises(ConfigError):
+        resolve_backend(name).open()
+    with pytest.raises(ConfigError):
+        resolve_task(f"jsonl:{name}")
 
 
 def test_a_home_that_does_not_exist_is_a_missing_folder() -> None:

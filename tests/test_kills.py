@@ -143,7 +143,14 @@ def _moments(counts: Mapping[str, Mapping[str, int]]) -> list[Moment]:
 MOMENTS = _moments(
     {
         "scripted": {"KILL": 2, "INT": 3, "INT twice": 1, "TERM": 1, "HUP": 1},
-        "scripted, two workers": {"KILL": 2, "INT": 2, "INT alone": 2, "INT twice": 1, "TERM": 1, "HUP": 1},
+        "scripted, two workers": {
+            "KILL": 2,
+            "INT": 2,
+            "INT alone": 2,
+            "INT twice": 1,
+            "TERM": 1,
+            "HUP": 1,
+        },
         "organism, two workers": {"KILL": 2, "INT": 2, "INT alone": 1, "INT twice": 1, "TERM": 1},
         "budget": {"KILL": 2, "INT": 2, "HUP": 1},
     }
@@ -224,7 +231,8 @@ def test_struck_study_goes_on_to_the_same_verdict(moment: Moment, whole, tmp_pat
 
 
 IN_TRAINING = [
-    (name, 1 + 3 * n) for n, name in enumerate(["KILL", "INT", "INT twice", "TERM", "INT alone", "KILL"])
+    (name, 1 + 3 * n)
+    for n, name in enumerate(["KILL", "INT", "INT twice", "TERM", "INT alone", "KILL"])
 ]
 
 

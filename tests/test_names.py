@@ -236,3 +236,14 @@ def test_a_recipe_follows_no_link(tmp_path) -> None:
     said = modicum("handoff", tmp_path / "study")
     assert said.code == 2
     assert "a link" in said.err
+
+
+def test_a_report_follows_no_link(folder, tmp_path) -> None:
+    study = Path(shutil.copytree(folder, tmp_path / "study"))
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (study / "report.html").unlink()
+    (study / "report.html").symlink_to(precious)
+    assert modicum("report", study).code == 0
+    assert precious.read_text() == "mine"
+    assert "<html" in (study / "report.html").read_text()

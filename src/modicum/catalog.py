@@ -176,6 +176,8 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
         UnknownNameError: a setting that is no field.
         ConfigError: a value that does not fit its field.
     """
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"{where} = {settings!r:.60}", "a table", "write key = value pairs")
     hints = typing.get_type_hints(cls)
     fields = {f.name for f in dataclasses.fields(cast("type[DataclassInstance]", cls)) if f.init}
     values: dict[str, object] = {}

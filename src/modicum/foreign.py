@@ -18,6 +18,7 @@ __all__ = [
     "check_name",
     "inside",
     "is_name",
+    "is_there",
     "put_text",
     "read_json",
     "read_table",
@@ -63,6 +64,18 @@ def at(text: str | Path) -> Path:
         return path.expanduser()
     except RuntimeError:  # no such user: then it is a folder whose name begins so
         return path
+
+
+def is_there(path: Path) -> bool:
+    """Says whether a path leads to something; not where it is too long, or may not be looked at.
+
+    >>> is_there(Path("x" * 5000))
+    False
+    """
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def is_name(text: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from modicum.errors import CheckpointError
-from modicum.foreign import inside, read_table
+from modicum.foreign import inside, is_there, read_table
 from modicum.types import Style
 
 __all__ = [
@@ -54,7 +54,7 @@ class Manifest:
 
 def is_export(folder: Path) -> bool:
     """Says whether a folder holds an exported nudge."""
-    return (folder / MANIFEST).is_file()
+    return is_there(folder / MANIFEST) and (folder / MANIFEST).is_file()
 
 
 def write_manifest(folder: Path, facts: Mapping[str, object]) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 from modicum.catalog import Catalog, file_name, read_reference
 from modicum.errors import ConfigError
-from modicum.foreign import at
+from modicum.foreign import at, is_there
 from modicum.ledger import Ledger
 from modicum.manifest import is_export
 from modicum.stock import Ask, Stock
@@ -360,7 +360,7 @@ def plugin_of(reference: str) -> tuple[str, dict[str, object]]:
     kind, detail, own = read_reference(reference)
     if file_name(kind) in MODELS.entries:
         return kind, {**own, **({"name": detail} if detail else {})}
-    if "/" in reference or "\\" in reference or Path(reference).exists():
+    if "/" in reference or "\\" in reference or is_there(Path(reference)):
         name = reference.partition("?")[0]
         plugin = "export" if is_export(at(name)) else "huggingface"
         return plugin, {**own, "name": name}

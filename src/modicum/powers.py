@@ -90,6 +90,8 @@ def setting_powers(
         settings: Its settings as texts or plain values.
         place: What of a plan names it; `setting NAME.FIELD` where empty.
     """
+    if not isinstance(settings, Mapping):
+        return ()  # what is no table of settings fills no plug-in
     try:
         asked = _CATALOGS[kind].powers(name)
     except ConfigError:

@@ -98,8 +98,16 @@ def test_walls_see_what_the_user_asks_for(bench: Bench) -> None:
         (),
         (
             ("check", "scripted:latent", "@PROBLEMS@", "--marker", "python:@MARKER@:f"),
-            ("run", "--model", "openai:m?base_url=http://127.0.0.1:9/v1&retries=0", "--task", "sums",
-             *sizes, "--out", "a"),  # fmt: skip
+            (
+                "run",
+                "--model",
+                "openai:m?base_url=http://127.0.0.1:9/v1&retries=0",
+                "--task",
+                "sums",
+                *sizes,
+                "--out",
+                "a",
+            ),
             ("run", "--model", "scripted:latent", "--task", "sums", *sizes, "--out", "../outside"),
         ),
     )

@@ -16,8 +16,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from modicum.errors import CheckpointError, ConfigError
-from modicum.foreign import at, read_table, words_of
+from modicum.errors import CheckpointError, ModicumError
+from modicum.foreign import at, is_there, read_table, words_of
 from modicum.models._device import Device, Dtype, Place, choose_place
 from modicum.models._looked import configured
 from modicum.sampling.local import Local
@@ -50,9 +50,10 @@ def check_source(source: str) -> None:
         CheckpointError: missing, a pickle, an adapter without its base, or no model at all.
     """
     path = at(source)
-    if path.is_file():
+    is_here = is_there(path)
+    if is_here and path.is_file():
         _check_file(path)
-    elif path.is_dir():
+    elif is_here and path.is_dir():
         _check_folder(path)
     elif source.startswith((".", "/", "~", "\\")) or source.count("/") != 1:
         raise CheckpointError(
@@ -103,18 +104,18 @@ def open_source(
         tokenizer = AutoTokenizer.from_pretrained(
             where, trust_remote_code=trust_remote_code, **extra
         )
-    module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
-    _check_whole(source, found["missing_keys"])
-    cast(nn.Module, module).to(place.device).eval()
-    return Local(
-        module,
-        tokenizer,
-        name=name,
-        licence=licence,
-        notes=(*notes, *_reason(module, place)),
-        rows=running.rows,
-        threads=running.threads,
-    )
+        module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
+        _check_whole(source, found["missing_keys"])
+        cast(nn.Module, module).to(place.device).eval()
+        return Local(
+            module,
+            tokenizer,
+            name=name,
+            licence=licence,
+            notes=(*notes, *_reason(module, place)),
+            rows=running.rows,
+            threads=running.threads,
+        )
 
 
 @contextlib.contextmanager
@@ -126,7 +127,7 @@ def _plainly(source: str) -> Iterator[None]:
     """
     try:
         yield
-    except ConfigError:
+    except ModicumError:
         raise
     except BaseException as error:
         # a stranger's files make libraries raise anything, and Rust's panics are no `Exception`

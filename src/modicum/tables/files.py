@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modicum.errors import ConfigError, nearest
+from modicum.foreign import is_there
 
 __all__ = ["MOST_BYTES", "file_bytes", "file_lines", "file_stamp", "flat", "needed_file"]
 
@@ -29,21 +30,19 @@ def needed_file(name: str) -> Path:
             a pipe.
     """
     path = Path(name)
-    if not name or path.is_dir():
+    is_here = bool(name) and is_there(path)  # not a name too long, or with a NUL in it
+    if not name or (is_here and path.is_dir()):
         raise ConfigError(f"the file {name!r}", "a file of records", "write its path: KIND:FILE")
-    try:
-        is_there, is_plain = path.exists(), path.is_file()
-    except (OSError, ValueError) as error:  # a name too long, or with a NUL in it
-        raise ConfigError(f"the file {name[:80]!r}: {error}", "a path", "check it") from error
-    if not is_there:
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    if not is_here:
+        is_beside = is_there(path.parent) and path.parent.is_dir()
+        beside = [p.name for p in path.parent.iterdir()] if is_beside else []
         close = nearest(path.name, beside)
         raise ConfigError(
-            f"no file {name}",
+            f"no file {name!s:.300}",
             "a file of records",
             f"did you mean {str(path.with_name(close))!r}?" if close else "check the path",
         )
-    if not is_plain:
+    if not path.is_file():
         raise ConfigError(
             f"{name}, which is no plain file",
             "a file that can be read again",
