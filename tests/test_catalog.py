@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from modicum.catalog import Catalog, fields_of, fill, read_reference, settings_of
+from modicum.catalog import Catalog, fields_of, fill, read_reference, read_settings, settings_of
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.plugins import stated_in
 from modicum.task import Scrambled, resolve_task
@@ -46,6 +46,9 @@ class Settings:
         ("limit", 3, 3),
         ("limit", "3", 3),
         ("shots", [1, 2], (1, 2)),
+        ("shots", "[1, 2]", (1, 2)),
+        ("shots", "[]", ()),
+        ("table", '{"a": [1]}', {"a": [1]}),
         ("table", {"a": 1}, {"a": 1}),
     ],
 )
@@ -71,6 +74,11 @@ def test_value_is_taken_as_its_field_wants_it(name: str, value, wanted) -> None:
         ("limit", "none"),
         ("limit", 2.5),
         ("shots", "1,2"),
+        ("shots", "[1, 2"),
+        ("shots", "[[1]]"),
+        ("shots", '{"a": 1}'),
+        ("shots", "[" * 100_000),
+        ("words", ["[1]"]),
         ("shots", 3),
         ("shots", [1, "two"]),
         ("table", 5),
@@ -80,6 +88,14 @@ def test_value_is_taken_as_its_field_wants_it(name: str, value, wanted) -> None:
 def test_value_of_a_wrong_type_is_refused(name: str, value) -> None:
     with pytest.raises(ConfigError, match=f"x.{name}"):
         fill(Settings, {name: value}, where="x")
+
+
+def test_list_among_settings_of_an_arm_is_one_value() -> None:
+    text = "steering_vector.layers=[1, 2],strengths=[0.5, 1],wanted=a]b,at=all"
+    assert read_settings(text) == (
+        "steering_vector",
+        {"layers": "[1, 2]", "strengths": "[0.5, 1]", "wanted": "a]b", "at": "all"},
+    )
 
 
 def test_unknown_setting_is_refused_with_the_nearest_one() -> None:

@@ -73,11 +73,13 @@ def flood(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
 
 
 def say(raw: bytes) -> Callable[[socket.socket], None]:
-    """Sends some bytes and hangs up."""
+    """Sends some bytes and ends; what the client still sends is read, lest it is cut off."""
 
     def answer(link: socket.socket) -> None:
         link.recv(65536)
         link.sendall(raw)
+        link.shutdown(socket.SHUT_WR)
+        hang(link)
 
     return answer
 

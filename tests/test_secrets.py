@@ -5,6 +5,7 @@ import json
 import os
 import random
 import string
+import time
 import traceback
 import urllib.parse
 
@@ -320,6 +321,15 @@ def test_studies_hold_no_piece_of_any_key(tmp_path_factory, plain, key, encoding
 def test_what_is_learnt_from_a_reference_is_what_looks_secret() -> None:
     learn_from("openai:m?base_url=http://me:hunter22@h/v1?api_key=abcdefgh&name=visible1")
     assert clean("hunter22 abcdefgh visible1") == "… … visible1"
+
+
+@pytest.mark.parametrize("piece", ["a", "://", "?key=", "sk_", "x:'", "a='", "-", ".", "/"])
+def test_looking_for_secrets_takes_no_time_on_hostile_texts(piece) -> None:
+    start = time.perf_counter()
+    learn_from(piece * 30_000)
+    with pytest.raises(ConfigError):
+        Endpoint("http://h/" + piece * 30_000 + "?")
+    assert time.perf_counter() - start < 5
 
 
 def test_an_unknown_setting_is_named_without_its_value() -> None:

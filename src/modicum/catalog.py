@@ -8,6 +8,7 @@ defines exactly one concrete subclass of the folder's contract; its dataclass fi
 import dataclasses
 import importlib
 import inspect
+import json
 import math
 import re
 import traceback
@@ -33,6 +34,7 @@ __all__ = [
     "KINDS",
     "Catalog",
     "fields_of",
+    "file_name",
     "fill",
     "read_reference",
     "read_setting",
@@ -68,12 +70,12 @@ class Catalog:
         return found_in(self.kind)
 
     def entry(self, name: str) -> Entry:
-        """Gives the entry of a name; hyphens count as underscores.
+        """Gives the entry of a name; hyphens and points count as underscores.
 
         Raises:
             UnknownNameError: no such plug-in.
         """
-        plain = name.replace("-", "_")
+        plain = file_name(name)
         if plain not in self.entries:
             raise UnknownNameError(self.kind.removesuffix("s"), name, self.entries)
         return self.entries[plain]
@@ -155,11 +157,20 @@ class Catalog:
         return fill(self.load(name), settings or {}, where=f"{self.kind.removesuffix('s')} {name}")
 
 
+def file_name(name: str) -> str:
+    """Give the file name of a plug-in as users type it: hyphens and points count as underscores.
+
+    >>> file_name("qwen2.5-coder-0.5b")
+    'qwen2_5_coder_0_5b'
+    """
+    return name.replace("-", "_").replace(".", "_")
+
+
 def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
     """Builds a dataclass from settings, refusing unknown names and wrong types.
 
-    Text values are converted to int, float or bool where the field wants one, so that TOML and
-    `--set` fill the same fields.
+    Text values are converted to int, float or bool where the field wants one, and read as JSON
+    where it wants a list or a table, so that TOML and `--set` fill the same fields.
 
     Raises:
         UnknownNameError: a setting that is no field.
@@ -213,13 +224,17 @@ def read_setting(text: str) -> tuple[str, str, str]:
 def read_settings(text: str) -> tuple[str, dict[str, str]]:
     """Reads `method.field=value,field=value`, several settings of one method.
 
+    Commas within a JSON list do not part settings.
+
     >>> read_settings("rlvr.reward=random?gamma=0.3,clip=0")
     ('rlvr', {'reward': 'random?gamma=0.3', 'clip': '0'})
+    >>> read_settings("steering_vector.layers=[1, 2],scale=3")
+    ('steering_vector', {'layers': '[1, 2]', 'scale': '3'})
 
     Raises:
         ConfigError: another form.
     """
-    first, *others = text.split(",")
+    first, *others = _parted(text)
     method, field_name, value = read_setting(first)
     found = {field_name: value}
     for pair in others:
@@ -228,6 +243,20 @@ def read_settings(text: str) -> tuple[str, dict[str, str]]:
             raise ConfigError(f"{pair!r} in {text!r}", "field=value", "such as clip=0")
         found[name] = value
     return method, found
+
+
+def _parted(text: str) -> list[str]:
+    """Parts a text at its commas, those within brackets and quotes aside."""
+    parts, depth, is_quoted = [""], 0, False
+    for character in text:
+        is_quoted ^= character == '"' and depth > 0
+        if not is_quoted:
+            depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
@@ -272,9 +301,13 @@ def _fit(value: object, hint: object, where: str) -> object:
         return value
     if origin is UnionType:
         return _fit_one_of(value, options, where)
+    if origin in (tuple, list, dict, Mapping):
+        value = _from_json(value)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where} = {shown(value)}", "a list", "put it into [ ]")
+            raise ConfigError(
+                f"{where} = {shown(value)}", "a list", "put it into [ ], such as [1, 2]"
+            )
         return tuple(_fit(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
     if origin is not None:
         if not isinstance(value, origin):
@@ -283,6 +316,16 @@ def _fit(value: object, hint: object, where: str) -> object:
     if hint in (bool, int, float, str):
         return _fit_plain(value, typing.cast(type, hint), where)
     return value
+
+
+def _from_json(value: object) -> object:
+    """Gives the list or table that a text writes as JSON; anything else as it is."""
+    if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> object:

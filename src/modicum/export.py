@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from modicum.answers import Rule
 from modicum.catalog import Catalog
 from modicum.method import Method
 from modicum.task import Sheet
@@ -40,6 +41,8 @@ class Nudge:
     """Folder, file or hub id that transformers loads the base model from; empty where none."""
     base: str
     """The base model's plain name, as a card may bear it."""
+    rule: Rule | None = None
+    """How the task reads answers; None where only its own code can."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
         questions=tuple(problem.question for problem in problems),
         origin=origin,
         base=_plain(subject.model),
+        rule=task.rule,
     )
     return Finished(subject, outcome, nudge, verdict)
 

@@ -169,7 +169,7 @@ def _recipe_of(outcome: Outcome) -> dict[str, Any]:
     counts = {"seed": trial.seed, "n_shots": trial.n_shots, **{k: recipe.get(k) for k in _COUNTS}}
     numbers = {**{k: recipe.get(k) for k in _NUMBERS}, **{k: policy.get(k) for k in _POLICY}}
     odd = [k for k, v in counts.items() if type(v) is not int]
-    odd += [k for k, v in numbers.items() if type(v) not in (int, float) or not math.isfinite(v)]  # type: ignore[arg-type]
+    odd += [k for k, v in numbers.items() if not _is_number(v)]
     if odd:
         raise ConfigError(
             f"{odd[0]} = {({**counts, **numbers})[odd[0]]!r:.60} in the recipe of trial {trial.id}",
@@ -177,6 +177,11 @@ def _recipe_of(outcome: Outcome) -> dict[str, Any]:
             "do not use this study: its database was changed",
         )
     return dict(recipe)
+
+
+def _is_number(value: object) -> bool:
+    is_bool = isinstance(value, bool)  # which is an int to Python
+    return isinstance(value, int | float) and not is_bool and math.isfinite(value)
 
 
 def _says(name: str, settings: Mapping[str, object]) -> str:

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 from modicum.errors import ConfigError
 
@@ -78,8 +79,7 @@ def check_share(name: str, value: object) -> None:
     Raises:
         ConfigError: no number in [0, 1].
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and 0 <= value <= 1):  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ConfigError(f"{name} = {shown(value)}", "a share from 0 to 1", "correct it")
 
 
@@ -99,7 +99,4 @@ def shown(value: object) -> str:
 
 
 def _whole(value: object) -> int | None:
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    return operator.index(value) if isinstance(value, SupportsIndex) else None

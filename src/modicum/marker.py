@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, final
 
-from modicum.answers import Form, places, tail
+from modicum.answers import Form, Reading, Rule, Stated
 from modicum.catalog import Catalog, read_reference
 from modicum.types import Grade, Mark, Problem
 
@@ -62,6 +62,10 @@ class Marker(ABC):
         """Gives the gold in the exact format; empty where that cannot be known."""
         return form.write(gold)
 
+    def rule(self, form: Form) -> Rule | None:  # noqa: ARG002 - for subclasses
+        """Gives how `read` reads, as a value that leaves with an export; None where that cannot be."""
+        return None
+
     @abstractmethod
     def read(self, text: str, form: Form) -> str | None:
         """Reads the answer leniently, in canonical form; None where there is none."""
@@ -76,49 +80,45 @@ class Marker(ABC):
 
 
 class Reader(Marker):
-    """A marker that first finds an answer, then compares it: what most of them are.
+    """A marker that reads by a `Reading`, then compares: what most of them are.
 
     Only the last `answers.KEPT` characters of a text are read.
     """
 
+    @property
     @abstractmethod
-    def whole(self, found: str) -> str | None:
-        """Gives the answer that a text *is*, in canonical form; None where it is more or less."""
-
-    @abstractmethod
-    def within(self, found: str) -> str | None:
-        """Gives the answer in what was found where an answer is said, or None."""
-
-    @abstractmethod
-    def anywhere(self, text: str) -> str | None:
-        """Gives the answer of a text that says nowhere that it is one, or None."""
+    def reading(self) -> Reading:
+        """How answers are read, whatever the gold: what rewards, votes and exports use as well."""
 
     @abstractmethod
     def agrees(self, answer: str, gold: str) -> bool:
         """Says whether an answer in canonical form is right."""
 
+    def reading_for(self, gold: str) -> Reading:  # noqa: ARG002 - most readings know no gold
+        """Gives the reading where the gold shows which few words may be the answer."""
+        return self.reading
+
     @final
     def gold(self, text: str) -> str | None:
         """A gold is what is an answer as a whole."""
-        return self.whole(text)
+        return self.reading.whole(text)
+
+    @final
+    def rule(self, form: Form) -> Rule:
+        """Gives the reading with the form."""
+        return Stated(self.reading, form)
 
     @final
     def read(self, text: str, form: Form) -> str | None:
-        """Looks in tags, boxes and lines that say it, then anywhere."""
-        text = tail(text)
-        for place in places(text, form):
-            answer = self.within(place)
-            if answer:
-                return answer
-        return self.anywhere(text)
+        """Looks where an answer is said, the last such place first, then anywhere."""
+        return self.reading.read(text, form)
 
     @final
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
-        """Compares both readings; strictly, the form must hold an answer and nothing else."""
-        answer = self.read(text, form)
-        found = form.find(tail(text))
-        strict = None if found is None else self.whole(found)
-        return Mark(answer, self._grade(answer, problem), self._grade(strict, problem))
+        """Compares what was read; strictly, the form must hold that and nothing else."""
+        answer, strict = self.reading_for(problem.answer).both(text, form)
+        grade = self._grade(answer, problem)
+        return Mark(answer, grade, Grade.UNREADABLE if strict is None else grade)
 
     def _grade(self, answer: str | None, problem: Problem) -> Grade:
         if answer is None:

@@ -44,8 +44,8 @@ _CHANGING = frozenset({"tuning", "steering"})
 class Judge:
     """The metered door to the task for a method: it marks the shots' answers and no others.
 
-    A method may call `mark`, `read`, `stated` and `in_style`, and read the task's `sheet`, the
-    `style` that prompts are written in, the closed list of `styles`, the trial's `budget`,
+    A method may call `mark`, `read`, `stated`, `golds` and `in_style`, and read the task's `sheet`,
+    the `style` that prompts are written in, the closed list of `styles`, the trial's `budget`,
     `decoys`, and the folders `scratch` and `shared`. Nothing else: shots and ledger are handed to
     it beside the judge.
     """
@@ -114,6 +114,18 @@ class Judge:
             msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
             raise BudgetError(msg)
         return self._task.stated(replace(self.shots[problem_id], solution=None))
+
+    @final
+    def golds(self, problem_id: str) -> frozenset[str]:
+        """Return every text that counts as a shot's gold.
+
+        Raises:
+            BudgetError: the id is not a shot's.
+        """
+        if problem_id not in self.shots:
+            msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
+            raise BudgetError(msg)
+        return frozenset(self._task.golds(self.shots[problem_id]))
 
     @final
     def in_style(self, style: Style) -> "Judge":

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, final
 
-from modicum.catalog import Catalog, read_reference
+from modicum.catalog import Catalog, file_name, read_reference
 from modicum.errors import ConfigError
 from modicum.foreign import at, is_there
 from modicum.ledger import Ledger
@@ -358,7 +358,7 @@ def plugin_of(reference: str) -> tuple[str, dict[str, object]]:
         ConfigError: what follows the question mark is not `field=value`.
     """
     kind, detail, own = read_reference(reference)
-    if kind.replace("-", "_") in MODELS.entries:
+    if file_name(kind) in MODELS.entries:
         return kind, {**own, **({"name": detail} if detail else {})}
     if "/" in reference or "\\" in reference or is_there(Path(reference)):
         name = reference.partition("?")[0]

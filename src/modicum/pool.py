@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import SynchronizedArray, SynchronizedString
 from pathlib import Path
 from types import TracebackType
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
@@ -24,6 +23,9 @@ from modicum.store import Outcome
 from modicum.study import Plan
 from modicum.trials import run_trial
 from modicum.types import Style, Trial
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import SynchronizedArray, SynchronizedString
 
 __all__ = ["Job", "Pool", "follow"]
 
@@ -89,7 +91,7 @@ class Pool:
             self._workers = 1
         self._context = multiprocessing.get_context("spawn")
         self._tokens = self._context.Array("d", [0.0, 0.0])
-        self._line = cast(SynchronizedString, self._context.Array("c", LINE))
+        self._line = cast("SynchronizedString", self._context.Array("c", LINE))
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Pool":

@@ -29,7 +29,8 @@ __all__ = [
 
 Kind = Literal["code", "server", "environment"]
 """Code that is run; a server that questions are sent to; a variable of the environment that is read."""
-KINDS_OF_POWER: tuple[str, ...] = get_args(Kind)
+KINDS_OF_POWER: tuple[Kind, ...] = get_args(Kind)
+_KINDS: Mapping[str, Kind] = {kind: kind for kind in KINDS_OF_POWER}
 
 _CATALOGS = {kind: Catalog(kind) for kind in KINDS}
 _OFF = frozenset({"", "0", "false", "none"})
@@ -105,8 +106,7 @@ def setting_powers(
             found += _READERS[switched](str(value), here)
         else:
             # a kind that nobody knows is the worst of them
-            known: Kind = switched if switched in KINDS_OF_POWER else "code"  # type: ignore[assignment]
-            found.append(Power(known, here, _words(name, settings, setting)))
+            found.append(Power(_KINDS.get(switched, "code"), here, _words(name, settings, setting)))
     return tuple(found)
 
 

@@ -32,6 +32,8 @@ _PIECE = 8
 """Characters of the shortest piece of a secret that is cut out."""
 _SHORTEST = 4
 """Characters below which nothing is taken for a secret: every text would be full of it."""
+_MOST, _LONGEST = 32, 512
+"""Secrets that are looked for in one text, and characters of each that are known from it."""
 
 _KEY_NAMES = re.compile(
     "access-?token|api-?key|auth|authorization|auth-?token|bearer|client-?secret|cookie|credentials?"
@@ -41,16 +43,18 @@ _KEY_NAMES = re.compile(
 )
 """Names of settings that hold a secret."""
 _KEY_LIKE = re.compile(
-    r"\b(?:sk|pk|rk|hf|gsk|ghp|gho|ghs|glpat|xai|nvapi|pplx|r8|key|token)[-_](?=\w*\d)[\w-]{12,}"
+    r"\b(?:sk|pk|rk|hf|gsk|ghp|gho|ghs|glpat|xai|nvapi|pplx|r8|key|token)[-_](?=\w{0,64}\d)[\w-]{12,}"
     r"|\bsk-[\w-]{6,}|\bAIza[\w-]{20,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w-]{8,}"
     r"|\bbearer\s+\S{4,}|\bgithub_pat_\w{10,}",
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"://(?:([^/?#&\s\"']*)@|([^\s\"']*)@)")
+_USERINFO = re.compile(r"://(?:([^/?#&\s\"']{0,1000})@|([^\s\"']{0,1000})@)")
 """What stands between `://` and `@`: as it should be, or with signs that should be encoded."""
-_FIELD = re.compile(r"(?=[?&#;]([\w.-]+)=([^&\s\"';]+))")
+_FIELD = re.compile(r"(?=[?&#;]([\w.-]{1,60})=([^&\s\"';]{1,9000}))")
 """Settings, those within the value of another one too."""
-_QUOTED = re.compile(r"""["']?([\w.-]+)["']?\s*[:=]\s*["']([^"'\s]+)["']""")
+_QUOTED = re.compile(
+    r"""(?<![\w.-])([\w.-]{1,60})["']?[ \t]{0,9}[:=][ \t]{0,9}["']([^"'\s]{1,9000})["']"""
+)
 """Fields of JSON and TOML."""
 
 
@@ -99,17 +103,30 @@ def learn_from(text: str) -> None:
     they are keys, and what stands in the place of a variable's name and is none.
     """
     for seen in {text, urllib.parse.unquote(text)}:
-        for proper, loose in _USERINFO.findall(seen):
+        for proper, loose in _few(_USERINFO, seen):
             info = proper or loose
             for part in (info, *info.split(":", 1)[1:]):
                 learn(part)
                 learn(urllib.parse.unquote(part))
-        for name, value in (*_FIELD.findall(seen), *_QUOTED.findall(seen)):
+        fields = (*_few(_FIELD, seen), *_few(_QUOTED, seen))
+        for name, value in fields:
             is_variable = re.fullmatch(r"[A-Za-z_]\w*", value) and not looks_like_key(value)
             if is_key_name(name) or (name.endswith("_env") and not is_variable):
                 for part in (value, re.split("[?#]", value)[0]):
                     learn(part)
                     learn(urllib.parse.unquote(part))
+
+
+def _few(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
+    """Gives the first finds that may hold a secret, each cut to a length that is soon learnt."""
+    found = []
+    for match in pattern.finditer(text):
+        first, second = (group or "" for group in match.groups())
+        if pattern is _USERINFO or is_key_name(first) or first.endswith("_env"):
+            found.append((first[:_LONGEST], second[:_LONGEST]))
+        if len(found) == _MOST:
+            break
+    return found
 
 
 def clean(text: str) -> str:

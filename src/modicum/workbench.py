@@ -185,7 +185,8 @@ def _plain_name(task: str) -> str:
     """Gives a task's name as a folder may bear it: a file's name without its suffix."""
     head = task.partition("?")[0]
     kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
-    name = Path(detail).stem if Path(detail).suffix == f".{kind}" else head
+    file = Path(detail.removesuffix(".gz"))
+    name = file.stem if file.suffix == f".{kind}" else head
     plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST].rstrip(".")
     return plain if is_name(plain) else f"study-{plain.strip('.-')}".rstrip("-")
 

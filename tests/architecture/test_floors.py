@@ -33,20 +33,12 @@ PLANTED = {
 """An import that breaks each contract: where it is planted, and what it names."""
 
 
-def _lint(folder: Path) -> str:
-    """What import-linter prints of the package below a folder."""
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+def _lint(root: Path) -> str:
+    """What import-linter prints of a repository: its own `pyproject.toml` and `src`."""
+    path = os.pathsep.join([str(root / "src"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            LINT,
-            "--no-cache",
-            "--no-logo",
-            "--config",
-            ROOT / "pyproject.toml",
-        ],
-        cwd=folder,
+        [sys.executable, "-c", LINT, "--no-cache", "--no-logo"],
+        cwd=root,
         env={**os.environ, "COLUMNS": "300", "NO_COLOR": "1", "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -57,7 +49,7 @@ def _lint(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def said() -> str:
-    return _lint(PACKAGE.parent)
+    return _lint(ROOT)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,17 +68,18 @@ def test_every_module_has_chosen_its_floor() -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """A folder with a copy of the package, into which imports are planted."""
+    """A copy of the package with its contracts, into which imports are planted."""
     root = tmp_path_factory.mktemp("planted")
     kept = shutil.ignore_patterns("__pycache__", "weights")
-    shutil.copytree(PACKAGE, root / "modicum", ignore=kept)
+    shutil.copytree(PACKAGE, root / "src" / "modicum", ignore=kept)
+    shutil.copy(ROOT / "pyproject.toml", root)
     return root
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_planted_import_breaks_its_contract(name: str, copy: Path) -> None:
     importer, imported = PLANTED[name]
-    path = copy.joinpath(*importer.split(".")).with_suffix(".py")
+    path = copy.joinpath("src", *importer.split(".")).with_suffix(".py")
     plain = path.read_text(encoding="utf-8")
     path.write_text(f"{plain}\nimport {imported}\n", encoding="utf-8")
     said = _lint(copy)

@@ -18,6 +18,7 @@ ALLOWED = {
 KILLABLE = {
     "src/modicum/markers/math_verify.py": "modicum.markers._algebra:equal",
     "src/modicum/markers/regex.py": "modicum.markers._search:search",
+    "src/modicum/sampling/chat.py": "modicum.sampling.turns:turns",
 }
 """Own functions that run in processes of their own, by the files that name them."""
 
@@ -82,8 +83,10 @@ class Texts:
 def names_own(text: str) -> bool:
     """Says whether a text names a module of ours, or may: what is not known may be anything."""
     name = text.partition(":")[0]
+    if not name.startswith("modicum."):
+        return False
     pattern = re.compile(re.escape(name).replace(re.escape(ANY), ".*"))
-    return name.startswith("modicum.") and any(pattern.fullmatch(own) for own in OWN)
+    return any(pattern.fullmatch(own) for own in OWN)
 
 
 def _loaders(module: ast.Module) -> set[str]:

@@ -77,6 +77,8 @@ class Golds:
     """Problems whose marker accepted another problem's different gold."""
     compared: int = 0
     """Problems for which such another gold was tried."""
+    marker: str = ""
+    """Name of the marker that a file's golds got; empty where the task marks by itself."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from modicum.doctor.contamination import halves
 from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
+from modicum.doctor.files import refuse_long
 from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
@@ -15,7 +16,8 @@ from modicum.method import PromptSolver
 from modicum.model import Backend, Model, render, resolve_backend
 from modicum.study import Plan, Subject
 from modicum.styles import closed_list
-from modicum.task import Sheet, Task, resolve_task
+from modicum.tables.table import Table
+from modicum.task import Scrambled, Sheet, Task, resolve_task
 from modicum.trials import limited
 from modicum.types import Access, Grade, Problem, Request, Sampling, Solved, Split, Style, Trial
 
@@ -53,10 +55,14 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         task: Its task.
         model: Its loaded model.
         ledger: Counts what the examination itself costs.
+
+    Raises:
+        ConfigError: a question that fills the model's context, with its line.
     """
     plan = subject.plan
     sheet = limited(task.sheet, plan)
     splits = _splits(task, sheet, plan)
+    refuse_long(model, task, sheet, splits)
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
     )
@@ -218,7 +224,9 @@ def _golds(task: Task, splits: Mapping[Split, tuple[Problem, ...]]) -> Golds:
             strange = other.solution or "" if i < 0 else DRESSES[i].format(gold=other.answer)
             compared += 1
             strangers += _accepts(task, problem, strange)
-    return Golds(problems, tuple(rejected), strangers, compared)
+    inner = task.task if isinstance(task, Scrambled) else task
+    marker = inner.reading.marker if isinstance(inner, Table) else ""
+    return Golds(problems, tuple(rejected), strangers, compared, marker)
 
 
 def _accepts(task: Task, problem: Problem, text: str) -> bool:

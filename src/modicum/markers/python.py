@@ -29,6 +29,7 @@ class Python(Marker):
     option names it, in a process that is killed when a call hangs.
     """
 
+    version: ClassVar[int] = 2
     is_verbatim: ClassVar[bool] = True
     powers: ClassVar[Mapping[str, str]] = {"": "code"}
 

@@ -331,7 +331,7 @@ class _Rollouts:
             shot.id: self.reward.target(
                 Known(
                     tuple(self.judge.read(c.text) for c in group),
-                    frozenset({shot.answer}) if self.reward.reads_labels else frozenset(),
+                    self.judge.golds(shot.id) if self.reward.reads_labels else frozenset(),
                     others,
                 )
             )

@@ -16,6 +16,8 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _MOST_PORT = 65535
+_MOST_URL, _MOST_PARTS = 2048, 16
+"""Characters of an address, and parts behind its path, that are learnt as secrets."""
 _MOST_KEY = 8192
 """Characters of the longest key that a header may hold with most servers."""
 
@@ -40,10 +42,15 @@ def address_of(url: str) -> Address:
         ConfigError: anything but scheme, host, port and path; nothing but the host is told of it, and
             what may be a secret is known as one from here on.
     """
-    found = _URL.fullmatch(url)
+    found = _URL.fullmatch(url[: _MOST_URL + 1])
     port = int((found and found["port"]) or 0)
-    if found is None or port > _MOST_PORT or looks_like_key(url):
-        learn_from(url)
+    if (
+        found is None
+        or len(url) > _MOST_URL
+        or port > _MOST_PORT
+        or looks_like_key(url[:_MOST_URL])
+    ):
+        learn_from(url[:_MOST_URL])
         _learn_rest(url)
         raise ConfigError(
             f"a base_url that is more or less than an address (host {_host(url)})",
@@ -114,7 +121,8 @@ def _host(url: str) -> str:
 def _learn_rest(url: str) -> None:
     """Remembers what stands behind the path, and segments of it that look like keys."""
     for seen in {url, urllib.parse.unquote(url)}:
-        pieces = re.split(r"[?#&;]", seen)
-        for piece in (*pieces[1:], *(p for p in pieces[0].split("/")[3:] if looks_like_key(p))):
+        pieces = re.split(r"[?#&;]", seen[:_MOST_URL])
+        keys = [piece for piece in pieces[0].split("/")[3:] if looks_like_key(piece)]
+        for piece in [*pieces[1:], *keys][:_MOST_PARTS]:
             learn(piece)
             learn(piece.partition("=")[2])

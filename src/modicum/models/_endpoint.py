@@ -7,10 +7,12 @@ import http.client
 import json
 import queue
 import re
+import socket
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from modicum.errors import EndpointError
 from modicum.models._address import Address, address_of, default_port
@@ -188,7 +190,7 @@ class Endpoint:
         body = None if ask.body is None else json.dumps(ask.body).encode()
         method = "GET" if body is None else "POST"
         link.request(method, where.path + ask.path, body=body, headers=headers)
-        response = http.client.HTTPResponse(line, method=method)  # type: ignore[arg-type]
+        response = http.client.HTTPResponse(cast(socket.socket, line), method=method)
         response.begin()
         return response
 

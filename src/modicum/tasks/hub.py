@@ -6,9 +6,8 @@ from functools import lru_cache
 from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.tasks._columns import Row
-from modicum.tasks._files import flat
-from modicum.tasks._table import Table
+from modicum.tables.records import Records, Row, numbered, with_class_names
+from modicum.tables.table import Table
 
 __all__ = ["Hub"]
 
@@ -27,14 +26,14 @@ class Hub(Table):
     revision: str = ""
     """Commit, tag or branch; name a commit to pin the data."""
 
-    def rows(self, name: str) -> list[Row]:
-        """Reads the records of `split`, or of the split that `test` names.
+    def rows(self, name: str) -> Records:
+        """Read the records of `split`, or of the split that `test` names.
 
         Raises:
             ConfigError: no such data set, configuration or split, or the package is not there.
         """
         split = self.split if name == self.name else name
-        return list(_records(self.name, self.config, split, self.revision))
+        return Records(list(_records(self.name, self.config, split, self.revision)))
 
     def stamp(self) -> tuple[object, ...]:
         """Nothing changes while this process lives."""
@@ -51,6 +50,7 @@ def _records(name: str, config: str, split: str, revision: str) -> tuple[Row, ..
     try:
         table = datasets.load_dataset(name, config or None, split=split, revision=revision or None)
         records = [dict(record) for record in table]
+        names = {k: f.names for k, f in table.features.items() if hasattr(f, "names")}
     except Exception as error:
         first = str(error).partition("\n")[0]
         raise ConfigError(
@@ -60,4 +60,4 @@ def _records(name: str, config: str, split: str, revision: str) -> tuple[Row, ..
         ) from error
     if not records:
         raise ConfigError(f"{where} is empty", "one problem a record", "name another split")
-    return tuple(Row(i, flat(record)) for i, record in enumerate(records, start=1))
+    return tuple(numbered(with_class_names(records, names)))
