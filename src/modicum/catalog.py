@@ -81,7 +81,7 @@ class Catalog:
         return self.entries[plain]
 
     def powers(self, name: str) -> Mapping[str, str]:
-        """Gives what a plug-in says that it switches on, by the setting that does; see `modicum.powers`.
+        """Return what a plug-in says that it switches on, by the setting that does; see `modicum.powers`.
 
         Our own plug-ins state it in the file of their class, which is not imported; a plug-in of
         another package is imported, for it may inherit what it states.

@@ -54,7 +54,7 @@ _LOADERS = (
 
 
 def at(text: str | Path) -> Path:
-    """Gives the path of a text with the home folder filled in, where `~` names one.
+    """Return the path of a text with the home folder filled in, where `~` names one.
 
     >>> at("~nobody-of-this-name/x")
     PosixPath('~nobody-of-this-name/x')
@@ -67,7 +67,7 @@ def at(text: str | Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Says whether a path leads to something; not where it is too long, or may not be looked at.
+    """Say whether a path leads to something; not where it is too long, or may not be looked at.
 
     >>> is_there(Path("x" * 5000))
     False
@@ -79,7 +79,7 @@ def is_there(path: Path) -> bool:
 
 
 def is_name(text: str) -> bool:
-    r"""Says whether a text is a name that may become a file's or folder's, and no path.
+    r"""Say whether a text is a name that may become a file's or folder's, and no path.
 
     >>> is_name("word-sums 2"), is_name("../escape"), is_name("a/b"), is_name("C:\\x")
     (True, False, False, False)
@@ -96,7 +96,7 @@ def is_name(text: str) -> bool:
 
 
 def check_name(text: object, what: str) -> None:
-    """Refuses what is no name.
+    """Refuse what is no name.
 
     Args:
         text: The name as it was given.
@@ -114,7 +114,7 @@ def check_name(text: object, what: str) -> None:
 
 
 def inside(name: str) -> bool:
-    r"""Says whether a path within a folder, as a file gives it, stays within that folder.
+    r"""Say whether a path within a folder, as a file gives it, stays within that folder.
 
     >>> inside("artefacts/0a"), inside("../a"), inside("/a"), inside("a\\b"), inside("")
     (True, False, False, False, False)
@@ -130,7 +130,7 @@ def inside(name: str) -> bool:
 
 
 def refuse_links(root: Path, place: Path) -> None:
-    """Refuses a place below a folder that a link leads to: writing there would write elsewhere.
+    """Refuse a place below a folder that a link leads to: writing there would write elsewhere.
 
     Args:
         root: A folder that may be a stranger's, with all that lies in it.
@@ -153,7 +153,7 @@ def refuse_links(root: Path, place: Path) -> None:
 
 
 def put_text(path: Path, text: str) -> None:
-    """Writes a text beside its name and moves it there: a link of that name is replaced, not followed."""
+    """Write a text beside its name and move it there: a link of that name is replaced, not followed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.unlink(missing_ok=True)
     partial.write_text(text, encoding="utf-8")
@@ -161,7 +161,7 @@ def put_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path, most: int = MOST_JSON) -> object:
-    """Gives what a JSON file holds.
+    """Return what a JSON file holds.
 
     Raises:
         ValueError: missing, no plain file, too large, no UTF-8, no JSON, or nested too deeply.
@@ -180,7 +180,7 @@ def read_json(path: Path, most: int = MOST_JSON) -> object:
 
 
 def read_table(path: Path, most: int = MOST_JSON) -> dict[str, object]:
-    """Gives the table that a JSON file holds.
+    """Return the table that a JSON file holds.
 
     Raises:
         ValueError: as `read_json`, or no table.
@@ -192,14 +192,14 @@ def read_table(path: Path, most: int = MOST_JSON) -> dict[str, object]:
 
 
 def words_of(error: BaseException) -> str:
-    """Gives the words of another library's error, which may quote a stranger: plain and not too long."""
+    """Return the words of another library's error, which may quote a stranger: plain and not too long."""
     text = str(error) or type(error).__name__
     plain = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
     return plain if len(plain) <= _MOST_WORDS else f"{plain[:_MOST_WORDS]}…"
 
 
 def shards_of(folder: Path) -> list[Path] | None:
-    """Gives the files that a folder's index of weights names; None where there is no index.
+    """Return the files that a folder's index of weights names; None where there is no index.
 
     Raises:
         ValueError: a broken index, or one that names anything but safetensors in this folder.
@@ -222,7 +222,7 @@ def shards_of(folder: Path) -> list[Path] | None:
 
 
 def switches_of(config: object) -> Iterator[str]:
-    """Names what a model's configuration asks a library to start beside the model type's own code.
+    """Name what a model's configuration asks a library to start beside the model type's own code.
 
     Args:
         config: What `config.json` holds; parts of it may be configurations themselves.
@@ -245,7 +245,7 @@ def switches_of(config: object) -> Iterator[str]:
 
 
 def _texts(*values: object) -> Iterator[object]:
-    """Gives values, those within tables one by one."""
+    """Return values, those within tables one by one."""
     for value in values:
         if isinstance(value, dict):
             yield from _texts(*value.values())

@@ -45,7 +45,7 @@ class Head:
 
 
 def safetensors_head(path: Path) -> Head:
-    """Reads the head of a safetensors file: 8 bytes of length, then JSON.
+    """Read the head of a safetensors file: 8 bytes of length, then JSON.
 
     Raises:
         ValueError: no plain file, a head beyond the file's end, or no table of shapes.
@@ -68,7 +68,7 @@ def safetensors_head(path: Path) -> Head:
 
 
 def _shape(name: object, item: object) -> tuple[int, ...]:
-    """Gives the shape of an entry; sizes are whole numbers from 0 on, and few enough."""
+    """Return the shape of an entry; sizes are whole numbers from 0 on, and few enough."""
     shape = item.get("shape") if isinstance(item, dict) else None
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError(f"a tensor {str(name)!r:.80} without a shape")
@@ -78,7 +78,7 @@ def _shape(name: object, item: object) -> tuple[int, ...]:
 
 
 def gguf_head(path: Path) -> Head:
-    """Reads the head of a GGUF file of version 2 or 3.
+    """Read the head of a GGUF file of version 2 or 3.
 
     Raises:
         ValueError: no such file, or counts and lengths that lead beyond its end.
@@ -93,13 +93,13 @@ def gguf_head(path: Path) -> Head:
 
 
 class _Reader:
-    """Walks over the head of a GGUF file."""
+    """A walk over the head of a GGUF file."""
 
     def __init__(self, raw: mmap.mmap) -> None:
         self._raw, self._at = raw, 0
 
     def head(self) -> Head:
-        """Reads all of it."""
+        """Read all of it."""
         if self._bytes(4) != b"GGUF":
             raise ValueError("no GGUF file")
         version = self._number("I")

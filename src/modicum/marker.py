@@ -134,7 +134,7 @@ def grade_of(*, is_right: bool | None) -> Grade:
 
 
 def marker_parts(reference: str) -> tuple[str, dict[str, object]]:
-    """Gives the plug-in of a marker's reference and the settings it names; builds nothing.
+    """Return the plug-in of a marker's reference and the settings it names; builds nothing.
 
     Raises:
         UnknownNameError: no such marker.

@@ -352,7 +352,7 @@ def backend_access(reference: str) -> Access:
 
 
 def plugin_of(reference: str) -> tuple[str, dict[str, object]]:
-    """Gives the plug-in that a reference means and the settings it names; builds nothing.
+    """Return the plug-in that a reference means and the settings it names; builds nothing.
 
     Raises:
         ConfigError: what follows the question mark is not `field=value`.

@@ -58,31 +58,31 @@ class Power:
         }[self.kind]
 
     def __str__(self) -> str:
-        """Gives one line without characters that a terminal would hide or obey."""
+        """Return one line without characters that a terminal would hide or obey."""
         return f"{self.place} {self.words!r:.{_LONGEST}}: {self.does}"
 
 
 def model_powers(reference: str, place: str = "model") -> tuple[Power, ...]:
-    """Gives what a model's reference asks for; nothing for one that names no model."""
+    """Return what a model's reference asks for; nothing for one that names no model."""
     return _powers("models", plugin_of, reference, place)
 
 
 def task_powers(reference: str, place: str = "task") -> tuple[Power, ...]:
-    """Gives what a task's reference asks for, that of a scrambled twin being its original's."""
+    """Return what a task's reference asks for, that of a scrambled twin being its original's."""
     while reference.partition(":")[0] == "scrambled":
         reference = reference.removeprefix("scrambled").removeprefix(":")
     return _powers("tasks", task_parts, reference, place)
 
 
 def marker_powers(reference: str, place: str = "marker") -> tuple[Power, ...]:
-    """Gives what a marker's reference asks for."""
+    """Return what a marker's reference asks for."""
     return _powers("markers", marker_parts, reference, place)
 
 
 def setting_powers(
     kind: str, name: str, settings: Mapping[str, object], place: str = ""
 ) -> tuple[Power, ...]:
-    """Gives what the settings of a plug-in ask for.
+    """Return what the settings of a plug-in ask for.
 
     Args:
         kind: Folder of plug-ins, such as `methods`.
@@ -116,7 +116,7 @@ def _powers(
     reference: str,
     place: str,
 ) -> tuple[Power, ...]:
-    """Reads a reference as what builds it does, and looks at its plug-in's settings."""
+    """Read a reference as what builds it does, and look at its plug-in's settings."""
     try:
         name, settings = parts(reference)
     except ConfigError:
@@ -143,7 +143,7 @@ _READERS: Mapping[str, Callable[[str, str], tuple[Power, ...]]] = {
 
 
 def _words(name: str, settings: Mapping[str, object], setting: str) -> str:
-    """Gives the plug-in, its detail and the setting that asks; of an address only its host."""
+    """Return the plug-in, its detail and the setting that asks; of an address only its host."""
     detail = str(settings.get("name", ""))
     head = f"{name}:{detail}" if detail else name
     if setting:
@@ -153,7 +153,7 @@ def _words(name: str, settings: Mapping[str, object], setting: str) -> str:
 
 
 def _host(text: str) -> str:
-    """Gives scheme, host and port of an address; empty where a text is none."""
+    """Return scheme, host and port of an address; empty where a text is none."""
     try:
         parts = urllib.parse.urlsplit(text)
         port = f":{parts.port}" if parts.port else ""

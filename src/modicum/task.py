@@ -289,7 +289,7 @@ def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
 
 
 def task_parts(reference: str) -> tuple[str, dict[str, object]]:
-    """Gives the plug-in of an unscrambled reference and the settings it names; builds nothing.
+    """Return the plug-in of an unscrambled reference and the settings it names; builds nothing.
 
     Raises:
         ConfigError: what follows the question mark is not `field=value`, or a name that means two

@@ -20,7 +20,7 @@ _MOST = 12
 
 
 def powers_of(plan: Plan) -> tuple[Power, ...]:
-    """Gives everything that a plan asks for, each once, in the order in which it stands there.
+    """Return everything that a plan asks for, each once, in the order in which it stands there.
 
     Nothing is built, opened or run.
     """
@@ -36,7 +36,7 @@ def powers_of(plan: Plan) -> tuple[Power, ...]:
 
 
 def powers_of_trial(trial: Trial) -> tuple[Power, ...]:
-    """Gives everything that a trial asks for: one of a stranger's database may differ from its plan."""
+    """Return everything that a trial asks for: one of a stranger's database may differ from its plan."""
     return (
         *model_powers(trial.model, "model of a trial"),
         *task_powers(trial.task, "task of a trial"),
@@ -47,7 +47,7 @@ def powers_of_trial(trial: Trial) -> tuple[Power, ...]:
 def refuse_untrusted(
     plan: Plan, *, trusted: bool, where: str, trials: Sequence[Trial] = ()
 ) -> None:
-    """Refuses a plan that asks for what only the user may switch on, unless he trusts it.
+    """Refuse a plan that asks for what only the user may switch on, unless he trusts it.
 
     Args:
         plan: What a file says.
@@ -86,7 +86,7 @@ def _of_grid(grid: Grid) -> Iterator[Power]:
 
 
 def _of_words(grid: Grid) -> Iterable[Power]:
-    """Looks at the arms and asides, whose settings are words; those that cannot be read are never run."""
+    """Look at the arms and asides, whose settings are words; those that cannot be read are never run."""
     for text in grid.arms:
         try:
             method, settings = read_settings(text)

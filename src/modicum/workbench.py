@@ -116,7 +116,7 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
 
 
 def nudge_folder(outcome: Outcome, store: Store) -> Path:
-    """Gives the folder of a finished trial's nudge, within its study's.
+    """Return the folder of a finished trial's nudge, within its study's.
 
     Raises:
         ConfigError: it is gone, or the database names a place outside of the study.

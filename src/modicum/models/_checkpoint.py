@@ -120,7 +120,7 @@ def open_source(
 
 @contextlib.contextmanager
 def _plainly(source: str) -> Iterator[None]:
-    """Turns whatever a library raises on a model's files into one error that names them.
+    """Turn whatever a library raises on a model's files into one error that names them.
 
     Raises:
         CheckpointError: anything was raised but an error of ours or the user's stop.

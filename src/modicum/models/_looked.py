@@ -66,7 +66,7 @@ _PLAIN_ATTENTION = (None, "eager", "sdpa")
 
 
 def configured(where: str, gguf: Path | None, *, trusted: bool) -> PreTrainedConfig:
-    """Gives a model's configuration, once its files have been looked at.
+    """Return a model's configuration, once its files have been looked at.
 
     Args:
         where: A folder, or a hub id.
@@ -102,7 +102,7 @@ class _Files:
         self._where, self._folder = where, Path(where) if Path(where).is_dir() else None
 
     def path(self, name: str) -> Path | None:
-        """Gives a file of that name, or None; from the hub it is fetched."""
+        """Return a file of that name, or None; from the hub it is fetched."""
         if self._folder is not None:
             path = self._folder / name
             return path if path.exists() else None
@@ -116,7 +116,7 @@ class _Files:
         return None if found is None else Path(found)
 
     def table(self, name: str) -> Mapping[str, object]:
-        """Gives what a JSON file holds; nothing where it is missing."""
+        """Return what a JSON file holds; nothing where it is missing."""
         path = self.path(name)
         if path is None:
             return {}
@@ -126,7 +126,7 @@ class _Files:
             raise _refused(self._where, f"a broken {name}: {error}") from error
 
     def head(self) -> Head | None:
-        """Gives names and shapes of all tensors, as transformers will take them; None where unknown."""
+        """Return names and shapes of all tensors, as transformers will take them; None where unknown."""
         single, index = self.path(_WEIGHTS), self.path(_INDEX)
         if single is None and index is None:
             return None  # loading says what is missing
@@ -143,7 +143,7 @@ class _Files:
         return Head({name: shape for head in heads for name, shape in head.shapes.items()})
 
     def _fetched(self, index: Path | None) -> list[Path]:
-        """Fetches the parts that an index of the hub names, and gives them by the index's rules."""
+        """Fetch the parts that an index of the hub names, and give them by the index's rules."""
         named = read_table(cast(Path, index)).get("weight_map")
         for name in {str(file) for file in named.values()} if isinstance(named, dict) else ():
             self.path(name)
@@ -151,7 +151,7 @@ class _Files:
 
 
 def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str, object]]) -> None:
-    """Refuses what would have a library start more than the model type's own code.
+    """Refuse what would have a library start more than the model type's own code.
 
     Raises:
         CheckpointError: it asks for it; `trust_remote_code` lets it.
@@ -173,7 +173,7 @@ def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str
 
 
 def _is_tokenizer(name: object) -> bool:
-    """Says whether transformers would take a tokenizer for the name, or the plain one for none."""
+    """Say whether transformers would take a tokenizer for the name, or the plain one for none."""
     if not isinstance(name, str):
         return False
     there = {one for one in (name, name.removesuffix("Fast"), f"{name}Fast") if one in _NAMES}
@@ -183,7 +183,7 @@ def _is_tokenizer(name: object) -> bool:
 
 
 def _is_kind(found: object) -> bool:
-    """Says whether what transformers has under a name is a tokenizer, or stands for one not installed."""
+    """Say whether what transformers has under a name is a tokenizer, or stands for one not installed."""
     return isinstance(found, type) and (
         issubclass(found, PreTrainedTokenizerBase) or isinstance(found, DummyObject)
     )
@@ -194,7 +194,7 @@ _NAMES = frozenset({*dir(transformers), *vars(transformers), *dir(type(transform
 
 
 def _choose_attention(config: PreTrainedConfig) -> None:
-    """Leaves the choice of attention to transformers where a plain one is not named."""
+    """Leave the choice of attention to transformers where a plain one is not named."""
     for part in [config, *_parts(config)]:
         if part._attn_implementation not in _PLAIN_ATTENTION:
             part._attn_implementation_internal = None
@@ -206,7 +206,7 @@ def _parts(config: PreTrainedConfig) -> list[Any]:
 
 
 def _check_sizes(where: str, config: PreTrainedConfig, head: Head | None) -> None:
-    """Refuses numbers that no model of these tensors has.
+    """Refuse numbers that no model of these tensors has.
 
     Raises:
         CheckpointError: a size below 1 or beyond all measure, more layers or parts than tensors.
@@ -231,7 +231,7 @@ def _check_sizes(where: str, config: PreTrainedConfig, head: Head | None) -> Non
 
 
 def _size(config: PreTrainedConfig, name: str) -> object:
-    """Gives a size; None where there is none, none for all layers, or none that is bounded."""
+    """Return a size; None where there is none, none for all layers, or none that is bounded."""
     try:
         value = getattr(config, name, None)
     except RuntimeError:  # it varies by layer
@@ -240,7 +240,7 @@ def _size(config: PreTrainedConfig, name: str) -> object:
 
 
 def _numbers(table: object) -> Iterator[tuple[str, int]]:
-    """Gives the whole numbers of a table and of the tables in it, by name."""
+    """Return the whole numbers of a table and of the tables in it, by name."""
     parts: list[object] = [table]
     while parts:
         part = parts.pop()
@@ -252,7 +252,7 @@ def _numbers(table: object) -> Iterator[tuple[str, int]]:
 
 
 def _check_build(where: str, config: PreTrainedConfig, head: Head | None) -> None:
-    """Builds the model without memory, and refuses one that is larger than its files.
+    """Build the model without memory, and refuse one that is larger than its files.
 
     Raises:
         CheckpointError: it has more numbers than its files hold, or buffers beyond all measure.
@@ -273,7 +273,7 @@ def _check_build(where: str, config: PreTrainedConfig, head: Head | None) -> Non
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    """Limits what this process may take meanwhile, where the system can: the rest is an error."""
+    """Limit what this process may take meanwhile, where the system can: the rest is an error."""
     if sys.platform != "linux":
         yield
         return

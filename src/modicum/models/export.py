@@ -226,7 +226,7 @@ class Export(Backend):
             ) from error
 
     def _refuse_words(self, reference: str) -> None:
-        """Refuses a base model of the manifest that would switch anything on: it is a stranger's.
+        """Refuse a base model of the manifest that would switch anything on: it is a stranger's.
 
         Raises:
             TrustError: a backend that asks for a power or is not ours, or any setting but how it runs.
@@ -241,7 +241,7 @@ class Export(Backend):
             )
 
     def _refuse_nudge(self, reference: str) -> None:
-        """Refuses a base model that needs one itself, be it this very folder.
+        """Refuse a base model that needs one itself, be it this very folder.
 
         Raises:
             ConfigError: it does.
@@ -256,7 +256,7 @@ class Export(Backend):
             )
 
     def _method(self) -> str:
-        """Proposes the command that studies what no model carries, without odd words of a manifest."""
+        """Propose the command that studies what no model carries, without odd words of a manifest."""
         base, method = self._base(), str(_part(self._manifest(), "method", "name"))
         if not self.base and (_beyond(base) or not _PLAIN.fullmatch(base)):
             base = "BASE"
@@ -265,7 +265,7 @@ class Export(Backend):
 
 
 def _beyond(reference: str) -> str:
-    """Says why a manifest may not name this base model; empty where it may."""
+    """Say why a manifest may not name this base model; empty where it may."""
     try:
         plugin, settings = plugin_of(reference)
         module = MODELS.entry(plugin).module

@@ -148,7 +148,7 @@ def read_sparse(card: SparseCard, hidden: int) -> Sparse:
 
 
 def _held(card: SparseCard) -> dict[str, Tensor]:
-    """Reads the tensors that an autoencoder has; of misshapen ones only the shape, of others nothing.
+    """Read the tensors that an autoencoder has; of misshapen ones only the shape, of others nothing.
 
     Raises:
         CheckpointError: not readable.
@@ -175,7 +175,7 @@ def _read(file: Any, name: str) -> Tensor:  # noqa: ANN401 - safetensors is unty
 
 
 def _size(said: Mapping[str, object], name: str) -> int:
-    """Gives a width or a number of features.
+    """Return a width or a number of features.
 
     Raises:
         ValueError: no whole number from 1 on.

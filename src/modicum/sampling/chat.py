@@ -23,7 +23,7 @@ _ONE = threading.Lock()
 
 
 def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]) -> str:
-    """Gives what transformers' `apply_chat_template` gives, for the assistant to go on.
+    """Return what transformers' `apply_chat_template` gives, for the assistant to go on.
 
     Args:
         tokenizer: Has a chat template, which may be a stranger's.
@@ -45,7 +45,7 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[s
 
 
 def _asked(template: str, messages: list[Mapping[str, str]], tokens: Mapping[str, object]) -> str:
-    """Has a prompt written in the process of its own, and fetches it part by part."""
+    """Have a prompt written in the process of its own, and fetch it part by part."""
     worker = killable("modicum.sampling.turns:turns", TEMPLATE_S, MEMORY_MB)
     text, size = "", 1
     with _ONE:

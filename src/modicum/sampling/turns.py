@@ -26,7 +26,7 @@ def turns(
     tokens: Mapping[str, object],
     start: int = 0,
 ) -> dict[str, object]:
-    """Gives a prompt's characters from a place on, and how many it has; or why the template refused.
+    """Return a prompt's characters from a place on, and how many it has; or why the template refused.
 
     Args:
         template: The template.

@@ -106,7 +106,7 @@ def load_control_vector(path: Path) -> Steering:
 
 
 def _numbers(path: Path, place: int, count: int) -> torch.Tensor:
-    """Gives a tensor's numbers.
+    """Return a tensor's numbers.
 
     Raises:
         CheckpointError: they are not all in the file, or not all numbers.

@@ -124,7 +124,7 @@ def _name(direction: Direction) -> str:
 
 
 def _direction(name: str, values: Tensor) -> Direction:
-    """Gives a direction of a file's tensor.
+    """Return a direction of a file's tensor.
 
     Raises:
         ValueError: a name or values that are no direction's.

@@ -33,7 +33,7 @@ _MOST_TARGETS = 10_000
 
 
 def adapter_config(folder: Path, module: nn.Module) -> PeftConfig:
-    """Gives PEFT's configuration of the adapter in a folder, for a model.
+    """Return PEFT's configuration of the adapter in a folder, for a model.
 
     Args:
         folder: Holds `adapter_config.json` and `adapter_model.safetensors`.
@@ -98,7 +98,7 @@ def _number(table: Mapping[str, object], name: str) -> float:
 
 
 def _targets(table: Mapping[str, object]) -> list[str]:
-    """Gives the names of layers; a text would be a pattern to PEFT, and is none here."""
+    """Return the names of layers; a text would be a pattern to PEFT, and is none here."""
     value = table.get("target_modules")
     names = value if isinstance(value, list) and len(value) <= _MOST_TARGETS else []
     if names and all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
@@ -107,7 +107,7 @@ def _targets(table: Mapping[str, object]) -> list[str]:
 
 
 def _refuse_more(table: Mapping[str, object], config: PeftConfig) -> None:
-    """Refuses whatever else is set: an entry that is not what it is by default, or unknown and on."""
+    """Refuse whatever else is set: an entry that is not what it is by default, or unknown and on."""
     plain: Mapping[str, object] = config.to_dict()
     for name, value in table.items():
         if name in _IGNORED or name == "target_modules" or (name not in plain and not value):
@@ -117,7 +117,7 @@ def _refuse_more(table: Mapping[str, object], config: PeftConfig) -> None:
 
 
 def _check_tensors(config: PeftConfig, head: Head, module: nn.Module) -> None:
-    """Refuses an adapter whose tensors are not those that the configuration would lay out."""
+    """Refuse an adapter whose tensors are not those that the configuration would lay out."""
     kind = str(getattr(config.peft_type, "value", config.peft_type))
     laid_out: Any = config  # either kind has these, their base has not
     targets, rank = [str(target) for target in laid_out.target_modules], laid_out.r

@@ -207,7 +207,7 @@ def _load(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
 
 
 def _load_whole(whitebox: WhiteBox, folder: Path) -> nn.Module:
-    """Reads all weights into a model of the same make: by its own configuration, not the folder's."""
+    """Read all weights into a model of the same make: by its own configuration, not the folder's."""
     try:
         said = read_table(folder / "config.json").get("architectures")
         shards_of(folder)

@@ -277,7 +277,7 @@ def _plan(study: Path | None, options: dict[str, object], *, trusted: bool) -> P
 
 
 def _kept(plan: Plan, given: Collection[str], methods: Collection[str]) -> Plan:
-    """Gives what still stands of a study file beside options: their words are the user's own."""
+    """Return what still stands of a study file beside options: their words are the user's own."""
     return dataclasses.replace(
         plan,
         grids=tuple(dataclasses.replace(g, twin="") if "twin" in given else g for g in plan.grids),
