@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from modicum import secrecy
 from tests.support.shapes import check_shapes
 
 # A busy machine must not fail a test, and a test must not find by luck what others cannot repeat.
@@ -18,6 +17,8 @@ check_shapes()
 
 def _unlearnt() -> Iterator[None]:
     """Lets what is learnt as a secret meanwhile be known no longer: a test's key may be another's word."""
+    from modicum import secrecy  # after the hook that checks shapes
+
     known = secrecy._known
     before = known.secrets, known.stretches, known.words
     yield
