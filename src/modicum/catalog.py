@@ -30,6 +30,7 @@ __all__ = [
     "Catalog",
     "Entry",
     "fields_of",
+    "file_name",
     "fill",
     "read_reference",
     "read_setting",
@@ -82,12 +83,12 @@ class Catalog:
         return found
 
     def entry(self, name: str) -> Entry:
-        """Gives the entry of a name; hyphens count as underscores.
+        """Gives the entry of a name; hyphens and points count as underscores.
 
         Raises:
             UnknownNameError: no such plug-in.
         """
-        plain = name.replace("-", "_")
+        plain = file_name(name)
         if plain not in self.entries:
             raise UnknownNameError(self.kind.removesuffix("s"), name, self.entries)
         return self.entries[plain]
@@ -132,6 +133,15 @@ class Catalog:
             ConfigError: a setting of the wrong type.
         """
         return fill(self.load(name), settings or {}, where=f"{self.kind.removesuffix('s')} {name}")
+
+
+def file_name(name: str) -> str:
+    """Give the file name of a plug-in as users type it: hyphens and points count as underscores.
+
+    >>> file_name("qwen2.5-coder-0.5b")
+    'qwen2_5_coder_0_5b'
+    """
+    return name.replace("-", "_").replace(".", "_")
 
 
 def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:

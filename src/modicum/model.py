@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
 
-from modicum.catalog import Catalog, read_reference
+from modicum.catalog import Catalog, file_name, read_reference
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.manifest import is_export
@@ -348,7 +348,7 @@ def backend_access(reference: str) -> Access:
 def _plugin_of(reference: str) -> tuple[str, dict[str, object]]:
     """Gives the plug-in that a reference means and the settings it names."""
     kind, detail, own = read_reference(reference)
-    if kind.replace("-", "_") in MODELS.entries:
+    if file_name(kind) in MODELS.entries:
         return kind, {**own, **({"name": detail} if detail else {})}
     if "/" in reference or "\\" in reference or Path(reference).exists():
         name = reference.partition("?")[0]
