@@ -1,15 +1,21 @@
 """Where models come from, and what is refused before weights load."""
 
+import hashlib
 import json
+import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertLMHeadModel
 
-from modicum.errors import CheckpointError, ConfigError, UnknownNameError
+from modicum.errors import CheckpointError, ConfigError, TrialError, UnknownNameError
 from modicum.ledger import Ledger
-from modicum.model import render, resolve_backend
+from modicum.model import MODELS, render, resolve_backend
+from modicum.models._cache import added_names
+from modicum.models.added import Added, hashes_of
 from modicum.models.smollm2_135m import Smollm2135m
 from modicum.sampling.local import Local
 from modicum.task import resolve_task
@@ -198,3 +204,90 @@ def test_scripted_models_act_their_truth() -> None:
     assert accuracy("scripted:sealed", " Think", 0.0) > 0.9
     assert accuracy("scripted:absent", " Think", 0.0) < 0.05
     assert accuracy("scripted:shown", "", 0.0) > 0.9
+
+
+def saved(folder: Path, *, name: str = "qwen2", tokenizer: object = None) -> Path:
+    tiny = tiny_local(name)
+    tiny.module.save_pretrained(folder)
+    (tokenizer or tiny.tokenizer).save_pretrained(folder)
+    return folder
+
+
+def test_a_tokenizer_larger_than_the_table_is_refused_before_weights_load(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["<x>"])
+    saved(tmp_path, tokenizer=tokenizer)
+    with pytest.raises(CheckpointError, match=r"token 258 .* a table of 258"):
+        resolve_backend(str(tmp_path))
+
+
+def test_a_special_token_beyond_the_table_is_an_error_in_words_where_it_is_used(
+    tmp_path: Path,
+) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    opened = resolve_backend(str(saved(tmp_path, tokenizer=tokenizer)), {"threads": 1}).open()
+    assert opened.generate([Request("What?", "q")], Sampling(3, 0.0), Ledger())
+    with pytest.raises(TrialError, match="token 258"):
+        opened.generate([Request("What <image>?", "q")], Sampling(3, 0.0), Ledger())
+
+
+def test_tensors_without_a_place_are_said(tmp_path: Path) -> None:
+    saved(tmp_path)
+    file = tmp_path / "model.safetensors"
+    save_file({**load_file(file), "vision.weight": torch.ones(2)}, file, {"format": "pt"})
+    card = resolve_backend(str(tmp_path), {"threads": 1}).open().card
+    assert any("1 tensors of the files left out, 'vision.weight'" in note for note in card.notes)
+
+
+def test_an_encoder_that_looks_ahead_is_refused_in_words() -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    config = BertConfig(vocab_size=258, num_attention_heads=2, **sizes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = BertLMHeadModel(config).eval()
+    with pytest.raises(CheckpointError, match="depend on later tokens"):
+        Local(module, byte_tokenizer(), name="bert", threads=1)
+
+
+def test_a_local_folder_is_added_by_hash_under_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODICUM_CACHE", str(tmp_path / "cache"))
+    folder = saved(tmp_path / "My Model")
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        hashes_of(folder, ["0" * 64])
+    hashes = hashes_of(folder, [digest.upper()])
+    assert Added(name="mine").take(folder, hashes, print) == "added:mine"
+    opened = resolve_backend("added:mine", {"threads": 1}).open()
+    assert opened.card.weights == tiny_local("qwen2").card.weights
+    assert any(digest in note for note in opened.card.notes)
+    assert added_names() == ["mine"]
+    with pytest.raises(CheckpointError, match="another model is called"):
+        Added(name="mine").take(folder, {"model.safetensors": "0"}, print)
+    with pytest.raises(ConfigError, match="small letters"):
+        Added(name="../mine").take(folder, hashes, print)
+    with pytest.raises(CheckpointError, match="one of added:mine"):
+        resolve_backend("added:other")
+
+
+def test_what_is_added_is_never_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODICUM_CACHE", str(tmp_path / "cache"))
+    folder = saved(tmp_path / "model")
+    (folder / "extra.bin").write_bytes(b"pickle")
+    (folder / "modeling_x.py").write_text("1", encoding="utf-8")
+    Added(name="m").take(folder, hashes_of(folder, ()), print)
+    kept = {path.name for path in (tmp_path / "cache" / "added" / "m").iterdir()}
+    assert not kept & {"extra.bin", "modeling_x.py"}
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="pickled weights"):
+        hashes_of(folder, ())
+
+
+def test_names_of_pulled_models_may_hold_points() -> None:
+    for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"):
+        parcel = MODELS.load(name).parcel
+        assert parcel.name == name
+        assert len(parcel.packages) == len(parcel.members)
+        assert "third party" in " ".join(parcel.terms)

@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import json
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import final
 
@@ -252,14 +252,23 @@ def flops_per_token(module: PreTrainedModel) -> float:
 
     Looking up an embedding costs nothing; of a mixture of experts only the experts taken count.
     """
-    config = module.config.get_text_config()
+    config = module.config.get_text_config(decoder=True)
     experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
     taken = getattr(config, "num_experts_per_tok", None)
     share = taken / experts if experts and taken else 1.0
     total = sum(
         p.numel() * (share if ".experts." in n else 1) for n, p in module.named_parameters()
     )
-    table = module.get_input_embeddings().weight
-    head = module.get_output_embeddings()
-    is_tied = head is not None and head.weight.data_ptr() == table.data_ptr()
-    return 2.0 * (total if is_tied else total - table.numel())
+    table, head = _table(module.get_input_embeddings), _table(module.get_output_embeddings)
+    if table is None or (head is not None and head.data_ptr() == table.data_ptr()):
+        return 2.0 * total
+    return 2.0 * (total - table.numel())
+
+
+def _table(getter: Callable[[], torch.nn.Module | None]) -> torch.Tensor | None:
+    """Give the weights of a module's table of tokens; None where it has no such table."""
+    try:
+        weight = getattr(getter(), "weight", None)
+    except (NotImplementedError, AttributeError):
+        return None
+    return weight if isinstance(weight, torch.Tensor) else None

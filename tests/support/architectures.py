@@ -39,18 +39,27 @@ _RULES: tuple[tuple[str, int], ...] = (
     # heads
     (r".*(key_value_heads|num_kv_heads|num_key_heads|num_query_groups)", SHARED),
     (r"mamba_n_heads|mamba_num_heads|n_mamba_heads", 8),
-    (r"(n|num)?_?(attention|encoder|decoder|linear|swa|index|.*_attention)?_?(n_|num_)?heads?", HEADS),
+    (
+        r"(n|num)?_?(attention|encoder|decoder|linear|swa|index|.*_attention)?_?(n_|num_)?heads?",
+        HEADS,
+    ),
     (r"(linear_num_value|num_attention|.*_attention)_heads", HEADS),
     (r"mamba_(d_head|head_dim|headdim)|mamba_dt_rank|time_step_rank", HEAD),
     (r"qk_rope_head_dim|rotary_dim", HEAD // 2),
     (r"qk_head_dim", HEAD + HEAD // 2),
-    (r".*head_(dim|size)|d_head|dim_head|kv_channels|query_pre_attn_scalar|attention_head_dim", HEAD),
+    (
+        r".*head_(dim|size)|d_head|dim_head|kv_channels|query_pre_attn_scalar|attention_head_dim",
+        HEAD,
+    ),
     # widths
     (r".*(lora_rank|_rank|lowrank)|adapter_reduction_factor|d_rel", 8),
     (r"hidden_size_per_layer_input", HEAD),
     (r"mamba_d_ssm", 2 * HIDDEN),
     (r".*(hidden_size|embed_dim|embedding_size|embed_proj_dim|embedding_dim|emb_dim)", HIDDEN),
-    (r"d_model|n_embd|lru_width|dim_model_base|d_inner|dim_ff|dff|ffn_dim|feed_forward_size", HIDDEN),
+    (
+        r"d_model|n_embd|lru_width|dim_model_base|d_inner|dim_ff|dff|ffn_dim|feed_forward_size",
+        HIDDEN,
+    ),
     (r".*(intermediate_size|ffn_dim|ffn_hidden_size|intermediate_size_mlp)|prompt_mid_dim", HIDDEN),
     (r"original_max_position_embeddings|floor_scale|log_scaling_n_floor|rel_extent", 64),
     (r".*max_(target_|source_)?position.*|n_ctx|n_positions|max_seq_len|context_length", 512),
@@ -59,7 +68,8 @@ _RULES: tuple[tuple[str, int], ...] = (
     (r".*experts_per_tok(en)?|moe_topk|moe_k", 2),
     (r".*shared_experts", 1),
     (r".*experts|zero_expert_num", 4),
-    (r"index_topk(_blocks)?|indexer_compress_ratio|indexer_n_heads", 4),
+    (r"index_topk|keep_window_size", 64),  # fewer would tie: their scores are cut off at zero
+    (r"index_topk_blocks|indexer_compress_ratio|indexer_n_heads", 4),
     (r"indexer_kv_heads", 1),
     (r"indexer_budget", 8),
     # how far layers look
@@ -97,7 +107,8 @@ def _shrunk(config: PreTrainedConfig) -> PreTrainedConfig:
     settings = {
         name: vars(config).get(name, value)
         for name, value in config.to_dict().items()
-        if name not in ("model_type", "architectures", "transformers_version", "id2label", "label2id")
+        if name
+        not in ("model_type", "architectures", "transformers_version", "id2label", "label2id")
     }
     kept = _layers(settings)
     depth = _depth(settings)
@@ -123,6 +134,8 @@ def _related(settings: dict[str, Any]) -> dict[str, Any]:
     found = dict(settings)
     if "qk_rope_head_dim" in found:  # latent attention: every head has keys of its own
         found["head_dim"] = found["qk_rope_head_dim"]
+        if "swa_rope_theta" in found or "per_layer_config" in found:
+            found["head_dim"] += found["qk_nope_head_dim"]
         found["num_key_value_heads"] = HEADS
     if "n_recurrent_layers" in found:
         found["n_recurrent_layers"] = found["num_hidden_layers"] - 2
@@ -143,7 +156,7 @@ def _brought(settings: dict[str, Any]) -> dict[str, Any]:
     """Give the settings with those that a checkpoint brings and the defaults leave open."""
     found = dict(settings)
     kinds = found.get("layer_types")
-    if kinds is None and "conv_L_cache" in found:
+    if "conv_L_cache" in found and not (kinds and "conv" in kinds):
         found["layer_types"] = ["conv", "full_attention"] * (found["num_hidden_layers"] // 2)
     elif isinstance(kinds, list) and set(kinds) == {"linear_attention"}:
         found["layer_types"] = [*kinds[1:], "full_attention"]
@@ -151,9 +164,9 @@ def _brought(settings: dict[str, Any]) -> dict[str, Any]:
         found["attn_layer_indices"] = [1]
     if found.get("rope_parameters") == {}:
         plain = {"rope_type": "default", "rope_theta": 10_000.0}
-        found["rope_parameters"] = {kind: plain for kind in kinds or ()} or plain
+        found["rope_parameters"] = dict.fromkeys(kinds or (), plain) or plain
     if "clip_qkv" in found and "attn_pdrop" in found:
-        found["rope_theta"] = 10_000.0
+        found.update(rope_theta=10_000.0, clip_qkv=8.0)
     if found.get("languages") and not found.get("default_language"):
         found["default_language"] = found["languages"][0]
     return found

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError
 from modicum.models._device import Device, Dtype, Place, choose_place
+from modicum.models._tokens import check_rows, check_tokens
 from modicum.sampling.local import Local
 
 __all__ = ["Running", "check_source", "open_source"]
@@ -108,16 +109,23 @@ def open_source(
             "check folder or hub id; a model with code of its own needs trust_remote_code=true",
         ) from error
     _check_whole(source, found["missing_keys"])
+    check_tokens(source, module, tokenizer)
     module.to(place.device).eval()
     return Local(
         module,
         tokenizer,
         name=name,
         licence=licence,
-        notes=(*notes, *_reason(module, place)),
+        notes=(*notes, *_left_out(found["unexpected_keys"]), *_reason(module, place)),
         rows=running.rows,
         threads=running.threads,
     )
+
+
+def _left_out(unexpected: Iterable[str]) -> list[str]:
+    """Says which tensors of the files the model has no place for."""
+    names = sorted(unexpected)
+    return [f"{len(names)} tensors of the files left out, {names[0]!r} first"] if names else []
 
 
 def _reason(module: PreTrainedModel, place: Place) -> list[str]:
@@ -135,13 +143,11 @@ def _size(where: str, gguf: Path | None, trust_remote_code: bool) -> float:
         config = AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError):
         return 0.0  # loading says what is wrong
-    text = config.get_text_config()
-    width, inner = (
-        text.hidden_size,
-        getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
-    )
+    text = config.get_text_config(decoder=True)
+    width, inner = text.hidden_size, getattr(text, "intermediate_size", None)
+    inner = max(inner) if isinstance(inner, (list, tuple)) else inner or 4 * width
     layer = 4.0 * width * width + 3.0 * width * inner
-    return text.num_hidden_layers * layer + text.vocab_size * width
+    return float(text.num_hidden_layers * layer + text.vocab_size * width)
 
 
 def _check_whole(source: str, missing: Iterable[str]) -> None:
@@ -186,6 +192,7 @@ def _check_folder(path: Path) -> None:
             f"a broken config.json in {str(path)!r}: {error}", "JSON", "download the model again"
         ) from error
     if any(name.endswith((".safetensors", ".gguf")) for name in names):
+        check_rows(path)
         return
     pickles = [name for name in names if name.endswith(_PICKLES)]
     if pickles:

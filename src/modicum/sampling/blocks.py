@@ -70,7 +70,8 @@ class Engine:
     """A module and what the loop must know of it."""
 
     module: PreTrainedModel
-    windows: Sequence[Window]
+    windows: Sequence[Window] | None
+    """How far each layer looks; None where rows cannot share a cache (see `fit`)."""
     eos: frozenset[int]
     context: int
     """Most tokens of prompt and completion together."""
@@ -87,6 +88,17 @@ class Engine:
     """The steering where it hangs on the module: for the time of a block."""
     halt: Event = field(default_factory=Event)
     """Once set, blocks end with an error: another one failed, or the user wants to stop."""
+
+    @property
+    def shared_windows(self) -> Sequence[Window]:
+        """How far each layer looks.
+
+        Raises:
+            RuntimeError: the module's rows cannot share a cache.
+        """
+        if self.windows is None:
+            raise RuntimeError("rows of this module share no cache")
+        return self.windows
 
 
 def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:

@@ -21,7 +21,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from modicum.errors import CheckpointError
 
-__all__ = ["Arena", "PrefixCache", "RowCache", "Window", "layer_windows"]
+__all__ = ["Arena", "PrefixCache", "RowCache", "Window", "column_floats", "layer_windows"]
 
 _LEAST_ROOM = 16
 """Fewest columns that new buffers have to spare."""
@@ -63,6 +63,25 @@ def layer_windows(config: PretrainedConfig) -> list[Window]:
             "serve this model from an OpenAI-compatible server",
         )
     return [Window(kind, width if kind == _SLIDING else None) for kind in kinds]
+
+
+def column_floats(config: PretrainedConfig) -> int:
+    """Give about how many numbers a token's keys and values take; states of recurrences are less."""
+    text = config.get_text_config(decoder=True)
+    heads = getattr(text, "num_attention_heads", None) or getattr(text, "num_heads", None) or 1
+    heads = max(heads) if isinstance(heads, (list, tuple)) else heads
+    shared = getattr(text, "num_key_value_heads", None) or heads
+    shared = max(shared) if isinstance(shared, (list, tuple)) else shared
+    head = _plain_head(text) or text.hidden_size // heads
+    return int(2 * text.num_hidden_layers * shared * head)
+
+
+def _plain_head(text: PretrainedConfig) -> int:
+    """Give the width of a head; 0 where it follows from others, or differs from layer to layer."""
+    try:
+        return int(getattr(text, "head_dim", None) or 0)
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return 0
 
 
 class _Layer(CacheLayerMixin):

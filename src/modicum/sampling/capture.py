@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from modicum.ledger import Ledger
+from modicum.sampling.whole import whole_pass
 from modicum.steering.sites import Site, blocks, site_module
 from modicum.whitebox import WhiteBox
 
@@ -93,11 +94,7 @@ def _run(
     ]
     try:
         with whitebox.threaded(), torch.inference_mode():
-            whitebox.module(
-                input_ids=ids.to(whitebox.device),
-                attention_mask=mask.to(whitebox.device),
-                use_cache=False,
-            )
+            whole_pass(whitebox.module, ids.to(whitebox.device), mask.to(whitebox.device))
     except _EnoughError:
         pass
     finally:

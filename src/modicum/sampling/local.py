@@ -9,6 +9,8 @@ from typing import final
 
 import jinja2
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import TrialError
@@ -16,13 +18,16 @@ from modicum.ledger import Ledger
 from modicum.model import ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
-from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.cache import PrefixCache, column_floats
+from modicum.sampling.fit import row_windows
 from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
+from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.text import TextMaker
 from modicum.sampling.tune import quickest
+from modicum.sampling.whole import whole_logits
 from modicum.seeds import key
 from modicum.steering.attach import steered, text_columns
 from modicum.steering.nudge import Steering
@@ -70,7 +75,7 @@ class Local(WhiteBox):
             threads: CPU threads; one for small models and all of torch's otherwise, if not given.
 
         Raises:
-            CheckpointError: layers of a kind that the sampler does not know.
+            CheckpointError: the module does not run on tokens alone, or looks at later ones.
         """
         self.module = module
         self.tokenizer = tokenizer
@@ -84,10 +89,11 @@ class Local(WhiteBox):
         alone = 1 if is_small else torch.get_num_threads()
         self.threads = threads or alone
         self._text = TextMaker(tokenizer)
-        config = module.config.get_text_config()
+        config = module.config.get_text_config(decoder=True)
+        self._vocab = int(config.vocab_size)
         self._engine = Engine(
             module,
-            layer_windows(module.config),
+            row_windows(module),
             self._end_tokens(),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
@@ -127,6 +133,8 @@ class Local(WhiteBox):
     def _warnings(self) -> list[str]:
         """What a study of this model must know of its tokenizer."""
         said = []
+        if self._engine.windows is None:
+            said.append("layers whose rows share no cache: drawn with the module's own, slower")
         if not self._engine.eos:
             said.append("no end token: an answer runs to a stop string or the length limit")
         return said
@@ -188,12 +196,13 @@ class Local(WhiteBox):
         min_probability: float,
     ) -> list[tuple[Completion, ...]]:
         """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-        k = min(k, self.module.config.get_text_config().vocab_size)
+        k = min(k, self._vocab)
         rule = Rule(
             sampling.max_new_tokens,
             temperature=0.0,
             margins=True,
             stops=self._text.stops(sampling.stop),
+            ids=sampling.ids,
             branches=k,
             min_probability=min_probability,
         )
@@ -207,7 +216,7 @@ class Local(WhiteBox):
         ]
         order = sorted(range(len(parts)), key=lambda i: len(parts[i][0]) + len(parts[i][1]))
         results = [0.0] * len(parts)
-        vocab = self.module.config.get_text_config().vocab_size
+        vocab = self._vocab
         with self._at_work(), torch.inference_mode():
             while order:
                 longest = max(len(parts[i][1]) for i in order) + 1
@@ -273,7 +282,7 @@ class Local(WhiteBox):
 
     def _abreast(self, n_jobs: int) -> int:
         """Gives how many flights share a block, a thread each."""
-        if self.device.type != "cpu":
+        if self.device.type != "cpu" or self._engine.windows is None:
             return 1
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
 
@@ -284,6 +293,8 @@ class Local(WhiteBox):
         threads = max(1, self.threads // abreast)
         while True:
             try:
+                if self._engine.windows is None:
+                    return sample_with_own_cache(self._engine, jobs, rule, ledger, rows=rows)
                 return sample_block(
                     self._engine, jobs, rule, ledger, rows=rows, flights=abreast, threads=threads
                 )
@@ -311,6 +322,8 @@ class Local(WhiteBox):
     def _score(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
         """Gives the log-probability of each continuation, in one pass."""
         keep = max(len(more) for _, more in parts) + 1
+        if self._engine.windows is None:
+            return self._score_whole(parts)
         rows = [prompt + more for prompt, more in parts]
         cache = PrefixCache(self._engine.windows, None)
         steering = self._engine.steering
@@ -318,20 +331,32 @@ class Local(WhiteBox):
         acts = text_columns(steering, width, [width - 1 - len(more) for _, more in parts])
         with steered(self.module, steering, acts):
             logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
-        sums = []
-        for (_, more), scores in zip(parts, logits, strict=True):
-            if not more:
-                sums.append(0.0)
-                continue
-            # Rows end in the last column; the score of a token stands one column before it.
-            logprobs = scores[-len(more) - 1 : -1].log_softmax(-1)
-            taken = torch.tensor(more, device=logprobs.device)[:, None]
-            sums.append(float(logprobs.gather(1, taken).cpu().double().sum()))
+        # Rows end in the last column; the score of a token stands one column before it.
+        return [
+            _total(scores[-len(more) - 1 : -1], more)
+            for (_, more), scores in zip(parts, logits, strict=True)
+        ]
+
+    def _score_whole(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
+        """Gives the same where rows share no cache: each text alone, for padding might enter it."""
+        sums, steering = [], self._engine.steering
+        for prompt, more in parts:
+            row, before = prompt + more, len(prompt) - 1
+            acts = text_columns(steering, len(row), [before])
+            if isinstance(acts, Tensor):
+                acts = acts.to(self.device)
+            with steered(self.module, steering, acts):
+                scores = whole_logits(self.module, [row])[0].float()
+            sums.append(_total(scores[before : before + len(more)], more))
         return sums
 
     def _prompt(self, text: str) -> Tokens:
         """Gives the tokens of a prompt; an empty one begins with the beginning or end token."""
         ids = self.encode(text)
+        if ids and max(ids) >= self._vocab:
+            msg = f"token {max(ids)} in a prompt, and a model of {self._vocab} tokens: "
+            msg += f"{self.decode([max(ids)])!r} stands for what it cannot read"
+            raise TrialError(msg)
         if ids:
             return tuple(ids)
         named = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
@@ -352,7 +377,7 @@ class Local(WhiteBox):
         settings = getattr(self.module, "generation_config", None)
         named = [
             getattr(settings, "eos_token_id", None),
-            self.module.config.get_text_config().eos_token_id,
+            getattr(self.module.config.get_text_config(decoder=True), "eos_token_id", None),
             self.tokenizer.eos_token_id,
         ]
         lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
@@ -371,10 +396,7 @@ class Local(WhiteBox):
 
     def _fitting(self, longest: int) -> int:
         """Gives how many completions' keys and values fit into this block's share of memory."""
-        config = self.module.config.get_text_config()
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        column = 2 * config.num_hidden_layers * heads * head * self.dtype.itemsize
+        column = column_floats(self.module.config) * self.dtype.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return int(_MEMORY_SHARE * memory / (column * (longest + 64)))
 
@@ -391,3 +413,12 @@ class Local(WhiteBox):
             torch.set_num_threads(before)
             if training:
                 self.module.train()
+
+
+def _total(scores: Float[Tensor, "steps vocab"], tokens: Tokens) -> float:
+    """Gives the sum of the log-probabilities of tokens, each after the scores that predict it."""
+    if not tokens:
+        return 0.0
+    logprobs = scores[: len(tokens)].log_softmax(-1)
+    taken = torch.tensor(tokens, device=logprobs.device)[:, None]
+    return float(logprobs.gather(1, taken).cpu().double().sum())

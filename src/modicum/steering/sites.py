@@ -12,7 +12,12 @@ __all__ = ["Site", "blocks", "site_module"]
 Site = Literal["block", "attention", "mlp"]
 """Where in a layer: the residual stream after it, or what its attention or MLP adds."""
 
-_WORDS = {"attention": ("attention", "attn"), "mlp": ("mlp", "feedforward", "moe")}
+_WORDS = {
+    "attention": ("attention", "attn"),
+    "mlp": ("mlp", "feedforward", "feed_forward", "ffn", "moe"),
+}
+_NO_PART = ("norm", "dropout", "identity", "layerscale", "residual_weight")
+"""What only changes another part's output, or nothing."""
 
 
 def blocks(module: nn.Module) -> nn.ModuleList:
@@ -23,7 +28,9 @@ def blocks(module: nn.Module) -> nn.ModuleList:
     """
     unwrap = getattr(module, "get_base_model", None)  # PEFT's wrapper
     base = cast(PreTrainedModel, module if unwrap is None else unwrap())
-    wanted = base.config.get_text_config().num_hidden_layers
+    config = base.config.get_text_config(decoder=True)
+    # Layers that run several times are counted as often in the one, and once in the other.
+    wanted = getattr(config, "num_layers_per_stack", None) or config.num_hidden_layers
     found = [
         part
         for part in base.modules()
@@ -43,16 +50,25 @@ def site_module(block: nn.Module, site: Site) -> nn.Module:
     """
     if site == "block":
         return block
-    found = [
-        child
-        for name, child in block.named_children()
-        if any(word in f"{name} {type(child).__name__}".lower() for word in _WORDS[site])
-        and "norm" not in f"{name} {type(child).__name__}".lower()
-    ]
+    found = _named_like(block, site)
+    if not found and site == "mlp":
+        # OPT and its kind keep the two matrices in the layer: what the last gives is what is added.
+        found = [part for part in block.children() if type(part) is nn.Linear][-1:]
     if len(found) != 1:
         msg = f"{len(found)} parts named like {site!r} in {type(block).__name__}, expected one"
         raise TrialError(msg)
     return found[0]
+
+
+def _named_like(block: nn.Module, site: Site) -> list[nn.Module]:
+    """Gives the parts of a layer, or of what alone it wraps, whose name says that they are the site."""
+    found = []
+    for name, child in block.named_children():
+        said = f"{name} {type(child).__name__}".lower()
+        is_part = any(word in said for word in _WORDS[site])
+        if is_part and not any(word in type(child).__name__.lower() for word in _NO_PART):
+            found.append(child)
+    return found
 
 
 def _are_layers(parts: nn.ModuleList) -> bool:

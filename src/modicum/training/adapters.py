@@ -12,7 +12,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TinyLoraConfig, get_peft_model
+from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
 from torch import nn
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from modicum.errors import TrialError
@@ -103,7 +105,7 @@ def attach(
     if shape.parameters == "bias" and not biases:
         msg = "parameters = 'bias', but this architecture has no biases; choose lora or full"
         raise TrialError(msg)
-    config = _config(shape, rng)
+    config = _config(shape, rng, module)
     with seeded(rng), _quiet():
         tuned = get_peft_model(cast(Any, module), config)
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
@@ -119,8 +121,10 @@ def _kept(module: nn.Module) -> dict[int, Any]:
     return {id(part): part for part in (*module.parameters(), *module.buffers())}
 
 
-def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
-    """Gives PEFT's configuration of an adapter on every linear layer."""
+def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedModel) -> PeftConfig:
+    """Gives PEFT's configuration of an adapter on every linear layer that can carry one."""
+    linears = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    unfit = [name for name in linears if not _can_carry(module, name)] or None
     if shape.parameters == "tinylora":
         return TinyLoraConfig(
             r=shape.rank,
@@ -129,15 +133,50 @@ def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
             # PEFT draws the fixed projections from numbers of its own, counted on from this one
             projection_seed=int(rng.integers(2**31)),
             target_modules="all-linear",
+            exclude_modules=unfit,
             task_type="CAUSAL_LM",
         )
-    return LoraConfig(
+    config = LoraConfig(
         r=shape.rank if shape.parameters == "lora" else 1,
         lora_alpha=shape.alpha,
         target_modules="all-linear",
+        exclude_modules=unfit,
         bias="all" if shape.parameters == "bias" else "none",
         task_type="CAUSAL_LM",
     )
+    foreseen = copy.deepcopy(config)
+    convert_peft_config_for_transformers(foreseen, module, None)
+    if shape.parameters == "lora" and not foreseen.target_parameters:
+        # PEFT knows the fused experts of some architectures by itself
+        config.target_parameters = _experts(module) or None
+    return config
+
+
+def _can_carry(module: nn.Module, name: str) -> bool:
+    """Says whether a linear layer can carry an adapter.
+
+    A router that gives more than scores cannot; nor can what a fused kernel of a Mamba reads by
+    itself, past any adapter.
+    """
+    part = module.get_submodule(name)
+    if type(part).forward is not nn.Linear.forward:
+        return False
+    owner, last = name.rpartition(".")[::2]
+    parent = module.get_submodule(owner)
+    path = f"{owner} {type(parent).__name__}".lower()
+    is_mixer = hasattr(parent, "conv1d") and ("mamba" in path or "mixer" in path)
+    return not (is_mixer and last == "out_proj")
+
+
+def _experts(module: nn.Module) -> list[str]:
+    """Gives the names of weights that hold all experts of a layer in one tensor."""
+    return [
+        name
+        for name, weight in module.named_parameters()
+        if weight.ndim == 3
+        and "expert"
+        in f"{name} {type(module.get_submodule(name.rpartition('.')[0])).__name__}".lower()
+    ]
 
 
 def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:

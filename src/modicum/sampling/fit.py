@@ -1,0 +1,158 @@
+"""Tries whether a module's rows can share one cache of keys and values, or need the module's own.
+
+Nothing is decided by an architecture's name: a few tokens go through the shared cache, with
+padding, with a shared beginning and step by step, and must have the scores that the plain module
+gives them alone. Recurrences, convolutions, chunks, position biases and layers that read other
+layers' keys fail that, and are drawn with the module's own cache (`own`): slower, and right.
+"""
+
+import threading
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from modicum.errors import CheckpointError
+from modicum.sampling.abreast import is_memory
+from modicum.sampling.cache import PrefixCache, RowCache, Window, layer_windows
+from modicum.sampling.lean import is_plain
+from modicum.sampling.prefix import Tokens, forward_segments, joined_pairs
+from modicum.sampling.stepped import step_rows
+from modicum.sampling.whole import whole_logits
+from modicum.whitebox import cache_keyword
+
+__all__ = ["row_windows"]
+
+_COMMON, _OWN, _NEXT = 3, (4, 9), 4
+"""Tokens that the tried rows share, that each has of its own, and that are stepped."""
+_APART, _APART_HALF = 0.01, 0.3
+"""Difference of a score that counts as rounding, in standard deviations of the scores."""
+_CAUSAL = "a causal language model, whose scores depend on the tokens before alone"
+_TRIED: dict[tuple[type, str, torch.dtype], tuple[Window, ...] | None] = {}
+_LOCK = threading.Lock()
+
+
+def row_windows(module: nn.Module) -> tuple[Window, ...] | None:
+    """Give how far each layer looks where rows can share a cache; None where they cannot.
+
+    Tried once for each class, configuration and number format.
+
+    Args:
+        module: A causal language model, in a PEFT wrapper or not.
+
+    Raises:
+        CheckpointError: the module does not run on tokens alone, or looks at later ones.
+    """
+    unwrap = getattr(module, "get_base_model", None)  # PEFT's wrapper
+    base: PreTrainedModel = module if unwrap is None else unwrap()  # type: ignore[assignment]
+    config = base.config
+    if is_plain(base):
+        return tuple(layer_windows(config))
+    dtype = next(base.parameters()).dtype
+    name = (type(base), config.to_json_string(use_diff=False), dtype)
+    with _LOCK:
+        if name not in _TRIED:
+            training = base.training
+            base.eval()
+            try:
+                with torch.inference_mode():
+                    _TRIED[name] = _tried(base, config)
+            finally:
+                base.train(training)
+        return _TRIED[name]
+
+
+def _tried(module: PreTrainedModel, config: PreTrainedConfig) -> tuple[Window, ...] | None:
+    rows = _rows(config)
+    short = [row[:-_NEXT] for row in rows]
+    alone = [_alone(module, row) for row in rows]
+    if not all(bool(torch.isfinite(scores).all()) for scores in alone):
+        return None  # broken weights: whoever draws says so
+    limit = _APART if alone[0].dtype == torch.float32 else _APART_HALF
+    for begun, whole in zip((_alone(module, row) for row in short), alone, strict=True):
+        if not _are_near(begun, whole[: len(begun)], limit):
+            raise CheckpointError(
+                f"{type(module).__name__}, whose scores depend on later tokens",
+                _CAUSAL,
+                "an encoder such as BERT is no model to ask; give a decoder (is_decoder=true)",
+            )
+    try:
+        windows = tuple(layer_windows(config))
+        shared = _shared(module, windows, rows)
+    except CheckpointError:
+        return None
+    except Exception as error:
+        if isinstance(error, (MemoryError, RuntimeError)) and is_memory(error):
+            raise
+        return None
+    wanted = [scores[-_NEXT - 1 :] for scores in alone]
+    fits = all(_are_near(a, b, limit) for a, b in zip(shared, wanted, strict=True))
+    return windows if fits else None
+
+
+def _rows(config: PreTrainedConfig) -> list[Tokens]:
+    """Give the tokens of two rows with one beginning; none that stands for an image or an end."""
+    text = config.get_text_config(decoder=True)
+    named = {v for k, v in vars(config).items() if k.endswith("_token_id") and isinstance(v, int)}
+    named |= {v for k, v in vars(text).items() if k.endswith("_token_id") and isinstance(v, int)}
+    free = [i for i in range(min(text.vocab_size, 512)) if i not in named]
+    step = max(1, len(free) // 37)
+    tokens = [free[(i * step * 5 + 3 * i) % len(free)] for i in range(64)]
+    common, at = tuple(tokens[:_COMMON]), _COMMON
+    rows = []
+    for size in _OWN:
+        end = at + size + _NEXT
+        rows.append((*common, *tokens[at:end]))
+        at = end
+    return rows
+
+
+def _alone(module: PreTrainedModel, row: Tokens) -> Tensor:
+    """Give the scores at every token of one row.
+
+    Raises:
+        CheckpointError: the module does not run on tokens alone.
+    """
+    try:
+        return whole_logits(module, [row])[0]
+    except Exception as error:
+        if isinstance(error, (MemoryError, RuntimeError)) and is_memory(error):
+            raise
+        raise CheckpointError(
+            f"{type(module).__name__} does not run on tokens alone: {type(error).__name__}: {error}",
+            _CAUSAL,
+            "give a model of text, or serve this one from an OpenAI-compatible server",
+        ) from error
+
+
+def _shared(
+    module: PreTrainedModel, windows: Sequence[Window], rows: Sequence[Tokens]
+) -> list[Tensor]:
+    """Give each row's last scores, by shared beginning, padded prompts and steps."""
+    begun = PrefixCache(windows, None)
+    forward_segments(module, [rows[0][:_COMMON]], begun, known=0, keep=1)
+    own = [row[_COMMON:-_NEXT] for row in rows]
+    cache = PrefixCache(windows, begun.pairs())
+    scores = [forward_segments(module, own, cache, known=_COMMON, keep=1)[:, -1]]
+    pairs = joined_pairs(begun.pairs(), cache.pairs(), [len(part) for part in own])
+    lengths = torch.tensor([len(row) - _NEXT for row in rows])
+    in_flight = RowCache(windows, rows=len(rows), longest_prompt=int(lengths.max()))
+    in_flight.insert(pairs, slice(0, len(rows)), torch.arange(len(rows)), lengths)
+    in_flight.settle(len(rows), is_final=False)
+    keyword, device = cache_keyword(module), next(module.parameters()).device
+    for i in range(_NEXT):
+        ids = torch.tensor([row[i - _NEXT] for row in rows], device=device)
+        mask = in_flight.open_column()
+        places = (lengths + i).to(device)
+        scores.append(step_rows(module, ids, places, in_flight, mask, keyword))
+        in_flight.now += 1
+    return [torch.stack([part[i] for part in scores]) for i in range(len(rows))]
+
+
+def _are_near(one: Tensor, other: Tensor, limit: float) -> bool:
+    """Say whether two sets of scores differ by rounding alone."""
+    if one.shape != other.shape:
+        return False
+    spread = float(other.float().std())
+    return float((one.float() - other.float()).abs().max()) <= limit * max(spread, 1e-6)
