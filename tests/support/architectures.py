@@ -121,7 +121,9 @@ def _shrunk(config: PreTrainedConfig) -> PreTrainedConfig:
         elif name == "axial_pos_embds_dim":
             settings[name] = [HEAD, HIDDEN - HEAD]
         elif isinstance(value, (list, tuple)):
-            settings[name] = _few(value, depth, kept)
+            few = _few(value, depth, kept)
+            sizes = name.endswith("size") or "heads" in name
+            settings[name] = [_ruled(name, one) for one in few] if sizes else few
         elif value is None and re.fullmatch(_NEEDED, name):
             settings[name] = _ruled(name, HIDDEN)
         elif isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -134,8 +136,10 @@ def _related(settings: dict[str, Any]) -> dict[str, Any]:
     found = dict(settings)
     if "qk_rope_head_dim" in found:  # latent attention: every head has keys of its own
         found["head_dim"] = found["qk_rope_head_dim"]
-        if "swa_rope_theta" in found or "per_layer_config" in found:
-            found["head_dim"] += found["qk_nope_head_dim"]
+        own = [
+            layer["qk_nope_head_dim"] for layer in (found.get("per_layer_config") or {}).values()
+        ]
+        found["head_dim"] += max(own, default=0)
         found["num_key_value_heads"] = HEADS
     if "n_recurrent_layers" in found:
         found["n_recurrent_layers"] = found["num_hidden_layers"] - 2
@@ -147,6 +151,8 @@ def _related(settings: dict[str, Any]) -> dict[str, Any]:
     if "attention_hidden_size" in found and "attention_head_dim" in found:
         found["attention_hidden_size"] = 2 * HIDDEN
         found["attention_head_dim"] = 2 * HIDDEN // found["num_attention_heads"]
+    if "adapter_in_dim" in found:
+        found["adapter_in_dim"] = found["adapter_out_dim"] = HIDDEN
     if "is_decoder" in found:
         found["is_decoder"] = True
     return _brought(found)

@@ -144,6 +144,8 @@ def _size(where: str, gguf: Path | None, trust_remote_code: bool) -> float:
     except (OSError, ValueError, KeyError):
         return 0.0  # loading says what is wrong
     text = config.get_text_config(decoder=True)
+    if not (getattr(text, "hidden_size", 0) and getattr(text, "num_hidden_layers", 0)):
+        return 0.0
     width, inner = text.hidden_size, getattr(text, "intermediate_size", None)
     inner = max(inner) if isinstance(inner, (list, tuple)) else inner or 4 * width
     layer = 4.0 * width * width + 3.0 * width * inner

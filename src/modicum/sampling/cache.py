@@ -26,6 +26,9 @@ __all__ = ["Arena", "PrefixCache", "RowCache", "Window", "column_floats", "layer
 _LEAST_ROOM = 16
 """Fewest columns that new buffers have to spare."""
 
+_WIDTH = 4096
+"""Width of a model that does not say it, about."""
+
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
 
@@ -68,19 +71,18 @@ def layer_windows(config: PretrainedConfig) -> list[Window]:
 def column_floats(config: PretrainedConfig) -> int:
     """Give about how many numbers a token's keys and values take; states of recurrences are less."""
     text = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_attention_heads", None) or getattr(text, "num_heads", None) or 1
-    heads = max(heads) if isinstance(heads, (list, tuple)) else heads
-    shared = getattr(text, "num_key_value_heads", None) or heads
-    shared = max(shared) if isinstance(shared, (list, tuple)) else shared
-    head = _plain_head(text) or text.hidden_size // heads
-    return int(2 * text.num_hidden_layers * shared * head)
+    heads = _size(text, "num_attention_heads") or _size(text, "num_heads") or 1
+    shared = _size(text, "num_key_value_heads") or heads
+    head = _size(text, "head_dim") or (_size(text, "hidden_size") or _WIDTH) // heads
+    return 2 * (_size(text, "num_hidden_layers") or 1) * shared * head
 
 
-def _plain_head(text: PretrainedConfig) -> int:
-    """Give the width of a head; 0 where it follows from others, or differs from layer to layer."""
+def _size(text: PretrainedConfig, name: str) -> int:
+    """Give a setting, the largest where layers differ; 0 where it is not said in one place."""
     try:
-        return int(getattr(text, "head_dim", None) or 0)
-    except (AttributeError, RuntimeError, TypeError, ValueError):
+        value = getattr(text, name, None) or 0
+        return max(map(int, value)) if isinstance(value, (list, tuple)) else int(value)
+    except (RuntimeError, TypeError, ValueError):  # each layer has its own, and no common one
         return 0
 
 

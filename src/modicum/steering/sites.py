@@ -30,16 +30,34 @@ def blocks(module: nn.Module) -> nn.ModuleList:
     base = cast(PreTrainedModel, module if unwrap is None else unwrap())
     config = base.config.get_text_config(decoder=True)
     # Layers that run several times are counted as often in the one, and once in the other.
-    wanted = getattr(config, "num_layers_per_stack", None) or config.num_hidden_layers
-    found = [
-        part
-        for part in base.modules()
-        if isinstance(part, nn.ModuleList) and len(part) == wanted and _are_layers(part)
-    ]
+    wanted = getattr(config, "num_layers_per_stack", None) or getattr(
+        config, "num_hidden_layers", None
+    )
+    found = _lists(base, wanted)
+    if len(found) != 1:
+        # An encoder of images or texts may have as many layers as the part that writes.
+        found = _lists(_writer(base), wanted)
     if len(found) != 1:
         msg = f"{len(found)} lists of {wanted} layers in {type(base).__name__}, expected one"
         raise TrialError(msg)
     return found[0]
+
+
+def _lists(module: nn.Module, wanted: int | None) -> list[nn.ModuleList]:
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, nn.ModuleList) and len(part) == wanted and _are_layers(part)
+    ]
+
+
+def _writer(base: PreTrainedModel) -> nn.Module:
+    """Gives the part of a model that writes text, or the whole where it names none."""
+    try:
+        found = base.get_decoder()
+    except (AttributeError, NotImplementedError):
+        return base
+    return found if isinstance(found, nn.Module) else base
 
 
 def site_module(block: nn.Module, site: Site) -> nn.Module:

@@ -159,13 +159,21 @@ def _can_carry(module: nn.Module, name: str) -> bool:
     itself, past any adapter.
     """
     part = module.get_submodule(name)
-    if type(part).forward is not nn.Linear.forward:
+    if type(part).forward is not nn.Linear.forward and not _gives_scores(part):
         return False
     owner, last = name.rpartition(".")[::2]
     parent = module.get_submodule(owner)
     path = f"{owner} {type(parent).__name__}".lower()
     is_mixer = hasattr(parent, "conv1d") and ("mamba" in path or "mixer" in path)
     return not (is_mixer and last == "out_proj")
+
+
+def _gives_scores(part: nn.Module) -> bool:
+    """Says whether a linear layer with a forward pass of its own gives one tensor, as a plain one."""
+    weight = cast(torch.Tensor, part.weight)
+    with torch.no_grad():
+        given = part(weight.new_zeros(2, weight.shape[1]))
+    return isinstance(given, torch.Tensor) and given.shape == (2, weight.shape[0])
 
 
 def _experts(module: nn.Module) -> list[str]:
