@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertLMHeadModel
 
@@ -246,6 +248,9 @@ def test_an_encoder_that_looks_ahead_is_refused_in_words() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = BertLMHeadModel(config).eval()
+    with torch.no_grad():
+        for number, weight in enumerate(module.parameters()):
+            torch.nn.init.normal_(weight, 0.0, 0.3, torch.Generator().manual_seed(number))
     with pytest.raises(CheckpointError, match="depend on later tokens"):
         Local(module, byte_tokenizer(), name="bert", threads=1)
 
@@ -291,3 +296,42 @@ def test_names_of_pulled_models_may_hold_points() -> None:
         assert parcel.name == name
         assert len(parcel.packages) == len(parcel.members)
         assert "third party" in " ".join(parcel.terms)
+
+
+def test_an_adapter_of_another_tool_opens_with_its_base(tmp_path: Path) -> None:
+    base, folder = saved(tmp_path / "base"), tmp_path / "adapter"
+    module = tiny_local("qwen2").module
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tuned = get_peft_model(module, LoraConfig(r=2, target_modules=["q_proj", "up_proj"]))
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.constant_(parameter, 0.1)
+        tuned.peft_config["default"].base_model_name_or_path = "../base"
+        tuned.save_pretrained(folder, save_embedding_layers=False)
+    opened = resolve_backend(str(folder), {"threads": 1}).open()
+    ids = torch.tensor([[5, 6, 7]])
+    assert torch.allclose(opened.module(ids).logits, tuned.eval()(ids).logits, atol=1e-4)
+    assert any("adapter merged" in note for note in opened.card.notes)
+    shutil.rmtree(base)
+    with pytest.raises(CheckpointError, match="base"):
+        resolve_backend(str(folder)).open()
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"peft_type": "PROMPT_TUNING"}, "can be merged"),
+        ({"peft_type": "LORA", "megatron_config": {"x": 1}}, "can be merged"),
+        ({"peft_type": "LORA"}, "base_model_name_or_path"),
+    ],
+)
+def test_adapters_that_could_run_code_or_cannot_be_merged_are_refused(
+    tmp_path: Path, settings: dict[str, object], word: str
+) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="pickles can run any code"):
+        resolve_backend(str(tmp_path))
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=word):
+        resolve_backend(str(tmp_path))

@@ -82,7 +82,7 @@ def _run(
 
     def keeper(layer: int) -> Callable[..., None]:
         def keep(_module: nn.Module, _args: object, output: Any) -> None:  # noqa: ANN401 - tensor or tuple
-            hidden: Tensor = output[0] if isinstance(output, tuple) else output
+            hidden: Tensor = output[0] if isinstance(output, (tuple, list)) else output
             kept[layer] = hidden.detach().to("cpu", torch.float32)
             if layer == layers[-1]:
                 raise _EnoughError

@@ -26,7 +26,7 @@ __all__ = ["row_windows"]
 
 _COMMON, _OWN, _NEXT = 3, (4, 9), 4
 """Tokens that the tried rows share, that each has of its own, and that are stepped."""
-_APART, _APART_HALF = 0.01, 0.3
+_APART, _APART_HALF = 0.002, 0.3
 """Difference of a score that counts as rounding, in standard deviations of the scores."""
 _CAUSAL = "a causal language model, whose scores depend on the tokens before alone"
 _TRIED: dict[tuple[type, str, torch.dtype], tuple[Window, ...] | None] = {}

@@ -9,27 +9,24 @@ from typing import final
 
 import jinja2
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from modicum.errors import TrialError
+from modicum.errors import ConfigError, TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
-from modicum.sampling.cache import PrefixCache, column_floats
+from modicum.sampling.cache import column_floats
 from modicum.sampling.fit import row_windows
 from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
 from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
-from modicum.sampling.prefix import Tokens, forward_segments
-from modicum.sampling.text import TextMaker
+from modicum.sampling.prefix import Tokens
+from modicum.sampling.scores import score_parts
+from modicum.sampling.text import TextMaker, end_tokens
 from modicum.sampling.tune import quickest
-from modicum.sampling.whole import whole_logits
 from modicum.seeds import key
-from modicum.steering.attach import steered, text_columns
 from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash
@@ -46,6 +43,9 @@ _TRIED_STEPS, _TRIED_LENGTH = 6, 512
 """Tokens a row when rows are tuned, and the length that must fit."""
 _SCORE_FLOATS = 64_000_000
 """Most scores (rows x positions x vocabulary) computed at once by `logprob`."""
+
+_OWN_CACHE = "layers whose rows share no cache: drawn with the module's own, slower"
+_NO_END = "no end token: an answer runs to a stop string or the length limit"
 
 
 @final
@@ -80,6 +80,8 @@ class Local(WhiteBox):
         self.module = module
         self.tokenizer = tokenizer
         self._name, self._licence, self._notes = name, licence, tuple(notes)
+        self._template: dict[str, bool] = {}
+        """What its chat template is told beside the messages."""
         self._rows = rows
         self._tuned: int | None = None
         self._n_parameters = sum(p.numel() for p in module.parameters())
@@ -94,7 +96,7 @@ class Local(WhiteBox):
         self._engine = Engine(
             module,
             row_windows(module),
-            self._end_tokens(),
+            end_tokens(module, tokenizer),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
             [] if is_small else None,
@@ -131,13 +133,9 @@ class Local(WhiteBox):
 
     @property
     def _warnings(self) -> list[str]:
-        """What a study of this model must know of its tokenizer."""
-        said = []
-        if self._engine.windows is None:
-            said.append("layers whose rows share no cache: drawn with the module's own, slower")
-        if not self._engine.eos:
-            said.append("no end token: an answer runs to a stop string or the length limit")
-        return said
+        """What a study of this model must know of its layers and of its tokenizer."""
+        said = [] if self._engine.windows else [_OWN_CACHE]
+        return said if self._engine.eos else [*said, _NO_END]
 
     def with_module(self, module: PreTrainedModel) -> "Local":
         """Gives the same model around another module: a tuned copy, say."""
@@ -150,7 +148,26 @@ class Local(WhiteBox):
             rows=self._rows,
             threads=self.threads,
         )
+        other._template = self._template
         other._tuned, other.style = self._tuned, self.style
+        return other
+
+    def without_thinking(self) -> "Local":
+        """Gives the same model, whose chat template is told not to open its thinking.
+
+        Raises:
+            ConfigError: the template has no such switch.
+        """
+        template = str(self.tokenizer.chat_template or "")
+        known = [name for name in ("enable_thinking", "thinking") if name in template]
+        if not known:
+            raise ConfigError(
+                f"a chat template of {self._name!r} without enable_thinking",
+                "one that can be told not to think",
+                "leave ?thinking=off out, or ask for short answers in the prompt",
+            )
+        other = self.with_module(self.module)
+        other._template = {**self._template, known[0]: False}
         return other
 
     def tuned(self, rows: int = 0) -> "Local":
@@ -222,7 +239,9 @@ class Local(WhiteBox):
                 longest = max(len(parts[i][1]) for i in order) + 1
                 size = max(1, min(64, _SCORE_FLOATS // (vocab * longest)))
                 batch, order = order[:size], order[size:]
-                for i, score in zip(batch, self._score([parts[i] for i in batch]), strict=True):
+                for i, score in zip(
+                    batch, score_parts(self._engine, [parts[i] for i in batch]), strict=True
+                ):
                     results[i] = score
         return results
 
@@ -319,37 +338,6 @@ class Local(WhiteBox):
             tuple(raw.tokens) if rule.ids else (),
         )
 
-    def _score(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
-        """Gives the log-probability of each continuation, in one pass."""
-        keep = max(len(more) for _, more in parts) + 1
-        if self._engine.windows is None:
-            return self._score_whole(parts)
-        rows = [prompt + more for prompt, more in parts]
-        cache = PrefixCache(self._engine.windows, None)
-        steering = self._engine.steering
-        width = max(map(len, rows))
-        acts = text_columns(steering, width, [width - 1 - len(more) for _, more in parts])
-        with steered(self.module, steering, acts):
-            logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
-        # Rows end in the last column; the score of a token stands one column before it.
-        return [
-            _total(scores[-len(more) - 1 : -1], more)
-            for (_, more), scores in zip(parts, logits, strict=True)
-        ]
-
-    def _score_whole(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
-        """Gives the same where rows share no cache: each text alone, for padding might enter it."""
-        sums, steering = [], self._engine.steering
-        for prompt, more in parts:
-            row, before = prompt + more, len(prompt) - 1
-            acts = text_columns(steering, len(row), [before])
-            if isinstance(acts, Tensor):
-                acts = acts.to(self.device)
-            with steered(self.module, steering, acts):
-                scores = whole_logits(self.module, [row])[0].float()
-            sums.append(_total(scores[before : before + len(more)], more))
-        return sums
-
     def _prompt(self, text: str) -> Tokens:
         """Gives the tokens of a prompt; an empty one begins with the beginning or end token."""
         ids = self.encode(text)
@@ -368,20 +356,9 @@ class Local(WhiteBox):
 
     def _render(self, messages: list[dict[str, str]]) -> str:
         prompt: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
+            messages, tokenize=False, add_generation_prompt=True, **self._template
         )
         return prompt
-
-    def _end_tokens(self) -> frozenset[int]:
-        """Gives every token that ends a text: a chat model often has several."""
-        settings = getattr(self.module, "generation_config", None)
-        named = [
-            getattr(settings, "eos_token_id", None),
-            getattr(self.module.config.get_text_config(decoder=True), "eos_token_id", None),
-            self.tokenizer.eos_token_id,
-        ]
-        lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
-        return frozenset(int(token) for tokens in lists for token in tokens)
 
     def rows_for(self, longest: int) -> int:
         """Gives the completions in flight: as set, or as tuned or ruled, within the memory.
@@ -413,12 +390,3 @@ class Local(WhiteBox):
             torch.set_num_threads(before)
             if training:
                 self.module.train()
-
-
-def _total(scores: Float[Tensor, "steps vocab"], tokens: Tokens) -> float:
-    """Gives the sum of the log-probabilities of tokens, each after the scores that predict it."""
-    if not tokens:
-        return 0.0
-    logprobs = scores[: len(tokens)].log_softmax(-1)
-    taken = torch.tensor(tokens, device=logprobs.device)[:, None]
-    return float(logprobs.gather(1, taken).cpu().double().sum())

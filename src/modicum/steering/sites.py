@@ -71,7 +71,7 @@ def site_module(block: nn.Module, site: Site) -> nn.Module:
     found = _named_like(block, site)
     if not found and site == "mlp":
         # OPT and its kind keep the two matrices in the layer: what the last gives is what is added.
-        found = [part for part in block.children() if type(part) is nn.Linear][-1:]
+        found = [*filter(lambda part: type(part) is nn.Linear, block.children())][-1:]
     if len(found) != 1:
         msg = f"{len(found)} parts named like {site!r} in {type(block).__name__}, expected one"
         raise TrialError(msg)

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TinyLoraConfig, get_peft_model
 from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -233,10 +234,24 @@ def load_nudge(whitebox: WhiteBox, folder: Path) -> nn.Module:
         return _load(whitebox, folder)
 
 
+def _fill(tuned: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    """Sets every adapter weight as it was saved, whatever its layer is called in between."""
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            own = saved.get(name.replace(".default", ""))
+            if own is not None and own.shape == parameter.shape:
+                parameter.copy_(own)
+
+
 def _load(whitebox: WhiteBox, folder: Path) -> nn.Module:
     if (folder / "adapter_config.json").exists():
         module = copy.deepcopy(whitebox.module)
-        return settle(cast(nn.Module, PeftModel.from_pretrained(cast(Any, module), str(folder))))
+        with warnings.catch_warnings():
+            # transformers renames some layers' weights as it loads, and PEFT then misses them
+            warnings.filterwarnings("ignore", message="Found missing adapter keys")
+            tuned = cast(nn.Module, PeftModel.from_pretrained(cast(Any, module), str(folder)))
+        _fill(tuned, load_file(folder / "adapter_model.safetensors"))
+        return settle(tuned)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kind = type(whitebox.module)
     if kind.__name__ not in config.get("architectures", []):

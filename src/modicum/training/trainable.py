@@ -15,6 +15,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from modicum.errors import TrialError
+from modicum.ledger import Ledger
+from modicum.sampling.capture import capture
 from modicum.steering.attach import Attached, columns_of, text_columns
 from modicum.steering.nudge import Direction, Steering, Where, save_steering
 from modicum.steering.sites import blocks
@@ -123,7 +125,8 @@ class TrainedVectors(Trainable):
         # Gradients pass through the weights without being kept for them.
         module = whitebox.module.requires_grad_(requires_grad=False)
         wanted = list(layers) or list(range(len(blocks(module))))
-        hidden = module.config.get_text_config().hidden_size
+        # Not the configuration's: some residual streams are several of its widths abreast.
+        hidden = capture(whitebox, [[0]], wanted[:1], Ledger()).shape[-1]
         # Single precision whatever the weights': small steps would be lost in bfloat16.
         self.named = {
             f"layer.{layer}": nn.Parameter(torch.zeros(hidden, device=whitebox.device))
