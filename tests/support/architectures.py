@@ -76,6 +76,7 @@ _RULES: tuple[tuple[str, int], ...] = (
     (r".*sliding_window(_size)?|local_attention(_window_len)?|.*window_size|mem_len", 8),
     (r"(attention_|mamba_)?chunk_size|block_size|index_block_size|.*attn_chunk_length", 8),
     (r".*state_size|mamba_d_state", HEAD),
+    (r".*round_up_to_multiple_of", 8),
 )
 """Patterns of whole names, of which the first that fits counts; they change whole numbers above 0."""
 
@@ -151,6 +152,10 @@ def _related(settings: dict[str, Any]) -> dict[str, Any]:
     if "attention_hidden_size" in found and "attention_head_dim" in found:
         found["attention_hidden_size"] = 2 * HIDDEN
         found["attention_head_dim"] = 2 * HIDDEN // found["num_attention_heads"]
+    if "qk_dim_factor" in found:
+        found["qk_dim_factor"] = 1.0  # the state is rounded up to a width that half is below
+    if "adapter_input_size" in found:
+        found["adapter_input_size"] = HIDDEN
     if "adapter_in_dim" in found:
         found["adapter_in_dim"] = found["adapter_out_dim"] = HIDDEN
     if "is_decoder" in found:
@@ -182,7 +187,7 @@ def _ruled(name: str, value: int) -> int:
     """Give what the first rule says of a setting."""
     for pattern, small in _RULES:
         if re.fullmatch(pattern, name):
-            return small
+            return min(small, value) if "per_tok" in name else small
     return value
 
 

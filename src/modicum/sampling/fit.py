@@ -8,10 +8,11 @@ layers' keys fail that, and are drawn with the module's own cache (`own`): slowe
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from modicum.errors import CheckpointError
 from modicum.sampling.abreast import is_memory
@@ -22,7 +23,7 @@ from modicum.sampling.stepped import step_rows
 from modicum.sampling.whole import whole_logits
 from modicum.whitebox import cache_keyword
 
-__all__ = ["row_windows"]
+__all__ = ["row_windows", "runs_alone"]
 
 _COMMON, _OWN, _NEXT = 3, (4, 9), 4
 """Tokens that the tried rows share, that each has of its own, and that are stepped."""
@@ -30,6 +31,7 @@ _APART, _APART_HALF = 0.002, 0.3
 """Difference of a score that counts as rounding, in standard deviations of the scores."""
 _CAUSAL = "a causal language model, whose scores depend on the tokens before alone"
 _TRIED: dict[tuple[type, str, torch.dtype], tuple[Window, ...] | None] = {}
+_ALONE: dict[tuple[type, str, torch.dtype], bool] = {}
 _LOCK = threading.Lock()
 
 
@@ -44,23 +46,95 @@ def row_windows(module: nn.Module) -> tuple[Window, ...] | None:
     Raises:
         CheckpointError: the module does not run on tokens alone, or looks at later ones.
     """
-    unwrap = getattr(module, "get_base_model", None)  # PEFT's wrapper
-    base: PreTrainedModel = module if unwrap is None else unwrap()  # type: ignore[assignment]
-    config = base.config
+    base = _unwrapped(module)
     if is_plain(base):
-        return tuple(layer_windows(config))
-    dtype = next(base.parameters()).dtype
-    name = (type(base), config.to_json_string(use_diff=False), dtype)
+        return tuple(layer_windows(base.config))
+    name = _name(base)
     with _LOCK:
         if name not in _TRIED:
             training = base.training
             base.eval()
             try:
                 with torch.inference_mode():
-                    _TRIED[name] = _tried(base, config)
+                    found = _tried(base, base.config)
+                    if found is None:
+                        _ALONE[name] = _needs_one_row(base)
+                    _TRIED[name] = found
             finally:
                 base.train(training)
         return _TRIED[name]
+
+
+def runs_alone(module: nn.Module) -> bool:
+    """Say whether `generate` is right for one row at a time only: of what shares no cache.
+
+    Args:
+        module: A module for which `row_windows` gave None.
+    """
+    return _ALONE.get(_name(_unwrapped(module)), False)
+
+
+def _unwrapped(module: nn.Module) -> PreTrainedModel:
+    """Give the module itself, out of PEFT's wrapper."""
+    unwrap = getattr(module, "get_base_model", None)
+    base: PreTrainedModel = module if unwrap is None else unwrap()  # type: ignore[assignment]
+    return base
+
+
+def _name(base: PreTrainedModel) -> tuple[type, str, torch.dtype]:
+    settings = base.config.to_json_string(use_diff=False)
+    return type(base), settings, next(base.parameters()).dtype
+
+
+def _needs_one_row(module: PreTrainedModel) -> bool:
+    """Hold `generate` with the module's own cache against plain passes, two rows and one.
+
+    Raises:
+        CheckpointError: it fails, or contradicts the plain pass even for one row.
+    """
+    rows = [row[-min(_OWN) - _NEXT :] for row in _rows(module.config)]
+    if _is_right(module, rows):
+        return False
+    if not _is_right(module, rows[:1]):
+        raise CheckpointError(
+            f"{type(module).__name__}, whose own generate contradicts its forward pass",
+            "the same scores with and without its cache",
+            "serve this model from an OpenAI-compatible server",
+        )
+    return True
+
+
+def _is_right(module: PreTrainedModel, rows: Sequence[Tokens]) -> bool:
+    """Say whether each row that `generate` continues has the scores of a plain pass over it."""
+    ids = torch.tensor(rows, device=module.device)
+    settings = GenerationConfig(
+        max_new_tokens=_NEXT, do_sample=False, use_cache=True, pad_token_id=0,
+        output_logits=True, return_dict_in_generate=True,
+    )  # fmt: skip
+    before, module.generation_config = module.generation_config, GenerationConfig()
+    try:
+        made: Any = module.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
+        )
+    except Exception as error:
+        if isinstance(error, (MemoryError, RuntimeError)) and is_memory(error):
+            raise
+        raise CheckpointError(
+            f"transformers cannot generate with {type(module).__name__}: "
+            f"{type(error).__name__}: {error}",
+            _CAUSAL,
+            "serve this model from an OpenAI-compatible server",
+        ) from error
+    finally:
+        module.generation_config = before
+    stepped = torch.stack(list(made.logits), 1)
+    # Only what is wrong is refused: a recurrence rounds otherwise by steps than in one pass.
+    limit = 3 * (_APART if stepped.dtype == torch.float32 else _APART_HALF)
+    wholes = (_alone(module, tuple(row)) for row in made.sequences.tolist())
+    return all(
+        _are_near(one, whole[ids.shape[1] - 1 : -1], limit)
+        for one, whole in zip(stepped, wholes, strict=True)
+    )
 
 
 def _tried(module: PreTrainedModel, config: PreTrainedConfig) -> tuple[Window, ...] | None:
@@ -69,7 +143,14 @@ def _tried(module: PreTrainedModel, config: PreTrainedConfig) -> tuple[Window, .
     alone = [_alone(module, row) for row in rows]
     if not all(bool(torch.isfinite(scores).all()) for scores in alone):
         return None  # broken weights: whoever draws says so
+    again = _alone(module, rows[0])
     limit = _APART if alone[0].dtype == torch.float32 else _APART_HALF
+    if not _are_near(again, alone[0], limit):
+        raise CheckpointError(
+            f"{type(module).__name__}, whose scores differ from one pass to the next",
+            "a model that gives the same scores to the same tokens",
+            "switch its random hashing or dropout off in config.json",
+        )
     for begun, whole in zip((_alone(module, row) for row in short), alone, strict=True):
         if not _are_near(begun, whole[: len(begun)], limit):
             raise CheckpointError(

@@ -26,6 +26,7 @@ from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.draw import Draws, branches, draw
+from modicum.sampling.fit import runs_alone
 from modicum.seeds import uniforms
 from modicum.steering.attach import Attached, columns_of, laid, steered_by
 from modicum.types import Stop
@@ -53,6 +54,8 @@ def sample_with_own_cache(
         msg = f"a prompt of {longest} tokens does not fit into a context of {engine.context}; "
         msg += "shorten it, or give fewer demonstrations"
         raise TrialError(msg)
+    if runs_alone(engine.module):
+        rows = 1
     results: list[Raw | None] = [None] * len(jobs)
     with laid(engine.module, engine.steering) as nudge, _neutral(engine.module):
         for group in _equal_lengths(jobs, rows):

@@ -125,7 +125,8 @@ def _kept(module: nn.Module) -> dict[int, Any]:
 def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedModel) -> PeftConfig:
     """Gives PEFT's configuration of an adapter on every linear layer that can carry one."""
     linears = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
-    unfit = [name for name in linears if not _can_carry(module, name)] or None
+    shared = _shared(module)
+    unfit = [n for n in linears if n in shared or not _can_carry(module, n)] or None
     if shape.parameters == "tinylora":
         return TinyLoraConfig(
             r=shape.rank,
@@ -151,6 +152,14 @@ def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedMod
         # PEFT knows the fused experts of some architectures by itself
         config.target_parameters = _experts(module) or None
     return config
+
+
+def _shared(module: nn.Module) -> set[str]:
+    """Gives the layers whose weights are other layers' too: one adapter would land on all of them."""
+    names: dict[int, list[str]] = {}
+    for name, weight in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(weight), []).append(name.rpartition(".")[0])
+    return {name for owners in names.values() if len(owners) > 1 for name in owners}
 
 
 def _can_carry(module: nn.Module, name: str) -> bool:
