@@ -154,10 +154,8 @@ def _related(settings: dict[str, Any]) -> dict[str, Any]:
         found["attention_head_dim"] = 2 * HIDDEN // found["num_attention_heads"]
     if "qk_dim_factor" in found:
         found["qk_dim_factor"] = 1.0  # the state is rounded up to a width that half is below
-    if "adapter_input_size" in found:
-        found["adapter_input_size"] = HIDDEN
-    if "adapter_in_dim" in found:
-        found["adapter_in_dim"] = found["adapter_out_dim"] = HIDDEN
+    adapters = ("adapter_input_size", "adapter_in_dim", "adapter_out_dim")
+    found.update({name: HIDDEN for name in adapters if name in found})
     if "is_decoder" in found:
         found["is_decoder"] = True
     return _brought(found)

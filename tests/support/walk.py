@@ -88,17 +88,17 @@ def walk(kind: str, columns: Sequence[str] = COLUMNS) -> Family:
         warnings.simplefilter("ignore")
         try:
             module = tiny_module_of(kind)
-            _plain(module, [5, 6, 7])
         except ImportError as error:
             return _all(family, "c", error)
         except Exception as error:  # noqa: BLE001 - whatever is raised is the finding
             return _all(family, _why_unbuilt(error), error)
+        broken = _broken(module)
         try:
             local = Local(module, byte_tokenizer(), name=kind, threads=1)
         except ModicumError as error:
             said = {"later tokens": "d", "one pass to the next": "i", "generate": "e"}
             found = [letter for words, letter in said.items() if words in str(error)]
-            return _all(family, *found or ["FAULT"], error)
+            return _all(family, [*found, broken or "FAULT"][0], error)
         except Exception as error:  # noqa: BLE001 - whatever is raised is the finding
             return _all(family, "FAULT", error)
         trials: dict[str, Callable[[Local], None]] = dict(zip(COLUMNS, _TRIALS, strict=True))
@@ -106,6 +106,17 @@ def walk(kind: str, columns: Sequence[str] = COLUMNS) -> Family:
             family.columns[column] = _outcome(family, column, trials[column], local)
     family.notes += [n for n in local.card.notes if "slower" in n]
     return family
+
+
+def _broken(module: PreTrainedModel) -> str:
+    """The letter of a module whose own forward pass fails on tokens alone; empty where it does not."""
+    try:
+        _plain(module, [5, 6, 7])
+    except ValueError as error:
+        return _why_unbuilt(error).replace("FAULT", "e")
+    except Exception:  # noqa: BLE001 - whatever is raised is the finding
+        return "e"
+    return ""
 
 
 def _why_unbuilt(error: Exception) -> str:
