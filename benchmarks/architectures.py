@@ -20,7 +20,8 @@ import peft
 import torch
 import transformers
 from tests.support.architectures import model_types
-from tests.support.walk import COLUMNS, REASONS, Family, walk
+from tests.support.families import COLUMNS, REASONS, Family
+from tests.support.walk import walk
 
 _SIGNS = {"ok": "·", "FAULT": "!"}
 

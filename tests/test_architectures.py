@@ -9,8 +9,9 @@ from modicum.sampling.fit import row_windows
 from modicum.sampling.lean import LeanLlama
 from modicum.steering.sites import blocks, site_module
 from tests.support.architectures import model_types, shrunk, tiny_module_of
+from tests.support.families import COLUMNS
 from tests.support.tiny_models import ARCHITECTURES, tiny_module
-from tests.support.walk import COLUMNS, walk
+from tests.support.walk import walk
 
 TEN = (
     "bloom", "falcon_h1", "gemma4_text", "gpt_oss", "lfm2", "llama4_text", "mamba2", "opt",

@@ -4,7 +4,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,51 +28,14 @@ from modicum.training.rollouts import Row, batch_rows
 from modicum.training.trainable import TrainedVectors, TrainedWeights
 from modicum.types import Request, Sampling
 from tests.support.architectures import tiny_module_of
+from tests.support.families import COLUMNS, Family
 from tests.support.tiny_models import byte_tokenizer
-
-COLUMNS = (
-    "greedy", "logprob", "sampling", "branching", "vector", "imitation", "reward", "export"
-)  # fmt: skip
-"""Greedy parity with `generate`, log-probabilities, sampling, branching, a vector, LoRA by
-imitation, LoRA by reward, export and reload."""
-
-REASONS = {
-    "a": "reads or writes images, sounds or codes, or needs them beside the text",
-    "b": "half of a pair: runs only inside another model",
-    "c": "needs a package that is not installed here",
-    "d": "its scores depend on later tokens: no causal model",
-    "e": "transformers' own generate fails on it, or contradicts its own forward pass",
-    "f": "its layers run several times in one pass, or stand in several lists: a vector has no one place",
-    "g": "transformers cannot write it and read it back as it was, or PEFT its adapter",
-    "h": "transformers' own forward pass has no gradient through it",
-    "i": "its scores differ from one pass to the next: random hashing",
-}
-"""The closed list: why a column is not applicable."""
 
 PROMPTS = ("What is 12 + 30?", "Is it?", "Say how many there are of 3 and 4 in all.")
 STEPS = 10
 _NEUTRAL = {"do_sample": False, "pad_token_id": 0, "max_new_tokens": STEPS, "min_new_tokens": STEPS}
 _NEAR = 2e-3
 _DRAWN = ("greedy", "sampling", "branching", "vector")
-
-
-@dataclass
-class Family:
-    """What was seen of one architecture."""
-
-    kind: str
-    columns: dict[str, str] = field(default_factory=dict)
-    """`ok`, a letter of the reasons, or `FAULT`."""
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def n_faults(self) -> int:
-        return sum(value == "FAULT" for value in self.columns.values())
-
-    @property
-    def n_open(self) -> int:
-        """Columns that are not applicable."""
-        return sum(value in REASONS for value in self.columns.values())
 
 
 class NotApplicable(Exception):  # noqa: N818 - no error
