@@ -228,7 +228,10 @@ def _vector(local: Local) -> None:
         layers = blocks(module)
     except TrialError as error:
         raise NotApplicable("f") from error
-    width = capture(local, [[5, 6]], [at], Ledger()).shape[-1]
+    try:
+        width = capture(local, [[5, 6]], [at], Ledger()).shape[-1]
+    except TrialError as error:
+        raise NotApplicable("f") from error
     values = torch.from_numpy(stream("vector").normal(0, 2.0, size=width)).float()
     calls: list[int] = []
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.whole import whole_pass
 from modicum.steering.sites import Site, blocks, site_module
@@ -100,6 +101,13 @@ def _run(
     finally:
         for handle in handles:
             handle.remove()
+    odd = [tuple(part.shape) for part in kept.values() if part.ndim != 3]
+    if odd:
+        msg = (
+            f"activations of shape {odd[0]} in {type(whitebox.module).__name__}: several residual "
+        )
+        msg += "streams abreast, where a vector needs one; tune weights instead"
+        raise TrialError(msg)
     share = (layers[-1] + 1) / len(parts)
     ledger.ran(prompt=sum(map(len, rows)), flops_per_token=whitebox.card.flops_per_token * share)
     return torch.stack([kept[layer] for layer in layers])

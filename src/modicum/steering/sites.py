@@ -79,14 +79,21 @@ def site_module(block: nn.Module, site: Site) -> nn.Module:
 
 
 def _named_like(block: nn.Module, site: Site) -> list[nn.Module]:
-    """Gives the parts of a layer, or of what alone it wraps, whose name says that they are the site."""
-    found = []
-    for name, child in block.named_children():
-        said = f"{name} {type(child).__name__}".lower()
-        is_part = any(word in said for word in _WORDS[site])
-        if is_part and not any(word in type(child).__name__.lower() for word in _NO_PART):
-            found.append(child)
-    return found
+    """Gives the parts of a layer that are called like the site; else those whose class is."""
+    parts = {
+        name.lower(): child
+        for name, child in block.named_children()
+        if not any(word in type(child).__name__.lower() for word in _NO_PART)
+    }
+    named = {kind: [n for n in parts if any(w in n for w in _WORDS[kind])] for kind in _WORDS}
+    if named[site]:
+        return [parts[name] for name in named[site]]
+    taken = {name for names in named.values() for name in names}
+    return [
+        child
+        for name, child in parts.items()
+        if name not in taken and any(w in type(child).__name__.lower() for w in _WORDS[site])
+    ]
 
 
 def _are_layers(parts: nn.ModuleList) -> bool:
