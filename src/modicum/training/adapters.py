@@ -4,7 +4,7 @@ import contextlib
 import copy
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -134,8 +134,8 @@ def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedMod
             weight_tying=float(shape.is_tied),
             # PEFT draws the fixed projections from numbers of its own, counted on from this one
             projection_seed=int(rng.integers(2**31)),
-            target_modules="all-linear",
-            exclude_modules=unfit,
+            # TinyLoRA cannot leave any out by name: where some are, the others are named
+            target_modules=_fit(module, linears, unfit) if unfit else "all-linear",
             task_type="CAUSAL_LM",
         )
     config = LoraConfig(
@@ -152,6 +152,12 @@ def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedMod
         # PEFT knows the fused experts of some architectures by itself
         config.target_parameters = _experts(module) or None
     return config
+
+
+def _fit(module: PreTrainedModel, linears: Sequence[str], unfit: Sequence[str]) -> list[str]:
+    """Gives the layers that carry an adapter: neither unfit nor the one that scores tokens."""
+    head = module.get_output_embeddings()
+    return [n for n in linears if n not in unfit and module.get_submodule(n) is not head]
 
 
 def _shared(module: nn.Module) -> set[str]:
