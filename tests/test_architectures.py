@@ -1,11 +1,12 @@
 """Architectures of every kind run on all rungs: ten in the default suite, all of them when slow."""
 
+import time
 from pathlib import Path
 
 import pytest
 from benchmarks.architectures import table
 
-from modicum.sampling.fit import row_windows
+from modicum.sampling.fit import row_windows, runs_alone
 from modicum.sampling.lean import LeanLlama
 from modicum.steering.sites import blocks, site_module
 from tests.support.architectures import model_types, shrunk, tiny_module_of
@@ -54,6 +55,15 @@ def test_what_shares_no_cache_is_found_by_trying_and_not_by_name() -> None:
     assert found == {"bloom": True, "opt": False, "mamba2": True}
 
 
+def test_what_is_right_one_row_at_a_time_stays_so_when_its_configuration_changes() -> None:
+    module = tiny_module_of("rwkv")
+    assert row_windows(module) is None
+    assert runs_alone(module)
+    module.config.architectures = ["Saved"]
+    assert runs_alone(module)
+    assert not runs_alone(tiny_module_of("mamba2"))
+
+
 @pytest.mark.parametrize(
     ("kind", "attention", "mlp"),
     [
@@ -79,9 +89,10 @@ def test_shrunk_configurations_keep_every_kind_of_layer() -> None:
 
 @pytest.mark.slow
 def test_every_causal_architecture_runs_on_all_rungs_or_is_refused_in_words() -> None:
+    began = time.process_time()
     families = [walk(kind) for kind in model_types()]
     (ROOT / "docs/results/architectures.txt").write_text(
-        table(families, 0.0) + "\n", encoding="utf-8"
+        table(families, time.process_time() - began) + "\n", encoding="utf-8"
     )
     good = [f for f in families if not f.n_faults and f.n_open <= 1]
     assert set(SHAPED) <= {f.kind for f in good}

@@ -14,7 +14,7 @@ REASONS = {
     "c": "needs a package that is not installed here",
     "d": "its scores depend on later tokens: no causal model",
     "e": "transformers' own generate fails on it, or contradicts its own forward pass",
-    "f": "its layers run several times, stand in several lists or carry several streams: no place for a vector",
+    "f": "its layers run several times, stand in several lists or carry several streams: no one place",
     "g": "transformers cannot write it and read it back as it was, or PEFT its adapter",
     "h": "transformers' own forward pass has no gradient through it",
     "i": "its scores differ from one pass to the next: random hashing",

@@ -71,6 +71,7 @@ def runs_alone(module: nn.Module) -> bool:
     Args:
         module: A module for which `row_windows` gave None.
     """
+    row_windows(module)  # a configuration that changed since, as saving changes it, is tried again
     return _ALONE.get(_name(_unwrapped(module)), False)
 
 
