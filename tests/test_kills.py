@@ -53,7 +53,7 @@ STUDIES: Mapping[str, tuple[object, ...]] = {
 }
 SIGNALS: Mapping[str, tuple[int, ...]] = {
     "KILL": (signal.SIGKILL,), "INT": (signal.SIGINT,), "INT twice": (signal.SIGINT, signal.SIGINT),
-    "TERM": (signal.SIGTERM,), "HUP": (signal.SIGHUP,),
+    "TERM": (signal.SIGTERM,), "HUP": (signal.SIGHUP,), "INT alone": (signal.SIGINT,),
 }  # fmt: skip
 GONE_S = 2.0
 """Seconds after which nothing of an interrupted command may be left, on a machine that is free."""
@@ -84,9 +84,10 @@ def whole(tmp_path_factory) -> Callable[[str], Whole]:
         place = Place(tmp_path_factory.mktemp("whole")).made()
         ended = _run(place, name)
         assert ended.code == 0, ended.err
+        paths = frozenset(paths_of(place.study))  # before a look leaves its own files beside it
         rows = finished_rows(place.study)
         return Whole(
-            verdict_of(ended.out), frozenset(paths_of(place.study)), weights_of(place.study),
+            verdict_of(ended.out), paths, weights_of(place.study),
             frozenset(map(_shape, ended.err.splitlines())), len(rows), place.study,
         )  # fmt: skip
 
@@ -109,6 +110,10 @@ def _shape(line: str) -> str:
 def _limit_s() -> float:
     """Two seconds; more where others keep the processors busy."""
     return GONE_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def _strike(command: Command, signals: str) -> Ended:
+    return command.strike(SIGNALS[signals], _limit_s(), alone="alone" in signals)
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,15 @@ def _moments(counts: Mapping[str, Mapping[str, int]]) -> list[Moment]:
 MOMENTS = _moments(
     {
         "scripted": {"KILL": 2, "INT": 3, "INT twice": 1, "TERM": 1, "HUP": 1},
-        "scripted, two workers": {"KILL": 2, "INT": 4, "INT twice": 2, "TERM": 1, "HUP": 1},
-        "organism, two workers": {"KILL": 2, "INT": 3, "INT twice": 1, "TERM": 1},
+        "scripted, two workers": {
+            "KILL": 2,
+            "INT": 2,
+            "INT alone": 2,
+            "INT twice": 1,
+            "TERM": 1,
+            "HUP": 1,
+        },
+        "organism, two workers": {"KILL": 2, "INT": 2, "INT alone": 1, "INT twice": 1, "TERM": 1},
         "budget": {"KILL": 2, "INT": 2, "HUP": 1},
     }
 )
@@ -171,7 +183,7 @@ def _struck(place: Place, moment: Moment, trials: int) -> tuple[Ended, dict[str,
     before: dict[str, str] = {}
     with contextlib.suppress(sqlite3.Error):
         before = finished_rows(place.study)
-    return command.strike(SIGNALS[moment.signals], _limit_s()), before
+    return _strike(command, moment.signals), before
 
 
 def _ended_well(ended: Ended, signals: str, said: frozenset[str]) -> None:
@@ -199,11 +211,11 @@ def _goes_on(place: Place, name: str, known: Whole, before: Mapping[str, str]) -
     ended = _run(place, name)
     assert ended.code == 0, ended.err
     assert verdict_of(ended.out) == known.verdict
+    assert paths_of(place.study) == known.paths
     rows = finished_rows(place.study)
     assert {name: rows.get(name) for name in kept} == kept
     assert len(rows) == known.trials
     assert weights_of(place.study) == known.weights
-    assert paths_of(place.study) == known.paths
     left = [p.name for p in place.scratch.iterdir() if not p.name.startswith((LEFT, *LIBRARIES))]
     assert not left
     assert is_sound(place.study)
@@ -220,7 +232,8 @@ def test_struck_study_goes_on_to_the_same_verdict(moment: Moment, whole, tmp_pat
 
 
 IN_TRAINING = [
-    (name, 1 + 3 * n) for n, name in enumerate(["KILL", "INT", "INT twice", "TERM", "INT", "KILL"])
+    (name, 1 + 3 * n)
+    for n, name in enumerate(["KILL", "INT", "INT twice", "TERM", "INT alone", "KILL"])
 ]
 
 
@@ -242,7 +255,7 @@ def test_training_by_reward_struck_in_its_midst_goes_on_to_the_same_weights(
 
     assert command.until(is_in_its_midst), command.wait().err
     before = finished_rows(place.study)
-    ended = command.strike(SIGNALS[signals], _limit_s())
+    ended = _strike(command, signals)
     _goes_on(place, "reward", known, before)
     _ended_well(ended, signals, known.said)
 
@@ -329,7 +342,7 @@ def test_report_struck_at_random_leaves_a_whole_page(
     maps = Path(f"/proc/{command.process.pid}/maps")
     command.until(lambda: "numpy" in maps.read_text())
     time.sleep(0.7 * took * _drawn_share("report", number))
-    ended = command.strike(SIGNALS[signals], _limit_s())
+    ended = _strike(command, signals)
     assert is_sound(place.study)
     _leaves_a_whole_page(place, known)
     _ended_well(ended, signals, known.said)
@@ -358,12 +371,12 @@ def test_reader_that_is_struck_leaves_the_study_as_it_was(
     maps = Path(f"/proc/{command.process.pid}/maps")
     command.until(lambda: "libtorch" in maps.read_text())
     time.sleep(3.0 * _drawn_share(verb, signals))
-    ended = command.strike(SIGNALS[signals], _limit_s())
+    ended = _strike(command, signals)
     assert is_sound(place.study)
     assert finished_rows(place.study) == rows
     again = Command(place, arguments).wait()
     assert again.code == 0, again.err
-    own = {path for path in paths_of(place.study) if not path.startswith("exports")}
+    own = {p for p in paths_of(place.study) if not p.startswith(("exports", "study.sqlite-"))}
     assert own == known.paths
     assert not [path for path in paths_of(out) if "partial" in path] if out.exists() else True
     left = [p.name for p in place.scratch.iterdir() if not p.name.startswith((LEFT, *LIBRARIES))]

@@ -95,6 +95,10 @@ class Pantry:
             text = text.replace(name.encode(), path.encode())
         return text
 
+    def canary(self, name: str, more: str = "") -> bytes:
+        """Gives a Python file that writes down that it was run."""
+        return (CANARY.format(log=str(self.log), name=name) + more).encode()
+
     def lay(self, name: str, folder: Path) -> None:
         """Copies one thing into a case's folder."""
         shutil.copytree(self.folder / name, folder / Path(name).name)
@@ -105,7 +109,7 @@ def _began(folder: Path, log: Path) -> Pantry:
     (folder / "evil").mkdir(parents=True)
     (folder / "modules").mkdir()
     os.mkfifo(folder / "fifo")
-    (folder / "modules" / "fuzz_canary.py").write_text(CANARY.format(log=str(log), name="module"))
+    (folder / "modules" / "fuzz_canary.py").write_bytes(pantry.canary("module"))
     (folder / "evil" / "problems.jsonl").write_text(
         "".join(
             json.dumps({"question": f"What is {i} + 1?", "answer": str(i + 1)}) + "\n"
@@ -189,12 +193,11 @@ def _turn_evil(pantry: Pantry) -> None:
     shutil.copytree(pantry.folder / "tiny", evil, dirs_exist_ok=True)
     names = ("config", "model", "tokenizer", "marker")
     for name in (f"canary_{name}" for name in names):
-        (evil / f"{name}.py").write_text(_code(name, pantry.log))
+        (evil / f"{name}.py").write_bytes(pantry.canary(name, _code(name)))
     generate = evil / "custom_generate"
     generate.mkdir()
-    (generate / "generate.py").write_text(
-        CANARY.format(log=str(pantry.log), name="generate")
-        + "def generate(*a, **k):\n    raise OSError\n"
+    (generate / "generate.py").write_bytes(
+        pantry.canary("generate", "def generate(*a, **k):\n    raise OSError\n")
     )
     config = json.loads((evil / "config.json").read_text())
     config["auto_map"] = {
@@ -212,7 +215,7 @@ def _turn_evil(pantry: Pantry) -> None:
         (evil / name).write_bytes(pickled)
 
 
-def _code(name: str, log: Path) -> str:
+def _code(name: str) -> str:
     """Gives a module that is what `auto_map` wants, and a canary."""
     bodies = {
         "canary_config": "from transformers import LlamaConfig\n"
@@ -224,7 +227,7 @@ def _code(name: str, log: Path) -> str:
         "class CanaryTokenizer(PreTrainedTokenizerFast):\n    pass\n",
         "canary_marker": "def f(text, answer):\n    return answer in text\n",
     }
-    return CANARY.format(log=str(log), name=name) + bodies[name]
+    return bodies[name]
 
 
 def _autoencoder(folder: Path) -> None:

@@ -98,11 +98,14 @@ class Command:
             time.sleep(TICK_S)
         return True
 
-    def strike(self, numbers: Sequence[int], limit_s: float, pause_s: float = 0.15) -> Ended:
+    def strike(
+        self, numbers: Sequence[int], limit_s: float, *, alone: bool = False, pause_s: float = 0.15
+    ) -> Ended:
         """Sends signals, a pause between them, and waits for the end of it and all it started.
 
         Args:
-            numbers: Signals, as a terminal or a user would send them: SIGINT to the whole group.
+            numbers: The signals. A terminal's own, SIGINT and SIGHUP, go to the whole group.
+            alone: Send those to the command alone, as `kill` would.
             limit_s: Seconds within which all must be gone; what is left then is killed.
             pause_s: Seconds between signals.
         """
@@ -111,7 +114,7 @@ class Command:
             if place:
                 time.sleep(pause_s)
             with contextlib.suppress(ProcessLookupError):
-                if number == signal.SIGINT:
+                if number in (signal.SIGINT, signal.SIGHUP) and not alone:
                     os.killpg(self.process.pid, number)
                 else:
                     os.kill(self.process.pid, number)
