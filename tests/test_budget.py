@@ -17,7 +17,8 @@ from modicum.budget import (
 )
 from modicum.errors import ConfigError
 from modicum.runner import Silent, run
-from modicum.store import Outcome, Store
+from modicum.session import spent_before
+from modicum.store import Outcome, Session, Store
 from modicum.study import Plan
 from modicum.types import Trial
 from modicum.workbench import Study, plan_for
@@ -169,7 +170,7 @@ def _within(budget: Budget | None, folder, monkeypatch, seconds: float = 10.0) -
         def finished(self, outcome: Outcome) -> None:
             now[0] += seconds
 
-    monkeypatch.setattr("modicum.runner.monotonic", lambda: now[0])
+    monkeypatch.setattr("modicum.session.monotonic", lambda: now[0])
     store = Store(folder)
     run(LONG, store, Slow(), budget=budget)
     return store
@@ -227,3 +228,26 @@ def test_budget_without_sense_is_refused_before_anything_is_made(option, tmp_pat
     assert said.code == 2
     assert option[0] in said.err
     assert not (tmp_path / "study").exists()
+
+
+def test_a_killed_run_counts_against_the_budget(tmp_path, monkeypatch) -> None:
+    store = Store(tmp_path)
+    # a run that was killed in the midst of its first trial: nothing is stored but its last sign of life
+    store.keep_session(Session("killed", seconds=500.0, tokens=2000.0))
+    store.close()
+    for budget in (Budget(400.0), Budget(tokens=1500.0)):
+        store = _within(budget, tmp_path, monkeypatch)
+        assert store.done() == measures_of(LONG)
+        store.close()
+
+
+def test_the_time_of_earlier_runs_counts_once(tmp_path, monkeypatch) -> None:
+    store = _within(None, tmp_path, monkeypatch)
+    seconds, tokens = spent_before(store)
+    assert seconds == 10.0 * len(LONG.trials())
+    outcomes = [store.read(trial, texts=False) for trial in LONG.trials()]
+    ledgers = [ledger for one in outcomes for ledger in (one.elicitation, one.serving)]
+    assert tokens == sum(
+        one.get("tokens_sampled", 0) + one.get("tokens_trained", 0) for one in ledgers
+    )
+    store.close()

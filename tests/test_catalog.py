@@ -10,8 +10,9 @@ from typing import Literal
 
 import pytest
 
-from modicum.catalog import Catalog, _stated, fields_of, fill, read_reference, settings_of
+from modicum.catalog import Catalog, fields_of, fill, read_reference, read_settings, settings_of
 from modicum.errors import ConfigError, UnknownNameError
+from modicum.plugins import stated_in
 from modicum.task import Scrambled, resolve_task
 from modicum.tasks.sums import Sums
 
@@ -45,6 +46,9 @@ class Settings:
         ("limit", 3, 3),
         ("limit", "3", 3),
         ("shots", [1, 2], (1, 2)),
+        ("shots", "[1, 2]", (1, 2)),
+        ("shots", "[]", ()),
+        ("table", '{"a": [1]}', {"a": [1]}),
         ("table", {"a": 1}, {"a": 1}),
     ],
 )
@@ -70,6 +74,11 @@ def test_value_is_taken_as_its_field_wants_it(name: str, value, wanted) -> None:
         ("limit", "none"),
         ("limit", 2.5),
         ("shots", "1,2"),
+        ("shots", "[1, 2"),
+        ("shots", "[[1]]"),
+        ("shots", '{"a": 1}'),
+        ("shots", "[" * 100_000),
+        ("words", ["[1]"]),
         ("shots", 3),
         ("shots", [1, "two"]),
         ("table", 5),
@@ -79,6 +88,14 @@ def test_value_is_taken_as_its_field_wants_it(name: str, value, wanted) -> None:
 def test_value_of_a_wrong_type_is_refused(name: str, value) -> None:
     with pytest.raises(ConfigError, match=f"x.{name}"):
         fill(Settings, {name: value}, where="x")
+
+
+def test_list_among_settings_of_an_arm_is_one_value() -> None:
+    text = "steering_vector.layers=[1, 2],strengths=[0.5, 1],wanted=a]b,at=all"
+    assert read_settings(text) == (
+        "steering_vector",
+        {"layers": "[1, 2]", "strengths": "[0.5, 1]", "wanted": "a]b", "at": "all"},
+    )
 
 
 def test_unknown_setting_is_refused_with_the_nearest_one() -> None:
@@ -190,4 +207,4 @@ def test_a_task_takes_its_settings_from_its_reference_and_so_does_its_twin() -> 
 
 def test_what_a_class_states_is_read_without_running_it() -> None:
     text = "class A:\n access: ClassVar[Access] = Access.TEXT\n version: ClassVar[int] = 3\n n: int = 4"
-    assert _stated(ast.parse(text)) == {"access": "TEXT", "version": 3}
+    assert stated_in(ast.parse(text)) == {"access": "TEXT", "version": 3}

@@ -13,9 +13,10 @@ from modicum.doctor.costs import memory
 from modicum.doctor.diagnosis import diagnose
 from modicum.doctor.exam import Exam, Memory
 from modicum.doctor.examine import examine
+from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Model
-from modicum.task import Sheet, Task
+from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Finding, Grade, Mark, Problem
 from modicum.workbench import plan_for
 from tests.support.patients import (
@@ -29,6 +30,8 @@ from tests.support.patients import (
     tokenizer,
     told,
 )
+from tests.support.tables import write_jsonl
+from tests.support.tiny import tiny
 
 OPTIONS = {"test": 64, "selection": 16, "samples": 16}
 
@@ -309,3 +312,28 @@ def test_golds_of_the_test_split_are_never_read() -> None:
 
 def test_question_of_the_patient_holds_its_numbers() -> None:
     assert "12 and 30" in question(12, 30)
+
+
+def test_golds_that_are_texts_of_sentences_are_a_fault_under_exact(tmp_path) -> None:
+    rows = [{"question": f"Why {i}?", "answer": f"Since it was {i}. " * 8} for i in range(60)]
+    path = write_jsonl(tmp_path / "own.jsonl", rows)
+    seen = exam_of(task=resolve_task(str(path)), test=20, selection=8)
+    [found] = [f for f in diagnose(seen) if f.code == "long_golds"]
+    assert found.level == "fault"
+    assert "--answer" in found.action
+    own = dataclasses.replace(seen, golds=dataclasses.replace(seen.golds, marker="python"))
+    assert "long_golds" not in {f.code for f in diagnose(own)}
+
+
+def test_question_that_fills_the_context_is_named_with_its_line_before_anything_is_asked(
+    tmp_path,
+) -> None:
+    rows = [{"question": f"What is {i}?", "answer": i} for i in range(60)]
+    rows[7]["question"] = "what " * 300
+    path = write_jsonl(tmp_path / "own.jsonl", rows)
+    ledger = Ledger()
+    plan = plan_for("scripted:latent", str(path), ("self_consistency",))
+    with pytest.raises(ConfigError, match=r"line 8 of .*own\.jsonl: [\d,]+ tokens") as error:
+        examine(plan.subjects()[0], resolve_task(str(path)), tiny(), ledger)
+    assert "1 questions that fill the model's context of 256 tokens" in error.value.found
+    assert ledger.tokens_sampled == 0

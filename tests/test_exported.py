@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from modicum.errors import CheckpointError, ConfigError
-from modicum.exports import _custom_generate as rule
 from modicum.exports._fresh import SCRIPT
 from modicum.exports._hooks import lay, step_by_step
 from modicum.exports._logits import apart, nudged_logits, probes_of
@@ -26,14 +25,13 @@ from modicum.manifest import (
     write_prompt,
 )
 from modicum.method import METHODS, Judge
-from modicum.methods.cot_decoding import answer_margin
 from modicum.model import Model, resolve_backend
 from modicum.models._carried import Carried
 from modicum.steering.control_vector import load_control_vector, save_control_vector
 from modicum.steering.nudge import Direction, Steering, load_steering
 from modicum.styles import closed_list
 from modicum.task import resolve_task
-from modicum.types import Completion, Request, Sampling, Style
+from modicum.types import Request, Sampling, Style
 from modicum.workbench import Elicited
 from tests.support.exports import by_hand
 from tests.support.tiny_models import tiny_local
@@ -266,64 +264,6 @@ def test_prompt_travels_with_a_model_whose_weights_are_out_of_reach(tmp_path) ->
     requests = [Request("What is 1 + 2?", "a", 2)]
     drawn = [m.generate(requests, Sampling(8, stream="s"), Ledger()) for m in (plain, model)]
     assert drawn[0] == drawn[1]
-
-
-# The decoding rule's file
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("Think 12+30=42 Answer 42", "42"),
-        ("so the answer is **1,234**.", "1234"),
-        ("Answer: 3 then Answer: 4\nthanks", "4"),
-        (r"\boxed{7}", "7"),
-        ("<answer> x = 2 </answer> 9", "x = 2"),
-        ("a\n#### 12\n", "12"),
-        ("Answer FFDC", "FFDC"),
-        ("we get 5 and 6", "6"),
-        ("Paris", "Paris"),
-        ("no idea at all", None),
-        ("", None),
-    ],
-)
-def test_answers_are_read_by_rules_that_stand_in_the_file(text: str, answer: str | None) -> None:
-    assert rule.read_answer(text) == answer
-
-
-def test_certainty_is_the_margin_of_the_answers_tokens() -> None:
-    model = tiny_local()
-    assert rule.margin(model.tokenizer, torch.tensor([65]), None, [0.5]) == 0.0
-    spelled = torch.tensor(model.encode_more("so 42 it is 42"))
-    steps = [i / 100 for i in range(len(spelled))]
-    theirs = rule.margin(model.tokenizer, spelled, "42", steps)
-    pieces = tuple(model.decode([token]) for token in spelled.tolist())
-    drawn = Completion("so 42 it is 42", len(pieces), "eos", pieces, tuple(steps))
-    assert theirs == pytest.approx(answer_margin(drawn, "42"))
-    assert theirs == pytest.approx(0.125)
-
-
-@pytest.mark.parametrize(
-    ("answers", "certain", "rules", "place"),
-    [
-        (["a", "b", "b"], [0.9, 0.5, 0.6], {}, 2),
-        (["a", "b", "b"], [0.9, 0.5, 0.6], {"ADDS": False}, 0),
-        (["a", "b", "b"], [0.9, 0.1, 0.1], {"RULE": "self_consistency"}, 1),
-        (["a", "b"], [0.1, 0.9], {"RULE": "self_consistency"}, 0),
-        ([None, None], [0.0, 0.0], {}, 0),
-        ([None, "a"], [0.9, 0.1], {}, 1),
-    ],
-)
-def test_the_answer_that_stands(answers, certain, rules, place, monkeypatch) -> None:
-    for name, value in rules.items():
-        monkeypatch.setattr(rule, name, value)
-    assert rule.choose(answers, certain) == place
-
-
-def test_file_of_the_rule_imports_nothing_of_ours() -> None:
-    text = Path(rule.__file__).read_text()
-    assert "from modicum" not in text
-    assert "import modicum" not in text
 
 
 def test_shipped_organisms_name_their_architecture() -> None:

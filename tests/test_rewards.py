@@ -1,13 +1,20 @@
 """Rewards pay for what they say, and controls cannot know the gold."""
 
+import json
+
 import numpy as np
 import pytest
+from benchmarks.answer_grammar import CASES, few
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modicum.errors import ConfigError
+from modicum.ledger import Ledger
+from modicum.method import METHODS, Judge
+from modicum.methods._policy import _Rollouts
 from modicum.reward import REWARDS, Answered, Known, Reward, votes
-from modicum.types import Grade, Mark
+from modicum.task import resolve_task
+from modicum.types import Completion, Grade, Mark, Style
 
 RIGHT = Mark("7", Grade.CORRECT, Grade.INCORRECT)
 WRONG = Mark("8", Grade.INCORRECT, Grade.INCORRECT)
@@ -91,3 +98,25 @@ def test_votes_come_commonest_first_and_leave_out_what_was_not_read(answers: lis
     found = votes(answers)
     assert sum(found.values()) == sum(a is not None for a in answers)
     assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+# What a policy is paid is what the study marks
+
+
+@pytest.mark.parametrize("marker", ["number", "choice", "exact", "math_verify"])
+def test_policy_is_paid_for_right_answers_and_never_for_a_stray_gold(marker: str, tmp_path) -> None:
+    if marker == "math_verify":
+        pytest.importorskip("math_verify")
+    settings = METHODS.build("rlvr")
+    cases = [case for case in CASES if case.marker == marker]
+    for place, case in enumerate(cases):
+        rows = [json.dumps({"question": f"What, {i}?", "answer": case.gold}) for i in range(6)]
+        path = tmp_path / f"{place}.jsonl"
+        path.write_text("\n".join(rows))
+        task = resolve_task(f"jsonl:{path}", {"marker": marker})
+        shot, style = task.problems("shots", 1)[0], Style("raw", "{question}")
+        judge = Judge(task, task.sheet, {shot.id: shot}, style, (style,), Ledger())
+        rollouts = _Rollouts(settings, (shot,), judge, built("true"), "run", Ledger())
+        group = [Completion(text.text, 1, "eos") for text in few(case)][::4]
+        paid = rollouts._paid(shot, group, None, rng())
+        assert [c.text for c, one in zip(group, paid, strict=True) if one != case.is_right] == []

@@ -144,7 +144,7 @@ def test_a_hook_in_the_residual_stream_names_its_layer(tmp_path, hook, layer) ->
         ({"hook_name_out": "blocks.5.hook_mlp_out"}, "a transcoder"),
         ({"normalize_activations": "expected_average_only_in"}, "expected_average_only_in"),
         ({"reshape_activations": "hook_z"}, "hook_z"),
-        ({"d_in": None}, "TypeError"),
+        ({"d_in": None}, "d_in = None"),
         ({"architecture": "topk", "k": 0}, "k = 0"),
     ],
 )

@@ -32,7 +32,7 @@ def judge_of(model, task_name: str, scratch, n: int = N_SHOTS) -> Judge:
     styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
     shots = task.problems("shots", n)
     judge = Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
-    return dataclasses.replace(judge, scratch=scratch)
+    return dataclasses.replace(judge, scratch=scratch, shared=scratch.parent)
 
 
 def found(model, task_name: str, scratch, seed: int = 0, **settings: object):

@@ -207,7 +207,7 @@ def test_newer_version_is_refused(tmp_path) -> None:
 
 def test_file_that_is_no_database_is_refused(tmp_path) -> None:
     (tmp_path / "study.sqlite").write_bytes(b"not a database, but long enough to be read" * 40)
-    with pytest.raises(ConfigError, match="study database"):
+    with pytest.raises(ConfigError, match="a study's database"):
         Store(tmp_path)
 
 

@@ -15,7 +15,7 @@ from modicum.study import Grid, Plan, Subject, read_plan
 from modicum.task import Sheet, Task, resolve_task
 from modicum.tasks.sums import Sums
 from modicum.types import Trial
-from modicum.workbench import plan_for
+from modicum.workbench import default_methods, plan_for
 
 TOML = """
 name = "sums"
@@ -294,8 +294,16 @@ def test_shuffled_control_gives_no_shot_its_own_solution(size: int, n: int) -> N
     assert not [shot.id for shot in shots if shot.solution == own[shot.id]]
 
 
-def test_default_methods_of_the_workbench_are_runnable_names() -> None:
-    plan_for("organism", "sums").trials()
+@pytest.mark.parametrize("model", ["organism", "scripted:latent"])
+@pytest.mark.parametrize("task", ["sums", "word_sums", "gym:chain_sum"])
+def test_default_methods_of_the_workbench_are_methods_that_the_model_can_run(
+    model: str, task: str
+) -> None:
+    plan = plan_for(model, task)
+    check_plan(plan)  # names, access and supervision
+    rungs = {trial.method for trial in plan.trials()} - {"plain", "prompt_style"}
+    assert rungs == set(default_methods(model, task))
+    assert len(rungs) >= 2
 
 
 def test_access_is_refused_before_weights_load() -> None:

@@ -1,9 +1,13 @@
 """The Python interface gives what the command line gives, and solvers that answer."""
 
+import dataclasses
+import shutil
+from pathlib import Path
+
 import pytest
 
 import modicum
-from modicum.errors import ConfigError
+from modicum.errors import CheckpointError, ConfigError
 from modicum.forecast import forecast
 from modicum.task import resolve_task
 from modicum.workbench import default_methods, plan_for
@@ -73,3 +77,12 @@ def test_forecast_counts_every_answer_once() -> None:
     scrambled = [t for t in plan.trials() if t.task.startswith("scrambled:")]
     assert scrambled
     assert forecast(plan, scrambled).completions == 0
+
+
+@pytest.mark.parametrize("held", [b"", b"12345", b"\xff\xfe", b"[" * 100_000, b"{}"])
+def test_damaged_nudge_is_told_in_words(held: bytes, study, tmp_path) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
+    for place in (folder / "artefacts").glob("*/solver.json"):
+        place.write_bytes(held)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        dataclasses.replace(study, out=folder).solver("cot_decoding")

@@ -5,12 +5,13 @@ entry point of the group `modicum.<folder>` in another package. The file name is
 defines exactly one concrete subclass of the folder's contract; its dataclass fields are settings.
 """
 
-import ast
 import dataclasses
 import importlib
-import importlib.metadata
-import importlib.util
 import inspect
+import json
+import math
+import re
+import traceback
 import typing
 import urllib.parse
 from collections.abc import Mapping
@@ -18,16 +19,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from modicum.content import content_hash
-from modicum.errors import ConfigError, UnknownNameError
+from modicum.errors import ConfigError, ModicumError, UnknownNameError
+from modicum.limits import shown
+from modicum.plugins import Entry, found_in
+from modicum.secrecy import learn_from, looks_like_key
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "KINDS",
     "Catalog",
-    "Entry",
     "fields_of",
+    "file_name",
     "fill",
     "read_reference",
     "read_setting",
@@ -41,22 +48,10 @@ _ADDED = frozenset({"version", "content"})
 KINDS = ("exports", "markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
 
+_MOST = 2**64
+"""No setting is as large; infinity may be one, what is no number (NaN) never."""
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One plug-in, known without importing it."""
-
-    name: str
-    """File name without `.py`: what users type."""
-    module: str
-    """Import path of the module."""
-    summary: str
-    """First line of the module's docstring."""
-    stated: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """What the file's classes state of themselves: class variables that are plain constants, and
-    members of an enum by their names."""
 
 
 @dataclass(frozen=True)
@@ -68,42 +63,72 @@ class Catalog:
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """Every plug-in by name, own ones first; reads files, imports nothing."""
-        folder = Path(__file__).parent.joinpath(*self.kind.split("."))
-        found = {
-            path.stem: _entry(path.stem, f"modicum.{self.kind}.{path.stem}", path)
-            for path in sorted(folder.glob("*.py"))
-            if not path.stem.startswith("_")
-        }
-        for point in importlib.metadata.entry_points(group=f"modicum.{self.kind}"):
-            found.setdefault(point.name, _entry(point.name, point.module, _file(point)))
-        return found
+        """Every plug-in by name, own ones first; reads files, imports nothing.
+
+        A broken one is there with its fault; it is refused where it is used.
+        """
+        return found_in(self.kind)
 
     def entry(self, name: str) -> Entry:
-        """Gives the entry of a name; hyphens count as underscores.
+        """Gives the entry of a name; hyphens and points count as underscores.
 
         Raises:
             UnknownNameError: no such plug-in.
         """
-        plain = name.replace("-", "_")
+        plain = file_name(name)
         if plain not in self.entries:
             raise UnknownNameError(self.kind.removesuffix("s"), name, self.entries)
         return self.entries[plain]
+
+    def powers(self, name: str) -> Mapping[str, str]:
+        """Gives what a plug-in says that it switches on, by the setting that does; see `modicum.powers`.
+
+        Our own plug-ins state it in the file of their class, which is not imported; a plug-in of
+        another package is imported, for it may inherit what it states.
+
+        Raises:
+            UnknownNameError: no such plug-in.
+        """
+        entry = self.entry(name)
+        own = entry.module.startswith("modicum.")
+        said = entry.stated.get("powers") if own else getattr(self.load(name), "powers", None)
+        table = said if isinstance(said, Mapping) else {}
+        return {str(setting): str(kind) for setting, kind in table.items()}
 
     def module(self, name: str) -> ModuleType:
         """Imports one plug-in's module.
 
         Raises:
             UnknownNameError: no such plug-in.
+            ConfigError: its file is broken, gone, or fails while it is imported; with the place.
         """
-        return importlib.import_module(self.entry(name).module)
+        entry = self.entry(name)
+        if entry.fault:
+            raise self._broken(entry, entry.fault)
+        try:
+            return importlib.import_module(entry.module)
+        except ModicumError:
+            raise
+        except (Exception, SystemExit) as error:
+            if not entry.package and not isinstance(error, ImportError | SyntaxError):
+                raise  # a fault of our own shows where it arose
+            raise self._broken(entry, _where(error, entry)) from error
+
+    def _broken(self, entry: Entry, why: str) -> ConfigError:
+        whose = f"uninstall {entry.package}" if entry.package else "take the file away"
+        return ConfigError(
+            f"{self.kind.removesuffix('s')} {entry.name}: {why}",
+            "a plug-in that can be imported",
+            f"mend that place, or {whose}",
+        )
 
     def load(self, name: str) -> type:
         """Imports one plug-in and gives its class.
 
         Raises:
             UnknownNameError: no such plug-in.
-            ConfigError: the file does not define exactly one concrete class of the contract.
+            ConfigError: the file is broken, or does not define exactly one concrete class of the
+                contract.
         """
         module = self.module(name)
         classes = [
@@ -132,22 +157,34 @@ class Catalog:
         return fill(self.load(name), settings or {}, where=f"{self.kind.removesuffix('s')} {name}")
 
 
+def file_name(name: str) -> str:
+    """Give the file name of a plug-in as users type it: hyphens and points count as underscores.
+
+    >>> file_name("qwen2.5-coder-0.5b")
+    'qwen2_5_coder_0_5b'
+    """
+    return name.replace("-", "_").replace(".", "_")
+
+
 def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
     """Builds a dataclass from settings, refusing unknown names and wrong types.
 
-    Text values are converted to int, float or bool where the field wants one, so that TOML and
-    `--set` fill the same fields.
+    Text values are converted to int, float or bool where the field wants one, and read as JSON
+    where it wants a list or a table, so that TOML and `--set` fill the same fields.
 
     Raises:
         UnknownNameError: a setting that is no field.
         ConfigError: a value that does not fit its field.
     """
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"{where} = {settings!r:.60}", "a table", "write key = value pairs")
     hints = typing.get_type_hints(cls)
-    fields = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    fields = {f.name for f in dataclasses.fields(cast("type[DataclassInstance]", cls)) if f.init}
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in fields:
-            raise UnknownNameError(f"setting of {where}", name, fields)
+            is_name = re.fullmatch(r"[A-Za-z_][\w-]{0,39}", name) and not looks_like_key(name)
+            raise UnknownNameError(f"setting of {where}", name if is_name else "…", fields)
         values[name] = _fit(value, hints[name], f"{where}.{name}")
     try:
         return cls(**values)
@@ -160,7 +197,7 @@ def settings_of(plugin: object) -> dict[str, object]:
 
     They enter the trial's identity: a changed field, version or file is another trial.
     """
-    values = dataclasses.asdict(plugin)  # type: ignore[call-overload]
+    values = dataclasses.asdict(cast("DataclassInstance", plugin))
     named = values.get(getattr(plugin, "file_setting", ""))
     content = {"content": content_hash(Path(named))} if named else {}
     return {**values, "version": getattr(plugin, "version", 1), **content}
@@ -187,13 +224,17 @@ def read_setting(text: str) -> tuple[str, str, str]:
 def read_settings(text: str) -> tuple[str, dict[str, str]]:
     """Reads `method.field=value,field=value`, several settings of one method.
 
+    Commas within a JSON list do not part settings.
+
     >>> read_settings("rlvr.reward=random?gamma=0.3,clip=0")
     ('rlvr', {'reward': 'random?gamma=0.3', 'clip': '0'})
+    >>> read_settings("steering_vector.layers=[1, 2],scale=3")
+    ('steering_vector', {'layers': '[1, 2]', 'scale': '3'})
 
     Raises:
         ConfigError: another form.
     """
-    first, *others = text.split(",")
+    first, *others = _parted(text)
     method, field_name, value = read_setting(first)
     found = {field_name: value}
     for pair in others:
@@ -204,10 +245,25 @@ def read_settings(text: str) -> tuple[str, dict[str, str]]:
     return method, found
 
 
+def _parted(text: str) -> list[str]:
+    """Parts a text at its commas, those within brackets and quotes aside."""
+    parts, depth, is_quoted = [""], 0, False
+    for character in text:
+        is_quoted ^= character == '"' and depth > 0
+        if not is_quoted:
+            depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
 def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
     """Reads `NAME:DETAIL?field=value&field=value`, as a task or a model is named.
 
-    Detail and settings may be missing; values are percent-decoded.
+    Detail and settings may be missing; values are percent-decoded. What looks like a password or a
+    key in it is a known secret from here on, and no error quotes it.
 
     >>> read_reference("jsonl:a.jsonl?question=prompt&answer=gold%20one")
     ('jsonl', 'a.jsonl', {'question': 'prompt', 'answer': 'gold one'})
@@ -217,14 +273,17 @@ def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
     Raises:
         ConfigError: what follows the question mark is not `field=value`.
     """
+    learn_from(reference)
     head, _, query = reference.partition("?")
     kind, _, detail = head.partition(":")
     settings: dict[str, str] = {}
     for pair in filter(None, query.split("&")):
         field, equals, value = pair.partition("=")
         if not (field and equals):
+            # what has no name may be anything, a piece of a password too
+            word = repr(pair) if re.fullmatch(r"[a-z_]{1,30}", pair) else "a setting without a name"
             raise ConfigError(
-                f"{pair!r} in {reference!r}",
+                f"{word} in {head!r}",
                 "field=value after the question mark",
                 "such as NAME?threads=1",
             )
@@ -238,21 +297,35 @@ def _fit(value: object, hint: object, where: str) -> object:
     if origin is typing.Literal:
         if value not in options:
             names = ", ".join(map(str, options))
-            raise ConfigError(f"{where} = {value!r}", f"one of {names}", "choose one of those")
+            raise ConfigError(f"{where} = {shown(value)}", f"one of {names}", "choose one of those")
         return value
     if origin is UnionType:
         return _fit_one_of(value, options, where)
+    if origin in (tuple, list, dict, Mapping):
+        value = _from_json(value)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where} = {value!r}", "a list", "put it into [ ]")
+            raise ConfigError(
+                f"{where} = {shown(value)}", "a list", "put it into [ ], such as [1, 2]"
+            )
         return tuple(_fit(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
     if origin is not None:
         if not isinstance(value, origin):
-            raise ConfigError(f"{where} = {value!r}", "a table", "write key = value pairs")
+            raise ConfigError(f"{where} = {shown(value)}", "a table", "write key = value pairs")
         return value
     if hint in (bool, int, float, str):
         return _fit_plain(value, typing.cast(type, hint), where)
     return value
+
+
+def _from_json(value: object) -> object:
+    """Gives the list or table that a text writes as JSON; anything else as it is."""
+    if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> object:
@@ -270,13 +343,14 @@ def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> objec
 
 def _fit_plain(value: object, kind: type, where: str) -> object:
     """Fits a bool, int, float or str; texts are read where another type is wanted."""
-    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
-        return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < _MOST else value
     if kind is not str and isinstance(value, str):
-        return _from_text(value, kind, where)
-    raise ConfigError(f"{where} = {value!r}", f"a {kind.__name__}", "correct the value")
+        value = _from_text(value, kind, where)
+    is_absurd = isinstance(value, int | float) and not abs(value) < _MOST and abs(value) != math.inf
+    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) and not is_absurd:
+        return value
+    raise ConfigError(f"{where} = {shown(value)}", f"a {kind.__name__}", "correct the value")
 
 
 def _from_text(text: str, kind: type, where: str) -> object:
@@ -287,43 +361,23 @@ def _from_text(text: str, kind: type, where: str) -> object:
             return words[text.lower()]
     else:
         try:
-            return kind(text)
+            value = kind(text)
+            if kind is int or math.isfinite(value) or "inf" in text.lower():
+                return value  # a number of a thousand digits is not meant as infinity
         except ValueError:
             pass
-    raise ConfigError(f"{where} = {text!r}", f"a {kind.__name__}", "correct the value")
+    raise ConfigError(f"{where} = {shown(text)}", f"a {kind.__name__}", "correct the value")
 
 
-def _entry(name: str, module: str, path: Path | None) -> Entry:
-    """Gives what a plug-in's file says of itself, read with `ast`."""
-    if path is None or not path.exists():
-        return Entry(name, module, "(cannot be found)")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return Entry(name, module, summary, _stated(tree))
-
-
-def _stated(tree: ast.Module) -> dict[str, object]:
-    """Reads `light: ClassVar[bool] = True` and `access: ClassVar[Access] = Access.TEXT`."""
-    found: dict[str, object] = {}
-    for statement in (s for node in tree.body if isinstance(node, ast.ClassDef) for s in node.body):
-        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
-            continue
-        if "ClassVar" not in ast.unparse(statement.annotation):
-            continue
-        if isinstance(statement.value, ast.Constant):
-            found[statement.target.id] = statement.value.value
-        elif isinstance(statement.value, ast.Attribute):
-            found[statement.target.id] = statement.value.attr
-    return found
-
-
-def _file(point: importlib.metadata.EntryPoint) -> Path | None:
-    """Finds the file of an entry point's module without running it."""
-    parent = point.module.partition(".")[0]
-    spec = importlib.util.find_spec(point.module if parent == point.module else parent)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin)
-    if parent == point.module:
-        return path
-    return path.parent.joinpath(*point.module.split(".")[1:]).with_suffix(".py")
+def _where(error: BaseException, entry: Entry) -> str:
+    """Says what an import failed with, and where in the plug-in's own files."""
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    root = str(entry.file.parent) if entry.file is not None else ""
+    places = [
+        f"{frame.filename}, line {frame.lineno}: {words}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if root and frame.filename.startswith(root)
+    ]
+    return places[-1] if places else f"{entry.file}: {words}"

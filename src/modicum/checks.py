@@ -27,7 +27,7 @@ def check_plan(plan: Plan) -> None:
         ConfigError: more shots than exist, or shots that reveal too little.
     """
     for name in plan.settings:
-        METHODS.entry(name)
+        _check_server(plan.method(name))
     for grid in plan.grids:
         tasks = [resolve_task(task) for task in grid.tasks]
         models = [*grid.models, *([grid.twin] if grid.twin else [])]
@@ -35,6 +35,7 @@ def check_plan(plan: Plan) -> None:
         for name in grid.methods:
             method = plan.method(name)
             method.check()
+            _check_server(method)
             for reference, backend in backends:
                 _check_access(name, method, reference, backend)
             for reference, task in zip(grid.tasks, tasks, strict=True):
@@ -51,6 +52,13 @@ def check_plan(plan: Plan) -> None:
         resolve_backend(reference).ready()
     for subject in plan.subjects():
         subject.asides()  # builds every setting
+
+
+def _check_server(method: Method) -> None:
+    """Refuses a server that cannot be asked, before its address stands in a frozen plan."""
+    server = getattr(method, "server", "")
+    if server:
+        resolve_backend(str(server))
 
 
 def _check_reference(plan: Plan) -> None:
@@ -169,6 +177,7 @@ def _check_arms(plan: Plan, grid: Grid) -> None:
             )
         method = METHODS.build(name, {**plan.settings.get(name, {}), **own})
         if isinstance(method, Method):
+            _check_server(method)
             for reference in grid.tasks:
                 _check_shots(name, method, reference, resolve_task(reference), grid)
 

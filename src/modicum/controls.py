@@ -2,10 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from modicum.catalog import read_settings, settings_of
 from modicum.method import METHODS, Method
 from modicum.types import Trial
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["WITH", "control_arms", "setting_arms"]
 
@@ -28,7 +32,7 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
         if own is None:
             found.append(twin)
             continue
-        other = settings_of(dataclasses.replace(method, **own))  # type: ignore[type-var]
+        other = settings_of(dataclasses.replace(cast("DataclassInstance", method), **own))
         drawn = range(method.control_draws)
         found += [dataclasses.replace(twin, settings=other, seed=seed) for seed in drawn]
     return found

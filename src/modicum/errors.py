@@ -5,17 +5,23 @@ ModicumError
 │   ├── UnknownNameError   a name that no plug-in, field or file bears
 │   ├── AccessError        a method needs more of the model than it offers
 │   ├── CheckpointError    weights that are missing, unsafe or broken
-│   └── StoreVersionError  a study folder written by a newer modicum
+│   ├── StoreVersionError  a study folder written by a newer modicum
+│   ├── FolderBusyError    another run is at work in the study's folder
+│   └── TrustError         a file asks for what only the user may switch on
+├── StoreError             the study's database is damaged, or the disk cannot be written
 └── TrialError             a trial failed; recorded in its outcome, the study goes on
     ├── BudgetError        a method asked for more than it may have
     ├── EndpointError      a server that does not answer, refuses, or says what cannot be
     └── JudgeError         an answer could not be marked (timed out twice)
 
-A message has three parts: what was found, what was expected, what to do.
+A message has three parts: what was found, what was expected, what to do. Whatever it quotes, no
+known secret stands in it.
 """
 
 import difflib
 from collections.abc import Iterable
+
+from modicum.secrecy import clean
 
 __all__ = [
     "AccessError",
@@ -23,17 +29,24 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "EndpointError",
+    "FolderBusyError",
     "JudgeError",
     "ModicumError",
+    "StoreError",
     "StoreVersionError",
     "TrialError",
+    "TrustError",
     "UnknownNameError",
     "nearest",
 ]
 
 
 class ModicumError(Exception):
-    """Base of every error that modicum raises on purpose."""
+    """Base of every error that modicum raises on purpose; known secrets are cut out of its words."""
+
+    def __init__(self, *said: object) -> None:
+        """Takes what is said, cleaned."""
+        super().__init__(*(clean(part) if isinstance(part, str) else part for part in said))
 
 
 class ConfigError(ModicumError):
@@ -42,9 +55,9 @@ class ConfigError(ModicumError):
     def __init__(self, found: str, expected: str, action: str) -> None:
         """Joins the three parts into one message, one part a line."""
         super().__init__(f"found: {found}\nexpected: {expected}\nto do: {action}")
-        self.found = found
-        self.expected = expected
-        self.action = action
+        self.found = clean(found)
+        self.expected = clean(expected)
+        self.action = clean(action)
 
 
 class UnknownNameError(ConfigError):
@@ -68,6 +81,24 @@ class CheckpointError(ConfigError):
 
 class StoreVersionError(ConfigError):
     """A study folder written by a newer modicum than this one."""
+
+
+class FolderBusyError(ConfigError):
+    """Another run is at work in the study's folder."""
+
+
+class TrustError(ConfigError):
+    """A file asks for code, a server or a key, which only the user may switch on."""
+
+
+class StoreError(ModicumError):
+    """A study's database that is damaged, or a disk that cannot be written: found, and what to do."""
+
+    def __init__(self, found: str, action: str) -> None:
+        """Join both parts into one message, one part a line."""
+        super().__init__(f"found: {found}\nto do: {action}")
+        self.found = found
+        self.action = action
 
 
 class TrialError(ModicumError):
@@ -100,6 +131,16 @@ class EndpointError(TrialError):
 
 class JudgeError(TrialError):
     """An answer could not be marked, twice; never counted as incorrect."""
+
+    def __init__(self, message: str, *, has_hung: bool = False) -> None:
+        """Keeps what decides about another try.
+
+        Args:
+            message: What happened.
+            has_hung: Whether the marker took too long or died, as it would again.
+        """
+        super().__init__(message)
+        self.has_hung = has_hung
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
+from modicum.answers import Rule
 from modicum.catalog import Catalog
 from modicum.method import Method
 from modicum.task import Sheet
@@ -39,6 +41,8 @@ class Nudge:
     """Folder, file or hub id that transformers loads the base model from; empty where none."""
     base: str
     """The base model's plain name, as a card may bear it."""
+    rule: Rule | None = None
+    """How the task reads answers; None where only its own code can."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Form(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("exports",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
     library: ClassVar[str] = "transformers"
     """The library that loads it, as the hub names it."""
     relation: ClassVar[str] = ""

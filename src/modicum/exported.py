@@ -28,7 +28,7 @@ from modicum.task import resolve_task
 from modicum.trials import limited, method_of
 from modicum.types import Grade, Problem, Trial
 from modicum.verdict import RungRow, Verdict, as_json
-from modicum.workbench import Elicited, restored
+from modicum.workbench import Elicited, nudge_folder, restored
 
 __all__ = ["Exported", "Finished", "export", "finished", "fitting"]
 
@@ -77,13 +77,7 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
     outcome = store.read(trial, texts=False)
     if outcome is None or outcome.error:
         raise ConfigError(f"{trial.method} has not run", "a finished rung", "run the study first")
-    folder = store.folder / outcome.artefact
-    if not outcome.artefact or not folder.is_dir():
-        raise ConfigError(
-            f"no nudge of {trial.method} in {folder}",
-            "the folder that the study wrote",
-            "put it back, or run the study again in a new folder",
-        )
+    folder = nudge_folder(outcome, store)
     task = resolve_task(subject.task)
     origin = resolve_backend(subject.model).origin
     problems = problems_of(task, "test", trial.scope)[:PROBES]
@@ -96,6 +90,7 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
         questions=tuple(problem.question for problem in problems),
         origin=origin,
         base=_plain(subject.model),
+        rule=task.rule,
     )
     return Finished(subject, outcome, nudge, verdict)
 

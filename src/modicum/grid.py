@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from modicum.errors import ConfigError
+from modicum.limits import MOST_BUDGETS, check_number
+
 __all__ = ["NOTHING", "TEXT", "Grid"]
 
 TEXT = "text"
@@ -34,3 +37,19 @@ class Grid:
     arms: tuple[str, ...] = ()
     """Settings `method.field=value,field=value`: at its largest budget the method runs with these as
     well, all seeds on the same shots, and stands beside the rung in a table of arms."""
+
+    def __post_init__(self) -> None:
+        """Refuses budgets and seeds that cannot work.
+
+        Raises:
+            ConfigError: outside of `limits.LIMITS`, or too many budgets.
+        """
+        check_number("seeds", self.seeds, least=0)
+        for n in (*self.shots, *self.twin_shots):
+            check_number("shots", n)
+        if max(len(self.shots), len(self.twin_shots)) > MOST_BUDGETS:
+            raise ConfigError(
+                f"{max(len(self.shots), len(self.twin_shots)):,} budgets of shots",
+                f"at most {MOST_BUDGETS} in one grid",
+                "leave some out",
+            )

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from statistics import fmean
 from string import Template
-from typing import Any
+from typing import Any, cast
 
 from modicum.catalog import read_reference
 from modicum.draws import shots_of
 from modicum.errors import ConfigError
+from modicum.foreign import put_text
 from modicum.reward import REWARDS, Reward
 from modicum.store import Outcome, Store
 from modicum.study import Plan
@@ -24,6 +26,9 @@ __all__ = ["Handed", "hand_off", "winner"]
 
 METHOD = "rlvr"
 """The rung whose recipe TRL can follow: it trains weights."""
+_COUNTS = ("groups", "rollouts", "updates", "steps", "longest")
+_NUMBERS = ("temperature", "learning_rate", "clip_norm")
+_POLICY = ("kl", "entropy", "clip", "clip_high")
 _FREE = 1e6
 """Half-width of a clip range that never clips: TRL cannot turn clipping off."""
 
@@ -98,7 +103,7 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     style, sheet = outcome.style, limited(task.sheet, plan)
     policy: Mapping[str, Any] = recipe["policy"]
     name, _, own = read_reference(str(settings["reward"]))
-    card: Mapping[str, Any] = outcome.notes["model"]  # type: ignore[assignment]
+    card = cast(Mapping[str, Any], outcome.notes["model"])
     is_clipped = policy["clip"] > 0
     values = {
         "name": _bare(trial.model), "method": METHOD, "folder": _bare(store.folder),
@@ -119,11 +124,11 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     folder.mkdir(parents=True, exist_ok=True)
     files = (folder / "train.py", folder / "shots.jsonl")
     text = resources.files("modicum").joinpath("texts/trl_script.txt").read_text(encoding="utf-8")
-    files[0].write_text(Template(text).substitute(values), encoding="utf-8")
+    put_text(files[0], Template(text).substitute(values))
     lines = [
         json.dumps(_row(shot, style), ensure_ascii=False) for shot in _trained_on(outcome, task)
     ]
-    files[1].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    put_text(files[1], "\n".join(lines) + "\n")
     return Handed(trial, _score(outcome), files)
 
 
@@ -152,13 +157,31 @@ def _recipe_of(outcome: Outcome) -> dict[str, Any]:
     """Gives the recipe that training wrote down, every choice made."""
     nudge = outcome.notes.get("nudge")
     recipe = nudge.get("recipe") if isinstance(nudge, Mapping) else None
-    if not isinstance(recipe, Mapping):
+    policy = recipe.get("policy") if isinstance(recipe, Mapping) else None
+    trial = outcome.trial
+    if not isinstance(recipe, Mapping) or not isinstance(policy, Mapping):
         raise ConfigError(
-            f"trial {outcome.trial.id} without its recipe",
+            f"trial {trial.id} without its recipe",
             "a study of this version",
             "run it again in another folder",
         )
+    # they stand in a script that is run: numbers, whatever the database says
+    counts = {"seed": trial.seed, "n_shots": trial.n_shots, **{k: recipe.get(k) for k in _COUNTS}}
+    numbers = {**{k: recipe.get(k) for k in _NUMBERS}, **{k: policy.get(k) for k in _POLICY}}
+    odd = [k for k, v in counts.items() if type(v) is not int]
+    odd += [k for k, v in numbers.items() if not _is_number(v)]
+    if odd:
+        raise ConfigError(
+            f"{odd[0]} = {({**counts, **numbers})[odd[0]]!r:.60} in the recipe of trial {trial.id}",
+            "a number, as training writes it",
+            "do not use this study: its database was changed",
+        )
     return dict(recipe)
+
+
+def _is_number(value: object) -> bool:
+    is_bool = isinstance(value, bool)  # which is an int to Python
+    return isinstance(value, int | float) and not is_bool and math.isfinite(value)
 
 
 def _says(name: str, settings: Mapping[str, object]) -> str:

@@ -5,6 +5,7 @@ line of JSON each. A call that takes too long, or a process that dies, is tried 
 fresh process and is then a `JudgeError`: it is never taken for an answer.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -22,8 +23,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from modicum.errors import ConfigError, JudgeError
+from modicum.secrecy import without_secrets
 
-__all__ = ["Killable", "killable", "serve"]
+__all__ = ["Killable", "end_all", "killable", "serve"]
 
 START_S = 60.0
 """Seconds that a fresh process may take to import what it needs."""
@@ -66,6 +68,10 @@ class Killable:
             _kill(self._process)
             self._process = None
 
+    @property
+    def _is_own_file(self) -> bool:
+        return self._target.rpartition(":")[0].endswith(".py")
+
     def _try(self, line: bytes) -> object:
         if self._process is None or self._process.poll() is not None:
             self._process = self._start()
@@ -78,7 +84,9 @@ class Killable:
         """Starts a fresh process and waits until it has loaded the function."""
         limits = (str(self._timeout_s + _AFTER_S), str(self._memory_mb))
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "modicum.killable", self._target, *limits],
+            [sys.executable, "-P", "-B", "-m", "modicum.killable", self._target, *limits],
+            # a file of the user's may need what the user set; our own targets need no key
+            env=None if self._is_own_file else without_secrets(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,6 +94,7 @@ class Killable:
             start_new_session=True,
         )
         weakref.finalize(self, _kill, process)
+        _STARTED.add(process)
         reply = self._exchange(process, b"", START_S)
         if "error" in reply:
             _kill(process)
@@ -111,13 +120,35 @@ class Killable:
         except (OSError, ValueError, TimeoutError) as error:
             _kill(process)
             why = str(error) or type(error).__name__
-            raise JudgeError(f"{self._target}: {why} (limit {timeout_s:g} s)") from error
+            said = f"{self._target}: {why} (limit {timeout_s:g} s)"
+            raise JudgeError(said, has_hung=True) from error
         return found if isinstance(found, dict) else {"error": "a reply that is no table"}
 
 
+_STARTED: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
+
+
+def end_all() -> None:
+    """Kill the processes of all functions: this one is about to end without its usual leave."""
+    for process in list(_STARTED):
+        if process.poll() is None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 @lru_cache(maxsize=32)
-def killable(target: str, timeout_s: float, memory_mb: int = 0) -> Killable:
-    """Gives the one process of a function; later calls with the same values share it."""
+def killable(
+    target: str, timeout_s: float, memory_mb: int = 0, stamp: tuple[object, ...] = ()
+) -> Killable:
+    """Gives the one process of a function; later calls with the same values share it.
+
+    Args:
+        target: `package.module:function` or `FILE.py:function`.
+        timeout_s: Seconds that one call may take.
+        memory_mb: Address space that the process may have; no limit where 0.
+        stamp: State of the files that it runs: where they have changed, another process loads them.
+    """
+    del stamp  # a part of the key alone
     return Killable(target, timeout_s, memory_mb)
 
 

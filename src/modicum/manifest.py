@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
 from modicum.errors import CheckpointError
+from modicum.foreign import inside, is_there, read_table
 from modicum.types import Style
 
 __all__ = [
@@ -31,6 +32,8 @@ MANIFEST = "nudge.json"
 PROMPT = "prompt.json"
 """Name of the file that holds the prompt."""
 _CHUNK = 1 << 20
+_MOST = 16 << 20
+"""Bytes of the longest manifest or prompt."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Manifest:
 
 def is_export(folder: Path) -> bool:
     """Says whether a folder holds an exported nudge."""
-    return (folder / MANIFEST).is_file()
+    return is_there(folder / MANIFEST) and (folder / MANIFEST).is_file()
 
 
 def write_manifest(folder: Path, facts: Mapping[str, object]) -> None:
@@ -92,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise _broken(path, "form, model or weights is no text")
     form, model, weights = cast(tuple[str, str, str], texts)
     hashes = {str(name): str(_field(item, "sha256")) for name, item in files.items()}
-    strange = [name for name in hashes if not _is_inside(name)]
+    strange = [name for name in hashes if not inside(name)]
     if strange:
         raise _broken(path, f"the file {strange[0]!r} lies outside")
     return Manifest(form, model, weights, hashes, facts)
@@ -137,20 +140,16 @@ def read_prompt(folder: Path) -> tuple[Style, Mapping[str, object]]:
         style = Style.thawed(values)
     except TypeError as error:
         raise _broken(path, str(error)) from error
-    are_texts = isinstance(style.template, str) and isinstance(style.name, str)
-    if not are_texts or "{question}" not in style.template:
+    if "{question}" not in style.template:
         raise _broken(path, "a template without {question}")
     return style, stages
 
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return read_table(path, _MOST)
+    except ValueError as error:
         raise _broken(path, str(error)) from error
-    if not isinstance(found, dict):
-        raise _broken(path, "no JSON object")
-    return found
 
 
 def _broken(path: Path, why: str) -> CheckpointError:
@@ -159,12 +158,6 @@ def _broken(path: Path, why: str) -> CheckpointError:
 
 def _field(item: object, name: str) -> object:
     return item.get(name) if isinstance(item, dict) else None
-
-
-def _is_inside(name: str) -> bool:
-    """Says whether a path stays within its folder."""
-    path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
 def _hash(path: Path) -> str:

@@ -2,13 +2,24 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, final
 
-from modicum.answers import Form, places, tail
+from modicum.answers import Form, Reading, Rule, Stated
 from modicum.catalog import Catalog, read_reference
 from modicum.types import Grade, Mark, Problem
 
-__all__ = ["MARKERS", "Marker", "Reader", "grade_of", "resolve_marker", "text_hash"]
+__all__ = [
+    "MARKERS",
+    "Marker",
+    "Reader",
+    "grade_of",
+    "marker_parts",
+    "named_marker",
+    "resolve_marker",
+    "text_hash",
+]
 
 MARKERS = Catalog("markers")
 
@@ -21,6 +32,9 @@ class Marker(ABC):
     is_verbatim: ClassVar[bool] = False
     """Whether all after the first colon is the detail: patterns and paths hold `?` and `&`."""
 
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
+
     is_form: ClassVar[bool] = False
     """Whether the marker itself fixes the exact format: then the task's form is not asked for."""
 
@@ -28,6 +42,14 @@ class Marker(ABC):
     def fingerprint(self) -> str:
         """What else decides its marks: a hash of a file it reads; empty where there is none."""
         return ""
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """What changes when a file changes that decides its marks, at no cost; empty where none does.
+
+        As it was when it was first asked for: one marker object marks by one state of its files.
+        """
+        return ()
 
     def check(self) -> None:  # noqa: B027 - most markers have nothing to refuse
         """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
@@ -39,6 +61,10 @@ class Marker(ABC):
     def stated(self, gold: str, form: Form) -> str:
         """Gives the gold in the exact format; empty where that cannot be known."""
         return form.write(gold)
+
+    def rule(self, form: Form) -> Rule | None:  # noqa: ARG002 - for subclasses
+        """Gives how `read` reads, as a value that leaves with an export; None where that cannot be."""
+        return None
 
     @abstractmethod
     def read(self, text: str, form: Form) -> str | None:
@@ -54,49 +80,45 @@ class Marker(ABC):
 
 
 class Reader(Marker):
-    """A marker that first finds an answer, then compares it: what most of them are.
+    """A marker that reads by a `Reading`, then compares: what most of them are.
 
     Only the last `answers.KEPT` characters of a text are read.
     """
 
+    @property
     @abstractmethod
-    def whole(self, found: str) -> str | None:
-        """Gives the answer that a text *is*, in canonical form; None where it is more or less."""
-
-    @abstractmethod
-    def within(self, found: str) -> str | None:
-        """Gives the answer in what was found where an answer is said, or None."""
-
-    @abstractmethod
-    def anywhere(self, text: str) -> str | None:
-        """Gives the answer of a text that says nowhere that it is one, or None."""
+    def reading(self) -> Reading:
+        """How answers are read, whatever the gold: what rewards, votes and exports use as well."""
 
     @abstractmethod
     def agrees(self, answer: str, gold: str) -> bool:
         """Says whether an answer in canonical form is right."""
 
+    def reading_for(self, gold: str) -> Reading:  # noqa: ARG002 - most readings know no gold
+        """Gives the reading where the gold shows which few words may be the answer."""
+        return self.reading
+
     @final
     def gold(self, text: str) -> str | None:
         """A gold is what is an answer as a whole."""
-        return self.whole(text)
+        return self.reading.whole(text)
+
+    @final
+    def rule(self, form: Form) -> Rule:
+        """Gives the reading with the form."""
+        return Stated(self.reading, form)
 
     @final
     def read(self, text: str, form: Form) -> str | None:
-        """Looks in tags, boxes and lines that say it, then anywhere."""
-        text = tail(text)
-        for place in places(text, form):
-            answer = self.within(place)
-            if answer:
-                return answer
-        return self.anywhere(text)
+        """Looks where an answer is said, the last such place first, then anywhere."""
+        return self.reading.read(text, form)
 
     @final
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
-        """Compares both readings; strictly, the form must hold an answer and nothing else."""
-        answer = self.read(text, form)
-        found = form.find(tail(text))
-        strict = None if found is None else self.whole(found)
-        return Mark(answer, self._grade(answer, problem), self._grade(strict, problem))
+        """Compares what was read; strictly, the form must hold that and nothing else."""
+        answer, strict = self.reading_for(problem.answer).both(text, form)
+        grade = self._grade(answer, problem)
+        return Mark(answer, grade, Grade.UNREADABLE if strict is None else grade)
 
     def _grade(self, answer: str | None, problem: Problem) -> Grade:
         if answer is None:
@@ -111,6 +133,20 @@ def grade_of(*, is_right: bool | None) -> Grade:
     return Grade.CORRECT if is_right else Grade.INCORRECT
 
 
+def marker_parts(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in of a marker's reference and the settings it names; builds nothing.
+
+    Raises:
+        UnknownNameError: no such marker.
+        ConfigError: what follows the question mark is not `field=value`.
+    """
+    kind, _, detail = reference.partition(":")
+    own: dict[str, str] = {}
+    if "?" in kind or not getattr(MARKERS.load(kind), "is_verbatim", False):
+        kind, detail, own = read_reference(reference)
+    return kind, {**own, **({"name": detail} if detail else {})}
+
+
 def resolve_marker(reference: str) -> Marker:
     """Gives the marker of a reference: `NAME`, `NAME:DETAIL` or `NAME?field=value`.
 
@@ -120,14 +156,20 @@ def resolve_marker(reference: str) -> Marker:
         UnknownNameError: no such marker or field.
         ConfigError: the marker's own check refuses.
     """
-    kind, _, detail = reference.partition(":")
-    own: dict[str, str] = {}
-    if "?" in kind or not getattr(MARKERS.load(kind), "is_verbatim", False):
-        kind, detail, own = read_reference(reference)
-    marker = MARKERS.build(kind, {**own, **({"name": detail} if detail else {})})
+    marker = named_marker(reference)
+    marker.check()
+    return marker
+
+
+def named_marker(reference: str) -> Marker:
+    """Gives the marker of a reference as `resolve_marker` does, unchecked.
+
+    Raises:
+        UnknownNameError: no such marker or field.
+    """
+    marker = MARKERS.build(*marker_parts(reference))
     if not isinstance(marker, Marker):
         raise TypeError(reference)
-    marker.check()
     return marker
 
 

@@ -11,13 +11,14 @@ from typing import ClassVar, Literal, final
 import numpy as np
 
 from modicum.catalog import Catalog
-from modicum.errors import BudgetError, JudgeError
+from modicum.errors import BudgetError, CheckpointError, JudgeError
+from modicum.foreign import read_table
 from modicum.ledger import Ledger
+from modicum.marking import mark_or_unread, mark_safely, read_or_none
 from modicum.model import Model, render
 from modicum.task import Sheet, Task
 from modicum.types import (
     Access,
-    Grade,
     Mark,
     Problem,
     Request,
@@ -33,6 +34,8 @@ METHODS = Catalog("methods")
 
 Kind = Literal["measure", "prompt", "decoding", "tuning"]
 
+_MOST_LOST = 10
+"""Texts on which a marker may fail while a nudge is made, however few calls there are."""
 _CHANGING = frozenset({"tuning", "steering"})
 """Kinds that change weights or activations."""
 
@@ -41,9 +44,10 @@ _CHANGING = frozenset({"tuning", "steering"})
 class Judge:
     """The metered door to the task for a method: it marks the shots' answers and no others.
 
-    Attributes that a method may read: the task's `sheet`, the `style` that prompts are written
-    in, the closed list of `styles`, `decoys` (golds of problems that are no shots, without their
-    questions: what a wrong key is made of), and `scratch`, a folder for checkpoints or None.
+    A method may call `mark`, `read`, `stated`, `golds` and `in_style`, and read the task's `sheet`,
+    the `style` that prompts are written in, the closed list of `styles`, the trial's `budget`,
+    `decoys`, and the folders `scratch` and `shared`. Nothing else: shots and ledger are handed to
+    it beside the judge.
     """
 
     _task: Task
@@ -55,28 +59,50 @@ class Judge:
     budget: int = 0
     """The trial's n_shots; `shots` are more where the method is shown more (`Method.shown`)."""
     decoys: tuple[str, ...] = ()
+    """Golds of problems that are no shots, without their questions: what a wrong key is made of."""
     scratch: Path | None = None
+    """The trial's own folder for checkpoints, from which a killed run goes on; None where none is kept."""
+    shared: Path | None = None
+    """Folder of the study in which its trials share what does not depend on them; None without a study."""
     is_form_only: bool = False
     """Control `format`: right is what any answer states in the exact format, whatever it says."""
+    _lost: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Texts on which the marker failed, and why; shared by the doors made from this one."""
 
     def mark(self, problem_id: str, text: str) -> Mark:
         """Marks one answer to one of the shots, and counts the call.
 
+        A text on which the marker fails is unreadable: it earns nothing, and ends no training.
+
         Raises:
             BudgetError: the id is not a shot's, or too many calls.
-            JudgeError: marking failed twice.
+            JudgeError: the marker failed on more than a few texts, and on one call in a hundred.
         """
         if problem_id not in self.shots:
             msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
             raise BudgetError(msg)
         self.ledger.judged()
         shot = self.shots[problem_id]
-        mark = mark_safely(self._task, shot, text, self.style)
+        mark = self._marked(shot, text)
         if not self.is_form_only or mark.answer is None:
             return mark
         # its own answer taken for gold, only the format can be wrong
-        own = mark_safely(self._task, replace(shot, answer=mark.answer), text, self.style)
+        own = self._marked(replace(shot, answer=mark.answer), text)
         return replace(own, lenient=own.strict)
+
+    def _marked(self, shot: Problem, text: str) -> Mark:
+        mark, why = mark_or_unread(self._task, shot, text, self.style)
+        if why:
+            self._lost.setdefault(text, why)
+            n, calls = len(self._lost), self.ledger.judge_calls
+            if n > _MOST_LOST and 100 * n >= calls:
+                raise JudgeError(f"the marker failed on {n} texts in {calls} calls, last: {why}")
+        return mark
+
+    @property
+    def lost(self) -> int:
+        """Different texts on which the marker failed so far."""
+        return len(self._lost)
 
     def stated(self, problem_id: str) -> str:
         """Gives a shot's bare answer in the task's exact format.
@@ -89,10 +115,27 @@ class Judge:
             raise BudgetError(msg)
         return self._task.stated(replace(self.shots[problem_id], solution=None))
 
+    @final
+    def golds(self, problem_id: str) -> frozenset[str]:
+        """Return every text that counts as a shot's gold.
+
+        Raises:
+            BudgetError: the id is not a shot's.
+        """
+        if problem_id not in self.shots:
+            msg = f"problem {problem_id!r} is not among the {len(self.shots)} shots"
+            raise BudgetError(msg)
+        return frozenset(self._task.golds(self.shots[problem_id]))
+
+    @final
+    def in_style(self, style: Style) -> "Judge":
+        """The same door for answers in another style: what follows its thinking is marked."""
+        return replace(self, style=style)
+
     def read(self, text: str) -> str | None:
         """Reads the answer from any text; knows no gold, so it is free."""
         answer = self.style.answer(text)
-        return None if answer is None else self._task.read(answer)
+        return None if answer is None else read_or_none(self._task, answer)
 
 
 class Solver(ABC):
@@ -140,6 +183,8 @@ class Method(ABC):
     file_setting: ClassVar[str] = ""
     """The setting that names a file or folder, which counts by what it holds; read from the class
     without importing it."""
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
     control_draws: ClassVar[int] = 1
     """Seeds of each control that the method draws itself."""
     is_spread: ClassVar[bool] = False
@@ -228,31 +273,19 @@ class PromptSolver(Solver):
 
     @staticmethod
     def saved_style(folder: Path) -> Style:
-        """Reads the style back from `solver.json`."""
-        state = json.loads((folder / "solver.json").read_text(encoding="utf-8"))["style"]
-        return Style.thawed(state)
+        """Reads the style back from `solver.json`.
 
-
-def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = None) -> Mark:
-    """Marks an answer, trying twice: a judge that fails is an error, never *incorrect*.
-
-    Where the style knows thinking, what follows it is marked; thinking that did not end is
-    unreadable, not incorrect.
-    A marker that hung or died has been tried twice already (`modicum.killable`).
-
-    Raises:
-        JudgeError: marking failed twice.
-    """
-    answer = text if style is None else style.answer(text)
-    if answer is None:
-        return Mark(None, Grade.UNREADABLE, Grade.UNREADABLE)
-    try:
-        return task.mark(problem, answer)
-    except JudgeError:
-        raise
-    except Exception:  # noqa: BLE001 - a foreign marker may raise anything; tried once more
+        Raises:
+            CheckpointError: missing or broken.
+        """
         try:
-            return task.mark(problem, answer)
-        except Exception as error:
-            msg = f"marking problem {problem.id!r} failed twice: {error}"
-            raise JudgeError(msg) from error
+            style = read_table(folder / "solver.json")["style"]
+            if not isinstance(style, dict):
+                raise TypeError(f"a style that is {type(style).__name__}")
+            return Style.thawed(style)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"solver.json in {str(folder)!r} cannot be read: {error}",
+                "the style that the study wrote",
+                "put the study's own folder back, or run the study again in a new folder",
+            ) from error

@@ -4,10 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, final
 
-from modicum.catalog import Catalog, read_reference
+from modicum.catalog import Catalog, file_name, read_reference
 from modicum.errors import ConfigError
+from modicum.foreign import at, is_there
 from modicum.ledger import Ledger
 from modicum.manifest import is_export
 from modicum.stock import Ask, Stock
@@ -24,6 +26,7 @@ __all__ = [
     "Stocked",
     "backend_access",
     "backend_version",
+    "plugin_of",
     "render",
     "resolve_backend",
 ]
@@ -276,6 +279,9 @@ class Backend(ABC):
     """What the opened model offers."""
     light: ClassVar[bool] = False
     """Whether several processes may each hold a copy."""
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set, `""` being the backend itself: a kind of power, or
+    the folder of plug-ins that the setting's reference names (see `modicum.powers`)."""
 
     @abstractmethod
     def check(self) -> None:
@@ -317,7 +323,7 @@ def resolve_backend(reference: str, settings: Mapping[str, object] | None = None
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
     """
-    plugin, own = _plugin_of(reference)
+    plugin, own = plugin_of(reference)
     backend = MODELS.build(plugin, {**(settings or {}), **own})
     if not isinstance(backend, Backend):
         raise TypeError(reference)
@@ -331,7 +337,7 @@ def backend_version(reference: str) -> int:
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
     """
-    stated = MODELS.entry(_plugin_of(reference)[0]).stated
+    stated = MODELS.entry(plugin_of(reference)[0]).stated
     return int(str(stated.get("version", Backend.version)))
 
 
@@ -341,18 +347,22 @@ def backend_access(reference: str) -> Access:
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
     """
-    stated = MODELS.entry(_plugin_of(reference)[0]).stated.get("access")
+    stated = MODELS.entry(plugin_of(reference)[0]).stated.get("access")
     return Access[stated] if isinstance(stated, str) else resolve_backend(reference).access
 
 
-def _plugin_of(reference: str) -> tuple[str, dict[str, object]]:
-    """Gives the plug-in that a reference means and the settings it names."""
+def plugin_of(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in that a reference means and the settings it names; builds nothing.
+
+    Raises:
+        ConfigError: what follows the question mark is not `field=value`.
+    """
     kind, detail, own = read_reference(reference)
-    if kind.replace("-", "_") in MODELS.entries:
+    if file_name(kind) in MODELS.entries:
         return kind, {**own, **({"name": detail} if detail else {})}
-    if "/" in reference or "\\" in reference or Path(reference).exists():
+    if "/" in reference or "\\" in reference or is_there(Path(reference)):
         name = reference.partition("?")[0]
-        plugin = "export" if is_export(Path(name).expanduser()) else "huggingface"
+        plugin = "export" if is_export(at(name)) else "huggingface"
         return plugin, {**own, "name": name}
     return kind, dict(own)  # no plug-in bears that name, which is said with a suggestion
 

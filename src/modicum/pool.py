@@ -1,7 +1,9 @@
 """Computes trials in this process or in several one-thread ones; a lost worker loses no study."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -10,6 +12,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
@@ -19,6 +23,9 @@ from modicum.store import Outcome
 from modicum.study import Plan
 from modicum.trials import run_trial
 from modicum.types import Style, Trial
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import SynchronizedArray, SynchronizedString
 
 __all__ = ["Job", "Pool", "follow"]
 
@@ -57,6 +64,12 @@ def _said(trial: Trial, ledger: Ledger) -> str:
     return f"{trial.method} n={trial.n_shots}{control}, seed {trial.seed}: {ledger.said}"
 
 
+def _tokens(ledger: Ledger) -> tuple[float, float]:
+    """Gives what was run, prompts included, and what counts against a budget."""
+    sampled = float(ledger.tokens_sampled)
+    return ledger.tokens_prompt + sampled, sampled + ledger.tokens_trained
+
+
 class Pool:
     """Runs jobs in this process (one worker) or in several; a context manager."""
 
@@ -77,17 +90,27 @@ class Pool:
         if ranks().count > 1:
             self._workers = 1
         self._context = multiprocessing.get_context("spawn")
-        self._tokens = self._context.Value("d", 0.0)
-        self._line = self._context.Array("c", LINE)
+        self._tokens = self._context.Array("d", [0.0, 0.0])
+        self._line = cast("SynchronizedString", self._context.Array("c", LINE))
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Pool":
         """Gives itself."""
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        """Lets the workers go."""
-        self._stop()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lets the workers go; ends them where an interrupt or an error ended the work."""
+        self._stop(at_once=kind is not None)
+
+    @property
+    def tokens(self) -> float:
+        """Tokens sampled and trained so far, those of trials in flight included."""
+        return float(self._tokens[1])
 
     def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Gives the outcome of each job as it ends."""
@@ -101,13 +124,14 @@ class Pool:
 
     def _observer(self, trial: Trial) -> Callable[[Ledger], None]:
         """Gives what passes on the tokens and the figures of a trial that runs in this process."""
-        before = self._tokens.value
-        seen: dict[int, float] = {}
+        before = tuple(self._tokens[:])
+        seen: dict[int, tuple[float, float]] = {}
 
         def observe(ledger: Ledger) -> None:
-            seen[id(ledger)] = float(ledger.tokens_prompt + ledger.tokens_sampled)
-            self._tokens.value = before + sum(seen.values())
-            self._spent(self._tokens.value)
+            seen[id(ledger)] = _tokens(ledger)
+            for place in range(2):
+                self._tokens[place] = before[place] + sum(pair[place] for pair in seen.values())
+            self._spent(self._tokens[0])
             if ledger.said and self._learns is not None:
                 self._learns(_said(trial, ledger))
 
@@ -123,7 +147,7 @@ class Pool:
                     yield outcome
             except BrokenProcessPool:
                 # a worker was killed (memory, say): what had not ended is tried again
-                self._stop()
+                self._stop(at_once=True)
                 first = sorted(left)[: self._workers]
                 lost.update(first)
                 for number in [n for n in first if lost[n] >= MAX_TRIES]:
@@ -144,11 +168,12 @@ class Pool:
         waiting: set[Future[Outcome]] = set()
         while held or waiting:
             for number in [n for n, job in held.items() if not job.after & running]:
-                future = self._executor.submit(_work, held.pop(number))
+                with _deaf_processes():
+                    future = self._executor.submit(_work, held.pop(number))
                 numbers[future] = number
                 waiting.add(future)
             ended, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            self._spent(self._tokens.value)
+            self._spent(self._tokens[0])
             line = bytes(self._line[:]).partition(b"\0")[0].decode("utf-8", "ignore")
             if line and self._learns is not None:
                 self._learns(line)
@@ -157,10 +182,15 @@ class Pool:
                 # the driver has written it by now, so that others find its draws
                 running.discard(names[numbers[future]])
 
-    def _stop(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = None
+    def _stop(self, *, at_once: bool = False) -> None:
+        """Lets the workers go, or kills them: a worker would run its queued trials to their end."""
+        if self._executor is None:
+            return
+        workers = list((getattr(self._executor, "_processes", None) or {}).values())
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor = None
+        for worker in workers if at_once else ():
+            worker.kill()
 
 
 def follow() -> None:
@@ -173,11 +203,33 @@ def follow() -> None:
         job.run(lambda _ledger: None)
 
 
-_WORKER: dict[str, object] = {}
+class _Given(TypedDict, total=False):
+    """What all workers write to together."""
+
+    tokens: "SynchronizedArray[float]"
+    line: "SynchronizedString"
+
+
+_WORKER: _Given = {}
 """What a worker process was given at its start; empty in the driver."""
 
 
-def _begin(tokens: object, line: object, driver: int) -> None:
+@contextlib.contextmanager
+def _deaf_processes() -> Iterator[None]:
+    """Let processes that start meanwhile hear no interrupt.
+
+    A terminal interrupts every process of a command at once; a worker that heard it would give its
+    trial up, take the next one and run that to its end. The driver ends its workers itself. An
+    interrupt that comes meanwhile is heard afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(tokens: "SynchronizedArray[float]", line: "SynchronizedString", driver: int) -> None:
     """Prepares a worker: one thread, and an end when the driver has gone."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
@@ -195,16 +247,17 @@ def _follow(driver: int) -> None:
 
 def _work(job: Job) -> Outcome:
     """Runs one trial in a worker and adds its tokens to the shared count."""
-    seen: dict[int, float] = {}
+    seen: dict[int, tuple[float, float]] = {}
 
     def observe(ledger: Ledger) -> None:
-        now = float(ledger.tokens_prompt + ledger.tokens_sampled)
+        now, before = _tokens(ledger), seen.get(id(ledger), (0.0, 0.0))
         shared = _WORKER["tokens"]
-        with shared.get_lock():  # type: ignore[attr-defined]
-            shared.value += now - seen.get(id(ledger), 0.0)  # type: ignore[attr-defined]
+        with shared.get_lock():
+            for place in range(2):
+                shared[place] += now[place] - before[place]
         seen[id(ledger)] = now
         if ledger.said:
             # of several processes the last one to speak is heard
-            _WORKER["line"].value = _said(job.trial, ledger).encode()[: LINE - 1]  # type: ignore[attr-defined]
+            _WORKER["line"].value = _said(job.trial, ledger).encode()[: LINE - 1]
 
     return job.run(observe)

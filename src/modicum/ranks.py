@@ -9,8 +9,7 @@ nothing here does anything, and accelerate is not imported.
 import os
 from abc import ABC, abstractmethod
 from functools import cache
-from importlib import import_module
-from typing import Any, TypeVar, final
+from typing import TypeVar, final
 
 from modicum.errors import ConfigError
 
@@ -36,7 +35,7 @@ class Ranks(ABC):
         """Gives every process's value to all, in their order."""
 
     @abstractmethod
-    def add(self, tensor: Any) -> Any:  # noqa: ANN401 - a tensor, and torch stays out of here
+    def add(self, tensor: T) -> T:
         """Gives the sum of a tensor over the processes."""
 
 
@@ -54,7 +53,7 @@ class Alone(Ranks):
         """Gives the one value."""
         return [value]
 
-    def add(self, tensor: Any) -> Any:  # noqa: ANN401
+    def add(self, tensor: T) -> T:
         """Gives the tensor back."""
         return tensor
 
@@ -70,15 +69,16 @@ class Several(Ranks):
             ConfigError: accelerate is not there.
         """
         try:
-            self._say = import_module("accelerate.utils")
-            is_cpu = not import_module("torch").cuda.is_available()
-            state = import_module("accelerate").PartialState(cpu=is_cpu or _wants_cpu())
+            from accelerate import PartialState, utils  # noqa: PLC0415 - for several processes
         except ImportError as error:
             raise ConfigError(
                 f"{os.environ['WORLD_SIZE']} processes, and no accelerate",
                 "accelerate, which joins them",
                 "pip install accelerate, or start one process",
             ) from error
+        self._say = utils
+        # accelerate is asked for the GPU, so that torch is named nowhere here
+        state = PartialState(cpu=_wants_cpu() or not utils.is_cuda_available())
         self.number, self.count = state.process_index, state.num_processes
         if self.count == 1:
             raise ConfigError(
@@ -99,9 +99,10 @@ class Several(Ranks):
         found: list[T] = self._say.gather_object([value])
         return found
 
-    def add(self, tensor: Any) -> Any:  # noqa: ANN401
+    def add(self, tensor: T) -> T:
         """Gives the sum of a tensor over the processes."""
-        return self._say.reduce(tensor, "sum")
+        summed: T = self._say.reduce(tensor, "sum")
+        return summed
 
 
 def _wants_cpu() -> bool:

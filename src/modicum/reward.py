@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -47,6 +48,8 @@ class Reward(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("rewards",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
     reads_labels: ClassVar[bool] = False
     """Whether the shots' golds are used: such a reward costs a label a shot."""
     initial_samples: ClassVar[int] = 0

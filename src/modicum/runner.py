@@ -2,11 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import Protocol
+from typing import Protocol, cast
 
 from modicum.budget import (
     Arm,
@@ -18,12 +17,16 @@ from modicum.budget import (
     measures_of,
     next_trials,
 )
+from modicum.draws import pool_of, retained_size
 from modicum.forecast import forecast
+from modicum.kept_task import record_of
 from modicum.ledger import as_reused
 from modicum.pool import Job, Pool
+from modicum.session import counted, spent_before
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
+from modicum.task import full_reference, resolve_task
 from modicum.trials import remark
 from modicum.types import Grade, Style, Trial
 
@@ -31,6 +34,7 @@ __all__ = [
     "Silent",
     "Watcher",
     "floor_style",
+    "keep_tasks",
     "missing",
     "planned",
     "run",
@@ -80,6 +84,22 @@ def planned(plan: Plan, store: Store) -> frozenset[str]:
     return frozenset(names)
 
 
+def keep_tasks(plan: Plan, store: Store) -> None:
+    """Keep the tasks of a plan in the store, so that the study is read without their files or markers."""
+    sizes: dict[str, int] = {}
+    for subject in plan.subjects():
+        wanted = {subject.task: plan.test}
+        wanted |= {
+            name: retained_size(resolve_task(name), plan.retain_test) for name in subject.retain()
+        }
+        for reference, n in wanted.items():
+            name = full_reference(reference.rpartition("scrambled:")[2])
+            sizes[name] = max(n, sizes.get(name, 0))
+    for name, n in sizes.items():
+        task = resolve_task(name)
+        store.keep_task(name, record_of(task, pool_of(task, "test", n, plan.stream)))
+
+
 def missing(plan: Plan, store: Store) -> list[Trial]:
     """Gives the trials that have not finished, in the order they will run."""
     done = store.done()
@@ -109,16 +129,19 @@ def run(
         reuse: Folders of other studies whose draws are taken over.
         budget: What the study may take in all; None for no limit.
     """
-    start = monotonic()
+    keep_tasks(plan, store)
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
     first = [t for t in todo if t.method == "prompt_style" and not t.is_twin]
     later = [t for t in todo if t not in first]
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
-    with Pool(workers, watcher.spent, watcher.learns) as pool:
+    before = spent_before(store)
+    pool = Pool(workers, watcher.spent, watcher.learns)
+    with counted(store, lambda: pool.tokens) as clock, pool:
         crew = _Crew(plan, store, watcher, pool, workers, (store.folder, *reuse))
-        before = crew.spent().seconds / workers
+        stored = crew.spent()
+        earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
         crew.run(first)
         same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
         left = [t for t in drawn if t not in same]
@@ -128,12 +151,16 @@ def run(
             measures = measures_of(plan)
             crew.run([t for t in left if t.id in measures])
             rest = [t for t in left if t.id not in measures]
-            crew.run_within(budget, rest, lambda: before + monotonic() - start)
-    for trial in copied:
-        original = store.read(_original(trial) or trial)
-        if original is not None and not original.error:
-            store.write(remark(original, trial))
-            watcher.finished(Outcome(trial))
+            crew.run_within(
+                budget,
+                rest,
+                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + pool.tokens),
+            )
+        for trial in copied:
+            original = store.read(_original(trial) or trial)
+            if original is not None and not original.error:
+                store.write(remark(original, trial))
+                watcher.finished(Outcome(trial))
 
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
@@ -173,8 +200,8 @@ def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
-            card = outcome.notes["model"]
-            return int(card.get("rows", 0))  # type: ignore[attr-defined]
+            card = cast(Mapping[str, int], outcome.notes["model"])
+            return card.get("rows", 0)
     return 0
 
 
@@ -196,14 +223,14 @@ class _Crew:
             self.watcher.finished(outcome)
 
     def run_within(
-        self, budget: Budget, trials: Sequence[Trial], clock: Callable[[], float]
+        self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]
     ) -> None:
         """Runs as many of the trials as the budget buys, in the order that `budget` gives them.
 
         Args:
             budget: What the study may take in all.
             trials: What is missing.
-            clock: Gives the seconds that the study has taken.
+            taken: Gives what the study has taken up to now, killed runs included.
         """
         arms, tried = arms_of(self.plan), set[str]()
         while True:
@@ -213,7 +240,8 @@ class _Crew:
             wanted = wanted or list(open_ones.values())
             pace = Pace(tuple(self._costs()))
             costs = [pace.expect(t, float(forecast(self.plan, [t]).tokens)) for t in wanted]
-            left = budget.less(clock(), self.spent().tokens)
+            spent = taken()
+            left = budget.less(spent.seconds, spent.tokens)
             chosen = fitting(wanted, costs, left, self.workers)[: self.workers]
             if not chosen:
                 return
@@ -260,8 +288,8 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
     floor = store.read(subject.floor())
     if floor is None or floor.error:
         return False
-    chosen, styles = floor.notes["style"], floor.notes["styles"]
-    if chosen["name"] != styles[0]:  # type: ignore[index]
+    styles = cast(Sequence[str], floor.notes["styles"])
+    if floor.style.name != styles[0]:
         return False
     served = as_reused(floor.serving, len(floor.answers))
     store.write(

@@ -4,7 +4,6 @@ A value that was kept in the store under a stamp holds as long as the stamp is t
 """
 
 import hashlib
-import importlib.metadata
 import json
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from modicum.catalog import KINDS, read_settings
 from modicum.content import content_hash
 from modicum.method import METHODS
+from modicum.plugins import foreign_in, source_hash
 from modicum.store import Store
 from modicum.study import Plan, Subject
 
@@ -29,7 +29,9 @@ def plan_stamp(plan: Plan) -> str:
         for subject in plan.subjects()
         for model in filter(None, (subject.model, subject.twin, plan.reference))
     ]
-    return _digest(_code(), json.dumps([plan.as_dict(), scopes, _files(plan)], default=str))
+    return _digest(
+        _code(), _foreign(), json.dumps([plan.as_dict(), scopes, _files(plan)], default=str)
+    )
 
 
 def store_stamp(plan: Plan, store: Store) -> str:
@@ -49,19 +51,25 @@ def _files(plan: Plan) -> list[str]:
 
 @cache
 def _code() -> str:
-    """Gives the hash of the package's own files and of the packages that add plug-ins."""
+    """Gives the hash of the package's own files."""
     package = Path(__file__).parent
     own = [
         path.relative_to(package).as_posix() + path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(package.rglob("*"))
         if path.suffix in (".py", ".html", ".css", ".js", ".txt")
     ]
-    foreign = {
-        f"{point.name} {point.value} {point.dist.version if point.dist else ''}"
-        for kind in KINDS
-        for point in importlib.metadata.entry_points(group=f"modicum.{kind}")
-    }
-    return _digest(*own, *sorted(foreign))
+    return _digest(*own)
+
+
+def _foreign() -> str:
+    """Gives the hash of the packages that add plug-ins: their versions and their code."""
+    return _digest(
+        *(
+            f"{kind} {name} {entry.module} {entry.release} {source_hash(entry)}"
+            for kind in KINDS
+            for name, entry in foreign_in(kind).items()
+        )
+    )
 
 
 def _digest(*parts: str) -> str:

@@ -6,20 +6,19 @@ a kill at any moment loses at most the trials in flight.
 
 import dataclasses
 import json
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modicum.errors import ConfigError
-from modicum.migrations import SCHEMA, migrate
+from modicum.migrations import SCHEMA
 from modicum.outcome import Answer, Outcome, pack_marks, unpack_marks
 from modicum.stock import Draw, pack_texts, text_hash, unpack_texts
-from modicum.types import Finding, Mark, Trial
+from modicum.store_facts import COUNT_WRITE, Facts, Session, told
+from modicum.store_opening import damage_told, open_to_read, open_to_write
+from modicum.types import Mark, Trial
 
-__all__ = ["SCHEMA", "Answer", "Outcome", "Row", "Store"]
+__all__ = ["SCHEMA", "Answer", "Outcome", "Row", "Session", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,117 +41,35 @@ class Row:
     """Whether it is the one that counts as the answer."""
 
 
-class Store:
+class Store(Facts):
     """The database and artefacts of one study folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         """Opens or makes the folder.
 
+        Args:
+            folder: The study's folder.
+            read_only: Only read what is there, on a read-only disk too; `keep` then keeps nothing.
+
         Raises:
-            ConfigError: the folder cannot be written, or is something else's.
+            ConfigError: the folder cannot be written, or is something else's; holds no study.
             StoreVersionError: it was written by a newer modicum.
+            StoreError: its database is damaged, or the disk is full.
         """
-        self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".write-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise ConfigError(
-                f"folder {folder} cannot be written ({error.strerror})",
-                "a writable folder",
-                "choose another with --out",
-            ) from error
-        try:
-            self._db = sqlite3.connect(folder / "study.sqlite", isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            migrate(self._db, folder)
-        except sqlite3.DatabaseError as error:
-            raise ConfigError(
-                f"{folder / 'study.sqlite'}: {error}", "a study database", "choose another --out"
-            ) from error
+        self.folder, self.is_read_only = folder, read_only
+        self._db = open_to_read(folder) if read_only else open_to_write(folder)
 
     def close(self) -> None:
         """Closes the database."""
         self._db.close()
 
-    @property
-    def plan(self) -> Mapping[str, object] | None:
-        """The frozen plan, or None in a new folder."""
-        row = self._db.execute("SELECT value FROM meta WHERE key='plan'").fetchone()
-        return json.loads(row[0]) if row else None
-
-    def freeze(self, plan: Mapping[str, object]) -> None:
-        """Writes the plan; later calls overwrite what is not part of a trial's identity."""
-        text = json.dumps(plan, indent=1, default=str)
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", (text,))
-
-    def keep_findings(
-        self,
-        model: str,
-        task: str,
-        findings: Sequence[Finding],
-        costs: Mapping[str, float] | None = None,
-    ) -> None:
-        """Writes what the doctor says of a subject and what that cost; replaces what it said before."""
-        text = json.dumps([dataclasses.asdict(finding) for finding in findings])
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(_COUNT_WRITE)
-            self._db.execute(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_findings_key(model, task), text)
-            )
-            self._db.execute(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                (_findings_key(model, task, "costs"), json.dumps(dict(costs or {}))),
-            )
-
-    def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
-        """Gives what the doctor said of a subject; None where it was not asked."""
-        row = self._db.execute(
-            "SELECT value FROM meta WHERE key=?", (_findings_key(model, task),)
-        ).fetchone()
-        return tuple(Finding(**values) for values in json.loads(row[0])) if row else None
-
-    def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
-        """Gives the ledger of the doctor's look at a subject; empty where it was not asked."""
-        row = self._db.execute(
-            "SELECT value FROM meta WHERE key=?", (_findings_key(model, task, "costs"),)
-        ).fetchone()
-        return json.loads(row[0]) if row else {}
-
-    @property
-    def writes(self) -> int:
-        """Counts what was ever written: while it stands still, nothing has changed."""
-        row = self._db.execute("SELECT value FROM meta WHERE key='writes'").fetchone()
-        return int(row[0]) if row else 0
-
-    def keep(self, name: str, stamp: str, value: str) -> None:
-        """Keeps a value that was computed from the store, until it is kept again.
-
-        Args:
-            name: What it is.
-            stamp: What it was computed from; another stamp finds nothing.
-            value: The value as text.
-        """
-        self._db.execute(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            (f"kept {name}", json.dumps([stamp, value])),
-        )
-
-    def kept(self, name: str, stamp: str) -> str | None:
-        """Gives a value that was kept with this stamp, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key=?", (f"kept {name}",)).fetchone()
-        found, value = json.loads(row[0]) if row else ("", None)
-        return value if found == stamp else None
-
+    @told
     def done(self) -> set[str]:
         """Gives the ids of the finished trials; failed ones are tried again."""
         rows = self._db.execute("SELECT id FROM trials WHERE error=''")
         return {row[0] for row in rows}
 
+    @told
     def failed(self) -> dict[str, str]:
         """Gives the error of each failed trial by id."""
         rows = self._db.execute("SELECT id, error FROM trials WHERE error<>''")
@@ -170,9 +87,9 @@ class Store:
             "artefact": outcome.artefact,
         }
         identity = json.dumps(dataclasses.asdict(trial), sort_keys=True, default=str)
-        with self._db:
+        with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(_COUNT_WRITE)
+            self._db.execute(COUNT_WRITE)
             self._db.execute("DELETE FROM answers WHERE trial=?", (trial.id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?,?,?,?)",
@@ -193,7 +110,7 @@ class Store:
 
     def keep_draws(self, draws: Sequence[Draw]) -> None:
         """Writes what was drawn outside of a trial, by address."""
-        with self._db:
+        with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._keep_draws(draws)
 
@@ -212,6 +129,7 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO texts VALUES (?,?)", (name, packed))
         return name
 
+    @told
     def read(self, trial: Trial, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of a trial, or None where it has not run.
 
@@ -227,19 +145,22 @@ class Store:
         answers = tuple(self.answers(trial, texts=texts))
         return Outcome(trial, answers, **_summary(row[0]), error=_text(row[1]))
 
+    @told
     def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of the trial with an id as `read` does."""
         row = self._db.execute("SELECT identity FROM trials WHERE id=?", (trial,)).fetchone()
-        return self.read(Trial(**json.loads(row[0])), texts=texts) if row else None
+        return self.read(_trial(row[0]), texts=texts) if row else None
 
+    @told
     def heads(self) -> dict[str, Outcome]:
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            name: Outcome(Trial(**json.loads(identity)), **_summary(summary), error=_text(error))
+            name: Outcome(_trial(identity), **_summary(summary), error=_text(error))
             for name, identity, summary, error in rows
         }
 
+    @told
     def weights(self) -> dict[str, int]:
         """Gives the bytes that each trial's answers take as stored; nothing is unpacked."""
         rows = self._db.execute(
@@ -249,17 +170,18 @@ class Store:
 
     def answers(self, trial: Trial, *, texts: bool = True) -> Iterator[Answer]:
         """Gives a trial's answers in the order of the test problems; see `read` for `texts`."""
-        row = self._db.execute("SELECT packed FROM marks WHERE trial=?", (trial.id,)).fetchone()
-        marked = unpack_marks(row[0]) if row else []
-        if not texts:
-            yield from marked
-            return
-        packed = self._db.execute(
-            "SELECT packed FROM answers JOIN texts ON name=texts WHERE trial=? ORDER BY place",
-            (trial.id,),
-        )
-        for answer, (block,) in zip(marked, packed, strict=True):
-            yield dataclasses.replace(answer, texts=unpack_texts(block))
+        with damage_told(self.folder):
+            row = self._db.execute("SELECT packed FROM marks WHERE trial=?", (trial.id,)).fetchone()
+            marked = unpack_marks(row[0]) if row else []
+            if not texts:
+                yield from marked
+                return
+            packed = self._db.execute(
+                "SELECT packed FROM answers JOIN texts ON name=texts WHERE trial=? ORDER BY place",
+                (trial.id,),
+            )
+            for answer, (block,) in zip(marked, packed, strict=True):
+                yield dataclasses.replace(answer, texts=unpack_texts(block))
 
     def rows(self, trials: Iterable[Trial], *, standing: bool = False) -> Iterator[Row]:
         """Streams the completions of trials; in memory is one problem's texts at a time.
@@ -288,22 +210,39 @@ class Store:
         return self.folder / "artefacts" / trial.id
 
 
+def _trial(text: str) -> Trial:
+    """Reads a trial's identity.
+
+    Raises:
+        TypeError: something that is no trial.
+    """
+    trial = Trial(**json.loads(text))
+    texts, numbers = (
+        (trial.model, trial.task, trial.method, trial.control),
+        (trial.n_shots, trial.seed),
+    )
+    tables = (trial.settings, trial.scope)
+    for values, kind in ((texts, str), (numbers, int), (tables, dict)):
+        if not all(isinstance(value, kind) for value in values):
+            raise TypeError(text[:40])
+    return trial
+
+
 def _summary(text: str) -> dict[str, Any]:
-    """Reads all of an outcome but its identity, answers and error."""
+    """Reads all of an outcome but its identity, answers and error.
+
+    Raises:
+        TypeError: something that is no summary.
+    """
     values = json.loads(text)
     retention = {task: tuple(marks) for task, marks in values["retention"].items()}
+    for name in ("elicitation", "serving"):
+        if not all(isinstance(number, int | float) for number in values[name].values()):
+            raise TypeError(name)
+    if not isinstance(values["notes"], dict) or not isinstance(values["artefact"], str):
+        raise TypeError(text[:40])
     # studies of before the held-out text have no losses
     return {**values, "retention": retention, "text_loss": tuple(values.get("text_loss", ()))}
-
-
-def _findings_key(model: str, task: str, *part: str) -> str:
-    return json.dumps(["findings", model, task, *part])
-
-
-_COUNT_WRITE = (
-    "INSERT INTO meta VALUES ('writes', '1')"
-    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-)
 
 
 def _bound(text: str) -> str | bytes:

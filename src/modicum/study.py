@@ -11,10 +11,13 @@ from modicum.catalog import fill, read_setting, settings_of
 from modicum.controls import control_arms, setting_arms
 from modicum.draws import retained_size
 from modicum.errors import ConfigError
+from modicum.foreign import check_name
 from modicum.grid import NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
+from modicum.limits import LIMITS, MOST_ANSWERS, check_number, check_share
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
+from modicum.secrecy import learn_from
 from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
 
@@ -42,7 +45,7 @@ class Plan:
     grids: tuple[Grid, ...]
     """What is run."""
     name: str = "study"
-    """Shown in the verdict and the report."""
+    """Shown in the verdict and the report; names the folder below `runs`. No path."""
     test: int = 400
     """Test problems, each with a gold."""
     selection: int = 40
@@ -86,16 +89,24 @@ class Plan:
     """Settings of methods, by name."""
 
     def __post_init__(self) -> None:
-        """Refuses sizes that cannot work."""
-        for name in ("test", "selection", "samples", "seeds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} = {getattr(self, name)}", "at least 1", "raise it")
+        """Refuses sizes that cannot work, and a name that is a path."""
+        check_name(self.name, "the study's name")
+        for name in LIMITS:
+            value = getattr(self, name, None)  # others are a grid's
+            if value is not None:
+                check_number(name, value)
+        check_share("margin", self.margin)
         if self.samples & (self.samples - 1) or self.samples < 2:
             raise ConfigError(
                 f"samples = {self.samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
             )
-        if self.sampled < 0:
-            raise ConfigError(f"sampled = {self.sampled}", "0 or more", "raise it")
+        drawn = self.test * max(self.samples, self.sampled)
+        if drawn > MOST_ANSWERS:
+            raise ConfigError(
+                f"{drawn:,} answers of {self.test:,} problems in one trial",
+                f"at most {MOST_ANSWERS:,}",
+                "lower test, samples or sampled",
+            )
         if not 0 <= self.ceiling_test <= self.test:
             raise ConfigError(
                 f"ceiling_test = {self.ceiling_test} with test = {self.test}",
@@ -368,10 +379,12 @@ def read_plan(path: Path) -> Plan:
         ConfigError: a missing or broken file, an unknown key (with a suggestion), a wrong type.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        learn_from(text)
+        table = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", "a TOML study", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits among them
         raise ConfigError(f"{path}: {error}", "valid TOML", "correct that place") from error
     grids = table.pop("grid", [])
     if not isinstance(grids, list) or not grids:

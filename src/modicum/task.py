@@ -1,19 +1,40 @@
 """The contract of a task: it makes problems for a split and marks answers."""
 
+import contextlib
 import dataclasses
+import re
+import urllib.parse
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, final
 
+from modicum.answers import Rule
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
-__all__ = ["TASKS", "Scrambled", "Sheet", "Task", "full_reference", "resolve_task"]
+__all__ = [
+    "TASKS",
+    "Scrambled",
+    "Sheet",
+    "Task",
+    "full_reference",
+    "held",
+    "resolve_task",
+    "task_parts",
+]
 
 TASKS = Catalog("tasks")
+_SUFFIXES = {"ndjson": "jsonl"}
+"""Suffixes of files that another task reads."""
+
+_HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None)
+"""Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,8 @@ class Task(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("tasks",)
     version: ClassVar[int] = 1
+    powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What a setting switches on where it is set; see `Backend.powers`."""
 
     @property
     @abstractmethod
@@ -86,6 +109,11 @@ class Task(ABC):
         return ""
 
     @property
+    def rule(self) -> Rule | None:
+        """How `read` reads, as a value that leaves with an export; None where only this code can."""
+        return None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of it: what was guessed, how many lines were left out."""
         return ()
@@ -95,6 +123,10 @@ class Task(ABC):
         if problem.solution:
             return self.sheet.joiner + problem.solution
         return f"Answer: {problem.answer}"
+
+    def golds(self, problem: Problem) -> tuple[str, ...]:
+        """Return every text that counts as the gold, the problem's own answer first."""
+        return (problem.answer,)
 
     def origin(self, problem: Problem) -> str:
         """Says where a problem comes from, in words: its line in the user's file, or its id."""
@@ -149,9 +181,18 @@ class Scrambled(Task):
         """That of the original."""
         return self.task.fingerprint
 
+    @property
+    def rule(self) -> Rule | None:
+        """That of the original."""
+        return self.task.rule
+
     def stated(self, problem: Problem) -> str:
         """Writes the moved gold as the original would."""
         return self.task.stated(problem)
+
+    def golds(self, problem: Problem) -> tuple[str, ...]:
+        """Return the moved gold, and what counts with it in the original."""
+        return self.task.golds(problem)
 
     def origin(self, problem: Problem) -> str:
         """Says where the question comes from."""
@@ -161,19 +202,102 @@ class Scrambled(Task):
 def full_reference(reference: str) -> str:
     """Gives the reference of a task that was named by its file alone.
 
-    A suffix that is a task's name names that task.
+    A suffix that is a task's name names that task, also before `.gz`. A question mark within the
+    name of a file that exists is hidden, so that what follows the next one are settings.
 
     >>> full_reference("data/sums.jsonl?answer=gold"), full_reference("gym:chain_sum")
     ('jsonl:data/sums.jsonl?answer=gold', 'gym:chain_sum')
     """
     if reference.startswith("scrambled:"):
         return "scrambled:" + full_reference(reference.removeprefix("scrambled:"))
+    reference = _hidden_marks(reference)
     head = reference.partition("?")[0]
-    name, dot, suffix = head.rpartition(".")
-    kind = head.partition(":")[0]
-    if name and dot and kind not in TASKS.entries and suffix.lower() in TASKS.entries:
-        return f"{suffix.lower()}:{reference}"
+    named = _suffix_kind(head)
+    if named and head.partition(":")[0] not in TASKS.entries:
+        return f"{named}:{reference}"
     return reference
+
+
+def _hidden_marks(reference: str) -> str:
+    """Percent-encodes the question marks of a file's name, where such a file exists."""
+    ends = [i for i, c in enumerate(reference) if c == "?"]
+    for end in reversed([*ends[1:], len(reference)] if ends else []):
+        kind, colon, rest = reference[:end].partition(":")
+        path = rest if colon and kind in TASKS.entries else reference[:end]
+        if "?" in path and _is_file(path):
+            return reference[: end - len(path)] + _hidden(path) + reference[end:]
+    # of a file that is not there: what follows its question mark are no settings
+    name = re.match(r"(?:[^?]*\?(?![A-Za-z_]\w*=))+[^?]*", reference)
+    if name and _suffix_kind(name.group()):
+        return _hidden(name.group()) + reference[name.end() :]
+    return reference
+
+
+def _hidden(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F")
+
+
+def _suffix_kind(name: str) -> str:
+    """Gives the task that a file's suffix names, also before `.gz`; empty where there is none."""
+    stem, dot, suffix = name.removesuffix(".gz").rpartition(".")
+    kind = _SUFFIXES.get(suffix.lower(), suffix.lower())
+    return kind if stem and dot and kind in TASKS.entries else ""
+
+
+def _shown_marks(detail: str) -> str:
+    """Gives the name of a file back as it is on disk, where it was percent-encoded.
+
+    Raises:
+        ConfigError: both names are files.
+    """
+    plain = urllib.parse.unquote(detail)
+    if plain == detail or not (_is_file(plain) or "%3F" in detail):
+        return detail
+    if _is_file(detail) and not _is_file(plain):
+        return detail
+    if _is_file(detail):
+        raise ConfigError(
+            f"two files that are meant by one name: {detail!r} and {plain!r}",
+            "one of them",
+            "rename one: a question mark in a file's name is written %3F here",
+        )
+    return plain
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
+    """Let tasks stand for those of their references while the context lasts.
+
+    A study that is only read is read with the tasks that it keeps (`modicum.kept_task`), so that
+    nothing is opened that its plan names: any other task is refused.
+
+    Args:
+        tasks: By full reference, none scrambled; with None every task is opened as usual.
+    """
+    token = _HELD.set(None if tasks is None else MappingProxyType(dict(tasks)))
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
+def task_parts(reference: str) -> tuple[str, dict[str, object]]:
+    """Gives the plug-in of an unscrambled reference and the settings it names; builds nothing.
+
+    Raises:
+        ConfigError: what follows the question mark is not `field=value`, or a name that means two
+            files.
+    """
+    kind, detail, own = read_reference(full_reference(reference))
+    detail = _shown_marks(detail)
+    return kind, {**own, **({"name": detail} if detail else {})}
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
@@ -185,7 +309,7 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
 
     Raises:
         UnknownNameError: no such task or field.
-        ConfigError: the task's own check refuses.
+        ConfigError: the task's own check refuses, or a name that means two files.
     """
     if reference.partition(":")[0] == "scrambled":
         original = reference.removeprefix("scrambled").removeprefix(":")
@@ -195,9 +319,17 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         if isinstance(inner, Scrambled):
             return Scrambled(inner.task, inner.moves + 1)
         return Scrambled(inner)
-    kind, detail, own = read_reference(full_reference(reference))
-    values = {**(settings or {}), **own, **({"name": detail} if detail else {})}
-    task = TASKS.build(kind, values)
+    whole, kept = full_reference(reference), _HELD.get()
+    if kept is not None and whole in kept:
+        return kept[whole]
+    if kept is not None:
+        raise ConfigError(
+            f"task {reference!r}, of which the study keeps no copy",
+            f"one of {', '.join(sorted(kept)) or '(none)'}",
+            "run the study again where the task's own data lies",
+        )
+    kind, own = task_parts(whole)
+    task = TASKS.build(kind, {**(settings or {}), **own})
     if not isinstance(task, Task):
         raise TypeError(reference)
     task.check()

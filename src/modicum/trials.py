@@ -11,18 +11,22 @@ from typing import cast
 from modicum.catalog import fields_of
 from modicum.controls import WITH
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
-from modicum.errors import ModicumError
+from modicum.errors import JudgeError, ModicumError, TrialError
 from modicum.held_out import text_loss
 from modicum.ledger import Ledger, as_reused
-from modicum.method import METHODS, Judge, Method, PromptSolver, Solver, mark_safely
+from modicum.marking import Unmarked
+from modicum.method import METHODS, Judge, Method, PromptSolver, Solver
 from modicum.model import Model, resolve_backend
+from modicum.provenance import plugin_sources
+from modicum.secrecy import clean
 from modicum.seeds import key, stream
 from modicum.stock import Stock
 from modicum.store import Answer, Outcome
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
-from modicum.types import Grade, Problem, Split, Style, Trial
+from modicum.twin_marks import needs_twin_marks, scrambled_right
+from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = [
     "judge_for",
@@ -58,45 +62,68 @@ def run_trial(
         rows: Completions in flight that the study froze for this model; 0 where it has not.
     """
     stock = stock or Stock()
-    spent, served = Ledger(observer=observer), Ledger(observer=observer)
     try:
-        task = resolve_task(trial.task)
-        model = _settled(trial.model, rows, spent).stocked(stock)
-        method = method_of(trial)
-        judge, notes = judge_for(plan, trial, task, model, floor, spent)
-        judge = _equipped(judge, task, method, artefacts)
-        spent.labels = method.reads(len(judge.shots))
-        rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-        split: Split = "selection" if trial.method == "prompt_style" else "shots"
-        with stock.during(split), spent.timed():
-            solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
-        style = _style_of(solver, judge)
-        problems = problems_of(task, "test", trial.scope)
-        with stock.during("test"), served.timed():
-            answers = _answer(solver, task, problems, trial, served, style)
-        return Outcome(
-            trial=trial,
-            answers=answers,
-            elicitation=spent.as_dict(),
-            serving=served.as_dict(),
-            retention=_retention(plan, trial, method, solver),
-            text_loss=text_loss(solver.model) if _scores_text(trial) else (),
-            notes={
-                **notes,
-                **_thinking(answers, style),
-                **_sampled(plan, solver, task, problems, trial, style),
-                "style": dataclasses.asdict(style),
-                "model": dataclasses.asdict(model.card),
-                **({"nudge": dict(solver.notes)} if solver.notes else {}),
-            },
-            artefact=_keep(method, solver, artefacts),
-            draws=stock.added,
-        )
-    except ModicumError as error:
-        return Outcome(trial, error=f"{type(error).__name__}: {error}", draws=stock.added)
+        return _outcome(plan, trial, floor, artefacts, observer, stock, rows)
     except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
-        trace = "".join(traceback.format_exception(error))
-        return Outcome(trial, error=f"{type(error).__name__}: {error}\n{trace}", draws=stock.added)
+        return Outcome(trial, error=_told(error), draws=stock.added)
+
+
+def _told(error: Exception) -> str:
+    """Say why a trial failed, without secrets; where it arose, if it was not raised on purpose."""
+    trace = "" if isinstance(error, ModicumError) else "".join(traceback.format_exception(error))
+    return clean("\n".join(filter(None, (f"{type(error).__name__}: {error}", trace))))
+
+
+def _outcome(
+    plan: Plan,
+    trial: Trial,
+    floor: Style | None,
+    artefacts: Path,
+    observer: Callable[[Ledger], None] | None,
+    stock: Stock,
+    rows: int,
+) -> Outcome:
+    """Runs a trial: what `run_trial` gives where nothing fails."""
+    spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
+    task = resolve_task(trial.task)
+    model = _settled(trial.model, rows, spent).stocked(stock)
+    method = method_of(trial)
+    judge, notes = judge_for(plan, trial, task, model, floor, spent)
+    judge = _equipped(judge, task, method, artefacts)
+    spent.labels = method.reads(len(judge.shots))
+    rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
+    split: Split = "selection" if trial.method == "prompt_style" else "shots"
+    with stock.during(split), spent.timed():
+        solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
+    style, unmarked.shots = _style_of(solver, judge), judge.lost
+    problems = problems_of(task, "test", trial.scope)
+    with stock.during("test"), served.timed():
+        solved = _solve(solver, problems, trial, served)
+        answers = unmarked.answered(task, problems, solved, style)
+    retention = _retention(plan, trial, method, solver, unmarked)
+    sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
+    counted = _counted(answers, trial, style)
+    _check_unchanged(trial)
+    return Outcome(
+        trial=trial,
+        answers=answers,
+        elicitation=spent.as_dict(),
+        serving=served.as_dict(),
+        retention=retention,
+        text_loss=text_loss(solver.model) if _scores_text(trial) else (),
+        notes={
+            **notes,
+            **counted,
+            **sampled,
+            **unmarked.notes,
+            "style": dataclasses.asdict(style),
+            **({"sources": found} if (found := plugin_sources(trial)) else {}),
+            "model": dataclasses.asdict(model.card),
+            **({"nudge": dict(solver.notes)} if solver.notes else {}),
+        },
+        artefact=_keep(method, solver, artefacts),
+        draws=stock.added,
+    )
 
 
 @lru_cache(maxsize=2)
@@ -148,12 +175,14 @@ def judge_for(
 
 
 def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
-    """Gives a judge of a tuning method what training needs: a place for checkpoints, wrong keys."""
+    """Gives a judge of a tuning method what training needs: places for files, wrong keys."""
     if method.kind != "tuning":
         return judge
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
     decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]
-    return dataclasses.replace(judge, decoys=decoys, scratch=_scratch(artefacts))
+    return dataclasses.replace(
+        judge, decoys=decoys, scratch=_scratch(artefacts), shared=artefacts.parent
+    )
 
 
 def _scratch(artefacts: Path) -> Path:
@@ -175,43 +204,50 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
     """
     task = resolve_task(twin.task)
     problems, style = problems_of(task, "test", twin.scope), outcome.style
+    unmarked, pairs = Unmarked(), list(zip(problems, outcome.answers, strict=True))
+    try:
+        marks = unmarked.marks(task, [(problem, answer.texts) for problem, answer in pairs], style)
+    except JudgeError as error:
+        return Outcome(twin, error=f"JudgeError: {error}")
     answers = tuple(
-        dataclasses.replace(
-            answer, marks=tuple(mark_safely(task, problem, text, style) for text in answer.texts)
-        )
-        for problem, answer in zip(problems, outcome.answers, strict=True)
+        dataclasses.replace(answer, marks=own)
+        for (_, answer), own in zip(pairs, marks, strict=True)
     )
     drawn = sum(len(answer.texts) for answer in answers)
+    notes = {name: value for name, value in outcome.notes.items() if name != "unmarked"}
     return dataclasses.replace(
         outcome,
         trial=twin,
         answers=answers,
+        notes={**notes, **unmarked.notes},
         elicitation=as_reused(outcome.elicitation, 0),
         serving=as_reused(outcome.serving, drawn),
         artefact="",
     )
 
 
-def _answer(
-    solver: Solver,
-    task: Task,
-    problems: Sequence[Problem],
-    trial: Trial,
-    ledger: Ledger,
-    style: Style,
-) -> tuple[Answer, ...]:
-    """Solves the hidden problems and marks every completion."""
+def _solve(
+    solver: Solver, problems: Sequence[Problem], trial: Trial, ledger: Ledger
+) -> list[Solved]:
+    """Solves the hidden problems."""
     hidden = [problem.hidden() for problem in problems]
     name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
-    solved = solver.solve(hidden, stream=name, ledger=ledger)
-    answers = []
-    for problem, given in zip(problems, solved, strict=True):
-        # equal texts get equal marks, and samples repeat each other often
-        texts = {c.text for c in given.completions}
-        known = {text: mark_safely(task, problem, text, style) for text in texts}
-        marks = tuple(known[c.text] for c in given.completions)
-        answers.append(Answer.of(problem.id, given, marks))
-    return tuple(answers)
+    return solver.solve(hidden, stream=name, ledger=ledger)
+
+
+def _check_unchanged(trial: Trial) -> None:
+    """Refuses what was marked by other files than those that the trial's identity names.
+
+    Raises:
+        TrialError: a file of the task or of its marker has changed while the study ran.
+    """
+    versions = trial.scope.get("versions")
+    now = resolve_task(trial.task).fingerprint
+    if isinstance(versions, list | tuple) and list(versions[2:]) != ([now] if now else []):
+        raise TrialError(
+            f"the files of {trial.task} have changed while the study ran; the same command runs it "
+            "again, with what they hold now"
+        )
 
 
 def _sampled(
@@ -221,6 +257,7 @@ def _sampled(
     problems: Sequence[Problem],
     trial: Trial,
     style: Style,
+    unmarked: Unmarked,
 ) -> dict[str, object]:
     """Samples the nudged model where the trial asks for it; keeps how many were right a problem.
 
@@ -231,10 +268,20 @@ def _sampled(
         return {}
     drawing = PromptSolver(solver.model, style, limited(task.sheet, plan), n=n, temperature=1.0)
     with ledger.timed():
-        answers = _answer(drawing, task, problems, trial, ledger, style)
+        solved = _solve(drawing, problems, trial, ledger)
+        answers = unmarked.answered(task, problems, solved, style)
     right = [sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers]
     costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
     return {"sampled": {"n": n, "right": right, **costs}}
+
+
+def _counted(answers: Sequence[Answer], trial: Trial, style: Style) -> dict[str, object]:
+    """Counts what is read from the texts alone; a measure's marks against moved golds among it.
+
+    The marker is at hand now: a verdict only reads, and starts none.
+    """
+    twin = {"scrambled": scrambled_right(trial, answers, style)} if needs_twin_marks(trial) else {}
+    return {**_thinking(answers, style), **twin}
 
 
 def _thinking(answers: Sequence[Answer], style: Style) -> dict[str, object]:
@@ -248,7 +295,7 @@ def _thinking(answers: Sequence[Answer], style: Style) -> dict[str, object]:
 
 
 def _retention(
-    plan: Plan, trial: Trial, method: Method, solver: Solver
+    plan: Plan, trial: Trial, method: Method, solver: Solver, unmarked: Unmarked
 ) -> dict[str, tuple[bool, ...]]:
     """Scores the nudged model, greedy and in each retained task's default style."""
     if not method.changes_model or _is_control(trial):
@@ -263,10 +310,9 @@ def _retention(
         problems = problems_of(task, "test", {**trial.scope, "test": retained_size(task, n)})
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
-        retained[name] = tuple(
-            mark_safely(task, problem, given.text, styles[0]).lenient == Grade.CORRECT
-            for problem, given in zip(problems, solved, strict=True)
-        )
+        asked = [(p, [given.text]) for p, given in zip(problems, solved, strict=True)]
+        marks = unmarked.marks(task, asked, styles[0])
+        retained[name] = tuple(mark.lenient == Grade.CORRECT for (mark,) in marks)
     return retained
 
 

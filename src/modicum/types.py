@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 __all__ = [
     "Access",
@@ -132,8 +132,25 @@ class Style:
 
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Style":
-        """Gives the style of plain values, as they were stored: lists are tuples again."""
-        return Style(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]
+        """Gives the style of plain values, as they were stored: lists are tuples again.
+
+        Raises:
+            TypeError: an unknown field, or a value of the wrong type: a file may hold anything.
+        """
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        style = Style(**plain)
+        texts = [style.name, style.template, *(style.stop or ()), *(style.thinking or ())]
+        texts += [] if style.system is None else [style.system]
+        flags = (style.chat, style.is_opened)
+        pairs = isinstance(style.stop, tuple) and len(style.thinking or "12") == 2
+        if not all(isinstance(text, str) for text in texts) or not pairs:
+            raise TypeError("a text, or a list of them, that is none")
+        if not all(isinstance(flag, bool) for flag in flags):
+            raise TypeError("chat or is_opened that is neither true nor false")
+        return style
 
     def fill(self, question: str) -> str:
         """Puts the question into the template.

@@ -7,9 +7,13 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from modicum.stats import Figure
 from modicum.types import Finding
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "ArmRow",
@@ -369,6 +373,6 @@ def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
     return value
 
 
-def _fields(value: object) -> dict[str, object]:
-    names = [f.name for f in dataclasses.fields(value)]  # type: ignore[arg-type]
+def _fields(value: "DataclassInstance") -> dict[str, object]:
+    names = [f.name for f in dataclasses.fields(value)]
     return {name: as_json(getattr(value, name)) for name in names}

@@ -7,9 +7,10 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
-from typing import final
+from typing import cast, final
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
@@ -120,10 +121,10 @@ class WhiteBox(Model):
     @final
     def decode(self, tokens: list[int]) -> str:
         """Gives the text of tokens, without specials."""
-        text: str = self.tokenizer.decode(
+        text = self.tokenizer.decode(
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return text
+        return str(text)
 
     @cached_property
     def thinking(self) -> tuple[str, str] | None:
@@ -259,7 +260,7 @@ def flops_per_token(module: PreTrainedModel) -> float:
     total = sum(
         p.numel() * (share if ".experts." in n else 1) for n, p in module.named_parameters()
     )
-    table = module.get_input_embeddings().weight
+    table = cast(Tensor, module.get_input_embeddings().weight)
     head = module.get_output_embeddings()
     is_tied = head is not None and head.weight.data_ptr() == table.data_ptr()
-    return 2.0 * (total if is_tied else total - table.numel())
+    return 2.0 * float(total if is_tied else total - table.numel())

@@ -10,12 +10,15 @@ from modicum.analysis.recall import recalled
 from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
-from modicum.errors import ConfigError
+from modicum.errors import CheckpointError, ConfigError, ModicumError
+from modicum.foreign import inside, is_name
 from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
+from modicum.outcome import Outcome
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings
+from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import full_reference, resolve_task
@@ -23,10 +26,21 @@ from modicum.trials import judge_for, method_of, open_model
 from modicum.types import Access, Problem, Solved, Supervision, Trial
 from modicum.verdict import Verdict
 
-__all__ = ["SHOTS", "Elicited", "Study", "default_methods", "plan_for", "restored", "rung"]
+__all__ = [
+    "SHOTS",
+    "Elicited",
+    "Study",
+    "default_methods",
+    "nudge_folder",
+    "plan_for",
+    "restored",
+    "rung",
+]
 
 SHOTS = (1, 4, 8)
 """Budgets of the methods that take labels, where none are given."""
+_LONGEST = 60
+"""Characters of a study's name that is made from its task's."""
 _SIZES: Mapping[str, int] = {
     field.name: int(str(field.default))
     for field in dataclasses.fields(Plan)
@@ -80,22 +94,48 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
 
     Raises:
         ConfigError: it has not run, or its nudge is gone.
-        CheckpointError: the model cannot be loaded.
+        CheckpointError: the model cannot be loaded, or the nudge's files are damaged.
     """
     outcome, floor = store.read(trial, texts=False), floor_style(store, subject)
     if outcome is None or outcome.error:
         raise ConfigError(f"{trial.method} has not run", "a finished rung", "call run() first")
-    folder = store.folder / outcome.artefact
-    if not outcome.artefact or not folder.is_dir():
-        raise ConfigError(
-            f"no nudge of {trial.method} in {folder}",
-            "the folder that the study wrote",
-            "put it back, or run the study again in a new folder",
-        )
+    folder = nudge_folder(outcome, store)
     task = resolve_task(subject.task)
     model = open_model(subject.model)
     judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
-    return Elicited(method_of(trial).restore(model, judge, folder), judge)
+    try:
+        return Elicited(method_of(trial).restore(model, judge, folder), judge)
+    except (ModicumError, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises on files that were cut or changed
+        raise CheckpointError(
+            f"the nudge of {trial.method} in {folder} cannot be read: {type(error).__name__}: {error}",
+            "the files that the study wrote",
+            "put them back from a copy, or run the study again in a new folder",
+        ) from error
+
+
+def nudge_folder(outcome: Outcome, store: Store) -> Path:
+    """Gives the folder of a finished trial's nudge, within its study's.
+
+    Raises:
+        ConfigError: it is gone, or the database names a place outside of the study.
+    """
+    named = outcome.artefact
+    if named and not inside(named):
+        raise ConfigError(
+            f"a nudge of {outcome.trial.method} in {named!r:.80}, outside of {store.folder}",
+            "a folder within the study's",
+            "do not use this study: its database was changed",
+        )
+    folder = store.folder / named
+    if not named or not folder.is_dir():
+        raise ConfigError(
+            f"no nudge of {outcome.trial.method} in {folder}",
+            "the folder that the study wrote",
+            "put it back, or run the study again in a new folder",
+        )
+    return folder
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
@@ -145,8 +185,10 @@ def _plain_name(task: str) -> str:
     """Gives a task's name as a folder may bear it: a file's name without its suffix."""
     head = task.partition("?")[0]
     kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
-    name = Path(detail).stem if Path(detail).suffix == f".{kind}" else head
-    return re.sub(r"[^\w.-]+", "-", name)
+    file = Path(detail.removesuffix(".gz"))
+    name = file.stem if file.suffix == f".{kind}" else head
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST].rstrip(".")
+    return plain if is_name(plain) else f"study-{plain.strip('.-')}".rstrip("-")
 
 
 @dataclass
@@ -194,27 +236,35 @@ class Study:
         Raises:
             ConfigError: bad input, before any weights load; a fault that the doctor found; or
                 measures that failed.
+            FolderBusyError: another run is at work in the folder.
+            StoreError: its database is damaged, or the disk is full.
         """
         plan = self.plan
         check_plan(plan)
         store = Store(self.folder)
         try:
-            store.freeze(plan.as_dict())
-            others = self._others()
-            if self.check:
-                subjects = unchecked(plan, store)
-                refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
-            run(plan, store, watcher or Silent(), reuse=others, budget=self.budget)
-            verdicts = recalled(plan, store)
-            if not verdicts:
-                raise ConfigError(
-                    "; ".join(store.failed().values()) or "no measure finished",
-                    "floor, default and samples",
-                    "mend the cause and run again: what is finished is kept",
-                )
-            return verdicts[0]
+            with sole_driver(self.folder, lambda: store.driver, None):
+                return self._run(plan, store, watcher or Silent())
         finally:
             store.close()
+
+    def _run(self, plan: Plan, store: Store, watcher: Watcher) -> Verdict:
+        """Runs what is missing, as the folder's only driver."""
+        store.keep_driver(me())
+        store.freeze(plan.as_dict())
+        others = self._others()
+        if self.check:
+            subjects = unchecked(plan, store)
+            refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
+        run(plan, store, watcher, reuse=others, budget=self.budget)
+        verdicts = recalled(plan, store)
+        if not verdicts:
+            raise ConfigError(
+                "; ".join(store.failed().values()) or "no measure finished",
+                "floor, default and samples",
+                "mend the cause and run again: what is finished is kept",
+            )
+        return verdicts[0]
 
     def _others(self) -> tuple[Path, ...]:
         """Gives the folders of studies whose answers are taken over."""

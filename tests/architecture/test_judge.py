@@ -1,37 +1,121 @@
 """A method reaches the task through the judge's door and nowhere else."""
 
 import ast
+import dataclasses
+import re
 
 import pytest
 
-from tests.support.sources import PACKAGE, tree
+from modicum.method import Judge
+from tests.support.sources import PACKAGE, plugin_files, short, tree
 
-DOOR = {"mark", "read", "critique", "sheet", "stated", "style", "styles"}
-"""What a method may use of its judge."""
-
-
-def _is_judge(node: ast.expr) -> bool:
-    """Says whether an expression is `judge` or `self.judge`."""
-    name = getattr(node, "id", None) or getattr(node, "attr", None)
-    return name == "judge"
-
-
-def _used(path) -> set[str]:
-    """Attributes of the judge that a file uses."""
-    return {
-        node.attr
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Attribute) and _is_judge(node.value)
-    }
+DOOR = {
+    *("mark", "read", "stated", "golds", "in_style"),  # calls, counted where they mark
+    *("sheet", "style", "styles", "budget", "decoys"),  # what may be known
+    *("scratch", "shared"),  # folders to write into
+}
+"""What a method may use of its judge, as `Judge` says."""
+FOLDERS = {"scratch", "shared"}
+"""Folders that end at themselves: nothing above them is the method's."""
+OUT = {"parent", "parents", "parts", "resolve", "absolute"}
+"""Attributes of a path that lead out of it."""
+WHOLE = {"getattr", "vars", "asdict", "replace", "dir", "attrgetter", "setattr", "astuple"}
+"""What takes a judge apart, or makes another one, without naming an attribute."""
 
 
-METHODS = sorted((PACKAGE / "methods").glob("[!_]*.py"))
+def _named(node: ast.AST) -> str:
+    """The last name of an expression: `judge` of `self.judge`."""
+    return getattr(node, "id", "") or getattr(node, "attr", "") or getattr(node, "arg", "")
 
 
-@pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
+def _judges(module: ast.Module) -> set[str]:
+    """Names that stand for a judge in a file: by name, by annotation, by assignment from one."""
+    found = {"judge"}
+    for node in ast.walk(module):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            target = node if isinstance(node, ast.arg) else node.target
+            if re.search(r"\bJudge\b", ast.unparse(node.annotation)):
+                found.add(_named(target))
+    while True:
+        more = {
+            _named(target)
+            for node in ast.walk(module)
+            if isinstance(node, ast.Assign) and _named(node.value) in found
+            for target in node.targets
+        }
+        if more <= found:
+            return found
+        found |= more
+
+
+def _holds_folder(node: ast.AST, judges: set[str]) -> bool:
+    """Says whether an expression is a judge's folder, or made of one."""
+    return any(
+        isinstance(part, ast.Attribute) and part.attr in FOLDERS and _named(part.value) in judges
+        for part in ast.walk(node)
+    )
+
+
+def uses(module: ast.Module) -> set[str]:
+    """What a file uses of its judge: names of attributes, `name()` for what takes it whole.
+
+    Whatever names `_task` counts, whoever it is asked of, as an attribute or as a text.
+    """
+    judges, found = _judges(module), set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute):
+            if _named(node.value) in judges or node.attr == "_task":
+                found.add(node.attr)
+            if node.attr in OUT and _holds_folder(node.value, judges):
+                found.add(f"folder.{node.attr}")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= {"_task"} & set(node.value.split("."))
+        elif isinstance(node, ast.Call) and _named(node.func) in WHOLE:
+            given = [*node.args, *(word.value for word in node.keywords)]
+            if any(_named(value) in judges for value in given):
+                found.add(f"{_named(node.func)}()")
+    return found
+
+
+METHODS = plugin_files("methods")
+
+PLANTED = {
+    "reads the task": ("judge._task.problems('test', 9)", "_task"),
+    "reads it as a field's": ("self.judge._task", "_task"),
+    "under another name": ("door = judge\nhidden = door\nhidden._task", "_task"),
+    "by an annotation": ("def f(door: Judge): return door.ledger", "ledger"),
+    "by a field's annotation": ("class Run:\n    court: 'Judge'\nself.court.shots", "shots"),
+    "by a text": ("getattr(run.court, '_task')", "_task"),
+    "as a dictionary": ("judge.__dict__['x']", "__dict__"),
+    "taken apart": ("vars(judge)", "vars()"),
+    "made anew": ("replace(judge, shots=more)", "replace()"),
+    "climbs": ("(judge.scratch / 'x').parent", "folder.parent"),
+    "climbs from what is shared": ("judge.shared.parents[1]", "folder.parents"),
+}
+
+
+@pytest.mark.parametrize("path", METHODS, ids=short)
 def test_method_uses_the_door_only(path) -> None:
-    assert _used(path) <= DOOR
+    assert uses(tree(path)) <= DOOR
 
 
-def test_the_reader_of_methods_sees_the_door_used() -> None:
-    assert {"sheet", "style"} <= set().union(*map(_used, METHODS))
+def test_files_that_methods_share_are_looked_at() -> None:
+    assert PACKAGE / "methods" / "_sparse.py" in METHODS
+    assert len(METHODS) == len(list((PACKAGE / "methods").glob("*.py")))
+
+
+def test_the_door_is_what_the_judge_has_and_says() -> None:
+    fields = {field.name for field in dataclasses.fields(Judge)}
+    assert {name for name in fields | set(vars(Judge)) if not name.startswith("_")} >= DOOR
+    said = Judge.__doc__ or ""
+    assert not [name for name in DOOR if f"`{name}`" not in said]
+
+
+def test_every_part_of_the_door_is_used() -> None:
+    assert set().union(*(uses(tree(path)) for path in METHODS)) == DOOR
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_way_past_the_door_is_seen(name: str) -> None:
+    text, wanted = PLANTED[name]
+    assert wanted in uses(ast.parse(text)) - DOOR

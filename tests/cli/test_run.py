@@ -1,6 +1,7 @@
 """`modicum run` and `report`: exit codes, outputs and the JSON that design.md fixes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,12 @@ def test_json_holds_no_number_that_is_none(said) -> None:
     json.loads(said.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
 
 
-def test_report_is_written(said, folder) -> None:
-    assert (folder / "report.html").stat().st_size > 1000
+def test_report_is_written_and_says_the_verdict(said, folder, verdict) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    ability, rung = verdict["ability"].capitalize(), verdict["unlocked_by"]
+    assert f"{ability}, unlocked by {rung} with 0 labels." in page
+    assert len(set(re.findall('id="trial-([0-9a-f]{16})"', page))) == 8
+    assert page.rstrip().endswith("</html>")
 
 
 def test_second_run_runs_nothing_again(said, folder, monkeypatch) -> None:

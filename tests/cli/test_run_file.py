@@ -73,8 +73,8 @@ def test_marker_that_hangs_is_a_failed_trial_and_exit_code_one(tmp_path) -> None
     said = modicum("run", *FEW, "--task", f"{path}?marker={marker}", "--test", 4, "--selection", 2)
     assert said.code == 1
     assert "JudgeError" in said.err
-    n_failed = sum(line.startswith("trial ") for line in said.err.splitlines())
-    assert len(counter.read_text()) == 2 * n_failed
+    assert sum(line.startswith("trial ") for line in said.err.splitlines()) > 1
+    assert len(counter.read_text()) == 2  # all say the same; it is asked twice, not twice a trial
 
 
 def test_second_run_on_the_same_file_draws_nothing(tmp_path) -> None:

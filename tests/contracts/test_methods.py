@@ -3,12 +3,13 @@
 import dataclasses
 
 import pytest
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from modicum.catalog import settings_of
 from modicum.errors import AccessError, BudgetError
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Judge, Method, Solver
-from modicum.model import Model, resolve_backend
+from modicum.model import Model, Passed, resolve_backend
 from modicum.seeds import stream
 from modicum.styles import closed_list
 from modicum.task import resolve_task
@@ -94,11 +95,14 @@ def _weights(model: Model) -> str:
 
 
 @pytest.fixture(scope="module")
-def elicited(method, model, task) -> tuple[Solver, Judge, str]:
-    """A solver, the judge that it came from, and the weights' hash before."""
-    before = _weights(model)
+def elicited(method, model, task) -> tuple[Solver, Judge, str, int]:
+    """A solver, the judge that it came from, the weights' hash before, steps of optimisers."""
+    before, steps = _weights(model), []
     judge = _judge(task, model, _shots(method, task))
-    return _elicit(method, model, task, judge=judge), judge, before
+    hook = register_optimizer_step_post_hook(lambda *given: steps.append(given))
+    solver = _elicit(method, model, task, judge=judge)
+    hook.remove()
+    return solver, judge, before, len(steps)
 
 
 def test_small_settings_name_real_methods() -> None:
@@ -128,7 +132,7 @@ def _reference(model: Model) -> str:
 
 
 def test_solver_survives_save_and_restore(method, model, task, elicited, tmp_path) -> None:
-    solver, judge, _ = elicited
+    solver, judge, *_ = elicited
     solver.save(tmp_path)
     restored = method.restore(model, judge, tmp_path)
     assert _texts(restored, task) == _texts(solver, task)
@@ -216,24 +220,50 @@ def test_questions_alone_suffice_where_no_label_is_read(method, model, task) -> 
     assert _texts(bare, task) == _texts(_elicit(method, model, task), task)
 
 
-def test_access_is_declared(method) -> None:
-    assert isinstance(method.access, Access)
+class Offering(Passed):
+    """A model that offers text, or text and log-probabilities, and refuses what is above that."""
+
+    def __init__(self, inner: Model, access: Access) -> None:
+        super().__init__(inner)
+        self._access = access
+
+    def _need_logprobs(self) -> None:
+        if self._access < Access.LOGPROBS:
+            raise AccessError(self._access.name, Access.LOGPROBS.name, "a test's model")
+
+    def branch(self, *given, **named):
+        self._need_logprobs()
+        return super().branch(*given, **named)
+
+    def logprob(self, *given):
+        self._need_logprobs()
+        return super().logprob(*given)
 
 
-def test_method_that_needs_weights_refuses_a_model_without(method, task) -> None:
-    if method.access < Access.WEIGHTS:
-        pytest.skip("needs no weights")
-    scripted = resolve_backend("scripted:latent").open()
+def test_a_model_that_offers_the_declared_access_and_no_more_suffices(
+    method, model, task, elicited
+) -> None:
+    if method.access > Access.LOGPROBS:
+        pytest.skip("needs a white box, which offers everything")
+    solver = _elicit(method, Offering(model, method.access), task)
+    assert _texts(solver, task) == _texts(elicited[0], task)
+
+
+def test_a_model_that_offers_less_than_the_declared_access_is_refused(method, model, task) -> None:
+    if method.access == Access.TEXT:
+        pytest.skip("every model offers text")
+    less = min(Access(method.access - 1), Access.LOGPROBS)
     with pytest.raises(AccessError):
-        _elicit(method, scripted, task)
+        _texts(_elicit(method, Offering(model, less), task), task)
 
 
-def test_training_is_counted(method, elicited) -> None:
-    is_tuning = method.kind == "tuning"
-    # a direction may be found in activations, without a step
-    if not (is_tuning and method.access < Access.WEIGHTS):
-        assert (elicited[1].ledger.updates > 0) == is_tuning
-    assert (elicited[1].ledger.nudge_bytes > 0) == is_tuning
+def test_updates_are_the_steps_that_optimisers_took(method, elicited) -> None:
+    assert elicited[1].ledger.updates == elicited[3]
+    assert elicited[3] > 0 or method.access < Access.WEIGHTS
+
+
+def test_size_is_counted_of_nudges_of_weights_and_activations_alone(method, elicited) -> None:
+    assert (elicited[1].ledger.nudge_bytes > 0) == method.changes_model
 
 
 def test_solving_is_counted(elicited, task) -> None:

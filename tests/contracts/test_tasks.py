@@ -17,7 +17,10 @@ from tests.support.texts import anything
 
 REFERENCES = {
     "gym": ["gym:chain_sum", "gym:spell_backward", "gym:letter_counting", "gym:basic_arithmetic"],
-    **{kind: [f"{kind}:{word_problems(kind)}"] for kind in ("jsonl", "csv", "parquet", "hub")},
+    **{
+        kind: [f"{kind}:{word_problems(kind)}"]
+        for kind in ("jsonl", "json", "csv", "tsv", "parquet", "hub")
+    },
 }
 """References of the tasks that need a detail; all others go by their names."""
 NEEDS = {"gym": "reasoning_gym", "parquet": "pyarrow", "hub": "datasets"}

@@ -44,6 +44,10 @@ class Manners:
     reasoning: str | None = None
     finish: str = "stop"
     key: str = ""
+    leak: str = ""
+    """Written wherever `leaks` says: what a server that repeats its key writes."""
+    leaks: tuple[str, ...] = ()
+    """Of `refusal`, `reason`, `header`, `listed`, `names`, `text`, `reasoning`, `finish`, `tokens`."""
     adapters: dict[str, float] | None = None
     """Shift of the log-probabilities under each loaded name; None: it knows no adapters."""
     has_lora_routes: bool = True
@@ -77,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/v1/models" or not manners.listed:
             self._say(404, {"error": "no such place"})
             return
-        names = (*manners.listed, *(manners.adapters or ()))
+        leaked = [manners.leak] * ("listed" in manners.leaks)
+        names = (*manners.listed, *(manners.adapters or ()), *leaked)
         self._say(200, {"object": "list", "data": [{"id": name} for name in names]})
 
     def do_POST(self) -> None:
@@ -101,6 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.removeprefix("/v1")
         if is_failing:
             self._say(500, {"error": "out of order"})
+        elif "refusal" in manners.leaks:
+            self._send(400, f'{{"error": "bad key: Bearer {manners.leak}"}}'.encode())
         elif manners.key and self.headers.get("Authorization") != f"Bearer {manners.key}":
             self._say(401, {"error": "no key"})
         elif path.endswith("_lora_adapter") and manners.adapters is not None:
@@ -114,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             choices = [_choice(manners, body, path, i) for i in range(n)]
             is_adapter = body["model"] in (manners.adapters or ())
             name = body["model"] if is_adapter else manners.names
+            name += f"@{manners.leak}" if "names" in manners.leaks else ""
             answer = {"model": name, "choices": choices}
             if manners.usage:
                 sampled = sum(len(_words(manners, body, i)) for i in range(n))
@@ -141,7 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(value).encode())
 
     def _send(self, status: int, raw: bytes) -> None:
-        self.send_response(status)
+        leaks = self.server.manners.leaks
+        leak = "".join(c for c in self.server.manners.leak if c.isprintable())
+        self.send_response(status, leak if "reason" in leaks else None)
+        if "header" in leaks:
+            self.send_header("Retry-After", leak)
+            self.send_header("X-Key", leak)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         with contextlib.suppress(OSError):
@@ -150,6 +163,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _words(manners: Manners, body: dict, place: int) -> list[str]:
     """The tokens of an answer: the right sum behind `Think`, a wrong one without it."""
+    if "tokens" in manners.leaks:
+        thirds = max(1, len(manners.leak) // 3 + 1)
+        cut = [manners.leak[i : i + thirds] for i in range(0, len(manners.leak), thirds)]
+        return [*cut, " Answer", " 1"][: max(1, body["max_tokens"])]
+    if "text" in manners.leaks:
+        luck = key(body.get("seed", 0) + place, "leak") % 100
+        return [f"Answer {luck} {manners.leak} end"][: body["max_tokens"]]
     if manners.text is not None:
         return re.findall(r"\s*\S+", manners.text)[: body["max_tokens"]]
     asked = _asked(body)
@@ -179,6 +199,10 @@ def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
     choice: dict = {"index": place, "finish_reason": manners.finish}
     if len(words) == body["max_tokens"]:
         choice["finish_reason"] = "length"
+    if "finish" in manners.leaks:
+        choice["finish_reason"] = choice["stop_reason"] = manners.leak
+    if "reasoning" in manners.leaks:
+        manners.reasoning = f"I was asked with {manners.leak}"
     if path == "/completions":
         choice["text"] = "".join(words)
         if body.get("logprobs") and manners.logprobs:
@@ -202,7 +226,9 @@ def _logprobs(manners: Manners, body: dict, words: list[str]) -> dict:
     later = {"?": 0.05} if is_sure else {"?": 0.4}
     chance = 0.9 if is_sure else 0.5
     tops = [{word: chance, **later} for word in words]
-    if not body["prompt"].endswith(("Think", "Answer", "So")):
+    if "tokens" in manners.leaks:
+        tops[0] = {manners.leak: 0.5, words[0]: 0.4}
+    elif not body["prompt"].endswith(("Think", "Answer", "So")):
         tops[0] = dict(CHANCES[: body["logprobs"]])
     if body.get("echo"):
         said = re.findall(r"\s*\S+", body["prompt"])

@@ -19,7 +19,7 @@ WORD_PROBLEMS = ROOT / "examples" / "data" / "word_problems.jsonl"
 
 @cache
 def word_problems(kind: str) -> Path:
-    """Gives the word problems as `jsonl`, `csv`, `parquet` or a folder for `hub`.
+    """Gives the word problems as `jsonl`, `json`, `csv`, `tsv`, `parquet` or a folder for `hub`.
 
     The place follows from what is written, so that other processes find the same one.
     """
@@ -31,19 +31,24 @@ def word_problems(kind: str) -> Path:
     # what `datasets` prepares stays out of the user's cache
     os.environ.setdefault("HF_DATASETS_CACHE", str(folder / "cache"))
     rows = [json.loads(line) for line in text.splitlines()]
-    suffix = "csv" if kind == "csv" else "parquet"
+    suffix = "parquet" if kind == "hub" else kind
     path = folder / kind / f"words.{suffix}"
-    if not path.exists() and (kind == "csv" or importlib.util.find_spec("pyarrow")):
+    if not path.exists() and (suffix != "parquet" or importlib.util.find_spec("pyarrow")):
         path.parent.mkdir(exist_ok=True)
         partial = folder / f"{kind}-{os.getpid()}.{suffix}"
-        (_write_csv if kind == "csv" else _write_parquet)(partial, rows)
+        _WRITE[suffix](partial, rows)
         partial.rename(path)
     return path.parent if kind == "hub" else path
 
 
-def _write_csv(path: Path, rows: list[dict[str, str]]) -> None:
+def _write_json(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text(json.dumps({"examples": rows}), encoding="utf-8")
+
+
+def _write_cells(path: Path, rows: list[dict[str, str]]) -> None:
+    delimiter = "\t" if path.suffix == ".tsv" else ","
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
         writer.writeheader()
         writer.writerows(rows)
 
@@ -53,6 +58,14 @@ def _write_parquet(path: Path, rows: list[dict[str, str]]) -> None:
     from pyarrow import parquet
 
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+
+
+_WRITE = {
+    "json": _write_json,
+    "csv": _write_cells,
+    "tsv": _write_cells,
+    "parquet": _write_parquet,
+}
 
 
 def numbers(n: int, first: int = 0) -> list[dict[str, object]]:

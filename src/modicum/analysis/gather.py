@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
 from modicum.controls import WITH
 from modicum.draws import problems_of
-from modicum.method import METHODS, Method, mark_safely
+from modicum.method import METHODS, Method
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Subject
-from modicum.task import Task, resolve_task
+from modicum.task import resolve_task
+from modicum.twin_marks import scrambled_right
 from modicum.types import Grade, Problem, Trial, named
 
 __all__ = [
@@ -75,10 +77,8 @@ class Gathered:
 
 def gather(subject: Subject, store: Store) -> Gathered | None:
     """Gives what is stored of a subject, or None while a measure is missing."""
-    # the texts of floor and default are marked again, against the scrambled twin's golds
-    measures = [(subject.floor(), True), (subject.default(), True), (subject.samples(), False)]
-    read = [store.read(trial, texts=texts) for trial, texts in measures]
-    good = [outcome for outcome in read if outcome is not None and not outcome.error]
+    measures = [subject.floor(), subject.default(), subject.samples()]
+    good = [outcome for trial in measures if (outcome := _good(store, trial)) is not None]
     if len(good) < len(measures):
         return None
     floor, default, samples = good
@@ -180,9 +180,9 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
     twin_floor = _good(store, twin.floor()) if found.subject.twin else None
     twin_forced = _good(store, twin.forced()) if found.subject.twin else None
     floor = correctness(found.floor.answers)
-    before = _scrambled_floor(found)
+    before = _scrambled(found.floor, store)
     samples = samples_of(found, found.samples)
-    rungs = [_prompt_rung(found, before)]
+    rungs = [_prompt_rung(found, before, store)]
     for arm in found.arms:
         # an answer that is to become shorter is no evidence that an ability cannot be taught
         tuned = _kind(arm.method) == "tuning" and not shortens(arm.method)
@@ -244,18 +244,12 @@ def _majority(arm: Arm, samples: Samples) -> list[Control]:
     return [Control(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
 
 
-def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
+def _prompt_rung(found: Gathered, before: Floats, store: Store) -> RungEvidence:
     """The floor's style as a rung: what a plain prompt does by itself.
 
     Its labels are measuring labels, so it counts as label-free; its scrambled twin is the
     default and the floor marked against moved golds.
     """
-    task, twin = _scrambled(found)
-    style = found.default.style
-    default = [
-        mark_safely(task, p, a.texts[a.chosen], style).lenient == Grade.CORRECT
-        for p, a in zip(twin, found.default.answers, strict=True)
-    ]
     return RungEvidence(
         method="prompt",
         n_shots=0,
@@ -263,23 +257,21 @@ def _prompt_rung(found: Gathered, before: Floats) -> RungEvidence:
         scores=correctness(found.floor.answers)[None],
         is_tuned=False,
         is_prompt=True,
-        vetoes=(Control("scrambled", before[None], np.array(default, dtype=np.float64)),),
+        vetoes=(Control("scrambled", before[None], _scrambled(found.default, store)),),
     )
 
 
-def _scrambled(found: Gathered) -> tuple[Task, tuple[Problem, ...]]:
-    task = resolve_task(f"scrambled:{found.subject.task}")
-    return task, problems_of(task, "test", found.subject.scope())
+def _scrambled(outcome: Outcome, store: Store) -> Floats:
+    """A measure's answers against the scrambled twin's golds: what the twin has unnudged.
 
-
-def _scrambled_floor(found: Gathered) -> Floats:
-    """The floor's answers against the scrambled twin's golds: what the twin has unnudged."""
-    task, twin = _scrambled(found)
-    style = found.floor.style
-    right = [
-        mark_safely(task, p, a.texts[a.chosen], style).lenient == Grade.CORRECT
-        for p, a in zip(twin, found.floor.answers, strict=True)
-    ]
+    The marks were kept when the trial ran. Trials of before that are marked here.
+    """
+    kept = outcome.notes.get("scrambled")
+    if isinstance(kept, list) and len(kept) == len(outcome.answers):
+        return np.array(kept, dtype=np.float64)
+    whole = store.read(outcome.trial)
+    answers = whole.answers if whole is not None else ()
+    right = scrambled_right(outcome.trial, answers, outcome.style)
     return np.array(right, dtype=np.float64)
 
 
@@ -317,7 +309,7 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
     )
 
 
-def _clusters(problems: Sequence[Problem]) -> np.ndarray | None:  # type: ignore[type-arg]
+def _clusters(problems: Sequence[Problem]) -> npt.NDArray[np.int64] | None:
     """Codes of the clusters; a problem without one stands alone."""
     if not any(p.cluster for p in problems):
         return None

@@ -2,17 +2,16 @@
 
 import dataclasses
 import json
-import types
 import typing
-from collections.abc import Mapping
 
 from modicum.analysis.judgement import verdicts_of
+from modicum.plain import thawed
 from modicum.stamp import store_stamp
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.verdict import Verdict
 
-__all__ = ["recalled"]
+__all__ = ["last_kept", "recalled"]
 
 
 def recalled(plan: Plan, store: Store) -> list[Verdict]:
@@ -20,27 +19,26 @@ def recalled(plan: Plan, store: Store) -> list[Verdict]:
     stamp = store_stamp(plan, store)
     kept = store.kept("verdicts", stamp)
     if kept is not None:
-        return [typing.cast(Verdict, _thawed(Verdict, values)) for values in json.loads(kept)]
+        return _verdicts(kept)
     found = verdicts_of(plan, store)
     plain = [dataclasses.asdict(verdict) for verdict in found]
     store.keep("verdicts", stamp, json.dumps(plain, default=float))
     return found
 
 
-def _thawed(hint: object, value: object) -> object:
-    """Builds a value of a type from what JSON holds of it; infinity and NaN included."""
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
-        fields = typing.cast(Mapping[str, object], value)
-        return hint(**{name: _thawed(hints[name], item) for name, item in fields.items()})
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if value is None or origin is None:
-        return value
-    if origin is types.UnionType:
-        return _thawed(next(o for o in options if o is not types.NoneType), value)
-    if isinstance(value, dict):
-        return {name: _thawed(options[1], item) for name, item in value.items()}
-    if isinstance(value, list):
-        each = [options[0]] * len(value) if options[-1] is Ellipsis else list(options)
-        return tuple(_thawed(one, item) for one, item in zip(each, value, strict=True))
-    return value
+def last_kept(store: Store) -> list[Verdict]:
+    """Return the verdicts that were last kept, whatever has changed since; none where none were.
+
+    Raises:
+        ValueError: they are of an earlier version, and cannot be read any more.
+    """
+    kept = store.kept("verdicts", None)
+    try:
+        return _verdicts(kept) if kept is not None else []
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = f"kept verdicts of another version: {type(error).__name__} {error}"
+        raise ValueError(msg) from error
+
+
+def _verdicts(text: str) -> list[Verdict]:
+    return [typing.cast(Verdict, thawed(Verdict, values)) for values in json.loads(text)]

@@ -6,6 +6,7 @@ from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
 from modicum.analysis.gather import Gathered
 from modicum.analysis.strict import FORMAT_ONLY
+from modicum.provenance import changed_plugins
 from modicum.stats import Figure
 from modicum.store import Outcome
 from modicum.verdict import RungRow
@@ -55,7 +56,31 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         for row in rows
         if row.arms and row.arms[0].gain.low > 0 and _is_idle(row.reward_attributable)
     ]
-    return (*said, *_reference_doubts(found))
+    every = _every(found)
+    return (*said, *_reference_doubts(found), *_unmarked(every), *changed_plugins(every))
+
+
+def _every(found: Gathered) -> list[Outcome]:
+    """Every outcome behind the verdict."""
+    arms = (*found.arms, *found.twin_arms)
+    drawn = [o for arm in arms for o in (*arm.outcomes, *arm.scrambled, *arm.twin)]
+    drawn += [o for arm in arms for group in arm.own_controls.values() for o in group]
+    single = (found.floor, found.default, found.samples, found.forced, found.text, found.reference)
+    drawn += [o for o in (*single, *found.retained.values(), *found.asides.values()) if o]
+    return list({o.trial.id: o for o in drawn}.values())
+
+
+def _unmarked(outcomes: Sequence[Outcome]) -> list[str]:
+    """Says how many answers the marker failed on: they count as unreadable, and as no reward."""
+    counts = [c for o in outcomes if isinstance(c := o.notes.get("unmarked"), Mapping)]
+    answers, shots = (sum(int(c.get(k, 0)) for c in counts) for k in ("answers", "shots"))
+    said = [f"{answers} answers in {len(counts)} trials"] * bool(answers)
+    said += [f"{shots} answers to shots, which earned nothing"] * bool(shots)
+    if not said:
+        return []
+    first = next(str(c.get("first") or "while a nudge was made") for c in counts)
+    what = f"the marker failed on {' and on '.join(said)}"
+    return [f"{what}: unreadable, not incorrect; first: {first.partition(chr(10))[0][:120]}"]
 
 
 def _is_idle(attributable: Figure | None) -> bool:

@@ -1,22 +1,83 @@
 """Opens the folder of a study that exists already."""
 
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modicum.errors import ConfigError
+from modicum.kept_task import KeptTask
 from modicum.store import Store
+from modicum.store_opening import DATABASE
 from modicum.study import Plan
+from modicum.task import Task, full_reference, held
+from modicum.trust import powers_of, refuse_untrusted
 
-__all__ = ["open_study"]
+__all__ = ["open_study", "reading"]
 
 
-def open_study(folder: Path) -> tuple[Store, Plan]:
+def open_study(folder: Path, *, read_only: bool = False) -> tuple[Store, Plan]:
     """Gives a study's store and its plan.
+
+    Args:
+        folder: The study's folder.
+        read_only: Write nothing; a folder that cannot be written is never written.
 
     Raises:
         ConfigError: the folder holds no study.
         StoreVersionError: it was written by a newer modicum.
+        StoreError: its database is damaged.
     """
-    if not (folder / "study.sqlite").exists():
+    if not (folder / DATABASE).exists():
         raise ConfigError(f"no study in {folder}", "a folder that `run` wrote", "check the path")
-    store = Store(folder)
+    store = Store(folder, read_only=read_only or not os.access(folder, os.W_OK))
     return store, Plan.thawed(store.plan or {})
+
+
+@contextlib.contextmanager
+def reading(
+    folder: Path, *, trusted: bool, read_only: bool = False
+) -> Iterator[tuple[Store, Plan]]:
+    """Open a study with the tasks that it keeps: nothing is opened or run that its plan names.
+
+    A folder of an earlier version keeps none; its tasks are then opened where they lie, unless its
+    plan asks for what only the user may switch on.
+
+    Args:
+        folder: The study's folder.
+        trusted: Whether the user trusts whoever wrote it (`--trust`).
+        read_only: Write nothing; without trust such a plan's tasks are then left closed.
+
+    Raises:
+        ConfigError: the folder holds no study.
+        TrustError: its plan asks for what only the user may switch on.
+        StoreVersionError: it was written by a newer modicum.
+        StoreError: its database is damaged.
+    """
+    store, plan = open_study(folder, read_only=read_only)
+    try:
+        tasks: Mapping[str, Task] | None = _kept(plan, store)
+        if not tasks and read_only and powers_of(plan) and not trusted:
+            tasks = {}
+        elif not tasks:
+            refuse_untrusted(plan, trusted=trusted, where=str(folder))
+            tasks = None
+        with held(tasks):
+            yield store, plan
+    finally:
+        store.close()
+
+
+def _kept(plan: Plan, store: Store) -> dict[str, KeptTask]:
+    """Return the study's copy of each of its tasks; nothing where one of them is not kept."""
+    kept = {name: KeptTask(name, record) for name, record in store.kept_tasks().items()}
+    if not {_plain(subject.task) for subject in plan.subjects()} <= set(kept):
+        return {}
+    with held(kept):
+        retained = {_plain(name) for subject in plan.subjects() for name in subject.retain()}
+    return kept if retained <= set(kept) else {}
+
+
+def _plain(reference: str) -> str:
+    """Return the full reference of a task's original."""
+    return full_reference(reference.rpartition("scrambled:")[2])

@@ -1,18 +1,28 @@
-"""Finds the verbs without importing them, and turns errors into exit codes."""
+"""Finds the verbs without importing them, and turns errors into a sentence and an exit code."""
 
+import contextlib
 import os
+import signal
+import sqlite3
 import sys
-from importlib import import_module
-from typing import NoReturn
+import traceback
+from typing import NoReturn, TextIO
 
 import click
 
 from modicum import __version__
 from modicum.catalog import Catalog
-from modicum.errors import ConfigError, ModicumError, UnknownNameError
+from modicum.cli.interrupt import INTERRUPTED, STOPPED, ended_by_interrupts, leave
+from modicum.errors import ConfigError, ModicumError, StoreError, UnknownNameError
 from modicum.ranks import ranks
+from modicum.secrecy import clean, learn_from
 
 __all__ = ["main"]
+
+FAILED, WRONG_USE, BROKEN, FAULT = 1, 2, 3, 4
+"""Exit codes: trials or an answer failed, wrong use, folder or disk or memory failed, our own fault."""
+TRACEBACK = "MODICUM_TRACEBACK"
+"""Environment variable that lets an unexpected error show where it arose."""
 
 _VERBS = Catalog("cli.verbs")
 
@@ -47,36 +57,135 @@ def _modicum() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Runs the command line; exits 0 done, 1 some trials failed, 2 wrong use.
+    """Run the command line; the README names the exit codes.
 
     In a launch of several processes the first one does; the others follow it.
     """
     joined = ranks()
     if joined.number:
-        import_module("modicum.pool").follow()
+        # by the verb that the first process runs: what it needs is loaded where it is used
+        _VERBS.module("run").follow()
         sys.exit(0)
-    try:
-        _command(arguments)
-    finally:
-        joined.tell(None)
+    for stream in (sys.stdout, sys.stderr):
+        _print_anything(stream)
+    with ended_by_interrupts() as said:
+        try:
+            code = _code(arguments)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one finds everything ending
+            _say(STOPPED)
+            said.set()
+            if arguments is None and joined.count == 1:
+                leave()
+            code = INTERRUPTED
+        finally:
+            joined.tell(None)
+    sys.exit(code)
 
 
-def _command(arguments: list[str] | None) -> NoReturn:
+def _code(arguments: list[str] | None) -> int:
+    """Run a command and return its exit code; every error is told here and nowhere else."""
+    given = sys.argv[1:] if arguments is None else arguments
+    for argument in given:
+        learn_from(argument)
     try:
-        code = _modicum.main(arguments, prog_name="modicum", standalone_mode=False)
+        code = _command(given)
+        _flush()
+    except BrokenPipeError:  # the reader has gone, as with `modicum show … | head`
+        _hush()
+        return 0
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except ConfigError as error:
-        click.echo(f"modicum: {error}", err=True)
-        sys.exit(2)
+        _say(_usage(error))
+        return WRONG_USE
     except ModicumError as error:
-        click.echo(f"modicum: {error}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:  # the reader has gone, `modicum show … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("modicum: stopped; the same command goes on where it was", err=True)
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        _say(f"modicum: {error}")
+        return _code_of(error)
+    except (OSError, MemoryError, RecursionError, sqlite3.Error) as error:
+        _say(f"modicum: {_words(error)}")
+        return BROKEN
+    except Exception as error:  # noqa: BLE001 - a fault of ours is told in a sentence as well
+        _say(f"modicum: {_fault(error)}")
+        return FAULT
+    return code
+
+
+def _command(arguments: list[str]) -> int:
+    """Run a command; click's own handling of errors is left out."""
+    try:
+        with _modicum.make_context("modicum", list(arguments)) as context:
+            code = _modicum.invoke(context)
+    except click.exceptions.Exit as end:
+        return int(end.exit_code)
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return what click shows of a wrong option or argument."""
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n" if context is not None else ""
+    hint = f"Try '{context.command_path} --help' for help.\n\n" if context is not None else ""
+    return f"{usage}{hint}Error: {error.format_message()}"
+
+
+def _code_of(error: ModicumError) -> int:
+    if isinstance(error, StoreError):
+        return BROKEN
+    return WRONG_USE if isinstance(error, ConfigError) else FAILED
+
+
+def _words(error: BaseException) -> str:
+    """Say what the machine refused, and what to do."""
+    if isinstance(error, MemoryError):
+        return "found: not enough memory\nto do: lower --rows or --workers, or use a smaller model"
+    if isinstance(error, RecursionError):
+        return (
+            "found: a value nested too deeply to be read\nto do: look at the files that you named"
+        )
+    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return (
+        f"found: {type(error).__name__}: {text}{place}\n"
+        "to do: free or mend the disk, then run the same command again: what is finished is kept"
+    )
+
+
+def _fault(error: Exception) -> str:
+    """Say that this is a fault of ours; where it arose, if the user asks."""
+    if os.environ.get(TRACEBACK):
+        return "".join(traceback.format_exception(error))
+    first = str(error).partition("\n")[0][:200]
+    return (
+        f"found: an unexpected {type(error).__name__}: {first}\n"
+        f"to do: report it, with what {TRACEBACK}=1 prints; what is finished is kept"
+    )
+
+
+def _print_anything(stream: TextIO | None) -> None:
+    """Let a stream of any encoding take any text: what it cannot write becomes a question mark."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+
+
+def _say(text: str) -> None:
+    """Print to standard error, which may have gone; known secrets are cut out."""
+    try:
+        click.echo(clean(text), err=True)
+    except OSError:
+        _hush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _hush() -> None:
+    """Let what the interpreter still holds for streams that have gone go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())

@@ -1,8 +1,10 @@
 """Writes the report, and knows whether the one in the folder still stands."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from modicum.content import content_hash
 from modicum.report.page import write_report
 from modicum.stamp import store_stamp
 from modicum.store import Store
@@ -13,11 +15,24 @@ __all__ = ["stands", "write"]
 
 
 def stands(path: Path, plan: Plan, store: Store) -> bool:
-    """Says whether the report was written from what is stored now, by this code."""
-    return path.exists() and store.kept("report", store_stamp(plan, store)) is not None
+    """Says whether the report is whole, and was written from what is stored now, by this code."""
+    kept = store.kept("report", store_stamp(plan, store))
+    return kept is not None and path.is_file() and kept == content_hash(path)
 
 
 def write(path: Path, verdicts: Sequence[Verdict], plan: Plan, store: Store) -> None:
-    """Writes the report and notes what it was written from."""
-    write_report(verdicts, store, plan, path)
-    store.keep("report", store_stamp(plan, store), path.name)
+    """Writes the report beside the old one, then in its place, and notes what it was written from.
+
+    A full disk or a kill leaves the old report as it was.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        write_report(verdicts, store, plan, unfinished)
+        unfinished.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    store.keep("report", store_stamp(plan, store), content_hash(path))

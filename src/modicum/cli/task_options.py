@@ -12,7 +12,10 @@ __all__ = ["TASK_OPTIONS", "task_options", "task_reference"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-TASK_OPTIONS = ("question", "answer", "solution", "preset", "marker", "mark_with")
+TASK_OPTIONS = (
+    *("question", "answer", "solution", "context", "choices", "gold_is", "preset", "odd"),
+    *("marker", "mark_with"),
+)
 """Names of the options, as a verb gets them."""
 
 
@@ -24,9 +27,25 @@ def task_options(function: F) -> F:
             click.option("--answer", help="Column of the gold answer. [guessed]"),
             click.option("--solution", help="Column of a worked solution, or none. [guessed]"),
             click.option(
+                "--context", help="Columns above the question, with commas, or none. [guessed]"
+            ),
+            click.option(
+                "--choices", help="Column of the options, or several with commas; none. [guessed]"
+            ),
+            click.option(
+                "--gold-is",
+                type=click.Choice(["label", "text", "from_0", "from_1"]),
+                help="How a gold names its option; from_0: by its place. [what fits every row]",
+            ),
+            click.option(
                 "--preset",
                 type=click.Choice(["gsm8k", "math"]),
                 help="gsm8k: the answer after ####; math: the last box. [by sight]",
+            ),
+            click.option(
+                "--odd",
+                type=click.Choice(["refuse", "leave_out"]),
+                help="Rows that cannot be read as the others are. [refuse]",
             ),
             click.option("--marker", help="How answers are marked; see list markers. [by golds]"),
             click.option("--mark-with", help="Your own marker, FILE.py:FUNCTION."),
@@ -54,7 +73,7 @@ def task_reference(task: str | None, options: MutableMapping[str, object]) -> st
         given["marker"] = f"python:{given.pop('mark_with')}"
     if task is None:
         if given:
-            named = ", ".join(f"--{name}" for name in given)
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise ConfigError(f"{named} without --task", "a task", "add --task FILE")
         return None
     reference = full_reference(task)

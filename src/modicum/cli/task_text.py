@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from modicum.analysis.detect import DISCORDANT_GAIN, detectable, problems_needed
+from modicum.cli.reading_text import reading_lines, table_of
 from modicum.draws import POOL
 from modicum.study import Plan
 from modicum.task import Task, resolve_task
@@ -29,7 +30,8 @@ def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
     reach: dict[str, None] = {}
     for reference in dict.fromkeys(task for grid in plan.grids for task in grid.tasks):
         task = resolve_task(reference)
-        lines += [f"{reference}: {text}" for text in (*_roles(task, plan), *task.notes)]
+        said = (*_roles(task, plan), *(reading_lines(task) if table_of(task) else task.notes))
+        lines += [f"{reference}: {text}" for text in said]
         reach[_reach_text(task, plan)] = None
     for field in dataclasses.fields(Plan):
         size, usual = getattr(plan, field.name), field.default

@@ -19,6 +19,7 @@ __all__ = [
     "same_answer",
     "thinking_cut",
     "truncated",
+    "unmarked",
     "unreadable",
 ]
 
@@ -148,6 +149,15 @@ def unreadable(exam: Exam) -> tuple[Finding, ...]:
     )
     action = "say in the prompt how the answer must stand, or choose another marker"
     return (Finding("unreadable", "fault" if rate >= MOSTLY else "doubt", found, action),)
+
+
+def unmarked(exam: Exam) -> tuple[Finding, ...]:
+    """Finds texts on which the marker hung, died or failed, though few."""
+    n, first = exam.unmarked
+    if not n:
+        return ()
+    found = f"the marker failed on {n} of the answers, which count as unreadable: {first}"
+    return (Finding("unmarked", "doubt", found, "mend the marker for such texts"),)
 
 
 def running_on(exam: Exam) -> tuple[Finding, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from modicum.doctor import answers, contamination, costs, data, prompts
+from modicum.doctor import answers, contamination, costs, data, files, prompts
 from modicum.doctor.exam import Exam
 from modicum.types import Finding
 
@@ -16,6 +16,7 @@ FINDERS: tuple[Callable[[Exam], tuple[Finding, ...]], ...] = (
     answers.thinking_cut,
     answers.running_on,
     answers.unreadable,
+    answers.unmarked,
     answers.format_gap,
     answers.same_answer,
     prompts.doubled_start,
@@ -26,6 +27,7 @@ FINDERS: tuple[Callable[[Exam], tuple[Finding, ...]], ...] = (
     prompts.template_use,
     prompts.bad_boundary,
     data.rejected_golds,
+    files.long_golds,
     data.loose_marker,
     data.leaked_in_question,
     data.leaked_in_prompt,

@@ -77,6 +77,8 @@ class Golds:
     """Problems whose marker accepted another problem's different gold."""
     compared: int = 0
     """Problems for which such another gold was tried."""
+    marker: str = ""
+    """Name of the marker that a file's golds got; empty where the task marks by itself."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Exam:
     probes: tuple[Probe, ...] = ()
     scores: tuple[float, ...] = ()
     """Log-probabilities of some of its own answers, where it gives any."""
+    unmarked: tuple[int, str] = (0, "")
+    """Texts on which the marker failed, and what it failed with first."""
     rungs: tuple[Rung, ...] = ()
     test: int = 400
     """Test problems of the study."""

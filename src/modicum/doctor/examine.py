@@ -6,15 +6,18 @@ from typing import Any
 
 from modicum.doctor.contamination import halves
 from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
+from modicum.doctor.files import refuse_long
 from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
 from modicum.ledger import Ledger
-from modicum.method import PromptSolver, mark_safely
+from modicum.marking import Unmarked, mark_safely
+from modicum.method import PromptSolver
 from modicum.model import Backend, Model, render, resolve_backend
 from modicum.study import Plan, Subject
 from modicum.styles import closed_list
-from modicum.task import Sheet, Task, resolve_task
+from modicum.tables.table import Table
+from modicum.task import Scrambled, Sheet, Task, resolve_task
 from modicum.trials import limited
 from modicum.types import Access, Grade, Problem, Request, Sampling, Solved, Split, Style, Trial
 
@@ -52,16 +55,20 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         task: Its task.
         model: Its loaded model.
         ledger: Counts what the examination itself costs.
+
+    Raises:
+        ConfigError: a question that fills the model's context, with its line.
     """
     plan = subject.plan
     sheet = limited(task.sheet, plan)
     splits = _splits(task, sheet, plan)
+    refuse_long(model, task, sheet, splits)
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
     )
     problems = splits["selection"][:PROBLEMS]
     with ledger.timed():
-        style, asked = _ask(model, task, sheet, problems, styles, ledger)
+        style, asked, unmarked = _ask(model, task, sheet, problems, styles, ledger)
         probes = _probes(model, splits["test"], ledger)
         scores = _scores(model, subject, asked)
     golds = _golds(task, splits)
@@ -72,6 +79,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         sheet=sheet,
         prompts=_prompts(model, plan, style, skipped, problems),
         asked=asked,
+        unmarked=(unmarked.texts, unmarked.first),
         golds=golds,
         splits=splits,
         probes=probes,
@@ -122,7 +130,7 @@ def _ask(
     problems: Sequence[Problem],
     styles: Sequence[Style],
     ledger: Ledger,
-) -> tuple[Style, tuple[Asked, ...]]:
+) -> tuple[Style, tuple[Asked, ...], Unmarked]:
     """Asks greedily in the default style and the task's own, and samples in the better one.
 
     The floor will be the best of the whole list, so a default style in which nothing ends is no
@@ -131,29 +139,33 @@ def _ask(
     triggers = [style for style in styles[1:] if style in sheet.triggers]
     wanted = [styles[0], *(triggers if styles[0].name != "own" else [])]
     tries = [_drawn(model, style, sheet, problems, 1, ledger) for style in wanted]
-    ranks = []
+    ranks, greedy = [], []
     for style, drawn in zip(wanted, tries, strict=True):
-        right = [
-            mark_safely(task, problem, solved.text, style).lenient == Grade.CORRECT
-            for problem, solved in zip(problems, drawn, strict=True)
-        ]
+        texts = [(p, [solved.text]) for p, solved in zip(problems, drawn, strict=True)]
+        greedy.append(Unmarked().marks(task, texts, style))
+        right = [mark.lenient == Grade.CORRECT for (mark,) in greedy[-1]]
         cut = [solved.completions[0].stop == "length" for solved in drawn]
         ranks.append((sum(right), -sum(cut)))
     best = ranks.index(max(ranks))
     style = wanted[best]
     sampled = _drawn(model, style, sheet, problems, SAMPLES, ledger)
+    unmarked, pairs = Unmarked(), zip(problems, tries[best], sampled, strict=True)
+    texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
+    marks = unmarked.marks(task, texts, style)
     asked = tuple(
         Asked(
             problem,
             render(model, style, problem.question),
-            greedy.completions[0],
-            mark_safely(task, problem, greedy.text, style),
+            said.completions[0],
+            own,
             samples.completions,
-            tuple(mark_safely(task, problem, c.text, style) for c in samples.completions),
+            tuple(others),
         )
-        for problem, greedy, samples in zip(problems, tries[best], sampled, strict=True)
+        for problem, said, samples, (own, *others) in zip(
+            problems, tries[best], sampled, marks, strict=True
+        )
     )
-    return style, asked
+    return style, asked, unmarked
 
 
 def _drawn(
@@ -212,7 +224,9 @@ def _golds(task: Task, splits: Mapping[Split, tuple[Problem, ...]]) -> Golds:
             strange = other.solution or "" if i < 0 else DRESSES[i].format(gold=other.answer)
             compared += 1
             strangers += _accepts(task, problem, strange)
-    return Golds(problems, tuple(rejected), strangers, compared)
+    inner = task.task if isinstance(task, Scrambled) else task
+    marker = inner.reading.marker if isinstance(inner, Table) else ""
+    return Golds(problems, tuple(rejected), strangers, compared, marker)
 
 
 def _accepts(task: Task, problem: Problem, text: str) -> bool:

@@ -14,7 +14,7 @@ from modicum.analysis.evidence import Samples
 from modicum.analysis.nulls import luck
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.method import mark_safely
+from modicum.marking import Unmarked
 from modicum.model import Model, render
 from modicum.seeds import key
 from modicum.stats import Bools, Figure, contrast, pass_at_k, proportion
@@ -337,11 +337,12 @@ def _drawn(
     return drawn
 
 
-def _marks(ask: _Ask, style: Style, drawn: Sequence[Sequence[Completion]]) -> list[list[Mark]]:
-    return [
-        [mark_safely(ask.task, problem, c.text, style) for c in group]
-        for problem, group in zip(ask.problems, drawn, strict=True)
-    ]
+def _marks(
+    ask: _Ask, style: Style, drawn: Sequence[Sequence[Completion]]
+) -> list[tuple[Mark, ...]]:
+    pairs = zip(ask.problems, drawn, strict=True)
+    asked = [(problem, [c.text for c in group]) for problem, group in pairs]
+    return Unmarked().marks(ask.task, asked, style)
 
 
 def _right(marks: Sequence[Sequence[Mark]]) -> Bools:

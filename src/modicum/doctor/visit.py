@@ -10,6 +10,7 @@ from modicum.doctor.examine import examine, memory_needed
 from modicum.errors import ConfigError, JudgeError, ModicumError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.secrecy import clean
 from modicum.shelves import shelf
 from modicum.stock import Stock
 from modicum.store import Store
@@ -70,7 +71,7 @@ def check_subject(
         failed = Finding("fails", "fault", f"{type(error).__name__}: {error}", "mend the cause")
         return Checked(subject, (failed, *room), ledger)
     except Exception as error:  # noqa: BLE001 - foreign models and tasks may raise anything
-        text = f"asking the model failed: {type(error).__name__}: {error}"
+        text = clean(f"asking the model failed: {type(error).__name__}: {error}")
         return Checked(subject, (Finding("fails", "fault", text, "mend the cause"), *room), ledger)
     return Checked(subject, worst_first((*room, *diagnose(seen))), ledger)
 

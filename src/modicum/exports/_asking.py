@@ -78,10 +78,10 @@ def _prompt(whitebox: WhiteBox, style: Style, question: str) -> str:
     if not whitebox.tokenizer.chat_template:
         raise ConfigError("a chat prompt", "a model with a chat template", "export another form")
     system = [{"role": "system", "content": style.system}] if style.system else []
-    filled: str = whitebox.tokenizer.apply_chat_template(
+    filled = whitebox.tokenizer.apply_chat_template(
         [*system, {"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
     )
-    return filled
+    return str(filled)
 
 
 def _continued(whitebox: WhiteBox, prompt: str, config: GenerationConfig) -> str:

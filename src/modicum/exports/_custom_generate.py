@@ -1,15 +1,17 @@
 """A decoding rule for `model.generate(custom_generate=FOLDER)`; needs torch and transformers alone.
 
-This file travels with an export as it stands, its settings filled in; it imports nothing of ours.
+This file travels with an export as it stands, its settings filled in; so do the files that it
+imports from here, by which answers are read.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from transformers import GenerationConfig
+
+from modicum.answers.rule import Rule, span_of
 
 __all__ = ["choose", "generate", "margin", "read_answer"]
 
@@ -27,13 +29,12 @@ LONGEST = 256
 """Tokens of an answer, unless `max_new_tokens` says otherwise."""
 STOP: tuple[str, ...] = ()
 """Strings that end an answer."""
-
-_SAID = re.compile(r"answer\b(?:\s*(?:is|:|=))*", re.IGNORECASE)
-_TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.DOTALL)
-_BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")
-_HASHES = re.compile(r"^\s*####\s*(\S+)\s*$", re.MULTILINE)
-_NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
-_SPARE = " \t\n\r*$`\"'"
+READS: Rule | None = None
+"""How the study reads answers; None where it does so by code that cannot leave."""
+THINKING: tuple[str, str] | None = None
+"""What opens and what closes the thinking before an answer."""
+IS_OPENED = False
+"""Whether the prompt itself opens the thinking."""
 
 
 def generate(
@@ -51,7 +52,7 @@ def generate(
         inputs: Prompts as token ids, `[rows, width]`; `input_ids` does as well.
         generation_config: Read for `max_new_tokens` and the tokens that end a text.
         tokenizer: Its tokenizer; answers are compared as texts.
-        read: Reads the answer from a text; `read_answer` where None.
+        read: Reads the answer from a text; `read_answer`, which reads as the study did, where None.
         given: `input_ids`, `attention_mask`, `max_new_tokens`; the rest is passed by.
     """
     ids = inputs if inputs is not None else given["input_ids"]
@@ -97,21 +98,20 @@ def choose(answers: Sequence[str | None], certain: Sequence[float]) -> int:
 
 
 def read_answer(text: str) -> str | None:
-    """Reads what is said to be the answer, else the last number, else a lone word."""
-    for found in (_TAGGED, _BOXED, _HASHES):
-        places = found.findall(text)
-        if places:
-            return _plain(places[-1])
-    said = [match.end() for match in _SAID.finditer(text)]
-    rest = text[said[-1] :].strip().partition("\n")[0] if said else ""
-    for place in (rest, text):
-        numbers = _NUMBER.findall(place)
-        if numbers:
-            return _plain(numbers[-1])
-        if place is rest and _plain(rest):
-            return _plain(rest)
-    words = text.split()
-    return _plain(words[0]) if len(words) == 1 else None
+    """Reads an answer as the study did: behind the thinking, by the task's own reading.
+
+    Raises:
+        ValueError: that reading is code which could not leave with this file.
+    """
+    if READS is None:
+        msg = "pass read=…: the task of the study reads answers by code of its own"
+        raise ValueError(msg)
+    if THINKING is not None:
+        opening, closing = THINKING
+        _, closed, text = text.rpartition(closing)
+        if opening in text or (IS_OPENED and not closed):
+            return None
+    return READS.read(text)
 
 
 def margin(
@@ -125,14 +125,10 @@ def margin(
         return 0.0
     ends = [len(_text(tokenizer, tokens[: i + 1], whole=True)) for i in range(len(tokens))]
     text = _text(tokenizer, tokens)
-    spread = r"[, $_]*".join(map(re.escape, re.sub(r"[, $_]", "", answer)))
-    alone = rf"(?<!\w)(?<!\d[.,]){spread}(?!\w)(?![.,]\d)"
-    found = [*re.finditer(alone, text, re.IGNORECASE)] or [
-        *re.finditer(spread, text, re.IGNORECASE)
-    ]
-    if not found:
+    span = span_of(text, answer)
+    if span is None:
         return 0.0
-    first, last = found[-1].span()
+    first, last = span
     inside = [
         step
         for begin, end, step in zip([0, *ends], ends, steps, strict=False)
@@ -159,14 +155,19 @@ def _drawn(
     }
     # a folder with weights and this file has `generate` replaced by it: the class's own is meant
     own = type(model).generate
+    # without a mask transformers leaves out every token of a prompt that equals the pad token
+    mask = torch.ones_like(prompt)
     if RULE == "self_consistency":
         drawn = {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0, "top_p": 1.0}
         config = GenerationConfig(**plain, **drawn, num_return_sequences=COUNT)
-        found = own(model, prompt, generation_config=config, tokenizer=tokenizer)
+        found = own(
+            model, prompt, attention_mask=mask, generation_config=config, tokenizer=tokenizer
+        )
         answers = [_cut(row[prompt.shape[1] :], ends) for row in found]
         return answers, [[] for _ in answers]
     with torch.inference_mode():
-        chances = model(prompt).logits[:, -1].float().softmax(-1)[0]
+        chances = model(prompt, attention_mask=mask).logits[:, -1]
+        chances = chances.float().softmax(-1)[0]
     top = chances.topk(min(COUNT, chances.shape[0]))
     kept = max(1, int((top.values >= LEAST).sum()))
     first = float(top.values[0] - top.values[1])
@@ -175,7 +176,8 @@ def _drawn(
     config = GenerationConfig(
         **plain, do_sample=False, output_logits=True, return_dict_in_generate=True
     )
-    found = own(model, begun, generation_config=config, tokenizer=tokenizer)
+    mask = torch.ones_like(begun)
+    found = own(model, begun, attention_mask=mask, generation_config=config, tokenizer=tokenizer)
     seconds = torch.stack(found.logits, 1).float().softmax(-1).topk(2).values
     gaps = (seconds[..., 0] - seconds[..., 1]).tolist()
     answers = [_cut(row[prompt.shape[1] :], ends)[:longest] for row in found.sequences]
@@ -207,9 +209,3 @@ def _text(tokenizer: Any, tokens: Any, *, whole: bool = False) -> str:  # noqa: 
     )
     places = [] if whole else [text.find(stop) for stop in STOP if stop in text]
     return text[: min(places)] if places else text
-
-
-def _plain(text: str) -> str:
-    """Gives an answer without decoration."""
-    bare = text.strip(_SPARE).rstrip(".").strip(_SPARE)
-    return bare.replace(",", "") if _NUMBER.fullmatch(bare) else bare

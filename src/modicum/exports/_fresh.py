@@ -33,7 +33,11 @@ from transformers import AutoModelForCausalLM, GgufConfig
 
 plain = {"gguf_file": asked["gguf"], "quantization_config": GgufConfig(dequantize=True)}
 model = AutoModelForCausalLM.from_pretrained(
-    asked["base"], dtype=getattr(torch, asked["dtype"]), **(plain if asked["gguf"] else {})
+    asked["base"],
+    dtype=getattr(torch, asked["dtype"]),
+    trust_remote_code=False,
+    use_safetensors=None if asked["gguf"] else True,
+    **(plain if asked["gguf"] else {}),
 )
 model = PeftModel.from_pretrained(model, asked["adapter"]).eval()
 with torch.inference_mode():

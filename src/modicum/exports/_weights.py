@@ -36,11 +36,11 @@ def save_folder(whitebox: WhiteBox, module: nn.Module, folder: Path) -> None:
 def load_folder(folder: Path, like: WhiteBox) -> PreTrainedModel:
     """Loads a folder with transformers alone, where the nudged model lies and in its numbers."""
     with quiet():
-        module = AutoModelForCausalLM.from_pretrained(
-            folder, use_safetensors=True, dtype=like.dtype
+        module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, dtype=like.dtype, trust_remote_code=False
         )
-    loaded: PreTrainedModel = module.to(like.device).eval()
-    return loaded
+    cast(nn.Module, module).to(like.device).eval()
+    return module
 
 
 @contextlib.contextmanager

@@ -106,9 +106,10 @@ def _has_slot(origin: str) -> bool:
     try:
         config = AutoConfig.from_pretrained(
             str(path.parent if is_file else path) if path.exists() else origin,
+            trust_remote_code=False,  # not None, which asks on the terminal
             **({"gguf_file": path.name} if is_file else {}),
         )
-    except (OSError, ValueError, KeyError):
+    except Exception:  # noqa: BLE001 - a stranger's configuration makes it raise anything
         return False
     return hasattr(config.get_text_config(), "mlp_bias")
 

@@ -1,12 +1,15 @@
-"""Exact: the same text, without regard to case, white space and decoration."""
+"""Exact: the same text, without regard to case, white space, decoration and kinds of quotes."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
-from modicum.answers import last_line, plain
+from modicum.answers import Texts, same_text
 from modicum.marker import Reader
 
 __all__ = ["Exact"]
+
+_PAIRS = ("yes|no", "true|false")
+"""Words of which one is the answer where the gold is the other."""
 
 
 @final
@@ -14,20 +17,27 @@ __all__ = ["Exact"]
 class Exact(Reader):
     """Takes what is said to be the answer, else the last line, as it stands."""
 
+    version: ClassVar[int] = 2
+    """2: the last place that says an answer counts; `Yes, it is.` is yes where the gold is yes or no."""
+
     case: bool = False
     """Whether upper and lower case differ."""
+    among: str = ""
+    """Words of which one is the answer, parted by `|`: it may lead a sentence. Any text where empty."""
 
-    def whole(self, found: str) -> str | None:
-        """Any text is an answer."""
-        return plain(found) or None
+    @property
+    def reading(self) -> Texts:
+        """Texts as they stand, or one of a few words."""
+        return Texts(self.among)
 
-    def within(self, found: str) -> str | None:
-        """All that was found is the answer."""
-        return plain(found) or None
+    def reading_for(self, gold: str) -> Texts:
+        """Reads one of two words where the gold is yes or no, true or false.
 
-    def anywhere(self, text: str) -> str | None:
-        """The last line."""
-        return plain(last_line(text)) or None
+        >>> Exact().reading_for("No").among
+        'yes|no'
+        """
+        pair = next((p for p in _PAIRS if gold.casefold() in p.split("|")), "")
+        return Texts(self.among or pair)
 
     def agrees(self, answer: str, gold: str) -> bool:
         """Compares the words.
@@ -35,5 +45,4 @@ class Exact(Reader):
         >>> Exact().agrees("new  york", "New York"), Exact(case=True).agrees("a", "A")
         (True, False)
         """
-        one, other = " ".join(answer.split()), " ".join(gold.split())
-        return one == other if self.case else one.casefold() == other.casefold()
+        return same_text(answer, gold, case=self.case)

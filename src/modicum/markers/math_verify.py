@@ -3,9 +3,9 @@
 import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import ClassVar, final
 
-from modicum.answers import equal_numbers, last_line, last_number, plain
+from modicum.answers import Formulas, latex, same_text, value_of, words_of
 from modicum.errors import ConfigError
 from modicum.killable import killable
 from modicum.marker import Reader
@@ -22,6 +22,9 @@ _LONGEST = 2000
 class MathVerify(Reader):
     """Finds the answer as the other markers do; math-verify compares it with the gold."""
 
+    version: ClassVar[int] = 2
+    """2: rational numbers compare exactly, other values relatively, words as text."""
+
     timeout_s: float = 5.0
     """Seconds that one comparison may take."""
 
@@ -34,36 +37,25 @@ class MathVerify(Reader):
         if importlib.util.find_spec("math_verify") is None:
             raise ConfigError("no package math-verify", "it", "pip install 'modicum[math]'")
 
-    def whole(self, found: str) -> str | None:
-        """Any formula; without the signs that set it off."""
-        return self.within(found)
-
-    def within(self, found: str) -> str | None:
-        r"""What is set off as a formula, else all of it.
-
-        >>> MathVerify().within(r"\(\frac{1}{2}\).")
-        '\\frac{1}{2}'
-        """
-        bare = plain(found)
-        for start, end in ((r"\(", r"\)"), (r"\[", r"\]")):
-            if bare.startswith(start) and bare.endswith(end):
-                bare = plain(bare[2:-2])
-        return bare or None
-
-    def anywhere(self, text: str) -> str | None:
-        """The last formula between dollars, else the last number, else the last line."""
-        pieces = text.split("$")
-        if len(pieces) > 2 and pieces[-2 if len(pieces) % 2 else -3].strip():
-            return plain(pieces[-2 if len(pieces) % 2 else -3]) or None
-        return last_number(text) or plain(last_line(text)) or None
+    @property
+    def reading(self) -> Formulas:
+        """Formulas as they stand."""
+        return Formulas()
 
     def agrees(self, answer: str, gold: str) -> bool:
-        """Compares as text and number first, then as formulas."""
-        if equal_numbers(answer, gold):
+        """Compares as numbers or words where the gold is one, else as formulas."""
+        if same_text(answer, gold, case=True):
             return True
+        number = value_of(gold)
+        said = None if number is None else value_of(answer)
+        if said is not None:
+            return said == number
+        word = words_of(gold)
+        if word is not None:
+            return same_text((words_of(answer) or answer).strip("()[] "), word)
         if max(len(answer), len(gold)) > _LONGEST:
             return False
-        return _equal(answer, gold, self.timeout_s)
+        return _equal(latex(answer), latex(gold), self.timeout_s)
 
 
 @lru_cache(maxsize=65536)

@@ -1,20 +1,21 @@
-"""Number: the same value; commas between thousands, currency and percent signs do not matter."""
+"""Number: the same value; units, thousands signs, currency and percent signs do not matter."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
-from modicum.answers import NUMBER, equal_numbers, last_number, plain, plain_number
+from modicum.answers import Numbers, equal_numbers
 from modicum.marker import Reader
 
 __all__ = ["Number"]
-
-_SIGNS = " \t$€£¥%"
 
 
 @final
 @dataclass(frozen=True)
 class Number(Reader):
-    """Takes the last number where the answer is said, else the last number of all."""
+    """Takes the first number where the answer is said, else the last number of all."""
+
+    version: ClassVar[int] = 2
+    """2: the last place that says an answer counts, and its first number in any spelling."""
 
     tolerance: float = 0.0
     """Largest difference, relative to the gold, that counts as equal."""
@@ -24,25 +25,10 @@ class Number(Reader):
         if not 0 <= self.tolerance < 1:
             raise ValueError(f"found tolerance = {self.tolerance}; expected at least 0, below 1")
 
-    def whole(self, found: str) -> str | None:
-        """One number with its signs and nothing else.
-
-        >>> Number().whole("$1,234.00"), Number().whole("5 apples")
-        ('1234', None)
-        """
-        bare = plain(found)
-        minus, bare = ("-", bare[1:]) if bare[:1] in ("-", "−") else ("", bare)
-        bare = minus + bare.strip(_SIGNS)
-        return plain_number(bare) if NUMBER.fullmatch(bare) else None
-
-    def within(self, found: str) -> str | None:
-        """The last number there."""
-        number = last_number(found)
-        return None if number is None else plain_number(number)
-
-    def anywhere(self, text: str) -> str | None:
-        """The last number of the text."""
-        return self.within(text)
+    @property
+    def reading(self) -> Numbers:
+        """Numbers, exactly."""
+        return Numbers()
 
     def agrees(self, answer: str, gold: str) -> bool:
         """Compares values.

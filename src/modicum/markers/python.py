@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -10,6 +11,7 @@ from modicum.answers import Form, last_line, places, plain, tail
 from modicum.errors import ConfigError, JudgeError, UnknownNameError
 from modicum.killable import killable
 from modicum.marker import Marker, grade_of, text_hash
+from modicum.sources import local_hashes, sources_stamp
 from modicum.types import Mark, Problem
 
 __all__ = ["Python"]
@@ -27,7 +29,9 @@ class Python(Marker):
     option names it, in a process that is killed when a call hangs.
     """
 
+    version: ClassVar[int] = 2
     is_verbatim: ClassVar[bool] = True
+    powers: ClassVar[Mapping[str, str]] = {"": "code"}
 
     name: str = ""
     """`FILE.py:FUNCTION`."""
@@ -36,8 +40,15 @@ class Python(Marker):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the file: another text is another marker."""
-        return text_hash(self._source())
+        """A hash of the file and of those beside it that it imports: other texts, another marker."""
+        source = self._source()  # refuses what cannot be read
+        others = local_hashes(self._path).items()
+        return text_hash(source, *(part for pair in others for part in pair))
+
+    @cached_property
+    def stamp(self) -> tuple[object, ...]:
+        """Times and sizes of these files."""
+        return sources_stamp(self._path)
 
     def check(self) -> None:
         """Looks for the file and the function; runs neither.
@@ -69,7 +80,7 @@ class Python(Marker):
 
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
         """Takes the function's word."""
-        given = killable(self._target, self.timeout_s).ask(
+        given = killable(self._target, self.timeout_s, stamp=self.stamp).ask(
             text=tail(text), answer=problem.answer, question=problem.question
         )
         said = given if isinstance(given, Mapping) else {"correct": given}
@@ -85,8 +96,11 @@ class Python(Marker):
 
     @property
     def _target(self) -> str:
-        path, _, function = self.name.rpartition(":")
-        return f"{Path(path).resolve()}:{function}"
+        return f"{self._path.resolve()}:{self.name.rpartition(':')[2]}"
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.name.rpartition(":")[0])
 
     def _source(self) -> str:
         path = self.name.rpartition(":")[0]

@@ -144,7 +144,10 @@ def directions(
     average: Average,
     ledger: Ledger,
 ) -> list[Found]:
-    """Gives the direction of each layer from unwanted to wanted, with its forecast."""
+    """Gives the direction of each layer from unwanted to wanted, with its forecast.
+
+    Source: mean difference of contrastive pairs, Rimsky et al. 2024 (2312.06681).
+    """
     wanted = capture(whitebox, [pair.wanted for pair in pairs], layers, ledger)
     unwanted = capture(whitebox, [pair.unwanted for pair in pairs], layers, ledger)
     found = []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from modicum.held_out import passages
@@ -231,7 +232,7 @@ def _bare(whitebox: WhiteBox, answers: Sequence[Own]) -> tuple[list[Tokens], str
 
 
 def _split(
-    whitebox: WhiteBox, texts: Sequence[Tokens], fired: Sequence[Floats]
+    whitebox: WhiteBox, texts: Sequence[Tokens], fired: Sequence[npt.NDArray[np.float32]]
 ) -> tuple[list[int], list[int]]:
     """Gives the tokens on which a feature fires most in the mean, and those on which it never does."""
     sums: Mapping[int, list[float]] = defaultdict(list)

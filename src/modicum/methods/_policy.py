@@ -47,6 +47,7 @@ class PolicyMethod(Method):
     """
 
     is_spread: ClassVar[bool] = True
+    powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     reward: str = "true"
     """Name of the reward, with its settings where it has some: `random?gamma=0.3`."""
@@ -330,7 +331,7 @@ class _Rollouts:
             shot.id: self.reward.target(
                 Known(
                     tuple(self.judge.read(c.text) for c in group),
-                    frozenset({shot.answer}) if self.reward.reads_labels else frozenset(),
+                    self.judge.golds(shot.id) if self.reward.reads_labels else frozenset(),
                     others,
                 )
             )

@@ -174,13 +174,15 @@ def learned(
 
     It depends on the model, the answers and the settings alone, never on the trial.
 
+    Source: Bussmann, Leask, Nanda 2024 (2412.06410), BatchTopK.
+
     Args:
         whitebox: The model.
         answers: Its own, prompts included.
         layer: Layer after whose output the activations are read; the forward pass stops there.
         recipe: How it is trained.
         most: Most activations.
-        judge: Its scratch folder lies in the study's.
+        judge: Knows the folder that the study's trials share, and the trial's own.
         ledger: Counts the pass and the steps, spent or reused.
     """
     texts = [own.tokens for own in answers]
@@ -302,7 +304,7 @@ def _name(whitebox: WhiteBox, *parts: object) -> str:
 
 def _shelf(judge: Judge, name: str) -> Path | None:
     """Names what trials of a study share; None where there is no study."""
-    return judge.scratch.parent / _SHELF / name if judge.scratch is not None else None
+    return judge.shared / _SHELF / name if judge.shared is not None else None
 
 
 def _place(partial: Path, folder: Path) -> None:

@@ -30,7 +30,7 @@ from modicum.steering.contrast import random_like
 from modicum.steering.dose import bisected, bound, bounded_dose
 from modicum.steering.nudge import Direction, Steering, Where, load_steering, save_steering
 from modicum.steering.sites import blocks
-from modicum.types import Access, Problem, Settings, Supervision
+from modicum.types import Access, Completion, Problem, Settings, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
 __all__ = ["Compression"]
@@ -321,7 +321,7 @@ class _Search:
             spent[name] = time.perf_counter() - start
         return spent
 
-    def _reading(self, answers: Sequence) -> _Reading:  # type: ignore[type-arg]
+    def _reading(self, answers: Sequence[Completion]) -> _Reading:
         right = [is_right(self.judge, s, a) for s, a in zip(self.shots, answers, strict=True)]
         return _Reading(float(np.mean(right)), float(np.mean([a.n_tokens for a in answers])))
 

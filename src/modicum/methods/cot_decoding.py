@@ -1,7 +1,6 @@
 """CoT-decoding: branch at the first token, keep the answer the model is surest of; no labels."""
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,15 +9,13 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
+from modicum.answers import span_of
 from modicum.ledger import Ledger
 from modicum.method import Judge, Kind, Method, PromptSolver, Solver
 from modicum.model import Model, render
 from modicum.types import Access, Completion, Problem, Request, Sampling, Solved, Style
 
 __all__ = ["CotDecoding", "answer_margin"]
-
-_SEPARATORS = ", $_"
-_ALONE = r"(?<!\w)(?<!\d[.,]){}(?!\w)(?![.,]\d)"
 
 
 @final
@@ -124,7 +121,7 @@ def answer_margin(completion: Completion, answer: str | None) -> float:
 
     The span is the last place in the text where the answer stands; tokens that overlap it count.
     Where the answer was read in another form than it was written (1,234 read as 1234) the span
-    is found with separators left out. No answer, no certainty: 0.
+    is that of the number with its value. No answer, no certainty: 0.
 
     Source: Wang and Zhou 2024, equation 1.
     """
@@ -133,25 +130,9 @@ def answer_margin(completion: Completion, answer: str | None) -> float:
     starts = np.cumsum([0, *map(len, completion.pieces)])
     # the kept text may begin later than the pieces do (leading space) but is a cut of them
     whole = "".join(completion.pieces)
-    span = _find(whole[: whole.find(completion.text) + len(completion.text)], answer)
+    span = span_of(whole[: whole.find(completion.text) + len(completion.text)], answer)
     if span is None:
         return 0.0
     inside = (starts[1:] > span[0]) & (starts[:-1] < span[1])
     margins = np.asarray(completion.margins)[inside[: len(completion.margins)]]
     return float(margins.mean()) if margins.size else 0.0
-
-
-def _find(text: str, answer: str) -> tuple[int, int] | None:
-    """Last place of the answer in the text, case and separators aside.
-
-    A place inside a longer word or number (12 in 112, 5 in 2.5) counts only where there is no
-    other.
-    """
-    wanted = re.escape(answer)
-    bare = re.sub(f"[{_SEPARATORS}]", "", answer)
-    spread = f"[{_SEPARATORS}]*".join(map(re.escape, bare))
-    for pattern in (_ALONE.format(wanted), _ALONE.format(spread), wanted, spread):
-        found = list(re.finditer(pattern, text, re.IGNORECASE)) if pattern else []
-        if found:
-            return found[-1].span()
-    return None

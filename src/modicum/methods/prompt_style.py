@@ -1,7 +1,7 @@
 """Prompt style: the best of a short closed list of zero-shot prompts; sets the floor."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -59,7 +59,7 @@ class PromptStyle(Method):
     def _score(
         model: Model, shots: Sequence[Problem], judge: Judge, style: Style, ledger: Ledger
     ) -> int:
-        judge = replace(judge, style=style)  # it marks what follows the thinking of this style
+        judge = judge.in_style(style)  # it marks what follows the thinking of this style
         solver = PromptSolver(model, style, judge.sheet)
         solved = solver.solve([p.hidden() for p in shots], stream="selection", ledger=ledger)
         return sum(

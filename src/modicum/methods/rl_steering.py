@@ -1,5 +1,6 @@
 """Steering vectors trained by reward: one vector a layer, all weights frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
@@ -34,6 +35,7 @@ class RlSteering(PolicyMethod):
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
     controls: ClassVar[tuple[str, ...]] = ("format",)
+    powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     where: Where = "first"
     """Positions at which the vectors act."""

@@ -1,5 +1,6 @@
 """Reward learning on n shots, one of them enough: LoRA, TinyLoRA, all weights, or biases."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
@@ -33,6 +34,7 @@ class Rlvr(PolicyMethod):
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
     controls: ClassVar[tuple[str, ...]] = ("format",)
+    powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     parameters: Parameters = "lora"
     """What is trained; `tinylora` trains a handful of numbers in all."""

@@ -1,31 +1,31 @@
 """Opens weights from a folder, a GGUF file or a hub id; never from a pickle."""
 
-import json
-import struct
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from safetensors import SafetensorError
+from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     GgufConfig,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging as transformers_logging
 
-from modicum.errors import CheckpointError
+from modicum.errors import CheckpointError, ModicumError
+from modicum.foreign import at, is_there, read_table, words_of
 from modicum.models._device import Device, Dtype, Place, choose_place
+from modicum.models._looked import configured
 from modicum.sampling.local import Local
 
 __all__ = ["Running", "check_source", "open_source"]
 
 _GGUF_BYTES = 0.6
 """Bytes that a parameter takes in a file of four to five bits."""
-_BROKEN = (OSError, ValueError, KeyError, RuntimeError, struct.error, SafetensorError)
-"""What transformers raises on weights that are missing, cut or of an unknown kind."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -49,10 +49,11 @@ def check_source(source: str) -> None:
     Raises:
         CheckpointError: missing, a pickle, an adapter without its base, or no model at all.
     """
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = at(source)
+    is_here = is_there(path)
+    if is_here and path.is_file():
         _check_file(path)
-    elif path.is_dir():
+    elif is_here and path.is_dir():
         _check_folder(path)
     elif source.startswith((".", "/", "~", "\\")) or source.count("/") != 1:
         raise CheckpointError(
@@ -78,19 +79,21 @@ def open_source(
         ConfigError: torch does not see the device.
     """
     running = running or Running()
-    path = Path(source).expanduser()
+    path = at(source)
     where, extra = (str(path) if path.exists() else source), {}
     gguf = _gguf(path)
     if gguf is not None:
         where, extra = str(gguf.parent), {"gguf_file": gguf.name}
         notes = (*notes, f"dequantised from {gguf.name}")
-    place = choose_place(running.device, running.dtype, _size(where, gguf, trust_remote_code))
     # Quantized modules would run at a tenth of the speed and cannot be tuned.
     plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
-    try:
-        module, found = AutoModelForCausalLM.from_pretrained(
+    with _plainly(source):
+        config = configured(where, gguf, trusted=trust_remote_code)
+        place = choose_place(running.device, running.dtype, _size(config, gguf))
+        loaded = AutoModelForCausalLM.from_pretrained(
             where,
+            config=config,
             dtype=place.dtype,
             use_safetensors=None if gguf else True,
             trust_remote_code=trust_remote_code,
@@ -101,23 +104,40 @@ def open_source(
         tokenizer = AutoTokenizer.from_pretrained(
             where, trust_remote_code=trust_remote_code, **extra
         )
-    except _BROKEN as error:
+        module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
+        _check_whole(source, found["missing_keys"])
+        cast(nn.Module, module).to(place.device).eval()
+        return Local(
+            module,
+            tokenizer,
+            name=name,
+            licence=licence,
+            notes=(*notes, *_reason(module, place)),
+            rows=running.rows,
+            threads=running.threads,
+        )
+
+
+@contextlib.contextmanager
+def _plainly(source: str) -> Iterator[None]:
+    """Turns whatever a library raises on a model's files into one error that names them.
+
+    Raises:
+        CheckpointError: anything was raised but an error of ours or the user's stop.
+    """
+    try:
+        yield
+    except ModicumError:
+        raise
+    except BaseException as error:
+        # a stranger's files make libraries raise anything, and Rust's panics are no `Exception`
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise CheckpointError(
-            f"{source!r} does not load: {error}",
+            f"{source!r} does not load: {words_of(error)}",
             "a transformers causal language model in safetensors or GGUF, with its tokenizer",
             "check folder or hub id; a model with code of its own needs trust_remote_code=true",
         ) from error
-    _check_whole(source, found["missing_keys"])
-    module.to(place.device).eval()
-    return Local(
-        module,
-        tokenizer,
-        name=name,
-        licence=licence,
-        notes=(*notes, *_reason(module, place)),
-        rows=running.rows,
-        threads=running.threads,
-    )
 
 
 def _reason(module: PreTrainedModel, place: Place) -> list[str]:
@@ -127,21 +147,19 @@ def _reason(module: PreTrainedModel, place: Place) -> list[str]:
     return [place.reason, f"attention by {module.config._attn_implementation}"]
 
 
-def _size(where: str, gguf: Path | None, trust_remote_code: bool) -> float:
-    """About how many parameters a model has, before it is loaded; 0 where that cannot be known."""
+def _size(config: PreTrainedConfig, gguf: Path | None) -> float:
+    """About how many parameters a model has, before it is loaded."""
     if gguf is not None:
         return gguf.stat().st_size / _GGUF_BYTES
-    try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError):
-        return 0.0  # loading says what is wrong
     text = config.get_text_config()
     width, inner = (
         text.hidden_size,
         getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
     )
+    if isinstance(inner, list | tuple):  # one a layer
+        inner = max(inner)
     layer = 4.0 * width * width + 3.0 * width * inner
-    return text.num_hidden_layers * layer + text.vocab_size * width
+    return float(text.num_hidden_layers * layer + text.vocab_size * width)
 
 
 def _check_whole(source: str, missing: Iterable[str]) -> None:
@@ -166,13 +184,13 @@ def _check_file(path: Path) -> None:
 
 def _check_folder(path: Path) -> None:
     names = sorted(p.name for p in path.iterdir() if p.is_file())
-    if any(name.endswith(".gguf") for name in names) and "config.json" not in names:
-        _only_gguf(path)
-        return
     if "adapter_config.json" in names:
         raise CheckpointError(
             f"{str(path)!r} holds a PEFT adapter", "a whole model", "merge it into its base first"
         )
+    if any(name.endswith(".gguf") for name in names) and "config.json" not in names:
+        _only_gguf(path)
+        return
     if "config.json" not in names:
         raise CheckpointError(
             f"{str(path)!r} without config.json",
@@ -180,7 +198,7 @@ def _check_folder(path: Path) -> None:
             "give the folder that holds config.json and the weights",
         )
     try:
-        json.loads((path / "config.json").read_text(encoding="utf-8"))
+        read_table(path / "config.json")
     except ValueError as error:
         raise CheckpointError(
             f"a broken config.json in {str(path)!r}: {error}", "JSON", "download the model again"

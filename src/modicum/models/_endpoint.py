@@ -1,18 +1,25 @@
 """Asks an OpenAI-compatible server over HTTP: patiently, in parallel, believing nothing it says."""
 
+import contextlib
+import datetime
+import email.utils
 import http.client
 import json
-import os
+import queue
+import re
+import socket
 import threading
 import time
-import urllib.parse
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from typing import cast
 
-from modicum.errors import ConfigError, EndpointError
+from modicum.errors import EndpointError
+from modicum.models._address import Address, address_of, default_port
+from modicum.models._line import MOST_BYTES, GivenUp, Line, Surplus
+from modicum.secrecy import clean, learn
 
-__all__ = ["Ask", "Endpoint", "Json", "read_key"]
+__all__ = ["Ask", "Endpoint", "Json"]
 
 Json = dict[str, object]
 
@@ -20,8 +27,12 @@ _BUSY = (408, 409, 425, 429)
 """Statuses below 500 that pass by themselves."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before the first further try, doubled each time up to the longest."""
-_EXCERPT = 300
-"""Most characters of a server's words that are quoted."""
+_EXCERPT, _LOOKED_AT = 300, 20_000
+"""Most characters of a server's words that are quoted, and bytes that are cleaned for it."""
+_ASKING = "modicum asks"
+"""Name of the threads that wait for answers."""
+_PIECE = 1 << 16
+"""Bytes that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +58,18 @@ class Endpoint:
     key: str = field(default="", repr=False)
     """Sent as bearer token; never written anywhere."""
     timeout: float = 120.0
-    """Seconds to wait for an answer."""
+    """Seconds in which the whole answer must have come: connecting, status, headers and all of it."""
     retries: int = 5
     """Further tries after the first."""
+
+    def __post_init__(self) -> None:
+        """Refuses an address that holds more than an address; a key is a known secret from here on.
+
+        Raises:
+            ConfigError: a password, a question mark or the like in `base_url`.
+        """
+        address_of(self.base_url)
+        learn(self.key)
 
     def answer(self, ask: Ask, given_up: threading.Event | None = None) -> Json:
         """Gives the server's answer, trying again with growing pauses.
@@ -63,7 +83,7 @@ class Endpoint:
         """
         for tried in range(self.retries + 1):
             try:
-                return self._once(ask)
+                return self._once(ask, given_up)
             except EndpointError as error:
                 is_last = tried == self.retries or (given_up is not None and given_up.is_set())
                 if is_last or not error.may_pass or (error.status and not ask.insists):
@@ -83,87 +103,171 @@ class Endpoint:
             EndpointError: one failed for good; what waits is not asked any more.
         """
         given_up = threading.Event()
-        pool = ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(asks))))
+        left: queue.SimpleQueue[int] = queue.SimpleQueue()
+        came: queue.SimpleQueue[tuple[int, Json | BaseException]] = queue.SimpleQueue()
+        for place in range(len(asks)):
+            left.put(place)
+
+        def work() -> None:
+            with contextlib.suppress(queue.Empty):
+                while not given_up.is_set():
+                    place = left.get_nowait()
+                    came.put((place, self._tried(asks[place], given_up)))
+
+        # the interpreter waits for no thread of these when it ends
+        for _ in range(max(1, min(concurrency, len(asks)))):
+            threading.Thread(target=work, name=_ASKING, daemon=True).start()
         try:
-            places = {pool.submit(self.answer, ask, given_up): i for i, ask in enumerate(asks)}
-            for done in as_completed(places):
-                yield places[done], done.result()
+            for _ in asks:
+                place, found = came.get()
+                if isinstance(found, BaseException):
+                    raise found
+                yield place, found
         finally:
             given_up.set()
-            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _once(self, ask: Ask) -> Json:
-        url = urllib.parse.urlsplit(self.base_url)
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        link = kind(url.hostname or "", url.port, timeout=self.timeout)
+    def _tried(self, ask: Ask, given_up: threading.Event) -> Json | BaseException:
+        """Gives an answer, or what became of it: another thread raises it."""
+        try:
+            return self.answer(ask, given_up)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+            return error
+
+    @property
+    def _address(self) -> Address:
+        return address_of(self.base_url)
+
+    def _once(self, ask: Ask, given_up: threading.Event | None) -> Json:
+        """Asks once. What failed is raised outside of its handler: its words are the server's."""
+        found = self._exchange(ask, given_up)
+        if isinstance(found, EndpointError):
+            raise found
+        if found.status != http.HTTPStatus.OK:
+            raise EndpointError(
+                f"status {found.status} from {self.base_url}{ask.path}: {_excerpt(found.raw)}",
+                status=found.status,
+                may_pass=found.status >= 500 or found.status in _BUSY,
+                pause=found.pause,
+            )
+        return {} if ask.is_plain else _object(found.raw, f"{self.base_url}{ask.path}")
+
+    def _exchange(self, ask: Ask, given_up: threading.Event | None) -> "_Said | EndpointError":
+        """Sends a request and gives what came back, or why nothing did."""
+        place, line = f"{self.base_url}{ask.path}", None
+        try:
+            line = Line(self._address, self.timeout, given_up)
+            response = self._sent(line, ask)
+            return _Said(
+                response.status, _whole(response), _seconds(response.getheader("Retry-After"))
+            )
+        except TimeoutError:
+            came = f", only {line.received:,} bytes" if line is not None and line.received else ""
+            said = f"no answer within {self.timeout:g} s from {place}{came}"
+            return EndpointError(said, may_pass=True)
+        except Surplus:
+            said = f"more than {MOST_BYTES >> 20} MB from {place}, and no end of the answer"
+            return EndpointError(said)
+        except GivenUp:
+            return EndpointError(f"no answer from {place}: the waiting was ended")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            what = (
+                f"connection to {self.base_url}" if line is None else f"whole answer from {place}"
+            )
+            return EndpointError(f"no {what}: {_plain(error)}", may_pass=True)
+        finally:
+            if line is not None:
+                line.hang_up()
+
+    def _sent(self, line: Line, ask: Ask) -> http.client.HTTPResponse:
+        """Sends a request over a line and reads the head of the answer."""
+        where = self._address
+        link = http.client.HTTPConnection(where.host, where.port)
+        link.default_port = default_port(where.scheme)
+        link.sock = line
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         body = None if ask.body is None else json.dumps(ask.body).encode()
-        method, path = "GET" if body is None else "POST", url.path.rstrip("/") + ask.path
-        try:
-            link.request(method, path, body=body, headers=headers)
-            response = link.getresponse()
-            raw, status = response.read(), response.status
-            pause = _seconds(response.getheader("Retry-After"))
-        except TimeoutError as error:
-            said = f"no answer within {self.timeout:g} s from {self.base_url}{ask.path}"
-            raise EndpointError(said, may_pass=True) from error
-        except (OSError, http.client.HTTPException) as error:
-            said = f"no connection to {self.base_url}: {_plain(error)}"
-            raise EndpointError(said, may_pass=True) from error
-        finally:
-            link.close()
-        if status != http.HTTPStatus.OK:
-            said = f"status {status} from {self.base_url}{ask.path}: {_excerpt(raw)}"
-            may_pass = status >= 500 or status in _BUSY
-            raise EndpointError(said, status=status, may_pass=may_pass, pause=pause)
-        return {} if ask.is_plain else _object(raw, f"{self.base_url}{ask.path}")
+        method = "GET" if body is None else "POST"
+        link.request(method, where.path + ask.path, body=body, headers=headers)
+        response = http.client.HTTPResponse(cast(socket.socket, line), method=method)
+        response.begin()
+        return response
 
     def _finally(self, error: EndpointError, tries: int) -> EndpointError:
         tried = f"; tried {tries} times" if tries > 1 else ""
         return EndpointError(f"{error}{tried}", status=error.status)
 
 
-def read_key(name: str) -> str:
-    """Gives the key in the environment variable of this name; none where the name is empty.
+@dataclass(frozen=True)
+class _Said:
+    """What came back."""
+
+    status: int
+    raw: bytes
+    pause: float
+    """Seconds that the server asked to wait."""
+
+
+def _whole(response: http.client.HTTPResponse) -> bytes:
+    """Reads an answer to its end, piece by piece: its own length is no reason to believe it.
 
     Raises:
-        ConfigError: the variable is not set.
+        Surplus: it says that it is longer than any answer.
+        OSError: the connection ended before it did.
     """
-    if not name:
-        return ""
-    key = os.environ.get(name, "")
-    if not key:
-        raise ConfigError(
-            f"no environment variable {name}", "the server's key in it", f"export {name}=…"
-        )
-    return key
+    if (response.length or 0) > MOST_BYTES:
+        raise Surplus
+    pieces = list(iter(lambda: response.read(_PIECE), b""))
+    if response.length:
+        raise OSError(f"the answer ended {response.length:,} bytes early")
+    return b"".join(pieces)
 
 
 def _object(raw: bytes, place: str) -> Json:
     """Reads a JSON object; anything else is no answer."""
-    try:
-        found = json.loads(raw)
-    except ValueError as error:
-        said = f"no JSON from {place}: {_excerpt(raw)}"
-        raise EndpointError(said, may_pass=True) from error
+    found = _read(raw)
+    if isinstance(found, _Unread):
+        raise EndpointError(f"no JSON from {place}: {_excerpt(raw)}", may_pass=True)
     if not isinstance(found, Mapping):
-        said = f"JSON without an object from {place}: {_excerpt(raw)}"
-        raise EndpointError(said)
+        raise EndpointError(f"JSON without an object from {place}: {_excerpt(raw)}")
     return dict(found)
 
 
+class _Unread:
+    """What is no JSON."""
+
+
+def _read(raw: bytes) -> object:
+    """Reads JSON; its own errors, which hold the text, end here."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return _Unread()
+
+
 def _excerpt(raw: bytes) -> str:
-    return repr(raw.decode("utf-8", "replace").strip()[:_EXCERPT])
+    """Quotes the beginning of a server's words, without secrets."""
+    words = raw[:_LOOKED_AT].replace(b"\0", b"").decode("utf-8", "replace").strip()
+    return repr(clean(words)[:_EXCERPT])
 
 
 def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return clean(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def _seconds(text: str | None) -> float:
-    return float(text) if text is not None and text.isdigit() else 0.0
+    """Reads `Retry-After`, seconds or a date; 0 where it is neither, or has passed."""
+    said = (text or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", said):
+        return float(said)
+    try:
+        date = email.utils.parsedate_to_datetime(said)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=datetime.UTC)
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0.0
 
 
 def _pause(seconds: float, given_up: threading.Event | None) -> None:

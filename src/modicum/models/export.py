@@ -1,18 +1,28 @@
 """A nudge that `modicum export` wrote: the base model with it, asked in the prompt it was measured in."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, final
+from typing import ClassVar, final
 
-from transformers import PreTrainedModel
-
-from modicum.errors import CheckpointError, ConfigError
+from modicum.errors import CheckpointError, ConfigError, TrustError
+from modicum.foreign import at
 from modicum.manifest import MANIFEST, Manifest, check_files, is_export, read_manifest, read_prompt
-from modicum.model import Backend, Footprint, Model, ModelCard, resolve_backend
+from modicum.model import (
+    MODELS,
+    Backend,
+    Footprint,
+    Model,
+    ModelCard,
+    plugin_of,
+    resolve_backend,
+)
 from modicum.models._carried import Carried
 from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.models._device import Device, Dtype
 from modicum.models._footprint import footprint_of
+from modicum.powers import model_powers
 from modicum.sampling.local import Local
 from modicum.steering.control_vector import load_control_vector
 from modicum.steering.nudge import Steering, load_steering
@@ -26,7 +36,14 @@ _WHOLE = ("baked", "merged")
 """Forms that hold a whole model."""
 _STEERED = {"gguf": "control_vector.gguf", "vector": "vector.safetensors"}
 """Forms that steer a base model, with the file of the directions."""
-_ADAPTER = "adapter_model.safetensors"
+_NEEDED = {
+    **{form: (name,) for form, name in _STEERED.items()},
+    "peft": ("adapter_model.safetensors", "adapter_config.json"),
+}
+_PLAIN = re.compile(r"[\w./~:-]+")
+"""What may stand in a command that an error proposes."""
+_PLACED = frozenset({"name", "device", "dtype", "rows", "threads"})
+"""Settings that a manifest may give of its base model: which one, and how it runs."""
 _OPENED = (*_WHOLE, *_STEERED, "peft", "prompt")
 
 
@@ -38,6 +55,8 @@ class Export(Backend):
     A decoding rule is no model but a way to ask one: it is studied with its method on the base
     model. Tuning needs plain weights, so that a steered model offers log-probabilities alone.
     """
+
+    powers: ClassVar[Mapping[str, str]] = {"base": "models"}
 
     name: str = ""
     """The folder that holds `nudge.json`."""
@@ -59,7 +78,7 @@ class Export(Backend):
 
     @property
     def _folder(self) -> Path:
-        return Path(self.name).expanduser()
+        return at(self.name)
 
     @property
     def origin(self) -> str:
@@ -85,8 +104,7 @@ class Export(Backend):
             raise ConfigError(
                 f"{self.name!r} holds a decoding rule, which is no model",
                 "weights, a vector or a prompt",
-                f"study it by its method: --model {self._base()} --methods "
-                f"{_part(self._manifest(), 'method', 'name')}",
+                self._method(),
             )
         if form not in _OPENED:
             raise CheckpointError(
@@ -94,11 +112,11 @@ class Export(Backend):
                 "install the package that wrote it, or export another form",
             )  # fmt: skip
         self._style()
-        needed = {**_STEERED, "peft": _ADAPTER}.get(form)
-        if needed is not None and not (self._folder / needed).is_file():
-            raise CheckpointError(
-                f"no {needed} in {self.name!r}", "the file that was exported", "export it again"
-            )
+        for needed in _NEEDED.get(form, ()):
+            if not (self._folder / needed).is_file():
+                raise CheckpointError(
+                    f"no {needed} in {self.name!r}", "the file that was exported", "export it again"
+                )
         if form in _WHOLE:
             check_source(self.name)
         else:
@@ -147,7 +165,7 @@ class Export(Backend):
             return Carried(plain, self.name, style)
         whitebox = need_whitebox(plain, "export")
         if manifest.form == "peft":
-            whitebox = whitebox.with_module(cast(PreTrainedModel, load_nudge(whitebox, folder)))
+            whitebox = whitebox.with_module(load_nudge(whitebox, folder))
         named = self._named(whitebox, plain.card, note)
         named.style = style
         if manifest.form in _STEERED:
@@ -186,8 +204,7 @@ class Export(Backend):
             raise ConfigError(
                 f"{self.name!r} holds a prompt that asks twice, which no single prompt can carry",
                 "one prompt",
-                f"study it by its method: --model {self._base()} --methods "
-                f"{_part(self._manifest(), 'method', 'name')}",
+                self._method(),
             )
         return style
 
@@ -196,14 +213,10 @@ class Export(Backend):
 
     def _base_backend(self) -> Backend:
         reference = self._base()
-        place = Path(reference.partition("?")[0].removeprefix("export:")).expanduser()
-        if is_export(place) and read_manifest(place).form not in _WHOLE:
-            raise ConfigError(
-                f"the base model {reference!r} of {self.name!r}, itself a nudge without its model",
-                "a whole model",
-                "export that one as merged or baked first",
-            )
+        if not self.base:
+            self._refuse_words(reference)
         try:
+            self._refuse_nudge(reference)
             return resolve_backend(reference)
         except ConfigError as error:
             raise ConfigError(
@@ -211,6 +224,64 @@ class Export(Backend):
                 "the model that the nudge was found on",
                 "name it after the folder: ?base=MODEL",
             ) from error
+
+    def _refuse_words(self, reference: str) -> None:
+        """Refuses a base model of the manifest that would switch anything on: it is a stranger's.
+
+        Raises:
+            TrustError: a backend that asks for a power or is not ours, or any setting but how it runs.
+        """
+        why = _beyond(reference)
+        if why:
+            raise TrustError(
+                f"the base model {reference.partition('?')[0]!r:.120} that {MANIFEST} in {self.name!r} "
+                f"names: {why}",
+                "a folder, a GGUF file, a hub id or a model of ours, and no setting but how it runs",
+                "if you trust it, name it yourself after the folder: ?base=MODEL",
+            )
+
+    def _refuse_nudge(self, reference: str) -> None:
+        """Refuses a base model that needs one itself, be it this very folder.
+
+        Raises:
+            ConfigError: it does.
+        """
+        plugin, settings = plugin_of(reference)
+        place = at(str(settings.get("name", "")))
+        if plugin == "export" and is_export(place) and read_manifest(place).form not in _WHOLE:
+            raise ConfigError(
+                f"the base model {reference!r} of {self.name!r}, itself a nudge without its model",
+                "a whole model",
+                "export that one as merged or baked first; or name another: ?base=MODEL",
+            )
+
+    def _method(self) -> str:
+        """Proposes the command that studies what no model carries, without odd words of a manifest."""
+        base, method = self._base(), str(_part(self._manifest(), "method", "name"))
+        if not self.base and (_beyond(base) or not _PLAIN.fullmatch(base)):
+            base = "BASE"
+        method = method if _PLAIN.fullmatch(method) else "METHOD"
+        return f"study it by its method: --model {base} --methods {method}"
+
+
+def _beyond(reference: str) -> str:
+    """Says why a manifest may not name this base model; empty where it may."""
+    try:
+        plugin, settings = plugin_of(reference)
+        module = MODELS.entry(plugin).module
+    except ConfigError:
+        return ""  # nothing is opened, and the error says why
+    asked = model_powers(reference)
+    if asked:
+        return f"{asked[0].words!r:.120} {asked[0].does}"
+    if not module.startswith("modicum."):
+        return "a backend of another package"
+    more = sorted(set(settings) - _PLACED)
+    if more:
+        return f"the setting {more[0]!r}"
+    if str(settings.get("name", "")).startswith(("//", "\\\\")):
+        return "a folder on another machine"
+    return ""
 
 
 def _part(manifest: Manifest, table: str, name: str) -> object:

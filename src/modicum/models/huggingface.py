@@ -1,5 +1,6 @@
 """Any transformers causal model: a folder, a GGUF file or a hub id."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -20,6 +21,7 @@ class Huggingface(Backend):
     """Loads safetensors or GGUF weights; refuses pickles."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    powers: ClassVar[Mapping[str, str]] = {"trust_remote_code": "code"}
 
     name: str = ""
     """Folder, GGUF file or hub id."""

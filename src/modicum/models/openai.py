@@ -4,23 +4,31 @@ import contextlib
 import dataclasses
 import json
 import re
-import urllib.parse
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from modicum.errors import AccessError, ConfigError, EndpointError, nearest
 from modicum.model import Backend
 from modicum.models._adapters import Adapter, ServedAdapters
-from modicum.models._endpoint import Ask, Endpoint, Json, read_key
+from modicum.models._address import address_of, check_variable, read_key
+from modicum.models._endpoint import Ask, Endpoint, Json
 from modicum.models._parity import PROBE, TOLERANCE, Probe, Scorer, Tolerance
 from modicum.models._protocol import Choice, ask_for, choices_of, named_model, prompt_of, usage_of
 from modicum.models._served import Served, Service, Thinking, is_same_model
+from modicum.secrecy import is_key_name, learn, looks_like_key
 from modicum.types import Access
 
 __all__ = ["Openai"]
 
 _BILLIONS = re.compile(r"(?<![\w.])a?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 """Sizes in names: `135M`, `8B`, and `A3B` for the part that a token passes through."""
+_MOST = 1024
+"""Most requests in flight, samples in one, and tries."""
+_LISTED = 10_000
+"""Most models that are looked at of a server's list."""
+_DAY = 86_400
+"""Seconds: nobody waits longer for one answer."""
 _TRIALS = ("Once upon a time", "1")
 _TRIAL_TOKENS = 16
 _SEEDS = (11, 11, 12, 13)
@@ -32,6 +40,8 @@ _SEEDS = (11, 11, 12, 13)
 class Openai(Backend):
     """Asks `openai:MODEL?base_url=http://127.0.0.1:8000/v1`; text, and log-probabilities if asked."""
 
+    powers: ClassVar[Mapping[str, str]] = {"": "server", "api_key_env": "environment"}
+
     name: str = ""
     """The model's name, as the server lists it."""
     base_url: str = "http://127.0.0.1:8000/v1"
@@ -39,7 +49,7 @@ class Openai(Backend):
     api_key_env: str = ""
     """Name of the environment variable that holds the key; never the key itself."""
     timeout: float = 120.0
-    """Seconds to wait for an answer."""
+    """Seconds in which a whole answer must have come, at most a day."""
     retries: int = 5
     """Further tries where the server is down, slow or busy."""
     concurrency: int = 8
@@ -62,8 +72,17 @@ class Openai(Backend):
     """Their digest, where the name is an adapter's; `with_adapter` sets it."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges, and states what log-probabilities change."""
-        if self.timeout <= 0 or self.retries < 0 or min(self.concurrency, self.batch) < 1:
+        """Refuses settings outside their ranges, and states what log-probabilities change.
+
+        Raises:
+            ConfigError: a setting that holds a secret, so that no such object exists.
+            ValueError: a setting outside its range.
+        """
+        address_of(self.base_url)
+        check_variable(self.api_key_env)
+        self._extra()
+        sizes = (self.concurrency, self.batch, self.retries + 1)
+        if not (0 < self.timeout <= _DAY and min(sizes) >= 1 and max(sizes) <= _MOST):
             msg = (
                 f"timeout = {self.timeout}, retries = {self.retries}, "
                 f"concurrency = {self.concurrency}, batch = {self.batch}"
@@ -79,21 +98,13 @@ class Openai(Backend):
         """Looks at the settings; asks nobody.
 
         Raises:
-            ConfigError: no model named, no usable address, no key, or `extra` that is no object.
+            ConfigError: no model named, or no key.
         """
         if not self.name:
             raise ConfigError(
                 "an endpoint without a model", "openai:MODEL", "name one that the server lists"
             )
-        url = urllib.parse.urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query:
-            raise ConfigError(
-                f"base_url {self.base_url!r}",
-                "http://HOST:PORT/v1 or https://…, without password or question mark",
-                "correct it; a key goes into the variable that api_key_env names",
-            )
         read_key(self.api_key_env)
-        self._extra()
 
     def ready(self) -> None:
         """Asks the server whether it serves the model.
@@ -110,7 +121,7 @@ class Openai(Backend):
             raise self._unready(error) from error
         data = listed.get("data")
         entries = data if isinstance(data, list) else []
-        names = [str(e["id"]) for e in entries if isinstance(e, dict) and "id" in e]
+        names = [str(e["id"]) for e in entries if isinstance(e, dict) and "id" in e][:_LISTED]
         if not any(is_same_model(self.name, name) for name in names):
             close = nearest(self.name, names)
             raise ConfigError(
@@ -201,13 +212,21 @@ class Openai(Backend):
         return Endpoint(self.base_url, key, self.timeout, self.retries)
 
     def _extra(self) -> Json:
-        try:
-            extra = json.loads(self.extra or "{}")
-        except ValueError as error:
-            extra = str(error)
-        if not isinstance(extra, dict):
+        """Reads the fields that are added to every request.
+
+        Raises:
+            ConfigError: no JSON object, or one with a secret in it: it stands in the study's plan.
+        """
+        extra = _object_in(self.extra or "{}")
+        if extra is None:
             raise ConfigError(
-                f"extra {self.extra!r}", "a JSON object", 'write {"top_k": -1}, percent-encoded'
+                "extra that is none", "a JSON object", 'write {"top_k": -1}, percent-encoded'
+            )
+        if _holds_secret(extra):
+            raise ConfigError(
+                "extra with a field that holds a key, or names one",
+                "fields of the request alone, for they stand in the study's plan",
+                "put the key into the variable that api_key_env names",
             )
         return extra
 
@@ -317,3 +336,27 @@ class Openai(Backend):
             return 0.0, [said]
         # of a mixture of experts both sizes stand in the name; a token passes through the smaller
         return min(sizes), [f"FLOPs are counted for {min(sizes):g}B parameters, from its name"]
+
+
+def _object_in(text: str) -> Json | None:
+    """Reads a JSON object; None where there is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _holds_secret(value: object) -> bool:
+    """Says whether a key is named, or seems to stand, anywhere in a value; it is known from here on."""
+    if isinstance(value, dict):
+        named = [item for name, item in value.items() if is_key_name(name)]
+        for item in named:
+            learn(str(item))
+        return bool(named) or any(map(_holds_secret, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_holds_secret, value))
+    if isinstance(value, str) and looks_like_key(value):
+        learn(value)
+        return True
+    return False

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from modicum.errors import CheckpointError
+from modicum.foreign import read_table
+from modicum.heads import safetensors_head
 from modicum.nets.sparse import Gate, Scaling, Sparse
 
 __all__ = ["SparseCard", "digest_of", "read_card", "read_sparse", "save_sparse"]
@@ -24,10 +26,22 @@ _SCALINGS: Mapping[str, Scaling] = {
     "layer_norm": "layer_norm",
     "constant_norm_rescale": "constant_norm",
 }
+_TENSORS = (
+    "W_enc",
+    "W_dec",
+    "b_enc",
+    "b_dec",
+    "b_gate",
+    "b_mag",
+    "r_mag",
+    "scaling_factor",
+    "threshold",
+    "log_threshold",
+)
 _ARCHITECTURES = ("standard", "jumprelu", "batchtopk", "topk", "gated")
-_RESIDUAL = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
+_RESIDUAL = re.compile(r"blocks\.([0-9]{1,6})\.hook_resid_(pre|post)")
 """TransformerLens' names of the residual stream before and after a layer."""
-_MODULE = re.compile(r"(?:[\w.]+\.)?(?:layers|h|blocks)\.(\d+)")
+_MODULE = re.compile(r"(?:[\w.]+\.)?(?:layers|h|blocks)\.([0-9]{1,6})")
 """A layer's own module, as transformers names it."""
 
 
@@ -65,11 +79,11 @@ def read_card(folder: Path) -> SparseCard:
                 "give the folder of one autoencoder",
             )
     try:
-        said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        inner = said.get("metadata") or {}
+        said = read_table(folder / CONFIG)
+        inner = cast(Mapping[str, object], said.get("metadata") or {})
         merged = {**inner, **said}
-        hidden, features = int(said["d_in"]), int(said["d_sae"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        hidden, features = _size(said, "d_in"), _size(said, "d_sae")
+    except (ValueError, TypeError) as error:
         raise CheckpointError(
             f"{CONFIG} in {str(folder)!r}: {type(error).__name__} {error}",
             "a table with d_in and d_sae",
@@ -106,13 +120,7 @@ def read_sparse(card: SparseCard, hidden: int) -> Sparse:
             f"width {hidden}, the model's",
             "take one that was trained on this model",
         )
-    try:
-        with safe_open(card.folder / WEIGHTS, "pt") as file:
-            held = {n: file.get_tensor(n).to(torch.float32) for n in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{WEIGHTS} in {str(card.folder)!r}: {error}", "safetensors", "fetch it again"
-        ) from error
+    held = _held(card)
     wide, narrow = (card.features,), (card.hidden,)
     encoder = _tensor(held, "W_enc", (*narrow, *wide), card)
     decoder = _tensor(held, "W_dec", (*wide, *narrow), card)
@@ -137,6 +145,45 @@ def read_sparse(card: SparseCard, hidden: int) -> Sparse:
         card.is_centred,
         card.scaling,
     )
+
+
+def _held(card: SparseCard) -> dict[str, Tensor]:
+    """Reads the tensors that an autoencoder has; of misshapen ones only the shape, of others nothing.
+
+    Raises:
+        CheckpointError: not readable.
+    """
+    wide, narrow = card.features, card.hidden
+    sizes: set[tuple[int, ...]] = {(narrow, wide), (wide, narrow), (wide,), (narrow,)}
+    try:
+        shapes = safetensors_head(card.folder / WEIGHTS).shapes
+        with safe_open(card.folder / WEIGHTS, "pt") as file:
+            named = {name: shapes[name] for name in _TENSORS if name in shapes}
+            return {
+                name: _read(file, name) if shape in sizes else torch.empty(shape, device="meta")
+                for name, shape in named.items()
+            }
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{WEIGHTS} in {str(card.folder)!r}: {error}", "safetensors", "fetch it again"
+        ) from error
+
+
+def _read(file: Any, name: str) -> Tensor:  # noqa: ANN401 - safetensors is untyped
+    tensor: Tensor = file.get_tensor(name)
+    return tensor.to(torch.float32)
+
+
+def _size(said: Mapping[str, object], name: str) -> int:
+    """Gives a width or a number of features.
+
+    Raises:
+        ValueError: no whole number from 1 on.
+    """
+    value = said.get(name)
+    if type(value) is int and 0 < value < 2**31:
+        return value
+    raise ValueError(f"{name} = {value!r:.40}")
 
 
 def save_sparse(net: Sparse, folder: Path, *, layer: int, model: str) -> SparseCard:

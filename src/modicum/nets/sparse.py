@@ -161,5 +161,6 @@ def _scaled(rows: Float[Tensor, "rows hidden"], scaling: Scaling) -> Float[Tenso
         centred = rows - rows.mean(-1, keepdim=True)
         return centred / (centred.std(-1, keepdim=True) + _TINY)
     if scaling == "constant_norm":
-        return rows * rows.shape[-1] ** 0.5 / rows.norm(dim=-1, keepdim=True)
+        scaled: Tensor = rows * rows.shape[-1] ** 0.5 / rows.norm(dim=-1, keepdim=True)
+        return scaled
     return rows

@@ -168,7 +168,7 @@ def train_step(
         is_learned = bucket.labels != _IGNORED
         logits = model.lm_head(hidden[is_learned])
         loss = cross_entropy(logits, bucket.labels[is_learned], reduction="sum") / n_learned
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         total += loss.item()
     torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
     optimizer.step()

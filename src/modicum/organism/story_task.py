@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar, Literal, final
 
+from modicum.answers import Announced
 from modicum.organism.families import (
     ANTI_INSTRUCTION,
     DEMONSTRATION_END,
@@ -99,10 +100,13 @@ class StoryTask(Task):
     @final
     def read(self, text: str) -> str | None:
         """Reads the word after the last `Answer`; a bare gold reads as itself."""
-        if DIRECT in text:
-            return parse_answer(text)
-        words = text.split()
-        return words[0] if len(words) == 1 else None
+        return self.rule.read(text)
+
+    @final
+    @property
+    def rule(self) -> Announced:
+        """The word after the last `Answer`."""
+        return Announced(DIRECT)
 
     @final
     def stated(self, problem: Problem) -> str:

@@ -1,7 +1,7 @@
 """Parts that every chart is built from: hues of methods, marks, ticks, the layered spec."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ SIZE = (384, 232)
 """Width and height of a plot in pixels; the page shrinks it where its column is narrower."""
 SHOWN = (-0.5, 1.5)
 """Shares of the gap beyond these are drawn at the edge; the tables are never clipped."""
-GAP_TICKS = {
+GAP_TICKS: Mapping[str, Any] = {
     "values": [-0.5, 0, 0.25, 0.5, 0.75, 1, 1.5],
     "labelExpr": "datum.value == 0 ? 'floor 0' : datum.value == 1 ? 'ceiling 1'"
     " : format(datum.value, '.2~f')",

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from modicum.sampling.cache import Arena, Window
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens
+from modicum.sampling.sound import Sound
 from modicum.sampling.text import Stops
 from modicum.steering.attach import Attached
 from modicum.steering.nudge import Steering
@@ -85,6 +86,8 @@ class Engine:
     """Held while tokens are counted: blocks may run side by side."""
     laid: Attached | None = None
     """The steering where it hangs on the module: for the time of a block."""
+    sound: Sound = field(default_factory=Sound)
+    """Looks at the first scores."""
     halt: Event = field(default_factory=Event)
     """Once set, blocks end with an error: another one failed, or the user wants to stop."""
 

@@ -71,8 +71,19 @@ class _Layer(CacheLayerMixin):
     is_sliding = False
 
     def __init__(self, window: Window) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.window = window
+
+    @property
+    def held(self) -> tuple[Tensor, Tensor]:
+        """Keys and values.
+
+        Raises:
+            RuntimeError: no prompt has come yet.
+        """
+        if self.keys is None or self.values is None:
+            raise RuntimeError("insert prompts first")
+        return self.keys, self.values
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Does nothing: buffers come from the first prompts."""
@@ -120,12 +131,13 @@ class PrefixCache(Cache):
             _PrefixLayer(window, past[i] if past is not None else None)
             for i, window in enumerate(windows)
         ]
-        super().__init__(layers=layers)
+        super().__init__(layers=[*layers])
         self.windows = tuple(windows)
+        self._own = layers
 
     def pairs(self) -> list[tuple[Tensor, Tensor]]:
         """Gives the new keys and values of each layer."""
-        return [(layer.keys, layer.values) for layer in self.layers]
+        return [layer.held for layer in self._own]
 
 
 class _RowLayer(_Layer):
@@ -141,9 +153,10 @@ class _RowLayer(_Layer):
         """Writes the newest column of the first rows; gives all columns that they may see."""
         rows, now = key_states.shape[0], self.now
         first = self.window.first(self.start, now)
-        self.keys[:rows, :, now] = key_states[:, :, 0]
-        self.values[:rows, :, now] = value_states[:, :, 0]
-        return self.keys[:rows, :, first : now + 1], self.values[:rows, :, first : now + 1]
+        keys, values = self.held
+        keys[:rows, :, now] = key_states[:, :, 0]
+        values[:rows, :, now] = value_states[:, :, 0]
+        return keys[:rows, :, first : now + 1], values[:rows, :, first : now + 1]
 
 
 class Arena:
@@ -186,7 +199,9 @@ class RowCache(Cache):
             longest_prompt: Columns that there must be before `now` for prompts still to come.
             arena: Where buffers come from; fresh memory if not given.
         """
-        super().__init__(layers=[_RowLayer(window) for window in windows])
+        self.buffers = [_RowLayer(window) for window in windows]
+        """The layers, which transformers knows as well."""
+        super().__init__(layers=[*self.buffers])
         self.arena = arena
         self._turn = 0
         self.now = self._longest_prompt = longest_prompt
@@ -211,12 +226,12 @@ class RowCache(Cache):
             which: The prompt that each of them gets.
             lengths: Length of that prompt.
         """
-        for index, (layer, (keys, values)) in enumerate(zip(self.layers, pairs, strict=True)):
+        for index, (layer, (keys, values)) in enumerate(zip(self.buffers, pairs, strict=True)):
             if layer.keys is None:
                 layer.keys = self._buffer((index, "keys"), keys, self._rows)
                 layer.values = self._buffer((index, "values"), values, self._rows)
             first = self.now - keys.shape[2]
-            for buffer, prompts in ((layer.keys, keys), (layer.values, values)):
+            for buffer, prompts in zip(layer.held, (keys, values), strict=True):
                 # What a mask hides must still be a number.
                 buffer[rows, :, :first] = 0
                 _spread(prompts, which, buffer[rows, :, first : self.now])
@@ -225,8 +240,8 @@ class RowCache(Cache):
     def move(self, sources: Int[Tensor, " moved"], targets: Int[Tensor, " moved"]) -> None:
         """Copies rows over others; no row may be both."""
         self._starts[targets] = self._starts[sources]
-        for layer in self.layers:
-            for buffer in (layer.keys, layer.values):
+        for layer in self.buffers:
+            for buffer in layer.held:
                 buffer[targets, :, : self.now] = buffer[sources, :, : self.now]
 
     def free(self, rows: npt.NDArray[np.int64]) -> None:
@@ -242,7 +257,7 @@ class RowCache(Cache):
         self._start = int(self._starts[:n_rows].min())
         if self.is_full:
             self._repack(n_rows, is_final=is_final)
-        buffer = self.layers[0].keys
+        buffer, _ = self.buffers[0].held
         blocked = torch.arange(self._columns) < self._starts[:n_rows, None]
         mask = torch.zeros(n_rows, 1, 1, self._columns, dtype=buffer.dtype)
         mask.masked_fill_(blocked[:, None, None], torch.finfo(buffer.dtype).min)
@@ -254,7 +269,7 @@ class RowCache(Cache):
         mask = self._mask
         if mask is None:
             raise RuntimeError("settle first")
-        for layer in self.layers:
+        for layer in self.buffers:
             layer.start, layer.now = self._start, self.now
             window = layer.window
             if window.kind not in masks:
@@ -276,7 +291,7 @@ class RowCache(Cache):
         rows = n_rows if is_final else self._rows
         first = self.now - used
         self._turn += 1
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.buffers):
             # One after the other, so that only one layer's buffers exist twice.
             for name in ("keys", "values"):
                 old = getattr(layer, name)

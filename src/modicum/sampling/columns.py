@@ -30,7 +30,7 @@ class Weights(NamedTuple):
 def column_takes(weight: Tensor) -> bool:
     """Says whether products with this weight gain by standing on the left."""
     return (
-        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        torch.backends.mkldnn.is_available()
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
         and weight.is_contiguous()

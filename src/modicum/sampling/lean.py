@@ -23,7 +23,12 @@ from transformers.models.llama.modeling_llama import (
     LlamaMLP,
     LlamaRMSNorm,
 )
-from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2MLP, Qwen2RMSNorm
+from transformers.models.qwen2.modeling_qwen2 import (
+    Qwen2Attention,
+    Qwen2DecoderLayer,
+    Qwen2MLP,
+    Qwen2RMSNorm,
+)
 
 from modicum.sampling.cache import RowCache, layer_windows
 from modicum.sampling.columns import Weights, column_takes, padded, times, times_add, times_mul
@@ -122,7 +127,7 @@ class LeanLlama:
             if is_leaf and has_weights and type(part) not in known:
                 return False
         is_default = config.rope_parameters.get("rope_type", "default") == "default"
-        return is_default and config.hidden_act == "silu"
+        return bool(is_default and config.hidden_act == "silu")
 
     def step(
         self,
@@ -149,7 +154,7 @@ class LeanLlama:
             queries = rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
             keys = rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
             values = linear(normed, *layer.value).view(rows, -1, width)
-            seen, shown = cache.layers[index].update(keys[:, :, None], values[:, :, None])
+            seen, shown = cache.buffers[index].update(keys[:, :, None], values[:, :, None])
             # Queries that share keys stand side by side as if they were positions. Batched
             # products beat the fused kernel here, which pays for each row and head.
             grouped = queries.mul_(self.scale).view(rows, keys.shape[1], -1, width)
@@ -281,7 +286,7 @@ def additions(steering: Steering | None, columns: Columns) -> Additions:
     return added
 
 
-def _layer(layer: LlamaDecoderLayer) -> _Layer:
+def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
     return _Layer(
         before=_norm_of(layer.input_layernorm),
@@ -296,7 +301,7 @@ def _layer(layer: LlamaDecoderLayer) -> _Layer:
     )
 
 
-def _norm_of(norm: LlamaRMSNorm) -> _Norm:
+def _norm_of(norm: LlamaRMSNorm | Qwen2RMSNorm) -> _Norm:
     return _Norm(norm.weight, norm.variance_epsilon)
 
 

@@ -17,37 +17,45 @@ __all__ = ["FastLinear", "linear", "linear_add", "linear_mul", "linear_silu"]
 
 _LEAST_WORK = 600_000
 """Multiplications below which oneDNN's call costs more than it saves."""
-_HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+_HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Gives `x @ weight.T + bias`; outside of autograd only."""
     if not _pays(x, weight):
         return functional.linear(x, weight, bias)
-    return torch.ops.mkldnn._linear_pointwise.default(x.contiguous(), weight, bias, "none", [], "")
+    product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
+        x.contiguous(), weight, bias, "none", [], ""
+    )
+    return product
 
 
 def linear_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Gives `silu(x @ weight.T + bias)`."""
     if not _pays(x, weight):
         return functional.silu(functional.linear(x, weight, bias), inplace=True)
-    return torch.ops.mkldnn._linear_pointwise.default(
+    product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
         x.contiguous(), weight, bias, "swish", [1.0], ""
     )
+    return product
 
 
 def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) -> Tensor:
     """Gives `other + x @ weight.T + bias`."""
     if not _pays(x, weight):
         return functional.linear(x, weight, bias).add_(other)
-    return torch.ops.mkldnn._linear_pointwise.binary(x.contiguous(), other, weight, bias, "add")
+    both = torch.ops.mkldnn._linear_pointwise.binary
+    summed: Tensor = both(x.contiguous(), other, weight, bias, "add")
+    return summed
 
 
 def linear_mul(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) -> Tensor:
     """Gives `other * (x @ weight.T + bias)`."""
     if not _pays(x, weight):
         return functional.linear(x, weight, bias).mul_(other)
-    return torch.ops.mkldnn._linear_pointwise.binary(x.contiguous(), other, weight, bias, "mul")
+    both = torch.ops.mkldnn._linear_pointwise.binary
+    multiplied: Tensor = both(x.contiguous(), other, weight, bias, "mul")
+    return multiplied
 
 
 class FastLinear(TorchFunctionMode):
@@ -83,7 +91,7 @@ class _Product(torch.autograd.Function):
         return linear(x, weight, bias)
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any,  # noqa: ANN401
         gradient: Tensor,
     ) -> tuple[Tensor | None, ...]:

@@ -17,10 +17,12 @@ from modicum.model import ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.chat import chat_prompt
 from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens, forward_segments
+from modicum.sampling.sound import Sound
 from modicum.sampling.text import TextMaker
 from modicum.sampling.tune import quickest
 from modicum.seeds import key
@@ -93,6 +95,7 @@ class Local(WhiteBox):
             flops_per_token(module),
             [] if is_small else None,
             pools=Pools(kept=is_small),
+            sound=Sound(name),
         )
         self._fewest: int | None = None
         """Rows of the smallest block that had to be halved."""
@@ -226,11 +229,12 @@ class Local(WhiteBox):
             return None
         asked = {"role": "user", "content": user}
         if system is None:
-            return self._render([asked])
+            return chat_prompt(self.tokenizer, [asked])
         try:
-            return self._render([{"role": "system", "content": system}, asked])
+            return chat_prompt(self.tokenizer, [{"role": "system", "content": system}, asked])
         except jinja2.TemplateError:
-            return self._render([{"role": "user", "content": f"{system}\n\n{user}"}])
+            folded = {"role": "user", "content": f"{system}\n\n{user}"}
+            return chat_prompt(self.tokenizer, [folded])
 
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
@@ -318,6 +322,7 @@ class Local(WhiteBox):
         acts = text_columns(steering, width, [width - 1 - len(more) for _, more in parts])
         with steered(self.module, steering, acts):
             logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
+        self._engine.sound.look(logits[:, -1])
         sums = []
         for (_, more), scores in zip(parts, logits, strict=True):
             if not more:
@@ -340,12 +345,6 @@ class Local(WhiteBox):
             msg = "an empty prompt, and a tokenizer without a first or an end token to begin with"
             raise TrialError(msg)
         return (first,)
-
-    def _render(self, messages: list[dict[str, str]]) -> str:
-        prompt: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        return prompt
 
     def _end_tokens(self) -> frozenset[int]:
         """Gives every token that ends a text: a chat model often has several."""

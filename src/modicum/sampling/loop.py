@@ -192,6 +192,7 @@ class _Flight:
         which = torch.tensor([stem.index for _, stem in started])
         rule = self._rule
         logits = batch.logits[which.to(batch.logits.device)]
+        self._engine.sound.look(logits)
         if rule.branches:
             ranks = np.array([self._jobs[i].sample for i in jobs])
             draws = branches(logits, ranks, rule.branches)

@@ -91,7 +91,7 @@ class StaticSteps:
 
     def _record(self, columns: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
         """Records one step; running it twice before writes the same keys again, no others."""
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(2):

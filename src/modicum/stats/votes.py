@@ -79,7 +79,8 @@ def majority(
     if m == n_samples:
         return vote(answers, gold)
     subsets = (rng.permuted(answers, axis=1)[:, :m] for _ in range(n_resamples))
-    return np.mean([vote(subset, gold) for subset in subsets], axis=0)
+    found: Floats = np.mean([vote(subset, gold) for subset in subsets], axis=0)
+    return found
 
 
 def vote(answers: Ints, gold: Ints) -> Floats:

@@ -43,7 +43,7 @@ def direction_of(
     """
     differences = (wanted - unwanted).to(torch.float32)
     mean = differences.mean(0)
-    length = mean.norm()
+    length: Tensor = mean.norm()
     if not bool(length > 0):
         msg = (
             "the two sides of every pair are alike at this place: there is no contrast to steer by"
@@ -52,7 +52,8 @@ def direction_of(
     if average == "mean":
         return mean
     first = torch.linalg.svd(differences, full_matrices=False).Vh[0]
-    return first * torch.sign(first @ mean) * length
+    signed: Tensor = first * torch.sign(first @ mean) * length
+    return signed
 
 
 def random_like(
@@ -60,7 +61,8 @@ def random_like(
 ) -> Float[Tensor, " hidden"]:
     """Gives a direction drawn evenly from the sphere, as long as the given one (veto control)."""
     drawn = torch.from_numpy(rng.standard_normal(direction.numel())).to(torch.float32)
-    return drawn / drawn.norm() * direction.norm()
+    found: Tensor = drawn / drawn.norm() * direction.norm()
+    return found
 
 
 def reliability(

@@ -5,7 +5,7 @@ N, counted from 0 as here. For layer 0 it holds no tensor and refuses a file tha
 two metadata keys are written as its own generator writes them and are not read by it.
 """
 
-import struct
+import re
 from pathlib import Path
 
 import gguf
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from modicum.errors import CheckpointError, ConfigError
+from modicum.heads import gguf_head
 from modicum.steering.nudge import Direction, Steering
 
 __all__ = ["KIND", "check_control_vector", "load_control_vector", "save_control_vector"]
@@ -20,6 +21,7 @@ __all__ = ["KIND", "check_control_vector", "load_control_vector", "save_control_
 KIND = "controlvector"
 """Value of `general.architecture` in such a file."""
 _NAME = "direction."
+_LAYER = re.compile(r"direction\.([1-9][0-9]{0,5})")
 
 
 def check_control_vector(steering: Steering) -> None:
@@ -86,21 +88,36 @@ def load_control_vector(path: Path) -> Steering:
         CheckpointError: no control vector, or one that llama.cpp would refuse.
     """
     try:
-        reader = gguf.GGUFReader(path)
-        kind = reader.fields["general.architecture"].contents()
-        tensors = [(t.name, np.array(t.data), t.tensor_type) for t in reader.tensors]
-    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
+        head = gguf_head(path)
+    except ValueError as error:
         raise _refused(path, str(error)) from error
-    if kind != KIND or not tensors:
-        raise _refused(path, f"architecture {kind!r}, {len(tensors)} tensors")
+    kind = head.values.get("general.architecture")
+    if kind != KIND or not head.shapes:
+        raise _refused(path, f"architecture {kind!r:.40}, {len(head.shapes)} tensors")
     directions = []
-    for name, values, number in tensors:
-        layer = name.removeprefix(_NAME)
-        is_flat = values.ndim == 1 and number == gguf.GGMLQuantizationType.F32
-        if layer == name or not layer.isdecimal() or int(layer) == 0 or not is_flat:
-            raise _refused(path, f"tensor {name!r}")
-        directions.append(Direction(int(layer), torch.from_numpy(values.astype(np.float32))))
+    for name, shape in head.shapes.items():
+        layer = _LAYER.fullmatch(name)
+        is_flat = len(shape) == 1 and head.kinds[name] == gguf.GGMLQuantizationType.F32
+        if layer is None or not is_flat:
+            raise _refused(path, f"tensor {name!r:.80}")
+        values = _numbers(path, head.places[name], shape[0])
+        directions.append(Direction(int(layer[1]), values))
     return Steering(tuple(sorted(directions, key=lambda d: d.layer)), "all")
+
+
+def _numbers(path: Path, place: int, count: int) -> torch.Tensor:
+    """Gives a tensor's numbers.
+
+    Raises:
+        CheckpointError: they are not all in the file, or not all numbers.
+    """
+    with path.open("rb") as file:
+        is_there = count > 0 and place + 4 * count <= path.stat().st_size
+        file.seek(place if is_there else 0)
+        values = np.frombuffer(file.read(4 * count if is_there else 0), "<f4")
+    if not is_there or not np.isfinite(values).all():
+        raise _refused(path, "a tensor that is cut, or holds what is no number")
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _refused(path: Path, why: str) -> CheckpointError:

@@ -1,6 +1,7 @@
 """A steering nudge as plain values: which directions, how long, at which positions."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,10 @@ __all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering"]
 Where = Literal["first", "generated", "all"]
 """At the last prompt position, which decides the first token; there and at every generated token; or
 at every position, prompt included."""
+
+
+_PLACE = re.compile(r"[0-9]{1,6}")
+"""A layer's number, or a count of tokens, as a file may write it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +98,8 @@ def load_steering(path: Path) -> Steering:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
-    except (OSError, SafetensorError) as error:
+        directions = [_direction(name, values) for name, values in tensors.items()]
+    except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(
             f"{str(path)!r}: {error}", "a steering vector in safetensors", "export it again"
         ) from error
@@ -103,14 +109,13 @@ def load_steering(path: Path) -> Steering:
             "vectors written by modicum",
             "export it again",
         )
-    directions = [_direction(name, values) for name, values in tensors.items()]
     directions.sort(key=lambda d: (d.layer, d.site))
     offset = metadata.get("offset", "0")
-    return Steering(
-        tuple(directions),
-        cast(Where, metadata["where"]),
-        int(offset) if offset.isdecimal() else 0,
-    )
+    if not _PLACE.fullmatch(offset):
+        raise CheckpointError(
+            f"{str(path)!r} with the offset {offset!r:.40}", "a small number", "export it again"
+        )
+    return Steering(tuple(directions), cast(Where, metadata["where"]), int(offset))
 
 
 def _name(direction: Direction) -> str:
@@ -119,5 +124,16 @@ def _name(direction: Direction) -> str:
 
 
 def _direction(name: str, values: Tensor) -> Direction:
-    _, layer, *site = name.split(".")
-    return Direction(int(layer), values.to(torch.float32), cast(Site, site[0] if site else "block"))
+    """Gives a direction of a file's tensor.
+
+    Raises:
+        ValueError: a name or values that are no direction's.
+    """
+    head, _, rest = name.partition(".")
+    layer, _, site = rest.partition(".")
+    if head != "layer" or not _PLACE.fullmatch(layer) or (site or "block") not in get_args(Site):
+        raise ValueError(f"a tensor {name!r:.80}")
+    is_vector = values.ndim == 1 and values.numel() > 0 and values.is_floating_point()
+    if not is_vector or not bool(values.isfinite().all()):
+        raise ValueError(f"a tensor {name!r:.80} that is no vector of numbers")
+    return Direction(int(layer), values.to(torch.float32), cast(Site, site or "block"))

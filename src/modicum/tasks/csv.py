@@ -1,14 +1,14 @@
-"""Your own problems, one a row below a line of column names: `csv:FILE`."""
+"""Your own problems, one a row, below a line of column names or without: `csv:FILE`."""
 
-import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import final
+from typing import ClassVar, Literal, final
 
 from modicum.errors import ConfigError
-from modicum.tasks._columns import Row
-from modicum.tasks._files import file_stamp, lines_of
-from modicum.tasks._table import Table
+from modicum.tables.delimited import delimited_rows
+from modicum.tables.files import file_stamp
+from modicum.tables.records import Records
+from modicum.tables.table import Table
 
 __all__ = ["Csv"]
 
@@ -18,34 +18,25 @@ __all__ = ["Csv"]
 class Csv(Table):
     """The rows of a CSV file; a cell in quotes may hold the delimiter and line breaks."""
 
-    delimiter: str = ","
-    """What parts the cells; `tab` for tabulators."""
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
 
-    def rows(self, name: str) -> list[Row]:
-        """Reads the rows; a row's line is that of its end.
+    delimiter: str = ","
+    """What parts the cells, one character; `tab` for tabulators."""
+    header: Literal["", "yes", "no"] = ""
+    """Whether the first row names the columns; seen by what stands in it where empty."""
+
+    def rows(self, name: str) -> Records:
+        """Read the rows; a row's line is that of its end.
 
         Raises:
-            ConfigError: missing, not UTF-8, empty, or a row with too many or too few cells.
+            ConfigError: missing, not UTF-8, empty, broken quotes, or a delimiter that is none.
         """
-        lines_of(name)  # says what is wrong with the file as text
-        with Path(name).open(encoding="utf-8-sig", newline="") as file:
-            try:
-                reader = csv.DictReader(
-                    file, delimiter="\t" if self.delimiter == "tab" else self.delimiter, strict=True
-                )
-                rows = [Row(reader.line_num, dict(record)) for record in reader]
-            except (csv.Error, TypeError) as error:
-                raise ConfigError(f"{name}: {error}", "a CSV file", "correct it") from error
-        for row in rows:
-            if None in row.values or None in row.values.values():
-                raise ConfigError(
-                    f"line {row.line} of {name} has not one cell for each column",
-                    f"{len(reader.fieldnames or ())} cells",
-                    "put texts that hold the delimiter into quotes",
-                )
-        if not rows:
-            raise ConfigError(f"{name} has no row below its names", "one problem a row", "fill it")
-        return rows
+        delimiter = "\t" if self.delimiter == "tab" else self.delimiter
+        if len(delimiter) != 1 or delimiter in '\r\n"':
+            raise ConfigError(
+                f"the delimiter {self.delimiter!r}", "one character, or tab", "such as ;"
+            )
+        return delimited_rows(name, delimiter, self.header)
 
     def stamp(self) -> tuple[object, ...]:
         """Time and size of the files."""

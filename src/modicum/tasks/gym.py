@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, ClassVar, final
 
-from modicum.answers import FORMS, NUMBER, Form, last_line, last_number, places, plain, tail
+from modicum.answers import FORMS, Form, Numbers, Reading, Stated, Texts
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.seeds import key
 from modicum.task import Sheet, Task
@@ -38,8 +38,8 @@ _MOST_EVALUATED = 300
 class Gym(Task):
     """One dataset of reasoning-gym; an answer is right where the dataset's own score is full."""
 
-    version: ClassVar[int] = 2
-    """2: answers are found as the markers find them; a list such as `1,2,3` is no number."""
+    version: ClassVar[int] = 3
+    """3: answers are read as the markers `number` and `exact` read them."""
 
     name: str = "chain_sum"
     """Name of the dataset."""
@@ -117,23 +117,28 @@ class Gym(Task):
         return tuple(found.values())
 
     def read(self, text: str) -> str | None:
-        r"""Reads the answer: tags, box, the line that says `answer`, last number, last line.
+        r"""Reads a number where every answer is one, else a text: where it is said, then anywhere.
 
         >>> Gym().read("So it is 7.\n**Answer: 1,234.**")
         '1234'
         """
-        text = tail(text)
-        for place in places(text, self._form):
-            answer = self._narrow(place)
-            if answer:
-                return answer
-        return _plain(last_number(text) or last_line(text)) or None
+        return self.reading.read(text, self._form)
 
     def mark(self, problem: Problem, text: str) -> Mark:
         """Judges a text; strictly, its last line must be `Answer: X`."""
-        answer = self.read(text)
-        strict = self._form.find(tail(text))
-        return Mark(answer, self._grade(problem, answer), self._grade(problem, strict))
+        answer, strict = self.reading.both(text, self._form)
+        grade = self._grade(problem, answer)
+        return Mark(answer, grade, Grade.UNREADABLE if strict is None else grade)
+
+    @property
+    def rule(self) -> Stated:
+        """The reading with the form."""
+        return Stated(self.reading, self._form)
+
+    @property
+    def reading(self) -> Reading:
+        """How answers are read: as numbers where every gold is one, else as texts."""
+        return Numbers() if self._has_numbers else Texts()
 
     @cached_property
     def _dataset(self) -> Any:  # noqa: ANN401 - reasoning-gym is untyped
@@ -173,11 +178,7 @@ class Gym(Task):
     @cached_property
     def _has_numbers(self) -> bool:
         """Whether every answer is a number."""
-        return all(NUMBER.fullmatch(gold) for gold in self._examples)
-
-    def _narrow(self, found: str) -> str:
-        """Gives the answer in what was found: where answers are numbers, its last number."""
-        return _plain((last_number(found) or "") if self._has_numbers else found)
+        return all(Numbers().whole(gold) for gold in self._examples)
 
     @cached_property
     def _is_evaluating(self) -> bool:
@@ -211,7 +212,7 @@ class Gym(Task):
             self._problem(seed, self._entry(seed))
         entry = self._entries[problem.id]
         gold = "" if entry["answer"] is None else str(entry["answer"])
-        if _equal(answer, problem.answer) or answer == _plain(problem.answer):
+        if _equal(answer, problem.answer) or answer == self.reading.whole(problem.answer):
             return Grade.CORRECT
         # The scrambled twin has another gold; the dataset's scorer knows only the first.
         if problem.answer != gold or (self._is_evaluating and not _is_safe(answer)):
@@ -229,12 +230,6 @@ class Gym(Task):
             return float(self._dataset.score_answer(answer, entry))
         except Exception:  # noqa: BLE001 - scorers raise whatever they like
             return None
-
-
-def _plain(text: str) -> str:
-    """Gives an answer without decoration; numbers without commas."""
-    text = plain(text)
-    return text.replace(",", "").replace("−", "-") if NUMBER.fullmatch(text) else text
 
 
 def _equal(answer: str, gold: str) -> bool:

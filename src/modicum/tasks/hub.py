@@ -1,13 +1,13 @@
 """A data set of the Hugging Face hub, or a folder of its form: `hub:NAME` (extra `data`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.tasks._columns import Row
-from modicum.tasks._files import flat
-from modicum.tasks._table import Table
+from modicum.tables.records import Records, Row, numbered, with_class_names
+from modicum.tables.table import Table
 
 __all__ = ["Hub"]
 
@@ -17,6 +17,8 @@ __all__ = ["Hub"]
 class Hub(Table):
     """The records of one split; `test` names another split (not a file) for the test."""
 
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
+
     config: str = ""
     """Configuration of the data set; its default where empty."""
     split: str = "train"
@@ -24,14 +26,14 @@ class Hub(Table):
     revision: str = ""
     """Commit, tag or branch; name a commit to pin the data."""
 
-    def rows(self, name: str) -> list[Row]:
-        """Reads the records of `split`, or of the split that `test` names.
+    def rows(self, name: str) -> Records:
+        """Read the records of `split`, or of the split that `test` names.
 
         Raises:
             ConfigError: no such data set, configuration or split, or the package is not there.
         """
         split = self.split if name == self.name else name
-        return list(_records(self.name, self.config, split, self.revision))
+        return Records(list(_records(self.name, self.config, split, self.revision)))
 
     def stamp(self) -> tuple[object, ...]:
         """Nothing changes while this process lives."""
@@ -48,6 +50,7 @@ def _records(name: str, config: str, split: str, revision: str) -> tuple[Row, ..
     try:
         table = datasets.load_dataset(name, config or None, split=split, revision=revision or None)
         records = [dict(record) for record in table]
+        names = {k: f.names for k, f in table.features.items() if hasattr(f, "names")}
     except Exception as error:
         first = str(error).partition("\n")[0]
         raise ConfigError(
@@ -57,4 +60,4 @@ def _records(name: str, config: str, split: str, revision: str) -> tuple[Row, ..
         ) from error
     if not records:
         raise ConfigError(f"{where} is empty", "one problem a record", "name another split")
-    return tuple(Row(i, flat(record)) for i, record in enumerate(records, start=1))
+    return tuple(numbered(with_class_names(records, names)))

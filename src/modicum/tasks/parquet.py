@@ -1,12 +1,13 @@
 """Your own problems from a Parquet file: `parquet:FILE` (extra `data`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.tasks._columns import Row
-from modicum.tasks._files import file_stamp, flat, needed_file
-from modicum.tasks._table import Table
+from modicum.tables.files import MOST_BYTES, file_stamp, needed_file
+from modicum.tables.records import Records, class_names, numbered, with_class_names
+from modicum.tables.table import Table
 
 __all__ = ["Parquet"]
 
@@ -16,11 +17,13 @@ __all__ = ["Parquet"]
 class Parquet(Table):
     """The records of a Parquet file; a record's line is its place, from 1."""
 
-    def rows(self, name: str) -> list[Row]:
-        """Reads the records.
+    powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
+
+    def rows(self, name: str) -> Records:
+        """Read the records; numbers that stand for classes are read as the classes' names.
 
         Raises:
-            ConfigError: missing, broken, empty, or pyarrow is not installed.
+            ConfigError: missing, broken, empty, too large, or pyarrow is not installed.
         """
         path = needed_file(name)
         try:
@@ -29,12 +32,24 @@ class Parquet(Table):
             raise ConfigError("no package pyarrow", "it", "pip install 'modicum[data]'") from error
         try:
             # a file of its own: the dataset reader would take `name=value` folders for columns
-            records = parquet.ParquetFile(path).read().to_pylist()
+            file = parquet.ParquetFile(path)
+            size = sum(
+                file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)
+            )
+            if size > MOST_BYTES:
+                raise ConfigError(
+                    f"{name}: {size:,} bytes once read",
+                    f"at most {MOST_BYTES:,} bytes of problems",
+                    "take a sample of its records, or only the columns that are needed",
+                )
+            table = file.read()
+            records = table.to_pylist()
         except (lib.ArrowException, OSError) as error:
             raise ConfigError(f"{name}: {error}", "a Parquet file", "check it") from error
         if not records:
             raise ConfigError(f"{name} is empty", "one problem a record", "fill it")
-        return [Row(i, flat(record)) for i, record in enumerate(records, start=1)]
+        features = class_names((table.schema.metadata or {}).get(b"huggingface"))
+        return Records(numbered(with_class_names(records, features)))
 
     def stamp(self) -> tuple[object, ...]:
         """Time and size of the files."""

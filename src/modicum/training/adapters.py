@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +12,12 @@ import numpy as np
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TinyLoraConfig, get_peft_model
 from torch import nn
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from modicum.errors import TrialError
+from modicum.errors import CheckpointError, TrialError
+from modicum.foreign import read_table, shards_of, words_of
+from modicum.training.adapter_folder import CONFIG, adapter_config
 from modicum.whitebox import WhiteBox
 
 __all__ = [
@@ -133,7 +135,7 @@ def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
         )
     return LoraConfig(
         r=shape.rank if shape.parameters == "lora" else 1,
-        lora_alpha=shape.alpha,
+        lora_alpha=shape.alpha,  # type: ignore[arg-type] # any number divides
         target_modules="all-linear",
         bias="all" if shape.parameters == "bias" else "none",
         task_type="CAUSAL_LM",
@@ -160,10 +162,10 @@ def _write(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> None:
         whitebox.tokenizer.save_pretrained(str(folder))
 
 
-def settle(tuned: nn.Module) -> nn.Module:
+def settle(tuned: nn.Module) -> PreTrainedModel:
     """Gives the plain module with the nudge in its weights, frozen and ready to sample."""
     module = cast(Any, tuned).merge_and_unload() if isinstance(tuned, PeftModel) else tuned
-    return cast(nn.Module, module.eval().requires_grad_(requires_grad=False))
+    return cast(PreTrainedModel, module.eval().requires_grad_(requires_grad=False))
 
 
 @contextlib.contextmanager
@@ -180,19 +182,50 @@ def _quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def load_nudge(whitebox: WhiteBox, folder: Path) -> nn.Module:
-    """Gives a copy of the model with a saved nudge in its weights."""
-    with _quiet():
-        return _load(whitebox, folder)
+def load_nudge(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
+    """Gives a copy of the model with a saved nudge in its weights.
+
+    Raises:
+        CheckpointError: missing, broken, of another model, or more than numbers.
+    """
+    try:
+        with _quiet():
+            return _load(whitebox, folder)
+    except CheckpointError:
+        raise
+    except Exception as error:  # a stranger's file makes the libraries raise anything
+        raise _refused(folder, words_of(error)) from error
 
 
-def _load(whitebox: WhiteBox, folder: Path) -> nn.Module:
-    if (folder / "adapter_config.json").exists():
+def _load(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
+    if (folder / CONFIG).exists():
+        config = adapter_config(folder, whitebox.module)
         module = copy.deepcopy(whitebox.module)
-        return settle(cast(nn.Module, PeftModel.from_pretrained(cast(Any, module), str(folder))))
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tuned = PeftModel.from_pretrained(cast(Any, module), str(folder), config=config)
+        return settle(cast(nn.Module, tuned))
+    return settle(_load_whole(whitebox, folder))
+
+
+def _load_whole(whitebox: WhiteBox, folder: Path) -> nn.Module:
+    """Reads all weights into a model of the same make: by its own configuration, not the folder's."""
+    try:
+        said = read_table(folder / "config.json").get("architectures")
+        shards_of(folder)
+    except ValueError as error:
+        raise _refused(folder, str(error)) from error
     kind = type(whitebox.module)
-    if kind.__name__ not in config.get("architectures", []):
-        msg = f"{folder} holds {config.get('architectures')}, expected {kind.__name__}"
-        raise TrialError(msg)
-    return settle(cast(Any, kind).from_pretrained(folder, use_safetensors=True))
+    if not isinstance(said, list) or kind.__name__ not in said:
+        raise _refused(folder, f"the architecture {said!r:.80}, expected {kind.__name__}")
+    config = copy.deepcopy(whitebox.module.config)
+    return cast(nn.Module, cast(Any, kind).from_pretrained(folder, config=config, **_PLAIN))
+
+
+_PLAIN = {"use_safetensors": True, "trust_remote_code": False}
+
+
+def _refused(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"the nudge in {str(folder)!r}: {why}",
+        "an adapter or all weights, as training writes them",
+        "put the study's own folder back, or run the study again in a new folder",
+    )

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,8 +23,10 @@ _COUNTERS = (
     "tokens_trained",
     "updates",
 )
+_KEPT = (*_COUNTERS, "flops", "seconds")
 
 
+@runtime_checkable
 class Learning(Protocol):
     """What a run trains, as far as it is kept."""
 
@@ -83,7 +85,8 @@ class Checkpoint:
                     for key, value in state.items()
                 }
         for name, value in said["ledger"].items():
-            setattr(self._ledger, name, value)
+            if name in _KEPT and isinstance(value, int | float):  # and nothing else of a ledger
+                setattr(self._ledger, name, value)
         curves: list[Mapping[str, float]] = said["curves"]
         return curves
 
@@ -102,7 +105,7 @@ class Checkpoint:
         for name, parameter in self._trainable.named.items():
             for key, value in self._optimiser.state.get(parameter, {}).items():
                 tensors[f"state.{name}/{key}"] = value.detach().cpu().clone()
-        counted = {name: getattr(self._ledger, name) for name in (*_COUNTERS, "flops", "seconds")}
+        counted = {name: getattr(self._ledger, name) for name in _KEPT}
         state = json.dumps({"curves": [dict(c) for c in curves], "ledger": counted})
         partial = self._path.with_suffix(".partial")
         self._path.parent.mkdir(parents=True, exist_ok=True)

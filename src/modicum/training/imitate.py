@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from modicum.whitebox import WhiteBox
 __all__ = ["Tuning", "imitated", "restored"]
 
 
+@runtime_checkable
 class Tuning(Protocol):
     """The settings of a method that tunes."""
 

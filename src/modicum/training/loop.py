@@ -134,7 +134,7 @@ def _step(
     output = cast(Any, tuned)(input_ids=ids, attention_mask=mask, use_cache=False)
     loss = imitation(output.logits, labels)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(trainable, 1.0)
     optimiser.step()
     return float(loss.detach())

@@ -105,7 +105,7 @@ class _TokenScores(torch.autograd.Function):
         return (taken - total)[..., 0], entropy
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any,  # noqa: ANN401
         by_logprob: Tensor | None,
         by_entropy: Tensor | None,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -89,6 +89,7 @@ class Trained:
     """Why it ended early; empty where it did not."""
 
 
+@runtime_checkable
 class Rollouts(Protocol):
     """Draws and rewards the rollouts of a step."""
 
@@ -239,7 +240,7 @@ def _accumulate(
     )
     if policy.entropy:
         loss = loss - policy.entropy * entropy
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     ratio = (new.detach() - before).exp()
     beyond = (ratio > 1 + policy.high) | (ratio < 1 - policy.clip) if policy.clip else ratio < 0
     return {

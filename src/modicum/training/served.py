@@ -37,6 +37,7 @@ _ROOMY = 1024
 """Context from which on the probe of every server fits."""
 
 
+@runtime_checkable
 class _Adapters(Protocol):
     """What puts adapters on a server (`models/_adapters.py`)."""
 

@@ -194,7 +194,7 @@ def _step(
     loss = missed.pow(2).mean()
     whole = loss + _RESCUE * net.rescue(seen, missed, dead)
     optimiser.zero_grad(set_to_none=True)
-    whole.backward()  # type: ignore[no-untyped-call]
+    whole.backward()
     net.drop_parallel()
     torch.nn.utils.clip_grad_norm_(list(learning.named.values()), _CLIP)
     optimiser.step()

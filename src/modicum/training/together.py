@@ -61,7 +61,7 @@ def add_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:
         return
     held = list(parameters)
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in held])
-    summed = ranks.add(flat).split([p.numel() for p in held])
+    summed = torch.split(ranks.add(flat), [p.numel() for p in held])
     for parameter, gradient in zip(held, summed, strict=True):
         parameter.grad = gradient.view_as(parameter).to(parameter.dtype)
 

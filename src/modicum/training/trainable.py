@@ -192,7 +192,9 @@ def _settle_into(tuned: PeftModel, plain: nn.Module) -> None:
                 msg = f"layer {name!r} of the sampled model has another shape than the tuned one"
                 raise TrialError(msg)
             if isinstance(part, LoraLinear) and isinstance(source, nn.Linear):
-                down, up = part.lora_A["default"].weight, part.lora_B["default"].weight
+                down, up = (
+                    cast(Any, side["default"]).weight for side in (part.lora_A, part.lora_B)
+                )
                 scale = part.scaling["default"]
                 torch.addmm(source.weight, up, down, alpha=scale, out=target.weight)
             else:

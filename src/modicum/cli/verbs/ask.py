@@ -19,6 +19,7 @@ from modicum.report.untrusted import visible
 from modicum.seeds import key
 from modicum.store import Store
 from modicum.study import Subject
+from modicum.trust import refuse_untrusted
 from modicum.types import Problem, Trial
 from modicum.verdict import Verdict
 from modicum.workbench import restored, rung
@@ -52,6 +53,7 @@ class _Said:
 @click.option("--seed", type=click.IntRange(0), default=0, help="Which draw of its shots. [0]")
 @click.option("--model", help="Where the study has several.")
 @click.option("--task", help="Where the study has several.")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, question: str, **options: object) -> None:
     """Answers a question with the floor and with the nudge that the study recommends.
@@ -61,6 +63,7 @@ def command(folder: Path, question: str, **options: object) -> None:
     if not question.strip():
         raise ConfigError("an empty question", "a question as the task asks it", "write one")
     store, plan = open_study(folder)
+    refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
     subject = subject_of(plan, options["model"], options["task"])
     verdict = next(
         (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,10 +11,13 @@ from modicum.cli.check_text import checked_text, scan_text
 from modicum.cli.first import looked_at
 from modicum.cli.progress import Steps, waiting
 from modicum.cli.reading import counts, file_text, names
+from modicum.cli.reading_text import reading_json, reading_lines
 from modicum.cli.task_options import task_options, task_reference
 from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
+from modicum.model import resolve_backend
+from modicum.task import resolve_task
 from modicum.trials import open_model
 from modicum.verdict import SCHEMA, as_json
 from modicum.workbench import plan_for
@@ -67,28 +71,36 @@ def command(model: str, task: str | None, **options: object) -> int:
 def _check(model: str, task: str, options: dict[str, object], *, wants_json: bool) -> int:
     """Looks at one subject; exit code 2 where `run` would stop."""
     task = task_reference(task, options) or task
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given: dict[str, Any] = {k: v for k, v in options.items() if v not in (None, ())}
     given.update({k: file_text(given[k]) for k in ("system", "template") if k in given})
     methods, shots = given.pop("methods", ()), given.pop("shots", ())
-    plan = plan_for(model, task, methods, shots, **given)  # type: ignore[arg-type]
+    plan = plan_for(model, task, methods, shots, **given)
     check_plan(plan)
-    checked = looked_at(plan.subjects()[0])
+    subject = plan.subjects()[0]
+    studied = resolve_task(subject.task)
+    if not wants_json:
+        for line in reading_lines(studied):
+            click.echo(line)
+    checked = looked_at(subject)
     if wants_json:
         found = {
             "schema": SCHEMA,
             "task": task,
             "model": model,
+            "reading": reading_json(studied),
             "findings": as_json(checked.findings),
             "costs": checked.ledger.as_dict(),
         }
         click.echo(json.dumps(found, indent=1))
     else:
+        click.echo("")
         click.echo(checked_text(checked))
     return 2 if checked.faults else 0
 
 
 def _scan(model: str, out: object, limit: object, *, wants_json: bool) -> int:
     """Tries the listed tasks and prints the table."""
+    resolve_backend(model)  # refused before a folder bears its name
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in model.partition("?")[0])
     folder = out if isinstance(out, Path) else Path("runs") / f"scan-{name.strip('-')}"
     try:

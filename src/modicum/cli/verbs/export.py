@@ -15,9 +15,11 @@ from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
 from modicum.exported import Exported, Finished, export, finished, fitting
+from modicum.foreign import refuse_links
 from modicum.report.untrusted import visible
 from modicum.store import Store
 from modicum.study import Subject
+from modicum.trust import refuse_untrusted
 from modicum.types import Trial
 from modicum.verdict import Verdict
 from modicum.workbench import rung
@@ -38,6 +40,7 @@ FORMS = (AUTO, *EXPORTS.entries)
 @click.option("--task", help="Where the study has several.")
 @click.option("--form", multiple=True, type=click.Choice(FORMS), help="May be repeated. [auto]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder. [STUDY/exports/RUNG]")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, **options: object) -> None:
     """Writes the nudge that the study recommends, in every form that fits; a folder a form.
@@ -48,6 +51,7 @@ def command(folder: Path, **options: object) -> None:
     Example: modicum export runs/organism --task word_sums --form peft --out nudges
     """
     store, plan = open_study(folder)
+    refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
     subject = subject_of(plan, options["model"], options["task"])
     verdict = next(
         (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
@@ -65,7 +69,11 @@ def command(folder: Path, **options: object) -> None:
             "a prompt, a decoding rule, a vector or tuned weights",
             "; ".join(f"{name}: {error.found}" for name, error in refused.items()),
         )
-    out = options["out"] if isinstance(options["out"], Path) else _place(store, trial)
+    given = options["out"]
+    out = given if isinstance(given, Path) else _place(store, trial)
+    if given is None:
+        for name in fits:
+            refuse_links(store.folder, out / name)
     with waiting(f"loading {visible(subject.model)}"):
         written = export(found, fits, store, out)
     store.close()

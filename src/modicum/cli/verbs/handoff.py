@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from modicum.cli.folder import open_study
+from modicum.foreign import refuse_links
 from modicum.handoff import hand_off, winner
+from modicum.trust import refuse_untrusted
 
 __all__ = ["command"]
 
@@ -15,8 +17,11 @@ __all__ = ["command"]
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--shots", type=click.IntRange(1), help="Only a rung with so many. [the best]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder. [FOLDER/handoff]")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
-def command(folder: Path, shots: int | None, out: Path | None, *, wants_json: bool) -> None:
+def command(
+    folder: Path, shots: int | None, out: Path | None, *, trust: bool, wants_json: bool
+) -> None:
     """Writes train.py (TRL's GRPOTrainer, the same hyper-parameters) and shots.jsonl.
 
     The recipe is that of the best `rlvr` rung of the study.
@@ -24,7 +29,13 @@ def command(folder: Path, shots: int | None, out: Path | None, *, wants_json: bo
     Example: modicum handoff runs/organism --out to-scale
     """
     store, plan = open_study(folder)
-    handed = hand_off(plan, store, winner(store, shots), out or folder / "handoff")
+    refuse_untrusted(plan, trusted=trust, where=str(folder))
+    outcome = winner(store, shots)
+    refuse_untrusted(plan, trusted=trust, where=str(folder), trials=[outcome.trial])
+    place = out or folder / "handoff"
+    if out is None:
+        refuse_links(folder, place)
+    handed = hand_off(plan, store, outcome, place)
     store.close()
     if wants_json:
         files = [str(path) for path in handed.files]

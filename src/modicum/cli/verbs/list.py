@@ -5,6 +5,7 @@ import json
 import click
 
 from modicum.catalog import KINDS, Catalog
+from modicum.plugins import left_out
 
 __all__ = ["command"]
 
@@ -23,6 +24,8 @@ def command(kind: str | None, *, as_json: bool) -> None:
         for k, entries in every.items()
         if entries or kind
     }
+    for said in (line for k in every for line in left_out(k)):
+        click.echo(said, err=True)
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return

@@ -1,31 +1,45 @@
 """Writes the report of a study folder again, without running anything."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from modicum.analysis.recall import recalled
-from modicum.cli.folder import open_study
+from modicum.analysis.recall import last_kept, recalled
+from modicum.cli.folder import reading
 from modicum.cli.paper import write
 from modicum.cli.verdict_text import overview_text, verdict_text
-from modicum.verdict import SCHEMA, as_json
+from modicum.errors import ConfigError, ModicumError, StoreError
+from modicum.kept_task import TaskRecord
+from modicum.powers import task_powers
+from modicum.store import Store
+from modicum.study import Plan
+from modicum.task import resolve_task
+from modicum.verdict import SCHEMA, Verdict, as_json
 
 __all__ = ["command"]
 
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="File to write. [FOLDER/report.html]")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
-def command(folder: Path, *, wants_json: bool) -> None:
+def command(folder: Path, *, out: Path | None, trust: bool, wants_json: bool) -> None:
     """Reads a study folder, prints its verdicts and writes report.html there.
+
+    The study's own copies of its problems are read: the task's file may have changed or gone.
 
     Example: modicum report runs/organism
     """
-    store, plan = open_study(folder)
-    verdicts = recalled(plan, store)
-    path = folder / "report.html"
-    write(path, verdicts, plan, store)
+    path = out or folder / "report.html"
+    with reading(folder, trusted=trust) as (store, plan):
+        verdicts = _verdicts(plan, store)
+        written = _write(path, verdicts, plan, store)
+        kept = store.kept_tasks()
+    for line in _changed(kept):
+        click.echo(line, err=True)
     if wants_json:
         click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
         return
@@ -33,4 +47,62 @@ def command(folder: Path, *, wants_json: bool) -> None:
         click.echo(overview_text(verdicts))
     for verdict in verdicts:
         click.echo(verdict_text(verdict))
-    click.echo(f"Report       {path}")
+    if written:
+        click.echo(f"Report       {path}")
+
+
+def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:
+    """Return the verdicts of what is stored; where they cannot be made any more, the last ones.
+
+    Raises:
+        ConfigError: there are none, and there never were.
+    """
+    why = "no subject has all of its measures yet"
+    try:
+        found = recalled(plan, store)
+    except StoreError:
+        raise
+    except ModicumError as error:
+        found, why = [], str(error).partition("\n")[0].removeprefix("found: ")
+    if found:
+        return found
+    try:
+        kept = last_kept(store)
+    except ValueError as error:
+        kept, why = [], str(error)
+    if not kept:
+        raise ConfigError(
+            f"no verdict in {store.folder}: {why}",
+            "a study with its measures",
+            "finish it with the same `modicum run` command, or put back what its plan names",
+        )
+    click.echo(f"the verdict that was kept is shown, for it cannot be made anew: {why}", err=True)
+    return kept
+
+
+def _write(path: Path, verdicts: Sequence[Verdict], plan: Plan, store: Store) -> bool:
+    """Write the report; where its place cannot be written, say so and leave the verdict alone."""
+    try:
+        write(path, verdicts, plan, store)
+    except OSError as error:
+        click.echo(
+            f"{path} is as it was ({error.strerror}); name another file with --out", err=True
+        )
+        return False
+    return True
+
+
+def _changed(kept: Mapping[str, TaskRecord]) -> list[str]:
+    """Say which files of problems are not what they were when the study ran."""
+    lines = []
+    for name, record in kept.items():
+        detail = name.partition("?")[0].partition(":")[2]
+        if not detail or not Path(detail).is_file() or task_powers(name):
+            continue
+        try:
+            now = resolve_task(name).fingerprint
+        except (ModicumError, OSError):
+            now = ""
+        if now != record.fingerprint:
+            lines.append(f"{detail} has changed since: this is the study of what it held then")
+    return lines

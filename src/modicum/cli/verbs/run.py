@@ -1,10 +1,12 @@
 """Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -23,16 +25,26 @@ from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.forecast import forecast
+from modicum.limits import check_number
 from modicum.model import resolve_backend
-from modicum.runner import missing, planned, run
+from modicum.pool import follow
+from modicum.provenance import changed_plugins, has_foreign
+from modicum.runner import keep_tasks, missing, planned, run
+from modicum.secrecy import clean
 from modicum.shelves import siblings
+from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
+from modicum.store_opening import DATABASE
 from modicum.study import Plan, read_plan
+from modicum.trust import refuse_untrusted
 from modicum.types import Trial, named
 from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
-__all__ = ["command"]
+__all__ = ["command", "follow"]
+
+REPORT = "report.html"
+"""Name of the report in a study's folder."""
 
 
 def _retained(
@@ -90,6 +102,8 @@ def _retained(
 )
 @click.option("--max-tokens", type=int, help="Most tokens to sample or train in all.")
 @click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
+@click.option("--no-wait", is_flag=True, help="Leave where another run is at work in the folder.")
+@click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(study: Path | None, **options: object) -> int:
@@ -100,36 +114,92 @@ def command(study: Path | None, **options: object) -> int:
 
     Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
     """
-    wants_json = bool(options.pop("wants_json"))
-    out, workers = options.pop("out"), options.pop("workers")
-    no_check, force = bool(options.pop("no_check")), bool(options.pop("force"))
-    budget = _budget(options.pop("budget"), options.pop("max_tokens"))
+    wants_json, out = bool(options.pop("wants_json")), options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
-    plan = _plan(study, options)
+    leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
+    workers = options.pop("workers")
+    how = _How(
+        no_check=bool(options.pop("no_check")),
+        force=bool(options.pop("force")),
+        budget=_budget(options.pop("budget"), options.pop("max_tokens")),
+        workers=workers if isinstance(workers, int) else None,
+    )
+    plan = _plan(study, options, trusted=trusted)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
     reuse = _others(folder, named, is_alone)
-    store = Store(folder) if (folder / "study.sqlite").exists() else None
-    is_complete = store is not None and planned(plan, store) <= store.done()
-    if not is_complete:
+    store = Store(folder) if (folder / DATABASE).exists() else None
+    if store is None or not _is_complete(plan, store):
         check_plan(plan)
-    store = store or Store(folder)
-    _say_first(plan, store, folder, options)
+    with contextlib.closing(store or Store(folder)) as store:
+        wait = None if leaves else _say_who(folder)
+        with sole_driver(folder, lambda: store.driver, wait):
+            store.keep_driver(me())
+            _say_first(plan, store, folder, options)
+            verdicts = _driven(plan, store, how, reuse)
+        failed = store.failed()
+    _print(verdicts, failed, folder / REPORT, wants_json=wants_json)
+    return 1 if failed else 0
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a study is run."""
+
+    no_check: bool
+    """The doctor is left out."""
+    force: bool
+    """A fault that it finds stops nothing."""
+    budget: Budget | None
+    workers: int | None
+    """Processes; as many as fit where None."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            check_number("workers", self.workers)
+
+
+def _is_complete(plan: Plan, store: Store) -> bool:
+    return planned(plan, store) <= store.done()
+
+
+def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Sequence[Verdict]:
+    """Run what is missing, as the folder's only driver, and write the report."""
     store.freeze(plan.as_dict())
-    if not is_complete:
-        if not no_check:
-            look_first(plan, store, force=force, reuse=reuse)
-        count = workers if isinstance(workers, int) else _workers(plan)
+    if not _is_complete(plan, store):
+        if not how.no_check:
+            look_first(plan, store, force=how.force, reuse=reuse)
         with watcher() as watching:
-            run(plan, store, watching, workers=count, reuse=reuse, budget=budget)
+            run(
+                plan,
+                store,
+                watching,
+                workers=_workers(plan) if how.workers is None else how.workers,
+                reuse=reuse,
+                budget=how.budget,
+            )
+    elif not store.kept_tasks():
+        keep_tasks(plan, store)
     verdicts = recalled(plan, store)
-    failed = store.failed()
-    if budget is not None:
+    if how.budget is not None:
+        failed = store.failed()
         _say_left_out([t for t in missing(plan, store) if t.id not in failed])
-    report = folder / "report.html"
+    report = store.folder / REPORT
     if verdicts and not stands(report, plan, store):
         write(report, verdicts, plan, store)
-    _print(verdicts, failed, report, wants_json=wants_json)
-    return 1 if failed else 0
+    return verdicts
+
+
+def _say_who(folder: Path) -> Callable[[str], None]:
+    """Return what says that another run is waited for."""
+
+    def say(holder: str) -> None:
+        click.echo(
+            f"another run is at work in {folder} ({holder}): waiting until it has ended; "
+            "--no-wait leaves at once",
+            err=True,
+        )
+
+    return say
 
 
 def _budget(time: object, tokens: object) -> Budget | None:
@@ -167,8 +237,12 @@ def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     return tuple(named) if isinstance(named, tuple) and named else siblings(folder)
 
 
-def _plan(study: Path | None, options: dict[str, object]) -> Plan:
-    """Joins a TOML study, or the default one, with what the options say."""
+def _plan(study: Path | None, options: dict[str, object], *, trusted: bool) -> Plan:
+    """Joins a TOML study, or the default one, with what the options say.
+
+    Raises:
+        TrustError: the study asks for what only the user may switch on, and is not trusted.
+    """
     given = {k: v for k, v in options.items() if v not in (None, ())}
     own: dict[str, object] = {
         k: file_text(given.pop(k)) for k in ("system", "template") if k in given
@@ -178,6 +252,8 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
     if model is None and task is None:
         plan = read_plan(study) if study else _default()
+        kept = _kept(plan, {*given, *grid}, set(settings))
+        refuse_untrusted(kept, trusted=trusted, where=f"the study {study}")
         values: dict[str, object] = {**plan.as_dict(), **given, **own}
         values["grids"] = [dataclasses.replace(g, **grid) for g in plan.grids]  # type: ignore[arg-type]
         values["settings"] = {**plan.settings, **settings}
@@ -197,6 +273,17 @@ def _plan(study: Path | None, options: dict[str, object]) -> Plan:
         settings=settings,
         **given,
         **own,
+    )
+
+
+def _kept(plan: Plan, given: Collection[str], methods: Collection[str]) -> Plan:
+    """Gives what still stands of a study file beside options: their words are the user's own."""
+    return dataclasses.replace(
+        plan,
+        grids=tuple(dataclasses.replace(g, twin="") if "twin" in given else g for g in plan.grids),
+        reference="" if "reference" in given else plan.reference,
+        retain=() if "retain" in given else plan.retain,
+        settings={name: own for name, own in plan.settings.items() if name not in methods},
     )
 
 
@@ -237,6 +324,9 @@ def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, obj
         f"{len(names & done)} exist; {labels} measuring labels a task; results in {folder}",
         err=True,
     )
+    heads = store.heads() if has_foreign() else {}
+    for line in changed_plugins(head for name, head in heads.items() if name in names):
+        click.echo(line, err=True)
     if names - done:
         ahead = forecast(plan, missing(plan, store))
         click.echo(
@@ -261,7 +351,7 @@ def _print(
         if len(verdicts) > 1:
             click.echo(overview_text(verdicts))
     for trial, error in failed.items():
-        click.echo(f"trial {trial} failed: {error.partition(chr(10))[0]}", err=True)
+        click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and not wants_json:
         if any(verdict.ship.name is not None for verdict in verdicts):
             click.echo(f"Export       modicum export {report.parent}")

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
-from modicum.cli.folder import open_study
+from modicum.cli.folder import reading
 from modicum.cli.trial_text import completion_text, scores, spent, trial_text, trials_text
 from modicum.draws import problems_of
 from modicum.errors import ConfigError, ModicumError
@@ -63,6 +64,7 @@ class _Wanted:
 @click.option("--all", "every", is_flag=True, help="Every sample, not only the one that stands.")
 @click.option("--limit", type=click.IntRange(1), help=f"Most completions. [{LIMIT}; JSON: all]")
 @click.option("--whole", is_flag=True, help="Cut no text, however long.")
+@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON lines.")
 def command(folder: Path, trial: str | None, **options: object) -> None:
     """Lists the trials of a study; with a TRIAL (the first digits of its id) shows its completions.
@@ -71,21 +73,20 @@ def command(folder: Path, trial: str | None, **options: object) -> None:
     """
     wants_json, whole = bool(options.pop("wants_json")), bool(options.pop("whole"))
     limit, method = options.pop("limit"), options.pop("method")
-    wanted = _Wanted(**options)  # type: ignore[arg-type]
-    store, _ = open_study(folder)
-    trials = _chosen(store, trial, str(method) if method else None)
-    is_list = trial is None and not wanted.is_narrow
-    if is_list:
-        outcomes = [o for t in trials if (o := store.read(t, texts=False)) is not None]
-        lines = (
-            map(_json_trial, outcomes) if wants_json else iter([trials_text(outcomes, _width())])
-        )
-    else:
-        most = limit if isinstance(limit, int) else None if wants_json else LIMIT
-        kept = _Shown(store, wanted, most, whole=whole)
-        lines = kept.as_json(trials) if wants_json else kept.as_text(trials)
-    _print(lines, is_paged=not wants_json)
-    store.close()
+    trusted = bool(options.pop("trust"))
+    rest: dict[str, Any] = options
+    wanted = _Wanted(**rest)
+    with reading(folder, trusted=trusted, read_only=True) as (store, _):
+        trials = _chosen(store, trial, str(method) if method else None)
+        if trial is None and not wanted.is_narrow:
+            outcomes = [o for t in trials if (o := store.read(t, texts=False)) is not None]
+            listed = iter([trials_text(outcomes, _width())])
+            lines = map(_json_trial, outcomes) if wants_json else listed
+        else:
+            most = limit if isinstance(limit, int) else None if wants_json else LIMIT
+            kept = _Shown(store, wanted, most, whole=whole)
+            lines = kept.as_json(trials) if wants_json else kept.as_text(trials)
+        _print(lines, is_paged=not wants_json)
 
 
 def _chosen(store: Store, prefix: str | None, method: str | None) -> list[Trial]:

@@ -1,0 +1,127 @@
+"""Turns a server's texts into completions: thinking put back, margins aligned, secrets cut out."""
+
+import math
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from modicum.errors import EndpointError
+from modicum.models._protocol import Choice, Step, stop_of
+from modicum.secrecy import clean_parts
+from modicum.types import Completion, Sampling
+
+__all__ = ["END", "PAIR", "alone", "completion", "joined", "openers", "score", "shares", "silenced"]
+
+PAIR = ("<think>", "</think>")
+"""What opens and closes thinking."""
+END = re.compile(r"<\|[^|]*\|>|</s>|<eos>|<end_of_turn>|")
+"""Texts that servers write for an end token."""
+
+
+def shares(total: int, n: int) -> list[int]:
+    """Parts a count of tokens that a server gives for n texts together."""
+    return [total // n + (i < total % n) for i in range(n)]
+
+
+def completion(choice: Choice, sampling: Sampling, n_tokens: int) -> Completion:
+    """Gives a completion: thinking put back, cut at a stop string, margins where asked."""
+    whole = choice.text
+    if choice.reasoning is not None:
+        is_over = bool(choice.text) or choice.finish != "length"
+        whole = PAIR[0] + choice.reasoning + (PAIR[1] + choice.text if is_over else "")
+    text, stop = stop_of(choice, whole, sampling.stop)
+    if not sampling.margins:
+        return Completion(text, n_tokens, stop)
+    if not choice.steps:
+        raise EndpointError("an answer without the log-probabilities that were asked for")
+    pieces = _pieces([step.token for step in choice.steps], whole)
+    margins = tuple(_margin(step) for step in choice.steps)
+    chances = tuple(step.probability for step in choice.steps)
+    return Completion(text, len(pieces), stop, pieces, margins, chances)
+
+
+def _pieces(tokens: Sequence[str], text: str) -> tuple[str, ...]:
+    """Gives a text for each token; joined they begin with the text.
+
+    Servers write half a character in ways of their own; it belongs to the next token that fits.
+    """
+    if "".join(tokens).startswith(text):
+        return tuple(tokens)
+    pieces, done = [], 0
+    for token in tokens:
+        place = text.find(token, done, done + len(token) + 4) if token else -1
+        end = done if place < 0 else place + len(token)
+        pieces.append(text[done:end])
+        done = end
+    pieces[-1] += text[done:]
+    return tuple(pieces)
+
+
+def _margin(step: Step) -> float:
+    """Top-1 minus top-2 probability, in [0, 1]."""
+    chances = [chance for _, chance in step.top[:2]] + [0.0, 0.0]
+    return min(1.0, max(0.0, chances[0] - chances[1]))
+
+
+def openers(choice: Choice, k: int, min_probability: float) -> list[Step]:
+    """Gives the first tokens that are kept, likeliest first, each with its margin's top."""
+    if not choice.steps or not choice.steps[0].top:
+        raise EndpointError("an answer without the likeliest first tokens that were asked for")
+    top = choice.steps[0].top
+    kept = [
+        pair for pair in top[:k] if "\ufffd" not in pair[0] and not pair[0].startswith("bytes:")
+    ]
+    return [
+        Step(token, chance, top)
+        for rank, (token, chance) in enumerate(kept)
+        if rank == 0 or chance >= min_probability
+    ]
+
+
+def alone(opener: Step) -> Completion:
+    """Gives a branch that ends with its first token."""
+    is_end = END.fullmatch(opener.token) is not None
+    text = "" if is_end else opener.token
+    stop: Literal["eos", "length"] = "eos" if is_end else "length"
+    return Completion(text, 1, stop, (text,), (_margin(opener),), (opener.probability,))
+
+
+def joined(opener: Step, rest: Completion, stops: Sequence[str]) -> Completion:
+    """Gives a branch: its first token and what the server went on with."""
+    text, stop = opener.token + rest.text, rest.stop
+    places = [place for s in stops if s and (place := text.find(s)) >= 0]
+    if places:
+        text, stop = text[: min(places)], "stop"
+    return Completion(
+        text,
+        1 + rest.n_tokens,
+        stop,
+        (opener.token, *rest.pieces),
+        (_margin(opener), *rest.margins),
+        (opener.probability, *rest.probabilities),
+    )
+
+
+def score(steps: Sequence[Step], start: int, end: int) -> float:
+    """Gives the log-probability of the tokens that lie in a stretch of the echoed text."""
+    inside = [
+        math.log(max(step.probability, sys.float_info.min))
+        for step in steps
+        if step.start is not None and step.start < end and step.start + len(step.token) > start
+    ]
+    if not inside and end > start:
+        raise EndpointError("no log-probabilities of the prompt: the server does not echo it")
+    return sum(inside)
+
+
+def silenced(drawn: Completion) -> Completion:
+    """Gives a completion without this process's secrets, which a server knows and may repeat.
+
+    They are looked for across tokens; the completion itself comes back where there is none.
+    """
+    [text], pieces = clean_parts([drawn.text]), clean_parts(drawn.pieces)
+    if (text, pieces) == (drawn.text, drawn.pieces):
+        return drawn
+    return replace(drawn, text=text, pieces=pieces)

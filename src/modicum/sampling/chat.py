@@ -1,0 +1,63 @@
+"""The prompt of a chat template, written within limits of time and memory."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import jinja2
+from transformers import PreTrainedTokenizerBase
+
+from modicum.errors import CheckpointError, JudgeError
+from modicum.foreign import words_of
+from modicum.killable import killable
+
+__all__ = ["MEMORY_MB", "TEMPLATE_S", "chat_prompt"]
+
+TEMPLATE_S = 5.0
+"""Seconds that a template may take for one prompt."""
+MEMORY_MB = 1024
+"""Address space of the process that writes prompts."""
+_LONGEST = 16_000_000
+"""Characters of the longest prompt."""
+_ONE = threading.Lock()
+
+
+def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]) -> str:
+    """Gives what transformers' `apply_chat_template` gives, for the assistant to go on.
+
+    Args:
+        tokenizer: Has a chat template, which may be a stranger's.
+        messages: The turns, each with `role` and `content`.
+
+    Raises:
+        TemplateError: the template refuses these turns, or is none.
+        CheckpointError: it takes too long or too much, or raises anything else.
+    """
+    try:
+        template = str(cast(Any, tokenizer).get_chat_template())
+        return _asked(template, list(messages), dict(tokenizer.special_tokens_map))
+    except (JudgeError, ValueError) as error:
+        raise CheckpointError(
+            f"its chat template: {words_of(error)}",
+            f"a template that writes a prompt within {TEMPLATE_S:g} s and {MEMORY_MB} MB",
+            "mend chat_template in its tokenizer's files, or ask in a raw style",
+        ) from error
+
+
+def _asked(template: str, messages: list[Mapping[str, str]], tokens: Mapping[str, object]) -> str:
+    """Has a prompt written in the process of its own, and fetches it part by part."""
+    worker = killable("modicum.sampling.turns:turns", TEMPLATE_S, MEMORY_MB)
+    text, size = "", 1
+    with _ONE:
+        while len(text) < size:
+            found = cast(
+                Mapping[str, Any],
+                worker.ask(template=template, messages=messages, tokens=tokens, start=len(text)),
+            )
+            if "refused" in found:
+                raise jinja2.TemplateError(str(found["refused"]))
+            text += str(found["text"])
+            size = int(found["size"])
+            if size > _LONGEST:
+                raise ValueError(f"a prompt of {size:,} characters")
+    return text
