@@ -1,5 +1,8 @@
 """Settings that all tests share."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 from tests.support.shapes import check_shapes
@@ -10,3 +13,17 @@ settings.load_profile("modicum")
 
 # Here and nowhere else: processes that tests start, benchmarks and users' programs go without.
 check_shapes()
+
+
+def _unlearnt() -> Iterator[None]:
+    """Lets what is learnt as a secret meanwhile be known no longer: a test's key may be another's word."""
+    from modicum import secrecy  # after the hook that checks shapes
+
+    known = secrecy._known
+    before = known.secrets, known.stretches, known.words
+    yield
+    known.secrets, known.stretches, known.words = before
+
+
+_module_secrets = pytest.fixture(autouse=True, scope="module")(_unlearnt)
+_own_secrets = pytest.fixture(autouse=True)(_unlearnt)

@@ -42,8 +42,11 @@ class Grid:
         """Refuses budgets and seeds that cannot work.
 
         Raises:
-            ConfigError: outside of `limits.LIMITS`, or too many budgets.
+            ConfigError: outside of `limits.LIMITS`, too many budgets, or no model, task or budget.
         """
+        for name in ("models", "tasks", "shots"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} = []", "at least one", "name one, or leave it out")
         check_number("seeds", self.seeds, least=0)
         for n in (*self.shots, *self.twin_shots):
             check_number("shots", n)

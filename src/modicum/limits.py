@@ -74,13 +74,13 @@ def check_number(name: str, value: object, *, least: int | None = None) -> None:
 
 
 def check_share(name: str, value: object) -> None:
-    """Refuses what is no share.
+    """Refuses what is no share, or none at all.
 
     Raises:
-        ConfigError: no number in [0, 1].
+        ConfigError: no number in (0, 1].
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ConfigError(f"{name} = {shown(value)}", "a share from 0 to 1", "correct it")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ConfigError(f"{name} = {shown(value)}", "a share above 0, at most 1", "correct it")
 
 
 def shown(value: object) -> str:

@@ -15,6 +15,7 @@ from modicum.catalog import Catalog
 from modicum.cli.interrupt import INTERRUPTED, STOPPED, ended_by_interrupts, leave
 from modicum.errors import ConfigError, ModicumError, StoreError, UnknownNameError
 from modicum.ranks import ranks
+from modicum.report.untrusted import pieces
 from modicum.secrecy import clean, learn_from
 
 __all__ = ["main"]
@@ -170,9 +171,10 @@ def _print_anything(stream: TextIO | None) -> None:
 
 
 def _say(text: str) -> None:
-    """Print to standard error, which may have gone; known secrets are cut out."""
+    """Print to standard error, which may have gone: no known secret, no hidden character."""
+    lines = ("".join(piece for piece, _ in pieces(line)) for line in clean(text).split("\n"))
     try:
-        click.echo(clean(text), err=True)
+        click.echo("\n".join(lines), err=True)
     except OSError:
         _hush()
 

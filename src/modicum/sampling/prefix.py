@@ -6,7 +6,7 @@ from itertools import groupby
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
@@ -150,7 +150,7 @@ class Prefixes:
 
 
 def forward_segments(
-    module: PreTrainedModel,
+    module: nn.Module,
     segments: Sequence[Tokens],
     cache: PrefixCache,
     *,
