@@ -175,7 +175,15 @@ def test_a_file_of_any_size_is_not_read_whole(tmp_path) -> None:
 
 def test_files_that_lead_out_of_the_folder_are_refused(tmp_path) -> None:
     (tmp_path / "outside").write_text("x")
-    for name in ("../outside", "/etc/passwd", "a/../../outside", "C:\\x", "..\\outside", ""):
+    for name in (
+        "x" * 300,
+        "../outside",
+        "/etc/passwd",
+        "a/../../outside",
+        "C:\\x",
+        "..\\outside",
+        "",
+    ):
         folder = nudge(tmp_path / "nudge", "organism")
         facts = json.loads((folder / "nudge.json").read_text())
         facts["files"] = {name: {"sha256": "0"}}

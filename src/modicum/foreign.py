@@ -125,6 +125,7 @@ def inside(name: str) -> bool:
         and not path.is_absolute()
         and ".." not in path.parts
         and not set(name) & set("\\:\x00")
+        and all(len(part.encode("utf-8", "surrogatepass")) <= 255 for part in path.parts)
     )
 
 
@@ -213,7 +214,7 @@ def shards_of(folder: Path) -> list[Path] | None:
         raise ValueError(f"{_INDEX} without a weight_map")
     for file in files:
         is_ours = inside(file) and file.endswith(".safetensors")
-        if not is_ours or not (folder / file).is_file():
+        if not is_ours or not is_there(folder / file) or not (folder / file).is_file():
             raise ValueError(
                 f"{_INDEX} names {file!r:.80}, which is no safetensors file in the folder"
             )

@@ -109,7 +109,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     """
     for name, wanted in manifest.files.items():
         path = folder / name
-        found = _hash(path) if path.is_file() else "missing"
+        found = _hash(path) if is_there(path) and path.is_file() else "missing"
         if found != wanted:
             raise CheckpointError(
                 f"{path}: {found if found == 'missing' else 'changed since it was exported'}",
