@@ -74,7 +74,7 @@ class Cell:
     table: str
     column: str
     rowid: int
-    text: str
+    text: bytes
 
 
 def cells(db: sqlite3.Connection, name: str) -> list[Cell]:
@@ -82,7 +82,7 @@ def cells(db: sqlite3.Connection, name: str) -> list[Cell]:
     query = CELLS[name][0].removeprefix("SELECT ")
     column, _, rest = query.partition(" FROM ")
     table = rest.split()[0]
-    rows = db.execute(f"SELECT rowid, {column} FROM {rest}")
+    rows = db.execute(f"SELECT rowid, CAST({column} AS BLOB) FROM {rest}")
     return [Cell(table, column, rowid, text) for rowid, text in rows]
 
 
@@ -129,9 +129,7 @@ class Plans:
                 held if number == "all" else held[int(number) % len(held) :][:1] if held else []
             )
             for cell in chosen:
-                text = pantry.filled(
-                    changed(cell.text.encode("utf-8", "surrogatepass"), "", change)
-                )
+                text = pantry.filled(changed(cell.text, "", change))
                 db.execute(
                     f"UPDATE {cell.table} SET {cell.column}=CAST(? AS TEXT) WHERE rowid=?",
                     (text, cell.rowid),

@@ -80,6 +80,8 @@ def _read(text: bytes, held: list[str]) -> Any:
 
 
 def _write(whole: Any, held: list[str]) -> bytes:
+    if not isinstance(whole, dict):
+        return filled_in(_toml(whole), held)
     lines = [
         f"{json.dumps(k)} = {_toml(v)}"
         for k, v in whole.items()

@@ -24,6 +24,7 @@ def bench(tmp_path_factory) -> Iterator[Bench]:
         for name in SECRETS:
             patch.setenv(name, secrets.token_urlsafe(24))
         patch.setenv("TMPDIR", str(folder / "tmp"))
+        patch.setenv("MODICUM_TRACEBACK", "1")
         patch.syspath_prepend(str(made.pantry.folder / "modules"))
         yield made
 

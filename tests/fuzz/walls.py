@@ -37,7 +37,9 @@ def _wall() -> ModuleType:
 wall = _wall()
 
 CODES = (0, 1, 2, 3, 130)
-"""Exit codes that the README names."""
+"""Exit codes by which a command may end."""
+FAULT = 4
+"""The exit code of a fault of our own: said in a sentence, and yet nothing that a file may cause."""
 MOST_MB = 2048
 """Memory that one input may take."""
 MOST_SHOWN = 20_000
@@ -55,6 +57,7 @@ SEVERITY = {
     "escaped": 1,
     "traceback": 1,
     "exit": 1,
+    "fault": 1,
     "control": 1,
     "flood": 1,
     "silent": 1,
@@ -62,6 +65,8 @@ SEVERITY = {
 """How bad a breach is: 3 code, secret or an answer out, 2 loses or misleads, 1 a bad message."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OF_LIBRARIES = re.compile(r"\x1b\[[0-9;]*m|\r(?:Converting|Loading|Writing)[^\r\n]*")
+"""Colours and bars of progress that libraries show of their own."""
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
@@ -246,6 +251,9 @@ def _escaped(error: BaseException | None) -> list[Breach]:
 
 def _shown(code: int, out: str, err: str) -> Iterator[Breach]:
     """Looks at what a user would see."""
+    if code == FAULT:
+        yield _fault(err)
+        return
     if code not in CODES:
         yield Breach("exit", f"code {code}")
     if code and not (out.strip() or err.strip()):
@@ -255,13 +263,20 @@ def _shown(code: int, out: str, err: str) -> Iterator[Breach]:
         own = [m for m in _FRAME.findall(both) if "/modicum/" in m[0]]
         last = both.rstrip().rpartition("\n")[2]
         yield Breach("traceback", last[:200], _place(own[-1][0], own[-1][2]) if own else "")
-    both = re.sub("\x1b\\[[0-9;]*m", "", both)  # colours, which libraries use of their own
+    both = _OF_LIBRARIES.sub("", both)
     control = _CONTROL.search(both)
     if control is not None:
         around = both[max(0, control.start() - 40) : control.end() + 20]
         yield Breach("control", f"{control.group()!r} in {around!r}")
     if len(err) > MOST_SHOWN:
         yield Breach("flood", f"{len(err):,} characters of errors")
+
+
+def _fault(err: str) -> Breach:
+    """Gives where a fault of our own arose, which `MODICUM_TRACEBACK` shows."""
+    own = [m for m in _FRAME.findall(err) if "/modicum/" in m[0] and "cli/main" not in m[0]]
+    last = err.rstrip().rpartition("\n")[2]
+    return Breach("fault", last[:200], _place(own[-1][0], own[-1][2]) if own else "")
 
 
 def _place(path: str, name: str) -> str:
