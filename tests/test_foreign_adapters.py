@@ -99,11 +99,10 @@ def test_what_training_wrote_loads_as_it_was(kind: str, model, saved) -> None:
         {"trainable_token_indices": [0]},
         {"target_parameters": ["weight"]},
         {"rank_pattern": {".*": 10**6}},
-        {"target_modules": "(a+)+$"},
         {"target_modules": ["(a+)+$"]},
         {"target_modules": ["q_proj", 7]},
         {"target_modules": []},
-        {"target_modules": ["q_proj", "lm_head"]},
+        {"target_modules": ["q_proj", "embed_tokens"]},
         {"r": 10**9},
         {"r": -1},
         {"r": "2"},
@@ -128,6 +127,12 @@ def test_a_configuration_beyond_what_training_writes_is_refused(
 def test_what_a_later_peft_adds_and_leaves_off_is_taken(model, folder) -> None:
     wanted = weights_hash(load_nudge(model, folder))
     told(folder, some_later_setting=None, another=False, third={}, peft_version="99.0")
+    assert weights_hash(load_nudge(model, folder)) == wanted
+
+
+def test_a_pattern_of_layers_is_never_searched_with(model, folder) -> None:
+    wanted = weights_hash(load_nudge(model, folder))
+    told(folder, target_modules="(a+)+$")
     assert weights_hash(load_nudge(model, folder)) == wanted
 
 

@@ -1,15 +1,23 @@
 """Where models come from, and what is refused before weights load."""
 
+import hashlib
 import json
+import shutil
+import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertLMHeadModel
 
-from modicum.errors import CheckpointError, ConfigError, UnknownNameError
+from modicum.errors import CheckpointError, ConfigError, TrialError, UnknownNameError
 from modicum.ledger import Ledger
-from modicum.model import render, resolve_backend
+from modicum.model import MODELS, render, resolve_backend
+from modicum.models._cache import added_names
+from modicum.models.added import Added, hashes_of
 from modicum.models.smollm2_135m import Smollm2135m
 from modicum.sampling.local import Local
 from modicum.task import resolve_task
@@ -198,3 +206,151 @@ def test_scripted_models_act_their_truth() -> None:
     assert accuracy("scripted:sealed", " Think", 0.0) > 0.9
     assert accuracy("scripted:absent", " Think", 0.0) < 0.05
     assert accuracy("scripted:shown", "", 0.0) > 0.9
+
+
+def saved(folder: Path, *, name: str = "qwen2", tokenizer: object = None) -> Path:
+    tiny = tiny_local(name)
+    tiny.module.save_pretrained(folder)
+    (tokenizer or tiny.tokenizer).save_pretrained(folder)
+    return folder
+
+
+def test_a_tokenizer_larger_than_the_table_is_refused_before_weights_load(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["<x>"])
+    saved(tmp_path, tokenizer=tokenizer)
+    with pytest.raises(CheckpointError, match=r"token 258 .* a table of 258"):
+        resolve_backend(str(tmp_path))
+
+
+def test_a_special_token_beyond_the_table_is_an_error_in_words_where_it_is_used(
+    tmp_path: Path,
+) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    opened = resolve_backend(str(saved(tmp_path, tokenizer=tokenizer)), {"threads": 1}).open()
+    assert opened.generate([Request("What?", "q")], Sampling(3, 0.0), Ledger())
+    with pytest.raises(TrialError, match="token 258"):
+        opened.generate([Request("What <image>?", "q")], Sampling(3, 0.0), Ledger())
+
+
+def test_tensors_without_a_place_are_said(tmp_path: Path) -> None:
+    saved(tmp_path)
+    file = tmp_path / "model.safetensors"
+    save_file({**load_file(file), "vision.weight": torch.ones(2)}, file, {"format": "pt"})
+    card = resolve_backend(str(tmp_path), {"threads": 1}).open().card
+    assert any("1 tensors of the files left out, 'vision.weight'" in note for note in card.notes)
+
+
+def test_an_encoder_that_looks_ahead_is_refused_in_words() -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    config = BertConfig(vocab_size=258, num_attention_heads=2, **sizes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = BertLMHeadModel(config).eval()
+    with torch.no_grad():
+        for number, weight in enumerate(module.parameters()):
+            torch.nn.init.normal_(weight, 0.0, 0.3, torch.Generator().manual_seed(number))
+    with pytest.raises(CheckpointError, match="depend on later tokens"):
+        Local(module, byte_tokenizer(), name="bert", threads=1)
+
+
+def test_a_local_folder_is_added_by_hash_under_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODICUM_CACHE", str(tmp_path / "cache"))
+    folder = saved(tmp_path / "My Model")
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        hashes_of(folder, ["0" * 64])
+    hashes = hashes_of(folder, [digest.upper()])
+    assert Added(name="mine").take(folder, hashes, print) == "added:mine"
+    opened = resolve_backend("added:mine", {"threads": 1}).open()
+    assert opened.card.weights == tiny_local("qwen2").card.weights
+    assert any(digest in note for note in opened.card.notes)
+    assert added_names() == ["mine"]
+    with pytest.raises(CheckpointError, match="another model is called"):
+        Added(name="mine").take(folder, {"model.safetensors": "0"}, print)
+    with pytest.raises(ConfigError, match="small letters"):
+        Added(name="../mine").take(folder, hashes, print)
+    with pytest.raises(CheckpointError, match="one of added:mine"):
+        resolve_backend("added:other")
+
+
+def test_what_is_added_is_never_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODICUM_CACHE", str(tmp_path / "cache"))
+    folder = saved(tmp_path / "model")
+    (folder / "extra.bin").write_bytes(b"pickle")
+    (folder / "modeling_x.py").write_text("1", encoding="utf-8")
+    Added(name="m").take(folder, hashes_of(folder, ()), print)
+    kept = {path.name for path in (tmp_path / "cache" / "added" / "m").iterdir()}
+    assert not kept & {"extra.bin", "modeling_x.py"}
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="pickled weights"):
+        hashes_of(folder, ())
+
+
+def test_names_of_pulled_models_may_hold_points() -> None:
+    for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"):
+        parcel = MODELS.load(name).parcel
+        assert parcel.name == name
+        assert len(parcel.packages) == len(parcel.members)
+        assert "third party" in " ".join(parcel.terms)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["q_proj", "up_proj"]},
+        {"target_modules": ["q_proj", "up_proj"], "lora_dropout": 0.1, "use_rslora": True},
+        {"target_modules": ["q_proj", "up_proj"], "use_dora": True},
+        {"target_modules": r".*\.(q_proj|down_proj)", "bias": "lora_only"},
+        {"target_modules": "all-linear", "modules_to_save": ["lm_head"]},
+        {"target_modules": ["q_proj"], "layers_to_transform": [1]},
+        {"target_modules": ["q_proj", "up_proj"], "rank_pattern": {"q_proj": 3}},
+        {"target_modules": ["q_proj"], "init_lora_weights": "gaussian"},
+    ],
+    ids=str,
+)
+def test_an_adapter_of_another_tool_opens_with_its_base(
+    settings: dict[str, object], tmp_path: Path
+) -> None:
+    base, folder = saved(tmp_path / "base"), tmp_path / "adapter"
+    module = tiny_local("qwen2").module
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tuned = get_peft_model(module, LoraConfig(r=2, task_type="CAUSAL_LM", **settings))
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name or "modules_to_save" in name:
+                torch.nn.init.constant_(parameter, 0.1)
+        tuned.peft_config["default"].base_model_name_or_path = "../base"
+        tuned.save_pretrained(folder, save_embedding_layers=False)
+    opened = resolve_backend(str(folder), {"threads": 1}).open()
+    ids = torch.tensor([[5, 6, 7]])
+    assert torch.allclose(opened.module(ids).logits, tuned.eval()(ids).logits, atol=1e-4)
+    assert any("adapter merged" in note for note in opened.card.notes)
+    shutil.rmtree(base)
+    with pytest.raises(CheckpointError, match="base"):
+        resolve_backend(str(folder)).open()
+
+
+OF = {"base_model_name_or_path": "someone/model", "r": 2, "lora_alpha": 4}
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"peft_type": "PROMPT_TUNING", **OF}, "peft_type = 'PROMPT_TUNING'"),
+        ({"peft_type": "LORA", "megatron_config": {"x": 1}, **OF}, "megatron_config"),
+        ({"peft_type": "LORA"}, "base_model_name_or_path"),
+    ],
+)
+def test_adapters_that_could_run_code_or_cannot_be_merged_are_refused(
+    tmp_path: Path, settings: dict[str, object], word: str
+) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="pickles can run any code"):
+        resolve_backend(str(tmp_path))
+    save_file({"layer.lora_A.weight": torch.zeros(2, 4)}, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(CheckpointError, match=word):
+        resolve_backend(str(tmp_path))

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from modicum.analysis.judgement import verdict_of
+from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.method import mark_safely
 from modicum.model import Model
@@ -151,3 +152,50 @@ def test_style_comes_back_from_plain_values() -> None:
     values = {"name": "a", "template": "{question}", "stop": ["x"], "thinking": list(PAIR)}
     assert Style.thawed(values) == Style("a", "{question}", stop=("x",), thinking=PAIR)
     assert Style.thawed({"name": "old", "template": "{question}"}).thinking is None
+
+
+SPECIAL = [
+    (("[THINK]", "[/THINK]"), "[THINK]5?[/THINK]7", "7"),
+    (("<seed:think>", "</seed:think>"), "<seed:think>5?</seed:think>7", "7"),
+    (
+        ("<|channel|>", "<|message|>", "<|end|>", "<|start|>"),
+        "<|channel|>analysis<|message|>5?<|end|><|start|>assistant<|channel|>final<|message|>7",
+        "7",
+    ),
+]
+
+
+@pytest.mark.parametrize(("marks", "text", "answer"), SPECIAL)
+def test_marks_of_thinking_are_shown_and_read_where_they_are_special_tokens(
+    marks: tuple[str, ...], text: str, answer: str
+) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": list(marks)})
+    tokenizer.chat_template = "<|channel|>analysis<|message|>" if len(marks) == 4 else ""
+    module = tiny_module("llama")
+    module.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    local = Local(module, tokenizer, name="tiny", threads=1)
+    assert local.thinking is not None
+    style = Style("chat", "{question}", thinking=local.thinking)
+    ids = local.encode(text)
+    assert style.answer(local.decode(ids)) == answer
+    [[drawn]] = [local._text.texts([ids])]
+    assert style.answer(drawn) == answer
+    cut = local.encode(text.partition("?")[0])
+    assert style.answer(local.decode(cut)) is None
+    assert "".join(local._text.pieces(ids)) == drawn
+
+
+def test_thinking_can_be_turned_off_where_the_template_knows_how() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.chat_template = (
+        TEMPLATE + "{% if enable_thinking is false %}<think></think>{% endif %}"
+    )
+    local = Local(tiny_module("llama"), tokenizer, name="tiny", threads=1)
+    assert "<think>" not in str(local.chat(None, "2?"))
+    quiet = local.without_thinking()
+    assert str(quiet.chat(None, "2?")).endswith("<think></think>")
+    assert quiet.with_module(local.module).chat(None, "2?") == quiet.chat(None, "2?")
+    tokenizer.chat_template = TEMPLATE
+    with pytest.raises(ConfigError, match="enable_thinking"):
+        Local(tiny_module("llama"), tokenizer, name="tiny", threads=1).without_thinking()

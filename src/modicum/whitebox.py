@@ -1,16 +1,17 @@
 """The contract of a model whose weights and activations can be reached; torch enters here."""
 
 import contextlib
+import functools
 import hashlib
 import inspect
 import json
+import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
-from typing import cast, final
+from typing import final
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
@@ -23,6 +24,7 @@ __all__ = [
     "StockedWhiteBox",
     "WhiteBox",
     "cache_keyword",
+    "decoded",
     "flops_per_token",
     "need_whitebox",
     "reading_hash",
@@ -35,8 +37,11 @@ _THINKING = (
     ("<thinking>", "</thinking>"),
     ("<seed:think>", "</seed:think>"),
     ("[THINK]", "[/THINK]"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
 )
-"""What opens and closes the thinking of the models that think aloud."""
+"""What opens and closes the thinking of the models that think aloud; the last are gpt-oss's."""
+_MARK = re.compile(r"<\|[^|]+\|>|<[^>]+>|\[[^\]]+\]")
+"""One token of such a delimiter."""
 
 
 _NAMES = frozenset({"architectures", "name_or_path", "transformers_version", "use_cache"})
@@ -120,23 +125,18 @@ class WhiteBox(Model):
 
     @final
     def decode(self, tokens: list[int]) -> str:
-        """Gives the text of tokens, without specials."""
-        text = self.tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(text)
+        """Gives the text of tokens, without specials that do not delimit its thinking."""
+        return decoded(self.tokenizer, [tokens])[0]
 
     @cached_property
     def thinking(self) -> tuple[str, str] | None:
         """What opens and what closes its thinking, or None where it does not think aloud.
 
-        Delimiters that the chat template writes or the tokenizer has tokens of its own for. Those
-        that decoding leaves out (special tokens) do not count: no text would show them.
+        Delimiters that the chat template writes or the tokenizer has tokens of its own for. Where
+        they are special tokens, decoding shows them all the same.
         """
-        template, tokens = str(self.tokenizer.chat_template or ""), self.tokenizer.get_added_vocab()
-        for pair in _THINKING:
-            is_known = pair[1] in template or all(mark in tokens for mark in pair)
-            if is_known and all(mark in self.decode(self.encode_more(mark)) for mark in pair):
+        for pair in _known_pairs(self.tokenizer):
+            if all(mark in self.decode(self.encode_more(mark)) for mark in pair):
                 return pair
         return None
 
@@ -214,6 +214,60 @@ def cache_keyword(module: torch.nn.Module) -> str:
     return "cache" if "cache" in inspect.signature(base.forward).parameters else "past_key_values"
 
 
+def _known_pairs(tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, str]]:
+    """Gives the delimiters of thinking that a tokenizer or its chat template knows."""
+    template, tokens = str(tokenizer.chat_template or ""), tokenizer.get_added_vocab()
+    return [
+        pair
+        for pair in _THINKING
+        if any(mark in template for mark in pair) or all(mark in tokens for mark in pair)
+    ]
+
+
+@functools.lru_cache(maxsize=8)
+def _shown(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
+    """Gives the special tokens that delimit thinking, which a text must show."""
+    special, tokens = set(tokenizer.all_special_ids), tokenizer.get_added_vocab()
+    marks = {
+        mark for pair in _known_pairs(tokenizer) for side in pair for mark in _MARK.findall(side)
+    }
+    return {tokens[mark]: mark for mark in marks if tokens.get(mark) in special}
+
+
+def decoded(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int]]) -> list[str]:
+    """Give the text of each row of tokens, without specials that do not delimit thinking."""
+    shown = _shown(tokenizer)
+    if not shown or shown.keys().isdisjoint(token for row in rows for token in row):
+        return _plain_texts(tokenizer, rows)
+    return [
+        "".join(
+            _plain_texts(tokenizer, [part])[0] if kind is None else shown[kind]
+            for kind, part in _parts(row, shown)
+        )
+        for row in rows
+    ]
+
+
+def _parts(row: Sequence[int], shown: Container[int]) -> Iterator[tuple[int | None, list[int]]]:
+    """Cut a row at tokens that are shown: each comes alone, with its number."""
+    part: list[int] = []
+    for token in row:
+        if token in shown:
+            yield None, part
+            yield token, [token]
+            part = []
+        else:
+            part.append(token)
+    yield None, part
+
+
+def _plain_texts(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int]]) -> list[str]:
+    texts: list[str] = tokenizer.batch_decode(
+        [list(row) for row in rows], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return texts
+
+
 def weights_hash(module: torch.nn.Module) -> str:
     """Gives a hash of all weights: 16 hexadecimal digits; tied weights count once.
 
@@ -253,14 +307,23 @@ def flops_per_token(module: PreTrainedModel) -> float:
 
     Looking up an embedding costs nothing; of a mixture of experts only the experts taken count.
     """
-    config = module.config.get_text_config()
+    config = module.config.get_text_config(decoder=True)
     experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
     taken = getattr(config, "num_experts_per_tok", None)
     share = taken / experts if experts and taken else 1.0
     total = sum(
         p.numel() * (share if ".experts." in n else 1) for n, p in module.named_parameters()
     )
-    table = cast(Tensor, module.get_input_embeddings().weight)
-    head = module.get_output_embeddings()
-    is_tied = head is not None and head.weight.data_ptr() == table.data_ptr()
-    return 2.0 * float(total if is_tied else total - table.numel())
+    table, head = _table(module.get_input_embeddings), _table(module.get_output_embeddings)
+    if table is None or (head is not None and head.data_ptr() == table.data_ptr()):
+        return 2.0 * total
+    return 2.0 * (total - table.numel())
+
+
+def _table(getter: Callable[[], torch.nn.Module | None]) -> torch.Tensor | None:
+    """Give the weights of a module's table of tokens; None where it has no such table."""
+    try:
+        weight = getattr(getter(), "weight", None)
+    except (NotImplementedError, AttributeError):
+        return None
+    return weight if isinstance(weight, torch.Tensor) else None

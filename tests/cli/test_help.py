@@ -13,6 +13,7 @@ VERBS = sorted(Catalog("cli.verbs").entries)
 PAGES = {
     "modicum": ["--help"],
     **{verb: [verb, "--help"] for verb in VERBS},
+    "models_add": ["models", "add", "--help"],
     "models_pull": ["models", "pull", "--help"],
 }
 

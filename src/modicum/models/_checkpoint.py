@@ -20,6 +20,7 @@ from modicum.errors import CheckpointError, ModicumError
 from modicum.foreign import at, is_there, read_table, words_of
 from modicum.models._device import Device, Dtype, Place, choose_place
 from modicum.models._looked import configured
+from modicum.models._tokens import check_rows, check_tokens
 from modicum.sampling.local import Local
 
 __all__ = ["Running", "check_source", "open_source"]
@@ -106,13 +107,14 @@ def open_source(
         )
         module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
         _check_whole(source, found["missing_keys"])
+        check_tokens(source, module, tokenizer)
         cast(nn.Module, module).to(place.device).eval()
         return Local(
             module,
             tokenizer,
             name=name,
             licence=licence,
-            notes=(*notes, *_reason(module, place)),
+            notes=(*notes, *_left_out(found["unexpected_keys"]), *_reason(module, place)),
             rows=running.rows,
             threads=running.threads,
         )
@@ -140,6 +142,12 @@ def _plainly(source: str) -> Iterator[None]:
         ) from error
 
 
+def _left_out(unexpected: Iterable[str]) -> list[str]:
+    """Says which tensors of the files the model has no place for."""
+    names = sorted(unexpected)
+    return [f"{len(names)} tensors of the files left out, {names[0]!r} first"] if names else []
+
+
 def _reason(module: PreTrainedModel, place: Place) -> list[str]:
     """Says where and how it runs, where that was chosen; off the processor its attention too."""
     if not place.reason or place.device == "cpu":
@@ -151,13 +159,11 @@ def _size(config: PreTrainedConfig, gguf: Path | None) -> float:
     """About how many parameters a model has, before it is loaded."""
     if gguf is not None:
         return gguf.stat().st_size / _GGUF_BYTES
-    text = config.get_text_config()
-    width, inner = (
-        text.hidden_size,
-        getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
-    )
-    if isinstance(inner, list | tuple):  # one a layer
-        inner = max(inner)
+    text = config.get_text_config(decoder=True)
+    if not (getattr(text, "hidden_size", 0) and getattr(text, "num_hidden_layers", 0)):
+        return 0.0
+    width, inner = text.hidden_size, getattr(text, "intermediate_size", None)
+    inner = max(inner) if isinstance(inner, list | tuple) else inner or 4 * width
     layer = 4.0 * width * width + 3.0 * width * inner
     return float(text.num_hidden_layers * layer + text.vocab_size * width)
 
@@ -204,6 +210,7 @@ def _check_folder(path: Path) -> None:
             f"a broken config.json in {str(path)!r}: {error}", "JSON", "download the model again"
         ) from error
     if any(name.endswith((".safetensors", ".gguf")) for name in names):
+        check_rows(path)
         return
     pickles = [name for name in names if name.endswith(_PICKLES)]
     if pickles:

@@ -28,7 +28,7 @@ from modicum.errors import CheckpointError
 from modicum.foreign import read_table, shards_of, switches_of
 from modicum.heads import Head, gguf_head, safetensors_head
 
-__all__ = ["configured"]
+__all__ = ["check_tokenizer", "configured"]
 
 MOST_BYTES = 2 << 30
 """Memory that a configuration may take before it is held against the weights."""
@@ -93,6 +93,18 @@ def configured(where: str, gguf: Path | None, *, trusted: bool) -> PreTrainedCon
         _check_sizes(where, config, head)
         _check_build(where, config, head)
     return config
+
+
+def check_tokenizer(folder: str) -> None:
+    """Look at a folder's tokenizer, as `configured` does where a model comes with it.
+
+    Raises:
+        CheckpointError: its files ask for code, or for something that is no tokenizer.
+    """
+    table = _Files(folder).table("tokenizer_config.json")
+    asked = next(switches_of(table), None) or _no_tokenizer(table)
+    if asked is not None:
+        raise _refused(folder, f"its files ask for {asked}")
 
 
 class _Files:
@@ -164,12 +176,18 @@ def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str
         )
     config = tables["config.json"]
     asked = next(switches_of(config), None)
-    for name in (tables["tokenizer_config.json"], config):
-        kind = name.get("tokenizer_class")
-        if asked is None and kind is not None and not _is_tokenizer(kind):
-            asked = f"tokenizer_class = {kind!r:.60}, which is no tokenizer"
+    for table in (tables["tokenizer_config.json"], config):
+        asked = asked or _no_tokenizer(table)
     if asked is not None:
         raise _refused(where, f"its files ask for {asked}")
+
+
+def _no_tokenizer(table: Mapping[str, object]) -> str | None:
+    """Say which tokenizer a table names that is none; None where there is nothing to say."""
+    kind = table.get("tokenizer_class")
+    if kind is None or _is_tokenizer(kind):
+        return None
+    return f"tokenizer_class = {kind!r:.60}, which is no tokenizer"
 
 
 def _is_tokenizer(name: object) -> bool:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.errors import CheckpointError
+from modicum.errors import CheckpointError, ConfigError
 from modicum.model import Backend, Footprint
+from modicum.models._adapter import check_adapter, is_adapter, open_adapter
 from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.models._device import Device, Dtype, check_device
 from modicum.models._footprint import footprint_of
@@ -35,16 +36,26 @@ class Huggingface(Backend):
     """Completions in flight; chosen from model and memory if not given."""
     threads: int | None = None
     """CPU threads; chosen from the model's size if not given."""
+    thinking: str = ""
+    """`off` tells the chat template not to open the model's thinking (`enable_thinking=false`)."""
 
     def check(self) -> None:
         """Looks at the files without loading weights.
 
         Raises:
+            ConfigError: a setting that is none.
             CheckpointError: nothing there, a pickle, or no model.
         """
         if not self.name:
             raise CheckpointError("no name", "a folder, a GGUF file or a hub id", "give --model")
-        check_source(self.name)
+        if self.thinking not in ("", "off"):
+            raise ConfigError(
+                f"thinking={self.thinking}", "off, or nothing", "such as ?thinking=off"
+            )
+        if is_adapter(self.name):
+            check_adapter(self.name)
+        else:
+            check_source(self.name)
 
     def ready(self) -> None:
         """Looks whether torch sees the device.
@@ -55,17 +66,23 @@ class Huggingface(Backend):
         check_device(self.device)
 
     def open(self) -> Local:
-        """Loads the model.
+        """Loads the model; an adapter of another tool with its base.
 
         Raises:
+            ConfigError: thinking is to be off, and the chat template cannot be told.
             CheckpointError: weights that are missing, unsafe or broken.
         """
-        return open_source(
-            self.name,
-            name=self.name,
-            running=Running(self.rows, self.threads, self.device, self.dtype),
-            trust_remote_code=self.trust_remote_code,
-        )
+        running = Running(self.rows, self.threads, self.device, self.dtype)
+        if is_adapter(self.name):
+            local = open_adapter(self.name, running)
+        else:
+            local = open_source(
+                self.name,
+                name=self.name,
+                running=running,
+                trust_remote_code=self.trust_remote_code,
+            )
+        return local.without_thinking() if self.thinking == "off" else local
 
     @property
     def origin(self) -> str:

@@ -71,7 +71,8 @@ class Engine:
     """A module and what the loop must know of it."""
 
     module: PreTrainedModel
-    windows: Sequence[Window]
+    windows: Sequence[Window] | None
+    """How far each layer looks; None where rows cannot share a cache (see `fit`)."""
     eos: frozenset[int]
     context: int
     """Most tokens of prompt and completion together."""
@@ -90,6 +91,17 @@ class Engine:
     """Looks at the first scores."""
     halt: Event = field(default_factory=Event)
     """Once set, blocks end with an error: another one failed, or the user wants to stop."""
+
+    @property
+    def shared_windows(self) -> Sequence[Window]:
+        """How far each layer looks.
+
+        Raises:
+            RuntimeError: the module's rows cannot share a cache.
+        """
+        if self.windows is None:
+            raise RuntimeError("rows of this module share no cache")
+        return self.windows
 
 
 def plan_blocks(n_samples: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:

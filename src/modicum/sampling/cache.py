@@ -21,10 +21,13 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from modicum.errors import CheckpointError
 
-__all__ = ["Arena", "PrefixCache", "RowCache", "Window", "layer_windows"]
+__all__ = ["Arena", "PrefixCache", "RowCache", "Window", "column_floats", "layer_windows"]
 
 _LEAST_ROOM = 16
 """Fewest columns that new buffers have to spare."""
+
+_WIDTH = 4096
+"""Width of a model that does not say it, about."""
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
@@ -63,6 +66,24 @@ def layer_windows(config: PretrainedConfig) -> list[Window]:
             "serve this model from an OpenAI-compatible server",
         )
     return [Window(kind, width if kind == _SLIDING else None) for kind in kinds]
+
+
+def column_floats(config: PretrainedConfig) -> int:
+    """Give about how many numbers a token's keys and values take; states of recurrences are less."""
+    text = config.get_text_config(decoder=True)
+    heads = _size(text, "num_attention_heads") or _size(text, "num_heads") or 1
+    shared = _size(text, "num_key_value_heads") or heads
+    head = _size(text, "head_dim") or (_size(text, "hidden_size") or _WIDTH) // heads
+    return 2 * (_size(text, "num_hidden_layers") or 1) * shared * head
+
+
+def _size(text: PretrainedConfig, name: str) -> int:
+    """Give a setting, the largest where layers differ; 0 where it is not said in one place."""
+    try:
+        value = getattr(text, name, None) or 0
+        return max(map(int, value)) if isinstance(value, (list, tuple)) else int(value)
+    except (RuntimeError, TypeError, ValueError):  # each layer has its own, and no common one
+        return 0
 
 
 class _Layer(CacheLayerMixin):

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.sampling.whole import whole_pass
 from modicum.steering.sites import Site, blocks, site_module
 from modicum.whitebox import WhiteBox
 
@@ -81,7 +83,7 @@ def _run(
 
     def keeper(layer: int) -> Callable[..., None]:
         def keep(_module: nn.Module, _args: object, output: Any) -> None:  # noqa: ANN401 - tensor or tuple
-            hidden: Tensor = output[0] if isinstance(output, tuple) else output
+            hidden: Tensor = output[0] if isinstance(output, (tuple, list)) else output
             kept[layer] = hidden.detach().to("cpu", torch.float32)
             if layer == layers[-1]:
                 raise _EnoughError
@@ -93,16 +95,19 @@ def _run(
     ]
     try:
         with whitebox.threaded(), torch.inference_mode():
-            whitebox.module(
-                input_ids=ids.to(whitebox.device),
-                attention_mask=mask.to(whitebox.device),
-                use_cache=False,
-            )
+            whole_pass(whitebox.module, ids.to(whitebox.device), mask.to(whitebox.device))
     except _EnoughError:
         pass
     finally:
         for handle in handles:
             handle.remove()
+    odd = [tuple(part.shape) for part in kept.values() if part.ndim != 3]
+    if odd:
+        msg = (
+            f"activations of shape {odd[0]} in {type(whitebox.module).__name__}: several residual "
+        )
+        msg += "streams abreast, where a vector needs one; tune weights instead"
+        raise TrialError(msg)
     share = (layers[-1] + 1) / len(parts)
     ledger.ran(prompt=sum(map(len, rows)), flops_per_token=whitebox.card.flops_per_token * share)
     return torch.stack([kept[layer] for layer in layers])

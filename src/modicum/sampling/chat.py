@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import jinja2
@@ -22,12 +23,17 @@ _LONGEST = 16_000_000
 _ONE = threading.Lock()
 
 
-def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]) -> str:
+def chat_prompt(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Mapping[str, str]],
+    told: Mapping[str, bool] = MappingProxyType({}),
+) -> str:
     """Return what transformers' `apply_chat_template` gives, for the assistant to go on.
 
     Args:
         tokenizer: Has a chat template, which may be a stranger's.
         messages: The turns, each with `role` and `content`.
+        told: What the template is told beside them, such as `enable_thinking`.
 
     Raises:
         TemplateError: the template refuses these turns, or is none.
@@ -35,7 +41,7 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[s
     """
     try:
         template = str(cast(Any, tokenizer).get_chat_template())
-        return _asked(template, list(messages), dict(tokenizer.special_tokens_map))
+        return _asked(template, list(messages), {**tokenizer.special_tokens_map, **told})
     except (JudgeError, ValueError) as error:
         raise CheckpointError(
             f"its chat template: {words_of(error)}",
@@ -44,7 +50,7 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[s
         ) from error
 
 
-def _asked(template: str, messages: list[Mapping[str, str]], tokens: Mapping[str, object]) -> str:
+def _asked(template: str, messages: list[Mapping[str, str]], names: Mapping[str, object]) -> str:
     """Have a prompt written in the process of its own, and fetch it part by part."""
     worker = killable("modicum.sampling.turns:turns", TEMPLATE_S, MEMORY_MB)
     text, size = "", 1
@@ -52,7 +58,7 @@ def _asked(template: str, messages: list[Mapping[str, str]], tokens: Mapping[str
         while len(text) < size:
             found = cast(
                 Mapping[str, Any],
-                worker.ask(template=template, messages=messages, tokens=tokens, start=len(text)),
+                worker.ask(template=template, messages=messages, names=names, start=len(text)),
             )
             if "refused" in found:
                 raise jinja2.TemplateError(str(found["refused"]))

@@ -10,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from modicum.ledger import Ledger
-from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.cache import PrefixCache
+from modicum.sampling.fit import row_windows
 from modicum.sampling.prefix import Tokens, forward_segments
+from modicum.sampling.whole import whole_logits
 from modicum.steering.attach import steered, text_columns
 from modicum.steering.dose import Slope, divergences, slope_of
 from modicum.steering.nudge import Steering
@@ -54,7 +56,7 @@ class Meter:
             ledger: Counts every pass as prompt tokens.
         """
         self._whitebox, self._ledger = whitebox, ledger
-        self._windows = layer_windows(whitebox.module.config)
+        self._windows = row_windows(whitebox.module)
         self._pasts: dict[Tokens, list[tuple[Tensor, Tensor]]] = {}
         """Keys and values of prompts without their last token, where no nudge of an answer acts."""
         self._texts: list[tuple[Sequence[int], Sequence[int]]] = []
@@ -109,21 +111,26 @@ class Meter:
     ) -> Float[Tensor, "tokens vocab"]:
         """Gives the logits of each token of an answer, on the processor."""
         prompt, answer = tuple(text[0]), tuple(text[1])
-        known = 0 if steering is not None and steering.where == "all" else len(prompt) - 1
-        cache = PrefixCache(self._windows, self._past(prompt[:known]) if known else None)
+        is_whole = self._windows is None or (steering is not None and steering.where == "all")
+        known = 0 if is_whole else len(prompt) - 1
         segment = (*prompt[known:], *answer)[:-1]
         columns = text_columns(steering, len(segment), [len(prompt) - 1 - known])
         if isinstance(columns, Tensor):
             columns = columns.to(self._whitebox.device)
-        module = self._whitebox.module
+        module, windows = self._whitebox.module, self._windows
+        past = self._past(prompt[:known]) if known else None
         with self._running(segment), steered(module, steering, columns):
-            logits = forward_segments(module, [segment], cache, known=known, keep=len(answer))
+            if windows is None:
+                logits = whole_logits(module, [segment])[:, -len(answer) :]
+            else:
+                cache = PrefixCache(windows, past)
+                logits = forward_segments(module, [segment], cache, known=known, keep=len(answer))
         return logits[0].float().cpu()
 
     def _past(self, opening: Tokens) -> list[tuple[Tensor, Tensor]]:
         """Gives keys and values of a prompt's opening, run once."""
         if opening not in self._pasts:
-            cache = PrefixCache(self._windows, None)
+            cache = PrefixCache(self._windows or (), None)
             with self._running(opening):
                 forward_segments(self._whitebox.module, [opening], cache, known=0, keep=1)
             self._pasts[opening] = cache.pairs()

@@ -44,6 +44,7 @@ __all__ = [
     "LeanLlama",
     "additions",
     "finish",
+    "is_plain",
     "lean_shape",
     "lean_takes",
     "normalise",
@@ -251,6 +252,11 @@ class LeanLlama:
         rows = len(hidden)
         wide = functional.pad(hidden, (0, 0, 0, padded(rows) - rows))
         return times(Weights(*self.head), wide)
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Say whether a module is of an architecture that this path was written for."""
+    return type(module) in _PLAIN
 
 
 def lean_shape(module: PreTrainedModel) -> Shape:

@@ -11,22 +11,24 @@ import jinja2
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from modicum.errors import TrialError
+from modicum.errors import ConfigError, TrialError
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
-from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.cache import column_floats
 from modicum.sampling.chat import chat_prompt
+from modicum.sampling.fit import row_windows
 from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
+from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
-from modicum.sampling.prefix import Tokens, forward_segments
+from modicum.sampling.prefix import Tokens
+from modicum.sampling.scores import score_parts
 from modicum.sampling.sound import Sound
-from modicum.sampling.text import TextMaker
+from modicum.sampling.text import TextMaker, end_tokens
 from modicum.sampling.tune import quickest
 from modicum.seeds import key
-from modicum.steering.attach import steered, text_columns
 from modicum.steering.nudge import Steering
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash
@@ -43,6 +45,9 @@ _TRIED_STEPS, _TRIED_LENGTH = 6, 512
 """Tokens a row when rows are tuned, and the length that must fit."""
 _SCORE_FLOATS = 64_000_000
 """Most scores (rows x positions x vocabulary) computed at once by `logprob`."""
+
+_OWN_CACHE = "layers whose rows share no cache: drawn with the module's own, slower"
+_NO_END = "no end token: an answer runs to a stop string or the length limit"
 
 
 @final
@@ -72,11 +77,13 @@ class Local(WhiteBox):
             threads: CPU threads; one for small models and all of torch's otherwise, if not given.
 
         Raises:
-            CheckpointError: layers of a kind that the sampler does not know.
+            CheckpointError: the module does not run on tokens alone, or looks at later ones.
         """
         self.module = module
         self.tokenizer = tokenizer
         self._name, self._licence, self._notes = name, licence, tuple(notes)
+        self._template: dict[str, bool] = {}
+        """What its chat template is told beside the messages."""
         self._rows = rows
         self._tuned: int | None = None
         self._n_parameters = sum(p.numel() for p in module.parameters())
@@ -86,11 +93,12 @@ class Local(WhiteBox):
         alone = 1 if is_small else torch.get_num_threads()
         self.threads = threads or alone
         self._text = TextMaker(tokenizer)
-        config = module.config.get_text_config()
+        config = module.config.get_text_config(decoder=True)
+        self._vocab = int(config.vocab_size)
         self._engine = Engine(
             module,
-            layer_windows(module.config),
-            self._end_tokens(),
+            row_windows(module),
+            end_tokens(module, tokenizer),
             getattr(config, "max_position_embeddings", None) or 2**31,
             flops_per_token(module),
             [] if is_small else None,
@@ -128,11 +136,9 @@ class Local(WhiteBox):
 
     @property
     def _warnings(self) -> list[str]:
-        """What a study of this model must know of its tokenizer."""
-        said = []
-        if not self._engine.eos:
-            said.append("no end token: an answer runs to a stop string or the length limit")
-        return said
+        """What a study of this model must know of its layers and of its tokenizer."""
+        said = [] if self._engine.windows else [_OWN_CACHE]
+        return said if self._engine.eos else [*said, _NO_END]
 
     def with_module(self, module: PreTrainedModel) -> "Local":
         """Gives the same model around another module: a tuned copy, say."""
@@ -145,7 +151,26 @@ class Local(WhiteBox):
             rows=self._rows,
             threads=self.threads,
         )
+        other._template = self._template
         other._tuned, other.style = self._tuned, self.style
+        return other
+
+    def without_thinking(self) -> "Local":
+        """Gives the same model, whose chat template is told not to open its thinking.
+
+        Raises:
+            ConfigError: the template has no such switch.
+        """
+        template = str(self.tokenizer.chat_template or "")
+        known = [name for name in ("enable_thinking", "thinking") if name in template]
+        if not known:
+            raise ConfigError(
+                f"a chat template of {self._name!r} without enable_thinking",
+                "one that can be told not to think",
+                "leave ?thinking=off out, or ask for short answers in the prompt",
+            )
+        other = self.with_module(self.module)
+        other._template = {**self._template, known[0]: False}
         return other
 
     def tuned(self, rows: int = 0) -> "Local":
@@ -191,12 +216,13 @@ class Local(WhiteBox):
         min_probability: float,
     ) -> list[tuple[Completion, ...]]:
         """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-        k = min(k, self.module.config.get_text_config().vocab_size)
+        k = min(k, self._vocab)
         rule = Rule(
             sampling.max_new_tokens,
             temperature=0.0,
             margins=True,
             stops=self._text.stops(sampling.stop),
+            ids=sampling.ids,
             branches=k,
             min_probability=min_probability,
         )
@@ -210,13 +236,15 @@ class Local(WhiteBox):
         ]
         order = sorted(range(len(parts)), key=lambda i: len(parts[i][0]) + len(parts[i][1]))
         results = [0.0] * len(parts)
-        vocab = self.module.config.get_text_config().vocab_size
+        vocab = self._vocab
         with self._at_work(), torch.inference_mode():
             while order:
                 longest = max(len(parts[i][1]) for i in order) + 1
                 size = max(1, min(64, _SCORE_FLOATS // (vocab * longest)))
                 batch, order = order[:size], order[size:]
-                for i, score in zip(batch, self._score([parts[i] for i in batch]), strict=True):
+                for i, score in zip(
+                    batch, score_parts(self._engine, [parts[i] for i in batch]), strict=True
+                ):
                     results[i] = score
         return results
 
@@ -229,12 +257,13 @@ class Local(WhiteBox):
             return None
         asked = {"role": "user", "content": user}
         if system is None:
-            return chat_prompt(self.tokenizer, [asked])
+            return chat_prompt(self.tokenizer, [asked], self._template)
         try:
-            return chat_prompt(self.tokenizer, [{"role": "system", "content": system}, asked])
+            turns = [{"role": "system", "content": system}, asked]
+            return chat_prompt(self.tokenizer, turns, self._template)
         except jinja2.TemplateError:
             folded = {"role": "user", "content": f"{system}\n\n{user}"}
-            return chat_prompt(self.tokenizer, [folded])
+            return chat_prompt(self.tokenizer, [folded], self._template)
 
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
@@ -277,7 +306,7 @@ class Local(WhiteBox):
 
     def _abreast(self, n_jobs: int) -> int:
         """Gives how many flights share a block, a thread each."""
-        if self.device.type != "cpu":
+        if self.device.type != "cpu" or self._engine.windows is None:
             return 1
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
 
@@ -288,6 +317,8 @@ class Local(WhiteBox):
         threads = max(1, self.threads // abreast)
         while True:
             try:
+                if self._engine.windows is None:
+                    return sample_with_own_cache(self._engine, jobs, rule, ledger, rows=rows)
                 return sample_block(
                     self._engine, jobs, rule, ledger, rows=rows, flights=abreast, threads=threads
                 )
@@ -312,31 +343,13 @@ class Local(WhiteBox):
             tuple(raw.tokens) if rule.ids else (),
         )
 
-    def _score(self, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
-        """Gives the log-probability of each continuation, in one pass."""
-        keep = max(len(more) for _, more in parts) + 1
-        rows = [prompt + more for prompt, more in parts]
-        cache = PrefixCache(self._engine.windows, None)
-        steering = self._engine.steering
-        width = max(map(len, rows))
-        acts = text_columns(steering, width, [width - 1 - len(more) for _, more in parts])
-        with steered(self.module, steering, acts):
-            logits = forward_segments(self.module, rows, cache, known=0, keep=keep).float()
-        self._engine.sound.look(logits[:, -1])
-        sums = []
-        for (_, more), scores in zip(parts, logits, strict=True):
-            if not more:
-                sums.append(0.0)
-                continue
-            # Rows end in the last column; the score of a token stands one column before it.
-            logprobs = scores[-len(more) - 1 : -1].log_softmax(-1)
-            taken = torch.tensor(more, device=logprobs.device)[:, None]
-            sums.append(float(logprobs.gather(1, taken).cpu().double().sum()))
-        return sums
-
     def _prompt(self, text: str) -> Tokens:
         """Gives the tokens of a prompt; an empty one begins with the beginning or end token."""
         ids = self.encode(text)
+        if ids and max(ids) >= self._vocab:
+            msg = f"token {max(ids)} in a prompt, and a model of {self._vocab} tokens: "
+            msg += f"{self.decode([max(ids)])!r} stands for what it cannot read"
+            raise TrialError(msg)
         if ids:
             return tuple(ids)
         named = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
@@ -345,17 +358,6 @@ class Local(WhiteBox):
             msg = "an empty prompt, and a tokenizer without a first or an end token to begin with"
             raise TrialError(msg)
         return (first,)
-
-    def _end_tokens(self) -> frozenset[int]:
-        """Gives every token that ends a text: a chat model often has several."""
-        settings = getattr(self.module, "generation_config", None)
-        named = [
-            getattr(settings, "eos_token_id", None),
-            self.module.config.get_text_config().eos_token_id,
-            self.tokenizer.eos_token_id,
-        ]
-        lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
-        return frozenset(int(token) for tokens in lists for token in tokens)
 
     def rows_for(self, longest: int) -> int:
         """Gives the completions in flight: as set, or as tuned or ruled, within the memory.
@@ -370,10 +372,7 @@ class Local(WhiteBox):
 
     def _fitting(self, longest: int) -> int:
         """Gives how many completions' keys and values fit into this block's share of memory."""
-        config = self.module.config.get_text_config()
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        column = 2 * config.num_hidden_layers * heads * head * self.dtype.itemsize
+        column = column_floats(self.module.config) * self.dtype.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return int(_MEMORY_SHARE * memory / (column * (longest + 64)))
 

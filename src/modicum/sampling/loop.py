@@ -18,9 +18,9 @@ from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.desk import Desk
 from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
-from modicum.sampling.linear import FastLinear
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
+from modicum.sampling.stepped import step_rows
 from modicum.seeds import uniforms
 from modicum.steering.attach import Columns, columns_of, laid, steered_by
 from modicum.types import Stop
@@ -100,8 +100,9 @@ class _Flight:
         self._limits = np.minimum(rule.max_new_tokens, engine.context - self._lengths)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
+        self._windows = engine.shared_windows
         self._prefixes = Prefixes(
-            engine.module, engine.windows, (job.prompt for job in jobs), engine.laid
+            engine.module, self._windows, (job.prompt for job in jobs), engine.laid
         )
         self._stems: dict[Tokens, Stem] = {}
         self._results: list[Raw | None] = []
@@ -129,8 +130,8 @@ class _Flight:
             if engine.arenas is not None:
                 with engine.lock:
                     arena = engine.arenas.pop() if engine.arenas else Arena()
-            return RowCache(engine.windows, rows=self._rows, longest_prompt=prompt, arena=arena)
-        pool = engine.pools.take(self._lean.shape, len(engine.windows))
+            return RowCache(self._windows, rows=self._rows, longest_prompt=prompt, arena=arena)
+        pool = engine.pools.take(self._lean.shape, len(self._windows))
         return RowPages(self._lean.kernel, pool, rows=self._rows, prompt=prompt, own=own)
 
     def _give_back(self) -> None:
@@ -265,15 +266,8 @@ class _Flight:
             added = additions(self._engine.steering, columns)
             logits = self._lean.step(ids, places, cache, mask, added)
         else:
-            with steered_by(self._engine.laid, columns), FastLinear():
-                output = module(
-                    input_ids=ids[:, None],
-                    attention_mask=mask,
-                    position_ids=places[:, None],
-                    use_cache=True,
-                    **{self._keyword: cache},
-                )
-            logits = output.logits[:, -1]
+            with steered_by(self._engine.laid, columns):
+                logits = step_rows(module, ids, places, cache, mask, self._keyword)
         cache.now += 1
         return logits
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from modicum.ledger import Ledger
+from modicum.sampling.whole import whole_pass
 from modicum.steering.attach import steered
 from modicum.steering.nudge import Direction, Steering
 from modicum.whitebox import WhiteBox
@@ -56,7 +57,7 @@ def preference(
         laid = Steering(tuple(Direction(i, z) for i, z in zip(layers, zeros, strict=True)))
         with whitebox.threaded(), torch.enable_grad(), steered(module, laid, _LAST):
             ids = torch.tensor([fork.shared], device=device)
-            logits = module(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0, -1]
+            logits = whole_pass(module, ids).logits[0, -1]
             gap = logits[fork.wanted].float() - logits[fork.unwanted].float()
             pulls = torch.autograd.grad(gap, zeros)
         found.append(torch.stack([pull.float().cpu() for pull in pulls]))

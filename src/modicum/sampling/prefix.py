@@ -21,6 +21,7 @@ __all__ = [
     "Stem",
     "Tokens",
     "forward_segments",
+    "joined_pairs",
     "plan_prefixes",
 ]
 
@@ -135,11 +136,7 @@ class Prefixes:
             logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
         pairs = cache.pairs()
         if past is not None:
-            lengths = [len(segment) for segment in segments]
-            pairs = [
-                (_join(before[0], keys, lengths), _join(before[1], values, lengths))
-                for before, (keys, values) in zip(past.pairs, pairs, strict=True)
-            ]
+            pairs = joined_pairs(past.pairs, pairs, [len(segment) for segment in segments])
         return Prefilled(pairs, logits)
 
     def _node(self, index: int) -> Prefilled:
@@ -207,6 +204,24 @@ def _prefill_mask(
     visible[:, :, known:] |= torch.eye(width, dtype=torch.bool)
     mask = torch.zeros(rows, width, known + width)
     return mask.masked_fill_(~visible, torch.finfo(torch.float32).min)[:, None]
+
+
+def joined_pairs(
+    past: Sequence[tuple[Tensor, Tensor]],
+    own: Sequence[tuple[Tensor, Tensor]],
+    lengths: Sequence[int],
+) -> list[tuple[Tensor, Tensor]]:
+    """Put each layer's shared past before every row's own keys and values.
+
+    Args:
+        past: Keys and values that all rows share, `[1, heads, known, head]`.
+        own: Those of each row's segment, padded on the left.
+        lengths: Tokens of each segment.
+    """
+    return [
+        (_join(before[0], keys, lengths), _join(before[1], values, lengths))
+        for before, (keys, values) in zip(past, own, strict=True)
+    ]
 
 
 def _join(before: Tensor, after: Tensor, lengths: Sequence[int]) -> Tensor:

@@ -5,9 +5,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Stops", "TextMaker"]
+from modicum.whitebox import decoded
+
+__all__ = ["Stops", "TextMaker", "end_tokens"]
 
 _BROKEN = "\ufffd"
 """What half a character decodes to."""
@@ -84,10 +86,7 @@ class TextMaker:
         )
 
     def _decode(self, rows: list[list[int]]) -> list[str]:
-        texts: list[str] = self._tokenizer.batch_decode(
-            rows, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return texts
+        return decoded(self._tokenizer, rows)
 
 
 class Stops:
@@ -115,3 +114,15 @@ class Stops:
         """Gives the text before the first stop string."""
         found = [place for s in self.strings if (place := text.find(s)) >= 0]
         return text[: min(found)] if found else text
+
+
+def end_tokens(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Give every token that ends a text: a chat model often has several."""
+    settings = getattr(module, "generation_config", None)
+    named = [
+        getattr(settings, "eos_token_id", None),
+        getattr(module.config.get_text_config(decoder=True), "eos_token_id", None),
+        tokenizer.eos_token_id,
+    ]
+    lists = [x if isinstance(x, (list, tuple)) else [x] for x in named if x is not None]
+    return frozenset(int(token) for tokens in lists for token in tokens)

@@ -23,7 +23,7 @@ _last: dict[str, str] = {}
 def turns(
     template: str,
     messages: Sequence[Mapping[str, str]],
-    tokens: Mapping[str, object],
+    names: Mapping[str, object],
     start: int = 0,
 ) -> dict[str, object]:
     """Return a prompt's characters from a place on, and how many it has; or why the template refused.
@@ -31,10 +31,10 @@ def turns(
     Args:
         template: The template.
         messages: The turns, each with `role` and `content`.
-        tokens: The tokenizer's special tokens, which templates name.
+        names: The tokenizer's special tokens and switches, by the names that templates know.
         start: The place of the first character.
     """
-    asked = json.dumps([template, messages, tokens])
+    asked = json.dumps([template, messages, names])
     if asked not in _last:
         _last.clear()
         try:
@@ -42,7 +42,7 @@ def turns(
                 conversations=[list(messages)],
                 chat_template=template,
                 add_generation_prompt=True,
-                **tokens,
+                **names,
             )
         except jinja2.TemplateError as error:
             return {"refused": str(error)[:2000]}

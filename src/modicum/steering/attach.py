@@ -137,9 +137,10 @@ class Attached:
             if columns is None:
                 return None
             self._pass.calls += 1
-            hidden = output[0] if isinstance(output, tuple) else output
-            steered = _add(hidden, values, columns)
-            return (steered, *output[1:]) if isinstance(output, tuple) else steered
+            if not isinstance(output, (tuple, list)):
+                return _add(output, values, columns)
+            parts = [_add(output[0], values, columns), *output[1:]]
+            return parts if isinstance(output, list) else tuple(parts)
 
         return add
 

@@ -12,7 +12,12 @@ __all__ = ["Site", "blocks", "site_module"]
 Site = Literal["block", "attention", "mlp"]
 """Where in a layer: the residual stream after it, or what its attention or MLP adds."""
 
-_WORDS = {"attention": ("attention", "attn"), "mlp": ("mlp", "feedforward", "moe")}
+_WORDS = {
+    "attention": ("attention", "attn"),
+    "mlp": ("mlp", "feedforward", "feed_forward", "ffn", "moe"),
+}
+_NO_PART = ("norm", "dropout", "identity", "layerscale", "residual_weight")
+"""What only changes another part's output, or nothing."""
 
 
 def blocks(module: nn.Module) -> nn.ModuleList:
@@ -23,16 +28,36 @@ def blocks(module: nn.Module) -> nn.ModuleList:
     """
     unwrap = getattr(module, "get_base_model", None)  # PEFT's wrapper
     base = cast(PreTrainedModel, module if unwrap is None else unwrap())
-    wanted = base.config.get_text_config().num_hidden_layers
-    found = [
-        part
-        for part in base.modules()
-        if isinstance(part, nn.ModuleList) and len(part) == wanted and _are_layers(part)
-    ]
+    config = base.config.get_text_config(decoder=True)
+    # Layers that run several times are counted as often in the one, and once in the other.
+    wanted = getattr(config, "num_layers_per_stack", None) or getattr(
+        config, "num_hidden_layers", None
+    )
+    found = _lists(base, wanted)
+    if len(found) != 1:
+        # An encoder of images or texts may have as many layers as the part that writes.
+        found = _lists(_writer(base), wanted)
     if len(found) != 1:
         msg = f"{len(found)} lists of {wanted} layers in {type(base).__name__}, expected one"
         raise TrialError(msg)
     return found[0]
+
+
+def _lists(module: nn.Module, wanted: int | None) -> list[nn.ModuleList]:
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, nn.ModuleList) and len(part) == wanted and _are_layers(part)
+    ]
+
+
+def _writer(base: PreTrainedModel) -> nn.Module:
+    """Gives the part of a model that writes text, or the whole where it names none."""
+    try:
+        found = base.get_decoder()
+    except (AttributeError, NotImplementedError):
+        return base
+    return found if isinstance(found, nn.Module) else base
 
 
 def site_module(block: nn.Module, site: Site) -> nn.Module:
@@ -43,16 +68,32 @@ def site_module(block: nn.Module, site: Site) -> nn.Module:
     """
     if site == "block":
         return block
-    found = [
-        child
-        for name, child in block.named_children()
-        if any(word in f"{name} {type(child).__name__}".lower() for word in _WORDS[site])
-        and "norm" not in f"{name} {type(child).__name__}".lower()
-    ]
+    found = _named_like(block, site)
+    if not found and site == "mlp":
+        # OPT and its kind keep the two matrices in the layer: what the last gives is what is added.
+        found = [*filter(lambda part: type(part) is nn.Linear, block.children())][-1:]
     if len(found) != 1:
         msg = f"{len(found)} parts named like {site!r} in {type(block).__name__}, expected one"
         raise TrialError(msg)
     return found[0]
+
+
+def _named_like(block: nn.Module, site: Site) -> list[nn.Module]:
+    """Gives the parts of a layer that are called like the site; else those whose class is."""
+    parts = {
+        name.lower(): child
+        for name, child in block.named_children()
+        if not any(word in type(child).__name__.lower() for word in _NO_PART)
+    }
+    named = {kind: [n for n in parts if any(w in n for w in _WORDS[kind])] for kind in _WORDS}
+    if named[site]:
+        return [parts[name] for name in named[site]]
+    taken = {name for names in named.values() for name in names}
+    return [
+        child
+        for name, child in parts.items()
+        if name not in taken and any(w in type(child).__name__.lower() for w in _WORDS[site])
+    ]
 
 
 def _are_layers(parts: nn.ModuleList) -> bool:

@@ -1,12 +1,14 @@
-"""An adapter as a folder holds it: its configuration, by what training writes and by nothing else.
+"""An adapter as a folder holds it: LoRA in its common forms or TinyLoRA, and nothing else.
 
 PEFT follows what a configuration says: it imports modules, reads caches, loads other models, runs
 decompositions and searches by its patterns. A folder may be a stranger's, so that its configuration is
-read here, and PEFT is given one of plain numbers and names.
+read here, and PEFT is given one of plain numbers and names. Which layers an adapter is on, its tensors
+say where its configuration has a pattern for it.
 """
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +19,10 @@ from modicum.errors import CheckpointError
 from modicum.foreign import read_table
 from modicum.heads import Head, safetensors_head
 
-__all__ = ["CONFIG", "WEIGHTS", "adapter_config"]
+__all__ = ["CONFIG", "WEIGHTS", "adapter_config", "check_config"]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_MARKS = {"LORA": ".lora_A.weight", "TINYLORA": ".tinylora_A"}
+_MARKS = {"LORA": (".lora_A.weight", ".lora_embedding_A"), "TINYLORA": (".tinylora_A",)}
 """What ends the name of the first factor of each layer's adapter."""
 _PROJECTION = ".tinylora_P"
 _BEFORE = "base_model.model."
@@ -28,6 +30,14 @@ _IGNORED = frozenset(
     {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision"}
 )
 """Entries that say where an adapter comes from; they are never followed."""
+_CHOOSING = frozenset(
+    {"exclude_modules", "layers_pattern", "layers_to_transform", "target_modules"}
+)
+"""Entries that say which layers have an adapter, as the tensors do too."""
+_TRAINING = frozenset({"lora_dropout"})
+"""Entries that mean something only while an adapter is trained."""
+_STARTS = (True, False, "gaussian", "orthogonal")
+"""What a LoRA may have started from: others change the weights beneath it."""
 _NAME = re.compile(r"\w+(\.\w+)*")
 _MOST_TARGETS = 10_000
 
@@ -40,36 +50,108 @@ def adapter_config(folder: Path, module: nn.Module) -> PeftConfig:
         module: The model that it is for: its tensors must be there, no fewer and of its rank.
 
     Raises:
-        CheckpointError: missing or broken, beyond what training writes, or of another model.
+        CheckpointError: missing or broken, beyond what is read, or of another model.
     """
-    try:
-        table, head = read_table(folder / CONFIG), safetensors_head(folder / WEIGHTS)
-        kind = table.get("peft_type")
-        config = _tiny(table) if kind == "TINYLORA" else _lora(table)
-        _refuse_more(table, config)
+    with _in_words(folder):
+        config, head = _read(folder)
         _check_tensors(config, head, module)
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"the adapter in {str(folder)!r} ({CONFIG}, {WEIGHTS}): {error}",
-            "an adapter as training writes it: LoRA or TinyLoRA on linear layers",
-            "take the folder that modicum wrote, or merge the adapter into its model",
-        ) from error
     return config
 
 
-def _lora(table: Mapping[str, object]) -> LoraConfig:
+def check_config(folder: Path) -> None:
+    """Look at an adapter without its model.
+
+    Raises:
+        CheckpointError: missing or broken, or beyond what is read.
+    """
+    with _in_words(folder):
+        _read(folder)
+
+
+@contextlib.contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    """Turn what is wrong with an adapter's files into one error that names them."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"the adapter in {str(folder)!r} ({CONFIG}, {WEIGHTS}): {error}",
+            "a LoRA (rsLoRA and DoRA too) or a TinyLoRA of this model, in safetensors",
+            "take the folder that its trainer wrote, or merge the adapter into its model with PEFT",
+        ) from error
+
+
+def _read(folder: Path) -> tuple[PeftConfig, Head]:
+    """Return the configuration, and what tensors there are.
+
+    Raises:
+        ValueError: broken, or more than is read.
+    """
+    table, head = read_table(folder / CONFIG), safetensors_head(folder / WEIGHTS)
+    config = _tiny(table) if table.get("peft_type") == "TINYLORA" else _lora(table, head)
+    _refuse_more({"task_type": "CAUSAL_LM", **_said(table)}, config)
+    return config, head
+
+
+def _said(table: Mapping[str, object]) -> dict[str, object]:
+    """Return the entries that say anything."""
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def _lora(table: Mapping[str, object], head: Head) -> LoraConfig:
     if table.get("peft_type") != "LORA":
         raise ValueError(f"peft_type = {table.get('peft_type')!r:.60}")
     bias = table.get("bias", "none")
-    if bias not in ("none", "all"):
+    if bias not in ("none", "all", "lora_only"):
         raise ValueError(f"bias = {bias!r:.60}")
+    if table.get("init_lora_weights", True) not in _STARTS:
+        raise ValueError(f"init_lora_weights = {table['init_lora_weights']!r:.60}")
     return LoraConfig(
         r=_count(table, "r"),
         lora_alpha=cast(int, _number(table, "lora_alpha")),  # PEFT only divides it
-        target_modules=_targets(table),
-        bias="all" if bias == "all" else "none",
+        target_modules=_chosen(table, head),
+        exclude_modules=_names(table, "exclude_modules") or None,
+        target_parameters=_names(table, "target_parameters") or None,
+        modules_to_save=_names(table, "modules_to_save") or None,
+        rank_pattern={name: _count(part, name) for name, part in _pattern(table, "rank_pattern")},
+        alpha_pattern={
+            name: cast(int, _number(part, name)) for name, part in _pattern(table, "alpha_pattern")
+        },
+        use_rslora=table.get("use_rslora") is True,
+        use_dora=table.get("use_dora") is True,
+        fan_in_fan_out=table.get("fan_in_fan_out") is True,
+        bias=bias,
         task_type="CAUSAL_LM",
     )
+
+
+def _chosen(table: Mapping[str, object], head: Head) -> list[str]:
+    """Return the layers with an adapter: by name, or by the tensors where a pattern chose them."""
+    if isinstance(table.get("target_modules"), list) and not table.get("layers_to_transform"):
+        return _targets(table)
+    found = _adapted(head, _MARKS["LORA"])
+    if found:
+        return sorted(found)
+    raise ValueError("no tensors of a LoRA")
+
+
+def _pattern(table: Mapping[str, object], name: str) -> list[tuple[str, Mapping[str, object]]]:
+    """Return the layers for which a number is set apart: by name, never by a pattern to search."""
+    value = table.get(name) or {}
+    if isinstance(value, dict) and all(_NAME.fullmatch(str(layer)) for layer in value):
+        return [(str(layer), value) for layer in value]
+    raise ValueError(f"{name} = {value!r:.60}")
+
+
+def _names(table: Mapping[str, object], name: str) -> list[str]:
+    """Return a list of names; an empty one where a pattern chose layers, which the tensors say."""
+    value = table.get(name) or []
+    if name in _CHOOSING and not isinstance(value, list):
+        return []
+    names = value if isinstance(value, list) and len(value) <= _MOST_TARGETS else [value]
+    if all(isinstance(one, str) and _NAME.fullmatch(one) for one in names):
+        return [str(one) for one in names]
+    raise ValueError(f"{name} = {value!r:.60}")
 
 
 def _tiny(table: Mapping[str, object]) -> TinyLoraConfig:
@@ -110,10 +192,58 @@ def _refuse_more(table: Mapping[str, object], config: PeftConfig) -> None:
     """Refuse whatever else is set: an entry that is not what it is by default, or unknown and on."""
     plain: Mapping[str, object] = config.to_dict()
     for name, value in table.items():
-        if name in _IGNORED or name == "target_modules" or (name not in plain and not value):
+        known = name in plain
+        if name in _IGNORED | _CHOOSING | _TRAINING or (not value and not (known and plain[name])):
             continue
-        if name not in plain or value != plain[name]:
-            raise ValueError(f"{name} = {value!r:.60}")
+        if name == "init_lora_weights" or (known and _alike(value, plain[name])):
+            continue
+        raise ValueError(f"{name} = {value!r:.60}")
+
+
+def _alike(value: object, plain: object) -> bool:
+    """Say whether an entry is what was read of it; the order of names says nothing."""
+    if isinstance(value, list) and isinstance(plain, list | set):
+        return set(value) == set(plain)
+    return value == plain
+
+
+def _adapted(head: Head, marks: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of the first factor of each layer that has an adapter, by the layer."""
+    return {
+        name.removesuffix(mark).removeprefix(_BEFORE): shape
+        for name, shape in head.shapes.items()
+        for mark in marks
+        if name.endswith(mark)
+    }
+
+
+def _is_of(name: str, ends: Iterable[str]) -> bool:
+    """Say whether a layer is named, whole or by its end, as PEFT takes names."""
+    return any(name == end or name.endswith(f".{end}") for end in ends)
+
+
+def _fused(names: Iterable[str], module: nn.Module) -> list[str]:
+    """Return the modules that hold weights which are adapted by their own names: fused experts.
+
+    Raises:
+        ValueError: a name that is no such weight's.
+    """
+    weights = [name for name, weight in module.named_parameters() if weight.ndim == 3]
+    for end in names:
+        if not any(_is_of(name, [end]) for name in weights):
+            raise ValueError(f"target_parameters = {end!r}")
+    return [name.rpartition(".")[0] for name in weights if _is_of(name, names)]
+
+
+def _unsaved(config: LoraConfig, head: Head, layers: int) -> list[str]:
+    """Return what a LoRA's configuration says is saved beside its factors, and is not."""
+    vectors = sum(name.endswith(".lora_magnitude_vector") for name in head.shapes)
+    lacking = [
+        name
+        for name in config.modules_to_save or ()
+        if not any(f".{name}." in tensor for tensor in head.shapes)
+    ]
+    return [*lacking, "use_dora"] if config.use_dora and vectors < layers else lacking
 
 
 def _check_tensors(config: PeftConfig, head: Head, module: nn.Module) -> None:
@@ -121,20 +251,23 @@ def _check_tensors(config: PeftConfig, head: Head, module: nn.Module) -> None:
     kind = str(getattr(config.peft_type, "value", config.peft_type))
     laid_out: Any = config  # either kind has these, their base has not
     targets, rank = [str(target) for target in laid_out.target_modules], laid_out.r
-    first = {
-        name.removesuffix(_MARKS[kind]).removeprefix(_BEFORE): shape
-        for name, shape in head.shapes.items()
-        if name.endswith(_MARKS[kind])
-    }
+    left_out = getattr(laid_out, "exclude_modules", None) or ()
+    fused = _fused(getattr(laid_out, "target_parameters", None) or (), module)
+    ranks = {rank, *(getattr(laid_out, "rank_pattern", None) or {}).values()}
+    first = _adapted(head, _MARKS[kind])
     wanted = [
         name
-        for name, _ in module.named_modules()
-        if any(name == target or name.endswith(f".{target}") for target in targets)
+        for name, part in module.named_modules()
+        if _is_of(name, targets) and not _is_of(name, left_out) and not list(part.children())
     ]
-    lacking = sorted(set(wanted) - set(first))
-    if not wanted or lacking:
+    lacking = sorted({*wanted, *fused} - {name.replace(".base_layer", "") for name in first})
+    lacking += _unsaved(laid_out, head, len(first)) if kind == "LORA" else []
+    if (not wanted and not fused) or lacking:
         raise ValueError(f"no tensors for {lacking[0] if lacking else targets[0]!r}")
-    if any(len(shape) != 2 or shape[0] != rank for shape in first.values()):
+    if any(
+        len(shape) != 2 or (shape[0] not in ranks and not (fused and shape[0] % rank == 0))
+        for shape in first.values()
+    ):
         raise ValueError(f"tensors of another rank than {rank}")
     if kind == "TINYLORA":
         shape = (laid_out.u, rank, rank)

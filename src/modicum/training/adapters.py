@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,13 +11,15 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TinyLoraConfig, get_peft_model
+from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError, TrialError
 from modicum.foreign import read_table, shards_of, words_of
-from modicum.training.adapter_folder import CONFIG, adapter_config
+from modicum.training.adapter_folder import CONFIG, WEIGHTS, adapter_config
 from modicum.whitebox import WhiteBox
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "attach",
     "default_rate",
     "load_nudge",
+    "merged",
     "save_nudge",
     "seeded",
     "settle",
@@ -105,7 +108,7 @@ def attach(
     if shape.parameters == "bias" and not biases:
         msg = "parameters = 'bias', but this architecture has no biases; choose lora or full"
         raise TrialError(msg)
-    config = _config(shape, rng)
+    config = _config(shape, rng, module)
     with seeded(rng), _quiet():
         tuned = get_peft_model(cast(Any, module), config)
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
@@ -121,8 +124,11 @@ def _kept(module: nn.Module) -> dict[int, Any]:
     return {id(part): part for part in (*module.parameters(), *module.buffers())}
 
 
-def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
-    """Gives PEFT's configuration of an adapter on every linear layer."""
+def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedModel) -> PeftConfig:
+    """Gives PEFT's configuration of an adapter on every linear layer that can carry one."""
+    linears = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    shared = _shared(module)
+    unfit = [n for n in linears if n in shared or not _can_carry(module, n)] or None
     if shape.parameters == "tinylora":
         return TinyLoraConfig(
             r=shape.rank,
@@ -130,16 +136,73 @@ def _config(shape: AdapterShape, rng: np.random.Generator) -> PeftConfig:
             weight_tying=float(shape.is_tied),
             # PEFT draws the fixed projections from numbers of its own, counted on from this one
             projection_seed=int(rng.integers(2**31)),
-            target_modules="all-linear",
+            # TinyLoRA cannot leave any out by name: where some are, the others are named
+            target_modules=_fit(module, linears, unfit) if unfit else "all-linear",
             task_type="CAUSAL_LM",
         )
-    return LoraConfig(
+    config = LoraConfig(
         r=shape.rank if shape.parameters == "lora" else 1,
         lora_alpha=shape.alpha,  # type: ignore[arg-type] # any number divides
         target_modules="all-linear",
+        exclude_modules=unfit,
         bias="all" if shape.parameters == "bias" else "none",
         task_type="CAUSAL_LM",
     )
+    foreseen = copy.deepcopy(config)
+    convert_peft_config_for_transformers(foreseen, module, None)
+    if shape.parameters == "lora" and not foreseen.target_parameters:
+        # PEFT knows the fused experts of some architectures by itself
+        config.target_parameters = _experts(module) or None
+    return config
+
+
+def _fit(module: PreTrainedModel, linears: Sequence[str], unfit: Sequence[str]) -> list[str]:
+    """Gives the layers that carry an adapter: neither unfit nor the one that scores tokens."""
+    head = module.get_output_embeddings()
+    return [n for n in linears if n not in unfit and module.get_submodule(n) is not head]
+
+
+def _shared(module: nn.Module) -> set[str]:
+    """Gives the layers whose weights are other layers' too: one adapter would land on all of them."""
+    names: dict[int, list[str]] = {}
+    for name, weight in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(weight), []).append(name.rpartition(".")[0])
+    return {name for owners in names.values() if len(owners) > 1 for name in owners}
+
+
+def _can_carry(module: nn.Module, name: str) -> bool:
+    """Says whether a linear layer can carry an adapter.
+
+    A router that gives more than scores cannot; nor can what a fused kernel of a Mamba reads by
+    itself, past any adapter.
+    """
+    part = module.get_submodule(name)
+    if type(part).forward is not nn.Linear.forward and not _gives_scores(part):
+        return False
+    owner, last = name.rpartition(".")[::2]
+    parent = module.get_submodule(owner)
+    path = f"{owner} {type(parent).__name__}".lower()
+    is_mixer = hasattr(parent, "conv1d") and ("mamba" in path or "mixer" in path)
+    return not (is_mixer and last == "out_proj")
+
+
+def _gives_scores(part: nn.Module) -> bool:
+    """Says whether a linear layer with a forward pass of its own gives one tensor, as a plain one."""
+    weight = cast(torch.Tensor, part.weight)
+    with torch.no_grad():
+        given = part(weight.new_zeros(2, weight.shape[1]))
+    return isinstance(given, torch.Tensor) and given.shape == (2, weight.shape[0])
+
+
+def _experts(module: nn.Module) -> list[str]:
+    """Gives the names of weights that hold all experts of a layer in one tensor."""
+    return [
+        name
+        for name, weight in module.named_parameters()
+        if weight.ndim == 3
+        and "expert"
+        in f"{name} {type(module.get_submodule(name.rpartition('.')[0])).__name__}".lower()
+    ]
 
 
 def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:
@@ -199,11 +262,32 @@ def load_nudge(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
 
 def _load(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
     if (folder / CONFIG).exists():
-        config = adapter_config(folder, whitebox.module)
-        module = copy.deepcopy(whitebox.module)
-        tuned = PeftModel.from_pretrained(cast(Any, module), str(folder), config=config)
-        return settle(cast(nn.Module, tuned))
+        return merged(copy.deepcopy(whitebox.module), folder)
     return settle(_load_whole(whitebox, folder))
+
+
+def merged(module: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """Merge the adapter in a folder into a module, which is changed.
+
+    Raises:
+        CheckpointError: the adapter is broken, of another model, or more than numbers.
+    """
+    config = adapter_config(folder, module)
+    with warnings.catch_warnings():
+        # transformers renames some layers' weights as it loads, and PEFT then misses them
+        warnings.filterwarnings("ignore", message="Found missing adapter keys")
+        tuned = PeftModel.from_pretrained(cast(Any, module), str(folder), config=config)
+    _fill(cast(nn.Module, tuned), load_file(folder / WEIGHTS))
+    return settle(cast(nn.Module, tuned))
+
+
+def _fill(tuned: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    """Sets every adapter weight as it was saved, whatever its layer is called in between."""
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            own = saved.get(name.replace(".default", ""))
+            if own is not None and own.shape == parameter.shape:
+                parameter.copy_(own)
 
 
 def _load_whole(whitebox: WhiteBox, folder: Path) -> nn.Module:

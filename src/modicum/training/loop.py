@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.sampling.whole import whole_pass
 from modicum.training.adapters import AdapterShape, attach, save_nudge, settle
 from modicum.training.losses import IGNORED, imitation
 from modicum.whitebox import WhiteBox
@@ -131,7 +132,7 @@ def _step(
 ) -> float:
     device = trainable[0].device
     ids, mask, labels = (t.to(device) for t in batch_of(examples, pad=0))
-    output = cast(Any, tuned)(input_ids=ids, attention_mask=mask, use_cache=False)
+    output = whole_pass(tuned, ids, mask)
     loss = imitation(output.logits, labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()

@@ -12,16 +12,29 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from modicum.sampling.cache import PrefixCache, Window, layer_windows
+from modicum.sampling.cache import PrefixCache, Window
+from modicum.sampling.fit import row_windows
 from modicum.sampling.linear import FastLinear
+from modicum.sampling.whole import whole_pass
 from modicum.training.policy import token_scores
 from modicum.training.rollouts import Batch
 from modicum.whitebox import WhiteBox, cache_keyword
 
-__all__ = ["Scores", "Steer", "room_for", "score"]
+__all__ = ["Scores", "Steer", "Whole", "room_for", "score"]
 
-Steer = Callable[[bool], None]
-"""Called before each pass: whether it runs the prompts (whose last column is their last token)."""
+
+class Whole(NamedTuple):
+    """A pass over whole texts, prompts with their completions, padded on the right."""
+
+    width: int
+    """Columns of the pass."""
+    starts: tuple[int, ...]
+    """Column of each row's last prompt token."""
+
+
+Steer = Callable[[bool | Whole], None]
+"""Called before each pass: whether it runs the prompts (whose last column is their last token), or
+what it runs where prompts and completions run together."""
 
 _MOST_TOKENS = 16_384
 """Beyond it nothing gets faster."""
@@ -51,7 +64,9 @@ def score(
         temperature: Scores are divided by it, as they were in sampling.
         steer: Told of each pass where the module is steered.
     """
-    windows = layer_windows(cast(Any, module).config)
+    windows = row_windows(module)
+    if windows is None:
+        return _score_whole(module, batch, temperature, steer)
     places = torch.where(batch.known > 0, batch.known.cumsum(1) - 1, _NOWHERE)
     if steer is not None:
         steer(True)
@@ -69,14 +84,50 @@ def score(
     return Scores(*(torch.cat(pair, 1) for pair in zip(first, gathered, strict=True)))
 
 
+def _score_whole(
+    module: nn.Module, batch: Batch, temperature: float, steer: Steer | None
+) -> Scores:
+    """Give the same where rows share no cache: every row runs whole, its prompt with it."""
+    prompts = [p[k > 0] for p, k in zip(batch.prompts, batch.known, strict=True)]
+    sizes = _sizes(batch)
+    rows = [
+        torch.cat([prompts[i], tokens[:size]])
+        for i, tokens, size in zip(batch.which.tolist(), batch.tokens, sizes, strict=True)
+    ]
+    width = max(map(len, rows))
+    ids, mask = (
+        torch.zeros(len(rows), width, dtype=torch.long, device=batch.tokens.device) for _ in "im"
+    )
+    for i, row in enumerate(rows):
+        ids[i, : len(row)], mask[i, : len(row)] = row, 1
+    starts = tuple(len(prompts[i]) - 1 for i in batch.which.tolist())
+    if steer is not None:
+        steer(Whole(width, starts))
+    logits = whole_pass(module, ids, mask).logits
+    longest = batch.tokens.shape[1]
+    columns = torch.tensor(starts, device=ids.device)[:, None] + torch.arange(
+        longest, device=ids.device
+    )
+    # A short row's columns beyond its end are padding, scored as anything.
+    at = columns.clamp(max=width - 1)[:, :, None].expand(-1, -1, logits.shape[-1])
+    return Scores(*token_scores(logits.gather(1, at), batch.tokens, temperature))
+
+
+def _sizes(batch: Batch) -> list[int]:
+    """Give how many tokens each completion has."""
+    return [int(size) for size in batch.counted.sum(1)]
+
+
 def room_for(whitebox: WhiteBox) -> int:
     """Gives the tokens that may go through the model at once, from its shape and the memory.
 
     A layer keeps some twenty vectors of its width and five of its inner width for the gradient, an
     adapter over half precision single-precision copies beside them; scores are kept three times.
     """
-    config = whitebox.module.config.get_text_config()
-    size, inner = config.hidden_size, getattr(config, "intermediate_size", 4 * config.hidden_size)
+    config = whitebox.module.config.get_text_config(decoder=True)
+    size = config.hidden_size
+    inner = getattr(config, "intermediate_size", None) or 4 * size
+    inner = max(inner) if isinstance(inner, (list, tuple)) else inner
     each = whitebox.dtype.itemsize
     layer = each * (20 * size + 5 * inner) + (4 * (7 * size + inner) if each < 4 else 0)
     needed = config.num_hidden_layers * layer + config.vocab_size * (each + 12)

