@@ -41,6 +41,8 @@ class Texts:
 
     def __init__(self, module: ast.Module) -> None:
         self._given: dict[str, list[ast.expr]] = {}
+        self._open: set[str] = set()
+        """Names that are being made: one made of itself is not known."""
         for node in ast.walk(module):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self._given.setdefault(node.targets[0].id, []).append(node.value)
@@ -68,9 +70,12 @@ class Texts:
     def _named(self, name: str) -> str:
         """The text of a name that was given once, and not made of itself."""
         given = self._given.get(name, [])
-        if len(given) != 1 or any(getattr(part, "id", "") == name for part in ast.walk(given[0])):
+        if len(given) != 1 or name in self._open:
             return ANY
-        return self.of(given[0])
+        self._open.add(name)
+        made = self.of(given[0])
+        self._open.remove(name)
+        return made
 
     def _called(self, node: ast.Call, function: ast.Attribute) -> str:
         """The text of `".".join([…])` and `"…{}".format(…)`."""

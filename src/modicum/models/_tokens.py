@@ -43,7 +43,8 @@ def check_tokens(source: str, module: PreTrainedModel, tokenizer: PreTrainedToke
         rows = len(cast(Any, module.get_input_embeddings()).weight)
     except (AttributeError, NotImplementedError, TypeError):
         return  # tokens are looked up in some other way
-    special = set(tokenizer.all_special_ids)
+    added = cast(Any, tokenizer).added_tokens_decoder
+    special = {*tokenizer.all_special_ids, *(i for i, t in added.items() if t.special)}
     plain = [i for i in tokenizer.get_vocab().values() if i >= rows and i not in special]
     _refuse(source, max(plain, default=0), rows)
 

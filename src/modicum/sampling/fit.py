@@ -78,8 +78,7 @@ def runs_alone(module: nn.Module) -> bool:
 def _unwrapped(module: nn.Module) -> PreTrainedModel:
     """Give the module itself, out of PEFT's wrapper."""
     unwrap = getattr(module, "get_base_model", None)
-    base: PreTrainedModel = module if unwrap is None else unwrap()  # type: ignore[assignment]
-    return base
+    return cast(PreTrainedModel, module if unwrap is None else unwrap())
 
 
 def _name(base: PreTrainedModel) -> tuple[type, str, torch.dtype]:
