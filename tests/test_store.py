@@ -1,5 +1,6 @@
 """The store gives back what was written, in one transaction, and refuses what it cannot read."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modicum.errors import ConfigError, StoreVersionError
+from modicum.errors import ConfigError, StoreError, StoreVersionError
+from modicum.packing import inflated
 from modicum.store import SCHEMA, Answer, Outcome, Row, Store
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
 from tests.support.texts import anything
@@ -331,3 +333,55 @@ def test_kept_value_is_found_under_its_stamp_only(store) -> None:
     store.keep("verdicts", "one", "value")
     assert (store.kept("verdicts", "one"), store.kept("verdicts", "two")) == ("value", None)
     assert store.kept("report", "one") is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW more AS SELECT 1",
+        "CREATE TRIGGER x AFTER INSERT ON meta BEGIN DELETE FROM trials; END",
+        "CREATE VIRTUAL TABLE more USING fts5(words)",
+        "CREATE TABLE more (a, b GENERATED ALWAYS AS (a * 2))",
+        "CREATE TABLE more (a, b AS (a * 2))",
+        "CREATE TABLE more (a CHECK (a > 1))",
+        "CREATE INDEX more ON trials (length(summary))",
+    ],
+)
+@pytest.mark.parametrize("read_only", [True, False])
+def test_database_that_computes_is_refused(statement: str, read_only: bool, tmp_path) -> None:
+    Store(tmp_path / "study").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "study" / "study.sqlite")) as db, db:
+        db.execute(statement)
+    with pytest.raises(StoreError, match="which no study has"):
+        Store(tmp_path / "study", read_only=read_only)
+
+
+def test_packed_values_unpack_within_a_limit() -> None:
+    packed = zlib.compress(b"0" * 1000)
+    assert inflated(packed, 1000) == b"0" * 1000
+    with pytest.raises(ValueError, match="more than 999 bytes"):
+        inflated(packed, 999)
+    with pytest.raises(zlib.error):
+        inflated(packed[:-3])
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"style": "abc"},
+        {"style": [1, "a", None]},
+        {"style": {"name": "x", "template": "{question}", "is_opened": "yes"}},
+        {"model": "abc"},
+        {"model": {}},
+        {"model": {"name": "m", "weights": 3}},
+        {"model": {"name": "m", "parameters": "many"}},
+        {"model": {"name": "m", "notes": "abc"}},
+        {"model": {"name": "m", "notes": [1]}},
+    ],
+    ids=str,
+)
+def test_notes_of_another_kind_are_damage(notes: dict[str, object], store) -> None:
+    store.write(Outcome(TRIAL, notes=notes))
+    for read in (lambda: store.read(TRIAL), store.heads):
+        with pytest.raises(StoreError, match="damaged"):
+            read()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,10 +59,21 @@ def is_export(folder: Path) -> bool:
 
 
 def write_manifest(folder: Path, facts: Mapping[str, object]) -> None:
-    """Writes the manifest with size and hash of every file that lies in the folder."""
+    """Writes the manifest with size and hash of every file that lies in the folder.
+
+    A figure that is not finite is written as null: JSON has no other word for it.
+    """
     whole = {"schema": SCHEMA, "kind": "nudge", **facts, "files": listed(folder)}
-    text = json.dumps(whole, indent=1, allow_nan=False)
+    text = json.dumps(_finite(whole), indent=1, allow_nan=False)
     (folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def listed(folder: Path) -> dict[str, dict[str, object]]:

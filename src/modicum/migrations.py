@@ -1,14 +1,13 @@
 """The tables of a study's database, brought to the newest version step by step."""
 
-import json
 import sqlite3
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from modicum.errors import StoreVersionError
 from modicum.outcome import Answer, pack_marks
+from modicum.packing import unpacked_json
 from modicum.stock import pack_texts, text_hash
 from modicum.types import Mark
 
@@ -55,7 +54,7 @@ def _marks_apart(db: sqlite3.Connection) -> None:
         rows = db.execute(
             "SELECT place, problem, texts FROM answers WHERE trial=? ORDER BY place", (trial,)
         ).fetchall()
-        old = [(place, _name(name), json.loads(zlib.decompress(b))) for place, name, b in rows]
+        old = [(place, _name(name), unpacked_json(b)) for place, name, b in rows]
         db.executemany(
             "UPDATE answers SET texts=? WHERE trial=? AND place=?",
             [(pack_texts(values["texts"]), trial, place) for place, _, values in old],

@@ -4,11 +4,10 @@ Verdicts need marks alone, and those of a trial fit one small block; texts are p
 so that one of them is read without the others.
 """
 
-import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from modicum.packing import packed_json, unpacked_json
 from modicum.stock import Draw
 from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 
@@ -109,7 +108,7 @@ def pack_marks(answers: Iterable[Answer]) -> bytes:
         )
         for answer in answers
     ]
-    return zlib.compress(json.dumps(rows).encode(), level=1)
+    return packed_json(rows)
 
 
 def unpack_marks(packed: bytes) -> list[Answer]:
@@ -124,9 +123,7 @@ def unpack_marks(packed: bytes) -> list[Answer]:
             tuple(tokens),
             tuple(stops),
         )
-        for problem, answers, lenient, strict, chosen, tokens, stops in json.loads(
-            zlib.decompress(packed)
-        )
+        for problem, answers, lenient, strict, chosen, tokens, stops in unpacked_json(packed)
     ]
 
 

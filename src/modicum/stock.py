@@ -16,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from modicum.ledger import Ledger
+from modicum.packing import inflated, packed_json, unpacked_json
 from modicum.types import Completion, Request, Sampling, Split
 
 __all__ = ["Ask", "Draw", "Stock", "pack_texts", "text_hash", "unpack_texts"]
@@ -32,12 +33,12 @@ _FIGURES = {b"4": "<f4", b"8": "<f8"}
 
 def pack_texts(texts: Sequence[str]) -> bytes:
     """Packs the texts of one problem; lone surrogates survive as escapes."""
-    return zlib.compress(json.dumps(texts).encode(), level=1)
+    return packed_json(texts)
 
 
 def unpack_texts(packed: bytes) -> tuple[str, ...]:
     """Gives the texts of one problem back."""
-    return tuple(json.loads(zlib.decompress(packed)))
+    return tuple(unpacked_json(packed))
 
 
 def text_hash(packed: bytes) -> bytes:
@@ -89,7 +90,7 @@ class Draw:
 
     def unpack(self) -> tuple[float, tuple[Completion, ...]]:
         """Gives the share of prompt tokens and the completions back."""
-        body = zlib.decompress(self.rest[8:])
+        body = inflated(self.rest[8:])
         end = 5 + int.from_bytes(body[1:5], "little")
         prompt, tokens, stops, pieces, lengths = json.loads(body[5:end])
         figures = np.frombuffer(body[end:], _FIGURES[body[:1]]).astype(np.float64).tolist()

@@ -6,17 +6,19 @@ a kill at any moment loses at most the trials in flight.
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modicum.migrations import SCHEMA
+from modicum.model import ModelCard
 from modicum.outcome import Answer, Outcome, pack_marks, unpack_marks
 from modicum.stock import Draw, pack_texts, text_hash, unpack_texts
 from modicum.store_facts import COUNT_WRITE, Facts, Session, told
 from modicum.store_opening import damage_told, open_to_read, open_to_write
-from modicum.types import Mark, Trial
+from modicum.types import Mark, Style, Trial
 
 __all__ = ["SCHEMA", "Answer", "Outcome", "Row", "Session", "Store"]
 
@@ -156,7 +158,7 @@ class Store(Facts):
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            name: Outcome(_trial(identity), **_summary(summary), error=_text(error))
+            _text(name): Outcome(_trial(identity), **_summary(summary), error=_text(error))
             for name, identity, summary, error in rows
         }
 
@@ -239,10 +241,38 @@ def _summary(text: str) -> dict[str, Any]:
     for name in ("elicitation", "serving"):
         if not all(isinstance(number, int | float) for number in values[name].values()):
             raise TypeError(name)
-    if not isinstance(values["notes"], dict) or not isinstance(values["artefact"], str):
+    notes = values["notes"]
+    if not isinstance(notes, dict) or not isinstance(values["artefact"], str):
         raise TypeError(text[:40])
+    if "style" in notes:
+        Style.thawed(notes["style"])
+    if "model" in notes:
+        _check_card(notes["model"])
     # studies of before the held-out text have no losses
     return {**values, "retention": retention, "text_loss": tuple(values.get("text_loss", ()))}
+
+
+def _check_card(card: object) -> None:
+    """Refuse a model's card that holds what no card does.
+
+    Raises:
+        TypeError: a value of another kind, or no name.
+    """
+    if not isinstance(card, dict) or "name" not in card:
+        raise TypeError("a model's card that is none")
+    kinds = {field.name: field.type for field in dataclasses.fields(ModelCard)}
+    for name, value in card.items():
+        kind, values = kinds.get(name), value if isinstance(value, list) else [value]
+        if kind in (int, float):
+            is_right = _is_number(value)
+        else:
+            is_right = kind is None or all(isinstance(one, str) for one in values)
+        if not is_right or isinstance(value, list) != (kind == tuple[str, ...]):
+            raise TypeError(f"{name} of a model's card")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _bound(text: str) -> str | bytes:

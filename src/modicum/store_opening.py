@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +20,8 @@ DATABASE = "study.sqlite"
 """Name of the database in a study's folder."""
 _SMALLEST = 512
 """Bytes of the smallest page of a database; a file below it was cut."""
+_COMPUTES = re.compile(r"\b(virtual|generated|check|default)\b|\bas\s*\(", re.IGNORECASE)
+"""What makes a table more than values."""
 _BROKEN = (
     sqlite3.DatabaseError,
     zlib.error,
@@ -86,6 +89,7 @@ def open_to_write(folder: Path) -> sqlite3.Connection:
     with damage_told(folder):
         db = sqlite3.connect(folder / DATABASE, isolation_level=None)
         try:
+            _refuse_programs(db)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             _migrated(db, folder)
@@ -112,6 +116,7 @@ def open_to_read(folder: Path) -> sqlite3.Connection:
     with damage_told(folder):
         db = _reading(path)
         try:
+            _refuse_programs(db)
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA:
                 db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -170,6 +175,19 @@ def _migrated(db: sqlite3.Connection, folder: Path) -> None:
             "choose another --out",
         )
     migrate(db, folder)
+
+
+def _refuse_programs(db: sqlite3.Connection) -> None:
+    """Refuse a database that computes: tables of a study hold values, and nothing runs on reading one.
+
+    Raises:
+        ValueError: a view, a trigger, a table that is virtual, or a column that is computed.
+    """
+    db.execute("PRAGMA trusted_schema=OFF")
+    for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master"):
+        is_plain = kind == "table" or (kind == "index" and not sql)
+        if not is_plain or _COMPUTES.search(sql or ""):
+            raise ValueError(f"{kind} {str(name)!r:.60}, which no study has")
 
 
 def _refuse_cut(folder: Path) -> None:

@@ -169,6 +169,12 @@ class Plan:
         grids = table.pop("grids", ())
         if not isinstance(grids, list | tuple):
             raise ConfigError(f"grids = {grids!r}", "a list of tables", "write [[grid]]")
+        own = table.get("settings", {})
+        for name, entries in own.items() if isinstance(own, Mapping) else ():
+            if not isinstance(entries, Mapping):
+                raise ConfigError(
+                    f"settings.{name} = {entries!r:.60}", "a table", "write key = value pairs"
+                )
         built = tuple(
             grid if isinstance(grid, Grid) else fill(Grid, grid, where="[[grid]]") for grid in grids
         )

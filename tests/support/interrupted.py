@@ -190,8 +190,9 @@ def is_sound(study: Path) -> bool:
 
 
 def paths_of(folder: Path) -> set[str]:
-    """Gives every path below a folder."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    """Gives every path below a folder, but for what SQLite lays beside a database that is open."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    return {path for path in found if not path.endswith((".sqlite-shm", ".sqlite-wal"))}
 
 
 def weights_of(study: Path) -> dict[str, str]:

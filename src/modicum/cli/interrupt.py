@@ -3,12 +3,13 @@
 import atexit
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from modicum.killable import end_all
 
@@ -19,6 +20,8 @@ INTERRUPTED = 130
 STOPPED = "modicum: stopped; run the same command again to go on where it was"
 GRACE_S = 1.2
 """Seconds in which the command may end by itself: what was begun is put away, workers are ended."""
+PUT_AWAY_S = 0.2
+"""Seconds in which what is shared with workers is let go at the very end."""
 
 
 @contextlib.contextmanager
@@ -81,4 +84,9 @@ def _end(said: threading.Event) -> None:
     for child in multiprocessing.active_children():
         child.kill()
     end_all()
+    # what is shared with workers has names in the system; Python would warn of those that stay
+    let_go = cast(Any, multiprocessing.util)._run_finalizers
+    going = threading.Thread(target=let_go, args=(0,), daemon=True)
+    going.start()
+    going.join(PUT_AWAY_S)
     os._exit(INTERRUPTED)

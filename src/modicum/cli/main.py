@@ -22,6 +22,8 @@ __all__ = ["main"]
 
 FAILED, WRONG_USE, BROKEN, FAULT = 1, 2, 3, 4
 """Exit codes: trials or an answer failed, wrong use, folder or disk or memory failed, our own fault."""
+_MOST_SHOWN = 4000
+"""Characters of a line that is printed as an error."""
 TRACEBACK = "MODICUM_TRACEBACK"
 """Environment variable that lets an unexpected error show where it arose."""
 
@@ -171,12 +173,21 @@ def _print_anything(stream: TextIO | None) -> None:
 
 
 def _say(text: str) -> None:
-    """Print to standard error, which may have gone: no known secret, no hidden character."""
-    lines = ("".join(piece for piece, _ in pieces(line)) for line in clean(text).split("\n"))
+    """Print to standard error, which may have gone: no known secret, no hidden character, no flood.
+
+    A file may hold a value of a megabyte, and an error quotes what it found.
+    """
+    lines = (
+        "".join(piece for piece, _ in pieces(_short(line))) for line in clean(text).split("\n")
+    )
     try:
         click.echo("\n".join(lines), err=True)
     except OSError:
         _hush()
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]}… ({len(line):,} characters)"
 
 
 def _flush() -> None:

@@ -15,7 +15,11 @@ __all__ = ["stands", "write"]
 
 
 def stands(path: Path, plan: Plan, store: Store) -> bool:
-    """Says whether the report is whole, and was written from what is stored now, by this code."""
+    """Says whether the report is whole, and was written from what is stored now, by this code.
+
+    What a kill left half written beside it is removed.
+    """
+    _drop(_unfinished(path))
     kept = store.kept("report", store_stamp(plan, store))
     return kept is not None and path.is_file() and kept == content_hash(path)
 
@@ -28,11 +32,19 @@ def write(path: Path, verdicts: Sequence[Verdict], plan: Plan, store: Store) -> 
     Raises:
         OSError: it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = _unfinished(path)
     try:
         write_report(verdicts, store, plan, unfinished)
         unfinished.replace(path)
     finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        _drop(unfinished)
     store.keep("report", store_stamp(plan, store), content_hash(path))
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unfinished")
+
+
+def _drop(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ tokenizer, no file outside. Sizes in a configuration are held against the tensor
 model without memory, so that a number cannot take it.
 """
 
+import base64
 import contextlib
 import math
 import sys
@@ -60,6 +61,7 @@ _SIZES = (
 )
 """Entries that must be whole numbers from 1 on, where they are there."""
 _LARGEST = 2**31
+_MOST_LABELS = 1 << 16
 _ONE = threading.Lock()
 """Held while the limit stands, which is the process's and not a thread's."""
 _PLAIN_ATTENTION = (None, "eager", "sdpa")
@@ -84,6 +86,7 @@ def configured(where: str, gguf: Path | None, *, trusted: bool) -> PreTrainedCon
         return own
     tables = {name: files.table(name) for name in _TABLES}
     _refuse_switches(where, files, tables)
+    _refuse_words(where, tables)
     with _limited():
         config = AutoConfig.from_pretrained(where, trust_remote_code=False, **named)
         if not isinstance(config, PreTrainedConfig):
@@ -101,7 +104,9 @@ def check_tokenizer(folder: str) -> None:
     Raises:
         CheckpointError: its files ask for code, or for something that is no tokenizer.
     """
-    table = _Files(folder).table("tokenizer_config.json")
+    files = _Files(folder)
+    table = files.table("tokenizer_config.json")
+    _refuse_words(folder, {"config.json": {}, "tokenizer.json": files.table("tokenizer.json")})
     asked = next(switches_of(table), None) or _no_tokenizer(table)
     if asked is not None:
         raise _refused(folder, f"its files ask for {asked}")
@@ -188,6 +193,36 @@ def _no_tokenizer(table: Mapping[str, object]) -> str | None:
     if kind is None or _is_tokenizer(kind):
         return None
     return f"tokenizer_class = {kind!r:.60}, which is no tokenizer"
+
+
+def _refuse_words(where: str, tables: Mapping[str, Mapping[str, object]]) -> None:
+    """Refuse what would take a library's memory or its process before any size is checked.
+
+    Raises:
+        CheckpointError: labels beyond all measure, each of which becomes a name; a table of a
+            tokenizer's normalizer that is none.
+    """
+    for name, number in _numbers(tables["config.json"]):
+        if name == "num_labels" and abs(number) > _MOST_LABELS:
+            raise _refused(where, f"num_labels = {number:,}")
+    parts: list[object] = [tables["tokenizer.json"].get("normalizer")]
+    while parts:
+        part = parts.pop()
+        parts += part if isinstance(part, list) else part.values() if isinstance(part, dict) else ()
+        if isinstance(part, dict) and not _is_charsmap(part.get("precompiled_charsmap", "")):
+            raise _refused(where, "a precompiled_charsmap that is damaged in its tokenizer.json")
+
+
+def _is_charsmap(value: object) -> bool:
+    """Say whether a normalizer's table states its own length rightly; else the library aborts."""
+    if not isinstance(value, str):
+        return value is None
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except ValueError:
+        return False
+    size = int.from_bytes(raw[:4], "little")
+    return not raw or (len(raw) >= 4 and size % 4 == 0 and size <= len(raw) - 4)
 
 
 def _is_tokenizer(name: object) -> bool:

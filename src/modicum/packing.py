@@ -1,0 +1,48 @@
+"""Values packed for the database, and unpacked within a limit: a study may be a stranger's."""
+
+import json
+import zlib
+from typing import Any
+
+__all__ = ["MOST_BYTES", "inflated", "packed_json", "unpacked_json"]
+
+MOST_BYTES = 64 << 20
+"""Bytes that one packed value may unpack to: hundreds of times what studies hold."""
+
+
+def packed_json(value: object) -> bytes:
+    """Return a plain value as compressed JSON."""
+    return zlib.compress(json.dumps(value).encode(), level=1)
+
+
+def inflated(packed: bytes, most: int = MOST_BYTES) -> bytes:
+    """Return what was compressed.
+
+    Args:
+        packed: As `zlib.compress` gives it.
+        most: Bytes beyond which it is refused.
+
+    Raises:
+        ValueError: it unpacks to more.
+        zlib.error: damaged, or cut.
+
+    >>> inflated(zlib.compress(b"two words"))
+    b'two words'
+    """
+    one = zlib.decompressobj()
+    found = one.decompress(packed, most)
+    if one.unconsumed_tail:
+        raise ValueError(f"a packed value of more than {most:,} bytes")
+    if not one.eof:
+        raise zlib.error("a packed value that was cut")
+    return found
+
+
+def unpacked_json(packed: bytes) -> Any:  # noqa: ANN401 - whatever was packed
+    """Return the value that `packed_json` packed.
+
+    Raises:
+        ValueError: more than `MOST_BYTES`, or no JSON.
+        zlib.error: damaged, or cut.
+    """
+    return json.loads(inflated(packed))
