@@ -224,6 +224,17 @@ class Method(ABC):
     ) -> Solver:
         """Makes the solver; the model itself stays as it was."""
 
+    def stands(self, read: Sequence[str | None]) -> int | None:
+        """Give which of a problem's answers stands where that follows from how they are read alone.
+
+        Asked where stored answers are marked again; None where more decided, or the first stands.
+
+        Args:
+            read: Each answer as it is read, in the order drawn; None where nothing was read.
+        """
+        del read
+        return None
+
     @abstractmethod
     def restore(self, model: Model, judge: Judge, folder: Path) -> Solver:
         """Rebuilds a solver from what `Solver.save` wrote."""

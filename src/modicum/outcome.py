@@ -86,6 +86,21 @@ class Outcome:
         return int(values.get("n", 0)), tuple(map(int, values.get("right", ())))
 
     @property
+    def renewed(self) -> tuple[int, ...]:
+        """Empty, unless its texts are an earlier version's and were marked again.
+
+        Then how many were right as that version read them, how many are now, and 1 where the tasks
+        that show damage have changed since too.
+        """
+        values = self.notes.get("renewed")
+        if values is None:
+            return ()
+        if not isinstance(values, Mapping):
+            raise TypeError(values)
+        before, now = map(int, values["right"])
+        return before, now, int(bool(values.get("retain")))
+
+    @property
     def style(self) -> Style:
         """The style that its answers were asked in."""
         values = self.notes["style"]

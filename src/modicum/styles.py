@@ -6,7 +6,7 @@ from modicum.model import Model, render
 from modicum.task import Sheet
 from modicum.types import Style
 
-__all__ = ["closed_list"]
+__all__ = ["closed_list", "is_asked_so"]
 
 # Kojima et al. 2022 (2205.11916) and Zhou et al. 2022 (2211.01910)
 _TRIGGERS = (
@@ -64,6 +64,17 @@ def closed_list(
     fits = [s for s in wanted if (s.chat or model.takes_raw) and model.can_encode(s.fill(""))]
     skipped = tuple(s.name for s in wanted if s not in fits)
     return tuple(_thinking(style, model) for style in fits), skipped
+
+
+def is_asked_so(style: Style, sheet: Sheet) -> bool:
+    """Say whether a style that was made from a task's template still asks as the sheet does.
+
+    Others, the user's own and those a task brings, say themselves how they ask.
+    """
+    name = style.name.removeprefix("chat_")
+    if name in ("raw", "chat", *(trigger for trigger, _ in _TRIGGERS)):
+        return style.template.startswith(sheet.template.rstrip("\n"))
+    return True
 
 
 def _words(style: Style) -> tuple[object, ...]:

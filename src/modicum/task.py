@@ -76,6 +76,9 @@ class Task(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("tasks",)
     version: ClassVar[int] = 1
+    problems_since: ClassVar[int | None] = None
+    """The version since which only the reading of answers has changed, and no problem or gold; None
+    where that is this one."""
     powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What a setting switches on where it is set; see `Backend.powers`."""
 
@@ -131,6 +134,22 @@ class Task(ABC):
     def origin(self, problem: Problem) -> str:
         """Says where a problem comes from, in words: its line in the user's file, or its id."""
         return f"problem {problem.id!r}"
+
+    def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
+        """Say whether an id of an earlier version is this very problem's: same question, same gold.
+
+        Then a stored answer to it may be marked again.
+
+        Args:
+            problem: One of this task's.
+            name: The id that was stored.
+            version: The task's version then, at least 1.
+            content: Its fingerprint then; empty where it had none.
+        """
+        since = self.problems_since or self.version
+        return (
+            since <= version <= self.version and content == self.fingerprint and name == problem.id
+        )
 
 
 @final
@@ -197,6 +216,10 @@ class Scrambled(Task):
     def origin(self, problem: Problem) -> str:
         """Says where the question comes from."""
         return self.task.origin(problem)
+
+    def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
+        """Say so of the original's problem, whose id it has."""
+        return self.task.was(problem, name, version, content)
 
 
 def full_reference(reference: str) -> str:

@@ -29,6 +29,7 @@ from modicum.twin_marks import needs_twin_marks, scrambled_right
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = [
+    "counted",
     "judge_for",
     "limited",
     "method_of",
@@ -102,7 +103,7 @@ def _outcome(
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
-    counted = _counted(answers, trial, style)
+    read_from = counted(answers, trial, style)
     _check_unchanged(trial)
     return Outcome(
         trial=trial,
@@ -113,7 +114,7 @@ def _outcome(
         text_loss=text_loss(solver.model) if _scores_text(trial) else (),
         notes={
             **notes,
-            **counted,
+            **read_from,
             **sampled,
             **unmarked.notes,
             "style": dataclasses.asdict(style),
@@ -275,7 +276,7 @@ def _sampled(
     return {"sampled": {"n": n, "right": right, **costs}}
 
 
-def _counted(answers: Sequence[Answer], trial: Trial, style: Style) -> dict[str, object]:
+def counted(answers: Sequence[Answer], trial: Trial, style: Style) -> dict[str, object]:
     """Counts what is read from the texts alone; a measure's marks against moved golds among it.
 
     The marker is at hand now: a verdict only reads, and starts none.

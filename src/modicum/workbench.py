@@ -16,6 +16,7 @@ from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
 from modicum.outcome import Outcome
+from modicum.renewal import renew
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings
 from modicum.sole_driver import me, sole_driver
@@ -253,6 +254,7 @@ class Study:
         store.keep_driver(me())
         store.freeze(plan.as_dict())
         others = self._others()
+        renew(plan, store)
         if self.check:
             subjects = unchecked(plan, store)
             refuse_faults([visit(subject, store, reuse=others) for subject in subjects])

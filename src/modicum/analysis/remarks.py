@@ -57,7 +57,8 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         if row.arms and row.arms[0].gain.low > 0 and _is_idle(row.reward_attributable)
     ]
     every = _every(found)
-    return (*said, *_reference_doubts(found), *_unmarked(every), *changed_plugins(every))
+    more = (*_unmarked(every), *_renewed(every), *changed_plugins(every))
+    return (*said, *_reference_doubts(found), *more)
 
 
 def _every(found: Gathered) -> list[Outcome]:
@@ -81,6 +82,20 @@ def _unmarked(outcomes: Sequence[Outcome]) -> list[str]:
     first = next(str(c.get("first") or "while a nudge was made") for c in counts)
     what = f"the marker failed on {' and on '.join(said)}"
     return [f"{what}: unreadable, not incorrect; first: {first.partition(chr(10))[0][:120]}"]
+
+
+def _renewed(outcomes: Sequence[Outcome]) -> list[str]:
+    """Says what was marked again from an earlier version's texts, and what that version chose."""
+    again = [o for o in outcomes if o.renewed]
+    if not again:
+        return []
+    moved = sum(before != now for o in again for before, now in [o.renewed[:2]])
+    said = (
+        f"{len(again)} trials were drawn by an earlier version and marked again, {moved} of them "
+        "otherwise; what it chose by its own reading (the floor's style, branches, rewards) stands"
+    )
+    damage = "; damage is as it was marked then" * any(o.renewed[2] for o in again)
+    return [said + damage]
 
 
 def _is_idle(attributable: Figure | None) -> bool:

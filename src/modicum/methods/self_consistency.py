@@ -51,6 +51,10 @@ class SelfConsistency(Method):
         plain = PromptSolver(model, judge.style, judge.sheet, self.n, self.temperature)
         return _Vote(model, plain, judge)
 
+    def stands(self, read: Sequence[str | None]) -> int:
+        """Give the first answer that was read as most were."""
+        return _winner(read)
+
     def restore(self, model: Model, judge: Judge, folder: Path) -> Solver:
         """Gives the voting solver with the saved style."""
         style = PromptSolver.saved_style(folder)
@@ -74,10 +78,15 @@ class _Vote(Solver):
         votes = Counter(answer for answer in read if answer is not None)
         if not votes:
             return solved
-        winner = votes.most_common(1)[0][0]
         scores = tuple(float(votes[a]) if a is not None else 0.0 for a in read)
-        return replace(solved, chosen=read.index(winner), scores=scores)
+        return replace(solved, chosen=_winner(read), scores=scores)
 
     def save(self, folder: Path) -> None:
         state = {"style": asdict(self.plain.style), "n": self.plain.n}
         (folder / "solver.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+
+def _winner(read: Sequence[str | None]) -> int:
+    """Give the place of the first answer that was read as most were; 0 where none was read."""
+    votes = Counter(answer for answer in read if answer is not None)
+    return list(read).index(votes.most_common(1)[0][0]) if votes else 0

@@ -24,6 +24,10 @@ class Made:
     line: int
     golds: tuple[str, ...]
     """In canonical form, the problem's own answer first."""
+    written: tuple[str, ...]
+    """As the file has them."""
+    is_named: bool
+    """Whether the file gives the id, which then says nothing of question and gold."""
 
 
 def made(drafts: Sequence[Draft], columns: Columns, marking: Marking) -> list[Made]:
@@ -52,7 +56,9 @@ def made(drafts: Sequence[Draft], columns: Columns, marking: Marking) -> list[Ma
             difficulty=_cell(draft, columns.difficulty),
             cluster=_cell(draft, columns.cluster),
         )
-        found.append(Made(problem, draft.origin, draft.row.line, golds))
+        found.append(
+            Made(problem, draft.origin, draft.row.line, golds, tuple(draft.golds), bool(own))
+        )
     return found
 
 

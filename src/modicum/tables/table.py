@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, final
 from modicum.answers import Form, Rule
 from modicum.errors import ConfigError
 from modicum.marker import Marker, named_marker, text_hash
+from modicum.tables.earlier import earlier_ids
 from modicum.tables.problems import Made, check_roles, distinct, made
 from modicum.tables.reading import Read, Reading, Wanted, odd_text, read_table, refuse_odd
 from modicum.tables.records import Records
@@ -121,6 +122,15 @@ class Table(Task):
         return self._loaded.fingerprint
 
     @final
+    def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
+        """Say whether a stored id is this problem's; see `Task.was`."""
+        del version  # what decides is what the table held
+        one = self._loaded.made[problem.id]
+        if one.is_named:
+            return name == problem.id and content in self._loaded.earlier
+        return name in earlier_ids(one.problem.question, (*one.written, *one.golds))
+
+    @final
     @property
     def rule(self) -> Rule | None:
         """The marker's: it reads an answer, whichever gold that is compared with."""
@@ -215,6 +225,8 @@ class _Loaded:
     read: Read
     notes: tuple[str, ...]
     fingerprint: str
+    earlier: frozenset[str]
+    """Fingerprints of the same problems with the marker's earlier versions."""
     has_solutions: bool
 
     @property
@@ -265,13 +277,18 @@ def _load(table: Table, stamp: tuple[object, ...]) -> _Loaded:
     )
     check_roles(table.name, roles)
     hashed = [v for members in roles.values() for p in members for v in _hashed(p)]
-    marker = read.marking.marker
+    marker, more = read.marking.marker, tuple(_more(read, main))
+    prints = [
+        text_hash(*hashed, marker.fingerprint, str(version), *more)
+        for version in range(1, marker.version + 1)
+    ]
     return _Loaded(
         roles=roles,
         made={one.problem.id: one for one in reversed([*main, *(test or [])])},
         read=read,
         notes=tuple(filter(None, (held.note, *read.reading.notes, left_out, *notes))),
-        fingerprint=text_hash(*hashed, marker.fingerprint, str(marker.version), *_more(read, main)),
+        fingerprint=prints[-1],
+        earlier=frozenset(prints),
         has_solutions=bool(read.columns.solution or any(d.solution for d in read.drafts[:1])),
     )
 

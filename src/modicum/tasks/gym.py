@@ -40,6 +40,7 @@ class Gym(Task):
 
     version: ClassVar[int] = 3
     """3: answers are read as the markers `number` and `exact` read them."""
+    problems_since: ClassVar[int | None] = 2
 
     name: str = "chain_sum"
     """Name of the dataset."""

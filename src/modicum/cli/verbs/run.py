@@ -29,6 +29,7 @@ from modicum.limits import check_number
 from modicum.model import resolve_backend
 from modicum.pool import follow
 from modicum.provenance import changed_plugins, has_foreign
+from modicum.renewal import Renewed, renew
 from modicum.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
 from modicum.shelves import siblings
@@ -136,7 +137,8 @@ def command(study: Path | None, **options: object) -> int:
             store.keep_driver(me())
             _say_first(plan, store, folder, options)
             verdicts = _driven(plan, store, how, reuse)
-        failed = store.failed()
+        ids = planned(plan, store)
+        failed = {name: why for name, why in store.failed().items() if name in ids}
     _print(verdicts, failed, folder / REPORT, wants_json=wants_json)
     return 1 if failed else 0
 
@@ -165,6 +167,8 @@ def _is_complete(plan: Plan, store: Store) -> bool:
 def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Sequence[Verdict]:
     """Run what is missing, as the folder's only driver, and write the report."""
     store.freeze(plan.as_dict())
+    renewed = renew(plan, store)
+    _say_renewed(renewed)
     if not _is_complete(plan, store):
         if not how.no_check:
             look_first(plan, store, force=how.force, reuse=reuse)
@@ -177,7 +181,7 @@ def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Seque
                 reuse=reuse,
                 budget=how.budget,
             )
-    elif not store.kept_tasks():
+    elif renewed or not store.kept_tasks():
         keep_tasks(plan, store)
     verdicts = recalled(plan, store)
     if how.budget is not None:
@@ -187,6 +191,22 @@ def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Seque
     if verdicts and not stands(report, plan, store):
         write(report, verdicts, plan, store)
     return verdicts
+
+
+def _say_renewed(renewed: Sequence[Renewed]) -> None:
+    """Say which trials of an earlier version were marked again, and whose figures moved."""
+    if not renewed:
+        return
+    moved = [one for one in renewed if one.now != one.before]
+    click.echo(
+        f"{len(renewed)} trials of an earlier version marked again from their stored texts, nothing "
+        f"drawn; {len(moved)} moved",
+        err=True,
+    )
+    for one in moved:
+        name = " ".join(named([one.trial]))
+        twin = " (scrambled)" if one.trial.is_twin else ""
+        click.echo(f"  {name}{twin}: {one.before} → {one.now} of {one.problems} right", err=True)
 
 
 def _say_who(folder: Path) -> Callable[[str], None]:

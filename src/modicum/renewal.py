@@ -1,0 +1,143 @@
+"""Trials of an earlier version, marked again from their stored texts: nothing is drawn.
+
+A version that reads answers better makes other trials of the same cells. Where a folder holds a trial
+that differs from a planned one in nothing else, and answered the very same problems, its texts are
+marked as answers are read now. What was chosen by the earlier reading stands: the floor's style,
+branches, the samples that training was paid for; only votes are counted again.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from modicum.draws import problems_of
+from modicum.errors import JudgeError
+from modicum.marking import Unmarked, read_or_none
+from modicum.outcome import Answer
+from modicum.store import Outcome, Store
+from modicum.study import Plan
+from modicum.styles import is_asked_so
+from modicum.task import Task, resolve_task
+from modicum.trials import counted, method_of
+from modicum.types import Grade, Problem, Style, Trial
+
+__all__ = ["Renewed", "renew"]
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """A trial that was marked again."""
+
+    trial: Trial
+    problems: int
+    before: int
+    """Problems that were right, as answers were read then."""
+    now: int
+
+
+def renew(plan: Plan, store: Store) -> tuple[Renewed, ...]:
+    """Mark again what an earlier version has answered of a plan, and write it.
+
+    Args:
+        plan: What is to be run.
+        store: The study's; the earlier trials stay in it.
+    """
+    planned, done = plan.trials(), store.done()
+    todo = [trial for trial in planned if trial.id not in done]
+    if not todo or not done:
+        return ()
+    names = {trial.id for trial in planned}
+    earlier = {
+        _cell(outcome.trial): outcome.trial
+        for name, outcome in store.heads().items()
+        if name not in names and not outcome.error
+    }
+    found = []
+    for trial in todo:
+        old = earlier.get(_cell(trial))
+        outcome = store.read(old) if old is not None else None
+        again = _marked_again(outcome, trial) if outcome is not None else None
+        if outcome is not None and again is not None:
+            store.write(again)
+            found.append(Renewed(trial, len(again.answers), _right(outcome), _right(again)))
+    return tuple(found)
+
+
+def _cell(trial: Trial) -> str:
+    """Return a trial's identity without the versions and contents of its tasks."""
+    whole = dataclasses.asdict(trial)
+    scope = {**whole["scope"]}
+    for name, kept in (("versions", 1), ("retain", 2)):
+        scope[name] = list(scope.get(name, ()))[:kept]
+    return json.dumps({**whole, "scope": scope}, sort_keys=True, default=str)
+
+
+def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
+    """Return the outcome as answers are read now; None where it is of other problems or prompts."""
+    task, style = resolve_task(trial.task), outcome.style
+    problems = problems_of(task, "test", trial.scope)
+    answers = _matched(task, problems, outcome)
+    if answers is None or not is_asked_so(style, task.sheet):
+        return None
+    unmarked = Unmarked()
+    asked = [(p, answer.texts) for p, answer in zip(problems, answers, strict=True)]
+    try:
+        marks = unmarked.marks(task, asked, style)
+    except JudgeError:
+        return None  # the trial is run, and says what its marker failed with
+    method = method_of(trial)
+    read = [[_read(task, style, text) for text in answer.texts] for answer in answers]
+    chosen = [method.stands(one) for one in read]
+    answers = [
+        dataclasses.replace(
+            answer, problem=p.id, marks=own, chosen=answer.chosen if place is None else place
+        )
+        for p, answer, own, place in zip(problems, answers, marks, chosen, strict=True)
+    ]
+    told = {
+        "from": outcome.trial.id,
+        "right": [_right(outcome), sum(a.mark.lenient == Grade.CORRECT for a in answers)],
+        "retain": _editions(outcome.trial) != _editions(trial),
+    }
+    notes = {name: value for name, value in outcome.notes.items() if name != "unmarked"}
+    return dataclasses.replace(
+        outcome,
+        trial=trial,
+        answers=tuple(answers),
+        notes={**notes, **counted(answers, trial, style), **unmarked.notes, "renewed": told},
+    )
+
+
+def _matched(task: Task, problems: Sequence[Problem], outcome: Outcome) -> list[Answer] | None:
+    """Return the stored answer to each problem; None where they are not all of these and no other."""
+    versions = cast(Sequence[object], outcome.trial.scope.get("versions", ()))
+    version = int(str(versions[1])) if len(versions) > 1 else 1
+    content = str(versions[2]) if len(versions) > 2 else ""
+    if len(problems) != len(outcome.answers):
+        return None
+    found, left = [], list(outcome.answers)
+    for problem in problems:
+        place = next(
+            (i for i, a in enumerate(left) if task.was(problem, a.problem, version, content)), None
+        )
+        if place is None:
+            return None
+        found.append(left.pop(place))
+    return found
+
+
+def _read(task: Task, style: Style, text: str) -> str | None:
+    answer = style.answer(text)
+    return None if answer is None else read_or_none(task, answer)
+
+
+def _editions(trial: Trial) -> str:
+    """Return the versions of the tasks that show damage, as far as they are in a trial's identity."""
+    retain = cast(Sequence[Mapping[str, object]], trial.scope.get("retain", ()))
+    return json.dumps(list(retain)[2:], sort_keys=True)
+
+
+def _right(outcome: Outcome) -> int:
+    return sum(answer.mark.lenient == Grade.CORRECT for answer in outcome.answers)
