@@ -1,5 +1,6 @@
 """A folder of an earlier version is marked again from its stored texts, and nothing is drawn."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -135,3 +136,28 @@ def test_ids_of_every_spelling_of_a_gold_are_known() -> None:
     assert {text_hash("q", form) for form in ("1234.5", "1,234.50", "$1,234.50")} <= known
     assert text_hash("q", "1234") not in known
     assert text_hash("another", "1234.5") not in known
+
+
+def test_texts_are_read_in_the_form_that_they_were_asked_in(tmp_path) -> None:
+    path = _file(tmp_path)
+    plan = plan_for(
+        model="scripted:latent", task=f"{path}?form=boxed", methods=(), test=6, selection=2,
+        samples=4, retain=("none",),
+    )  # fmt: skip
+    with contextlib.closing(Store(tmp_path / "study")) as store:
+        run(plan, store, Silent())
+        floor = next(t for t in plan.trials() if t.method == "prompt_style")
+        told = store.read(floor)
+        style = dataclasses.replace(
+            told.style, name="raw", template=resolve_task(f"{path}?form=hashes").sheet.template
+        )
+        answers = tuple(
+            dataclasses.replace(a, texts=("so it is\n#### 7",) * len(a.texts)) for a in told.answers
+        )
+        aged = _aged(dataclasses.replace(told, answers=answers))
+        notes = {**told.notes, "style": dataclasses.asdict(style)}
+    with contextlib.closing(Store(tmp_path / "old")) as old:
+        old.write(dataclasses.replace(aged, notes=notes))
+        assert [one.trial.id for one in renew(plan, old)] == [floor.id]
+        assert {a.mark.answer for a in old.read(floor).answers} == {"7"}
+        assert {a.mark.strict for a in old.read(floor).answers} == {Grade.INCORRECT}

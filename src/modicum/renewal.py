@@ -76,10 +76,12 @@ def _cell(trial: Trial) -> str:
 
 def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
     """Return the outcome as answers are read now; None where it is of other problems or prompts."""
-    task, style = resolve_task(trial.task), outcome.style
-    problems = problems_of(task, "test", trial.scope)
-    answers = _matched(task, problems, outcome)
-    if answers is None or not is_asked_so(style, task.sheet):
+    own, style = resolve_task(trial.task), outcome.style
+    # an earlier version may have asked for another exact format, and texts are read in that one
+    asking = (t for t in (own, *own.in_other_forms()) if is_asked_so(style, t.sheet))
+    task, problems = next(asking, None), problems_of(own, "test", trial.scope)
+    answers = _matched(own, problems, outcome)
+    if answers is None or task is None:
         return None
     unmarked = Unmarked()
     asked = [(p, answer.texts) for p, answer in zip(problems, answers, strict=True)]

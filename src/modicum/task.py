@@ -135,6 +135,10 @@ class Task(ABC):
         """Says where a problem comes from, in words: its line in the user's file, or its id."""
         return f"problem {problem.id!r}"
 
+    def in_other_forms(self) -> tuple["Task", ...]:
+        """Return the same task asking for each other exact format that it knows."""
+        return ()
+
     def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
         """Say whether an id of an earlier version is this very problem's: same question, same gold.
 
@@ -216,6 +220,10 @@ class Scrambled(Task):
     def origin(self, problem: Problem) -> str:
         """Says where the question comes from."""
         return self.task.origin(problem)
+
+    def in_other_forms(self) -> tuple[Task, ...]:
+        """Return the twins of the original's."""
+        return tuple(Scrambled(task, self.moves) for task in self.task.in_other_forms())
 
     def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
         """Say so of the original's problem, whose id it has."""

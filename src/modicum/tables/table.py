@@ -122,6 +122,12 @@ class Table(Task):
         return self._loaded.fingerprint
 
     @final
+    def in_other_forms(self) -> tuple[Task, ...]:
+        """Return the same table with each form that could be named."""
+        forms: tuple[Literal["line", "boxed", "hashes"], ...] = ("line", "boxed", "hashes")
+        return tuple(dataclasses.replace(self, form=form) for form in forms if form != self.form)
+
+    @final
     def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
         """Say whether a stored id is this problem's; see `Task.was`."""
         del version  # what decides is what the table held
