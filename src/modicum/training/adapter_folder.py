@@ -8,7 +8,7 @@ say where its configuration has a pattern for it.
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,8 @@ _TRAINING = frozenset({"lora_dropout"})
 _STARTS = (True, False, "gaussian", "orthogonal")
 """What a LoRA may have started from: others change the weights beneath it."""
 _NAME = re.compile(r"\w+(\.\w+)*")
+_FUSED = re.compile(r"(\.\*\\\.)?\w+(\.\w+)*")
+"""A name, or one that anything may stand before: `.*\\.NAME`."""
 _MOST_TARGETS = 10_000
 
 
@@ -136,9 +138,9 @@ def _chosen(table: Mapping[str, object], head: Head) -> list[str]:
 
 
 def _pattern(table: Mapping[str, object], name: str) -> list[tuple[str, Mapping[str, object]]]:
-    """Return the layers for which a number is set apart: by name, never by a pattern to search."""
+    """Return the layers for which a number is set apart: by name, or as PEFT writes fused experts."""
     value = table.get(name) or {}
-    if isinstance(value, dict) and all(_NAME.fullmatch(str(layer)) for layer in value):
+    if isinstance(value, dict) and all(_FUSED.fullmatch(str(layer)) for layer in value):
         return [(str(layer), value) for layer in value]
     raise ValueError(f"{name} = {value!r:.60}")
 
@@ -222,17 +224,21 @@ def _is_of(name: str, ends: Iterable[str]) -> bool:
     return any(name == end or name.endswith(f".{end}") for end in ends)
 
 
-def _fused(names: Iterable[str], module: nn.Module) -> list[str]:
-    """Return the modules that hold weights which are adapted by their own names: fused experts.
+def _fused(names: Collection[str], module: nn.Module) -> list[str]:
+    """Return the modules whose weights are adapted by their own names: fused experts and routers.
 
     Raises:
         ValueError: a name that is no such weight's.
     """
-    weights = [name for name, weight in module.named_parameters() if weight.ndim == 3]
+    ranks = {name: weight.ndim for name, weight in module.named_parameters()}
+    found: set[str] = set()
     for end in names:
-        if not any(_is_of(name, [end]) for name in weights):
-            raise ValueError(f"target_parameters = {end!r}")
-    return [name.rpartition(".")[0] for name in weights if _is_of(name, names)]
+        # a name without a point is one of experts: many a plain layer's is `weight`
+        own = [n for n, rank in ranks.items() if _is_of(n, [end]) and (rank == 3 or "." in end)]
+        found.update(name.rpartition(".")[0] for name in own)
+    if names and not found:  # PEFT names some that an architecture lacks
+        raise ValueError(f"target_parameters = {list(names)!r:.80}")
+    return sorted(found)
 
 
 def _unsaved(config: LoraConfig, head: Head, layers: int) -> list[str]:
