@@ -388,28 +388,3 @@ def test_tensors_that_no_layer_takes_are_read_but_not_kept(folder, saved) -> Non
     wanted = resolve_backend(str(saved)).open().card.weights
     path = folder / "model.safetensors"
     assert _opened(lambda _: save_file(extra, path, {"format": "pt"}), folder) == wanted
-
-
-@pytest.mark.parametrize(
-    ("name", "entries", "word"),
-    [
-        ("config.json", {"num_labels": 10**12}, "num_labels"),
-        ("config.json", {"text_config": {"num_labels": 2**31}}, "num_labels"),
-        (
-            "tokenizer.json",
-            {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="}},
-            "precompiled_charsmap",
-        ),
-        (
-            "tokenizer.json",
-            {"normalizer": {"normalizers": [{"precompiled_charsmap": "?"}]}},
-            "precompiled_charsmap",
-        ),
-    ],
-)
-def test_what_a_library_would_die_of_is_refused(
-    name: str, entries: dict[str, object], word: str, folder, unread
-) -> None:
-    told(folder, name, **entries)
-    with pytest.raises(CheckpointError, match=word):
-        resolve_backend(str(folder)).open()
