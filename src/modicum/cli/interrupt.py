@@ -3,12 +3,13 @@
 import atexit
 import contextlib
 import multiprocessing
+import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, cast
 
 from modicum.killable import end_all
@@ -61,6 +62,7 @@ def leave() -> NoReturn:
     With torch in memory that takes a second or more, and a thread that samples may not end at all.
     """
     atexit._run_exitfuncs()
+    _let_go()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
@@ -84,9 +86,26 @@ def _end(said: threading.Event) -> None:
     for child in multiprocessing.active_children():
         child.kill()
     end_all()
-    # what is shared with workers has names in the system; Python would warn of those that stay
+    _let_go()
+    os._exit(INTERRUPTED)
+
+
+def _let_go() -> None:
+    """Take back the names that what is shared with workers has in the system.
+
+    Python's own tracker of them is ended at last: it would warn of names that another thread has just
+    taken back, and that it was not told of in time.
+    """
     let_go = cast(Any, multiprocessing.util)._run_finalizers
-    going = threading.Thread(target=let_go, args=(0,), daemon=True)
+    going = threading.Thread(target=_quietly, args=(let_go,), daemon=True)
     going.start()
     going.join(PUT_AWAY_S)
-    os._exit(INTERRUPTED)
+    tracker = cast(Any, multiprocessing.resource_tracker)._resource_tracker
+    if tracker._pid is not None:
+        with contextlib.suppress(OSError):
+            os.kill(tracker._pid, signal.SIGKILL)
+
+
+def _quietly(let_go: Callable[[int], None]) -> None:
+    with contextlib.suppress(Exception):  # a name that has gone, a tracker that has ended
+        let_go(0)
