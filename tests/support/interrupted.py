@@ -84,7 +84,7 @@ class Command:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, *map(str, self.arguments)],
                 cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, preexec_fn=_hears,
+                start_new_session=True, preexec_fn=_hears,  # noqa: PLW1509 - a fork of tests alone
             )  # fmt: skip
 
     def wait(self, limit_s: float = 300) -> Ended:
