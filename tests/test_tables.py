@@ -148,6 +148,15 @@ def test_marker_is_chosen_by_the_golds(tmp_path) -> None:
     assert "marker exact" in "".join(table(tmp_path, rows).notes)
 
 
+def test_golds_of_one_pair_of_words_are_read_as_one_of_them(tmp_path) -> None:
+    path = tmp_path / "own.jsonl"
+    rows = [{"question": f"Is {i} even?", "answer": "no" if i % 2 else "Yes"} for i in range(30)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    task = resolve_task(str(path))
+    assert "every gold is yes or no" in " ".join(task.notes)
+    assert task.read("Yes, it is.") == task.read("Answer: Yes, of course.") == "Yes"
+
+
 def test_template_instruction_stop_and_limit_are_the_users(tmp_path) -> None:
     task = table(
         tmp_path, numbers(9), "?template=Q: {question}%0AA:&stop=%0AQ:|END&max_new_tokens=7"

@@ -12,12 +12,13 @@ from modicum.answers.places import FORMS, Form, Place, boxes, last_line, places
 from modicum.answers.quantity import Quantity, quantities
 from modicum.answers.reading import Reading, Said
 from modicum.answers.rule import Announced, Rule, Stated, span_of
-from modicum.answers.wording import Texts, same_text
+from modicum.answers.wording import PAIRS, Texts, same_text
 from modicum.answers.worth import equal_numbers
 
 __all__ = [
     "FORMS",
     "KEPT",
+    "PAIRS",
     "Announced",
     "Form",
     "Formulas",

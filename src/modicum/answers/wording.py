@@ -8,7 +8,7 @@ from modicum.answers.characters import SETTING, plain, tidy
 from modicum.answers.places import Place, last_line
 from modicum.answers.reading import Reading, Said
 
-__all__ = ["Texts", "same_text"]
+__all__ = ["PAIRS", "Texts", "same_text"]
 
 _HOPE = re.compile(r"(?<!\s)\s{0,3}I hope (?:it|this) is (?:all )?correct\W{0,9}$", re.IGNORECASE)
 _WRAPPED = re.compile(rf"\\(?:{SETTING})\s?\{{([^{{}}]*)\}}|__([^_\n]+)__")
@@ -19,6 +19,9 @@ _FOLLOWS = re.compile(
 )
 _BOTH = re.compile(r"\W{0,4}(?:and|or|/|,)\W{0,4}(\w+)\W*(?:$|[.,;!?\n])", re.IGNORECASE)
 _REFUSED = re.compile(r"(?:not|n['’]t|or|and|/|no)\W*$", re.IGNORECASE)
+
+PAIRS = ("yes|no", "true|false")
+"""Words of which one is the answer where the gold is the other."""
 
 
 @final

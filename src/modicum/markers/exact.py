@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.answers import Texts, same_text
+from modicum.answers import PAIRS, Texts, same_text
 from modicum.marker import Reader
 
 __all__ = ["Exact"]
-
-_PAIRS = ("yes|no", "true|false")
-"""Words of which one is the answer where the gold is the other."""
 
 
 @final
@@ -36,7 +33,7 @@ class Exact(Reader):
         >>> Exact().reading_for("No").among
         'yes|no'
         """
-        pair = next((p for p in _PAIRS if gold.casefold() in p.split("|")), "")
+        pair = next((p for p in PAIRS if gold.casefold() in p.split("|")), "")
         return Texts(self.among or pair)
 
     def agrees(self, answer: str, gold: str) -> bool:

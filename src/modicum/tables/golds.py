@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modicum.answers import FORMS, Form, boxes, plain
+from modicum.answers import FORMS, PAIRS, Form, boxes, plain
 from modicum.marker import Marker, resolve_marker
 from modicum.tables.records import few
 
@@ -212,6 +212,15 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
     if few(len(strange), len(golds)):
         why = f"all golds but {len(strange)} are numbers"
         return _Fit("number", why, strange, known=read)
+    return _words(golds)
+
+
+def _words(golds: Sequence[Sequence[str]]) -> _Fit:
+    """Read one of two words where every gold is one of them, else any text."""
+    for pair in PAIRS:
+        words = pair.split("|")
+        if all(text.casefold() in words for texts in golds for text in texts):
+            return _Fit(f"exact?among={pair}", f"every gold is {' or '.join(words)}")
     return _Fit("exact", "the golds are not all numbers")
 
 

@@ -311,6 +311,8 @@ def _more(read: Read, main: Sequence[Made]) -> Iterator[str]:
         yield "formulas in boxes"
     if read.marking.hint:
         yield read.marking.hint
+    if read.marking.why:  # chosen by the golds, and no setting of the task says so
+        yield from filter(None, [getattr(read.marking.marker, "among", "")])
     for one in main:
         if len(one.golds) > 1:
             yield from (one.problem.id, *one.golds)
