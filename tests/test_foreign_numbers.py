@@ -10,6 +10,18 @@ from modicum.model import resolve_backend
 from tests.support.tiny_models import tiny_local
 
 
+@pytest.mark.parametrize("size", ["1e999", '"many"', "[]", "null", "-1"])
+@pytest.mark.parametrize("words", ["{}", '{"model": {"vocab": {"a": "x", "b": 7}}}'])
+def test_sizes_and_tokens_of_another_kind_end_in_words(
+    size: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(f'{{"model_type": "llama", "vocab_size": {size}}}')
+    (tmp_path / "tokenizer.json").write_text(words)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError):
+        resolve_backend(str(tmp_path)).open()
+
+
 @pytest.mark.parametrize(
     ("name", "entries", "word"),
     [

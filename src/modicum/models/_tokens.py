@@ -26,7 +26,7 @@ def check_rows(folder: Path) -> None:
         rows = int(config.get("text_config", config)["vocab_size"])
         special = {t["id"] for t in words.get("added_tokens", ()) if t.get("special")}
         ids = _ids(words)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return  # loading says what is wrong with it
     _refuse(str(folder), max(ids - special, default=0), rows)
 
@@ -53,7 +53,8 @@ def _ids(words: dict[str, Any]) -> set[int]:
     """Give the ids of a tokenizer's file: of its vocabulary and of what was added."""
     vocab = words.get("model", {}).get("vocab", {})
     ids = set(vocab.values()) if isinstance(vocab, dict) else set(range(len(vocab)))
-    return ids | {t["id"] for t in words.get("added_tokens", ())}
+    ids |= {t["id"] for t in words.get("added_tokens", ())}
+    return {i for i in ids if type(i) is int}
 
 
 def _refuse(source: str, largest: int, rows: int) -> None:
