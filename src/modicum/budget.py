@@ -91,7 +91,7 @@ def read_seconds(text: str) -> float:
     """
     parts = _TIME.findall(text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds <= 0 or "".join(a + b for a, b in parts) != text:
+    if not 0 < seconds < math.inf or "".join(a + b for a, b in parts) != text:
         raise ConfigError(f"--budget {text}", "a time with its unit", "write 90s, 20m or 1h")
     return seconds
 

@@ -19,7 +19,7 @@ known secret stands in it.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from modicum.secrecy import clean
 
@@ -58,6 +58,16 @@ class ConfigError(ModicumError):
         self.found = clean(found)
         self.expected = clean(expected)
         self.action = clean(action)
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """Go from process to process as its three parts, of whichever kind it is."""
+        return _again, (type(self), self.found, self.expected, self.action)
+
+
+def _again(kind: type[ConfigError], found: str, expected: str, action: str) -> ConfigError:
+    error = kind.__new__(kind)
+    ConfigError.__init__(error, found, expected, action)
+    return error
 
 
 class UnknownNameError(ConfigError):

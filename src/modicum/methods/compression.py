@@ -29,7 +29,7 @@ from modicum.sampling.divergence import Meter, Spent
 from modicum.steering.contrast import random_like
 from modicum.steering.dose import bisected, bound, bounded_dose
 from modicum.steering.nudge import Direction, Steering, Where, load_steering, save_steering
-from modicum.steering.sites import blocks
+from modicum.steering.sites import chosen_layers
 from modicum.types import Access, Completion, Problem, Settings, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
@@ -179,7 +179,7 @@ class Compression(Method):
         whitebox = need_whitebox(model, "compression")
         search = _Search(self, whitebox, tuple(shots[: self.selection]), judge, ledger)
         forms = self._forms(whitebox, shots, judge, ledger)
-        layers = self.layers or tuple(range(len(blocks(whitebox.module))))
+        layers = chosen_layers(whitebox.module, self.layers)
         offset, n_pairs = 0, len(forms)
         if self.taken == "end":
             headings = headings_at_end(whitebox, forms, layers, ledger)

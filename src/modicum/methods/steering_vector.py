@@ -23,7 +23,7 @@ from modicum.methods._contrast import (
 from modicum.model import Model
 from modicum.steering.contrast import Average, random_like
 from modicum.steering.nudge import Direction, Steering, Where, load_steering, save_steering
-from modicum.steering.sites import blocks
+from modicum.steering.sites import chosen_layers
 from modicum.types import Access, Grade, Problem, Settings, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
@@ -99,7 +99,7 @@ class SteeringVector(Method):
             pairs, offset = parted(whitebox, sides, judge, ledger)
         elif self.at != "first":
             where = self.at
-        layers = self.layers or tuple(range(len(blocks(whitebox.module))))
+        layers = chosen_layers(whitebox.module, self.layers)
         found = {f.layer: f for f in directions(whitebox, pairs, layers, self.average, ledger)}
 
         def steering(layer: int, strength: float) -> Steering:

@@ -1,5 +1,6 @@
 """Finds a model's layers and their parts by structure, not by name of the architecture."""
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 from torch import nn
@@ -7,7 +8,7 @@ from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 
-__all__ = ["Site", "blocks", "site_module"]
+__all__ = ["Site", "blocks", "chosen_layers", "site_module"]
 
 Site = Literal["block", "attention", "mlp"]
 """Where in a layer: the residual stream after it, or what its attention or MLP adds."""
@@ -41,6 +42,19 @@ def blocks(module: nn.Module) -> nn.ModuleList:
         msg = f"{len(found)} lists of {wanted} layers in {type(base).__name__}, expected one"
         raise TrialError(msg)
     return found[0]
+
+
+def chosen_layers(module: nn.Module, wanted: Sequence[int]) -> tuple[int, ...]:
+    """Return the layers that were asked for, or all of them where none was.
+
+    Raises:
+        TrialError: one that the model has not.
+    """
+    n = len(blocks(module))
+    beyond = [layer for layer in wanted if not 0 <= layer < n]
+    if beyond:
+        raise TrialError(f"layers = {list(wanted)}, and the model's {n} are 0 to {n - 1}")
+    return tuple(wanted) or tuple(range(n))
 
 
 def _lists(module: nn.Module, wanted: int | None) -> list[nn.ModuleList]:

@@ -19,7 +19,7 @@ from modicum.ledger import Ledger
 from modicum.sampling.capture import capture
 from modicum.steering.attach import Attached, columns_of, text_columns
 from modicum.steering.nudge import Direction, Steering, Where, save_steering
-from modicum.steering.sites import blocks
+from modicum.steering.sites import chosen_layers
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.rollouts import Batch
 from modicum.training.scoring import Scores, Whole, score
@@ -124,7 +124,7 @@ class TrainedVectors(Trainable):
         self.whitebox, self.learning_rate, self._where = whitebox, learning_rate, where
         # Gradients pass through the weights without being kept for them.
         module = whitebox.module.requires_grad_(requires_grad=False)
-        wanted = list(layers) or list(range(len(blocks(module))))
+        wanted = list(chosen_layers(module, layers))
         # Not the configuration's: some residual streams are several of its widths abreast.
         hidden = capture(whitebox, [[0]], wanted[:1], Ledger()).shape[-1]
         # Single precision whatever the weights': small steps would be lost in bfloat16.
