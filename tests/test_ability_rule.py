@@ -18,12 +18,7 @@ from tests.simulation.truths import CHOICES, TRUTHS, Design, Truth, draw_evidenc
 
 WRONG_LIMIT = 0.05
 UNDECIDED_LIMIT = 0.20
-CASES = [
-    (truth, width)
-    for truth in TRUTHS.values()
-    for width in CHOICES
-    if width == "wide" or not truth.wide_only
-]
+CASES = [(truth, width) for truth in TRUTHS.values() for width in CHOICES]
 NAMES = [f"{truth.name}-{width}" for truth, width in CASES]
 
 
@@ -35,9 +30,9 @@ def rates(truth: Truth, design: Design, draws: int) -> tuple[float, float]:
     wrong = 0
     for _ in range(draws):
         evidence = draw_evidence(truth, design, rng)
-        word = ability_from(evidence, shared).word
-        words[word] += 1
-        wrong += is_wrong(truth, word, evidence)
+        answer = ability_from(evidence, shared)
+        words[answer.word] += 1
+        wrong += is_wrong(truth, answer, evidence)
     undecided = words["undecided"] / draws
     print(f"{truth.name} {design}: wrong {wrong / draws:.3f}, {dict(words)}")
     return wrong / draws, undecided
@@ -58,7 +53,7 @@ def test_wide_answers_are_named_rightly(truth: Truth) -> None:
 
 
 @pytest.mark.parametrize("width", ["four", "yes_no"])
-@pytest.mark.parametrize("name", [t.name for t in TRUTHS.values() if not t.wide_only])
+@pytest.mark.parametrize("name", TRUTHS)
 def test_few_answers_are_not_named_wrongly(name: str, width: str) -> None:
     """As above with four choices and yes/no, where guess@1 is above 0.2."""
     wrong, _ = rates(TRUTHS[name], Design(width=width), 30)

@@ -37,7 +37,9 @@ def test_time_is_read_with_its_unit(text: str, seconds: float) -> None:
     assert read_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["20", "", "m", "0s", "-5m", "20 m", "1d", "5mm", "nan", "9" * 400 + "s"])
+@pytest.mark.parametrize(
+    "text", ["20", "", "m", "0s", "-5m", "20 m", "1d", "5mm", "nan", "9" * 400 + "s"]
+)
 def test_time_without_sense_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="a time with its unit"):
         read_seconds(text)

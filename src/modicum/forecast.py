@@ -53,7 +53,7 @@ def draws(plan: Plan, trial: Trial) -> Draws:
     if trial.is_twin and not trial.n_shots:
         return Draws(0, limit, is_tuning=False)
     each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
-    is_tuning = plan.method(trial.method).kind == "tuning"
+    is_tuning = plan.method(trial.method).changes_model
     test = int(str(trial.scope.get("first", trial.scope["test"])))
     drawn = test * (1 + int(str(trial.scope.get("sampled", 0)))) if is_tuning else test * each
     drawn += trial.n_shots * each if is_tuning and "samples" in trial.settings else 0

@@ -32,7 +32,7 @@ __all__ = ["METHODS", "Judge", "Kind", "Method", "PromptSolver", "Solver", "mark
 
 METHODS = Catalog("methods")
 
-Kind = Literal["measure", "prompt", "decoding", "tuning"]
+Kind = Literal["measure", "prompt", "decoding", "steering", "tuning"]
 
 _MOST_LOST = 10
 """Texts on which a marker may fail while a nudge is made, however few calls there are."""

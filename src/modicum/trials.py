@@ -177,7 +177,7 @@ def judge_for(
 
 def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
     """Gives a judge of a tuning method what training needs: places for files, wrong keys."""
-    if method.kind != "tuning":
+    if not method.changes_model:
         return judge
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
     decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]

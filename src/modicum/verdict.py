@@ -229,6 +229,10 @@ class RungRow:
     its several texts are branches or votes of the plain model rather than samples."""
     lengths: Lengths | None = None
     """Of a rung that is to shorten answers."""
+    gain_kind: str = "accuracy"
+    """`format` where its gain is within what more readable answers explain, else `accuracy`."""
+    unreadable: tuple[float, float] | None = None
+    """Share of the answers that could not be read: of the floor, and of the rung."""
 
     @property
     def name(self) -> str:
@@ -353,6 +357,14 @@ class Verdict:
     """Nats a token on the held-out text before any nudge; None where not measured."""
     tokens_reused: float = 0.0
     """Tokens of answers that were drawn before, with their share of the prompts."""
+    candidates: tuple[str, ...] = ()
+    """Of learned: the words that it may stand for."""
+    majority_class: Figure | None = None
+    """What always giving the commonest gold scores."""
+    rules: int = 1
+    """Version of the rules that said the word."""
+    read_before: str = ""
+    """The word that earlier rules said of the same outcomes; empty where it is the same."""
 
 
 def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modicum.analysis.ability import Ability
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
 from modicum.analysis.nulls import luck_scores
 
@@ -61,9 +62,6 @@ class Truth:
     """The same for the control organism."""
     forced: float = 0.0
     """Chance that the forced worked form is right."""
-    wide_only: bool = False
-    """True where few answers leave no trace that could tell it from another truth: guessing
-    hides what sampling reaches, and no label-free rung works."""
     accident: float = 0.0
     """Share of the problems whose start value happens to be the gold."""
     size: str = ""
@@ -87,7 +85,7 @@ TRUTHS = {
             tuned=UNLOCKED,
             forced=0.97,
         ),
-        Truth("latent_tuned_only", LATENT, sampled=-1, tuned=UNLOCKED, forced=0.97, wide_only=True),
+        Truth("latent_tuned_only", LATENT, sampled=-1, tuned=UNLOCKED, forced=0.97),
         Truth(
             "half_latent_tuned_only",
             LATENT,
@@ -95,9 +93,8 @@ TRUTHS = {
             share=0.5,
             tuned=UNLOCKED,
             forced=0.97,
-            wide_only=True,
         ),
-        Truth("latent_sampled_only", LATENT, sampled=-1, wide_only=True),
+        Truth("latent_sampled_only", LATENT, sampled=-1),
         Truth("sealed", frozenset({"sealed"}), tuned=UNLOCKED, forced=0.97, accident=0.03),
         Truth("taught", frozenset({"taught"}), tuned=TAUGHT, twin=TAUGHT),
         Truth(
@@ -261,13 +258,13 @@ def draw_evidence(truth: Truth, design: Design, rng: np.random.Generator) -> Evi
     return Simulator(truth, drawn, rng).evidence()
 
 
-def is_wrong(truth: Truth, word: str, evidence: Evidence) -> bool:
+def is_wrong(truth: Truth, answer: Ability, evidence: Evidence) -> bool:
     """Says whether a word is wrong of a truth.
 
-    `undecided` never is; `learned` (sealed or taught) is right of either where no twin was run
-    to tell them apart.
+    `undecided` never is; `learned` is right of every word among its candidates, where no twin was run
+    to tell them apart or guessing hides what sampling reaches.
     """
-    if word == "undecided" or word in truth.right:
+    if answer.word == "undecided" or answer.word in truth.right:
         return False
-    is_learned = word == "learned" and truth.right & {"sealed", "taught"}
-    return not (is_learned and not evidence.twins)
+    is_open = not evidence.twins or "latent" in answer.candidates
+    return not (answer.word == "learned" and is_open and truth.right & set(answer.candidates))

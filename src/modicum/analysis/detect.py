@@ -56,7 +56,7 @@ def detectable(
     null = max(DISCORDANT_NULL, 2 * guess * (1 - guess))
     gain = minimum_detectable_effect(n_problems, discordant=max(discordant, null))
     equal = equivalence_margin(n_problems, discordant=null)
-    return Detectable(n_problems, gain, equal, equal <= margin)
+    return Detectable(n_problems, gain, equal, _is_within(equal, margin))
 
 
 def problems_needed(target: float, *, guess: float = 0.0) -> int:
@@ -72,13 +72,18 @@ def problems_needed(target: float, *, guess: float = 0.0) -> int:
     if target <= 0:
         raise ValueError(f"found target {target}; expected a positive margin")
     high = 1
-    while detectable(high, guess=guess).equivalence > target:
+    while not _is_within(detectable(high, guess=guess).equivalence, target):
         high *= 2
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        if detectable(middle, guess=guess).equivalence > target:
-            low = middle
-        else:
+        if _is_within(detectable(middle, guess=guess).equivalence, target):
             high = middle
+        else:
+            low = middle
     return high
+
+
+def _is_within(equivalence: float, margin: float) -> bool:
+    """Says whether a margin can be shown, as it is printed: to half a point."""
+    return equivalence < margin + 0.005

@@ -101,6 +101,8 @@ class RungEvidence:
     vetoes: tuple[Control, ...] = ()
     """Veto controls at this budget: scrambled twin, random vectors; for a rung that tunes
     nothing also the control organism (for a tuned one that is a `Twin`)."""
+    unread: Floats | None = None
+    """Whether its answers could not be read, of the shape of `scores`; None where not known."""
     telltales: tuple[Control, ...] = ()
     """Tell-tale controls at this budget: shuffled solutions, random reward, format only."""
 
@@ -133,6 +135,12 @@ class Evidence:
     """As `default`, read strictly; it decides nothing, and says when a gain is format only."""
     floor_strict: Floats | None = None
     """As `floor`, read strictly."""
+    default_moved: Floats | None = None
+    """Whether the default's answers are the scrambled twin's golds: what guessing gave it."""
+    default_unread: Floats | None = None
+    """Whether the default's answers could not be read."""
+    floor_unread: Floats | None = None
+    """As `default_unread`, of the floor."""
     forced: Floats | None = None
     """Greedy with the worked form forced, where the task has one: 0 or 1 a problem."""
     forced_control: Floats | None = None
@@ -152,6 +160,7 @@ class Evidence:
         """
         expected, sampled = self.default.shape[-1], self.samples.gold.size
         arrays = [self.floor, self.forced, self.forced_control, self.clusters]
+        arrays += [self.default_moved, self.default_unread, self.floor_unread]
         arrays += [twin.scores for twin in self.twins]
         partial = [rung.scores for rung in self.rungs]
         partial += [c.scores for rung in self.rungs for c in rung.vetoes + rung.telltales]
@@ -161,6 +170,16 @@ class Evidence:
             raise ValueError(
                 f"found arrays over {found or sampled} problems; expected {expected} everywhere"
             )
+
+    @property
+    def modal(self) -> Floats:
+        """What always giving the commonest gold scores, on the problems that were sampled on.
+
+        Of several that are as common the first; in a task whose golds all differ it is right once.
+        """
+        gold = self.samples.gold
+        values, counts = np.unique(gold, return_counts=True)
+        return np.asarray(gold == values[int(np.argmax(counts))], dtype=np.float64)
 
     @property
     def sampled_clusters(self) -> Ints | None:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from modicum.analysis.pairing import first
 from modicum.stats import Figure, Floats, Resamples, percentile_figure, resampled_mean
@@ -57,7 +58,19 @@ def ceiling_figure(ceiling: Ceiling, resamples: Resamples, *, level: float = 0.9
     replicates = correct_guessing(
         resampled_mean(ceiling.scores, resamples, stream=1), resampled_mean(ceiling.luck, resamples)
     )
-    return percentile_figure(float(value), replicates, resamples.n_problems, level=level)
+    found = percentile_figure(float(value), replicates, resamples.n_problems, level=level)
+    # What was not drawn cannot be resampled: fifty of fifty right would give an interval of no width.
+    # Two pseudo-problems, one won and one lost, are the least that any number of problems leaves open.
+    n = resamples.n_problems
+    open_ = float(special.ndtri((1 + level) / 2)) * math.sqrt(2) / (n + 2)
+    reach = open_ / max(1 - float(ceiling.luck.mean()), 1e-12)
+    top = max(found.value, 1.0)
+    return Figure(
+        found.value,
+        min(found.low, found.value - reach),
+        max(found.high, min(top, found.value + reach)),
+        n,
+    )
 
 
 def gap_recovered(

@@ -26,6 +26,7 @@ __all__ = [
     "samples_of",
     "shortens",
     "stack",
+    "unread",
 ]
 
 
@@ -123,6 +124,13 @@ def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
     return np.array([grade == Grade.CORRECT for grade in grades], dtype=np.float64)
 
 
+def unread(answers: Sequence[Answer]) -> Floats:
+    """Gives 1 for each problem whose answer could not be read, else 0."""
+    return np.array(
+        [answer.mark.lenient == Grade.UNREADABLE for answer in answers], dtype=np.float64
+    )
+
+
 def stack(outcomes: Sequence[Outcome], *, strict: bool = False) -> Floats:
     """Gives the scores of several seeds, `[seeds, problems]`."""
     return np.stack([correctness(outcome.answers, strict=strict) for outcome in outcomes])
@@ -153,7 +161,7 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
         for (method, n_shots), kinds in groups.items()
         if kinds[""]
     ]
-    kinds = ("prompt", "decoding", "tuning", "measure")
+    kinds = ("prompt", "decoding", "steering", "tuning", "measure")
     ladder = list(dict.fromkeys(name for grid in subject.plan.grids for name in grid.methods))
     ranks = {a.method: (kinds.index(_kind(a.method)), ladder.index(a.method)) for a in arms}
     return tuple(sorted(arms, key=lambda a: (ranks[a.method], a.n_shots)))
@@ -201,6 +209,7 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
                 labels=int(arm.outcomes[0].elicitation["labels"]),
                 scores=stack(arm.outcomes),
                 is_tuned=tuned,
+                unread=np.stack([unread(o.answers) for o in arm.outcomes]),
                 vetoes=tuple(vetoes),
                 telltales=(*_majority(arm, samples), *telling),
             )
@@ -210,6 +219,9 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
         floor=floor,
         default_strict=correctness(found.default.answers, strict=True),
         floor_strict=correctness(found.floor.answers, strict=True),
+        default_moved=_scrambled(found.default, store),
+        default_unread=unread(found.default.answers),
+        floor_unread=unread(found.floor.answers),
         samples=samples,
         forced=correctness(found.forced.answers) if found.forced else None,
         forced_control=correctness(twin_forced.answers) if twin_forced else None,
@@ -257,6 +269,7 @@ def _prompt_rung(found: Gathered, before: Floats, store: Store) -> RungEvidence:
         scores=correctness(found.floor.answers)[None],
         is_tuned=False,
         is_prompt=True,
+        unread=unread(found.floor.answers)[None],
         vetoes=(Control("scrambled", before[None], _scrambled(found.default, store)),),
     )
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from modicum.analysis.ability import Ability, ability_from
+from modicum.analysis.ability import RULES, Ability, ability_from
 from modicum.analysis.arms import beside, nudged_curve
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.pairing import level_of
+from modicum.analysis.readable import gain_kind, unreadable
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
@@ -58,10 +59,12 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
         sentence=answer.sentence,
         unlocked_by=answer.unlocked_by,
         unlocked_labels=answer.labels if answer.unlocked_by else None,
+        candidates=answer.candidates,
+        rules=RULES,
         share=answer.share,
         rungs=rows,
         least_data=_least(found, answer, resamples),
-        ship=_ship(found, rows),
+        ship=_ship(found, answer, rows),
         doubts=doubts(found, answer, rows),
         next=next_steps(found, answer),
         findings=_findings(subject, store),
@@ -97,6 +100,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         else None,
         "default_style": str(_style(found.default)["name"]),
         "floor_style": str(_style(found.floor)["name"]),
+        "majority_class": level_of(found.evidence.modal, found.evidence.sampled_clusters),
         "luck": plain.luck,
         "near_miss": plain.near_miss,
         "ceiling": None
@@ -188,6 +192,8 @@ def _prompt_row(
             found, answer, reading.rung.scores, resamples, base=default
         ),
         worth=samples_worth(reading.rung.scores, curves, resamples),
+        gain_kind=gain_kind(reading),
+        unreadable=unreadable(found.evidence, reading.rung),
     )
 
 
@@ -228,6 +234,8 @@ def _row(
         retention=retention_of(found, arm),
         lengths=lengths_of(found, arm),
         worth=samples_worth(scores, curves, resamples),
+        gain_kind=gain_kind(reading),
+        unreadable=unreadable(found.evidence, reading.rung),
         **beside(found, arm),  # type: ignore[arg-type]
         **text_change(found, arm),  # type: ignore[arg-type]
     )
@@ -300,7 +308,7 @@ def _least(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[Leas
     return tuple(least)
 
 
-def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
+def _ship(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> Ship:
     """The pick and its front; doing nothing (the plain prompt) stands among the candidates."""
     plan = found.subject.plan
     scores = {row.name: s for row, s in zip(rows, _row_scores(found), strict=True)}
@@ -311,6 +319,8 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
             labels=row.labels,
             elicitation_flops=row.elicitation_flops,
             serving_flops=row.serving_flops,
+            is_plain=row.method == "prompt",
+            is_shorter=row.lengths is not None and row.lengths.is_equal,
         )
         for row in rows
     )
@@ -320,6 +330,7 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
         max_labels=plan.max_labels,
         margin=plan.margin,
         clusters=found.evidence.clusters,
+        is_shown=answer.word == "shown",
     )
     pays = {b.name: b for b in picked.break_even}
     front = tuple(
@@ -333,22 +344,26 @@ def _ship(found: Gathered, rows: Sequence[RungRow]) -> Ship:
         )
         for c in picked.front
     )
-    shorter = {row.name for row in rows if row.lengths is not None and row.lengths.is_equal}
-    is_shorter = picked.pick is not None and picked.pick.name in shorter
-    enough = "prompt" in picked.behind_best and picked.behind_best["prompt"].low > -plan.margin
-    if enough and not is_shorter:
-        why = f"no rung is better than the plain prompt by more than {share_text(plan.margin)}"
-        return Ship("prompt", why, plan.prefer, plan.margin, front)
     if picked.pick is None:
         return Ship(None, "no rung within the labels allowed", plan.prefer, plan.margin, front)
+    if picked.pick.is_plain:
+        why = _why_plain(answer, plan.margin)
+        return Ship(picked.pick.name, why, plan.prefer, plan.margin, front)
     others = [
         f"{b.name} pays {b.pays} {b.queries:,.0f} queries"
         for b in picked.break_even
         if b.pays in ("below", "above")
     ]
     cheap = {"serve": "cheapest to serve", "labels": "fewest labels", "train": "cheapest to make"}
-    why = f"{cheap[plan.prefer]} within {share_text(plan.margin)} of the best"
+    why = f"{cheap[plan.prefer]} of those that none is shown to beat by more than {share_text(plan.margin)}"
     return Ship(picked.pick.name, "; ".join([why, *others]), plan.prefer, plan.margin, front)
+
+
+def _why_plain(answer: Ability, margin: float) -> str:
+    """Says why nothing is elicited."""
+    if answer.word == "shown":
+        return "the plain prompt shows the ability"
+    return f"no rung is shown to be better than the plain prompt by more than {share_text(margin)}"
 
 
 def _row_scores(found: Gathered) -> list[Floats]:

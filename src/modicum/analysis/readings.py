@@ -46,6 +46,10 @@ class RungReading:
     is_above: bool
     """Above its base and above every veto control, at a level shared by its family of rungs,
     and by more than the margin's equivalence test would call none."""
+    format_gain: Figure | None
+    """How much of its answers can be read that could not before; None where that is not known."""
+    is_format: bool
+    """Whether its gain is within what more readable answers explain: then it unlocks nothing."""
     is_tied: bool
     """Within the margin of every veto control and twin, of which there is at least one."""
     gap: Figure | None = None
@@ -91,8 +95,11 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
         over_problems(d, parts=p, clusters=clusters, level=LEVEL)
         for d, p in zip(differences, parts, strict=True)
     ]
+    fall, beyond = _format(evidence, rung, differences[0])
+    is_format = fall is not None and fall.low > 0 and beyond is not None and beyond.low <= 0
     # A gain that the equivalence test could call none must not be the top of its own gap.
     is_above = all(figure.low > 0 for figure in figures) and figures[0].value > MARGIN
+    is_above = is_above and not is_format
     if is_above and level > LEVEL:
         strict = zip(differences, parts, strict=True)
         is_above = all(
@@ -113,8 +120,26 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
         over={c.name: f for c, f in zip(rung.vetoes, figures[1:], strict=True)},
         over_twin=over_twin,
         is_above=is_above and not any(within[: len(figures)]),
+        format_gain=fall,
+        is_format=is_format,
         is_tied=len(within) > 1 and all(within[1:]),
     )
+
+
+def _format(
+    evidence: Evidence, rung: RungEvidence, gain: Floats
+) -> tuple[Figure | None, Figure | None]:
+    """Gives how far unreadable answers fell, and the gain beyond that fall."""
+    before = evidence.default_unread if rung.is_prompt else evidence.floor_unread
+    if before is None or rung.unread is None:
+        return None, None
+    fall, (gain,) = _minus(before, _mean(rung.unread)), shared(gain)
+    gain, fall = shared(gain, fall)
+    clusters = evidence.clusters
+    beyond = over_problems(
+        np.asarray(gain - fall), parts=(rung.scores, rung.unread), clusters=clusters, level=LEVEL
+    )
+    return over_problems(fall, parts=(rung.unread,), clusters=clusters, level=LEVEL), beyond
 
 
 def _over(own: Floats, base: Floats, control: Control, clusters: Ints | None) -> Floats:

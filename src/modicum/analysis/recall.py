@@ -20,10 +20,33 @@ def recalled(plan: Plan, store: Store) -> list[Verdict]:
     kept = store.kept("verdicts", stamp)
     if kept is not None:
         return _verdicts(kept)
-    found = verdicts_of(plan, store)
+    found = _compared(verdicts_of(plan, store), _before(store))
     plain = [dataclasses.asdict(verdict) for verdict in found]
     store.keep("verdicts", stamp, json.dumps(plain, default=float))
     return found
+
+
+def _before(store: Store) -> list[Verdict]:
+    try:
+        return last_kept(store)
+    except ValueError:  # of a version that knew other fields
+        return []
+
+
+def _compared(found: list[Verdict], before: list[Verdict]) -> list[Verdict]:
+    """Say in each verdict where the rules of an earlier version said another word of the folder."""
+    known = {(verdict.task, verdict.model): verdict for verdict in before}
+    return [_with_earlier(one, known.get((one.task, one.model))) for one in found]
+
+
+def _with_earlier(now: Verdict, before: Verdict | None) -> Verdict:
+    if before is None:
+        return now
+    word = before.read_before if before.rules == now.rules else before.ability
+    if not word or word == now.ability:
+        return now
+    doubt = f"earlier rules read it as {word}: the same outcomes, other rules (version {now.rules})"
+    return dataclasses.replace(now, read_before=word, doubts=(*now.doubts, doubt))
 
 
 def last_kept(store: Store) -> list[Verdict]:

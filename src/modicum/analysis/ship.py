@@ -25,6 +25,8 @@ SHIP_MARGIN = 0.05
 """Points (as a share) by which a rung may be worse than the best and still be picked."""
 
 
+GRACE = 1.5
+"""How many margins one nudge must be ahead of a cheaper one to be bought in its place."""
 SAME_COST = 1.05
 """Ratio within which two costs count as the same."""
 
@@ -43,6 +45,10 @@ class Candidate:
     """FLOPs spent once to elicit it."""
     serving_flops: float
     """FLOPs a query."""
+    is_plain: bool = False
+    """Whether it is the plain prompt: nothing is elicited."""
+    is_shorter: bool = False
+    """Whether it was shown to be as right in fewer tokens: then it needs no gain to be shipped."""
 
     @property
     def costs(self) -> tuple[float, float, float]:
@@ -87,12 +93,15 @@ def ship(
     max_labels: int | None = None,
     margin: float = SHIP_MARGIN,
     clusters: Ints | None = None,
+    is_shown: bool = False,
 ) -> Ship:
-    """Picks what to ship: the cheapest of those not worse than the best by more than a margin.
+    """Picks what to ship: the cheapest that no other one is shown to beat by more than a margin.
 
-    "Not worse" is statistical: the lower end of the 95 % interval of score minus best lies
-    above -margin. The best itself is always good. Ties in the preferred cost (within 5 %) go to the fewer
-    labels, then serving, then elicitation FLOPs, then to the order given.
+    Doing nothing, the first candidate that takes no labels and no making, is one of them; every
+    other one must be above it, with the lower end of its gain's 95 % interval above 0. One candidate
+    beats another where it is better by more than the margin, and shown to be better. Ties in the
+    preferred cost (within 5 %) go to the fewer labels, then serving, then elicitation FLOPs, then to
+    the order given.
 
     Args:
         candidates: Elicited systems on the same problems, in ladder order, doing nothing among
@@ -101,6 +110,7 @@ def ship(
         max_labels: Labels that may be used at most; None for no limit.
         margin: Loss that is accepted, in score units (0.05 = 5 points).
         clusters: Cluster code of each problem; None where each problem stands alone.
+        is_shown: Whether the plain prompt shows the ability: then nothing else is shipped.
     """
     allowed = [c for c in candidates if max_labels is None or c.labels <= max_labels]
     if not allowed:
@@ -109,7 +119,15 @@ def ship(
     common = shared(*(c.scores for c in allowed))
     best = allowed[max(range(len(allowed)), key=lambda i: float(common[i].mean()))]
     behind = {c.name: paired(c.scores, best.scores, clusters=clusters) for c in allowed}
-    good = [c for c in allowed if c is best or behind[c.name].low > -margin]
+    plain = next((c for c in allowed if c.is_plain), None)
+    rivals = [
+        c
+        for c in allowed
+        if plain is None or c is plain or c.is_shorter or _gains(c, plain, clusters)
+    ]
+    if plain is not None and is_shown:
+        rivals = [c for c in allowed if c is plain or c.is_shorter]
+    good = [c for c in rivals if not any(_beats(o, c, margin, clusters) for o in rivals)]
     front = pareto(tuple(good))
     pick = _pick(front, prefer)
     return Ship(
@@ -120,6 +138,23 @@ def ship(
         break_even=tuple(break_even(pick, other) for other in front if other is not pick),
         margin=margin,
     )
+
+
+def _gains(candidate: Candidate, plain: Candidate, clusters: Ints | None) -> bool:
+    return paired(candidate.scores, plain.scores, clusters=clusters).low > 0
+
+
+def _beats(other: Candidate, candidate: Candidate, margin: float, clusters: Ints | None) -> bool:
+    """Says whether another one is better by more than the margin, and shown to be better.
+
+    Between two nudges the margin counts twice: one that is a little over it by chance would else be
+    bought with its labels in every other study.
+    """
+    if other is candidate:
+        return False
+    ahead = paired(other.scores, candidate.scores, clusters=clusters)
+    least = margin if candidate.is_plain else GRACE * margin
+    return ahead.low > 0 and ahead.value > least
 
 
 def pareto(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:

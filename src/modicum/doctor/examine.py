@@ -99,7 +99,7 @@ def memory_needed(subject: Subject, backend: Backend) -> Memory | None:
     longest = max(len(p.question) for p in task.problems("selection", 1)) / CHARACTERS
     tokens = int(longest) + limited(task.sheet, plan).max_new_tokens
     rows = int(getattr(backend, "rows", None) or ROWS)
-    is_tuned = any(plan.method(trial.method).kind == "tuning" for trial in subject.rungs())
+    is_tuned = any(plan.method(trial.method).changes_model for trial in subject.rungs())
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cache = rows * tokens * footprint.cache_bytes
     return Memory(footprint.weight_bytes, cache, 1 + is_tuned, machine)
@@ -288,7 +288,7 @@ def _rungs(
         tokens += 3 * _trained(trial) * (answer + prompt)
         seconds = tokens * flops_per_token / a_second
         own = plan.method(trial.method)
-        learns = own.kind == "tuning" and "samples" in trial.settings
+        learns = own.changes_model and "samples" in trial.settings
         rungs.append(Rung(_name(trial), seconds, learns))
     return tuple(rungs)
 

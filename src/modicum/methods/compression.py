@@ -96,7 +96,7 @@ class Compression(Method):
     access: ClassVar[Access] = Access.ACTIVATIONS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     reads_solutions: ClassVar[bool] = True
-    kind: ClassVar[Kind] = "tuning"
+    kind: ClassVar[Kind] = "steering"
     shortens: ClassVar[bool] = True
     file_setting: ClassVar[str] = "file"
     controls: ClassVar[tuple[str, ...]] = ("random",)

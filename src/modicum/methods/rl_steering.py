@@ -33,7 +33,7 @@ class RlSteering(PolicyMethod):
 
     access: ClassVar[Access] = Access.ACTIVATIONS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
-    kind: ClassVar[Kind] = "tuning"
+    kind: ClassVar[Kind] = "steering"
     controls: ClassVar[tuple[str, ...]] = ("format",)
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 

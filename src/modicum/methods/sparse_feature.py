@@ -58,7 +58,7 @@ class SparseFeature(Method):
 
     access: ClassVar[Access] = Access.ACTIVATIONS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
-    kind: ClassVar[Kind] = "tuning"
+    kind: ClassVar[Kind] = "steering"
     controls: ClassVar[tuple[str, ...]] = ("random", "random_feature", "mean_difference", "format")
     veto_controls: ClassVar[tuple[str, ...]] = ("random", "random_feature")
     file_setting: ClassVar[str] = "sae"

@@ -43,7 +43,7 @@ class SteeringVector(Method):
 
     access: ClassVar[Access] = Access.ACTIVATIONS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
-    kind: ClassVar[Kind] = "tuning"
+    kind: ClassVar[Kind] = "steering"
     controls: ClassVar[tuple[str, ...]] = ("random", "format")
     veto_controls: ClassVar[tuple[str, ...]] = ("random",)
     control_draws: ClassVar[int] = 5

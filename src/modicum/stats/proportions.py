@@ -16,8 +16,9 @@ __all__ = [
 def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figure:
     """Gives a single proportion with its Beta interval.
 
-    The interval holds the middle `level` of Beta(1 + c, 1 + n - c); with no success it starts
-    at 0, with no failure it ends at 1, since a bound inside would exclude what was seen.
+    The interval holds the middle `level` of Beta(1 + c, 1 + n - c) and of Beta(1/2 + c, 1/2 + n - c):
+    the first alone covers a rate of one in a thousand in four studies of five. With no success it
+    starts at 0, with no failure it ends at 1, since a bound inside would exclude what was seen.
 
     Args:
         successes: Count c of successes, 0 to `trials`; fractions are allowed.
@@ -27,15 +28,21 @@ def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figu
     Raises:
         ValueError: If there is no trial or more successes than trials.
 
-    Source: Bowyer, Aitchison, Ivanova 2025, arXiv 2503.01747, section 3.
+    Source: Bowyer, Aitchison, Ivanova 2025, arXiv 2503.01747, section 3 (the first); Brown, Cai,
+        DasGupta 2001, Statistical Science 16, 101-133, section 3.1.1 (the second, Jeffreys').
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"found {successes} of {trials}; expected 0 <= successes <= trials >= 1")
-    tail = (1 - level) / 2
-    a, b = 1 + successes, 1 + trials - successes
-    low = 0.0 if successes == 0 else float(special.betaincinv(a, b, tail))
-    high = 1.0 if successes == trials else float(special.betaincinv(a, b, 1 - tail))
+    low, high = _beta(successes, trials - successes, level)
     return Figure(successes / trials, low, high, trials)
+
+
+def _beta(right: float, wrong: float, level: float) -> tuple[float, float]:
+    """Gives the ends of both Beta intervals together."""
+    tail = (1 - level) / 2
+    lows = [float(special.betaincinv(p + right, p + wrong, tail)) for p in (1.0, 0.5)]
+    highs = [float(special.betaincinv(p + right, p + wrong, 1 - tail)) for p in (1.0, 0.5)]
+    return (0.0 if right == 0 else min(lows)), (1.0 if wrong == 0 else max(highs))
 
 
 def proportion(scores: Floats, *, clusters: Ints | None = None, level: float = 0.95) -> Figure:
@@ -63,8 +70,5 @@ def proportion(scores: Floats, *, clusters: Ints | None = None, level: float = 0
     # Shares such as pass@k vary less than yes/no answers do, and may count for more than n.
     most = 50.0 * n if clusters is None else float(n)
     effective = float(np.clip(plain / variance if variance > 0 else groups, 1.0, most))
-    tail = (1 - level) / 2
-    a, b = 1 + mean * effective, 1 + (1 - mean) * effective
-    low = 0.0 if mean == 0 else float(special.betaincinv(a, b, tail))
-    high = 1.0 if mean == 1 else float(special.betaincinv(a, b, 1 - tail))
+    low, high = _beta(mean * effective, (1 - mean) * effective, level)
     return Figure(mean, low, high, n)

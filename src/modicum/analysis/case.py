@@ -1,0 +1,122 @@
+"""One study's evidence with all that was read from it, and the answer that a rule gives."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from modicum.analysis.evidence import Evidence
+from modicum.analysis.gap import Ceiling
+from modicum.analysis.readings import RungReading
+from modicum.analysis.sampling import Sampled
+from modicum.stats import Figure, Resamples
+
+__all__ = [
+    "HIDDEN",
+    "LEARNING_RATIO",
+    "RULES",
+    "SHOWN",
+    "UNLOCKED",
+    "Ability",
+    "Case",
+    "Word",
+    "answered",
+    "labels_of",
+    "recovers",
+    "undecided",
+]
+
+RULES = 2
+"""Version of these rules and of what to ship; verdicts of other versions say so."""
+SHOWN = 0.8
+"""Share of the ceiling that the default must reach to be called shown."""
+UNLOCKED = 0.5
+"""Share of the gap that a rung must recover to be called unlocking it."""
+HIDDEN = 0.25
+"""Share of what a rung opens that sampling may reach where it is to be called hidden from it."""
+LEARNING_RATIO = 16
+"""How many times more labels a twin of equal learnability gets in the test for sealed."""
+
+Word: TypeAlias = Literal["shown", "latent", "sealed", "learned", "taught", "absent", "undecided"]
+"""The JSON words of ability."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ability:
+    """One word on an ability with its share, and everything it was read from."""
+
+    word: Word
+    """The JSON word."""
+    sentence: str
+    """The word as a sentence's head, such as `latent, unlocked by fine_tune with 4 labels`."""
+    share: Figure | None
+    """Shown: default / ceiling. Latent, sealed, learned, taught: gap recovered by the rung (the
+    corrected ceiling where none recovers it). Absent: gain over the veto control."""
+    unlocked_by: str | None
+    """Method that unlocks it, or None."""
+    n_shots: int | None
+    """Its budget; for absent the largest budget at which tuning is tied with its control."""
+    labels: int | None
+    """Labels that this took."""
+    needs: tuple[str, ...]
+    """What would decide it; empty unless undecided."""
+    sampled: Sampled
+    """What sampling says by itself."""
+    ceiling: Ceiling | None
+    """Top of the gap, or None where there is no gap to recover."""
+    rungs: tuple[RungReading, ...]
+    """All rungs, read, in the order given."""
+    candidates: tuple[Word, ...] = ()
+    """Of learned: the words that it may stand for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The evidence with all that was read from it."""
+
+    evidence: Evidence
+    sampled: Sampled
+    ceiling: Ceiling | None
+    rungs: tuple[RungReading, ...]
+    resamples: Resamples
+
+
+def recovers(reading: RungReading, share: float) -> bool:
+    """Says whether the lower bound of the gap recovered reaches a share (0: exceeds it)."""
+    if reading.gap is None:
+        return False
+    return reading.gap.low >= share if share > 0 else reading.gap.low > 0
+
+
+def labels_of(reading: RungReading) -> str:
+    """Writes a count of labels."""
+    labels = reading.rung.labels
+    return f"{labels} label" if labels == 1 else f"{labels} labels"
+
+
+def undecided(case: Case, *needs: str) -> Ability:
+    """Gives undecided with what would decide it."""
+    return answered(case, "undecided", "undecided: needs " + "; ".join(needs), needs=needs)
+
+
+def answered(
+    case: Case,
+    word: Word,
+    sentence: str,
+    *,
+    share: Figure | None = None,
+    rung: RungReading | None = None,
+    needs: tuple[str, ...] = (),
+) -> Ability:
+    """Puts an answer together."""
+    is_unlocked = rung is not None and word != "absent"
+    return Ability(
+        word=word,
+        sentence=sentence,
+        share=share if share is not None or rung is None else rung.gap,
+        unlocked_by=rung.rung.method if rung is not None and is_unlocked else None,
+        n_shots=rung.rung.n_shots if rung is not None else None,
+        labels=rung.rung.labels if rung is not None else None,
+        needs=needs,
+        sampled=case.sampled,
+        ceiling=case.ceiling,
+        rungs=case.rungs,
+    )
