@@ -7,7 +7,14 @@ import numpy as np
 from scipy import special
 
 from modicum.analysis.pairing import first
-from modicum.stats import Figure, Floats, Resamples, percentile_figure, resampled_mean
+from modicum.stats import (
+    Figure,
+    Floats,
+    Resamples,
+    percentile_figure,
+    proportion,
+    resampled_mean,
+)
 
 __all__ = [
     "NOISE_LIMIT",
@@ -59,18 +66,25 @@ def ceiling_figure(ceiling: Ceiling, resamples: Resamples, *, level: float = 0.9
         resampled_mean(ceiling.scores, resamples, stream=1), resampled_mean(ceiling.luck, resamples)
     )
     found = percentile_figure(float(value), replicates, resamples.n_problems, level=level)
-    # What was not drawn cannot be resampled: fifty of fifty right would give an interval of no width.
-    # Two pseudo-problems, one won and one lost, are the least that any number of problems leaves open.
-    n = resamples.n_problems
-    open_ = float(special.ndtri((1 + level) / 2)) * math.sqrt(2) / (n + 2)
-    reach = open_ / max(1 - float(ceiling.luck.mean()), 1e-12)
-    top = max(found.value, 1.0)
-    return Figure(
-        found.value,
-        min(found.low, found.value - reach),
-        max(found.high, min(top, found.value + reach)),
-        n,
-    )
+    return _widened(found, ceiling, level)
+
+
+def _widened(found: Figure, ceiling: Ceiling, level: float) -> Figure:
+    """Gives an interval that holds what was not drawn, too: it cannot be resampled.
+
+    Fifty of fifty right would give an interval without width. Two pseudo-problems, one won and one
+    lost, are the least that any number of problems leaves open; where each problem was right or wrong
+    the Beta interval of so many is the least.
+    """
+    guess = float(ceiling.luck.mean())
+    reach = float(special.ndtri((1 + level) / 2)) * math.sqrt(2) / (found.n + 2)
+    reach /= max(1 - guess, 1e-12)
+    lows, highs = [found.low, found.value - reach], [found.high, min(found.value + reach, 1.0)]
+    if ceiling.k == 1 and ceiling.scores.ndim == 1:
+        plain = proportion(ceiling.scores, level=level)
+        lows.append(float(correct_guessing(plain.low, guess)))
+        highs.append(float(correct_guessing(plain.high, guess)))
+    return Figure(found.value, min(lows), max(highs), found.n)
 
 
 def gap_recovered(
