@@ -12,13 +12,17 @@ __all__ = [
     "proportion",
 ]
 
+_FEW = 3
+"""Successes or failures below which a second prior widens the interval."""
+
 
 def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figure:
     """Gives a single proportion with its Beta interval.
 
-    The interval holds the middle `level` of Beta(1 + c, 1 + n - c) and of Beta(1/2 + c, 1/2 + n - c):
-    the first alone covers a rate of one in a thousand in four studies of five. With no success it
-    starts at 0, with no failure it ends at 1, since a bound inside would exclude what was seen.
+    The interval holds the middle `level` of Beta(1 + c, 1 + n - c); with fewer than three successes or
+    failures that of Beta(1/2 + c, 1/2 + n - c) as well: the first alone covers a rate of one in a
+    thousand in four studies of five. With no success it starts at 0, with no failure it ends at 1,
+    since a bound inside would exclude what was seen.
 
     Args:
         successes: Count c of successes, 0 to `trials`; fractions are allowed.
@@ -38,10 +42,11 @@ def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figu
 
 
 def _beta(right: float, wrong: float, level: float) -> tuple[float, float]:
-    """Gives the ends of both Beta intervals together."""
+    """Gives the ends of the Beta interval; where hardly any was right or wrong, of both together."""
     tail = (1 - level) / 2
-    lows = [float(special.betaincinv(p + right, p + wrong, tail)) for p in (1.0, 0.5)]
-    highs = [float(special.betaincinv(p + right, p + wrong, 1 - tail)) for p in (1.0, 0.5)]
+    priors = (1.0, 0.5) if min(right, wrong) < _FEW else (1.0,)
+    lows = [float(special.betaincinv(p + right, p + wrong, tail)) for p in priors]
+    highs = [float(special.betaincinv(p + right, p + wrong, 1 - tail)) for p in priors]
     return (0.0 if right == 0 else min(lows)), (1.0 if wrong == 0 else max(highs))
 
 
