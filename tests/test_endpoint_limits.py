@@ -299,7 +299,8 @@ SCRIPT = """
 import sys
 from modicum.ledger import Ledger
 from modicum.models._endpoint import Endpoint
-from modicum.models._served import Served, Service
+from modicum.models._served import Served
+from modicum.models._service import Service
 from modicum.types import Request, Sampling
 
 model = Served(Service("m", Endpoint(sys.argv[1], timeout=120)))

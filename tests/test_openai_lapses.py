@@ -9,7 +9,7 @@ from modicum.checks import check_plan
 from modicum.errors import AccessError, ConfigError, EndpointError, TrialError
 from modicum.model import resolve_backend
 from modicum.models import _endpoint
-from modicum.models._served import is_same_model
+from modicum.models._service import is_same_model
 from modicum.runner import Silent, run
 from modicum.store import Store
 from modicum.workbench import plan_for
