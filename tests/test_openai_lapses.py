@@ -119,7 +119,6 @@ def test_a_server_that_dies_midway_is_a_trial_error_and_never_a_wrong_answer(tmp
     ("fault", "words"),
     [
         ({"malformed": True}, "no JSON from"),
-        ({"usage": False}, "without usage"),
         ({"offers": ()}, "status 404"),
         ({"samples": False}, "one answer for 3 seeds"),
     ],
@@ -127,13 +126,6 @@ def test_a_server_that_dies_midway_is_a_trial_error_and_never_a_wrong_answer(tmp
 def test_a_server_that_does_not_keep_the_protocol_is_refused(fault, words) -> None:
     with fake_server(**fault) as (url, _), pytest.raises(ConfigError, match=words):
         opened(url, retries=1)
-
-
-def test_a_server_that_ignores_n_is_refused_where_n_is_asked() -> None:
-    with fake_server(knows_n=False) as (url, _):
-        opened(url)
-        with pytest.raises(ConfigError, match="1 texts in an answer, 2 asked"):
-            opened(url, batch=2)
 
 
 def test_the_key_is_sent_and_never_shown(monkeypatch) -> None:

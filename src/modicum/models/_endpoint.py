@@ -179,17 +179,13 @@ class Endpoint:
             return {}
         answer = _object(found.raw, place)
         wanted = "data" if ask.body is None else "choices"
-        if answer.get(wanted) and not answer.get("error"):
+        has_come = answer.get(wanted) and not answer.get("error")
+        told = None if has_come else told_in(answer)
+        if told is None:
             return answer
-        told = told_in(answer)
-        if told is not None:
-            code = f" {told.code}" if told.code else ""
-            words = f"status 200 with an error{code} from {place}: {_quoted(told.words)}"
-            raise _failed(words, told, ask, found)
-        if ask.body is not None:
-            said = f"no choices in the answer from {place}: {_excerpt(found.raw)}"
-            raise EndpointError(said, status=found.status)
-        return answer
+        code = f" {told.code}" if told.code else ""
+        words = f"status 200 with an error{code} from {place}: {_quoted(told.words)}"
+        raise _failed(words, told, ask, found)
 
     def _exchange(self, ask: Ask, given_up: threading.Event | None) -> "_Said | EndpointError":
         """Sends a request and gives what came back, or why nothing did."""

@@ -1,5 +1,6 @@
 """What is sent to an OpenAI-compatible server and what is read from its answers."""
 
+import http
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ PAIR = ("<think>", "</think>")
 """What opens and closes thinking."""
 _CHARACTERS = 4
 """Of a token, where nobody counts: about what English text has."""
+_SHOWN = 8
+"""Fields of an answer that are named where it is none."""
 _LENGTH = ("length", "max_tokens", "model_length")
 """Reasons of an end at the limit, in lower case."""
 _PARTED = ("thinking", "reasoning")
@@ -179,7 +182,11 @@ def choices_of(answer: Json, wanted: int) -> list[Choice]:
     """
     found = answer.get("choices")
     if not isinstance(found, list) or not found:
-        raise EndpointError(f"no texts in an answer, {wanted} asked")
+        holds = ", ".join(sorted(answer)[:_SHOWN]) or "nothing"
+        raise EndpointError(
+            f"no choices in an answer, which holds {holds:.200}; does base_url lead to the API?",
+            status=http.HTTPStatus.OK,
+        )
     places = [c.get("index") for c in found if isinstance(c, Mapping)]
     if len({p for p in places if isinstance(p, int)}) == len(found):
         found = sorted(found, key=lambda choice: int(choice["index"]))
