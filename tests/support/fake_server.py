@@ -77,6 +77,7 @@ class Manners:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # a full queue would cost its clients a second
     manners: Manners
     lock: threading.Lock
 
@@ -124,39 +125,43 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, manners: Manners, body: dict, is_failing: bool) -> None:
         path, _, query = self.path.removeprefix(manners.base).partition("?")
-        key = f"{'Bearer ' * (manners.key_header == 'Authorization')}{manners.key}"
         refusal = manners.refuse(path, body) if manners.refuse and path in manners.offers else None
         if is_failing:
             self._say(500, {"error": "out of order"})
         elif "refusal" in manners.leaks:
             self._send(400, f'{{"error": "bad key: Bearer {manners.leak}"}}'.encode())
-        elif manners.key and self.headers.get(manners.key_header) != key:
+        elif self._lacks_key(manners):
             self._say(401, {"error": "no key"})
-        elif query != manners.query:
+        elif path.endswith("_lora_adapter") and manners.adapters is not None:
+            self._change(manners, manners.adapters, path, body)
+        elif path not in manners.offers or query != manners.query:
             self._say(404, {"error": {"code": "404", "message": "Resource not found"}})
         elif refusal is not None:
             self._say(*refusal)
-        elif path.endswith("_lora_adapter") and manners.adapters is not None:
-            self._change(manners, manners.adapters, path, body)
-        elif path not in manners.offers:
-            self._say(404, {"error": "no such place"})
         elif manners.malformed:
             self._send(200, b'{"choices": [')
         else:
-            body.setdefault("max_tokens", body.get("max_completion_tokens", 16))
-            body.setdefault("model", manners.model)
-            n = body.get("n", 1) if manners.knows_n else 1
-            choices = [_choice(manners, body, path, i) for i in range(n)]
-            is_adapter = body["model"] in (manners.adapters or ())
-            name = body["model"] if is_adapter else manners.names
-            name += f"@{manners.leak}" if "names" in manners.leaks else ""
-            answer = {"model": name, "choices": choices}
-            if manners.usage:
-                sampled = sum(len(_words(manners, body, i)) for i in range(n))
-                answer["usage"] = {"prompt_tokens": 7, "completion_tokens": sampled}
-            if manners.edit is not None:
-                manners.edit(answer, body)
-            self._say(200, answer)
+            self._say(200, self._drawn(manners, body, path))
+
+    def _lacks_key(self, manners: Manners) -> bool:
+        key = f"{'Bearer ' * (manners.key_header == 'Authorization')}{manners.key}"
+        return bool(manners.key) and self.headers.get(manners.key_header) != key
+
+    def _drawn(self, manners: Manners, body: dict, path: str) -> dict:
+        body.setdefault("max_tokens", body.get("max_completion_tokens", 16))
+        body.setdefault("model", manners.model)
+        n = body.get("n", 1) if manners.knows_n else 1
+        choices = [_choice(manners, body, path, i) for i in range(n)]
+        is_adapter = body["model"] in (manners.adapters or ())
+        name = body["model"] if is_adapter else manners.names
+        name += f"@{manners.leak}" if "names" in manners.leaks else ""
+        answer = {"model": name, "choices": choices}
+        if manners.usage:
+            sampled = sum(len(_words(manners, body, i)) for i in range(n))
+            answer["usage"] = {"prompt_tokens": 7, "completion_tokens": sampled}
+        if manners.edit is not None:
+            manners.edit(answer, body)
+        return answer
 
     def _change(self, manners: Manners, adapters: dict, path: str, body: dict) -> None:
         """Loads and unloads as vLLM does: success is words, not JSON."""
@@ -207,6 +212,8 @@ def _words(manners: Manners, body: dict, place: int) -> list[str]:
     total = sum(map(int, numbers[-1])) if numbers else 0
     is_greedy = body.get("temperature", 1) == 0 or not manners.samples
     luck = 99 if is_greedy else key(body.get("seed", 0) + place, asked) % 100
+    if "seed" not in body and not is_greedy:
+        luck = key(next(_COUNTER), asked) % 100  # as a server does that is given none
     if not manners.repeats and not is_greedy:
         luck = 40 + next(_COUNTER) % 60  # no two answers alike, whatever their seeds
     if asked.endswith("Think"):

@@ -31,8 +31,10 @@ def _vllm_refuses(path: str, body: dict) -> tuple[int, object] | None:
     lm-evaluation-harness#1735, vllm-project/vllm#5299).
     """
     if "seed" in body:
-        forbidden = "[{'type': 'extra_forbidden', 'loc': ('body', 'seed'), 'msg': 'Extra inputs are not permitted', 'input': 11}]"
-        return 400, _vllm_error(forbidden)
+        return 400, _vllm_error(
+            "[{'type': 'extra_forbidden', 'loc': ('body', 'seed'), 'msg': 'Extra inputs are not "
+            f"permitted', 'input': {body['seed']}}}]"
+        )
     if (body.get("logprobs") or 0) > 5:
         return 400, _vllm_error(
             f"Requested sample logprobs of {body['logprobs']}, which is greater than max allowed: 5"
@@ -152,8 +154,8 @@ PROFILES: Mapping[str, Profile] = {
         ),
         needs_key=True,
     ),
-    # api-version in every query, api-key in place of a bearer token, the deployment in the path
-    # (learn.microsoft.com/azure/ai-foundry/openai/reference)
+    # api-version in every query, api-key in place of a bearer token, the deployment in the path: see
+    # the page learn.microsoft.com/azure/ai-foundry/openai/reference
     "azure": Profile(
         {
             "base": "/openai/deployments/tiny", "query": "api-version=2024-10-21", "listed": (),
