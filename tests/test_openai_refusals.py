@@ -1,5 +1,7 @@
 """What a server refuses of a request is left out or renamed once, and said; never what is measured."""
 
+import time
+
 import pytest
 
 from modicum.errors import ConfigError, EndpointError, TrialError
@@ -61,6 +63,17 @@ def openai_error(name: str, words: str = "") -> dict:
         ({"error": {"message": "Only one completion choice is allowed"}}, ("n",)),
         ({"error": {"message": "n > 1 is not supported"}}, ("n",)),
         ({"error": {"message": "Invalid value for 'n'", "param": "n"}}, ("n",)),
+        (
+            {"error": {"message": "Failed to deserialize the JSON body: unknown field `seed`, expected "
+             "one of `model`, `prompt`, `max_tokens`, `temperature`, `top_p`, `stop`"}},
+            ("seed",),
+        ),
+        ({"message": "The following parameters are not supported: n, seed"}, ("seed", "n")),
+        ({"message": "m does not support parameters: ['seed', 'n'], for model=m"}, ("seed", "n")),
+        ({"message": "Argument not supported: seed. Supported arguments: stop, top_p"}, ("seed",)),
+        ({"detail": "seed: extra fields not permitted"}, ("seed",)),
+        ({"error": "stop sequences must not be only whitespace"}, ("stop",)),
+        ({"error": "Only 'n = 1' is supported"}, ("n",)),
         ({"message": "Unsupported value: 'temperature' does not support 0"}, ("temperature",)),
         ({"error": {"message": "'max_tokens' is too large: 4. This model's maximum context length is "
           "2 tokens.", "param": "max_tokens", "code": 400}}, ()),
@@ -308,3 +321,22 @@ def test_a_field_that_nothing_mends_is_refused_at_once() -> None:
         with pytest.raises(EndpointError, match="status 400"):
             _endpoint.Endpoint(url, retries=3).answer(asked)
         assert len(manners.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a" * 100_000, " " * 100_000, "'" * 100_000, "unsupported:" + " " * 100_000, "time" * 30_000,
+        "unknown field: " + "a, " * 50_000, "unsupported: " + "'a' and " * 30_000, "('body'," * 20_000,
+        "seed\n" * 30_000, "param" * 30_000 + " is not supported", "up to" + "x" * 100_000, "x\n \t" * 40_000,
+        "must " * 30_000, "unsupported" + ":[" * 50_000, "error " * 30_000, "a_" * 50_000 + ": not supported",
+    ],
+)  # fmt: skip
+def test_words_of_any_length_and_make_are_read_at_once(words) -> None:
+    start = time.monotonic()
+    told = told_in({"error": words})
+    if told is not None:
+        refused(told, SENT, 400)
+        Habits().learn(told, {**SENT}, 400)
+        assert told.may_pass in (True, False)
+    assert time.monotonic() - start < 0.5

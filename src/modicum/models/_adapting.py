@@ -30,6 +30,8 @@ _THINKS = (
     "stop strings are not sent where the server's model thinks, lest they end its thinking: they are "
     "cut here, and tokens behind them are paid"
 )
+_MOST_WORDS = 4000
+"""Characters of a server's words that are looked at."""
 _LIMIT = re.compile(
     r"(?:max(?:imum)?(?: length| number)?|up to|at most|more than)\D{0,20}(\d{1,3})"
 )
@@ -134,7 +136,7 @@ class Habits:
             status: Its status.
         """
         for name in refused(told, sent, status):
-            stops, limit = sent.get("stop"), _LIMIT.search(told.words)
+            stops, limit = sent.get("stop"), _LIMIT.search(told.words[:_MOST_WORDS])
             if name == "stop" and isinstance(stops, list) and limit is not None:
                 most = int(limit[1])
                 if 0 < most < len(stops):

@@ -19,7 +19,7 @@ from modicum.models._adapting import Habits, Json
 from modicum.models._address import Address, address_of, default_port
 from modicum.models._line import MOST_BYTES, Barred, GivenUp, Line, Surplus
 from modicum.models._proxy import Proxy
-from modicum.models._told import RefusedError, Told, may_pass, refused, told_in
+from modicum.models._told import RefusedError, Told, has_failed, may_pass, refused, told_in
 from modicum.secrecy import clean, learn
 
 __all__ = ["Ask", "Endpoint", "Json"]
@@ -30,6 +30,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before the first further try, doubled each time up to the longest."""
 _EXCERPT, _LOOKED_AT = 300, 20_000
 """Most characters of a server's words that are quoted, and bytes that are cleaned for it."""
+_MOST_TOLD = 1 << 20
+"""Bytes of the longest failure that is read for more than its beginning."""
 _ASKING = "modicum asks"
 """Name of the threads that wait for answers."""
 _PIECE = 1 << 16
@@ -174,13 +176,13 @@ class Endpoint:
         place = f"{self.base_url}{ask.path}"
         if found.status != http.HTTPStatus.OK:
             words = f"status {found.status} from {place}: {_excerpt(found.raw)}"
-            raise _failed(words, told_in(_read(found.raw)), ask, found)
+            told = told_in(_read(found.raw)) if len(found.raw) <= _MOST_TOLD else None
+            raise _failed(words, told, ask, found)
         if ask.is_plain:
             return {}
         answer = _object(found.raw, place)
         wanted = "data" if ask.body is None else "choices"
-        has_come = answer.get(wanted) and not answer.get("error")
-        told = None if has_come else told_in(answer)
+        told = told_in(answer) if has_failed(answer, wanted) else None
         if told is None:
             return answer
         code = f" {told.code}" if told.code else ""

@@ -266,9 +266,6 @@ def _read(found: Sequence[Mapping[str, object]]) -> list[Choice] | str:
 
 
 def _choice(found: Mapping[str, object]) -> Choice:
-    failed = found.get("error")
-    if failed or found.get("finish_reason") == "error":
-        raise ValueError(f"a text that failed: {failed!r:.200}")
     message = found.get("message")
     if isinstance(message, Mapping):
         text, parted = _parts(message.get("content"))
