@@ -1,5 +1,6 @@
 """What a server refuses of a request is left out or renamed once, and said; never what is measured."""
 
+import json
 import time
 
 import pytest
@@ -11,8 +12,9 @@ from modicum.models import _endpoint
 from modicum.models._adapting import Habits
 from modicum.models._told import Told, refused, told_in
 from modicum.types import Request, Sampling
+from tests.support.commands import modicum
 from tests.support.fake_server import fake_server
-from tests.support.served import QUESTION, ask, opened
+from tests.support.served import QUESTION, ask, opened, reference
 
 SENT = {
     "model": "m", "prompt": "seed", "max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "seed": 1,
@@ -340,3 +342,18 @@ def test_words_of_any_length_and_make_are_read_at_once(words) -> None:
         Habits().learn(told, {**SENT}, 400)
         assert told.may_pass in (True, False)
     assert time.monotonic() - start < 0.5
+
+
+def test_what_is_learnt_in_the_middle_of_a_study_stands_in_its_verdict(tmp_path) -> None:
+    with fake_server() as (url, manners):
+        manners.refuse = refusing("top_p", after=60)
+        said = modicum(
+            "run", "--model", reference(url, endpoint="completions"), "--task", "sums", "--test", 8,
+            "--selection", 2, "--samples", 8, "--methods", "self_consistency", "--no-check",
+            "--set", "self_consistency.n=2", "--out", tmp_path / "s", "--json",
+        )  # fmt: skip
+        assert said.code == 0, said.err
+        seen = [i for i, body in enumerate(manners.asked) if "top_p" not in body]
+    assert 60 < seen[0] < len(manners.asked) - 1
+    [verdict] = json.loads(said.out)["verdicts"]
+    assert len([note for note in verdict["notes"] if "refuses top_p" in note]) == 1

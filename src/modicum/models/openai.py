@@ -41,6 +41,7 @@ _HOTTEST = 2.0
 class Openai(Backend):
     """Asks `openai:MODEL?base_url=http://127.0.0.1:8000/v1`; text, and log-probabilities if asked."""
 
+    version: ClassVar[int] = 2
     powers: ClassVar[Mapping[str, str]] = {
         "": "server",
         "api_key_env": "environment",
@@ -234,6 +235,7 @@ class Openai(Backend):
         return dataclasses.replace(
             self,
             name=adapter.name,
+            answers_as="",  # that is the untuned model's
             weights=adapter.version,
             parameters=self._billions()[0],  # an adapter's name tells no size
             extra=json.dumps({**self._extra(), "cache_salt": adapter.version}),
