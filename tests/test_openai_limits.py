@@ -18,7 +18,7 @@ from modicum.workbench import plan_for
 from tests.support import fake_server as faking
 from tests.support.commands import modicum
 from tests.support.fake_server import fake_server
-from tests.support.served import QUESTION, opened, reference
+from tests.support.served import QUESTION, ask, opened, reference
 
 MANY = tuple((f"w{i}", 0.09) for i in range(11))
 
@@ -216,3 +216,69 @@ def test_a_proxy_of_the_environment_is_named_where_no_connection_comes_about(mon
     with pytest.raises(ConfigError) as raised:
         resolve_backend(f"openai:m?base_url={url}&retries=0").ready()
     assert "?proxy=environment" in raised.value.action
+
+
+def test_a_model_whose_thinking_needs_room_is_looked_at_with_more() -> None:
+    words = "Could not finish the message because max_tokens or model output limit was reached."
+
+    def refuse(path: str, body: dict) -> tuple[int, object] | None:
+        return (400, {"error": {"message": words}}) if body["max_tokens"] < 100 else None
+
+    with fake_server(refuse=refuse) as (url, _):
+        assert "raw prompts and chat messages" in opened(url).card.notes
+
+
+def test_a_model_whose_thinking_is_not_shown_is_looked_at_with_more() -> None:
+    def edit(answer: dict, body: dict) -> None:
+        if body["max_tokens"] < 100:
+            for choice in answer["choices"]:
+                choice["text" if "text" in choice else "message"] = ""
+
+    with fake_server(edit=edit, offers=("/completions",)) as (url, manners):
+        assert opened(url)
+        assert max(body["max_tokens"] for body in manners.asked) > 100
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [{"id": "tiny-1B"}], {"models": [{"name": "tiny-1B"}]}, {"data": ["tiny-1B"]}, {"data": []},
+        {"object": "list"},
+    ],
+)  # fmt: skip
+def test_models_are_listed_in_several_forms_or_not_at_all(listed, monkeypatch) -> None:
+    say = faking._Handler._say
+    monkeypatch.setattr(
+        faking._Handler,
+        "_say",
+        lambda self, status, value: say(
+            self, status, listed if self.command == "GET" and status == 200 else value
+        ),
+    )
+    with fake_server() as (url, _):
+        assert opened(url)
+
+
+def test_log_probabilities_that_nobody_asked_for_are_no_fault() -> None:
+    for given in ({}, {"content": None}, {"tokens": None}, {"tokens": ["a"]}, [], "none"):
+
+        def edit(answer: dict, body: dict, given=given) -> None:
+            for choice in answer["choices"]:
+                choice["logprobs"] = given
+
+        with fake_server(edit=edit) as (url, _):
+            assert ask(opened(url), 1)
+
+
+def test_a_temperature_that_is_refused_with_log_probabilities_is_said_as_such() -> None:
+    def refuse(path: str, body: dict) -> tuple[int, object] | None:
+        error = {"message": "'temperature' must be strictly positive", "param": "temperature"}
+        return (422, {"error": error}) if body.get("temperature", 1) == 0 else None
+
+    with fake_server(refuse=refuse) as (url, _):
+        name = reference(url, logprobs="true")
+        for act in (resolve_backend(name).open, lambda: resolve_backend(name).ready_for(5)):
+            with pytest.raises(ConfigError, match="strictly positive") as raised:
+                act()
+            assert "least_temperature" in raised.value.action
+        assert opened(url, logprobs="true", least_temperature=0.01)

@@ -198,6 +198,7 @@ def test_a_proxy_that_hangs_is_given_up_in_time() -> None:
         ("http://10.1.2.3/v1", {"HTTP_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, None),
         ("http://11.1.2.3/v1", {"HTTP_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, 1),
         ("http://[fd00::1]/v1", {"HTTP_PROXY": "http://p:1", "NO_PROXY": "fd00::/8"}, None),
+        ("http://far/v1", {"HTTP_PROXY": "http://p:1", "NO_PROXY": " , ,"}, 1),
         ("http://127.0.0.1:8000/v1", {"HTTP_PROXY": "http://p:1"}, None),
         ("http://localhost/v1", {"ALL_PROXY": "http://p:1"}, None),
         ("http://[::1]/v1", {"ALL_PROXY": "http://p:1"}, None),
@@ -214,7 +215,10 @@ def test_this_machine_is_asked_through_a_proxy_only_where_the_user_says_always(m
     local = "openai:m?base_url=http://127.0.0.1:8000/v1"
     assert resolve_backend(local)._endpoint().proxy is None
     assert resolve_backend(f"{local}&proxy=environment")._endpoint().proxy is None
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,models.example")
     assert resolve_backend(f"{local}&proxy=always")._endpoint().proxy == Proxy("p", 1)
+    far = resolve_backend(f"openai:m?base_url={FAR}&proxy=always")
+    assert far._endpoint().proxy is None
 
 
 def test_without_a_word_of_the_user_no_proxy_is_read(monkeypatch) -> None:

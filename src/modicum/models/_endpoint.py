@@ -155,6 +155,9 @@ class Endpoint:
         """Where it stands."""
         return address_of(self.base_url)
 
+    def _place(self, ask: Ask) -> str:
+        return f"{self.base_url.rstrip('/')}{ask.path}"
+
     def _fitted(self, ask: Ask, given_up: threading.Event | None) -> Json:
         """Asks in the form that the server takes; each refusal is learnt, so that this ends."""
         if ask.body is None or ask.is_plain:
@@ -173,14 +176,14 @@ class Endpoint:
         found = self._exchange(ask, given_up)
         if isinstance(found, EndpointError):
             raise found
-        place = f"{self.base_url}{ask.path}"
+        place = self._place(ask)
         if found.status != http.HTTPStatus.OK:
             words = f"status {found.status} from {place}: {_excerpt(found.raw)}"
             told = told_in(_read(found.raw)) if len(found.raw) <= _MOST_TOLD else None
             raise _failed(words, told, ask, found)
         if ask.is_plain:
             return {}
-        answer = _object(found.raw, place)
+        answer = _object(found.raw, place, lists=ask.body is None)
         wanted = "data" if ask.body is None else "choices"
         told = told_in(answer) if has_failed(answer, wanted) else None
         if told is None:
@@ -191,7 +194,7 @@ class Endpoint:
 
     def _exchange(self, ask: Ask, given_up: threading.Event | None) -> "_Said | EndpointError":
         """Sends a request and gives what came back, or why nothing did."""
-        place, line = f"{self.base_url}{ask.path}", None
+        place, line = self._place(ask), None
         try:
             line = Line(self.address, self.timeout, given_up, self.proxy)
             response = self._sent(line, ask)
@@ -260,6 +263,8 @@ def _failed(words: str, told: Told | None, ask: Ask, found: _Said) -> EndpointEr
     status = (told.code if told is not None else 0) if is_inside else found.status
     names = refused(told, ask.body or {}, status or 400) if told is not None else ()
     if told is not None and names:
+        if "temperature" in names:
+            words += "; to measure otherwise, add ?least_temperature=0.01 or ?leave_out=temperature"
         return RefusedError(words, told, names, status=status or 400)
     is_lasting = told is not None and "insufficient_quota" in told.kind
     passes = told is not None and told.may_pass if is_inside else may_pass(status)
@@ -286,9 +291,11 @@ def _whole(response: http.client.HTTPResponse) -> bytes:
     return b"".join(pieces)
 
 
-def _object(raw: bytes, place: str) -> Json:
-    """Reads a JSON object; anything else is no answer."""
+def _object(raw: bytes, place: str, *, lists: bool) -> Json:
+    """Reads a JSON object, or a bare list as one of `data`; anything else is no answer."""
     found = _read(raw)
+    if lists and isinstance(found, list):
+        return {"data": found}
     if isinstance(found, _Unread):
         raise EndpointError(f"no JSON from {place}: {_excerpt(raw)}", may_pass=True)
     if not isinstance(found, Mapping):

@@ -17,8 +17,10 @@ MOST_ASKED = 10
 """Log-probabilities a step that methods ask for unless told otherwise (CoT-decoding's `k`)."""
 _FEWEST = 2
 """Log-probabilities a step without which no margin is known."""
-_TRIALS = ("Once upon a time", "1")
-_TRIAL_TOKENS = 16
+_ROOM = 1024
+"""Tokens of a look where fewer are refused, or hold nothing but thinking that is not shown."""
+_TRIALS = (("Once upon a time", 16), ("1", 16), ("Once upon a time", _ROOM))
+"""Trial prompts and their tokens; the last where the others came empty."""
 _SEEDS = (11, 11, 12, 13)
 """Of the trial samples: the first two should be equal, the others not all so."""
 _STOPS = ("\n\n\n", "\nQ:", "###", "END")
@@ -67,7 +69,8 @@ def most_logprobs(service: Service, wanted: int) -> int:
             ask = _ask(service, "Hi", 2, top=top, temperature=0.0)
             [choice] = choices_of(service.endpoint.answer(ask), 1)
         except EndpointError as error:
-            if error.status not in _REFUSING:
+            is_other = isinstance(error, RefusedError) and "temperature" in error.names
+            if error.status not in _REFUSING or is_other:
                 raise
             none = error
             continue
@@ -162,18 +165,32 @@ def _offers(service: Service, kinds: Sequence[str]) -> tuple[bool, bool]:
     found: dict[str, bool] = {}
     refusal: EndpointError | None = None
     for kind in kinds:
-        ask = _ask(service, prompts[kind], 1, temperature=0.0, stop=[*_STOPS], insists=False)
-        try:
-            [choice] = _drawn(service, ask, 1)
-            may_think(service, [choice], ask.path)
-            found[kind] = True
-        except EndpointError as error:
-            if not error.status or isinstance(error, RefusedError) or len(kinds) == 1:
-                raise
-            found[kind], refusal = False, error
+        failure = _tried(service, prompts[kind])
+        found[kind] = failure is None
+        if failure is not None:
+            if not failure.status or isinstance(failure, RefusedError) or len(kinds) == 1:
+                raise failure
+            refusal = failure
     if refusal is not None and not any(found.values()):
         raise refusal
     return found.get("completions", False), found.get("chat", False)
+
+
+def _tried(service: Service, prompt: str) -> EndpointError | None:
+    """Ask for a token, or for more where that is refused; return why it fails, None where it does not."""
+    failure: EndpointError | None = None
+    for tokens in (1, _ROOM):
+        ask = _ask(service, prompt, tokens, temperature=0.0, stop=[*_STOPS], insists=False)
+        try:
+            [choice] = _drawn(service, ask, 1)
+        except EndpointError as error:
+            failure = error
+            if error.status not in _REFUSING or isinstance(error, RefusedError):
+                break
+            continue
+        may_think(service, [choice], ask.path)
+        return None
+    return failure
 
 
 def _sampling(service: Service, *, trust: bool) -> list[str]:
@@ -184,20 +201,16 @@ def _sampling(service: Service, *, trust: bool) -> list[str]:
     """
     endpoint = service.endpoint
     if service.batch > 1:
-        prompt = _TRIALS[0] if service.raw else prompt_of(None, _TRIALS[0])
+        prompt = "Hi" if service.raw else prompt_of(None, "Hi")
         if len(_drawn(service, _ask(service, prompt, 1, n=2), 2)) < 2:
             endpoint.habits.give_one()
     if trust:
         return ["not looked whether the server samples: trust=true"]
-    for text in _TRIALS:
-        prompt = text if service.raw else prompt_of(None, text)
-        asks = [_ask(service, prompt, _TRIAL_TOKENS, seed=seed) for seed in _SEEDS]
-        texts = [""] * len(asks)
-        with contextlib.closing(endpoint.answers(asks, service.concurrency)) as coming:
-            for place, answer in coming:
-                [choice] = _seen(service, asks[place], answer, 1)
-                may_think(service, [choice], asks[place].path)
-                texts[place] = f"{choice.reasoning or ''}{choice.text}"
+    texts: list[str] = []
+    for text, tokens in _TRIALS:
+        if tokens == _ROOM and any(texts):
+            break  # it has said the same in little room
+        texts = _texts(service, text if service.raw else prompt_of(None, text), tokens)
         if len(set(texts)) > 1:
             repeats = "gives" if texts[0] == texts[1] else "does not give"
             return [f"the server {repeats} equal answers for equal seeds"]
@@ -207,6 +220,25 @@ def _sampling(service: Service, *, trust: bool) -> list[str]:
         "turn sampling on there (transformers serve: do_sample in the model's "
         "generation_config.json), or add ?trust=true if the model is that sure",
     )
+
+
+def _texts(service: Service, prompt: str, tokens: int) -> list[str]:
+    """Draw a text a seed; empty ones where so few tokens are refused."""
+    endpoint = service.endpoint
+    asks = [_ask(service, prompt, tokens, seed=seed) for seed in _SEEDS]
+    texts = [""] * len(asks)
+    try:
+        with contextlib.closing(endpoint.answers(asks, service.concurrency)) as coming:
+            for place, answer in coming:
+                [choice] = _seen(service, asks[place], answer, 1)
+                may_think(service, [choice], asks[place].path)
+                texts[place] = f"{choice.reasoning or ''}{choice.text}"
+    except EndpointError as error:
+        is_small = error.status in _REFUSING and not isinstance(error, RefusedError)
+        if tokens == _ROOM or not is_small:
+            raise
+        return [""] * len(asks)
+    return texts
 
 
 def _drawn(service: Service, ask: Ask, n: int) -> list[Choice]:

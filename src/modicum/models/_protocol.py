@@ -322,12 +322,14 @@ def _steps(found: object) -> tuple[Step, ...]:
             )
             for s in found["content"]
         )
-    starts = found.get("text_offset") or [None] * len(found["tokens"])
+    tokens, values = found.get("tokens"), found.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(values, list):
+        return ()  # none were asked for: what a server puts here then is its own affair
+    none = [None] * len(tokens)
+    tops, starts = found.get("top_logprobs") or none, found.get("text_offset") or none
     return tuple(
         Step(_text(token), 1.0 if value is None else _chance(value), _top(top or {}), start)
-        for token, value, top, start in zip(
-            found["tokens"], found["token_logprobs"], found["top_logprobs"], starts, strict=True
-        )
+        for token, value, top, start in zip(tokens, values, tops, starts, strict=True)
     )
 
 

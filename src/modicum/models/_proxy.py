@@ -53,10 +53,10 @@ def proxy_for(
         ConfigError: a proxy that is no address, or that speaks something else; its user and password
             are known secrets from here on.
     """
-    if _is_local(address.host) and not is_local_too:
-        return None
+    is_local = _is_local(address.host)
+    is_direct = not is_local_too if is_local else _is_excepted(address, environment)
     variable, url = _named(address, environment)
-    if not url or (_is_excepted(address, _value("no_proxy", environment)[1]) and not is_local_too):
+    if is_direct or not url:
         return None
     info = url.rpartition("@")[0].partition("://")[2] or url.rpartition("@")[0]
     for part in (info, *info.split(":", 1)):
@@ -104,8 +104,9 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _is_excepted(address: Address, listed: str) -> bool:
+def _is_excepted(address: Address, environment: Mapping[str, str]) -> bool:
     """Say whether `NO_PROXY` holds a server."""
+    listed = _value("no_proxy", environment)[1]
     host = address.host.lower().rstrip(".")
     for entry in filter(None, re.split(r"[,\s]+", listed.lower())):
         name, _, port = entry.rpartition(":") if re.search(r"[^:]:\d+$", entry) else (entry, "", "")

@@ -91,7 +91,7 @@ def taken(service: Service, answer: Json, wanted: int) -> list[Choice]:
             f"model, say so by ?answers_as={name:.100}"
         )
     elif service.answers_as and not is_same_model(service.model, name):
-        habits.note(f"its answers name the model {name!r}, as answers_as says")
+        habits.note(f"its answers name the model {service.answers_as!r}, as answers_as says")
     found = answer.get("choices")
     if isinstance(found, list) and len(found) > wanted:
         habits.note("the server gives more texts than asked: the surplus is left out, and paid")

@@ -154,15 +154,13 @@ class Openai(Backend):
             if hint := hint_of(service.endpoint):
                 raise ConfigError(str(error), "a base_url that leads to an API", hint) from error
             return  # a server may list nothing; its answers name their model
-        data = listed.get("data")
-        entries = data if isinstance(data, list) else []
-        names = [str(e["id"]) for e in entries if isinstance(e, dict) and "id" in e][:_LISTED]
+        names = _listed(listed)[:_LISTED]
         own = [name for name in (self.name, self.answers_as) if name]
-        if not any(is_same_model(asked, name) for asked in own for name in names):
+        if names and not any(is_same_model(asked, name) for asked in own for name in names):
             close = nearest(self.name, names)
             raise ConfigError(
                 f"the server {self.base_url} does not list the model {self.name!r}",
-                f"one of {', '.join(names[:20]) or '(none)'}",
+                f"one of {', '.join(names[:20])}",
                 f"did you mean {close!r}?" if close else "name one of those",
             )
 
@@ -329,6 +327,16 @@ class Openai(Backend):
             return 0.0, [said]
         # of a mixture of experts both sizes stand in the name; a token passes through the smaller
         return min(sizes), [f"FLOPs are counted for {min(sizes):g}B parameters, from its name"]
+
+
+def _listed(answer: Json) -> list[str]:
+    """Gives the names of the models that a server lists, in the forms that servers use."""
+    entries = answer.get("data") or answer.get("models")
+    names = []
+    for entry in entries if isinstance(entries, list) else ():
+        found = entry if isinstance(entry, dict) else {"id": entry}
+        names += [found[n] for n in ("id", "name", "model") if isinstance(found.get(n), str)][:1]
+    return names
 
 
 def _object_in(text: str) -> Json | None:
