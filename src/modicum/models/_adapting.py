@@ -26,6 +26,12 @@ _LEFT_OUT = {
 }
 """What may be left out, with what is said of it; nothing else is, for it would change what is
 measured without being seen."""
+_CHANGED = {
+    "temperature": "temperature is left to the server: greedy answers are samples like any other",
+    "top_p": "top_p is left to the server, whose default may cut the distribution",
+    "max_tokens": "the length of answers is left to the server: --max-new-tokens does not hold",
+}
+"""What is said where the user leaves out what decides the answers."""
 _THINKS = (
     "stop strings are not sent where the server's model thinks, lest they end its thinking: they are "
     "cut here, and tokens behind them are paid"
@@ -63,12 +69,9 @@ class Habits:
         self._lock = threading.Lock()
         if leave_out:
             self.note(f"left out of every request, as asked: {', '.join(leave_out)}")
-        if "temperature" in self._left_out:
-            self.note(
-                "temperature is left to the server: greedy answers are samples like any other"
-            )
-        if "top_p" in self._left_out:
-            self.note("top_p is left to the server, whose default may cut the distribution")
+        for name in leave_out:
+            if name in _CHANGED:
+                self.note(_CHANGED[name])
         for old, new in self._renamed.items():
             self.note(f"{old} is sent as {new}, as asked")
         if least_temperature:
