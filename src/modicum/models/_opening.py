@@ -57,7 +57,8 @@ def looked(service: Service, kinds: Sequence[str], *, trust: bool) -> Service:
 def most_logprobs(service: Service, wanted: int) -> int:
     """Find how many log-probabilities a step come; 0 where as many as wanted do.
 
-    Fewer also come where hardly any other token is possible: that is no limit.
+    Fewer also come where hardly any other token is possible, or where several are written alike, as
+    parts of characters are: that is no limit.
 
     Raises:
         AccessError: not even two come.
@@ -66,26 +67,40 @@ def most_logprobs(service: Service, wanted: int) -> int:
     none: EndpointError | None = None
     for top in range(wanted, _FEWEST - 1, -1):
         try:
-            ask = _ask(service, "Hi", 2, top=top, temperature=0.0)
-            [choice] = choices_of(service.endpoint.answer(ask), 1)
+            came = _tops(service, top)
         except EndpointError as error:
             is_other = isinstance(error, RefusedError) and "temperature" in error.names
             if error.status not in _REFUSING or is_other:
                 raise
             none = error
             continue
-        if min((len(step.top) for step in choice.steps), default=0) < _FEWEST:
+        if came < _FEWEST:
             break
-        first = choice.steps[0].top
-        if hides_openers(first, top, 0.0):
-            return len(first)
-        return 0 if top == wanted else top
+        return min(came, top) if came < wanted else 0
     raise AccessError(
         f"no log-probabilities of several tokens a step from {service.endpoint.base_url}"
         + (f": {none}" if none is not None else ""),
         "a server that gives them with /completions (vLLM, llama.cpp)",
         "leave logprobs=true out: text alone needs none",
     )
+
+
+def _tops(service: Service, top: int) -> int:
+    """Count the log-probabilities of a first token: the most of a few tries, `top` where none is missed.
+
+    0 where a later token has too few for a margin.
+    """
+    most = 0
+    for text in ("Hi", *dict.fromkeys(text for text, _ in _TRIALS)):
+        ask = _ask(service, text, 2, top=top, temperature=0.0)
+        [choice] = choices_of(service.endpoint.answer(ask), 1)
+        if min((len(step.top) for step in choice.steps), default=0) < _FEWEST:
+            return 0
+        first = choice.steps[0].top
+        if not hides_openers(first, top, 0.0):
+            return top
+        most = max(most, len(first))
+    return most
 
 
 def check_branches(service: Service, k: int) -> None:
