@@ -185,14 +185,24 @@ def test_a_base_url_without_v1_is_found_out(tail) -> None:
             assert f"did you mean base_url={url}?" in raised.value.action
 
 
-def test_a_base_url_without_v1_that_answers_otherwise_is_found_out() -> None:
-    with fake_server(base="") as (root, manners), fake_server() as (url, _):
-        assert opened(root.removesuffix("/v1"))  # a server may stand at the root
+def test_a_server_may_stand_at_the_root_and_a_v1_too_many_is_found_out() -> None:
+    with fake_server(base="") as (url, manners):
+        root = url.removesuffix("/v1")
+        assert opened(root)
+        with pytest.raises(ConfigError) as raised:
+            opened(url)
+        assert f"did you mean base_url={root}?" in raised.value.action
         manners.listed, manners.offers = (), ()
         with pytest.raises(ConfigError) as raised:
-            opened(root.removesuffix("/v1"))
-        assert "did you mean" not in raised.value.action
-        assert url
+            opened(root)
+        assert "did you mean" not in raised.value.action  # nothing answers there either
+
+
+def test_a_refusal_without_a_name_points_to_the_settings_that_change_requests() -> None:
+    with fake_server(refuse=lambda path, body: (400, {"error": "nope"})) as (url, _):
+        with pytest.raises(ConfigError, match="nope") as raised:
+            opened(url)
+        assert "?leave_out, ?rename and ?extra" in raised.value.action
 
 
 @pytest.mark.parametrize("tail", ["/chat/completions", "/completions", "/models"])
@@ -300,3 +310,23 @@ def test_a_temperature_that_is_refused_with_log_probabilities_is_said_as_such() 
                 act()
             assert "least_temperature" in raised.value.action
         assert opened(url, logprobs="true", least_temperature=0.01)
+
+
+def test_a_page_in_place_of_an_api_is_found_out(monkeypatch) -> None:
+    monkeypatch.setattr(_endpoint, "_LONGEST_PAUSE", 0.002)
+    do_get, do_post = faking._Handler.do_GET, faking._Handler.do_POST
+
+    def page(real):
+        def answer(self) -> None:
+            if self.path.startswith("/v1"):
+                real(self)
+            else:
+                self._send(200, b"<!DOCTYPE html><title>A chat</title>")
+
+        return answer
+
+    monkeypatch.setattr(faking._Handler, "do_GET", page(do_get))
+    monkeypatch.setattr(faking._Handler, "do_POST", page(do_post))
+    with fake_server() as (url, _), pytest.raises(ConfigError, match="DOCTYPE") as raised:
+        opened(url.removesuffix("/v1"))
+    assert f"did you mean base_url={url}?" in raised.value.action

@@ -297,9 +297,11 @@ def _object(raw: bytes, place: str, *, lists: bool) -> Json:
     if lists and isinstance(found, list):
         return {"data": found}
     if isinstance(found, _Unread):
-        raise EndpointError(f"no JSON from {place}: {_excerpt(raw)}", may_pass=True)
+        said = f"no JSON from {place}: {_excerpt(raw)}"
+        raise EndpointError(said, status=http.HTTPStatus.OK, may_pass=True)
     if not isinstance(found, Mapping):
-        raise EndpointError(f"JSON without an object from {place}: {_excerpt(raw)}")
+        said = f"JSON without an object from {place}: {_excerpt(raw)}"
+        raise EndpointError(said, status=http.HTTPStatus.OK)
     return dict(found)
 
 

@@ -26,6 +26,8 @@ _SEEDS = (11, 11, 12, 13)
 _STOPS = ("\n\n\n", "\nQ:", "###", "END")
 """As many as a study may send; only whether they are taken is looked at."""
 _REFUSING = (400, 422)
+_ELSEWHERE = (200, 404, 405, 501)
+"""Statuses of a place where no API is; 200 where what came is none of its answers."""
 
 
 def looked(service: Service, kinds: Sequence[str], *, trust: bool) -> Service:
@@ -146,8 +148,10 @@ def unready(service: Service, error: EndpointError, *, is_proxied: bool) -> Conf
         action = (
             "name the variable that holds the key: ?api_key_env=NAME (Azure: &key_header=api-key)"
         )
-    elif hint := hint_of(endpoint):
+    elif error.status in _ELSEWHERE and (hint := hint_of(endpoint)):
         action = hint
+    elif error.status in _REFUSING:
+        action = "see what it wants: ?leave_out, ?rename and ?extra change what every request holds"
     return ConfigError(
         str(error),
         f"an OpenAI-compatible server of {service.model!r} at {endpoint.base_url}",
@@ -161,9 +165,8 @@ def hint_of(endpoint: Endpoint) -> str:
     for tail in ("/chat/completions", "/completions", "/models"):
         if path.endswith(tail):
             return f"did you mean base_url without {tail}?"
-    if path.endswith("/v1"):
-        return ""
-    better = f"{endpoint.base_url.rstrip('/')}/v1"
+    base = endpoint.base_url.rstrip("/")
+    better = base.removesuffix("/v1") if path.endswith("/v1") else f"{base}/v1"
     try:
         replace(endpoint, base_url=better, retries=0).answer(Ask("/models", insists=False))
     except EndpointError:
