@@ -222,7 +222,9 @@ def test_what_is_no_answer_is_an_error_in_words(raw, words) -> None:
         ("²", 0.0),
         ("١٢", 0.0),
         ("-3", 0.0),
-        ("1.5", 0.0),
+        ("1.5", 1.5),
+        ("0.25", 0.25),
+        ("1.", 0.0),
         ("1e9", 0.0),
         ("nan", 0.0),
         ("inf", 0.0),
@@ -299,7 +301,8 @@ SCRIPT = """
 import sys
 from modicum.ledger import Ledger
 from modicum.models._endpoint import Endpoint
-from modicum.models._served import Served, Service
+from modicum.models._served import Served
+from modicum.models._service import Service
 from modicum.types import Request, Sampling
 
 model = Served(Service("m", Endpoint(sys.argv[1], timeout=120)))

@@ -9,7 +9,7 @@ from modicum.checks import check_plan
 from modicum.errors import AccessError, ConfigError, EndpointError, TrialError
 from modicum.model import resolve_backend
 from modicum.models import _endpoint
-from modicum.models._served import is_same_model
+from modicum.models._service import is_same_model
 from modicum.runner import Silent, run
 from modicum.store import Store
 from modicum.workbench import plan_for
@@ -119,7 +119,6 @@ def test_a_server_that_dies_midway_is_a_trial_error_and_never_a_wrong_answer(tmp
     ("fault", "words"),
     [
         ({"malformed": True}, "no JSON from"),
-        ({"usage": False}, "without usage"),
         ({"offers": ()}, "status 404"),
         ({"samples": False}, "one answer for 3 seeds"),
     ],
@@ -127,13 +126,6 @@ def test_a_server_that_dies_midway_is_a_trial_error_and_never_a_wrong_answer(tmp
 def test_a_server_that_does_not_keep_the_protocol_is_refused(fault, words) -> None:
     with fake_server(**fault) as (url, _), pytest.raises(ConfigError, match=words):
         opened(url, retries=1)
-
-
-def test_a_server_that_ignores_n_is_refused_where_n_is_asked() -> None:
-    with fake_server(knows_n=False) as (url, _):
-        opened(url)
-        with pytest.raises(ConfigError, match="1 texts in an answer, 2 asked"):
-            opened(url, batch=2)
 
 
 def test_the_key_is_sent_and_never_shown(monkeypatch) -> None:
@@ -201,3 +193,14 @@ def test_an_endpoint_error_keeps_what_decides_about_another_try() -> None:
             endpoint.answer(_endpoint.Ask("/completions", {"max_tokens": 1, "prompt": "a"}))
         assert raised.value.status == 500
         assert len(manners.asked) == 2
+
+
+def test_a_quota_that_is_spent_is_not_tried_again() -> None:
+    def refuse(path: str, body: dict) -> tuple[int, object]:
+        return 429, {"error": {"message": "spent", "code": "insufficient_quota"}}
+
+    with fake_server(refuse=refuse) as (url, manners):
+        endpoint = _endpoint.Endpoint(url, timeout=5, retries=3)
+        with pytest.raises(EndpointError, match="status 429"):
+            endpoint.answer(_endpoint.Ask("/completions", {"max_tokens": 1, "prompt": "a"}))
+        assert len(manners.asked) == 1

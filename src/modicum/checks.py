@@ -7,7 +7,7 @@ from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
 from modicum.study import NOTHING, Grid, Plan
 from modicum.task import Task, resolve_task
-from modicum.types import Grade, Split, Supervision
+from modicum.types import Access, Grade, Split, Supervision
 
 __all__ = ["check_golds", "check_plan"]
 
@@ -47,11 +47,20 @@ def check_plan(plan: Plan) -> None:
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
     _check_retained(plan)
+    _check_ready(plan)
+    for subject in plan.subjects():
+        subject.asides()  # builds every setting
+
+
+def _check_ready(plan: Plan) -> None:
+    """Ask what the models need: a server whether it is there and gives what will be asked of it."""
     named = [m for g in plan.grids for m in (*g.models, g.twin)]
     for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
         resolve_backend(reference).ready()
-    for subject in plan.subjects():
-        subject.asides()  # builds every setting
+    for grid in plan.grids:
+        most = _most_branches(plan, grid)
+        for reference in dict.fromkeys(filter(None, (*grid.models, grid.twin))) if most else ():
+            resolve_backend(reference).ready_for(most)
 
 
 def _check_server(method: Method) -> None:
@@ -139,8 +148,25 @@ def _check_access(name: str, method: Method, reference: str, backend: Backend) -
         raise AccessError(
             f"method {name!r} on model {reference!r}, which offers {backend.access.name.lower()}",
             f"a model with access to {method.access.name.lower()}",
-            "leave the method out, or give the weights (a folder or hub id)",
+            _for_more(method, backend),
         )
+
+
+def _for_more(method: Method, backend: Backend) -> str:
+    """Say how a model would offer what a method needs."""
+    weights = "leave the method out, or give the weights (a folder or hub id)"
+    if method.access > Access.LOGPROBS or not backend.more_access:
+        return weights
+    return f"{backend.more_access}, {weights}"
+
+
+def _most_branches(plan: Plan, grid: Grid) -> int:
+    """Return the most first tokens that a method of a grid, or an arm of one, branches at."""
+    built = [plan.method(name) for name in grid.methods]
+    for name, own in map(read_settings, grid.arms):
+        arm = METHODS.build(name, {**plan.settings.get(name, {}), **own})
+        built += [arm] if isinstance(arm, Method) else []
+    return max((method.first_tokens for method in built), default=0)
 
 
 def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:

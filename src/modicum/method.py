@@ -202,6 +202,11 @@ class Method(ABC):
         Called once before a run, never to read what is stored.
         """
 
+    @property
+    def first_tokens(self) -> int:
+        """Likeliest first tokens that it branches at; 0 where it does not."""
+        return 0
+
     def shown(self, n_shots: int) -> int:
         """Gives the labelled problems it sees at a budget: more where it picks its shots from them.
 

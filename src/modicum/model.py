@@ -293,6 +293,17 @@ class Backend(ABC):
         May take seconds; called once before a run, never to read what is stored.
         """
 
+    def ready_for(self, k: int) -> None:  # noqa: B027 - most models have all their probabilities
+        """Raises an `AccessError` where it cannot name the k likeliest first tokens.
+
+        May take seconds; called once before a run that branches at them.
+        """
+
+    @property
+    def more_access(self) -> str:
+        """What to set for log-probabilities, where a setting gives them; empty where none does."""
+        return ""
+
     @abstractmethod
     def open(self) -> Model:
         """Loads the model.

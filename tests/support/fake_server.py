@@ -7,7 +7,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -54,6 +54,21 @@ class Manners:
     replaces_in_place: bool = True
     is_stale: bool = False
     """Says that it replaced, and goes on with what it had."""
+    base: str = "/v1"
+    """What stands before its paths."""
+    query: str = ""
+    """What must follow the question mark of every request."""
+    key_header: str = "Authorization"
+    instead: list[object] = field(default_factory=list)
+    """Answers of status 200 that come one by one before any right one."""
+    refuse: Callable[[str, dict], tuple[int, object] | None] | None = None
+    """Gives the status and the answer of a refusal, from the path and the body."""
+    edit: Callable[[dict, dict], None] | None = None
+    """Changes an answer, which it gets with the body of the request."""
+    most_logprobs: int = 1024
+    """A step has no more of them, whatever is asked."""
+    obeys_stops: bool = False
+    """Ends a text, its thinking too, at the stop strings that it is sent."""
     asked: list[dict] = field(default_factory=list)
     """Bodies of all posts, in the order of their coming."""
     in_flight: int = 0
@@ -62,6 +77,7 @@ class Manners:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # a full queue would cost its clients a second
     manners: Manners
     lock: threading.Lock
 
@@ -78,7 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         manners = self.server.manners
         time.sleep(manners.delay)
-        if self.path != "/v1/models" or not manners.listed:
+        path, _, query = self.path.partition("?")
+        if path != f"{manners.base}/models" or query != manners.query or not manners.listed:
             self._say(404, {"error": "no such place"})
             return
         leaked = [manners.leak] * ("listed" in manners.leaks)
@@ -90,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             manners.asked.append({**body, "_path": self.path})
+            instead = manners.instead.pop(0) if manners.instead else None
             manners.in_flight += 1
             manners.most_in_flight = max(manners.most_in_flight, manners.in_flight)
             is_failing = manners.failures > 0 or (
@@ -100,33 +118,50 @@ class _Handler(BaseHTTPRequestHandler):
         # no longer in flight before it is answered: the client sends the next at once
         with self.server.lock:
             manners.in_flight -= 1
-        self._answer(manners, body, is_failing)
+        if instead is not None and not is_failing:
+            self._say(200, instead)
+        else:
+            self._answer(manners, body, is_failing)
 
     def _answer(self, manners: Manners, body: dict, is_failing: bool) -> None:
-        path = self.path.removeprefix("/v1")
+        path, _, query = self.path.removeprefix(manners.base).partition("?")
+        refusal = manners.refuse(path, body) if manners.refuse and path in manners.offers else None
         if is_failing:
             self._say(500, {"error": "out of order"})
         elif "refusal" in manners.leaks:
             self._send(400, f'{{"error": "bad key: Bearer {manners.leak}"}}'.encode())
-        elif manners.key and self.headers.get("Authorization") != f"Bearer {manners.key}":
+        elif self._lacks_key(manners):
             self._say(401, {"error": "no key"})
         elif path.endswith("_lora_adapter") and manners.adapters is not None:
             self._change(manners, manners.adapters, path, body)
-        elif path not in manners.offers:
-            self._say(404, {"error": "no such place"})
+        elif path not in manners.offers or query != manners.query:
+            self._say(404, {"error": {"code": "404", "message": "Resource not found"}})
+        elif refusal is not None:
+            self._say(*refusal)
         elif manners.malformed:
             self._send(200, b'{"choices": [')
         else:
-            n = body.get("n", 1) if manners.knows_n else 1
-            choices = [_choice(manners, body, path, i) for i in range(n)]
-            is_adapter = body["model"] in (manners.adapters or ())
-            name = body["model"] if is_adapter else manners.names
-            name += f"@{manners.leak}" if "names" in manners.leaks else ""
-            answer = {"model": name, "choices": choices}
-            if manners.usage:
-                sampled = sum(len(_words(manners, body, i)) for i in range(n))
-                answer["usage"] = {"prompt_tokens": 7, "completion_tokens": sampled}
-            self._say(200, answer)
+            self._say(200, self._drawn(manners, body, path))
+
+    def _lacks_key(self, manners: Manners) -> bool:
+        key = f"{'Bearer ' * (manners.key_header == 'Authorization')}{manners.key}"
+        return bool(manners.key) and self.headers.get(manners.key_header) != key
+
+    def _drawn(self, manners: Manners, body: dict, path: str) -> dict:
+        body.setdefault("max_tokens", body.get("max_completion_tokens", 16))
+        body.setdefault("model", manners.model)
+        n = body.get("n", 1) if manners.knows_n else 1
+        choices = [_choice(manners, body, path, i) for i in range(n)]
+        is_adapter = body["model"] in (manners.adapters or ())
+        name = body["model"] if is_adapter else manners.names
+        name += f"@{manners.leak}" if "names" in manners.leaks else ""
+        answer = {"model": name, "choices": choices}
+        if manners.usage:
+            sampled = sum(len(_words(manners, body, i)) for i in range(n))
+            answer["usage"] = {"prompt_tokens": 7, "completion_tokens": sampled}
+        if manners.edit is not None:
+            manners.edit(answer, body)
+        return answer
 
     def _change(self, manners: Manners, adapters: dict, path: str, body: dict) -> None:
         """Loads and unloads as vLLM does: success is words, not JSON."""
@@ -177,6 +212,8 @@ def _words(manners: Manners, body: dict, place: int) -> list[str]:
     total = sum(map(int, numbers[-1])) if numbers else 0
     is_greedy = body.get("temperature", 1) == 0 or not manners.samples
     luck = 99 if is_greedy else key(body.get("seed", 0) + place, asked) % 100
+    if "seed" not in body and not is_greedy:
+        luck = key(next(_COUNTER), asked) % 100  # as a server does that is given none
     if not manners.repeats and not is_greedy:
         luck = 40 + next(_COUNTER) % 60  # no two answers alike, whatever their seeds
     if asked.endswith("Think"):
@@ -212,7 +249,22 @@ def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
         choice["message"] = {"role": "assistant", "content": "".join(words)}
         if manners.reasoning is not None:
             choice["message"]["reasoning_content"] = manners.reasoning
+    if manners.obeys_stops:
+        _stop(choice, body.get("stop") or ())
     return choice
+
+
+def _stop(choice: dict, stops: Sequence[str]) -> None:
+    """Ends a choice at the first stop string: its thinking is the beginning of its text."""
+    place = choice.get("message", choice)
+    names = [n for n in ("reasoning_content", "content", "text") if place.get(n)]
+    for i, name in enumerate(names):
+        found = [at for stop in stops if (at := place[name].find(stop)) >= 0]
+        if found:
+            place[name], choice["finish_reason"] = place[name][: min(found)], "stop"
+            for later in names[i + 1 :]:
+                place[later] = ""
+            return
 
 
 def token_value(before: str, token: str, shift: float) -> float:
@@ -229,7 +281,7 @@ def _logprobs(manners: Manners, body: dict, words: list[str]) -> dict:
     if "tokens" in manners.leaks:
         tops[0] = {manners.leak: 0.5, words[0]: 0.4}
     elif not body["prompt"].endswith(("Think", "Answer", "So")):
-        tops[0] = dict(CHANCES[: body["logprobs"]])
+        tops[0] = dict(CHANCES[: min(body["logprobs"], manners.most_logprobs)])
     if body.get("echo"):
         said = re.findall(r"\s*\S+", body["prompt"])
         words, tops = [*said, *words], [*({w: 0.5, "?": 0.1} for w in said), *tops]

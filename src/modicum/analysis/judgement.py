@@ -1,6 +1,7 @@
 """From a study's folder to its verdicts: the last step that computes anything."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -135,14 +136,15 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
 
 def _notes(found: Gathered) -> tuple[str, ...]:
     """What is known of the model, and which styles it could not be asked in."""
-    notes = found.floor.notes
-    card = notes.get("model", {})
-    if not isinstance(card, Mapping):
-        raise TypeError(card)
-    said = [*card.get("notes", ())]
+    card = _card(found.floor)
+    known = (card.get("name"), card.get("weights"))
+    cards = map(_card, (found.floor, found.default, found.samples, *_all(found)))
+    # what was learnt of a server in the middle of a study stands in later cards alone
+    own = [c["notes"] for c in cards if (c.get("name"), c.get("weights")) == known and "notes" in c]
+    said = list(dict.fromkeys(str(note) for notes in own for note in cast(Sequence[str], notes)))
     if card.get("licence"):
         said.append(f"weights under {card['licence']}")
-    skipped = notes.get("skipped_styles", [])
+    skipped = found.floor.notes.get("skipped_styles", [])
     if isinstance(skipped, list) and skipped:
         said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
     if found.text is not None and not found.text.text_loss:
@@ -151,6 +153,18 @@ def _notes(found: Gathered) -> tuple[str, ...]:
     if n < of:
         said.append(f"sampled and branched on the first {n} of {of} test problems")
     return tuple(map(str, said))
+
+
+def _card(outcome: Outcome) -> Mapping[str, object]:
+    """What was known of the model when an outcome was stored.
+
+    Raises:
+        TypeError: no table.
+    """
+    card = outcome.notes.get("model", {})
+    if not isinstance(card, Mapping):
+        raise TypeError(card)
+    return card
 
 
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:

@@ -48,6 +48,11 @@ class CotDecoding(Method):
             msg = f"k = {self.k}, min_probability = {self.min_probability}"
             raise ValueError(msg)
 
+    @property
+    def first_tokens(self) -> int:
+        """Likeliest first tokens that it branches at."""
+        return self.k
+
     def elicit(
         self,
         model: Model,

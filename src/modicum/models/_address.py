@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from modicum.errors import ConfigError
 from modicum.secrecy import learn, learn_from, looks_like_key
 
-__all__ = ["Address", "address_of", "check_variable", "default_port", "read_key"]
+__all__ = [
+    "Address",
+    "address_of",
+    "check_header",
+    "check_variable",
+    "default_port",
+    "read_key",
+]
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
@@ -18,6 +25,11 @@ _URL = re.compile(
 _MOST_PORT = 65535
 _MOST_URL, _MOST_PARTS = 2048, 16
 """Characters of an address, and parts behind its path, that are learnt as secrets."""
+_OWN_HEADERS = re.compile(
+    "accept.*|connection|content-.*|expect|host|proxy-.*|te|trailer|transfer-encoding|upgrade",
+    re.IGNORECASE,
+)
+"""Headers that a request has a use of its own for."""
 _MOST_KEY = 8192
 """Characters of the longest key that a header may hold with most servers."""
 
@@ -33,6 +45,11 @@ class Address:
     port: int
     path: str
     """What stands before `/completions`; empty or with a slash before it."""
+
+    @property
+    def netloc(self) -> str:
+        """The host as it stands in an address: numbers of the longer kind in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def address_of(url: str) -> Address:
@@ -79,6 +96,23 @@ def check_variable(name: str) -> None:
             "api_key_env holds no name of an environment variable",
             "the name of the variable, never the key itself",
             "export SERVER_KEY=… and give ?api_key_env=SERVER_KEY",
+        )
+
+
+def check_header(name: str) -> None:
+    """Refuses what is no name of a header that a key could be sent in.
+
+    Raises:
+        ConfigError: the name is not told, and known as a secret from here on.
+    """
+    is_name = re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,40}", name) and not looks_like_key(name)
+    if name and (not is_name or _OWN_HEADERS.fullmatch(name)):
+        if not is_name:
+            learn(name)
+        raise ConfigError(
+            "key_header that holds no name of a header for a key",
+            "the header's name, never the key itself",
+            "such as key_header=api-key",
         )
 
 

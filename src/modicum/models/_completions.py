@@ -8,14 +8,26 @@ from dataclasses import replace
 from typing import Literal
 
 from modicum.errors import EndpointError
-from modicum.models._protocol import Choice, Step, stop_of
+from modicum.models._protocol import PAIR, Choice, Step, free_parts, stop_of
 from modicum.secrecy import clean_parts
 from modicum.types import Completion, Sampling
 
-__all__ = ["END", "PAIR", "alone", "completion", "joined", "openers", "score", "shares", "silenced"]
+__all__ = [
+    "END",
+    "alone",
+    "completion",
+    "hides_openers",
+    "joined",
+    "openers",
+    "score",
+    "shares",
+    "silenced",
+]
 
-PAIR = ("<think>", "</think>")
-"""What opens and closes thinking."""
+_ALIKE = 4
+"""One of so many first tokens may have the text of another one."""
+_ROUNDING = 1e-3
+"""Probability that rounding may leave over where all tokens came."""
 END = re.compile(r"<\|[^|]*\|>|</s>|<eos>|<end_of_turn>|")
 """Texts that servers write for an end token."""
 
@@ -25,13 +37,29 @@ def shares(total: int, n: int) -> list[int]:
     return [total // n + (i < total % n) for i in range(n)]
 
 
-def completion(choice: Choice, sampling: Sampling, n_tokens: int) -> Completion:
-    """Gives a completion: thinking put back, cut at a stop string, margins where asked."""
+def completion(
+    choice: Choice, sampling: Sampling, n_tokens: int, *, is_opened: bool | None = False
+) -> Completion:
+    """Gives a completion: thinking put back, cut at a stop string behind it, margins where asked.
+
+    Args:
+        choice: What the server gave.
+        sampling: How it was asked.
+        n_tokens: Its tokens.
+        is_opened: Whether the prompt opened the thinking; None where `<think>` is a text like others.
+    """
     whole = choice.text
     if choice.reasoning is not None:
         is_over = bool(choice.text) or choice.finish != "length"
         whole = PAIR[0] + choice.reasoning + (PAIR[1] + choice.text if is_over else "")
-    text, stop = stop_of(choice, whole, sampling.stop)
+    parts = [(0, len(choice.text))]
+    if is_opened is not None:
+        is_inside = is_opened and choice.reasoning is None
+        parts = free_parts(choice.text, is_opened=is_inside)
+    ahead = len(whole) - len(choice.text)
+    free = [(ahead + start, ahead + end) for start, end in parts]
+    is_full = n_tokens >= sampling.max_new_tokens
+    text, stop = stop_of(choice, whole, sampling.stop, free, is_full=is_full)
     if not sampling.margins:
         return Completion(text, n_tokens, stop)
     if not choice.steps:
@@ -70,6 +98,12 @@ def openers(choice: Choice, k: int, min_probability: float) -> list[Step]:
     if not choice.steps or not choice.steps[0].top:
         raise EndpointError("an answer without the likeliest first tokens that were asked for")
     top = choice.steps[0].top
+    # a few may be written alike, as parts of characters are; none of those is a branch
+    if len(top) < k - k // _ALIKE and hides_openers(top, k, min_probability):
+        raise EndpointError(
+            f"{len(top)} likeliest first tokens in an answer, {k} asked; "
+            f"set cot_decoding.k={max(2, len(top))}"
+        )
     kept = [
         pair for pair in top[:k] if "\ufffd" not in pair[0] and not pair[0].startswith("bytes:")
     ]
@@ -80,6 +114,17 @@ def openers(choice: Choice, k: int, min_probability: float) -> list[Step]:
     ]
 
 
+def hides_openers(top: Sequence[tuple[str, float]], k: int, min_probability: float) -> bool:
+    """Says whether fewer tokens came than asked although another one may be likely enough.
+
+    Where all that is left weighs less than a branch must, or the least that came does, none is
+    missed.
+    """
+    left = 1.0 - sum(chance for _, chance in top)
+    least = min((chance for _, chance in top), default=1.0)
+    return len(top) < k and min(left, least) > max(min_probability, _ROUNDING)
+
+
 def alone(opener: Step) -> Completion:
     """Gives a branch that ends with its first token."""
     is_end = END.fullmatch(opener.token) is not None
@@ -88,10 +133,13 @@ def alone(opener: Step) -> Completion:
     return Completion(text, 1, stop, (text,), (_margin(opener),), (opener.probability,))
 
 
-def joined(opener: Step, rest: Completion, stops: Sequence[str]) -> Completion:
-    """Gives a branch: its first token and what the server went on with."""
+def joined(
+    opener: Step, rest: Completion, stops: Sequence[str], *, thinks: bool = True
+) -> Completion:
+    """Gives a branch: its first token and what the server went on with, cut where a stop spans both."""
     text, stop = opener.token + rest.text, rest.stop
-    places = [place for s in stops if s and (place := text.find(s)) >= 0]
+    parts = free_parts(text, is_opened=False) if thinks else [(0, len(text))]
+    places = [p for s in stops for a, b in parts if s and (p := text.find(s, a, b)) >= 0]
     if places:
         text, stop = text[: min(places)], "stop"
     return Completion(

@@ -11,24 +11,27 @@ import socket
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from modicum.errors import EndpointError
+from modicum.models._adapting import Habits, Json
 from modicum.models._address import Address, address_of, default_port
-from modicum.models._line import MOST_BYTES, GivenUp, Line, Surplus
+from modicum.models._line import MOST_BYTES, Barred, GivenUp, Line, Surplus
+from modicum.models._proxy import Proxy
+from modicum.models._told import RefusedError, Told, has_failed, may_pass, refused, told_in
 from modicum.secrecy import clean, learn
 
 __all__ = ["Ask", "Endpoint", "Json"]
 
-Json = dict[str, object]
-
-_BUSY = (408, 409, 425, 429)
-"""Statuses below 500 that pass by themselves."""
+_MAYBE_ABSENT = (500, 501, 505)
+"""Statuses above 499 by which a server may say that it offers no such thing."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before the first further try, doubled each time up to the longest."""
 _EXCERPT, _LOOKED_AT = 300, 20_000
 """Most characters of a server's words that are quoted, and bytes that are cleaned for it."""
+_MOST_TOLD = 1 << 20
+"""Bytes of the longest failure that is read for more than its beginning."""
 _ASKING = "modicum asks"
 """Name of the threads that wait for answers."""
 _PIECE = 1 << 16
@@ -61,6 +64,14 @@ class Endpoint:
     """Seconds in which the whole answer must have come: connecting, status, headers and all of it."""
     retries: int = 5
     """Further tries after the first."""
+    key_header: str = ""
+    """Header that carries the key; `Authorization: Bearer` where empty."""
+    query: str = ""
+    """What follows the question mark of every request."""
+    proxy: Proxy | None = None
+    """What leads to the server."""
+    habits: Habits = field(default_factory=Habits, repr=False, compare=False)
+    """What is learnt of the server while it is asked."""
 
     def __post_init__(self) -> None:
         """Refuses an address that holds more than an address; a key is a known secret from here on.
@@ -74,19 +85,25 @@ class Endpoint:
     def answer(self, ask: Ask, given_up: threading.Event | None = None) -> Json:
         """Gives the server's answer, trying again with growing pauses.
 
+        What the server refuses of a request is learnt once, and said (see `Habits`).
+
         Args:
             ask: What to ask.
             given_up: Ends the waiting once it is set.
 
         Raises:
-            EndpointError: no connection, no answer in time, a refusal, or no JSON object.
+            RefusedError: a refusal of what stands in the request, which nothing mends.
+            EndpointError: no connection, no answer in time, another refusal, or no JSON object.
         """
         for tried in range(self.retries + 1):
             try:
-                return self._once(ask, given_up)
+                return self._fitted(ask, given_up)
+            except RefusedError:
+                raise
             except EndpointError as error:
                 is_last = tried == self.retries or (given_up is not None and given_up.is_set())
-                if is_last or not error.may_pass or (error.status and not ask.insists):
+                is_look = not ask.insists and (ask.is_plain or error.status in _MAYBE_ABSENT)
+                if is_last or not error.may_pass or (error.status and is_look):
                     raise self._finally(error, tried + 1) from error
                 pause = min(_LONGEST_PAUSE, max(error.pause, _FIRST_PAUSE * 2.0**tried))
                 _pause(pause, given_up)
@@ -134,32 +151,54 @@ class Endpoint:
             return error
 
     @property
-    def _address(self) -> Address:
+    def address(self) -> Address:
+        """Where it stands."""
         return address_of(self.base_url)
+
+    def _place(self, ask: Ask) -> str:
+        return f"{self.base_url.rstrip('/')}{ask.path}"
+
+    def _fitted(self, ask: Ask, given_up: threading.Event | None) -> Json:
+        """Asks in the form that the server takes; each refusal is learnt, so that this ends."""
+        if ask.body is None or ask.is_plain:
+            return self._once(ask, given_up)
+        while True:
+            body = self.habits.fit(ask.path, ask.body)
+            try:
+                return self._once(replace(ask, body=body), given_up)
+            except RefusedError as error:
+                self.habits.learn(error.told, body, error.status)
+                if self.habits.fit(ask.path, ask.body) == body:
+                    raise
 
     def _once(self, ask: Ask, given_up: threading.Event | None) -> Json:
         """Asks once. What failed is raised outside of its handler: its words are the server's."""
         found = self._exchange(ask, given_up)
         if isinstance(found, EndpointError):
             raise found
+        place = self._place(ask)
         if found.status != http.HTTPStatus.OK:
-            raise EndpointError(
-                f"status {found.status} from {self.base_url}{ask.path}: {_excerpt(found.raw)}",
-                status=found.status,
-                may_pass=found.status >= 500 or found.status in _BUSY,
-                pause=found.pause,
-            )
-        return {} if ask.is_plain else _object(found.raw, f"{self.base_url}{ask.path}")
+            words = f"status {found.status} from {place}: {_excerpt(found.raw)}"
+            told = told_in(_read(found.raw)) if len(found.raw) <= _MOST_TOLD else None
+            raise _failed(words, told, ask, found)
+        if ask.is_plain:
+            return {}
+        answer = _object(found.raw, place, lists=ask.body is None)
+        wanted = "data" if ask.body is None else "choices"
+        told = told_in(answer) if has_failed(answer, wanted) else None
+        if told is None:
+            return answer
+        code = f" {told.code}" if told.code else ""
+        words = f"status 200 with an error{code} from {place}: {_quoted(told.words)}"
+        raise _failed(words, told, ask, found)
 
     def _exchange(self, ask: Ask, given_up: threading.Event | None) -> "_Said | EndpointError":
         """Sends a request and gives what came back, or why nothing did."""
-        place, line = f"{self.base_url}{ask.path}", None
+        place, line = self._place(ask), None
         try:
-            line = Line(self._address, self.timeout, given_up)
+            line = Line(self.address, self.timeout, given_up, self.proxy)
             response = self._sent(line, ask)
-            return _Said(
-                response.status, _whole(response), _seconds(response.getheader("Retry-After"))
-            )
+            return _Said(response.status, _whole(response), _asked_pause(response))
         except TimeoutError:
             came = f", only {line.received:,} bytes" if line is not None and line.received else ""
             said = f"no answer within {self.timeout:g} s from {place}{came}"
@@ -169,6 +208,9 @@ class Endpoint:
             return EndpointError(said)
         except GivenUp:
             return EndpointError(f"no answer from {place}: the waiting was ended")
+        except Barred as error:
+            said = f"no connection to {self.base_url}: {error}"
+            return EndpointError(said, may_pass=may_pass(error.status))
         except (OSError, http.client.HTTPException, ValueError) as error:
             what = (
                 f"connection to {self.base_url}" if line is None else f"whole answer from {place}"
@@ -180,16 +222,22 @@ class Endpoint:
 
     def _sent(self, line: Line, ask: Ask) -> http.client.HTTPResponse:
         """Sends a request over a line and reads the head of the answer."""
-        where = self._address
+        where = self.address
         link = http.client.HTTPConnection(where.host, where.port)
         link.default_port = default_port(where.scheme)
         link.sock = line
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
+            is_bearer = not self.key_header
+            headers[self.key_header or "Authorization"] = "Bearer " * is_bearer + self.key
         body = None if ask.body is None else json.dumps(ask.body).encode()
         method = "GET" if body is None else "POST"
-        link.request(method, where.path + ask.path, body=body, headers=headers)
+        target = where.path + ask.path + (f"?{self.query}" if self.query else "")
+        if self.proxy is not None and where.scheme == "http":
+            target = f"http://{where.netloc}:{where.port}{target}"
+            if self.proxy.authorization:
+                headers["Proxy-Authorization"] = self.proxy.authorization
+        link.request(method, target, body=body, headers=headers)
         response = http.client.HTTPResponse(cast(socket.socket, line), method=method)
         response.begin()
         return response
@@ -209,6 +257,25 @@ class _Said:
     """Seconds that the server asked to wait."""
 
 
+def _failed(words: str, told: Told | None, ask: Ask, found: _Said) -> EndpointError:
+    """Gives the error of an answer that is none: a refusal of what was sent, or what may pass."""
+    is_inside = found.status == http.HTTPStatus.OK
+    status = (told.code if told is not None else 0) if is_inside else found.status
+    names = refused(told, ask.body or {}, status or 400) if told is not None else ()
+    if told is not None and names:
+        if "temperature" in names:
+            words += "; to measure otherwise, add ?least_temperature=0.01 or ?leave_out=temperature"
+        return RefusedError(words, told, names, status=status or 400)
+    is_lasting = told is not None and "insufficient_quota" in told.kind
+    passes = told is not None and told.may_pass if is_inside else may_pass(status)
+    return EndpointError(
+        words,
+        status=status or found.status,
+        may_pass=passes and not is_lasting,
+        pause=found.pause,
+    )
+
+
 def _whole(response: http.client.HTTPResponse) -> bytes:
     """Reads an answer to its end, piece by piece: its own length is no reason to believe it.
 
@@ -224,13 +291,17 @@ def _whole(response: http.client.HTTPResponse) -> bytes:
     return b"".join(pieces)
 
 
-def _object(raw: bytes, place: str) -> Json:
-    """Reads a JSON object; anything else is no answer."""
+def _object(raw: bytes, place: str, *, lists: bool) -> Json:
+    """Reads a JSON object, or a bare list as one of `data`; anything else is no answer."""
     found = _read(raw)
+    if lists and isinstance(found, list):
+        return {"data": found}
     if isinstance(found, _Unread):
-        raise EndpointError(f"no JSON from {place}: {_excerpt(raw)}", may_pass=True)
+        said = f"no JSON from {place}: {_excerpt(raw)}"
+        raise EndpointError(said, status=http.HTTPStatus.OK, may_pass=True)
     if not isinstance(found, Mapping):
-        raise EndpointError(f"JSON without an object from {place}: {_excerpt(raw)}")
+        said = f"JSON without an object from {place}: {_excerpt(raw)}"
+        raise EndpointError(said, status=http.HTTPStatus.OK)
     return dict(found)
 
 
@@ -248,18 +319,28 @@ def _read(raw: bytes) -> object:
 
 def _excerpt(raw: bytes) -> str:
     """Quotes the beginning of a server's words, without secrets."""
-    words = raw[:_LOOKED_AT].replace(b"\0", b"").decode("utf-8", "replace").strip()
-    return repr(clean(words)[:_EXCERPT])
+    return _quoted(raw[:_LOOKED_AT].replace(b"\0", b"").decode("utf-8", "replace").strip())
+
+
+def _quoted(words: str) -> str:
+    return repr(clean(words[:_LOOKED_AT])[:_EXCERPT])
 
 
 def _plain(error: Exception) -> str:
     return clean(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
+def _asked_pause(response: http.client.HTTPResponse) -> float:
+    """Gives the seconds that a server asks to wait, by the finer of its headers."""
+    return _seconds(response.getheader("Retry-After-Ms")) / 1000 or _seconds(
+        response.getheader("Retry-After")
+    )
+
+
 def _seconds(text: str | None) -> float:
     """Reads `Retry-After`, seconds or a date; 0 where it is neither, or has passed."""
     said = (text or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", said):
+    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", said):
         return float(said)
     try:
         date = email.utils.parsedate_to_datetime(said)

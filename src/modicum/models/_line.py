@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import queue
+import re
 import select
 import socket
 import ssl
@@ -13,12 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, final
 
 from modicum.models._address import Address
+from modicum.models._proxy import Proxy
 
-__all__ = ["MOST_BYTES", "GivenUp", "Line", "Surplus"]
+__all__ = ["MOST_BYTES", "Barred", "GivenUp", "Line", "Surplus"]
 
 MOST_BYTES = 64 * 2**20
 """Bytes of the longest answer, status and headers included; thousands of tokens of 64 samples with
 their log-probabilities take a few million."""
+_MOST_HEAD = 1 << 14
+"""Bytes of the longest answer of a proxy before the server's own."""
 _LOOK = 0.05
 """Seconds between two looks whether the answer is still wanted."""
 
@@ -34,6 +38,15 @@ class GivenUp(OSError):  # noqa: N818 - nobody waits for the answer any more
     """The waiting was ended from outside."""
 
 
+class Barred(OSError):  # noqa: N818 - what a proxy does
+    """A proxy leads no further."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Keep the status that the proxy gave."""
+        super().__init__(message)
+        self.status = status
+
+
 @final
 class Line:
     """One connection to a server; what `http.client` takes for its socket.
@@ -43,7 +56,11 @@ class Line:
     """
 
     def __init__(
-        self, address: Address, seconds: float, given_up: threading.Event | None = None
+        self,
+        address: Address,
+        seconds: float,
+        given_up: threading.Event | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         """Connects.
 
@@ -51,9 +68,11 @@ class Line:
             address: The server.
             seconds: Until the whole answer must have come.
             given_up: Ends the waiting once it is set.
+            proxy: What leads there: a tunnel for https, else a server that passes requests on.
 
         Raises:
             TimeoutError: the deadline has passed.
+            Barred: the proxy leads no further.
             OSError: no connection.
         """
         self._end = time.monotonic() + seconds
@@ -62,7 +81,7 @@ class Line:
         self.received = 0
         """Bytes so far."""
         try:
-            self._connect(address)
+            self._connect(address, proxy)
         except BaseException:
             self.hang_up()
             raise
@@ -109,9 +128,9 @@ class Line:
             raise OSError("not connected")
         return self._socket
 
-    def _connect(self, address: Address) -> None:
+    def _connect(self, address: Address, proxy: Proxy | None) -> None:
         failure: OSError = OSError("the name has no address")
-        for family, kind, protocol, _, place in self._places(address):
+        for family, kind, protocol, _, place in self._places(proxy or address):
             self._socket = socket.socket(family, kind, protocol)
             self._socket.setblocking(False)
             try:
@@ -125,11 +144,31 @@ class Line:
         else:
             raise failure
         if address.scheme == "https":
+            if proxy is not None:
+                self._tunnel(address, proxy)
             secure = _context().wrap_socket(
                 self._open, server_hostname=address.host, do_handshake_on_connect=False
             )
             self._socket = secure
             self._patiently(lambda _: secure.do_handshake(), None, select.POLLIN)
+
+    def _tunnel(self, address: Address, proxy: Proxy) -> None:
+        """Asks a proxy for a tunnel; what the server says comes through it."""
+        where = f"{address.netloc}:{address.port}"
+        key = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+        self.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{key}\r\n".encode("ascii"))
+        said, room = bytearray(), bytearray(1)  # one by one: what follows is the server's
+        while not said.endswith(b"\r\n\r\n"):
+            if len(said) >= _MOST_HEAD or not self.receive(room):
+                raise OSError("the proxy ended the connection")
+            said += room
+        self.received = 0
+        found = re.match(rb"HTTP/1\.[01] ([0-9]{3})\b", said)
+        status = int(found[1]) if found else 0
+        if not 200 <= status < 300:
+            raise Barred(
+                f"the proxy {proxy.host}:{proxy.port} answers {status or 'no HTTP'}", status
+            )
 
     def _reach(self, place: Any) -> None:  # noqa: ANN401 - an address of any family
         try:
@@ -140,7 +179,7 @@ class Line:
             if code:
                 raise OSError(code, os.strerror(code)) from None
 
-    def _places(self, address: Address) -> _Found:
+    def _places(self, address: Address | Proxy) -> _Found:
         """Looks the name up; elsewhere, for nothing ends the system's own waiting for it."""
         ask = functools.partial(
             socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM

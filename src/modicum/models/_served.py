@@ -1,17 +1,16 @@
 """A model behind an OpenAI-compatible server: text, and log-probabilities where it gives them."""
 
 import contextlib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, final
+from dataclasses import dataclass, replace
+from typing import final
 
-from modicum.errors import AccessError, EndpointError
+from modicum.errors import AccessError
 from modicum.ledger import Ledger
 from modicum.model import Model, ModelCard
+from modicum.models._adapting import Json
 from modicum.models._completions import (
     END,
-    PAIR,
     alone,
     completion,
     joined,
@@ -20,57 +19,24 @@ from modicum.models._completions import (
     shares,
     silenced,
 )
-from modicum.models._endpoint import Ask, Endpoint, Json
+from modicum.models._endpoint import Ask
+from modicum.models._opening import check_branches
 from modicum.models._protocol import (
     MOST_STOPS,
+    PAIR,
     Choice,
     Step,
     ask_for,
-    choices_of,
     is_chat,
-    named_model,
     prompt_of,
-    usage_of,
+    spoken,
 )
+from modicum.models._service import Service, bill_of, may_think, taken
 from modicum.seeds import key
 from modicum.stock import Stock
 from modicum.types import Completion, Request, Sampling
 
-__all__ = ["Served", "Service", "Thinking", "is_same_model"]
-
-Thinking = Literal["auto", "opened", "none"]
-
-_VERSION = re.compile(r"@.+|-\d{4}-?\d{2}-?\d{2}")
-"""What servers add to a name: a revision, the date of a release."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """What is known of a server and of the model behind it."""
-
-    model: str
-    """The model's name, as the server knows it."""
-    endpoint: Endpoint
-    raw: bool = True
-    """Whether it goes on from any text (`/completions`)."""
-    chat: bool = True
-    """Whether it takes messages (`/chat/completions`)."""
-    logprobs: bool = False
-    """Whether log-probabilities may be asked."""
-    concurrency: int = 8
-    """Requests in flight."""
-    batch: int = 1
-    """Samples asked for in one request."""
-    extra: Mapping[str, object] = field(default_factory=dict)
-    """Added to the body of every request."""
-    thinking: Thinking = "auto"
-    """`opened`: the server's chat template opens the thinking itself."""
-    flops_per_token: float = 2e9
-    parameters: int = 0
-    """0 where they are not known."""
-    notes: tuple[str, ...] = ()
-    version: str = ""
-    """Digest of the adapter's files where the model is an adapter that was loaded."""
+__all__ = ["Served"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +48,12 @@ class _Job:
     """The first sample that it draws."""
     n: int
     ask: Ask
+    prompt: str = ""
+    """What the model is to go on from."""
+    seeds: tuple[int, ...] = ()
+    """One a sample, for those that must be asked one by one."""
+    is_opened: bool = False
+    """Whether the prompt opened the thinking."""
 
 
 @final
@@ -99,6 +71,7 @@ class Served(Model):
         """What is known of the model; the hash names the server, for no weights are seen."""
         service, n = self._service, self._silenced
         version = (service.version,) if service.version else ()
+        own = service.endpoint.habits.notes
         said = f"the server wrote the key, or parts of it, into {n} answers; it was cut out"
         return ModelCard(
             f"openai:{service.model}",
@@ -106,9 +79,14 @@ class Served(Model):
             service.parameters,
             service.flops_per_token,
             "",
-            (*service.notes, *([said] if n else [])),
-            reading=f"{key(service.raw, service.chat, service.extra, service.thinking):016x}",
+            (*service.notes, *own, *([said] if n else [])),
+            reading=f"{key(*self._reading):016x}",
         )
+
+    @property
+    def _reading(self) -> tuple[object, ...]:
+        service = self._service
+        return (service.raw, service.chat, service.extra, service.thinking, *service.asked)
 
     def stocked(self, stock: Stock) -> Model:
         """Takes from its own study alone: by the next one the server may hold other weights."""
@@ -125,11 +103,16 @@ class Served(Model):
         top = 2 if sampling.margins else 0
         jobs = []
         for place, request in enumerate(requests):
-            for first in range(0, request.n, self._service.batch):
-                n = min(self._service.batch, request.n - first)
-                seed = key(sampling.stream, request.address, request.first + first)
-                ask = self._ask(request.prompt, sampling, n=n, seed=seed, top=top)
-                jobs.append(_Job(place, first, n, ask))
+            samples = self._service.samples
+            for first in range(0, request.n, samples):
+                n = min(samples, request.n - first)
+                seeds = tuple(
+                    key(sampling.stream, request.address, request.first + first + i)
+                    for i in range(n)
+                )
+                ask = self._ask(request.prompt, sampling, n=n, seed=seeds[0], top=top)
+                opened = self.opens_thinking(request.prompt)
+                jobs.append(_Job(place, first, n, ask, spoken(request.prompt), seeds, opened))
         drawn: list[dict[int, Completion]] = [{} for _ in requests]
 
         def keep(job: _Job, texts: list[Completion]) -> None:
@@ -154,9 +137,11 @@ class Served(Model):
         token that is half a character is left out.
 
         Raises:
-            AccessError: no log-probabilities were asked for, or a chat prompt.
+            AccessError: no log-probabilities were asked for, fewer come than branches are
+                wanted, or a chat prompt.
         """
         self._need_logprobs("branching at the first token")
+        check_branches(self._service, k)
         greedy = replace(sampling, temperature=0.0, margins=True)
         firsts: list[list[Step]] = [[] for _ in requests]
 
@@ -165,7 +150,8 @@ class Served(Model):
 
         one = replace(greedy, max_new_tokens=1, stop=())
         asks = [self._ask(r.prompt, one, n=1, seed=0, top=k) for r in requests]
-        self._run([_Job(i, 0, 1, ask) for i, ask in enumerate(asks)], one, ledger, None, note)
+        looks = [_Job(i, 0, 1, ask, requests[i].prompt) for i, ask in enumerate(asks)]
+        self._run(looks, one, ledger, None, note)
         drawn: list[dict[int, Completion]] = [{} for _ in requests]
         rest = replace(greedy, max_new_tokens=sampling.max_new_tokens - 1)
         jobs = []
@@ -174,12 +160,15 @@ class Served(Model):
                 if END.fullmatch(opener.token) or rest.max_new_tokens == 0:
                     drawn[place][rank] = alone(opener)
                     continue
-                ask = self._ask(request.prompt + opener.token, rest, n=1, seed=0, top=2)
-                jobs.append(_Job(place, rank, 1, ask))
+                prompt = request.prompt + opener.token
+                ask = self._ask(prompt, rest, n=1, seed=0, top=2)
+                opened = PAIR[0] in opener.token
+                jobs.append(_Job(place, rank, 1, ask, prompt, is_opened=opened))
 
         def keep(job: _Job, texts: list[Completion]) -> None:
             opener = firsts[job.request][job.sample]
-            drawn[job.request][job.sample] = joined(opener, texts[0], sampling.stop)
+            thinks = self._service.thinking != "none"
+            drawn[job.request][job.sample] = joined(opener, texts[0], sampling.stop, thinks=thinks)
 
         self._run(jobs, rest, ledger, keep)
         return self._kept(drawn)
@@ -199,7 +188,7 @@ class Served(Model):
         service = self._service
         with contextlib.closing(service.endpoint.answers(asks, service.concurrency)) as coming:
             for place, answer in coming:
-                [choice] = self._choices(answer, 1)
+                [choice] = taken(service, answer, 1)
                 prompt, more = pairs[place]
                 sums[place] = score(choice.steps, len(prompt), len(prompt) + len(more))
         return sums
@@ -268,25 +257,69 @@ class Served(Model):
         keep: Callable[[_Job, list[Completion]], None] | None,
         note: Callable[[_Job, list[Choice]], None] | None = None,
     ) -> None:
-        """Asks in parallel; hands each answer on as it comes and counts its tokens."""
-        service = self._service
+        """Asks in parallel; hands each answer on as it comes and counts its tokens.
+
+        What an answer leaves to be drawn is asked for in turn, one by one.
+        """
+        while jobs:
+            jobs = self._round(jobs, sampling, ledger, keep, note)
+
+    def _round(
+        self,
+        jobs: Sequence[_Job],
+        sampling: Sampling,
+        ledger: Ledger,
+        keep: Callable[[_Job, list[Completion]], None] | None,
+        note: Callable[[_Job, list[Choice]], None] | None,
+    ) -> list[_Job]:
+        """Asks all once; gives what is left to be drawn."""
+        service, left = self._service, list[_Job]()
+        known = service.endpoint.habits.thinking
         asks = [job.ask for job in jobs]
         coming = contextlib.closing(service.endpoint.answers(asks, service.concurrency))
         with ledger.timed(), coming as answers:
             for place, answer in answers:
                 job = jobs[place]
-                choices, usage = self._choices(answer, job.n), usage_of(answer)
+                choices = taken(service, answer, job.n)
+                usage = bill_of(service, answer, job.prompt, choices)
                 ledger.ran(
                     prompt=usage.prompt,
                     sampled=usage.sampled,
                     flops_per_token=service.flops_per_token,
                 )
-                counts = shares(usage.sampled, job.n)
-                texts = [completion(c, sampling, n) for c, n in zip(choices, counts, strict=True)]
+                thinks = may_think(service, choices, job.ask.path)
+                if thinks and job.ask.path not in known and _is_cut_off(job, choices):
+                    left.append(job)  # asked again without stop strings
+                    continue
+                counts = shares(usage.sampled, len(choices))
+                opened = None if service.thinking == "none" else job.is_opened
+                texts = [
+                    completion(c, sampling, n, is_opened=opened)
+                    for c, n in zip(choices, counts, strict=True)
+                ]
                 if keep is not None:
                     keep(job, texts)
                 if note is not None:
                     note(job, choices)
+                left += self._rest(job, len(choices))
+        return left
+
+    def _rest(self, job: _Job, came: int) -> list[_Job]:
+        """Gives the samples of a request that did not come, one by one."""
+        if came == job.n:
+            return []
+        self._service.endpoint.habits.give_one()
+        body = {name: v for name, v in (job.ask.body or {}).items() if name != "n"}
+        return [
+            replace(
+                job,
+                sample=job.sample + i,
+                n=1,
+                ask=replace(job.ask, body={**body, "seed": job.seeds[i] % 2**31}),
+                seeds=job.seeds[i : i + 1],
+            )
+            for i in range(came, job.n)
+        ]
 
     def _kept(self, drawn: Sequence[Mapping[int, Completion]]) -> list[tuple[Completion, ...]]:
         """Gives completions in order, without secrets: from here on they are stored and shown."""
@@ -298,22 +331,16 @@ class Served(Model):
             groups.append(clean)
         return groups
 
-    def _choices(self, answer: Json, wanted: int) -> list[Choice]:
-        """Gives the texts of an answer, which must come from the model that was asked."""
-        name = named_model(answer)
-        if not is_same_model(self._service.model, name):
-            said = f"the server answers as model {name!r}, asked for {self._service.model!r}"
-            raise EndpointError(said)
-        return choices_of(answer, wanted)
+
+def _is_cut_off(job: _Job, choices: Sequence[Choice]) -> bool:
+    """Says whether a stop string that was sent may have ended a text within its thinking."""
+    return bool((job.ask.body or {}).get("stop")) and any(
+        choice.finish.lower() != "length"
+        and (not choice.text if choice.reasoning else PAIR[0] in _open_end(choice.text))
+        for choice in choices
+    )
 
 
-def is_same_model(asked: str, named: str) -> bool:
-    """Says whether a server's name for a model means the one asked for.
-
-    >>> is_same_model("org/m", "org/m@main"), is_same_model("m", "m-2026-01-31")
-    (True, True)
-    >>> is_same_model("llama-3", "llama-3-70b")
-    False
-    """
-    rest = named.removeprefix(asked)
-    return named == asked or (rest != named and _VERSION.fullmatch(rest) is not None)
+def _open_end(text: str) -> str:
+    """Gives what follows the last thinking that ended."""
+    return text.rpartition(PAIR[1])[2]

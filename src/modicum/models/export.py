@@ -131,6 +131,15 @@ class Export(Backend):
         if self._manifest().form not in _WHOLE:
             self._base_backend().ready()
 
+    def ready_for(self, k: int) -> None:
+        """Looks whether the base model can name the k likeliest first tokens.
+
+        Raises:
+            AccessError: it cannot.
+        """
+        if self._manifest().form not in _WHOLE:
+            self._base_backend().ready_for(k)
+
     def footprint(self) -> Footprint | None:
         """Gives what the whole model, or the base model, will take on the processor."""
         if self._manifest().form in _WHOLE:

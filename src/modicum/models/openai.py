@@ -1,21 +1,24 @@
 """A model behind an OpenAI-compatible server: vLLM, llama.cpp, transformers serve, others."""
 
-import contextlib
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
-from modicum.errors import AccessError, ConfigError, EndpointError, nearest
+from modicum.errors import ConfigError, EndpointError, nearest
 from modicum.model import Backend
 from modicum.models._adapters import Adapter, ServedAdapters
-from modicum.models._address import address_of, check_variable, read_key
-from modicum.models._endpoint import Ask, Endpoint, Json
+from modicum.models._adapting import Habits, Json, names_of, renames_of
+from modicum.models._address import address_of, check_header, check_variable, read_key
+from modicum.models._endpoint import Ask, Endpoint
+from modicum.models._opening import check_branches, hint_of, looked, most_logprobs, unready
 from modicum.models._parity import PROBE, TOLERANCE, Probe, Scorer, Tolerance
-from modicum.models._protocol import Choice, ask_for, choices_of, named_model, prompt_of, usage_of
-from modicum.models._served import Served, Service, Thinking, is_same_model
+from modicum.models._proxy import names_proxy, proxy_for
+from modicum.models._served import Served
+from modicum.models._service import Service, Thinking, is_same_model
 from modicum.secrecy import is_key_name, learn, looks_like_key
 from modicum.types import Access
 
@@ -29,10 +32,8 @@ _LISTED = 10_000
 """Most models that are looked at of a server's list."""
 _DAY = 86_400
 """Seconds: nobody waits longer for one answer."""
-_TRIALS = ("Once upon a time", "1")
-_TRIAL_TOKENS = 16
-_SEEDS = (11, 11, 12, 13)
-"""Of the trial samples: the first two should be equal, the others not all so."""
+_HOTTEST = 2.0
+"""Highest temperature that the protocol knows."""
 
 
 @final
@@ -40,7 +41,12 @@ _SEEDS = (11, 11, 12, 13)
 class Openai(Backend):
     """Asks `openai:MODEL?base_url=http://127.0.0.1:8000/v1`; text, and log-probabilities if asked."""
 
-    powers: ClassVar[Mapping[str, str]] = {"": "server", "api_key_env": "environment"}
+    version: ClassVar[int] = 2
+    powers: ClassVar[Mapping[str, str]] = {
+        "": "server",
+        "api_key_env": "environment",
+        "proxy": "environment",
+    }
 
     name: str = ""
     """The model's name, as the server lists it."""
@@ -68,6 +74,20 @@ class Openai(Backend):
     """A JSON object added to every request, such as `{"top_k": -1}`."""
     trust: bool = False
     """Skip the trial samples that show whether the server samples at all."""
+    leave_out: str = ""
+    """Parameters that no request holds, such as `seed,top_p`; what a server refuses is learnt."""
+    rename: str = ""
+    """Parameters under other names, such as `max_tokens:max_completion_tokens`."""
+    least_temperature: float = 0.0
+    """Temperature of greedy answers where a server refuses 0; they may differ from the likeliest."""
+    answers_as: str = ""
+    """Name that its answers bear where it is not the one asked for, such as a deployment's model."""
+    api_version: str = ""
+    """Sent as `?api-version=…` with every request, as Azure wants it."""
+    key_header: str = ""
+    """Header of the key in place of `Authorization: Bearer`; Azure's is `api-key`."""
+    proxy: Literal["none", "environment", "always"] = "none"
+    """`environment`: ask through `HTTPS_PROXY` and its like, but this machine; `always`: that too."""
     weights: str = ""
     """Their digest, where the name is an adapter's; `with_adapter` sets it."""
 
@@ -78,9 +98,21 @@ class Openai(Backend):
             ConfigError: a setting that holds a secret, so that no such object exists.
             ValueError: a setting outside its range.
         """
+        self._check_query()
         address_of(self.base_url)
         check_variable(self.api_key_env)
+        check_header(self.key_header)
         self._extra()
+        left_out, renamed = names_of(self.leave_out), renames_of(self.rename)
+        if set(left_out) & {*renamed, *(["logprobs"] if self.logprobs else [])}:
+            msg = f"leave_out = {self.leave_out}, which is asked for elsewhere"
+            raise ValueError(msg)
+        if not re.fullmatch(r"[A-Za-z0-9._-]{0,40}", self.api_version):
+            msg = "api_version that is none, such as 2024-10-21"
+            raise ValueError(msg)
+        if not 0 <= self.least_temperature <= _HOTTEST:
+            msg = f"least_temperature = {self.least_temperature}"
+            raise ValueError(msg)
         sizes = (self.concurrency, self.batch, self.retries + 1)
         if not (0 < self.timeout <= _DAY and min(sizes) >= 1 and max(sizes) <= _MOST):
             msg = (
@@ -112,23 +144,46 @@ class Openai(Backend):
         Raises:
             ConfigError: it is down, too slow, or does not list the model.
         """
+        service = self._service()
         try:
-            brief = dataclasses.replace(self._endpoint(), retries=min(1, self.retries))
+            brief = dataclasses.replace(service.endpoint, retries=min(1, self.retries))
             listed = brief.answer(Ask("/models"))
         except EndpointError as error:
-            if error.status in (404, 405, 501):
-                return  # a server may list nothing; its answers name their model
-            raise self._unready(error) from error
-        data = listed.get("data")
-        entries = data if isinstance(data, list) else []
-        names = [str(e["id"]) for e in entries if isinstance(e, dict) and "id" in e][:_LISTED]
-        if not any(is_same_model(self.name, name) for name in names):
+            if error.status not in (404, 405, 501):
+                raise self._unready(service, error) from error
+            if hint := hint_of(service.endpoint):
+                raise ConfigError(str(error), "a base_url that leads to an API", hint) from error
+            return  # a server may list nothing; its answers name their model
+        names = _listed(listed)[:_LISTED]
+        own = [name for name in (self.name, self.answers_as) if name]
+        if names and not any(is_same_model(asked, name) for asked in own for name in names):
             close = nearest(self.name, names)
             raise ConfigError(
                 f"the server {self.base_url} does not list the model {self.name!r}",
-                f"one of {', '.join(names[:20]) or '(none)'}",
+                f"one of {', '.join(names[:20])}",
                 f"did you mean {close!r}?" if close else "name one of those",
             )
+
+    def ready_for(self, k: int) -> None:
+        """Asks the server whether it can name as many first tokens as a method branches at.
+
+        Raises:
+            AccessError: it cannot.
+            ConfigError: it fails.
+        """
+        if not self.logprobs:
+            return
+        service = self._service()
+        try:
+            service = dataclasses.replace(service, top=most_logprobs(service, k))
+        except EndpointError as error:
+            raise self._unready(service, error) from error
+        check_branches(service, k)
+
+    @property
+    def more_access(self) -> str:
+        """What to add to the reference for log-probabilities."""
+        return "" if self.logprobs or self.endpoint == "chat" else "add &logprobs=true to the model"
 
     def open(self) -> Served:
         """Looks what the server offers and whether it keeps its word; a few small requests.
@@ -139,38 +194,14 @@ class Openai(Backend):
         """
         self.check()
         self.ready()
+        service = self._service()
+        kinds = ["completions", "chat"]
+        if self.endpoint != "auto" or self.logprobs:
+            kinds = ["chat" if self.endpoint == "chat" else "completions"]
         try:
-            raw, chat = self._offers()
-            if self.logprobs:
-                self._see_logprobs()
-            notes = self._sampling(raw=raw)
+            return Served(looked(service, kinds, trust=self.trust))
         except EndpointError as error:
-            raise self._unready(error) from error
-        billions, said = self._billions()
-        return Served(
-            Service(
-                self.name,
-                self._endpoint(),
-                raw=raw,
-                chat=chat,
-                logprobs=self.logprobs,
-                concurrency=self.concurrency,
-                batch=self.batch,
-                extra=self._extra(),
-                thinking=self.thinking,
-                flops_per_token=2e9 * (billions or 1.0),
-                parameters=round(billions * 1e9),
-                version=self.weights,
-                notes=(
-                    f"served by {self.base_url}: its weights are not seen",
-                    {True: "raw prompts and chat messages", False: "raw prompts alone"}[chat]
-                    if raw
-                    else "chat messages alone: raw styles are left out",
-                    *notes,
-                    *said,
-                ),
-            )
-        )
+            raise self._unready(service, error) from error
 
     def adapters(
         self,
@@ -202,14 +233,65 @@ class Openai(Backend):
         return dataclasses.replace(
             self,
             name=adapter.name,
+            answers_as="",  # that is the untuned model's
             weights=adapter.version,
             parameters=self._billions()[0],  # an adapter's name tells no size
             extra=json.dumps({**self._extra(), "cache_salt": adapter.version}),
         )
 
+    def _service(self) -> Service:
+        """Gives what the user says of the server."""
+        billions, said = self._billions()
+        changes = (self.leave_out, self.rename, self.least_temperature)
+        return Service(
+            self.name,
+            self._endpoint(),
+            logprobs=self.logprobs,
+            concurrency=self.concurrency,
+            batch=self.batch,
+            extra=self._extra(),
+            thinking=self.thinking,
+            flops_per_token=2e9 * (billions or 1.0),
+            parameters=round(billions * 1e9),
+            version=self.weights,
+            answers_as=self.answers_as,
+            asked=tuple(map(str, changes)) if any(changes) else (),
+            notes=(f"served by {self.base_url}: its weights are not seen", *said),
+        )
+
     def _endpoint(self) -> Endpoint:
-        key = read_key(self.api_key_env)
-        return Endpoint(self.base_url, key, self.timeout, self.retries)
+        address = address_of(self.base_url)
+        is_always = self.proxy == "always"
+        return Endpoint(
+            self.base_url,
+            read_key(self.api_key_env),
+            self.timeout,
+            self.retries,
+            key_header=self.key_header,
+            query=f"api-version={self.api_version}" if self.api_version else "",
+            proxy=None
+            if self.proxy == "none"
+            else proxy_for(address, os.environ, is_local_too=is_always),
+            habits=Habits(
+                names_of(self.leave_out), renames_of(self.rename), self.least_temperature
+            ),
+        )
+
+    def _check_query(self) -> None:
+        """Refuses a setting that hangs on base_url by a question mark of its own.
+
+        Raises:
+            ConfigError: one; nothing else that stands there is told.
+        """
+        found = re.fullmatch(r"[^?#]*\?([a-z_-]{1,20})=([\w.:,-]{1,40})", self.base_url)
+        name = found[1].replace("-", "_") if found else ""
+        known = {field.name for field in dataclasses.fields(self)}
+        if found and name in known and not looks_like_key(found[2]) and not name.endswith("_env"):
+            raise ConfigError(
+                f"the setting {name} behind a second question mark",
+                "settings with & between them",
+                f"write base_url=…&{name}={found[2]}",
+            )
 
     def _extra(self) -> Json:
         """Reads the fields that are added to every request.
@@ -230,100 +312,9 @@ class Openai(Backend):
             )
         return extra
 
-    def _unready(self, error: EndpointError) -> ConfigError:
-        return ConfigError(
-            str(error),
-            f"an OpenAI-compatible server of {self.name!r} at {self.base_url}",
-            "start it, correct base_url, or raise ?timeout",
-        )
-
-    def _offers(self) -> tuple[bool, bool]:
-        """Tries both kinds of prompt; gives whether raw ones and chat messages are taken."""
-        kinds = {"completions": "Hi", "chat": prompt_of(None, "Hi")}
-        if self.endpoint != "auto" or self.logprobs:
-            wanted = "chat" if self.endpoint == "chat" else "completions"
-            kinds = {wanted: kinds[wanted]}
-        found: dict[str, bool] = {}
-        for kind, prompt in kinds.items():
-            try:
-                self._draw(prompt, 1, insists=False)
-                found[kind] = True
-            except EndpointError as error:
-                if not error.status or len(kinds) == 1:
-                    raise
-                found[kind], refusal = False, error
-        if not any(found.values()):
-            raise refusal
-        return found.get("completions", False), found.get("chat", False)
-
-    def _see_logprobs(self) -> None:
-        answer = self._endpoint().answer(self._ask("Hi", 2, top=5))
-        [choice] = choices_of(answer, 1)
-        if not choice.steps or min(len(step.top) for step in choice.steps) < 2:
-            raise AccessError(
-                f"no log-probabilities of several tokens a step from {self.base_url}",
-                "a server that gives them with /completions (vLLM, llama.cpp)",
-                "leave logprobs=true out: text alone needs none",
-            )
-
-    def _sampling(self, *, raw: bool) -> list[str]:
-        """Draws a few samples with known seeds; says what the seeds are worth.
-
-        Raises:
-            ConfigError: every seed gives the same text: a study would take greedy answers for
-                samples.
-        """
-        if self.trust:
-            return ["not looked whether the server samples: trust=true"]
-        for text in _TRIALS:
-            prompt = text if raw else prompt_of(None, text)
-            asks = [self._ask(prompt, _TRIAL_TOKENS, seed=seed) for seed in _SEEDS]
-            texts = [""] * len(asks)
-            with contextlib.closing(self._endpoint().answers(asks, self.concurrency)) as coming:
-                for place, answer in coming:
-                    [choice] = self._checked(answer, 1)
-                    texts[place] = f"{choice.reasoning or ''}{choice.text}"
-            if len(set(texts)) > 1:
-                if self.batch > 1:
-                    self._draw(prompt, 1, n=2)
-                repeats = "gives" if texts[0] == texts[1] else "does not give"
-                return [f"the server {repeats} equal answers for equal seeds"]
-        raise ConfigError(
-            f"one answer for {len(set(_SEEDS))} seeds at temperature 1: {texts[0][:60]!r}",
-            "a server that samples",
-            "turn sampling on there (transformers serve: do_sample in the model's "
-            "generation_config.json), or add ?trust=true if the model is that sure",
-        )
-
-    def _draw(self, prompt: str, tokens: int, *, n: int = 1, insists: bool = True) -> list[Choice]:
-        ask = self._ask(prompt, tokens, n=n, insists=insists)
-        return self._checked(self._endpoint().answer(ask), n)
-
-    def _checked(self, answer: Json, n: int) -> list[Choice]:
-        """Gives the texts of an answer; refuses one of another model or without a bill."""
-        name = named_model(answer)
-        if not is_same_model(self.name, name):
-            raise ConfigError(
-                f"the server {self.base_url} answers as model {name!r}",
-                f"{self.name!r}, as asked",
-                "name the model that is served, or mend the server",
-            )
-        usage_of(answer)
-        return choices_of(answer, n)
-
-    def _ask(
-        self,
-        prompt: str,
-        tokens: int,
-        *,
-        n: int = 1,
-        seed: int = 11,
-        top: int = 0,
-        insists: bool = True,
-    ) -> Ask:
-        body: Json = {**self._extra(), "model": self.name, "max_tokens": tokens, "seed": seed}
-        body |= {"temperature": 1.0, "top_p": 1.0, **({"n": n} if n > 1 else {})}
-        return ask_for(prompt, body, top=top, insists=insists)
+    def _unready(self, service: Service, error: EndpointError) -> ConfigError:
+        is_proxied = self.proxy == "none" and names_proxy(service.endpoint.address, os.environ)
+        return unready(service, error, is_proxied=is_proxied)
 
     def _billions(self) -> tuple[float, list[str]]:
         """Gives the model's size in billions, as said or as its name tells; 0 if unknown."""
@@ -336,6 +327,16 @@ class Openai(Backend):
             return 0.0, [said]
         # of a mixture of experts both sizes stand in the name; a token passes through the smaller
         return min(sizes), [f"FLOPs are counted for {min(sizes):g}B parameters, from its name"]
+
+
+def _listed(answer: Json) -> list[str]:
+    """Gives the names of the models that a server lists, in the forms that servers use."""
+    entries = answer.get("data") or answer.get("models")
+    names = []
+    for entry in entries if isinstance(entries, list) else ():
+        found = entry if isinstance(entry, dict) else {"id": entry}
+        names += [found[n] for n in ("id", "name", "model") if isinstance(found.get(n), str)][:1]
+    return names
 
 
 def _object_in(text: str) -> Json | None:
