@@ -222,7 +222,7 @@ def test_problems_needed_is_the_smallest_that_reaches_the_margin() -> None:
     n = problems_needed(0.05, guess=0.25)
     assert detectable(n, guess=0.25).can_show_absent
     assert not detectable(n - 1, guess=0.25).can_show_absent
-    assert round(detectable(n, guess=0.25).equivalence, 2) <= 0.05
+    assert round(detectable(n, guess=0.25).equivalence, 3) <= 0.05
     assert math.isfinite(n)
     with pytest.raises(ValueError, match="positive"):
         problems_needed(0)

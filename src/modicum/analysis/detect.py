@@ -85,5 +85,5 @@ def problems_needed(target: float, *, guess: float = 0.0) -> int:
 
 
 def _is_within(equivalence: float, margin: float) -> bool:
-    """Says whether a margin can be shown, as it is printed: to half a point."""
-    return equivalence < margin + 0.005
+    """Says whether a margin can be shown, as it is printed: to a tenth of a point."""
+    return equivalence < margin + 0.0005

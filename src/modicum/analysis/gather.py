@@ -13,6 +13,7 @@ from modicum.draws import problems_of
 from modicum.method import METHODS, Method
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
+from modicum.store_opening import damage_told
 from modicum.study import Subject
 from modicum.task import resolve_task
 from modicum.twin_marks import scrambled_right
@@ -115,7 +116,8 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         failed=failed,
         left_out=named([t for t in trials if outcomes[t.id] is None]),
     )
-    return replace(gathered, evidence=_evidence(gathered, store))
+    with damage_told(store.folder):  # stored marks of other shapes than a study writes
+        return replace(gathered, evidence=_evidence(gathered, store))
 
 
 def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
@@ -311,6 +313,8 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
             for i, answer in enumerate(outcome.answers)
         ]
     )
+    if answers.ndim != 2 or answers.shape[1] < 2:
+        raise ValueError(f"{outcome.trial.id} holds fewer than two samples a problem")
     correct = np.array([[m.lenient == Grade.CORRECT for m in a.marks] for a in outcome.answers])
     names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(problems, golds, strict=True)]
     strata = {name: i for i, name in enumerate(dict.fromkeys(names))}

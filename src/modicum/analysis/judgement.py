@@ -1,7 +1,6 @@
 """From a study's folder to its verdicts: the last step that computes anything."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from modicum.analysis.ability import RULES, Ability, ability_from
 from modicum.analysis.arms import beside, nudged_curve
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
+from modicum.analysis.known import notes_of, nudged
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.pairing import level_of
 from modicum.analysis.readable import gain_kind, unreadable
@@ -85,7 +85,7 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
     clusters = found.evidence.clusters
     plain = answer.sampled
     plan = found.subject.plan
-    outcomes = [found.floor, found.default, found.samples, *_all(found)]
+    outcomes = [found.floor, found.default, found.samples, *nudged(found)]
     figures = {
         "default": correctness(found.default.answers),
         "default_strict": correctness(found.default.answers, strict=True),
@@ -130,41 +130,8 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
             for setting, o in found.asides.items()
         ),
         "failed": found.failed,
-        "notes": _notes(found),
+        "notes": notes_of(found),
     }
-
-
-def _notes(found: Gathered) -> tuple[str, ...]:
-    """What is known of the model, and which styles it could not be asked in."""
-    card = _card(found.floor)
-    known = (card.get("name"), card.get("weights"))
-    cards = map(_card, (found.floor, found.default, found.samples, *_all(found)))
-    # what was learnt of a server in the middle of a study stands in later cards alone
-    own = [c["notes"] for c in cards if (c.get("name"), c.get("weights")) == known and "notes" in c]
-    said = list(dict.fromkeys(str(note) for notes in own for note in cast(Sequence[str], notes)))
-    if card.get("licence"):
-        said.append(f"weights under {card['licence']}")
-    skipped = found.floor.notes.get("skipped_styles", [])
-    if isinstance(skipped, list) and skipped:
-        said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
-    if found.text is not None and not found.text.text_loss:
-        said.append("held-out text left out (cannot be encoded)")
-    n, of = len(found.samples.answers), len(found.problems)
-    if n < of:
-        said.append(f"sampled and branched on the first {n} of {of} test problems")
-    return tuple(map(str, said))
-
-
-def _card(outcome: Outcome) -> Mapping[str, object]:
-    """What was known of the model when an outcome was stored.
-
-    Raises:
-        TypeError: no table.
-    """
-    card = outcome.notes.get("model", {})
-    if not isinstance(card, Mapping):
-        raise TypeError(card)
-    return card
 
 
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
@@ -382,14 +349,6 @@ def _why_plain(answer: Ability, margin: float) -> str:
 
 def _row_scores(found: Gathered) -> list[Floats]:
     return [correctness(found.floor.answers)[None], *(stack(a.outcomes) for a in found.arms)]
-
-
-def _all(found: Gathered) -> list[Outcome]:
-    """Every outcome behind the subject but the measures."""
-    outcomes = [o for arm in found.arms for o in (*arm.outcomes, *arm.scrambled)]
-    outcomes += [o for arm in found.arms for drawn in arm.own_controls.values() for o in drawn]
-    outcomes += [o for arm in found.twin_arms for o in arm.outcomes]
-    return outcomes + [o for o in (found.forced, found.reference) if o is not None]
 
 
 def _style(outcome: Outcome) -> Mapping[str, object]:
