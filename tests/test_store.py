@@ -385,3 +385,11 @@ def test_notes_of_another_kind_are_damage(notes: dict[str, object], store) -> No
     for read in (lambda: store.read(TRIAL), store.heads):
         with pytest.raises(StoreError, match="damaged"):
             read()
+
+
+def test_a_figure_that_was_changed_in_a_summary_is_damage(store) -> None:
+    store.write(Outcome(TRIAL, elicitation={"seconds": 7104.0}))
+    assert store.read(TRIAL).elicitation == {"seconds": 7104.0}
+    store._db.execute("UPDATE trials SET summary=replace(summary, '7104', '4384')")
+    with pytest.raises(StoreError, match="table that was changed"):
+        store.read(TRIAL)

@@ -5,7 +5,6 @@ anything that its plan names; so the driver keeps each task as plain values when
 """
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import cast, final
 
 from modicum.errors import ConfigError
 from modicum.marking import read_or_none
+from modicum.packing import summed, unsummed
 from modicum.plain import thawed
 from modicum.task import Sheet, Task
 from modicum.types import Mark, Problem, Split
@@ -48,7 +48,7 @@ class TaskRecord:
 
     def as_text(self) -> str:
         """Return it as JSON."""
-        return json.dumps(dataclasses.asdict(self))
+        return summed(dataclasses.asdict(self))
 
     @staticmethod
     def from_text(text: str) -> "TaskRecord":
@@ -58,7 +58,7 @@ class TaskRecord:
             ValueError: no JSON, or something that is no record.
         """
         try:
-            return cast(TaskRecord, thawed(TaskRecord, json.loads(text)))
+            return cast(TaskRecord, thawed(TaskRecord, unsummed(text)))
         except (AttributeError, KeyError, TypeError) as error:
             msg = f"no record of a task: {type(error).__name__} {error}"
             raise ValueError(msg) from error

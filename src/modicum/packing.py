@@ -2,9 +2,13 @@
 
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MOST_BYTES", "inflated", "packed_json", "unpacked_json"]
+__all__ = ["MOST_BYTES", "inflated", "packed_json", "summed", "unpacked_json", "unsummed"]
+
+_CHECK = "check"
+"""Entry of a table that holds the checksum of all others."""
 
 MOST_BYTES = 64 << 20
 """Bytes that one packed value may unpack to: hundreds of times what studies hold."""
@@ -46,3 +50,25 @@ def unpacked_json(packed: bytes) -> Any:  # noqa: ANN401 - whatever was packed
         zlib.error: damaged, or cut.
     """
     return json.loads(inflated(packed))
+
+
+def summed(values: Mapping[str, object]) -> str:
+    """Return a table as JSON with a checksum, so that a flipped digit is no other figure."""
+    plain = json.loads(json.dumps(values, default=str))
+    return json.dumps({**plain, _CHECK: zlib.crc32(json.dumps(plain).encode())})
+
+
+def unsummed(text: str) -> dict[str, Any]:
+    """Return the table that `summed` wrote; one without a checksum, of before, is taken as it is.
+
+    Raises:
+        ValueError: no JSON, or a table that was changed.
+        TypeError: no table.
+    """
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise TypeError("no table")
+    said = values.pop(_CHECK, None)
+    if said is not None and said != zlib.crc32(json.dumps(values).encode()):
+        raise ValueError("a table that was changed")
+    return values

@@ -15,6 +15,7 @@ from typing import Any
 from modicum.migrations import SCHEMA
 from modicum.model import ModelCard
 from modicum.outcome import Answer, Outcome, pack_marks, unpack_marks
+from modicum.packing import summed, unsummed
 from modicum.stock import Draw, pack_texts, text_hash, unpack_texts
 from modicum.store_facts import COUNT_WRITE, Facts, Session, told
 from modicum.store_opening import damage_told, open_to_read, open_to_write
@@ -95,7 +96,7 @@ class Store(Facts):
             self._db.execute("DELETE FROM answers WHERE trial=?", (trial.id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?,?,?,?)",
-                (trial.id, identity, json.dumps(summary, default=str), _bound(outcome.error)),
+                (trial.id, identity, summed(summary), _bound(outcome.error)),
             )
             seen: list[Answer] = []
             for place, answer in enumerate(outcome.answers):
@@ -236,7 +237,7 @@ def _summary(text: str) -> dict[str, Any]:
     Raises:
         TypeError: something that is no summary.
     """
-    values = json.loads(text)
+    values = unsummed(text)
     retention = {task: tuple(marks) for task, marks in values["retention"].items()}
     for name in ("elicitation", "serving"):
         if not all(isinstance(number, int | float) for number in values[name].values()):
