@@ -19,7 +19,7 @@ HEAD = (
     "Shares of the draws: a wrong word; the word that the world asks for (any right one where it\n"
     "asks for none); a rung shipped that gains nothing, or that one with fewer labels beats by more\n"
     "than five points; what is right to ship, where the world asks for it; intervals of the floor and\n"
-    "of all three tuned scores that hold the truth; the words, and what was shipped.\n"
+    "of the tuned score, of the three the worst, that hold the truth; the words, and what was shipped.\n"
 )
 
 
@@ -64,7 +64,8 @@ def table(rows: list[Rates], seconds: float) -> str:
 
 def _line(row: Rates) -> str:
     shares = [row.wrong, row.right, row.ships_wrong, row.ships_right]
-    shares += [row.covers.get("floor", math.nan), row.covers.get("tuned", math.nan)]
+    tuned = [share for name, share in row.covers.items() if name.startswith("fine_tune")]
+    shares += [row.covers.get("floor", math.nan), min(tuned, default=math.nan)]
     numbers = " ".join("    –" if math.isnan(share) else f"{share:5.2f}" for share in shares)
     words = " ".join(f"{word} {share:.2f}" for word, share in row.words.items())
     ships = " ".join(f"{name} {share:.2f}," for name, share in list(row.ships.items())[:3])

@@ -120,6 +120,5 @@ def _covered(study: Study, answer: Ability, truth: Truth, drawn: Resamples) -> d
     for rung in study.evidence.rungs:
         if rung.is_tuned:
             interval = level_of(rung.scores, clusters)
-            holds = interval.low <= scores[rung.name] <= interval.high
-            found["tuned"] = found.get("tuned", True) and holds
+            found[rung.name] = interval.low <= scores[rung.name] <= interval.high
     return found

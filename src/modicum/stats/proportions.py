@@ -13,15 +13,15 @@ __all__ = [
 ]
 
 _FEW = 3
-"""Successes or failures below which a second prior widens the interval."""
+"""Successes or failures below which the exact bound widens the interval."""
 
 
 def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figure:
     """Gives a single proportion with its Beta interval.
 
     The interval holds the middle `level` of Beta(1 + c, 1 + n - c); with fewer than three successes or
-    failures that of Beta(1/2 + c, 1/2 + n - c) as well: the first alone covers a rate of one in a
-    thousand in four studies of five. With no success it starts at 0, with no failure it ends at 1,
+    failures the exact bound on that side as well: the first alone covers a rate of one in a thousand
+    in four studies of five. With no success it starts at 0, with no failure it ends at 1,
     since a bound inside would exclude what was seen.
 
     Args:
@@ -32,8 +32,8 @@ def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figu
     Raises:
         ValueError: If there is no trial or more successes than trials.
 
-    Source: Bowyer, Aitchison, Ivanova 2025, arXiv 2503.01747, section 3 (the first); Brown, Cai,
-        DasGupta 2001, Statistical Science 16, 101-133, section 3.1.1 (the second, Jeffreys').
+    Source: Bowyer, Aitchison, Ivanova 2025, arXiv 2503.01747, section 3; Clopper and
+        Pearson 1934, Biometrika 26, 404-413 (the exact bound).
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"found {successes} of {trials}; expected 0 <= successes <= trials >= 1")
@@ -42,12 +42,15 @@ def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figu
 
 
 def _beta(right: float, wrong: float, level: float) -> tuple[float, float]:
-    """Gives the ends of the Beta interval; where hardly any was right or wrong, of both together."""
+    """Gives the ends of the Beta interval; where hardly any was right or wrong, the exact one's too."""
     tail = (1 - level) / 2
-    priors = (1.0, 0.5) if min(right, wrong) < _FEW else (1.0,)
-    lows = [float(special.betaincinv(p + right, p + wrong, tail)) for p in priors]
-    highs = [float(special.betaincinv(p + right, p + wrong, 1 - tail)) for p in priors]
-    return (0.0 if right == 0 else min(lows)), (1.0 if wrong == 0 else max(highs))
+    low = float(special.betaincinv(1 + right, 1 + wrong, tail))
+    high = float(special.betaincinv(1 + right, 1 + wrong, 1 - tail))
+    if 0 < right < _FEW:
+        low = min(low, float(special.betaincinv(right, 1 + wrong, tail)))
+    if 0 < wrong < _FEW:
+        high = max(high, float(special.betaincinv(1 + right, wrong, 1 - tail)))
+    return (0.0 if right == 0 else low), (1.0 if wrong == 0 else high)
 
 
 def proportion(scores: Floats, *, clusters: Ints | None = None, level: float = 0.95) -> Figure:
