@@ -27,3 +27,11 @@ def _unlearnt() -> Iterator[None]:
 
 _module_secrets = pytest.fixture(autouse=True, scope="module")(_unlearnt)
 _own_secrets = pytest.fixture(autouse=True)(_unlearnt)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_draws() -> None:
+    """Has `check` draw few simulated studies a truth, whatever it is asked for elsewhere."""
+    from modicum.simulation import outlook
+
+    outlook._MOST_DRAWS = outlook._LEAST_DRAWS

@@ -1,13 +1,14 @@
 """Looks at a model and a task before anything expensive: what would make a study lie or fail."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 
 from modicum.checks import check_plan
-from modicum.cli.check_text import checked_text, scan_text
+from modicum.cli.check_text import WIDTH, checked_text, scan_text
 from modicum.cli.first import looked_at
 from modicum.cli.progress import Steps, waiting
 from modicum.cli.reading import counts, file_text, names
@@ -17,13 +18,20 @@ from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.simulation.draw import Size
+from modicum.simulation.outlook import Outlook, outlook, outlook_text, prior_of
+from modicum.study import Subject
 from modicum.task import resolve_task
 from modicum.trials import open_model
+from modicum.types import Split
 from modicum.verdict import SCHEMA, as_json
 from modicum.workbench import plan_for
 
 __all__ = ["command"]
 
+_SEEN: tuple[Split, ...] = ("shots", "selection")
+_GOLDS = 100
+"""Golds that are looked at of each."""
 SCAN_TOKENS = 96
 """Length limit of a scan's answers, unless said."""
 
@@ -82,6 +90,7 @@ def _check(model: str, task: str, options: dict[str, object], *, wants_json: boo
         for line in reading_lines(studied):
             click.echo(line)
     checked = looked_at(subject)
+    expected = _outlook(subject)
     if wants_json:
         found = {
             "schema": SCHEMA,
@@ -90,12 +99,27 @@ def _check(model: str, task: str, options: dict[str, object], *, wants_json: boo
             "reading": reading_json(studied),
             "findings": as_json(checked.findings),
             "costs": checked.ledger.as_dict(),
+            "outlook": {"right": expected.right, "wrong": expected.wrong, "draws": expected.draws},
         }
         click.echo(json.dumps(found, indent=1))
     else:
         click.echo("")
         click.echo(checked_text(checked))
+        for line in textwrap.wrap(outlook_text(expected), WIDTH):
+            click.echo(line)
     return 2 if checked.faults else 0
+
+
+def _outlook(subject: Subject) -> Outlook:
+    """Say how often truths would come out right; golds are those of the shots and the selection."""
+    plan, task = subject.plan, resolve_task(subject.task)
+    seen = [
+        problem.answer
+        for split in _SEEN
+        for problem in task.problems(split, min(_GOLDS, task.sheet.available.get(split, _GOLDS)))
+    ]
+    seeds = max(grid.seeds or plan.seeds for grid in plan.grids)
+    return outlook(Size(max(plan.test, 4), max(plan.samples, 2), seeds), prior_of(seen))
 
 
 def _scan(model: str, out: object, limit: object, *, wants_json: bool) -> int:
