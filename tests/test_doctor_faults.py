@@ -111,6 +111,14 @@ def _twice(split: str, i: int, one: Problem) -> Problem:
     return dataclasses.replace(problem(split, i // 2), id=one.id)
 
 
+def _alike(split: str, i: int, one: Problem) -> Problem:
+    """Ten test questions that tell one story with other numbers; the others tell one of their own."""
+    words = ("red", "blue", "cold", "warm", "old", "new", "big", "low", "far", "near")
+    own = 0 if split == "test" and i < 10 else int(one.answer) + 10**4
+    story = " ".join(words[(own // 7**k + k) % 10] for k in range(12))
+    return dataclasses.replace(one, question=f"{one.question} The {story} barn holds {i} jars.")
+
+
 def _nearly_twice(split: str, i: int, one: Problem) -> Problem:
     first = problem(split, i // 2)
     shouted = first.question.upper().replace(";", " ; ").replace(" ", "  ")
@@ -196,6 +204,7 @@ CASES: dict[str, Case] = {
         lambda: exam_of(template=f"{problem('test', 3).question} It is 1.\n{{question}}\n"),
     ),
     "duplicates": Case("doubt", lambda: exam_of(task=PatientTask(_twice))),
+    "near_equal": Case("doubt", lambda: exam_of(task=PatientTask(_alike))),
     "overlap": Case("fault", lambda: exam_of(task=PatientTask(_from_shots))),
     "guessable": Case("doubt", lambda: exam_of(task=PatientTask(_yes_no)), {"detectable"}),
     "contaminated": Case(

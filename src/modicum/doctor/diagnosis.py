@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from modicum.doctor import answers, contamination, costs, data, files, prompts
+from modicum.doctor import answers, contamination, costs, data, files, near, prompts
 from modicum.doctor.exam import Exam
 from modicum.types import Finding
 
@@ -33,6 +33,7 @@ FINDERS: tuple[Callable[[Exam], tuple[Finding, ...]], ...] = (
     data.leaked_in_prompt,
     data.overlap,
     data.duplicates,
+    near.unnamed_clusters,
     data.guessable,
     contamination.contaminated,
     answers.constant_groups,

@@ -1,0 +1,111 @@
+"""Near-equal questions: the same one with other numbers or a word changed, which no column names."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from modicum.doctor.exam import Exam
+from modicum.types import Finding
+
+__all__ = ["LEAST", "near_equal", "unnamed_clusters"]
+
+LEAST = 5
+"""Questions of the smallest group that is told."""
+_WORDS = 3
+"""Words in a row that are compared."""
+_RARE, _COMMON = 0.1, 0.5
+"""Shares of all questions: what more than the first hold is a task's own form, and what more than the
+second hold is not looked at."""
+_FEW = 12
+"""Questions that may share a piece in any case."""
+_ALIKE = 0.8
+"""Share of a question's pieces that another one must share."""
+_ASKED = 0.6
+"""Share of the pieces of its last sentence: two stories told alike may ask for different things."""
+_LINKED = 0.4
+"""Share of the others of its group to which a question must be alike."""
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
+
+
+def unnamed_clusters(exam: Exam) -> tuple[Finding, ...]:
+    """Find near-equal test questions of a task that names no clusters.
+
+    Difficulty shared within a cluster that nobody named makes intervals too narrow: of ten alike, scores
+    are held by half of their intervals.
+    """
+    problems = exam.splits.get("test", ())
+    if any(problem.cluster for problem in problems):
+        return ()
+    groups = near_equal([problem.question for problem in problems])
+    if not groups:
+        return ()
+    first = problems[groups[0][0]].question
+    found = (
+        f"no cluster column, and {len(groups)} group{'s' * (len(groups) > 1)} of near-equal test "
+        f"questions, {len(groups[0])} in the largest, such as {first[:60]!r}"
+    )
+    action = "name what hangs together in a column, and give it as TASK?cluster=COLUMN"
+    return (Finding("near_equal", "doubt", found, action),)
+
+
+def near_equal(questions: Sequence[str]) -> list[list[int]]:
+    """Return groups of five or more questions that say nearly the same, as places, the largest first.
+
+    Numbers count as equal. What a task's questions have in common is no sign: only pieces that few of
+    them share are, and they must be most of both questions.
+
+    Args:
+        questions: Each once.
+    """
+    pieces = [_pieces(question) for question in questions]
+    counts = Counter(piece for own in pieces for piece in own)
+    n = len(questions)
+    rare_up_to = min(max(_FEW, _RARE * n), n / 3)  # of a dozen questions all pieces would be rare
+    common_from = _COMMON * n
+    sizes = [sum(counts[piece] <= common_from for piece in own) for own in pieces]
+    held: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place, own in enumerate(pieces):
+        for piece in own:
+            if 1 < counts[piece] <= rare_up_to:
+                held[piece].append(place)
+    shared: Counter[tuple[int, int]] = Counter()
+    for places in held.values():
+        shared.update((a, b) for i, a in enumerate(places) for b in places[i + 1 :])
+    alike = [
+        pair
+        for pair, number in shared.items()
+        if number >= _ALIKE * max(sizes[pair[0]], sizes[pair[1]], 1)
+        and _ask_alike(questions[pair[0]], questions[pair[1]])
+    ]
+    return _groups(n, alike)
+
+
+def _ask_alike(one: str, other: str) -> bool:
+    first, second = (_pieces(_SENTENCE.split(text.strip())[-1]) for text in (one, other))
+    return len(first & second) >= _ASKED * max(len(first), len(second))
+
+
+def _pieces(question: str) -> set[tuple[str, ...]]:
+    words = ["#" if word.isdecimal() else word for word in _TOKEN.findall(question.casefold())]
+    return {tuple(words[i : i + _WORDS]) for i in range(max(1, len(words) - _WORDS + 1))}
+
+
+def _groups(n: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Join what is alike, and keep who is alike to most of a group: chains of likeness are none."""
+    above = list(range(n))
+    links: Counter[int] = Counter(place for pair in pairs for place in pair)
+
+    def top(place: int) -> int:
+        while above[place] != place:
+            above[place] = above[above[place]]
+            place = above[place]
+        return place
+
+    for one, other in pairs:
+        above[top(one)] = top(other)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place in range(n):
+        groups[top(place)].append(place)
+    kept = [[i for i in g if links[i] >= _LINKED * (len(g) - 1)] for g in groups.values()]
+    return sorted((g for g in kept if len(g) >= LEAST), key=lambda g: (-len(g), g))

@@ -1,0 +1,85 @@
+"""Near-equal questions are found where they were planted, and nowhere else."""
+
+import re
+
+import numpy as np
+import pytest
+
+from modicum.doctor.near import LEAST, near_equal
+from modicum.seeds import stream
+from modicum.task import resolve_task
+
+WORDS = [
+    "farmer",
+    "river",
+    "yellow",
+    "basket",
+    "under",
+    "seven",
+    "winter",
+    "slowly",
+    "market",
+    "bridge",
+    "silver",
+    "copper",
+    "candle",
+    "window",
+    "barley",
+    "stone",
+    "garden",
+    "merchant",
+    "carried",
+    "between",
+    "orchard",
+    "lantern",
+    "sailor",
+    "weaving",
+    "hollow",
+    "timber",
+]
+
+
+def _stories(rng: np.random.Generator, n: int) -> list[str]:
+    """Questions that share no more than their form."""
+    return [
+        f"{' '.join(rng.choice(WORDS, 18))} {rng.integers(1, 99)} and {rng.integers(1, 99)}. "
+        f"How many {' '.join(rng.choice(WORDS, 4))}?"
+        for _ in range(n)
+    ]
+
+
+@pytest.mark.parametrize(
+    "task", ["word_sums", "row_pushes", "letter_swaps", "dial_marks", "digit_wheels", "sums"]
+)
+def test_a_tasks_own_form_is_no_cluster(task: str) -> None:
+    assert near_equal([p.question for p in resolve_task(task).problems("test", 400)]) == []
+
+
+def _other_numbers(text: str, rng: np.random.Generator) -> str:
+    return re.sub(r"\d+", lambda _: str(rng.integers(1, 99)), text)
+
+
+@pytest.mark.parametrize("size", [LEAST, 10])
+def test_planted_groups_are_found_whole(size: int) -> None:
+    rng = stream("test", "near", size)
+    for _ in range(20):
+        own = _stories(rng, 60)
+        copies = [_other_numbers(own[0], rng) for _ in range(size - 1)]
+        [group] = near_equal([*own, *copies])
+        assert group == [0, *range(60, 59 + size)]
+
+
+def test_fewer_than_five_are_not_told() -> None:
+    rng = stream("test", "near", "few")
+    own = _stories(rng, 60)
+    assert near_equal([*own, *(_other_numbers(own[0], rng) for _ in range(LEAST - 2))]) == []
+
+
+def test_stories_told_alike_that_ask_for_different_things_are_no_cluster() -> None:
+    body = "A baker mixes 3 cups of rye flour with 5 spoons of salt on a cold Monday morning. "
+    asked = ("How many cups does it take?", "What does the salt cost?", "When was it baked?",
+             "Who ate the bread?", "Why was it cold?")  # fmt: skip
+    assert (
+        near_equal([*_stories(stream("test", "near", "asked"), 60), *(body + a for a in asked)])
+        == []
+    )
