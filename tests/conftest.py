@@ -1,5 +1,6 @@
 """Settings that all tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,10 @@ from tests.support.shapes import check_shapes
 # A busy machine must not fail a test, and a test must not find by luck what others cannot repeat.
 settings.register_profile("modicum", deadline=None, derandomize=True, database=None)
 settings.load_profile("modicum")
+
+# A shell starts what runs in the background deaf to interrupts, and so would be what tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Here and nowhere else: processes that tests start, benchmarks and users' programs go without.
 check_shapes()
