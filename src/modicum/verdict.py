@@ -260,6 +260,10 @@ class LeastData:
     n90: Figure | None
     largest: int
     """Largest budget that was tried."""
+    n50_between: tuple[int, int] | None = None
+    """Tried budgets between which n50 lies; None where it is one of them, or beyond them."""
+    n90_between: tuple[int, int] | None = None
+    """As `n50_between`."""
 
 
 @dataclass(frozen=True)

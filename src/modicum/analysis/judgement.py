@@ -18,7 +18,7 @@ from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.strict import FORMAT_ONLY, ceiling_strict, is_format_only
-from modicum.analysis.threshold import threshold
+from modicum.analysis.threshold import between, threshold
 from modicum.analysis.worth import PlainCurves, plain_curves, samples_worth
 from modicum.controls import WITH
 from modicum.ledger import cost
@@ -285,7 +285,10 @@ def _least(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[Leas
             for share in (0.5, 0.9)
         ]
         n50, n90 = (None if t.is_censored else t.n_shots for t in reached)
-        least.append(LeastData(method, n50, n90, max(n for n, _ in points)))
+        tried = [n for n, _ in points]
+        least.append(
+            LeastData(method, n50, n90, max(tried), between(n50, tried), between(n90, tried))
+        )
     return tuple(least)
 
 

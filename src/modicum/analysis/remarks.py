@@ -1,5 +1,6 @@
 """What a verdict adds in words: doubts, and what it would try next."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from modicum.analysis.ability import Ability
@@ -13,12 +14,24 @@ from modicum.verdict import RungRow
 
 __all__ = ["doubts", "next_steps", "share_text"]
 
+_ONE_OF_THREE = 2 / 3
+"""Share of the seeds in which tuning fails that works in one of three."""
+_RARELY = 0.02
+"""Share of studies below which what would be missed is not said."""
+
 
 def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[str, ...]:
     """What a careful reader should hold against the verdict."""
     n = len(found.problems)
     shows = detectable(n)
-    said = [f"gains under {share_text(shows.gain)} cannot be seen with {n} test problems"]
+    least = f"gains under {share_text(shows.gain)}" if math.isfinite(shows.gain) else "gains"
+    said = [f"{least} cannot be seen with {n} test problems"]
+    seeds = sum(r.rung.scores.shape[0] for r in answer.rungs if r.rung.is_tuned)
+    if answer.word == "absent" and (missed := _ONE_OF_THREE**seeds) > _RARELY:
+        said.append(
+            f"tuning that works in one seed of three would be missed by {missed:.0%} of studies with "
+            f"{seeds} tuned seeds"
+        )
     if not shows.can_show_absent and answer.word != "absent":
         said.append(
             f"'absent' cannot be shown with {n}: equivalence within {share_text(shows.equivalence)} only"

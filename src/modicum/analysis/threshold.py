@@ -1,5 +1,6 @@
 """The least data: the smallest n_shots that reaches a stated share of the gap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ __all__ = [
     "FIT_LIMIT",
     "ITERATIONS",
     "Threshold",
+    "between",
     "threshold",
 ]
 
@@ -46,6 +48,23 @@ class Threshold:
     """True where the share is never reached: the threshold lies above the largest budget."""
     curve: Literal["logistic", "joined"]
     """Whether a logistic in log n was fitted or the points were joined monotonically."""
+
+
+def between(reached: Figure | None, tried: Sequence[int]) -> tuple[int, int] | None:
+    """Gives the tried budgets between which a threshold lies: what lies there was not seen.
+
+    None where it is a tried budget to a twentieth of it, or lies beyond them.
+
+    >>> between(Figure(3.1, 1.0, 4.0, 100), [1, 4, 8]), between(Figure(4.0, 1.0, 8.0, 100), [1, 4, 8])
+    ((1, 4), None)
+    """
+    if reached is None or not np.isfinite(reached.value):
+        return None
+    if any(abs(reached.value - n) <= 0.05 * n for n in tried):
+        return None
+    below = [n for n in tried if n < reached.value]
+    above = [n for n in tried if n > reached.value]
+    return (max(below), min(above)) if below and above else None
 
 
 def threshold(

@@ -215,6 +215,13 @@ def reference(verdict: Verdict, *, most: int = 3) -> str:
     return "; ".join(said)
 
 
+def _reached(found: Figure, between: tuple[int, int] | None) -> str:
+    """Says where a share of the gap is reached: between tried budgets nothing was seen."""
+    if between is None:
+        return f"= {figure(found, amount)}"
+    return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
+
+
 def least_data(verdict: Verdict) -> str:
     """Says the least data: what needs no labels, and the n90 of each method that needs some."""
     said = []
@@ -222,10 +229,10 @@ def least_data(verdict: Verdict) -> str:
         said.append(f"none ({verdict.unlocked_by})")
     for row in verdict.least_data:
         if row.n90 is not None and math.isfinite(row.n90.value):
-            said.append(f"n90 = {figure(row.n90, amount)} for {row.method}")
+            said.append(f"n90 {_reached(row.n90, row.n90_between)} for {row.method}")
         elif row.n50 is not None and math.isfinite(row.n50.value):
             said.append(
-                f"n50 = {figure(row.n50, amount)} for {row.method}, n90 above {row.largest}"
+                f"n50 {_reached(row.n50, row.n50_between)} for {row.method}, n90 above {row.largest}"
             )
         else:
             said.append(f"more than {row.largest} for {row.method}, if any")
