@@ -3,11 +3,14 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from modicum.budget import (
+    Arm,
     Budget,
     Cost,
+    Level,
     Pace,
     arms_of,
     fitting,
@@ -16,11 +19,12 @@ from modicum.budget import (
     read_seconds,
 )
 from modicum.errors import ConfigError
-from modicum.runner import Silent, run
+from modicum.runner import Silent, _accuracy, run
+from modicum.seeds import stream
 from modicum.session import spent_before
-from modicum.store import Outcome, Session, Store
+from modicum.store import Answer, Outcome, Session, Store
 from modicum.study import Plan
-from modicum.types import Trial
+from modicum.types import Grade, Mark, Trial
 from modicum.workbench import Study, plan_for
 from tests.support.commands import SMALL, modicum
 
@@ -252,4 +256,63 @@ def test_the_time_of_earlier_runs_counts_once(tmp_path, monkeypatch) -> None:
     assert tokens == sum(
         one.get("tokens_sampled", 0) + one.get("tokens_trained", 0) for one in ledgers
     )
+    store.close()
+
+
+# Rungs are chosen by the selection problems, and scored by the test's
+
+
+def _ended(trial: Trial, right: float, seen: float, n: int = 40) -> Outcome:
+    mark = {
+        True: Mark("1", Grade.CORRECT, Grade.CORRECT),
+        False: Mark("2", Grade.INCORRECT, Grade.INCORRECT),
+    }
+    answers = tuple(Answer(str(i), ("",), (mark[i < right * 100],)) for i in range(100))
+    return Outcome(trial, answers, notes={"selected": {"right": round(seen * n), "n": n}})
+
+
+def test_what_is_best_on_the_test_problems_alone_is_not_chosen() -> None:
+    trial = PLAN.trials()[0]
+    assert _accuracy(_ended(trial, 0.9, 0.25)) == 0.25
+    assert _accuracy(_ended(trial, 0.1, 0.75)) == 0.75
+    assert _accuracy(Outcome(trial, error="it failed")) == -1.0
+
+
+def test_score_of_the_survivor_of_eight_equal_rungs_is_unbiased() -> None:
+    """2,000 budgets: the survivor's accuracy on the test problems is that of any rung."""
+    rng, truth, reached = stream("test", "halving"), 0.5, []
+    names = [f"rung_{i}" for i in range(8)]
+    probes = [Trial("m", "t", name, 1, 0) for name in names]
+    arms = [Arm(("m", "t"), t.method, (Level(t, ()),)) for t in probes]
+    more = [Trial("m", "t", name, 4, 0) for name in names]
+    arms = [
+        dataclasses.replace(arm, levels=(*arm.levels, Level(t, ())))
+        for arm, t in zip(arms, more, strict=True)
+    ]
+    for _ in range(2000):
+        ended, tests = {}, {}
+        while wanted := next_trials(arms, ended):
+            for trial in wanted:
+                outcome = _ended(
+                    trial, rng.binomial(100, truth) / 100, rng.binomial(40, truth) / 40
+                )
+                ended[str(trial.id)] = _accuracy(outcome)
+                tests[str(trial.id)] = (
+                    sum(a.mark.lenient == Grade.CORRECT for a in outcome.answers) / 100
+                )
+            if len(wanted) == 4:  # the better half at four shots: the best of them is shipped
+                best = max(wanted, key=lambda t: ended[str(t.id)])
+                reached.append(tests[str(best.id)])
+                break
+    assert abs(np.mean(reached) - truth) < 0.003
+
+
+def test_a_budget_scores_first_seeds_on_the_selection_problems(tmp_path) -> None:
+    plan = plan_for("scripted:latent", "sums", ["self_consistency", "few_shot"], (1,), seeds=1, test=6,
+                    selection=5, samples=4, retain=("none",))  # fmt: skip
+    store = Store(tmp_path)
+    run(plan, store, Silent(), budget=Budget(seconds=600))
+    probes = [level.probe for arm in arms_of(plan) for level in arm.levels]
+    for trial in probes:
+        assert store.read(trial).notes["selected"]["n"] == 5
     store.close()

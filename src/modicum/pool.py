@@ -21,7 +21,7 @@ from modicum.shelves import shelf
 from modicum.stock import Stock
 from modicum.store import Outcome
 from modicum.study import Plan
-from modicum.trials import run_trial
+from modicum.trials import AS_PLANNED, Way, run_trial
 from modicum.types import Style, Trial
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class Job:
     """Folders with draws: the study's own first, then those of other studies."""
     after: frozenset[str] = frozenset()
     """Ids of trials of the same list that end before it begins: it takes their draws."""
-    rows: int = 0
-    """Completions in flight that the study froze for its model; 0 where it has not."""
+    way: Way = AS_PLANNED
+    """How it is run."""
 
     def run(self, observer: Callable[[Ledger], None]) -> Outcome:
         """Gives the outcome of its trial; what was drawn before is read from the shelves."""
         stock = Stock(shelf(self.shelves[:1]), shelf(self.shelves[1:]))
         return run_trial(
-            self.plan, self.trial, self.floor, self.artefacts, observer, stock, self.rows
+            self.plan, self.trial, self.floor, self.artefacts, observer, stock, self.way
         )
 
 

@@ -27,8 +27,8 @@ from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.task import full_reference, resolve_task
-from modicum.trials import remark
-from modicum.types import Grade, Style, Trial
+from modicum.trials import Way, remark
+from modicum.types import Style, Trial
 
 __all__ = [
     "Silent",
@@ -172,9 +172,15 @@ def floor_style(store: Store, subject: Subject) -> Style | None:
 
 
 def _jobs(
-    plan: Plan, trials: Sequence[Trial], store: Store, shelves: tuple[Path, ...]
+    plan: Plan,
+    trials: Sequence[Trial],
+    store: Store,
+    shelves: tuple[Path, ...],
+    probes: Collection[str] = (),
 ) -> list[Job]:
     """Gives the jobs of trials, each in the style of its subject's floor and with its rows.
+
+    Those among `probes` are scored on the selection problems too.
 
     A decoding rung waits for the samples behind the ceiling: it takes its own from them.
     """
@@ -190,8 +196,8 @@ def _jobs(
         is_decoding = plan.method(trial.method).kind == "decoding"
         after = frozenset({str(subject.samples().id)} if is_decoding else ())
         artefacts = store.artefacts(trial)
-        settled = rows[trial.model]
-        jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after, settled))
+        way = Way(rows[trial.model], str(trial.id) in probes)
+        jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after, way))
     return jobs
 
 
@@ -216,9 +222,10 @@ class _Crew:
     workers: int
     shelves: tuple[Path, ...]
 
-    def run(self, trials: Sequence[Trial]) -> None:
+    def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
         """Runs trials and writes the outcome of each as it ends."""
-        for outcome in self.pool.outcomes(_jobs(self.plan, trials, self.store, self.shelves)):
+        jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
+        for outcome in self.pool.outcomes(jobs):
             self.store.write(outcome)
             self.watcher.finished(outcome)
 
@@ -233,6 +240,7 @@ class _Crew:
             taken: Gives what the study has taken up to now, killed runs included.
         """
         arms, tried = arms_of(self.plan), set[str]()
+        probes = {str(level.probe.id) for arm in arms for level in arm.levels}
         while True:
             open_ones = {t.id: t for t in trials if t.id not in tried | self.store.done()}
             scores = self._scores(arms, set(open_ones))
@@ -246,7 +254,7 @@ class _Crew:
             if not chosen:
                 return
             tried.update(trial.id for trial in chosen)
-            self.run(chosen)
+            self.run(chosen, probes)
 
     def spent(self) -> Cost:
         """Gives what all trials of the folder took, seconds of several processes added."""
@@ -255,14 +263,21 @@ class _Crew:
 
     def _costs(self) -> Iterator[tuple[Trial, Cost]]:
         for outcome in self.store.heads().values():
+            measured = outcome.notes.get("selected", {})
+            ledgers = [outcome.elicitation, outcome.serving]
+            ledgers += [measured] if isinstance(measured, Mapping) else []
             took = [
-                sum(float(ledger.get(name, 0)) for ledger in (outcome.elicitation, outcome.serving))
+                sum(float(ledger.get(name, 0)) for ledger in ledgers)
                 for name in ("seconds", "tokens_sampled", "tokens_trained")
             ]
             yield outcome.trial, Cost(took[0], took[1] + took[2])
 
     def _scores(self, arms: Sequence[Arm], open_ones: Collection[str]) -> dict[str, float]:
-        """Gives the accuracy of each rung's first seeds; other trials that have ended count 0."""
+        """Gives the accuracy of each rung's first seeds on the selection problems.
+
+        Other trials that have ended count 0. What is chosen among by the test problems would look
+        better there than it is.
+        """
         scores = {}
         for level in (level for arm in arms for level in arm.levels):
             scores.update({str(t.id): 0.0 for t in level.rest if t.id not in open_ones})
@@ -273,11 +288,16 @@ class _Crew:
 
 
 def _accuracy(outcome: Outcome | None) -> float:
-    """Gives the lenient accuracy; -1 where the trial failed."""
+    """Gives the lenient accuracy on the selection problems; -1 where the trial failed.
+
+    A trial that ran without a budget has none: it counts as half right, neither first nor last.
+    """
     if outcome is None or outcome.error or not outcome.answers:
         return -1.0
-    right = [answer.mark.lenient == Grade.CORRECT for answer in outcome.answers]
-    return sum(right) / len(right)
+    seen = outcome.notes.get("selected")
+    if not isinstance(seen, Mapping):
+        return 0.5
+    return float(seen["right"]) / max(1.0, float(seen["n"]))
 
 
 def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:

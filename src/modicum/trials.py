@@ -29,6 +29,8 @@ from modicum.twin_marks import needs_twin_marks, scrambled_right
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = [
+    "AS_PLANNED",
+    "Way",
     "counted",
     "judge_for",
     "limited",
@@ -42,6 +44,20 @@ _DECOYS = 64
 """Golds of other problems from which wrong keys are made."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How a trial is run, which is no part of its identity."""
+
+    rows: int = 0
+    """Completions in flight that the study froze for its model; 0 where it has not."""
+    selects: bool = False
+    """Whether it is scored on the selection problems as well: a budget chooses by that."""
+
+
+AS_PLANNED = Way()
+"""Rows by rule, scored on the test problems alone."""
+
+
 def run_trial(
     plan: Plan,
     trial: Trial,
@@ -49,7 +65,7 @@ def run_trial(
     artefacts: Path,
     observer: Callable[[Ledger], None] | None = None,
     stock: Stock | None = None,
-    rows: int = 0,
+    way: Way = AS_PLANNED,
 ) -> Outcome:
     """Gives a trial's outcome; an error inside becomes part of it.
 
@@ -60,11 +76,11 @@ def run_trial(
         artefacts: Folder for the nudge, made here where there is something to keep.
         observer: Called as tokens are spent.
         stock: What was drawn before; what is drawn now is added to it.
-        rows: Completions in flight that the study froze for this model; 0 where it has not.
+        way: How it is run.
     """
     stock = stock or Stock()
     try:
-        return _outcome(plan, trial, floor, artefacts, observer, stock, rows)
+        return _outcome(plan, trial, floor, artefacts, observer, stock, way)
     except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
         return Outcome(trial, error=_told(error), draws=stock.added)
 
@@ -82,12 +98,12 @@ def _outcome(
     artefacts: Path,
     observer: Callable[[Ledger], None] | None,
     stock: Stock,
-    rows: int,
+    way: Way,
 ) -> Outcome:
     """Runs a trial: what `run_trial` gives where nothing fails."""
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
     task = resolve_task(trial.task)
-    model = _settled(trial.model, rows, spent).stocked(stock)
+    model = _settled(trial.model, way.rows, spent).stocked(stock)
     method = method_of(trial)
     judge, notes = judge_for(plan, trial, task, model, floor, spent)
     judge = _equipped(judge, task, method, artefacts)
@@ -103,6 +119,7 @@ def _outcome(
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
+    selected = _selected(solver, task, trial, style, unmarked) if way.selects else {}
     read_from = counted(answers, trial, style)
     _check_unchanged(trial)
     return Outcome(
@@ -116,6 +133,7 @@ def _outcome(
             **notes,
             **read_from,
             **sampled,
+            **selected,
             **unmarked.notes,
             "style": dataclasses.asdict(style),
             **({"sources": found} if (found := plugin_sources(trial)) else {}),
@@ -274,6 +292,22 @@ def _sampled(
     right = [sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers]
     costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
     return {"sampled": {"n": n, "right": right, **costs}}
+
+
+def _selected(
+    solver: Solver, task: Task, trial: Trial, style: Style, unmarked: Unmarked
+) -> dict[str, object]:
+    """Scores the solver on the selection problems, where rungs are to be chosen among.
+
+    Its cost is measuring cost, as that of `_sampled`; the labels are those that chose the floor.
+    """
+    problems, ledger = problems_of(task, "selection", trial.scope), Ledger()
+    with ledger.timed():
+        solved = _solve(solver, problems, trial, ledger)
+        answers = unmarked.answered(task, problems, solved, style)
+    right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
+    costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
+    return {"selected": {"right": right, "n": len(problems), **costs}}
 
 
 def counted(answers: Sequence[Answer], trial: Trial, style: Style) -> dict[str, object]:

@@ -362,8 +362,8 @@ def _style(outcome: Outcome) -> Mapping[str, object]:
 
 
 def _cost(outcome: Outcome, name: str) -> float:
-    measured = outcome.notes.get("sampled", {})
-    ledgers = (outcome.elicitation, outcome.serving, measured)
+    measured = (outcome.notes.get(note, {}) for note in ("sampled", "selected"))
+    ledgers = (outcome.elicitation, outcome.serving, *measured)
     return sum(float(each.get(name, 0)) for each in ledgers if isinstance(each, Mapping))
 
 
