@@ -105,7 +105,7 @@ def test_a_study_freezes_the_rows_of_its_first_floor(
     original = Job.run
 
     def spy(self: Job, observer):
-        taken[self.trial.method] = self.rows
+        taken[self.trial.method] = self.way.rows
         return original(self, observer)
 
     monkeypatch.setattr(Job, "run", spy)
