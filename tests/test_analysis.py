@@ -11,10 +11,11 @@ from modicum.analysis.detect import detectable, problems_needed
 from modicum.analysis.evidence import Samples
 from modicum.analysis.gap import Ceiling, correct_guessing, gap_recovered
 from modicum.analysis.nulls import luck, luck_scores, near_miss
+from modicum.analysis.pairing import possible
 from modicum.analysis.sampling import sampled
 from modicum.analysis.ship import Candidate, break_even, pareto, ship
 from modicum.analysis.threshold import threshold
-from modicum.stats import pass_at_k, resample
+from modicum.stats import Figure, pass_at_k, resample
 
 
 def draw_samples(seed: int, problems: int, n_samples: int, choices: int) -> Samples:
@@ -228,3 +229,11 @@ def test_problems_needed_is_the_smallest_that_reaches_the_margin() -> None:
         problems_needed(0)
     with pytest.raises(ValueError, match="at least one"):
         detectable(0)
+
+
+def test_a_difference_is_cut_to_what_its_base_leaves_open() -> None:
+    base = np.full(100, 0.9)
+    wide = possible(Figure(-0.23, -1.04, 0.59, 100), base)
+    assert (wide.value, wide.low, wide.high) == pytest.approx((-0.23, -0.9, 0.1))
+    kept = Figure(-0.02, -0.05, 0.01, 100)
+    assert possible(kept, base) == kept

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from modicum.analysis.gather import Arm, Gathered, correctness, samples_of, stack
-from modicum.analysis.pairing import level_of, paired
+from modicum.analysis.pairing import level_of, paired, possible
 from modicum.analysis.retention import retention_of
 from modicum.analysis.sampling import sampled
 from modicum.controls import WITH
@@ -46,14 +46,16 @@ def _arm_row(found: Gathered, name: str, arm: Arm) -> ArmRow:
     clusters, outcomes = found.evidence.clusters, arm.outcomes
     kept = retention_of(found, arm)
     scores, drawn = stack(outcomes), _sampled(outcomes)
-    plain = found.evidence.samples.correct.mean(axis=1)
+    plain, floor = found.evidence.samples.correct.mean(axis=1), correctness(found.floor.answers)
     return ArmRow(
         name=name,
         labels=int(outcomes[0].elicitation["labels"]),
         score=level_of(scores, clusters),
-        gain=paired(scores, correctness(found.floor.answers), clusters=clusters),
+        gain=possible(paired(scores, floor, clusters=clusters), floor),
         sampled=None if drawn is None else level_of(drawn, clusters),
-        sampled_gain=None if drawn is None else paired(drawn, plain, clusters=clusters),
+        sampled_gain=None
+        if drawn is None
+        else possible(paired(drawn, plain, clusters=clusters), plain),
         seeds=len(outcomes),
         learning=learning_of(outcomes),
         scalars=_scalars(outcomes),
@@ -142,7 +144,7 @@ def _over(found: Gathered, arm: Arm, others: Sequence[Floats]) -> Figure | None:
     if not others:
         return None
     best = max(others, key=lambda scores: float(scores.mean()))
-    return paired(stack(arm.outcomes), best, clusters=found.evidence.clusters)
+    return possible(paired(stack(arm.outcomes), best, clusters=found.evidence.clusters), best)
 
 
 def _scalars(outcomes: Sequence[Outcome]) -> int | None:

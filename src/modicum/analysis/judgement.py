@@ -31,6 +31,11 @@ from modicum.verdict import Aside, Ceiling, Curve, FrontPoint, LeastData, RungRo
 
 __all__ = ["verdict_of", "verdicts_of"]
 
+FEW_SEEDS = 5
+"""Seeds below which their own points are said where they disagree."""
+DISAGREE = 0.2
+"""Range of the seeds' scores beyond which they do."""
+
 
 def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
     """Gives the verdict of every subject whose measures are stored, in the plan's order."""
@@ -249,10 +254,14 @@ def _gap(
 
 
 def _note(found: Gathered, arm: Arm) -> str:
-    """Says so where only the strict reading gained over the floor."""
+    """Says so where only the strict reading gained over the floor, and where few seeds disagree."""
     base = (correctness(found.floor.answers), correctness(found.floor.answers, strict=True))
     scores = (stack(arm.outcomes), stack(arm.outcomes, strict=True))
-    return FORMAT_ONLY if is_format_only(scores, base, found.evidence.clusters) else ""
+    said = [FORMAT_ONLY] * is_format_only(scores, base, found.evidence.clusters)
+    seeds = scores[0].mean(axis=1)
+    if 1 < seeds.size < FEW_SEEDS and np.ptp(seeds) > DISAGREE:
+        said.append(f"{seeds.size} seeds disagree: {' '.join(share_text(s) for s in seeds)}")
+    return "; ".join(said)
 
 
 def _prompt_note(found: Gathered) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from modicum.stats import Figure, Floats, Ints, contrast, paired_difference, proportion
 
-__all__ = ["first", "level_of", "over_problems", "paired", "shared"]
+__all__ = ["first", "level_of", "over_problems", "paired", "possible", "shared"]
 
 
 def first(n: int, *scores: Floats) -> tuple[Floats, ...]:
@@ -34,6 +34,22 @@ def paired(
     """
     one, other = shared(one, other)
     return paired_difference(one, other, clusters=_cut(clusters, one), level=level)
+
+
+def possible(difference: Figure, base: Floats) -> Figure:
+    """Gives a difference of two scores with its interval cut to what the second one leaves open.
+
+    Three seeds that disagree give an interval beyond any score; that it is wide stays to be seen.
+
+    Args:
+        difference: Of a score in [0, 1] and the base.
+        base: Scores of the second system, in [0, 1].
+    """
+    mean = float(base.mean())
+    low, high = max(difference.low, -mean), min(difference.high, 1 - mean)
+    return Figure(
+        difference.value, min(low, difference.value), max(high, difference.value), difference.n
+    )
 
 
 def over_problems(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from modicum.analysis.gather import Arm, Gathered, correctness
-from modicum.analysis.pairing import level_of
+from modicum.analysis.pairing import level_of, possible
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, bootstrap, paired_difference, resample
 from modicum.verdict import Retention
@@ -22,7 +22,7 @@ def retention_of(found: Gathered, arm: Arm) -> tuple[Retention, ...]:
         if not after:
             continue
         before, stacked = correctness(outcome.answers), np.array(after, dtype=np.float64)
-        damage = paired_difference(stacked, before)
+        damage = possible(paired_difference(stacked, before), before)
         said.append(Retention(task, level_of(before, None), level_of(stacked, None), damage))
     return tuple(sorted(said, key=lambda retention: retention.damage.value))
 
