@@ -167,7 +167,8 @@ def _is_complete(plan: Plan, store: Store) -> bool:
 def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Sequence[Verdict]:
     """Run what is missing, as the folder's only driver, and write the report."""
     store.freeze(plan.as_dict())
-    renewed = renew(plan, store)
+    # a complete study is not looked at: listing its trials would load every method
+    renewed = () if _is_complete(plan, store) else renew(plan, store)
     _say_renewed(renewed)
     if not _is_complete(plan, store):
         if not how.no_check:
