@@ -13,8 +13,12 @@ settings.register_profile("modicum", deadline=None, derandomize=True, database=N
 settings.load_profile("modicum")
 
 # A shell starts what runs in the background deaf to interrupts, and so would be what tests interrupt.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number, _plain in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _plain)
 
 # Here and nowhere else: processes that tests start, benchmarks and users' programs go without.
 check_shapes()

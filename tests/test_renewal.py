@@ -127,8 +127,8 @@ def test_id_of_the_file_says_nothing_of_its_question(tmp_path) -> None:
     path.write_text("\n".join(numbered), encoding="utf-8")
     task = resolve_task(f"{path}?id=id")
     [problem] = task.problems("test", 1)
-    assert not task.was(problem, problem.id, 1, EARLIER)
-    assert task.was(problem, problem.id, 1, task.fingerprint)
+    assert not task.is_stored_as(problem, problem.id, 1, EARLIER)
+    assert task.is_stored_as(problem, problem.id, 1, task.fingerprint)
 
 
 def test_ids_of_every_spelling_of_a_gold_are_known() -> None:

@@ -1,6 +1,7 @@
 """A trial is a pure function of its identity; what it saw and spent is counted."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,13 @@ def test_solver_of_a_rung_that_did_not_run_is_refused(study) -> None:
 def test_solver_of_an_unknown_rung_is_refused(study) -> None:
     with pytest.raises(ConfigError, match="no rung fine_tune at 4 shots"):
         study.solver("fine_tune", 4)
+
+
+def test_a_model_that_can_be_asked_in_no_style_says_so(tmp_path) -> None:
+    path = tmp_path / "own.jsonl"
+    rows = [{"question": f"Ann has {i} pears. How many?", "answer": str(i)} for i in range(60)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    plan = plan_for("organism", str(path), (), (), test=4, selection=2, samples=2, retain=("none",))
+    error = run_trial(plan, plan.subjects()[0].default(), None, tmp_path / "a").error
+    assert error.startswith("TrialError: no style to ask in")
+    assert "--template" in error

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -229,13 +229,14 @@ class Method(ABC):
     ) -> Solver:
         """Makes the solver; the model itself stays as it was."""
 
-    def stands(self, read: Sequence[str | None]) -> int | None:
+    def stands(self, read: Iterable[str | None]) -> int | None:
         """Give which of a problem's answers stands where that follows from how they are read alone.
 
         Asked where stored answers are marked again; None where more decided, or the first stands.
 
         Args:
-            read: Each answer as it is read, in the order drawn; None where nothing was read.
+            read: Each answer as it is read, in the order drawn; None where nothing was read. It is read
+                as it is asked for, so that who votes on nothing reads nothing.
         """
         del read
         return None

@@ -90,8 +90,7 @@ def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
     except JudgeError:
         return None  # the trial is run, and says what its marker failed with
     method = method_of(trial)
-    read = [[_read(task, style, text) for text in answer.texts] for answer in answers]
-    chosen = [method.stands(one) for one in read]
+    chosen = [method.stands(_read(task, style, t) for t in answer.texts) for answer in answers]
     answers = [
         dataclasses.replace(
             answer, problem=p.id, marks=own, chosen=answer.chosen if place is None else place
@@ -122,7 +121,12 @@ def _matched(task: Task, problems: Sequence[Problem], outcome: Outcome) -> list[
     found, left = [], list(outcome.answers)
     for problem in problems:
         place = next(
-            (i for i, a in enumerate(left) if task.was(problem, a.problem, version, content)), None
+            (
+                i
+                for i, a in enumerate(left)
+                if task.is_stored_as(problem, a.problem, version, content)
+            ),
+            None,
         )
         if place is None:
             return None

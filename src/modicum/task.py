@@ -139,7 +139,7 @@ class Task(ABC):
         """Return the same task asking for each other exact format that it knows."""
         return ()
 
-    def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
+    def is_stored_as(self, problem: Problem, name: str, version: int, content: str) -> bool:
         """Say whether an id of an earlier version is this very problem's: same question, same gold.
 
         Then a stored answer to it may be marked again.
@@ -225,9 +225,9 @@ class Scrambled(Task):
         """Return the twins of the original's."""
         return tuple(Scrambled(task, self.moves) for task in self.task.in_other_forms())
 
-    def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
+    def is_stored_as(self, problem: Problem, name: str, version: int, content: str) -> bool:
         """Say so of the original's problem, whose id it has."""
-        return self.task.was(problem, name, version, content)
+        return self.task.is_stored_as(problem, name, version, content)
 
 
 def full_reference(reference: str) -> str:

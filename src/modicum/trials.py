@@ -179,6 +179,11 @@ def judge_for(
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
     )
+    if not styles:
+        raise TrialError(
+            f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
+            "prompt of your own that it can (--template)"
+        )
     shots = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
     judge = Judge(
         _task=task,

@@ -59,12 +59,6 @@ class Ended:
     """Descendants that were alive when the time for them to end was over."""
 
 
-def _hears() -> None:
-    """Has a command hear the signals that tests sent to the background would ignore."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 @dataclass
 class Command:
     """A running command."""
@@ -84,7 +78,7 @@ class Command:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, *map(str, self.arguments)],
                 cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, preexec_fn=_hears,  # noqa: PLW1509 - a fork of tests alone
+                start_new_session=True,
             )  # fmt: skip
 
     def wait(self, limit_s: float = 300) -> Ended:

@@ -81,10 +81,12 @@ def _measures(verdict: Verdict) -> list[str]:
         f"default {words.figure(verdict.default)}  →  floor {words.figure(verdict.floor)}"
         f"  ……  {top}"
     )
+    always = verdict.majority_class
+    modal = f", commonest gold {words.figure(always)}" if always is not None else ""
     rests = (
         f'(style "{visible(verdict.floor_style)}", {words.count(verdict.measuring_labels)} '
         f"measuring labels; luck {words.figure(verdict.luck)}, "
-        f"near miss {words.figure(verdict.near_miss)})"
+        f"near miss {words.figure(verdict.near_miss)}{modal})"
     )
     lines = [_wrapped(line), _wrapped(rests)]
     strict = words.read_strictly(verdict)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, final
@@ -51,9 +51,9 @@ class SelfConsistency(Method):
         plain = PromptSolver(model, judge.style, judge.sheet, self.n, self.temperature)
         return _Vote(model, plain, judge)
 
-    def stands(self, read: Sequence[str | None]) -> int:
+    def stands(self, read: Iterable[str | None]) -> int:
         """Give the first answer that was read as most were."""
-        return _winner(read)
+        return _winner(list(read))
 
     def restore(self, model: Model, judge: Judge, folder: Path) -> Solver:
         """Gives the voting solver with the saved style."""
@@ -89,4 +89,4 @@ class _Vote(Solver):
 def _winner(read: Sequence[str | None]) -> int:
     """Give the place of the first answer that was read as most were; 0 where none was read."""
     votes = Counter(answer for answer in read if answer is not None)
-    return list(read).index(votes.most_common(1)[0][0]) if votes else 0
+    return read.index(votes.most_common(1)[0][0]) if votes else 0

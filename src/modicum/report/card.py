@@ -100,6 +100,9 @@ def _scale(verdict: Verdict, palette: Palette) -> Markup:
     k = f" at k = {ceiling.k}" if ceiling is not None and ceiling.source == "sampling" else ""
     rows.append(_line(f"luck{k}", verdict.luck, samples, QUIET, class_="null"))
     rows.append(_line(f"near miss{k}", verdict.near_miss, samples, QUIET, class_="null"))
+    if verdict.majority_class is not None:
+        always = _line("commonest gold", verdict.majority_class, (), QUIET, class_="null")
+        rows.append(always)
     if verdict.forced is not None:
         rows.append(_line("forced form", verdict.forced, _ids(verdict, "forced"), QUIET))
     if verdict.majority is not None:

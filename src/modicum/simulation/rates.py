@@ -8,7 +8,7 @@ import numpy as np
 from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.gap import ceiling_figure
 from modicum.analysis.pairing import level_of
-from modicum.analysis.ship import ship
+from modicum.analysis.ship import SHIP_MARGIN, ship
 from modicum.seeds import stream
 from modicum.simulation.draw import Size, Study, Truth, draw, truth_of
 from modicum.simulation.world import World
@@ -105,7 +105,7 @@ def _is_bad(name: str, scores: dict[str, float]) -> bool:
     own = scores.get(name, scores["prompt"])
     order = [n for n in scores if n != "free"]  # which costs more to serve than any other
     cheaper = [scores[n] for n in order[: order.index(name)]] if name in order else []
-    return own <= scores["prompt"] + 1e-3 or any(c > own + 0.05 for c in cheaper)
+    return own <= scores["prompt"] + 1e-3 or any(c > own + SHIP_MARGIN for c in cheaper)
 
 
 def _covered(study: Study, answer: Ability, truth: Truth, drawn: Resamples) -> dict[str, bool]:

@@ -78,8 +78,6 @@ class World:
     """Further label-free rungs that do what the default does."""
     ships: frozenset[str] = frozenset()
     """Names that may be shipped; empty where none is asked."""
-    edge: float = 0.0
-    """Share of right answers that the strict reading takes for wrong by the default alone."""
 
     def __post_init__(self) -> None:
         """Refuse shares that are not all of the problems.

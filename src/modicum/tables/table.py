@@ -128,8 +128,8 @@ class Table(Task):
         return tuple(dataclasses.replace(self, form=form) for form in forms if form != self.form)
 
     @final
-    def was(self, problem: Problem, name: str, version: int, content: str) -> bool:
-        """Say whether a stored id is this problem's; see `Task.was`."""
+    def is_stored_as(self, problem: Problem, name: str, version: int, content: str) -> bool:
+        """Say whether a stored id is this problem's; see `Task.is_stored_as`."""
         del version  # what decides is what the table held
         one = self._loaded.made[problem.id]
         if one.is_named:

@@ -90,7 +90,8 @@ def _check(model: str, task: str, options: dict[str, object], *, wants_json: boo
         for line in reading_lines(studied):
             click.echo(line)
     checked = looked_at(subject)
-    expected = _outlook(subject)
+    with waiting("drawing studies of your sizes"):
+        expected = _outlook(subject)
     if wants_json:
         found = {
             "schema": SCHEMA,

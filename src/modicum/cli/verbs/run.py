@@ -18,7 +18,7 @@ from modicum.catalog import read_setting
 from modicum.checks import check_plan
 from modicum.cli.first import look_first
 from modicum.cli.paper import stands, write
-from modicum.cli.progress import watcher
+from modicum.cli.progress import waiting, watcher
 from modicum.cli.reading import counts, file_text, names
 from modicum.cli.task_options import task_options, task_reference
 from modicum.cli.task_text import task_lines
@@ -168,7 +168,8 @@ def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Seque
     """Run what is missing, as the folder's only driver, and write the report."""
     store.freeze(plan.as_dict())
     # a complete study is not looked at: listing its trials would load every method
-    renewed = () if _is_complete(plan, store) else renew(plan, store)
+    with waiting("marking stored texts of an earlier version again"):
+        renewed = () if _is_complete(plan, store) else renew(plan, store)
     _say_renewed(renewed)
     if not _is_complete(plan, store):
         if not how.no_check:
