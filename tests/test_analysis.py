@@ -1,14 +1,16 @@
 """Nulls, gap, threshold, front and power against naive formulas and worked examples."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modicum.analysis.ability import ability
 from modicum.analysis.detect import detectable, problems_needed
-from modicum.analysis.evidence import Samples
+from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples
 from modicum.analysis.gap import Ceiling, correct_guessing, gap_recovered
 from modicum.analysis.nulls import luck, luck_scores, near_miss
 from modicum.analysis.pairing import possible
@@ -141,6 +143,65 @@ def test_gap_recovered_is_never_clipped() -> None:
     assert below.value == pytest.approx(-1)
 
 
+def rung(name: str, right: list[float]) -> RungEvidence:
+    """Makes a label-free rung that is right on some problems, with a control that never is."""
+    scores = np.array([right])
+    vetoes = (Control("luck", np.zeros_like(scores)),)
+    return RungEvidence(
+        method=name, n_shots=0, labels=0, scores=scores, is_tuned=False, vetoes=vetoes
+    )
+
+
+def silent_study(*rungs: RungEvidence) -> Evidence:
+    """Makes a study in which sampling never hits, so that the best rung is the ceiling."""
+    n = rungs[0].scores.shape[1]
+    zeros = np.zeros(n)
+    samples = Samples(
+        answers=np.full((n, 4), 5_000),
+        gold=np.arange(n),
+        correct=np.zeros((n, 4), dtype=bool),
+        strata=np.zeros(n, dtype=np.int64),
+    )
+    return Evidence(default=zeros, floor=zeros, samples=samples, rungs=rungs)
+
+
+def test_the_rung_that_is_the_ceiling_claims_no_share_of_it() -> None:
+    found = ability(
+        silent_study(
+            rung("good", [1.0] * 180 + [0.0] * 20), rung("fair", [1.0] * 100 + [0.0] * 100)
+        ),
+        np.random.default_rng(0),
+    )
+    good, fair = found.rungs
+    assert good.is_ceiling
+    assert not fair.is_ceiling
+    assert found.word == "latent"
+    assert found.share == good.gain
+    assert fair.gap is not None
+    assert fair.gap.value == pytest.approx(100 / 180)
+
+
+def test_equal_rungs_are_read_against_a_ceiling_that_they_did_not_choose() -> None:
+    """Ten rungs of one chance: the best of them by luck is no yardstick for the others."""
+    shares = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores = (rng.random((10, 60)) < 0.5).astype(float)
+        found = ability(
+            silent_study(*(rung(f"r{i}", list(row)) for i, row in enumerate(scores))), rng
+        )
+        shares += [r.gap.value for r in found.rungs if r.gap and not r.is_ceiling]
+    assert np.median(shares) == pytest.approx(1.0, abs=0.03)
+
+
+def test_no_share_of_the_gap_is_without_an_interval() -> None:
+    zeros = np.zeros(50)
+    shared = resample(np.random.default_rng(0), 50, n_resamples=300)
+    none = gap_recovered(zeros, zeros, Ceiling("sampling", 8, np.ones(50), zeros), zeros, shared)
+    assert none is not None
+    assert none.low < none.value < none.high
+
+
 def test_threshold_joins_two_budgets_on_the_log_scale() -> None:
     """Gap .4 at 1 shot, .6 at 16: n50 lies halfway in the logarithm, at 4."""
     scores = [np.repeat([1.0, 0.0], [n, 1000 - n]) for n in (400, 600)]
@@ -180,6 +241,20 @@ def test_the_pick_is_the_cheapest_that_is_not_worse_than_the_best() -> None:
     assert [(b.name, b.queries, b.pays) for b in found.break_even] == [
         ("cot_decoding", 1000.0, "below")
     ]
+
+
+def test_a_nudge_well_ahead_is_bought_though_few_problems_show_it() -> None:
+    """Fifty problems, twelve points ahead: shown at 80 %, not at 95 %; the margin guards the labels."""
+    rng = np.random.default_rng(3)
+    plain = candidate("prompt", 0, 0, 0.0, 1.0)
+    few = [
+        replace(c, scores=(rng.permutation(50) < right).astype(float))
+        for c, right in ((LADDER[1], 30), (LADDER[2], 36))
+    ]
+    plain = replace(plain, scores=np.zeros(50), is_plain=True)
+    pick = ship((plain, *few)).pick
+    assert pick is not None
+    assert pick.name == "fine_tune n=4"
 
 
 def test_preference_and_label_limit_move_the_pick() -> None:

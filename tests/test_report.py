@@ -188,6 +188,22 @@ def test_a_verdict_without_gap_says_so(write) -> None:
     assert "1 trial failed" in text
 
 
+def test_the_rung_that_is_the_ceiling_claims_no_share(write) -> None:
+    verdict = built.latent()
+    *others, last = verdict.rungs
+    gain = Figure(0.86, 0.83, 0.89, 400)
+    last = dataclasses.replace(
+        last, gap_recovered=None, is_ceiling=True, gain=gain, unreadable=(0.6, 0.05)
+    )
+    path = write([dataclasses.replace(verdict, rungs=(*others, last))])
+    page = Page(path.read_text(encoding="utf-8")).text
+    assert "is the ceiling" in page
+    assert "gain .86 [.83, .89]" in page
+    assert "unreadable .60 → .05" in page
+    assert "The ceiling is fine_tune with 8 labelled problems" in page
+    assert "read by version" in page
+
+
 def test_figures_that_are_not_finite_are_drawn(write) -> None:
     nan, wide = float("nan"), Figure(0.5, float("-inf"), float("inf"), 400)
     rows = [

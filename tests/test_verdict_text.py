@@ -105,3 +105,32 @@ def test_highlighting_changes_no_text_and_marks_the_ability() -> None:
     assert styled.plain == LATENT
     marked = [LATENT[span.start : span.end] for span in styled.spans]
     assert marked == ["LATENT, unlocked by cot_decoding with 0 labels."]
+
+
+def _best_is_ceiling() -> built.Verdict:
+    """Gives the latent verdict with its last rung as the ceiling, six in ten of the floor unreadable."""
+    verdict = built.latent()
+    *others, last = verdict.rungs
+    last = dataclasses.replace(
+        last,
+        gap_recovered=None,
+        is_ceiling=True,
+        gain=Figure(0.86, 0.83, 0.89, 400),
+        unreadable=(0.6, 0.05),
+    )
+    return dataclasses.replace(verdict, rungs=(*others, last))
+
+
+def test_the_rung_that_is_the_ceiling_says_so_with_its_gain() -> None:
+    lines = [line.rstrip() for line in verdict_text(_best_is_ceiling()).splitlines()]
+    assert any(line.startswith("fine_tune n=8          8  is the ceiling  ") for line in lines)
+    assert "  gain over floor         .86 [.83, .89]" in lines
+    assert "  unreadable              .60 → .05" in lines
+
+
+def test_a_gain_in_format_is_called_so() -> None:
+    verdict = _best_is_ceiling()
+    *others, last = verdict.rungs
+    last = dataclasses.replace(last, is_ceiling=False, gain_kind="format")
+    text = verdict_text(dataclasses.replace(verdict, rungs=(*others, last)))
+    assert ".86 [.83, .89], in format" in text

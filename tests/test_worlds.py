@@ -10,6 +10,10 @@ from modicum.simulation.world import Part, World
 from modicum.simulation.worlds import WORLDS
 from tests.test_ability_rule import bound
 
+SMALLEST = 0.91
+"""Least share of printed 95 % intervals that hold the truth."""
+FEW_UNITS = ("clusters of ten, declared",)
+"""Worlds with five and ten clusters at the two small sizes: no gain can be shown by so few."""
 LEAST_NAMED = {200: 0.6, 400: 0.8}
 """Draws in which the word is named that a world asks for, by the number of problems."""
 UNNAMED = ("clusters of ten, not declared", "one seed of three works")
@@ -25,7 +29,8 @@ def _named(world: World, found: Rates, draws: int) -> None:
     least = LEAST_NAMED.get(found.size.problems, 0.0)
     if world.named and found.size.samples == 64:
         assert 1 - found.right <= bound(1 - least, draws), found
-    if not math.isnan(found.ships_right) and found.size.problems == 400:
+    is_few = found.size.problems <= 100 and world.name.startswith(FEW_UNITS)
+    if not math.isnan(found.ships_right) and not is_few:
         assert 1 - found.ships_right <= bound(0.2, draws), found
 
 
@@ -44,7 +49,14 @@ def test_three_hundred_studies_of_a_world(world: World, size: Size) -> None:
     _hold(found, 300)
     _named(world, found, 300)
     if not world.name.startswith(UNNAMED):
-        assert 1 - found.covers["floor"] <= bound(0.09, 300), found
+        _cover(found)
+
+
+def _cover(found: Rates) -> None:
+    """Hold each interval that half of the draws printed; a rarer one was printed for its value."""
+    for figure, share in found.covers.items():
+        if (printed := found.read[figure]) >= found.draws / 2:
+            assert 1 - share <= bound(1 - SMALLEST, printed), (figure, found)
 
 
 def test_names_of_worlds_are_one_each() -> None:

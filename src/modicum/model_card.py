@@ -118,7 +118,8 @@ def _results(facts: Facts) -> str:
         seeds = _counted(rung.get("seeds"), "seed")
         rows += [
             (f"Accuracy of the rung, {seeds}", _figure(rung.get("score"))),
-            ("Gap recovered", _figure(rung.get("gap_recovered"))),
+            ("Gain over the floor", _figure(rung.get("gain"))),
+            ("Gap recovered", _gap(rung)),
         ]
         gaps = _table(rung, "control_gaps")
         rows += [
@@ -132,6 +133,10 @@ def _results(facts: Facts) -> str:
     head = f"## What was measured\n\nOn {_count(n)} test problems of the study; 95 % intervals."
     note = f"\n\nNote: {escaped(rung['note'])}." if rung.get("note") else ""
     return f"{head}\n\n| figure | value |\n|---|---|\n{table}{note}"
+
+
+def _gap(rung: Facts) -> str:
+    return "it is the ceiling" if rung.get("is_ceiling") else _figure(rung.get("gap_recovered"))
 
 
 def _damage(rung: Facts, method: Facts) -> list[tuple[str, str]]:

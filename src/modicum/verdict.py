@@ -185,7 +185,7 @@ class RungRow:
     seed_scores: tuple[float, ...]
     """Accuracy of each seed."""
     gap_recovered: Figure | None
-    """Share of the gap; None where undefined."""
+    """Share of the gap; None where undefined, and of the rung that is the ceiling."""
     controls: Mapping[str, Figure]
     """Score of each control by name: `scrambled`, `shuffled`, `twin n=8`."""
     control_gaps: Mapping[str, Figure]
@@ -229,6 +229,10 @@ class RungRow:
     its several texts are branches or votes of the plain model rather than samples."""
     lengths: Lengths | None = None
     """Of a rung that is to shorten answers."""
+    gain: Figure | None = None
+    """Score minus the floor's (of a prompt style, minus the default's)."""
+    is_ceiling: bool = False
+    """Whether the rung is the ceiling itself: then it claims no share of the gap."""
     gain_kind: str = "accuracy"
     """`format` where its gain is within what more readable answers explain, else `accuracy`."""
     unreadable: tuple[float, float] | None = None
@@ -377,7 +381,9 @@ def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
         return {**_fields(value.figure), "k": value.k, "source": value.source}
     if isinstance(value, RungRow):
         own = {"control": value.control, "damage": value.damage}
-        return {**_fields(value), **{name: as_json(item) for name, item in own.items()}}
+        gain = {**_fields(value.gain), "kind": value.gain_kind} if value.gain is not None else None
+        own_json = {name: as_json(item) for name, item in own.items()}
+        return {**_fields(value), **own_json, "gain": gain}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):

@@ -37,7 +37,7 @@ from modicum.analysis.readings import (
     with_gap,
 )
 from modicum.analysis.sampling import sampled
-from modicum.stats import Resamples, resample
+from modicum.stats import Figure, Resamples, resample
 
 __all__ = [
     "LEARNING_RATIO",
@@ -158,14 +158,20 @@ def _latent(case: Case) -> Ability | None:
     part = [r for r in able if recovers(r, 0.0)]
     if part:
         best = max(part, key=lambda r: r.gap.value if r.gap else 0.0)
-        share = f"{100 * best.gap.value:.0f} %" if best.gap else ""
-        sentence = f"latent, partly unlocked by {best.rung.method} ({share})"
+        sentence = f"latent, partly unlocked by {best.rung.method} ({_percent(best.gap)})"
         return answered(case, "latent", sentence, rung=best)
     if not by_sampling or case.ceiling is None:
         return None
     how = "the majority of samples" if by_votes else "sampling"
     sentence = f"latent, reached by {how}, unlocked by nothing tried"
     return answered(case, "latent", sentence, share=ceiling_figure(case.ceiling, case.resamples))
+
+
+def _percent(share: Figure | None) -> str:
+    """Write a share of the gap with its interval: the best of many rungs is too high by chance."""
+    if share is None:
+        return "share not known"
+    return f"{100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
 
 
 def _is_voted(case: Case) -> bool:

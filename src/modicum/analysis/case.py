@@ -48,8 +48,9 @@ class Ability:
     sentence: str
     """The word as a sentence's head, such as `latent, unlocked by fine_tune with 4 labels`."""
     share: Figure | None
-    """Shown: default / ceiling. Latent, sealed, learned, taught: gap recovered by the rung (the
-    corrected ceiling where none recovers it). Absent: gain over the veto control."""
+    """Shown: default / ceiling. Latent, sealed, learned, taught: gap recovered by the rung; its gain
+    over the floor where it is the ceiling itself; the corrected ceiling where none recovers it. Absent:
+    gain over the veto control."""
     unlocked_by: str | None
     """Method that unlocks it, or None."""
     n_shots: int | None
@@ -80,9 +81,14 @@ class Case:
 
 
 def recovers(reading: RungReading, share: float) -> bool:
-    """Says whether the lower bound of the gap recovered reaches a share (0: exceeds it)."""
+    """Says whether the lower bound of the gap recovered reaches a share (0: exceeds it).
+
+    The rung that is the ceiling reaches every share of it, as far as it is above the floor.
+    """
     if reading.gap is None:
         return False
+    if reading.is_ceiling:
+        return reading.gain.low > 0
     return reading.gap.low >= share if share > 0 else reading.gap.low > 0
 
 
@@ -108,10 +114,12 @@ def answered(
 ) -> Ability:
     """Puts an answer together."""
     is_unlocked = rung is not None and word != "absent"
+    if share is None and rung is not None:
+        share = rung.gain if rung.is_ceiling else rung.gap
     return Ability(
         word=word,
         sentence=sentence,
-        share=share if share is not None or rung is None else rung.gap,
+        share=share,
         unlocked_by=rung.rung.method if rung is not None and is_unlocked else None,
         n_shots=rung.rung.n_shots if rung is not None else None,
         labels=rung.rung.labels if rung is not None else None,

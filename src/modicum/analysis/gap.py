@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from modicum.analysis.pairing import first
+from modicum.analysis.pairing import first, level_of
 from modicum.stats import (
     Figure,
     Floats,
     Resamples,
+    contrast,
     percentile_figure,
-    proportion,
     resampled_mean,
 )
 
@@ -41,11 +41,20 @@ class Ceiling:
     """Scores `[problems]` or `[seeds, problems]`, not corrected for guessing."""
     luck: Floats
     """Luck null at the same k, one a problem."""
+    own: Floats | None = None
+    """The source's own scores, where `scores` are another's on some of the problems: intervals hold
+    both, for which of near-equal rungs is the best is not known."""
 
     def on(self, n: int) -> "Ceiling":
         """Gives the ceiling on the first n problems."""
         scores, luck = first(n, self.scores, self.luck)
-        return replace(self, scores=scores, luck=luck)
+        own = None if self.own is None else first(n, self.own)[0]
+        return replace(self, scores=scores, luck=luck, own=own)
+
+    @property
+    def alone(self) -> "Ceiling":
+        """The source read by its own scores; the same ceiling where it is."""
+        return self if self.own is None else replace(self, scores=self.own, own=None)
 
 
 def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
@@ -66,25 +75,37 @@ def ceiling_figure(ceiling: Ceiling, resamples: Resamples, *, level: float = 0.9
         resampled_mean(ceiling.scores, resamples, stream=1), resampled_mean(ceiling.luck, resamples)
     )
     found = percentile_figure(float(value), replicates, resamples.n_problems, level=level)
-    return _widened(found, ceiling, level)
+    widened = _widened(found, ceiling, level)
+    if ceiling.own is None:
+        return widened
+    return _with(widened, ceiling_figure(ceiling.alone, resamples, level=level))
+
+
+def _with(figure: Figure, other: Figure) -> Figure:
+    """Give a figure whose interval holds that of another reading of it, too."""
+    return replace(figure, low=min(figure.low, other.low), high=max(figure.high, other.high))
 
 
 def _widened(found: Figure, ceiling: Ceiling, level: float) -> Figure:
     """Gives an interval that holds what was not drawn, too: it cannot be resampled.
 
     Fifty of fifty right would give an interval without width. Two pseudo-problems, one won and one
-    lost, are the least that any number of problems leaves open; where each problem was right or wrong
-    the Beta interval of so many is the least.
+    lost, are the least that any number of problems leaves open. Of a score, rather than of pass@k, the
+    interval of the score itself is the least: that of a proportion, or over few seeds.
     """
     guess = float(ceiling.luck.mean())
-    reach = float(special.ndtri((1 + level) / 2)) * math.sqrt(2) / (found.n + 2)
-    reach /= max(1 - guess, 1e-12)
+    reach = _unseen(found.n, level) / max(1 - guess, 1e-12)
     lows, highs = [found.low, found.value - reach], [found.high, min(found.value + reach, 1.0)]
-    if ceiling.k == 1 and ceiling.scores.ndim == 1:
-        plain = proportion(ceiling.scores, level=level)
+    if ceiling.k == 1:
+        plain = level_of(ceiling.scores, None, level=level)
         lows.append(float(correct_guessing(plain.low, guess)))
         highs.append(float(correct_guessing(plain.high, guess)))
     return Figure(found.value, min(lows), max(highs), found.n)
+
+
+def _unseen(n: int, level: float) -> float:
+    """Give how far n problems leave a mean open that did not vary among them, as a share."""
+    return float(special.ndtri((1 + level) / 2)) * math.sqrt(2) / (n + 2)
 
 
 def gap_recovered(
@@ -99,8 +120,9 @@ def gap_recovered(
     """Gives the share of the gap that a rung recovers, or None where the gap is within noise.
 
     (score - floor) / (ceiling - floor), each corrected for guessing, bootstrapped as a ratio
-    over problems and seeds, never clipped: a rung can beat the ceiling. All are read on the
-    problems of the resamples, the first ones where arrays cover more.
+    over problems and seeds, never clipped: a rung can beat the ceiling. The interval is as wide as
+    two pseudo-problems at least: ten of ten right do not say what the eleventh would be. All are read on
+    the problems of the resamples, the first ones where arrays cover more.
 
     Args:
         scores: Scores of the rung (or of a twin), `[seeds, problems]` or `[problems]`.
@@ -129,7 +151,23 @@ def gap_recovered(
     value = (float(correct_guessing(float(scores.mean()), guess_mean)) - low_mean) / gap
     width = top - low
     replicates = np.where(width > 0, (reached - low) / np.where(width > 0, width, 1.0), np.nan)
-    return percentile_figure(value, replicates, resamples.n_problems, level=level)
+    found = percentile_figure(value, replicates, resamples.n_problems, level=level)
+    unit = max(1 - guess_mean, 1e-12) * gap
+    reach = _unseen(found.n, level) / unit
+    lows, highs = [found.low, value - reach], [found.high, value + reach]
+    if ceiling.k == 1:
+        # how far behind the top, as problems alone tell: near it the bootstrap sees too few that fail
+        top_scores, own = (
+            each if each.ndim == 1 else each.mean(axis=0) for each in (ceiling.scores, scores)
+        )
+        behind = contrast(top_scores - own, level=level)
+        lows.append(value - (behind.high - behind.value) / unit)
+        highs.append(value + (behind.value - behind.low) / unit)
+    figure = Figure(value, min(lows), max(highs), found.n)
+    if ceiling.own is None:
+        return figure
+    alone = gap_recovered(scores, base, ceiling.alone, luck_1, resamples, level=level)
+    return figure if alone is None else _with(figure, alone)
 
 
 def share_of_ceiling(

@@ -10,7 +10,7 @@ from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.known import notes_of, nudged
 from modicum.analysis.lengths import lengths_of
-from modicum.analysis.pairing import level_of
+from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
 from modicum.analysis.readings import RungReading, majority_scores
 from modicum.analysis.reference import gap_against_reference, reference_of
@@ -163,9 +163,11 @@ def _prompt_row(
         n_shots=0,
         labels=0,
         score=proportion(reading.rung.scores[0], clusters=found.evidence.clusters),
+        gain=_gain(reading, default),
+        is_ceiling=reading.is_ceiling,
         strict=proportion(correctness(floor.answers, strict=True)),
         seed_scores=(float(reading.rung.scores.mean()),),
-        gap_recovered=reading.gap,
+        gap_recovered=_claimed(reading),
         controls={c.name: proportion(c.scores[0]) for c in reading.rung.vetoes},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
         elicitation_flops=0.0,
@@ -203,9 +205,11 @@ def _row(
         n_shots=arm.n_shots,
         labels=reading.rung.labels,
         score=level_of(scores, clusters),
+        gain=_gain(reading, found.evidence.floor),
+        is_ceiling=reading.is_ceiling,
         strict=level_of(strict, clusters),
         seed_scores=tuple(float(s) for s in scores.mean(axis=1)),
-        gap_recovered=reading.gap,
+        gap_recovered=_claimed(reading),
         controls={name: level_of(s, clusters) for name, s in controls.items()},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
         elicitation_flops=float(np.mean([cost(o.elicitation) for o in arm.outcomes])),
@@ -225,6 +229,15 @@ def _row(
         **beside(found, arm),  # type: ignore[arg-type]
         **text_change(found, arm),  # type: ignore[arg-type]
     )
+
+
+def _gain(reading: RungReading, base: Floats) -> Figure:
+    return possible(reading.gain, base)
+
+
+def _claimed(reading: RungReading) -> Figure | None:
+    """Give the share of the gap; none of the rung that is the ceiling."""
+    return None if reading.is_ceiling else reading.gap
 
 
 def _control_trials(found: Gathered, arm: Arm) -> dict[str, tuple[str, ...]]:

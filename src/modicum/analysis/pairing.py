@@ -71,17 +71,18 @@ def over_problems(
     return contrast(per_problem, parts=parts, clusters=_cut(clusters, per_problem), level=level)
 
 
-def level_of(scores: Floats, clusters: Ints | None) -> Figure:
+def level_of(scores: Floats, clusters: Ints | None, *, level: float = 0.95) -> Figure:
     """Gives a mean over seeds and problems; one seed is a proportion, several a paired t.
 
     Args:
         scores: Scores in [0, 1], `[problems]` or `[seeds, problems]`.
         clusters: Cluster code of every problem of the split; None where each stands alone.
+        level: Nominal coverage, in (0, 1).
     """
     rows = np.atleast_2d(scores)
     if rows.shape[0] == 1:
-        return proportion(rows[0], clusters=_cut(clusters, rows))
-    figure = paired(rows, np.zeros(rows.shape[1]), clusters=clusters)
+        return proportion(rows[0], clusters=_cut(clusters, rows), level=level)
+    figure = paired(rows, np.zeros(rows.shape[1]), clusters=clusters, level=level)
     return Figure(figure.value, max(figure.low, 0.0), min(figure.high, 1.0), figure.n)
 
 

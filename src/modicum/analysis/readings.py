@@ -29,6 +29,8 @@ LEVEL = 0.95
 """Level of every printed interval."""
 STRICT_LEVEL = 0.99
 """Level at which a single comparison may carry a word by itself."""
+FOLDS = 10
+"""Parts of the problems, each scored by what the others choose as the best rung."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +56,8 @@ class RungReading:
     """Within the margin of every veto control and twin, of which there is at least one."""
     gap: Figure | None = None
     """Share of the gap recovered; None where the gap is undefined."""
+    is_ceiling: bool = False
+    """Whether it is the top of the gap itself: then a share of that is no finding."""
 
     @property
     def n_vetoes(self) -> int:
@@ -176,6 +180,7 @@ def find_ceiling(
     Corrected pass@k where sampling is above both nulls. Where sampling is silent (guess@1 above
     the limit) the best of the majority of all samples, the forced form and the best rung.
     Otherwise the better of forced form and best rung, if above the floor and their controls.
+    What is chosen is scored on problems that did not choose it.
 
     Args:
         evidence: All outcomes.
@@ -192,10 +197,27 @@ def find_ceiling(
         found.insert(0, ("majority", majority_scores(evidence)))
     if not found:
         return None
-    common = shared(*(scores for _, scores in found))
-    best = max(range(len(found)), key=lambda i: float(common[i].mean()))
-    source, scores = found[best]
-    return Ceiling(source, 1, scores, sampled.luck_1)
+    return _chosen(found, sampled.luck_1, evidence.clusters)
+
+
+def _chosen(found: list[tuple[str, Floats]], luck: Floats, clusters: Ints | None) -> Ceiling:
+    """Name the best of several, and score it on problems that did not choose it.
+
+    The best of many is too high by what chance gave it. So each tenth of the problems (of the clusters)
+    is scored by what is best on the other nine; where all choose the same, that is its own score.
+    """
+    common = np.stack([_mean(scores) for scores in shared(*(scores for _, scores in found))])
+    best = int(np.argmax(common.mean(axis=1)))
+    units = np.arange(common.shape[1]) if clusters is None else clusters[: common.shape[1]]
+    fold = units % FOLDS
+    picks = np.full(common.shape[1], best)
+    for one in range(FOLDS):
+        if (fold == one).any() and (fold != one).any():
+            picks[fold == one] = np.argmax(common[:, fold != one].mean(axis=1))
+    source, own = found[best]
+    if (picks == best).all():
+        return Ceiling(source, 1, own, luck)
+    return Ceiling(source, 1, np.take_along_axis(common, picks[None], axis=0)[0], luck, own)
 
 
 def majority_scores(evidence: Evidence) -> Floats:
@@ -234,7 +256,7 @@ def with_gap(
         return reading
     base = evidence.default if reading.rung.is_prompt else evidence.floor
     gap = gap_recovered(reading.rung.scores, base, ceiling, sampled.luck_1, resamples)
-    return replace(reading, gap=gap)
+    return replace(reading, gap=gap, is_ceiling=reading.rung.name == ceiling.source)
 
 
 def twin_gap(

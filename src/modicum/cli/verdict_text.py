@@ -99,7 +99,7 @@ def _measures(verdict: Verdict) -> list[str]:
 
 def _rungs(verdict: Verdict) -> str:
     """Gives the table of rungs, one line more for each further control."""
-    has_gap = any(row.gap_recovered is not None for row in verdict.rungs)
+    has_gap = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
     base = words.serving_base(verdict)
     what = "gap recovered" if has_gap else "score"
     table: list[tuple[str, ...]] = [("rung", "labels", what, "its control", "damage", "serving")]
@@ -111,7 +111,6 @@ def _rungs(verdict: Verdict) -> str:
 def _rung(
     verdict: Verdict, row: RungRow, base: float | None, *, has_gap: bool
 ) -> list[tuple[str, ...]]:
-    read = row.gap_recovered if has_gap else row.score
     values = row.control_gaps if has_gap else row.controls
     controls = [
         f"{visible(name)} {words.figure(values[name])}"
@@ -121,12 +120,16 @@ def _rung(
     first = (
         visible(row.name),
         words.count(row.labels),
-        "undefined" if read is None else words.figure(read),
+        words.gap(row) if has_gap else words.figure(row.score),
         controls[0],
         _damage(row),
         words.multiple(row.serving_flops / base if base else None),
     )
     rest = [("", "", "", control, "", "") for control in controls[1:]]
+    if (row.is_ceiling and has_gap) or row.gain_kind == "format":
+        rest.append(("  gain over floor", "", words.gain(row), "", "", ""))
+    if said := words.unreadable(row):
+        rest.append(("  unreadable", "", said.removeprefix("unreadable "), "", "", ""))
     if row.gap_against_reference is not None:
         what = "  to reference" if has_gap else "  gap to reference"
         rest.append((what, "", words.figure(row.gap_against_reference), "", "", ""))

@@ -15,6 +15,7 @@ __all__ = [
     "Layer",
     "Palette",
     "clipped",
+    "drawn_gap",
     "gap_domain",
     "layered",
     "marks",
@@ -55,6 +56,13 @@ class Palette:
     def shape(self, method: str) -> str:
         """Names the shape of a method."""
         return SHAPES[self.methods.index(method) % len(SHAPES)]
+
+
+def drawn_gap(row: RungRow) -> Figure | None:
+    """Place a rung on the axis of the gap: the ceiling itself at its end, without an interval."""
+    if row.is_ceiling:
+        return Figure(1.0, 1.0, 1.0, row.score.n)
+    return row.gap_recovered
 
 
 def clipped(figure: Figure) -> Figure:

@@ -8,6 +8,7 @@ from modicum.report.axes import (
     Layer,
     Palette,
     clipped,
+    drawn_gap,
     gap_domain,
     layered,
     marks,
@@ -28,8 +29,8 @@ def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) 
         palette: Hues of the methods.
         floor_serving: FLOPs a query of the floor; None where not known.
     """
-    has_gap = any(row.gap_recovered is not None for row in verdict.rungs)
-    read = [(row, row.gap_recovered if has_gap else row.score) for row in verdict.rungs]
+    has_gap = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
+    read = [(row, drawn_gap(row) if has_gap else row.score) for row in verdict.rungs]
     shown = [
         (row, clipped(figure))
         for row, figure in read
@@ -134,10 +135,10 @@ def _number(value: dict[str, object], name: str) -> float:
 
 def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, object]:
     labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
+    said = f"is the ceiling, gain {words.gain(row)}" if row.is_ceiling else words.figure(figure)
     return {
         "rung": row.name,
-        "tip": f"{row.name}\n{words.figure(figure)}\n{labels}\n"
-        f"{words.flops(row.serving_flops)} a query",
+        "tip": f"{row.name}\n{said}\n{labels}\n{words.flops(row.serving_flops)} a query",
         "flops": row.serving_flops,
         "gap": figure.value,
         "low": figure.low,

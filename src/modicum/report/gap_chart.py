@@ -11,6 +11,7 @@ from modicum.report.axes import (
     Layer,
     Palette,
     clipped,
+    drawn_gap,
     gap_domain,
     layered,
     marks,
@@ -19,7 +20,7 @@ from modicum.report.axes import (
 )
 from modicum.report.drawing import FAINT, QUIET, RULE, Chart, Key
 from modicum.stats import Figure
-from modicum.verdict import Verdict
+from modicum.verdict import RungRow, Verdict
 
 __all__ = ["gap_chart"]
 
@@ -56,6 +57,9 @@ class _Point:
     """Place on the axis: the logarithm of n_shots to base 2, or left of it."""
     note: str = ""
     """What else a pointer is told."""
+    said: str = ""
+    """Its share of the gap in words."""
+    is_ceiling: bool = False
 
     @property
     def name(self) -> str:
@@ -78,13 +82,14 @@ def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     ]
     is_cut = any(clipped(p.gap) != p.gap for p in points)
     cut = " Ends beyond −.5 and 1.5 are drawn at the edge." if is_cut else ""
-    best = max(rungs, key=lambda p: p.gap.value)
+    best = max(rungs, key=lambda p: (p.is_ceiling, p.gap.value))
+    most = "The ceiling is" if best.is_ceiling else "The most is recovered by"
     return Chart(
         "gap",
         "Gap recovered against labelled problems. Bands and bars are 95 % intervals; "
         f"controls are hollow.{cut}",
-        f"The most is recovered by {best.series} with {best.n_shots} labelled problems: "
-        f"{words.figure(best.gap)}. The rungs table holds every figure.",
+        f"{most} {best.series} with {best.n_shots} labelled problems: {best.said}. The rungs table "
+        "holds every figure.",
         layered(_layers(points)),
         (*method_keys(verdict.rungs, palette), *keys),
     )
@@ -137,15 +142,16 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
     """Gives rungs and controls that have a share of the gap."""
     found: dict[tuple[str, int, str], _Point] = {}
     for row in verdict.rungs:
-        color, gap = palette.color(row.method), row.gap_recovered
+        color, gap = palette.color(row.method), drawn_gap(row)
         if gap is not None and math.isfinite(gap.value):
             shape = palette.shape(row.method)
             labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
             seeds = "1 seed" if row.seeds == 1 else f"{row.seeds} seeds"
             note = f"\nscore {words.figure(row.score)}\n{labels}, {seeds}"
             found[row.method, row.n_shots, ""] = _Point(
-                row.method, row.n_shots, gap, color, shape, note=note
-            )
+                row.method, row.n_shots, gap, color, shape, note=note, said=_said(row),
+                is_ceiling=row.is_ceiling,
+            )  # fmt: skip
         for name, twin in row.control_gaps.items():
             if not math.isfinite(twin.value):
                 continue
@@ -153,8 +159,14 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
             match = re.fullmatch(r"(.*?) n=(\d+)", name)
             kind, n_shots = (match[1], int(match[2])) if match else (name, row.n_shots)
             series, form = f"{row.method} {kind}", _FORMS.get(kind, "square")
-            found[row.method, n_shots, kind] = _Point(series, n_shots, twin, color, form, kind)
+            found[row.method, n_shots, kind] = _Point(
+                series, n_shots, twin, color, form, kind, said=words.figure(twin)
+            )
     return sorted(found.values(), key=lambda p: (p.series, p.n_shots))
+
+
+def _said(row: RungRow) -> str:
+    return f"{words.gap(row)}, gain {words.gain(row)}" if row.is_ceiling else words.gap(row)
 
 
 def _placed(points: Sequence[_Point]) -> list[_Point]:
@@ -179,7 +191,7 @@ def _row(point: _Point) -> dict[str, object]:
     return {
         "series": point.series,
         "rung": point.name,
-        "tip": f"{point.name}\ngap recovered {words.figure(point.gap)}{point.note}",
+        "tip": f"{point.name}\ngap recovered {point.said}{point.note}",
         "x": point.x,
         "n": point.n_shots,
         "gap": gap.value,

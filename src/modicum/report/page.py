@@ -256,7 +256,7 @@ def _subject(
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),
-        _listed("Notes", verdict.notes, ""),
+        _listed("Notes", (*verdict.notes, f"read by version {verdict.rules} of the rules"), ""),
     ]
     summary = element("summary", title)
     return element(
@@ -277,7 +277,8 @@ def _rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> M
 
 def _no_gap(verdict: Verdict) -> Markup:
     """Says why there is no curve of gap recovered."""
-    if any(row.gap_recovered is not None for row in verdict.rungs) or not verdict.rungs:
+    is_defined = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
+    if is_defined or not verdict.rungs:
         return Markup("")
     why = "there is no gap to recover" if verdict.ceiling is None else "the gap is within noise"
     return element("p", f"Gap recovered is undefined here: {why}.", class_="note")

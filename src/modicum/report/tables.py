@@ -124,11 +124,12 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     seeds = element("small", scores) if len(row.seed_scores) > 1 else ""
     against = row.gap_against_reference
     other = element("small", f"to the reference {words.figure(against)}") if against else ""
-    gap = "undefined" if row.gap_recovered is None else words.figure(row.gap_recovered)
+    gained = "" if row.method in words.PROMPTS else element("small", f"gain {words.gain(row)}")
+    readable = element("small", words.unreadable(row)) if words.unreadable(row) else ""
     cells = (
         (words.count(row.labels), ""),
-        (words.figure(row.score), strict),
-        (gap, other),
+        (words.figure(row.score), join([strict, gained, readable])),
+        (words.gap(row), other),
         (strip(row.gap_recovered, color=color, ticks=(0, 1), ends=_ENDS), ""),
         _damage(row),
         (words.multiple(row.serving_flops / base if base else None), ""),

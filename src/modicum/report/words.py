@@ -20,6 +20,8 @@ __all__ = [
     "effect",
     "figure",
     "flops",
+    "gain",
+    "gap",
     "headline",
     "least_data",
     "multiple",
@@ -33,6 +35,7 @@ __all__ = [
     "ship",
     "threshold",
     "trials_failed",
+    "unreadable",
     "worth",
 ]
 
@@ -40,6 +43,8 @@ MISSING = "–"
 """Stands where there is no number."""
 PROMPTS = ("prompt", "prompt_style")
 """Rungs that are the floor itself."""
+UNREADABLE = 0.005
+"""Share of unreadable answers below which nothing is said of them."""
 
 
 def share(number: float) -> str:
@@ -166,11 +171,37 @@ def headline(verdict: Verdict, *, shout: bool = False) -> str:
     return f"{word}{sentence[end:]}".rstrip(".") + "."
 
 
+def gap(row: RungRow) -> str:
+    """Say what share of the gap a rung recovers, or that it is the ceiling itself."""
+    if row.is_ceiling:
+        return "is the ceiling"
+    return "undefined" if row.gap_recovered is None else figure(row.gap_recovered)
+
+
+def gain(row: RungRow) -> str:
+    """Say a rung's gain over the floor; `in format` where more readable answers explain it."""
+    if row.gain is None:
+        return MISSING
+    return f"{figure(row.gain)}, in format" if row.gain_kind == "format" else figure(row.gain)
+
+
+def unreadable(row: RungRow) -> str:
+    """Say how many answers could not be read before and after; empty where nearly all could."""
+    if row.unreadable is None or max(row.unreadable) < UNREADABLE:
+        return ""
+    before, after = row.unreadable
+    return f"unreadable {share(before)} → {share(after)}"
+
+
 def ceiling_source(ceiling: Ceiling) -> str:
     """Says where a ceiling comes from, with its k."""
     if ceiling.source == "sampling":
         return f"at k = {ceiling.k}"
-    known = {"forced": "from the forced form", "majority": "from the majority of all samples"}
+    known = {
+        "forced": "from the forced form",
+        "majority": "from the majority of all samples",
+        "prompt": "which the plain prompt is itself",
+    }
     return known.get(ceiling.source, f"from the best rung, {ceiling.source}")
 
 

@@ -1,6 +1,6 @@
 """Draws the outcomes of one whole study in a world: problems, samples, rungs, seeds, controls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,7 +51,10 @@ class Truth:
 class _Draw:
     """One set of problems with all that a model answers on them."""
 
-    def __init__(self, world: World, size: Size, rng: np.random.Generator) -> None:
+    def __init__(
+        self, world: World, size: Size, rng: np.random.Generator, *, is_even: bool = False
+    ) -> None:
+        """Draw the problems; `is_even` gives each part its very share of them."""
         self.world, self.size, self.rng = world, size, rng
         n = size.problems
         prior = np.array(world.golds) if world.golds else np.full(_ANSWERS, 1 / _ANSWERS)
@@ -59,6 +62,9 @@ class _Draw:
         self.gold = rng.choice(self.prior.size, n, p=self.prior)
         groups = np.arange(n) // world.clusters
         kinds = rng.choice(len(world.parts), groups.max() + 1, p=[p.share for p in world.parts])
+        if is_even:
+            ends = np.cumsum([p.share for p in world.parts])
+            kinds = np.searchsorted(ends, (np.arange(groups.max() + 1) + 0.5) / (groups.max() + 1))
         self.part = kinds[groups]
         self.clusters = groups if world.clusters > 1 and world.is_declared else None
         self.standing = self._errors()
@@ -138,15 +144,16 @@ def _by_tail(part: Part, what: str, place: int, w: Floats) -> Floats:
     return np.zeros_like(w) if limit is None else (w > limit).astype(np.float64)
 
 
-def draw(world: World, size: Size, rng: np.random.Generator) -> Study:
+def draw(world: World, size: Size, rng: np.random.Generator, *, is_even: bool = False) -> Study:
     """Draw one study.
 
     Args:
         world: What is true.
         size: How large it is.
         rng: Stream of all its draws.
+        is_even: Whether each part of the world has its very share of the problems.
     """
-    one = _Draw(world, size, rng)
+    one = _Draw(world, size, rng, is_even=is_even)
     before = world.unreadable[0]
     plain = one.greedy(one.chances("greedy"), lost=before)
     samples = one.answers(one.chances("sampled"), size.samples, lost=before)
@@ -243,7 +250,7 @@ def _candidates(rungs: list[RungEvidence]) -> tuple[Candidate, ...]:
 
 def truth_of(world: World, rng: np.random.Generator, problems: int = 20_000) -> Truth:
     """Give a world's true figures, from so many problems that their noise is below .4 points."""
-    one = _Draw(world, Size(problems, 2, 1), rng)
+    one = _Draw(replace(world, clusters=1), Size(problems, 2, 1), rng, is_even=True)
     plain = one.right(one.greedy(one.chances("greedy"), lost=world.unreadable[0])).mean()
     scores = {"prompt": float(plain)}
     if world.has_free:

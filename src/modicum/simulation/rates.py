@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from modicum.analysis.ability import Ability, ability_from
-from modicum.analysis.gap import ceiling_figure
-from modicum.analysis.pairing import level_of
 from modicum.analysis.ship import SHIP_MARGIN, ship
 from modicum.seeds import stream
-from modicum.simulation.draw import Size, Study, Truth, draw, truth_of
+from modicum.simulation.coverage import covered, sampling_of
+from modicum.simulation.draw import Size, Study, draw, truth_of
 from modicum.simulation.world import World
-from modicum.stats import Resamples, resample
+from modicum.stats import resample
 
 __all__ = ["SIZES", "Rates", "is_right", "rates"]
 
@@ -34,7 +33,9 @@ class Rates:
     """The word that is to be named, or any right one where none is asked."""
     words: dict[str, float]
     covers: dict[str, float]
-    """Intervals that hold the truth, by figure."""
+    """Intervals that hold the truth, by figure: `floor`, `ceiling sampling`, `gap fine_tune n=4`."""
+    read: dict[str, int]
+    """Draws in which that figure was printed."""
     ships_wrong: float
     """A rung without a gain, or one that a cheaper one beats by more than the margin."""
     ships_right: float
@@ -51,6 +52,7 @@ def rates(world: World, size: Size, draws: int) -> Rates:
         draws: How many.
     """
     truth = truth_of(world, stream("simulation", "truth", world.name))
+    sampling = sampling_of(world, size, stream("simulation", "sampling", world.name, str(size)))
     words: Counter[str] = Counter()
     shipped: Counter[str] = Counter()
     covers: dict[str, list[bool]] = {}
@@ -67,7 +69,7 @@ def rates(world: World, size: Size, draws: int) -> Rates:
         name = _shipped(study, answer)
         shipped[name] += 1
         bad += _is_bad(name, truth.scores)
-        for figure, holds in _covered(study, answer, truth, drawn).items():
+        for figure, holds in covered(study, answer, truth, sampling, drawn).items():
             covers.setdefault(figure, []).append(holds)
     is_asked = bool(world.ships)
     return Rates(
@@ -78,6 +80,7 @@ def rates(world: World, size: Size, draws: int) -> Rates:
         right=right / draws,
         words={word: n / draws for word, n in words.most_common()},
         covers={figure: float(np.mean(held)) for figure, held in covers.items()},
+        read={figure: len(held) for figure, held in covers.items()},
         ships_wrong=bad / draws,
         ships_right=sum(shipped[n] for n in world.ships) / draws if is_asked else float("nan"),
         ships={name: n / draws for name, n in shipped.most_common()},
@@ -106,19 +109,3 @@ def _is_bad(name: str, scores: dict[str, float]) -> bool:
     order = [n for n in scores if n != "free"]  # which costs more to serve than any other
     cheaper = [scores[n] for n in order[: order.index(name)]] if name in order else []
     return own <= scores["prompt"] + 1e-3 or any(c > own + SHIP_MARGIN for c in cheaper)
-
-
-def _covered(study: Study, answer: Ability, truth: Truth, drawn: Resamples) -> dict[str, bool]:
-    found, scores = {}, truth.scores
-    clusters = study.evidence.clusters
-    interval = level_of(study.evidence.floor, clusters)
-    found["floor"] = interval.low <= truth.floor <= interval.high
-    if answer.ceiling is not None and answer.ceiling.source == "forced":
-        interval = ceiling_figure(answer.ceiling, drawn)
-        guess = float(answer.sampled.luck_1.mean())
-        found["forced"] = interval.low <= (truth.forced - guess) / (1 - guess) <= interval.high
-    for rung in study.evidence.rungs:
-        if rung.is_tuned:
-            interval = level_of(rung.scores, clusters)
-            found[rung.name] = interval.low <= scores[rung.name] <= interval.high
-    return found
