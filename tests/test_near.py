@@ -83,3 +83,37 @@ def test_stories_told_alike_that_ask_for_different_things_are_no_cluster() -> No
         near_equal([*_stories(stream("test", "near", "asked"), 60), *(body + a for a in asked)])
         == []
     )
+
+
+def _other_words(text: str, rng: np.random.Generator, n: int) -> str:
+    """Put n names that no question holds in the place of words."""
+    for _ in range(n):
+        old = rng.choice(re.findall(r"[a-z]{4,}", text))
+        text = text.replace(old, "".join(rng.choice(list("bcdfgklmnprst"), 7)), 1)
+    return text
+
+
+@pytest.mark.parametrize("changed", [1, 2])
+def test_planted_groups_with_words_changed_are_found(changed: int) -> None:
+    rng = stream("test", "near", "words", changed)
+    found = 0
+    for _ in range(20):
+        own = _stories(rng, 60)
+        copies = [_other_numbers(_other_words(own[0], rng, changed), rng) for _ in range(7)]
+        found += any({*range(60, 67)} <= set(group) for group in near_equal([*own, *copies]))
+    assert found >= 18
+
+
+def test_words_of_a_story_that_change_places_ask_for_something_else() -> None:
+    """Questions of SVAMP's kind: one story, asked for other pairs of its parts."""
+    rng = stream("test", "near", "places")
+    days = ("monday", "tuesday", "wednesday")
+    asked = [
+        f"Julia played tag with {rng.integers(2, 99)} kids on monday, {rng.integers(2, 99)} kids on "
+        f"tuesday and {rng.integers(2, 99)} kids on wednesday. How many more kids did she play with "
+        f"on {a} than on {b}?"
+        for a in days
+        for b in days
+        if a != b
+    ]
+    assert near_equal([*_stories(rng, 60), *asked]) == []

@@ -3,6 +3,8 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
 
 from modicum.doctor.exam import Exam
 from modicum.types import Finding
@@ -18,14 +20,13 @@ _RARE, _COMMON = 0.1, 0.5
 second hold is not looked at."""
 _FEW = 12
 """Questions that may share a piece in any case."""
-_ALIKE = 0.8
-"""Share of a question's pieces that another one must share."""
-_ASKED = 0.6
-"""Share of the pieces of its last sentence: two stories told alike may ask for different things."""
+_ALIKE = 0.5
+"""Share of a question's pieces that another one must share to be looked at word by word."""
+_CHANGES = 6
+"""Different changes of a word that leave two questions nearly equal."""
 _LINKED = 0.4
 """Share of the others of its group to which a question must be alike."""
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
+_TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,/:]\d+)*|[^\w\s]")
 
 
 def unnamed_clusters(exam: Exam) -> tuple[Finding, ...]:
@@ -52,13 +53,16 @@ def unnamed_clusters(exam: Exam) -> tuple[Finding, ...]:
 def near_equal(questions: Sequence[str]) -> list[list[int]]:
     """Return groups of five or more questions that say nearly the same, as places, the largest first.
 
-    Numbers count as equal. What a task's questions have in common is no sign: only pieces that few of
-    them share are, and they must be most of both questions.
+    Numbers count as equal, and so do questions in which a few words were changed, each wherever it
+    stands. One word for another
+    where both questions hold both is no such change: it asks for something else. What a task's
+    questions have in common is no sign: only pieces that few of them share are.
 
     Args:
         questions: Each once.
     """
-    pieces = [_pieces(question) for question in questions]
+    words = [_words(question) for question in questions]
+    pieces = [_pieces(own) for own in words]
     counts = Counter(piece for own in pieces for piece in own)
     n = len(questions)
     rare_up_to = min(max(_FEW, _RARE * n), n / 3)  # of a dozen questions all pieces would be rare
@@ -76,18 +80,34 @@ def near_equal(questions: Sequence[str]) -> list[list[int]]:
         pair
         for pair, number in shared.items()
         if number >= _ALIKE * max(sizes[pair[0]], sizes[pair[1]], 1)
-        and _ask_alike(questions[pair[0]], questions[pair[1]])
+        and _is_reworded(words[pair[0]], words[pair[1]])
     ]
     return _groups(n, alike)
 
 
-def _ask_alike(one: str, other: str) -> bool:
-    first, second = (_pieces(_SENTENCE.split(text.strip())[-1]) for text in (one, other))
-    return len(first & second) >= _ASKED * max(len(first), len(second))
+def _is_reworded(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Say whether a few changes of words make one question of the other.
+
+    One word for another where both questions hold both elsewhere is no change: it asks for another thing
+    of the same story.
+    """
+    if abs(len(one) - len(other)) > _CHANGES:
+        return False
+    changes: set[tuple[str, str]] = set()
+    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if kind != "equal":
+            changes.update(zip_longest(one[a:b], other[c:d], fillvalue=""))
+        if len(changes) > _CHANGES:
+            return False
+    return not any((not a or a in other) and (not b or b in one) for a, b in changes)
 
 
-def _pieces(question: str) -> set[tuple[str, ...]]:
-    words = ["#" if word.isdecimal() else word for word in _TOKEN.findall(question.casefold())]
+def _words(question: str) -> list[str]:
+    found = _TOKEN.findall(question.casefold())
+    return ["#" if word[0].isdecimal() else word for word in found]
+
+
+def _pieces(words: Sequence[str]) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + _WORDS]) for i in range(max(1, len(words) - _WORDS + 1))}
 
 
