@@ -137,3 +137,18 @@ def test_a_gain_in_format_is_called_so() -> None:
     last = dataclasses.replace(last, is_ceiling=False, gain_kind="format")
     text = verdict_text(dataclasses.replace(verdict, rungs=(*others, last)))
     assert ".86 [.83, .89], in format" in text
+
+
+def test_few_seeds_that_disagree_are_printed_as_their_points() -> None:
+    verdict = built.latent()
+    *others, last = verdict.rungs
+    lost = dataclasses.replace(
+        last.retention[0], damage=Figure(-0.22, -0.9, 0.05, 400), seeds=(-0.02, -0.05, -0.6)
+    )
+    last = dataclasses.replace(last, seed_scores=(0.05, 0.03, 0.92), retention=(lost,))
+    last = dataclasses.replace(last, score=Figure(0.33, 0.0, 1.0, 400))
+    lines = verdict_text(dataclasses.replace(verdict, rungs=(*others, last))).splitlines()
+    fields = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    assert ["fine_tune n=8", "8", "1.01, seeds disagree"] in [line[:3] for line in fields]
+    assert ["score", ".33 (seeds .05 .03 .92)"] in fields
+    assert ["on line_moves", "−22.0 (seeds −2.0 −5.0 −60.0)"] in fields

@@ -89,6 +89,8 @@ class Retention:
     after: Figure
     damage: Figure
     """After minus before on the same problems (share); below 0 where something was lost."""
+    seeds: tuple[float, ...] = ()
+    """The same of each seed."""
 
 
 @dataclass(frozen=True)
@@ -311,8 +313,7 @@ class Verdict:
 
     task: str
     model: str
-    ability: str
-    """shown, latent, sealed, learned, taught, absent or undecided."""
+    ability: str  # shown, latent, sealed, learned, taught, absent or undecided
     sentence: str
     """The ability in the words of the design."""
     unlocked_by: str | None
@@ -380,10 +381,9 @@ def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
     if isinstance(value, Ceiling):
         return {**_fields(value.figure), "k": value.k, "source": value.source}
     if isinstance(value, RungRow):
-        own = {"control": value.control, "damage": value.damage}
-        gain = {**_fields(value.gain), "kind": value.gain_kind} if value.gain is not None else None
-        own_json = {name: as_json(item) for name, item in own.items()}
-        return {**_fields(value), **own_json, "gain": gain}
+        gain = value.gain and {**_fields(value.gain), "kind": value.gain_kind}
+        own = {"control": as_json(value.control), "damage": as_json(value.damage), "gain": gain}
+        return {**_fields(value), **own}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):

@@ -23,18 +23,13 @@ from modicum.analysis.worth import PlainCurves, plain_curves, samples_worth
 from modicum.controls import WITH
 from modicum.ledger import cost
 from modicum.seeds import stream
-from modicum.stats import Figure, Floats, Resamples, proportion, resample
+from modicum.stats import Figure, Floats, Resamples, disagree, proportion, resample
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.types import Finding
 from modicum.verdict import Aside, Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["verdict_of", "verdicts_of"]
-
-FEW_SEEDS = 5
-"""Seeds below which their own points are said where they disagree."""
-DISAGREE = 0.2
-"""Range of the seeds' scores beyond which they do."""
 
 
 def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
@@ -272,7 +267,7 @@ def _note(found: Gathered, arm: Arm) -> str:
     scores = (stack(arm.outcomes), stack(arm.outcomes, strict=True))
     said = [FORMAT_ONLY] * is_format_only(scores, base, found.evidence.clusters)
     seeds = scores[0].mean(axis=1)
-    if 1 < seeds.size < FEW_SEEDS and np.ptp(seeds) > DISAGREE:
+    if disagree(seeds):
         said.append(f"{seeds.size} seeds disagree: {' '.join(share_text(s) for s in seeds)}")
     return "; ".join(said)
 

@@ -23,7 +23,8 @@ def retention_of(found: Gathered, arm: Arm) -> tuple[Retention, ...]:
             continue
         before, stacked = correctness(outcome.answers), np.array(after, dtype=np.float64)
         damage = possible(paired_difference(stacked, before), before)
-        said.append(Retention(task, level_of(before, None), level_of(stacked, None), damage))
+        each = tuple(float(change) for change in (stacked - before).mean(axis=1))
+        said.append(Retention(task, level_of(before, None), level_of(stacked, None), damage, each))
     return tuple(sorted(said, key=lambda retention: retention.damage.value))
 
 

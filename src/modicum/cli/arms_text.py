@@ -66,7 +66,7 @@ def _lines(row: RungRow) -> list[tuple[str, ...]]:
     if row.sampled is None and row.scalars is None:
         return []
     trained = words.MISSING if row.scalars is None else words.count(row.scalars)
-    figures = (words.figure(row.score), words.figure(row.sampled))
+    figures = (words.score(row), words.figure(row.sampled))
     return [
         (
             visible(row.name),

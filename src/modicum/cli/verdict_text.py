@@ -9,6 +9,7 @@ from modicum.cli.columns import WIDTH, columns
 from modicum.report import words
 from modicum.report.lengths import shorter
 from modicum.report.untrusted import visible
+from modicum.stats import disagree
 from modicum.verdict import RungRow, Verdict
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _rung(
     first = (
         visible(row.name),
         words.count(row.labels),
-        words.gap(row) if has_gap else words.figure(row.score),
+        words.gap(row) if has_gap else words.score(row),
         controls[0],
         _damage(row),
         words.multiple(row.serving_flops / base if base else None),
@@ -128,6 +129,8 @@ def _rung(
     rest = [("", "", "", control, "", "") for control in controls[1:]]
     if (row.is_ceiling and has_gap) or row.gain_kind == "format":
         rest.append(("  gain over floor", "", words.gain(row), "", "", ""))
+    if has_gap and disagree(row.seed_scores):
+        rest.append(("  score", "", words.score(row), "", "", ""))
     if said := words.unreadable(row):
         rest.append(("  unreadable", "", said.removeprefix("unreadable "), "", "", ""))
     if row.gap_against_reference is not None:

@@ -147,7 +147,7 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
             shape = palette.shape(row.method)
             labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
             seeds = "1 seed" if row.seeds == 1 else f"{row.seeds} seeds"
-            note = f"\nscore {words.figure(row.score)}\n{labels}, {seeds}"
+            note = f"\nscore {words.score(row)}\n{labels}, {seeds}"
             found[row.method, row.n_shots, ""] = _Point(
                 row.method, row.n_shots, gap, color, shape, note=note, said=_said(row),
                 is_ceiling=row.is_ceiling,

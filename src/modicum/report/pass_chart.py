@@ -133,7 +133,7 @@ def _levels(rows: list[RungRow], curve: Curve, palette: Palette) -> list[Layer]:
             "color": palette.color(row.method),
             "shape": palette.shape(row.method),
             "rung": row.name,
-            "tip": f"{row.name}\naccuracy {words.figure(row.score)}",
+            "tip": f"{row.name}\naccuracy {words.score(row)}",
         }
         for row in rows
     ]

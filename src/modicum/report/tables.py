@@ -128,7 +128,7 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     readable = element("small", words.unreadable(row)) if words.unreadable(row) else ""
     cells = (
         (words.count(row.labels), ""),
-        (words.figure(row.score), join([strict, gained, readable])),
+        (words.score(row), join([strict, gained, readable])),
         (words.gap(row), other),
         (strip(row.gap_recovered, color=color, ticks=(0, 1), ends=_ENDS), ""),
         _damage(row),

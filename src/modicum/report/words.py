@@ -4,8 +4,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
-from modicum.stats import Figure
-from modicum.verdict import Ceiling, RungRow, Verdict
+from modicum.stats import Figure, disagree
+from modicum.verdict import Ceiling, Retention, RungRow, Verdict
 
 __all__ = [
     "amount",
@@ -25,11 +25,13 @@ __all__ = [
     "headline",
     "least_data",
     "multiple",
+    "of_seeds",
     "points",
     "ratio",
     "read_strictly",
     "reference",
     "retained",
+    "score",
     "serving_base",
     "share",
     "ship",
@@ -118,15 +120,36 @@ def ratio(value: Figure | None) -> str:
     return MISSING if value is None else f"×{figure(value)}"
 
 
+def of_seeds(value: float, seeds: Sequence[float], write: Callable[[float], str] = share) -> str:
+    """Write a mean over few seeds that disagree, with each one's own point in place of an interval.
+
+    >>> of_seeds(0.33, (0.05, 0.03, 0.92))
+    '.33 (seeds .05 .03 .92)'
+    """
+    return f"{write(value)} (seeds {' '.join(write(seed) for seed in seeds)})"
+
+
+def score(row: RungRow) -> str:
+    """Write a rung's accuracy, with its interval or with the points of seeds that disagree."""
+    if disagree(row.seed_scores):
+        return of_seeds(row.score.value, row.seed_scores)
+    return figure(row.score)
+
+
+def _kept(kept: Retention) -> str:
+    if disagree(kept.seeds):
+        return of_seeds(kept.damage.value, kept.seeds, points)
+    return damage_figure(kept.damage)
+
+
 def retained(row: RungRow) -> list[tuple[str, str]]:
     """Gives what showed damage and how much: tasks in points, the worst first, then the text.
 
     The text's figure is its perplexity after the nudge over that before.
     """
-    said = [(kept.task, damage_figure(kept.damage)) for kept in row.retention]
-    return said + (
-        [("text", ratio(row.text_perplexity_ratio))] if row.text_perplexity_ratio else []
-    )
+    text = row.text_perplexity_ratio
+    said = [(kept.task, _kept(kept)) for kept in row.retention]
+    return [*said, ("text", ratio(text))] if text else said
 
 
 def multiple(number: float | None) -> str:
@@ -173,9 +196,11 @@ def headline(verdict: Verdict, *, shout: bool = False) -> str:
 
 def gap(row: RungRow) -> str:
     """Say what share of the gap a rung recovers, or that it is the ceiling itself."""
-    if row.is_ceiling:
-        return "is the ceiling"
-    return "undefined" if row.gap_recovered is None else figure(row.gap_recovered)
+    if row.is_ceiling or row.gap_recovered is None:
+        return "is the ceiling" if row.is_ceiling else "undefined"
+    if disagree(row.seed_scores):
+        return f"{share(row.gap_recovered.value)}, seeds disagree"
+    return figure(row.gap_recovered)
 
 
 def gain(row: RungRow) -> str:

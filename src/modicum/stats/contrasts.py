@@ -1,6 +1,7 @@
 """Paired contrasts of two systems on the same problems, over problems and seeds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,17 @@ __all__ = [
     "SeedSpread",
     "cluster_variance",
     "contrast",
+    "disagree",
     "paired_difference",
     "seed_spread",
     "t_interval",
     "welch_degrees",
 ]
+
+FEW_SEEDS = 5
+"""Seeds below which their own points are said where they disagree."""
+DISAGREE = 0.2
+"""Range of the seeds' figures beyond which they do."""
 
 
 def cluster_variance(scores: Floats, clusters: Ints | None = None) -> float:
@@ -89,6 +96,15 @@ def welch_degrees(spreads: list[SeedSpread]) -> float:
     """
     shared = sum(s.total**2 / s.degrees for s in spreads if s.degrees)
     return sum(s.total for s in spreads) ** 2 / shared if shared > 0 else 1.0
+
+
+def disagree(points: Sequence[float]) -> bool:
+    """Say whether so few seeds lie so far apart that their own points say more than an interval.
+
+    Args:
+        points: One figure a seed, as a share: a score, or a difference of scores.
+    """
+    return 1 < len(points) < FEW_SEEDS and max(points) - min(points) > DISAGREE
 
 
 def paired_difference(
