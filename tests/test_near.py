@@ -1,13 +1,16 @@
 """Near-equal questions are found where they were planted, and nowhere else."""
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from modicum.doctor.near import LEAST, near_equal
 from modicum.seeds import stream
-from modicum.task import resolve_task
+from modicum.tables.near import LEAST, near_equal
+from modicum.task import Task, resolve_task
+from modicum.types import Problem
 
 WORDS = [
     "farmer",
@@ -117,3 +120,26 @@ def test_words_of_a_story_that_change_places_ask_for_something_else() -> None:
         if a != b
     ]
     assert near_equal([*_stories(rng, 60), *asked]) == []
+
+
+def test_near_equal_questions_of_a_file_hang_together_where_asked(tmp_path: Path) -> None:
+    rng = stream("test", "near", "file")
+    own = _stories(rng, 60)
+    asked = [*own, *(_other_numbers(own[0], rng) for _ in range(7))]
+    file = tmp_path / "sums.jsonl"
+    file.write_text(
+        "\n".join(json.dumps({"question": q, "answer": str(i)}) for i, q in enumerate(asked))
+    )
+    plain, grouped = (resolve_task(f"{file}{more}") for more in ("", "?cluster=near_equal"))
+    assert not any(problem.cluster for problem in _all(plain))
+    found = [{p.question for p in members if p.cluster} for members in _roles(grouped)]
+    assert sorted(map(len, found)) == [0, 0, 8]
+    assert set.union(*found) == {own[0], *asked[60:]}
+
+
+def _roles(task: Task) -> list[tuple[Problem, ...]]:
+    return [task.problems(role, n) for role, n in task.sheet.available.items()]
+
+
+def _all(task: Task) -> list[Problem]:
+    return [problem for members in _roles(task) for problem in members]

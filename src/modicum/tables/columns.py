@@ -9,6 +9,7 @@ from modicum.tables.cells import OddCellError, is_blank, turns
 from modicum.tables.records import Row
 
 __all__ = [
+    "NEAR",
     "NONE",
     "TURN",
     "Choices",
@@ -21,6 +22,8 @@ __all__ = [
 
 NONE = "none"
 """What a user names instead of a column where there is to be none."""
+NEAR = "near_equal"
+"""What a user names instead of a column of clusters where near-equal questions hang together."""
 TURN = "(last assistant turn)"
 """Stands for the column of an answer that is the last turn of the question's chat."""
 GUESSES: Mapping[str, tuple[str, ...]] = {
@@ -212,6 +215,8 @@ def _named(
     found: dict[str, tuple[str, ...]] = {}
     for role, text in wanted.items():
         if not text or role == "preset" or (text == NONE and text not in names):
+            continue
+        if role == "cluster" and text == NEAR and text not in names:
             continue
         parts: tuple[str, ...] = (text,)
         if role in ("context", "choices") and text not in names:

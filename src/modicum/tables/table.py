@@ -10,7 +10,9 @@ from typing import ClassVar, Literal, final
 from modicum.answers import Form, Rule
 from modicum.errors import ConfigError
 from modicum.marker import Marker, named_marker, text_hash
+from modicum.tables.columns import NEAR
 from modicum.tables.earlier import earlier_ids
+from modicum.tables.near import grouped
 from modicum.tables.problems import Made, check_roles, distinct, made
 from modicum.tables.reading import Read, Reading, Wanted, odd_text, read_table, refuse_odd
 from modicum.tables.records import Records
@@ -51,7 +53,8 @@ class Table(Task):
     odd: Literal["refuse", "leave_out"] = "refuse"
     """What becomes of rows that cannot be read as the others are."""
     cluster: str = ""
-    """Column that names what hangs together: it stays in one role, and counts as one."""
+    """Column that names what hangs together: it stays in one role, and counts as one; `near_equal` for
+    questions that differ in numbers or a few words alone."""
     difficulty: str = ""
     """Column of the difficulty; luck is measured within a level."""
     preset: Literal["", "gsm8k", "math"] = ""
@@ -277,6 +280,9 @@ def _load(table: Table, stamp: tuple[object, ...]) -> _Loaded:
     left_out = f"{len(odd)} odd rows left out: {odd_text(odd)}" if odd else ""
     main = made(read.drafts, read.columns, read.marking)
     test = made(read.apart, read.columns, read.marking) if table.test else None
+    if table.cluster == NEAR and not read.columns.cluster:
+        both = grouped([*main, *(test or ())])
+        main, test = both[: len(main)], None if test is None else both[len(main) :]
     kept, notes = distinct(main, test)
     roles = in_roles(
         [one.problem for one in kept], None if test is None else [one.problem for one in test]
