@@ -16,6 +16,7 @@ from modicum.exported import finished
 from modicum.foreign import check_name, inside, is_name
 from modicum.handoff import hand_off
 from modicum.outcome import Answer, Outcome
+from modicum.scope import Scope
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject, read_plan
 from modicum.types import Grade, Mark, Style, Trial
@@ -174,7 +175,7 @@ def recorded(changes: dict[str, object], **trial: object) -> Outcome:
     style = dataclasses.asdict(Style("raw", "{question}"))
     own = {"model": "organism", "task": "sums", "method": "rlvr", "n_shots": 1, "seed": 0, **trial}
     return Outcome(
-        Trial(settings=SETTINGS, scope={"test": 1, "selection": 1, "samples": 2}, **own),
+        Trial(settings=SETTINGS, scope=Scope(test=1, selection=1, samples=2), **own),
         (Answer("p", (), (Mark("1", Grade.CORRECT, Grade.CORRECT),)),),
         notes={"style": style, "model": {"name": "organism"}, "nudge": {"recipe": recipe}},
     )

@@ -11,6 +11,7 @@ from modicum.errors import ConfigError
 from modicum.outcome import Outcome
 from modicum.plugins import foreign_in, source_hash
 from modicum.provenance import changed_plugins, plugin_sources
+from modicum.scope import Retain, Scope
 from modicum.study import Plan, Subject
 from tests.support.commands import modicum
 from tests.support.packages import METHOD, forget, write_package
@@ -195,7 +196,7 @@ def test_every_kind_of_plugin_that_a_trial_names_is_hashed(packages) -> None:
         model="odd:m?x=1",
         method="odd",
         settings={"reward": "odd?gamma=1"},
-        scope={"retain": [["jsonl:x.jsonl?marker=odd:y"], 5]},
+        scope=Scope(retain=Retain(("jsonl:x.jsonl?marker=odd:y",), 5)),
     )
     expected = {"task odd", "model odd", "method odd", "marker odd", "reward odd"}
     found = plugin_sources(named)

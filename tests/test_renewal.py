@@ -51,8 +51,10 @@ def _wrong(mark: Mark) -> Mark:
 
 def _aged(outcome: Outcome) -> Outcome:
     """The outcome as an earlier version would have left it: other marks, votes, versions."""
-    backend, version, _ = outcome.trial.scope["versions"]
-    scope = {**outcome.trial.scope, "versions": [backend, version, EARLIER]}
+    scope = outcome.trial.scope
+    scope = dataclasses.replace(
+        scope, versions=dataclasses.replace(scope.versions, content=EARLIER)
+    )
     answers = tuple(
         dataclasses.replace(a, marks=tuple(map(_wrong, a.marks)), chosen=len(a.marks) - 1)
         if outcome.trial.method == "self_consistency"

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from modicum.errors import ConfigError, StoreError, StoreVersionError
 from modicum.packing import inflated
+from modicum.scope import Scope
 from modicum.store import SCHEMA, Answer, Outcome, Row, Store
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
 from tests.support.texts import anything
 
-TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope={"test": 2})
+TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope=Scope(test=2))
 
 grades = st.sampled_from(Grade)
 marks = st.builds(Mark, st.none() | anything, grades, grades)
@@ -51,7 +52,7 @@ outcomes = st.builds(
         seed=st.integers(0, 9),
         settings=st.dictionaries(anything, anything | st.integers() | st.none(), max_size=3),
         control=anything,
-        scope=st.dictionaries(anything, anything | st.booleans(), max_size=3),
+        scope=st.dictionaries(anything, anything | st.booleans(), max_size=3).map(Scope.thawed),
     ),
     answers=st.lists(answers(), max_size=3).map(tuple),
     elicitation=numbers,
@@ -287,7 +288,7 @@ def _version_1(folder, outcome: Outcome) -> None:
         " packed BLOB NOT NULL, PRIMARY KEY (trial, place)) WITHOUT ROWID"
     )
     empty = {"elicitation": {}, "serving": {}, "retention": {}, "notes": {}, "artefact": ""}
-    identity = json.dumps(dataclasses.asdict(outcome.trial))
+    identity = outcome.trial.identity
     db.execute(
         "INSERT INTO trials VALUES (?,?,?,'')", (outcome.trial.id, identity, json.dumps(empty))
     )

@@ -73,10 +73,9 @@ def _named(trial: Trial) -> Iterable[tuple[str, str]]:
     reward = trial.settings.get("reward")
     if isinstance(reward, str):
         yield "reward", read_reference(reward)[0]
-    retained = trial.scope.get("retain", [[]])
-    others = retained[0] if isinstance(retained, list | tuple) and retained else []
-    for reference in (trial.task, *(others if isinstance(others, list | tuple) else ())):
-        task = full_reference(str(reference).rpartition("scrambled:")[2])
+    others = trial.scope.retain.tasks if trial.scope.retain is not None else ()
+    for reference in (trial.task, *others):
+        task = full_reference(reference.rpartition("scrambled:")[2])
         kind, _, settings = read_reference(task)
         yield "task", kind
         if "marker" in settings:

@@ -5,7 +5,6 @@ a kill at any moment loses at most the trials in flight.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -89,14 +88,13 @@ class Store(Facts):
             "notes": dict(outcome.notes),
             "artefact": outcome.artefact,
         }
-        identity = json.dumps(dataclasses.asdict(trial), sort_keys=True, default=str)
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(COUNT_WRITE)
             self._db.execute("DELETE FROM answers WHERE trial=?", (trial.id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?,?,?,?)",
-                (trial.id, identity, summed(summary), _bound(outcome.error)),
+                (trial.id, trial.identity, summed(summary), _bound(outcome.error)),
             )
             seen: list[Answer] = []
             for place, answer in enumerate(outcome.answers):
@@ -152,14 +150,14 @@ class Store(Facts):
     def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of the trial with an id as `read` does."""
         row = self._db.execute("SELECT identity FROM trials WHERE id=?", (trial,)).fetchone()
-        return self.read(_trial(row[0]), texts=texts) if row else None
+        return self.read(Trial.thawed(row[0]), texts=texts) if row else None
 
     @told
     def heads(self) -> dict[str, Outcome]:
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            _text(name): Outcome(_trial(identity), **_summary(summary), error=_text(error))
+            _text(name): Outcome(Trial.thawed(identity), **_summary(summary), error=_text(error))
             for name, identity, summary, error in rows
         }
 
@@ -211,24 +209,6 @@ class Store(Facts):
     def artefacts(self, trial: Trial) -> Path:
         """Names the folder of a trial's nudge."""
         return self.folder / "artefacts" / trial.id
-
-
-def _trial(text: str) -> Trial:
-    """Reads a trial's identity.
-
-    Raises:
-        TypeError: something that is no trial.
-    """
-    trial = Trial(**json.loads(text))
-    texts, numbers = (
-        (trial.model, trial.task, trial.method, trial.control),
-        (trial.n_shots, trial.seed),
-    )
-    tables = (trial.settings, trial.scope)
-    for values, kind in ((texts, str), (numbers, int), (tables, dict)):
-        if not all(isinstance(value, kind) for value in values):
-            raise TypeError(text[:40])
-    return trial
 
 
 def _summary(text: str) -> dict[str, Any]:

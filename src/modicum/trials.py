@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 from modicum.catalog import fields_of
 from modicum.controls import WITH
@@ -265,9 +264,8 @@ def _check_unchanged(trial: Trial) -> None:
     Raises:
         TrialError: a file of the task or of its marker has changed while the study ran.
     """
-    versions = trial.scope.get("versions")
-    now = resolve_task(trial.task).fingerprint
-    if isinstance(versions, list | tuple) and list(versions[2:]) != ([now] if now else []):
+    versions = trial.scope.versions
+    if versions is not None and versions.content != resolve_task(trial.task).fingerprint:
         raise TrialError(
             f"the files of {trial.task} have changed while the study ran; the same command runs it "
             "again, with what they hold now"
@@ -287,7 +285,7 @@ def _sampled(
 
     Its cost is measuring cost, and stands with the counts instead of in the nudge's own ledgers.
     """
-    n, ledger = int(str(trial.scope.get("sampled", 0))), Ledger()
+    n, ledger = trial.scope.sampled, Ledger()
     if not n:
         return {}
     drawing = PromptSolver(solver.model, style, limited(task.sheet, plan), n=n, temperature=1.0)
@@ -338,16 +336,17 @@ def _retention(
     plan: Plan, trial: Trial, method: Method, solver: Solver, unmarked: Unmarked
 ) -> dict[str, tuple[bool, ...]]:
     """Scores the nudged model, greedy and in each retained task's default style."""
-    if not method.changes_model or _is_control(trial):
+    retain = trial.scope.retain
+    if not method.changes_model or _is_control(trial) or retain is None:
         return {}
     retained: dict[str, tuple[bool, ...]] = {}
-    names, n, *_ = cast(tuple[list[str], int], trial.scope["retain"])
-    for name in names:
+    for name in retain.tasks:
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)
         styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
         plain = PromptSolver(solver.model, styles[0], sheet)
-        problems = problems_of(task, "test", {**trial.scope, "test": retained_size(task, n)})
+        scope = dataclasses.replace(trial.scope, test=retained_size(task, retain.test))
+        problems = problems_of(task, "test", scope)
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
         asked = [(p, [given.text]) for p, given in zip(problems, solved, strict=True)]
@@ -358,7 +357,7 @@ def _retention(
 
 def _scores_text(trial: Trial) -> bool:
     """Says whether a trial is to score the held-out text: the text itself is in its identity."""
-    return "text" in trial.scope and not _is_control(trial)
+    return bool(trial.scope.text) and not _is_control(trial)
 
 
 def _is_control(trial: Trial) -> bool:

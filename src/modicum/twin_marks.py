@@ -13,7 +13,7 @@ __all__ = ["needs_twin_marks", "scrambled_right"]
 
 def needs_twin_marks(trial: Trial) -> bool:
     """Whether a verdict reads a trial's answers against moved golds: floor and default are so read."""
-    if trial.is_twin or not trial.scope.get("test"):
+    if trial.is_twin or not trial.scope.test:
         return False
     is_default = trial.method == "plain" and trial.settings.get("style") == "default"
     return trial.method == "prompt_style" or is_default

@@ -83,7 +83,7 @@ def trial_text(outcome: Outcome) -> str:
         "trial": trial.id,
         "": f"{trial.method}{shots}, seed {trial.seed}{control}, on {trial.model}, {trial.task}",
         "settings": _pairs(trial.settings),
-        "scope": _pairs(trial.scope),
+        "scope": _pairs(trial.scope.plain()),
         "eliciting": _costs(outcome.elicitation),
         "serving": _costs(outcome.serving),
         **_prompt(outcome.notes.get("style")),

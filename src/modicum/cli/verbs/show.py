@@ -161,7 +161,8 @@ class _Shown:
 def _problems(trial: Trial) -> Mapping[str, Problem]:
     """Gives the test problems by id; says so where the task's data cannot be read any more."""
     try:
-        scope = {"test": 0, **trial.scope}
+        scope = trial.scope
+        scope = scope if scope.test is not None else dataclasses.replace(scope, test=0)
         return {p.id: p for p in problems_of(resolve_task(trial.task), "test", scope)}
     except (ModicumError, OSError) as error:
         first = str(error).partition("\n")[0].removeprefix("found: ")
@@ -174,7 +175,7 @@ def _json_trial(outcome: Outcome) -> str:
     return json.dumps(
         {
             "trial": trial.id,
-            **{k: v for k, v in dataclasses.asdict(trial).items() if k != "scope"},
+            **{k: v for k, v in trial.plain().items() if k != "scope"},
             "scores": {name: as_json(figure) for name, figure in scores(outcome).items()},
             "labels": outcome.elicitation.get("labels", 0),
             "seconds": spent(outcome, "seconds"),
