@@ -12,6 +12,8 @@ __all__ = ["plain", "table_of", "thawed"]
 
 T = TypeVar("T")
 
+_UNIONS = (types.UnionType, typing.get_origin(typing.Literal[0] | None))
+"""What `X | Y` is: a union with a literal is still of the older kind."""
 _NAMES: Mapping[object, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -79,7 +81,7 @@ def thawed(kind: type[T], value: object, where: str = "") -> T:
 def _thawed(hint: object, value: object, where: str) -> object:
     """Rebuild a value as its type hint says."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):  # the latter of literals
+    if origin in _UNIONS:
         return _one_of(options, value, where)
     if isinstance(origin, type):
         return _contained(origin, options, value, where)
