@@ -196,7 +196,7 @@ def test_nudged_models_are_sampled_beside_their_greedy_answers(studied, verdict)
         assert (row.sampled is None) == (row.method == "prompt")
     (row,) = [r for r in verdict.rungs if r.method == "rlvr" and r.n_shots == 1]
     outcome = store.by_id(row.trials[0])
-    n, right = outcome.sampled
+    n, right = outcome.sampled.n, outcome.sampled.right
     assert (n, len(right)) == (2, 12)
     assert row.curve.ks == (1, 2)
     assert row.curve.pass_k[0] == pytest.approx(row.sampled.value)

@@ -202,9 +202,9 @@ def test_every_kind_of_plugin_that_a_trial_names_is_hashed(packages) -> None:
     found = plugin_sources(named)
     assert set(found) == expected
     assert len(set(found.values())) == 1
-    old = Outcome(named, notes={"sources": dict.fromkeys(found, "0" * 16)})
+    old = Outcome(named, sources=dict.fromkeys(found, "0" * 16))
     assert len(changed_plugins([old, old])) == 5
-    assert not changed_plugins([Outcome(named, notes={"sources": found}), Outcome(named)])
+    assert not changed_plugins([Outcome(named, sources=found), Outcome(named)])
 
 
 def test_a_package_without_end_is_hashed_by_the_plugin_s_own_file(packages, monkeypatch) -> None:

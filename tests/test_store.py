@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modicum.errors import ConfigError, StoreError, StoreVersionError
+from modicum.model import ModelCard
+from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
 from modicum.packing import inflated
 from modicum.scope import Scope
 from modicum.store import SCHEMA, Answer, Outcome, Row, Store
-from modicum.types import Completion, Finding, Grade, Mark, Solved, Trial
+from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
 from tests.support.texts import anything
 
 TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope=Scope(test=2))
@@ -40,6 +42,8 @@ def answers(draw) -> Answer:
     )
 
 
+whole = st.integers(0, 2**40)
+several = st.lists(anything, max_size=2).map(tuple)
 numbers = st.dictionaries(anything, st.floats() | st.integers(-(2**60), 2**60), max_size=3)
 outcomes = st.builds(
     Outcome,
@@ -59,7 +63,16 @@ outcomes = st.builds(
     serving=numbers,
     retention=st.dictionaries(anything, st.lists(st.booleans()).map(tuple), max_size=2),
     text_loss=st.lists(st.floats()).map(tuple),
-    notes=st.dictionaries(anything, st.lists(anything, max_size=2), max_size=2),
+    card=st.none() | st.builds(ModelCard, anything, anything, whole, st.floats(0, 1e12), anything),
+    asked_in=st.none() | st.builds(Style, anything, anything, st.none() | anything, st.booleans()),
+    styles=st.none() | st.builds(Styles, several, several),
+    sampled=st.none() | st.builds(Sampled, whole, st.lists(whole, max_size=2).map(tuple)),
+    selected=st.none() | st.builds(Selected, whole, whole),
+    thinking=st.none() | st.builds(Thinking, whole, whole, whole),
+    lost=st.none() | st.builds(Lost, whole, whole, whole, anything),
+    marked_again=st.none() | st.builds(MarkedAgain, anything, whole, whole, st.booleans()),
+    sources=st.dictionaries(anything, anything, max_size=2),
+    made=st.dictionaries(anything, st.lists(anything, max_size=2), max_size=2),
     artefact=anything,
     error=anything,
 )
@@ -123,7 +136,7 @@ def test_numbers_that_are_not_finite_survive(store) -> None:
 def test_lone_surrogates_survive_in_every_text(store) -> None:
     odd = "a\ud800\x00b"
     mark = Mark(odd, Grade.UNREADABLE, Grade.UNREADABLE)
-    written = Outcome(TRIAL, (Answer(odd, (odd,), (mark,)),), error=odd, notes={odd: odd})
+    written = Outcome(TRIAL, (Answer(odd, (odd,), (mark,)),), error=odd, made={odd: odd})
     store.write(written)
     assert store.read(TRIAL) == written
 
@@ -378,11 +391,22 @@ def test_packed_values_unpack_within_a_limit() -> None:
         {"model": {"name": "m", "parameters": "many"}},
         {"model": {"name": "m", "notes": "abc"}},
         {"model": {"name": "m", "notes": [1]}},
+        {"model": {"name": "m", "flops_per_token": math.inf}},
+        {"sampled": {"n": 2}},
+        {"selected": {"right": "all", "n": 2}},
+        {"thinking": [1, 2, 3]},
+        {"styles": "raw"},
+        {"unmarked": {"answers": 1.5}},
+        {"renewed": {"from": "a", "right": [1]}},
+        {"sources": {"task odd": 3}},
+        {"nudge": [1]},
     ],
     ids=str,
 )
 def test_notes_of_another_kind_are_damage(notes: dict[str, object], store) -> None:
-    store.write(Outcome(TRIAL, notes=notes))
+    store.write(_outcome())
+    summary = {"elicitation": {}, "serving": {}, "retention": {}, "artefact": "", "notes": notes}
+    store._db.execute("UPDATE trials SET summary=?", (json.dumps(summary),))
     for read in (lambda: store.read(TRIAL), store.heads):
         with pytest.raises(StoreError, match="damaged"):
             read()
@@ -394,3 +418,11 @@ def test_a_figure_that_was_changed_in_a_summary_is_damage(store) -> None:
     store._db.execute("UPDATE trials SET summary=replace(summary, '7104', '4384')")
     with pytest.raises(StoreError, match="table that was changed"):
         store.read(TRIAL)
+
+
+def test_what_other_versions_say_of_a_model_or_beside_it_is_no_damage(store) -> None:
+    store.write(_outcome())
+    notes = {"model": {"name": "m", "weights": "w", "more": [1]}, "unknown": 3}
+    summary = {"elicitation": {}, "serving": {}, "retention": {}, "artefact": "", "notes": notes}
+    store._db.execute("UPDATE trials SET summary=?", (json.dumps(summary),))
+    assert store.read(TRIAL).card == ModelCard("m", "w", 0, 0.0)

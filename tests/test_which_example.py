@@ -177,6 +177,6 @@ def test_recipe_that_is_handed_off_trains_on_the_picked_problem() -> None:
     task = resolve_task("sums")
     trial = Trial("m", "sums", "rlvr", 1, 0, {"pool": 8}, scope=Scope(test=4, selection=2))
     first, *_, last = shots_of(trial, task, 8)
-    plain = handoff._trained_on(Outcome(trial, notes={"nudge": {}}), task)
-    picked = handoff._trained_on(Outcome(trial, notes={"nudge": {"picked": [last.id]}}), task)
+    plain = handoff._trained_on(Outcome(trial), task)
+    picked = handoff._trained_on(Outcome(trial, made={"picked": [last.id]}), task)
     assert (plain, picked) == ((first,), (last,))

@@ -51,10 +51,9 @@ def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     now: dict[str, str] = {}
     stale: Counter[str] = Counter()
     for outcome in {str(o.trial.id): o for o in outcomes}.values():
-        sources = outcome.notes.get("sources", {})
-        for plugin, then in sources.items() if isinstance(sources, Mapping) else ():
+        for plugin, then in outcome.sources.items():
             if plugin not in now:
-                kind, _, name = str(plugin).partition(" ")
+                kind, _, name = plugin.partition(" ")
                 entry = foreign_in(_GROUPS.get(kind, "")).get(name)
                 now[plugin] = source_hash(entry) if entry is not None else ""
             stale[plugin] += bool(now[plugin]) and now[plugin] != then

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from modicum.draws import problems_of
 from modicum.errors import JudgeError
 from modicum.marking import Unmarked, read_or_none
-from modicum.outcome import Answer
+from modicum.outcome import Answer, MarkedAgain, Outcome
 from modicum.scope import Versions
-from modicum.store import Outcome, Store
+from modicum.store import Store
 from modicum.study import Plan
 from modicum.styles import is_asked_so
 from modicum.task import Task, resolve_task
-from modicum.trials import counted, method_of
+from modicum.trials import method_of, scrambled_of, thinking_of
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["Renewed", "renew"]
@@ -97,17 +97,20 @@ def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
         )
         for p, answer, own, place in zip(problems, answers, marks, chosen, strict=True)
     ]
-    told = {
-        "from": outcome.trial.id,
-        "right": [_right(outcome), sum(a.mark.lenient == Grade.CORRECT for a in answers)],
-        "retain": _editions(outcome.trial) != _editions(trial),
-    }
-    notes = {name: value for name, value in outcome.notes.items() if name != "unmarked"}
+    moved = MarkedAgain(
+        earlier=outcome.trial.id,
+        before=_right(outcome),
+        now=sum(a.mark.lenient == Grade.CORRECT for a in answers),
+        is_damage_old=_editions(outcome.trial) != _editions(trial),
+    )
     return dataclasses.replace(
         outcome,
         trial=trial,
         answers=tuple(answers),
-        notes={**notes, **counted(answers, trial, style), **unmarked.notes, "renewed": told},
+        thinking=thinking_of(answers, style),
+        scrambled=scrambled_of(trial, answers, style),
+        lost=unmarked.lost,
+        marked_again=moved,
     )
 
 

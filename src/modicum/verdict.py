@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from modicum.made import Budgeted
 from modicum.plain import plain, table_of
 from modicum.stats import Figure
 from modicum.types import Finding
@@ -15,7 +16,6 @@ from modicum.types import Finding
 __all__ = [
     "ArmRow",
     "Aside",
-    "Budgeted",
     "Ceiling",
     "Curve",
     "FrontPoint",
@@ -88,21 +88,6 @@ class Retention:
     """After minus before on the same problems (share); below 0 where something was lost."""
     seeds: tuple[float, ...] = ()
     """The same of each seed."""
-
-
-@dataclass(frozen=True)
-class Budgeted:
-    """What one budget of divergence bought on the shots."""
-
-    budget: float
-    """Nats a token that were to be spent."""
-    kl: float
-    """Nats a token that were measured."""
-    bound: float
-    """What the closed form allows at most at that dose."""
-    accuracy: float
-    tokens: float
-    """Mean tokens an answer."""
 
 
 @dataclass(frozen=True)

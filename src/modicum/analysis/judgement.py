@@ -1,6 +1,6 @@
 """From a study's folder to its verdicts: the last step that computes anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -99,8 +99,8 @@ def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[st
         "forced": proportion(found.evidence.forced, clusters=clusters)
         if found.evidence.forced is not None
         else None,
-        "default_style": str(_style(found.default)["name"]),
-        "floor_style": str(_style(found.floor)["name"]),
+        "default_style": found.default.style.name,
+        "floor_style": found.floor.style.name,
         "majority_class": level_of(found.evidence.modal, found.evidence.sampled_clusters),
         "luck": plain.luck,
         "near_miss": plain.near_miss,
@@ -278,7 +278,7 @@ def _prompt_note(found: Gathered) -> str:
         (correctness(o.answers), correctness(o.answers, strict=True))
         for o in (found.floor, found.default)
     )
-    said = f"style {_style(found.floor)['name']!r}, chosen with measuring labels"
+    said = f"style {found.floor.style.name!r}, chosen with measuring labels"
     only = is_format_only(floor, default, found.evidence.clusters)
     return f"{said}; {FORMAT_ONLY}" if only else said
 
@@ -371,17 +371,10 @@ def _row_scores(found: Gathered) -> list[Floats]:
     return [correctness(found.floor.answers)[None], *(stack(a.outcomes) for a in found.arms)]
 
 
-def _style(outcome: Outcome) -> Mapping[str, object]:
-    style = outcome.notes["style"]
-    if not isinstance(style, Mapping):
-        raise TypeError(style)
-    return style
-
-
 def _cost(outcome: Outcome, name: str) -> float:
-    measured = (outcome.notes.get(note, {}) for note in ("sampled", "selected"))
+    measured = (each.costs for each in (outcome.sampled, outcome.selected) if each is not None)
     ledgers = (outcome.elicitation, outcome.serving, *measured)
-    return sum(float(each.get(name, 0)) for each in ledgers if isinstance(each, Mapping))
+    return sum(float(each.get(name, 0)) for each in ledgers)
 
 
 def _mean(outcomes: Sequence[Outcome], name: str) -> float:

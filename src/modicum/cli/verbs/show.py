@@ -16,6 +16,7 @@ from modicum.cli.folder import reading
 from modicum.cli.trial_text import completion_text, scores, spent, trial_text, trials_text
 from modicum.draws import problems_of
 from modicum.errors import ConfigError, ModicumError
+from modicum.plain import plain
 from modicum.store import Outcome, Row, Store
 from modicum.task import resolve_task
 from modicum.types import Grade, Problem, Trial
@@ -181,7 +182,7 @@ def _json_trial(outcome: Outcome) -> str:
             "seconds": spent(outcome, "seconds"),
             "elicitation": as_json(outcome.elicitation),
             "serving": as_json(outcome.serving),
-            "style": outcome.notes.get("style"),
+            "style": plain(outcome.asked_in),
             "error": outcome.error,
         },
         default=str,
