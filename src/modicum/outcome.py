@@ -12,7 +12,18 @@ from modicum.packing import packed_json, unpacked_json
 from modicum.stock import Draw
 from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 
-__all__ = ["Answer", "Outcome", "pack_marks", "unpack_marks"]
+__all__ = [
+    "Answer",
+    "Lost",
+    "MarkedAgain",
+    "Outcome",
+    "Sampled",
+    "Selected",
+    "Styles",
+    "Thinking",
+    "pack_marks",
+    "unpack_marks",
+]
 
 
 @dataclass(frozen=True)

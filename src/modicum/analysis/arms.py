@@ -1,7 +1,7 @@
 """A rung beside its arms: what its reward and its content brought, and how it was sampled."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,20 +15,38 @@ from modicum.stats import Figure, Floats, pass_curve, powers_of_two
 from modicum.store import Outcome
 from modicum.verdict import ArmRow, Curve
 
-__all__ = ["arm_rows", "beside", "learning_of", "nudged_curve"]
+__all__ = ["Beside", "arm_rows", "beside", "learning_of", "nudged_curve"]
 
 
-def beside(found: Gathered, arm: Arm) -> dict[str, object]:
-    """Gives the fields of a rung's row that come from its arms, controls and samples."""
+@dataclass(frozen=True)
+class Beside:
+    """What of a rung's row comes from its arms, controls and samples."""
+
+    beyond_format: Figure | None
+    """Score minus that of the best format-only arm; None where none was run."""
+    reward_attributable: Figure | None
+    """Score minus that of the arm whose reward is random; None where none was run."""
+    sampled: Figure | None
+    """Accuracy of one sample at temperature 1; None where the nudged model was not sampled."""
+    arms: tuple[ArmRow, ...]
+    """The rung and its arms with other settings; empty where it has none."""
+    learning: Mapping[str, tuple[float, ...]]
+    """Curves of training by name."""
+    scalars: int | None
+    """Numbers that were trained; None where it does not say."""
+
+
+def beside(found: Gathered, arm: Arm) -> Beside:
+    """Gives what of a rung's row comes from its arms, controls and samples."""
     drawn = _sampled(arm.outcomes)
-    return {
-        "beyond_format": _over(found, arm, _format_arms(arm)),
-        "reward_attributable": _over(found, arm, _alike(arm, "random")),
-        "sampled": None if drawn is None else level_of(drawn, found.evidence.clusters),
-        "arms": arm_rows(found, arm),
-        "learning": learning_of(arm.outcomes),
-        "scalars": _scalars(arm.outcomes),
-    }
+    return Beside(
+        beyond_format=_over(found, arm, _format_arms(arm)),
+        reward_attributable=_over(found, arm, _alike(arm, "random")),
+        sampled=None if drawn is None else level_of(drawn, found.evidence.clusters),
+        arms=arm_rows(found, arm),
+        learning=learning_of(arm.outcomes),
+        scalars=_scalars(arm.outcomes),
+    )
 
 
 def arm_rows(found: Gathered, arm: Arm) -> tuple[ArmRow, ...]:
