@@ -112,12 +112,16 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _content(path: Path) -> bytes:
-    """Gives what a file holds; PEFT writes the modules of an adapter, a set, in any order."""
-    if path.name != "adapter_config.json":
-        return path.read_bytes()
-    found = json.loads(path.read_bytes())
-    ordered = {k: sorted(v, key=str) if isinstance(v, list) else v for k, v in found.items()}
-    return json.dumps(ordered, sort_keys=True).encode()
+    """Gives what a file holds; libraries write an adapter's modules and a tensor's facts in any order."""
+    raw = path.read_bytes()
+    if path.name == "adapter_config.json":
+        found = json.loads(raw)
+        ordered = {k: sorted(v, key=str) if isinstance(v, list) else v for k, v in found.items()}
+        return json.dumps(ordered, sort_keys=True).encode()
+    if path.suffix == ".safetensors":
+        end = 8 + int.from_bytes(raw[:8], "little")
+        return json.dumps(json.loads(raw[8:end]), sort_keys=True).encode() + raw[end:]
+    return raw
 
 
 def exported(folder: Path, out: Path, task: str, rung: str, form: str) -> dict[str, str]:
