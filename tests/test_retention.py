@@ -218,7 +218,7 @@ def test_tuned_model_has_another_perplexity(row, said) -> None:
 
 
 def test_second_run_scores_no_text_again(said, tiny, folder, kept, monkeypatch) -> None:
-    monkeypatch.setattr("modicum.pool.run_trial", lambda *given: pytest.fail("ran again"))
+    monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
     again = _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", kept)
     assert again.code == 0
     lines = [line.split() for line in again.out.splitlines() if line.startswith("  on ")]

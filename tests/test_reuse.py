@@ -20,6 +20,7 @@ from modicum.study import Plan
 from modicum.trials import run_trial
 from modicum.types import Style
 from modicum.workbench import Study, plan_for
+from tests.support.executors import executor_of
 
 OPTIONS = {"test": 12, "selection": 6, "samples": 8}
 
@@ -80,7 +81,7 @@ def _plan(*methods: str, model: str = "scripted:latent", task: str = "sums", **m
 
 def _done(plan: Plan, folder: Path, reuse=(), workers: int = 1) -> dict[str, Outcome]:
     store = Store(folder)
-    run(plan, store, Silent(), reuse=reuse, workers=workers)
+    run(plan, store, Silent(), reuse=reuse, executor=executor_of(workers))
     found = {t.id: store.read(t) for t in plan.trials()}
     store.close()
     assert not any(outcome.error for outcome in found.values())

@@ -2,8 +2,8 @@
 
 import pytest
 
+from modicum.executor import Job
 from modicum.ledger import Ledger
-from modicum.pool import Job
 from modicum.runner import Silent, run
 from modicum.sampling import local as local_module
 from modicum.sampling.local import Local

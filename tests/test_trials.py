@@ -137,7 +137,7 @@ def test_remarked_twin_equals_the_twin_really_run(plan, tmp_path) -> None:
 def test_twin_of_a_method_without_labels_is_not_drawn_again(plan, tmp_path, monkeypatch) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(
-        "modicum.pool.run_trial",
+        "modicum.executor.run_trial",
         lambda plan, trial, *rest: drawn.append(trial.task) or run_trial(plan, trial, *rest),
     )
     store = Store(tmp_path)

@@ -21,6 +21,7 @@ from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.live import live_line
 from modicum.types import Trial
+from tests.support.executors import executor_of
 
 SMALL = {"steps": 3, "groups": 2, "rollouts": 4}
 
@@ -157,7 +158,7 @@ def test_watcher_hears_how_training_gets_on(workers: int, tmp_path) -> None:
         settings={"rl_steering": {**SMALL, "steps": 12, "reward": "random"}},
     )  # fmt: skip
     store, heard = Store(tmp_path), _Hearing()
-    run(plan, store, heard, workers=workers)
+    run(plan, store, heard, executor=executor_of(workers))
     store.close()
     assert heard.lines[-1].startswith("rl_steering n=1, seed 0: step ")
     if workers == 1:

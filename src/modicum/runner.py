@@ -18,10 +18,10 @@ from modicum.budget import (
     next_trials,
 )
 from modicum.draws import pool_of, retained_size
+from modicum.executor import Executor, Job, Outcomes, Tally, resolve_executor
 from modicum.forecast import forecast
 from modicum.kept_task import record_of
 from modicum.ledger import as_reused
-from modicum.pool import Job, Pool
 from modicum.session import counted, spent_before
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
@@ -111,7 +111,7 @@ def run(
     store: Store,
     watcher: Watcher,
     *,
-    workers: int = 1,
+    executor: Executor | None = None,
     reuse: Sequence[Path] = (),
     budget: Budget | None = None,
 ) -> None:
@@ -125,7 +125,7 @@ def run(
         plan: What to run.
         store: Where outcomes go; the driver alone writes.
         watcher: Told of progress.
-        workers: Processes; 1 runs in this one.
+        executor: Where trials run; in this process, one after the other, where None.
         reuse: Folders of other studies whose draws are taken over.
         budget: What the study may take in all; None for no limit.
     """
@@ -137,9 +137,10 @@ def run(
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
     before = spent_before(store)
-    pool = Pool(workers, watcher.spent, watcher.learns)
-    with counted(store, lambda: pool.tokens) as clock, pool:
-        crew = _Crew(plan, store, watcher, pool, workers, (store.folder, *reuse))
+    tally, executor = Tally(watcher.spent, watcher.learns), executor or resolve_executor("here")
+    with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
+        workers = executor.workers
+        crew = _Crew(plan, store, watcher, outcomes, workers, (store.folder, *reuse))
         stored = crew.spent()
         earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
         crew.run(first)
@@ -154,7 +155,7 @@ def run(
             crew.run_within(
                 budget,
                 rest,
-                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + pool.tokens),
+                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + tally.tokens),
             )
         for trial in copied:
             original = store.read(_original(trial) or trial)
@@ -217,14 +218,14 @@ class _Crew:
     plan: Plan
     store: Store
     watcher: Watcher
-    pool: Pool
+    outcomes: Outcomes
     workers: int
     shelves: tuple[Path, ...]
 
     def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
         """Runs trials and writes the outcome of each as it ends."""
         jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
-        for outcome in self.pool.outcomes(jobs):
+        for outcome in self.outcomes(jobs):
             self.store.write(outcome)
             self.watcher.finished(outcome)
 
