@@ -57,7 +57,7 @@ def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Proble
     `shuffled` gives each shot the worked solution of another problem of the pool, `format` that
     problem's bare answer in the exact format.
     """
-    if trial.method == "prompt_style":
+    if trial.is_floor:
         return problems_of(
             task, "selection", dataclasses.replace(trial.scope, selection=trial.n_shots)
         )

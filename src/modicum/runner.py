@@ -132,7 +132,7 @@ def run(
     keep_tasks(plan, store)
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
-    first = [t for t in todo if t.method == "prompt_style" and not t.is_twin]
+    first = [t for t in todo if t.is_floor and not t.is_twin]
     later = [t for t in todo if t not in first]
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
@@ -192,7 +192,7 @@ def _jobs(
     for trial in trials:
         pair = (trial.model, trial.subject)
         subject = Subject(plan, *pair)
-        if trial.method != "prompt_style" and styles.get(pair) is None:
+        if not trial.is_floor and styles.get(pair) is None:
             styles[pair] = floor_style(store, subject)
         is_decoding = plan.method(trial.method).kind == "decoding"
         after = frozenset({str(subject.samples().id)} if is_decoding else ())

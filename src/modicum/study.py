@@ -20,9 +20,10 @@ from modicum.plain import table_of
 from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
 from modicum.task import resolve_task
-from modicum.types import Settings, Style, Supervision, Trial
+from modicum.types import FLOOR, Settings, Style, Supervision, Trial
 
 __all__ = [
+    "MEASURES",
     "NOTHING",
     "TEXT",
     "Grid",
@@ -35,7 +36,7 @@ __all__ = [
 Prefer = Literal["serve", "labels", "train"]
 
 
-MEASURES = ("plain", "prompt_style")
+MEASURES = ("plain", FLOOR)
 """Methods behind the measures; named among the rungs they change nothing."""
 
 
@@ -200,7 +201,7 @@ class Subject:
 
     def floor(self) -> Trial:
         """Gives the trial that chooses the floor's style on the selection split and scores it."""
-        return self._trial("prompt_style", n_shots=self.plan.selection)
+        return self._trial(FLOOR, n_shots=self.plan.selection)
 
     def default(self) -> Trial:
         """Gives the greedy trial in the style as given."""

@@ -3,7 +3,7 @@
 import dataclasses
 
 from modicum.model import Model, render
-from modicum.task import Sheet
+from modicum.task import QUESTION_ANSWER, Sheet
 from modicum.types import Style
 
 __all__ = ["closed_list", "is_asked_so"]
@@ -16,10 +16,6 @@ _TRIGGERS = (
         "Let's work this out in a step by step way to be sure we have the right answer.",
     ),
 )
-
-
-_QUESTION_ANSWER = Style("question_answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",))
-"""How a base model is asked: it goes on by itself with the next question, which ends it."""
 
 
 def closed_list(
@@ -54,7 +50,7 @@ def closed_list(
     wanted += sheet.triggers
     if not has_chat and sheet.question_answer:
         known = {style.template for style in wanted}
-        wanted += [s for s in (_QUESTION_ANSWER,) if s.template not in known]
+        wanted += [s for s in (QUESTION_ANSWER,) if s.template not in known]
     if instruction and sheet.instruction:
         text = sheet.template.replace("{question}", "{question} " + sheet.instruction)
         wanted.append(Style("instruction", text))

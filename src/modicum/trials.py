@@ -109,7 +109,7 @@ def _outcome(
     judge = _equipped(judge, task, method, artefacts)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-    split: Split = "selection" if trial.method == "prompt_style" else "shots"
+    split: Split = "selection" if trial.is_floor else "shots"
     with stock.during(split), spent.timed():
         solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
     style, unmarked.shots = _style_of(solver, judge), judge.lost

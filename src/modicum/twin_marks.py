@@ -16,7 +16,7 @@ def needs_twin_marks(trial: Trial) -> bool:
     if trial.is_twin or not trial.scope.test:
         return False
     is_default = trial.method == "plain" and trial.settings.get("style") == "default"
-    return trial.method == "prompt_style" or is_default
+    return trial.is_floor or is_default
 
 
 def scrambled_right(trial: Trial, answers: Sequence[Answer], style: Style) -> tuple[int, ...]:

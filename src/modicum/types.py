@@ -13,6 +13,8 @@ from modicum.plain import plain, thawed
 from modicum.scope import Scope
 
 __all__ = [
+    "FLOOR",
+    "PROMPT",
     "Access",
     "Completion",
     "Finding",
@@ -36,6 +38,12 @@ Split = Literal["shots", "selection", "test"]
 Stop = Literal["eos", "stop", "length"]
 TrialId = NewType("TrialId", str)
 Settings = Mapping[str, object]
+
+
+FLOOR = "prompt_style"
+"""The method whose trial chooses the floor's style and scores it."""
+PROMPT = "prompt"
+"""What that trial is called as a rung: in verdicts, in tables and on the command line."""
 
 
 class Access(IntEnum):
@@ -263,6 +271,11 @@ class Trial:
     def is_twin(self) -> bool:
         """Whether it is the scrambled twin of an arm, and no arm of its own."""
         return self.task != self.subject
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it chooses the floor's style and scores it."""
+        return self.method == FLOOR
 
     @property
     def id(self) -> TrialId:

@@ -11,13 +11,14 @@ from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, 
 from modicum.controls import WITH
 from modicum.draws import problems_of
 from modicum.method import METHODS, Method
+from modicum.plain import thawed
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.store_opening import damage_told
-from modicum.study import Subject
+from modicum.study import MEASURES, Subject
 from modicum.task import resolve_task
 from modicum.twin_marks import scrambled_right
-from modicum.types import Grade, Problem, Trial, named
+from modicum.types import PROMPT, Grade, Problem, Trial, named
 
 __all__ = [
     "Arm",
@@ -148,7 +149,7 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
     groups: dict[tuple[str, int], dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
         trial = outcome.trial
-        if trial.model != model or trial.method in ("plain", "prompt_style"):
+        if trial.model != model or trial.method in MEASURES:
             continue
         kind = trial.control or ("scrambled" if trial.is_twin else "")
         groups[trial.method, trial.n_shots][kind].append(outcome)
@@ -254,7 +255,7 @@ def _majority(arm: Arm, samples: Samples) -> list[Control]:
     cls = METHODS.load(arm.method)
     if not issubclass(cls, Method) or "majority" not in cls.controls:
         return []
-    n = min(int(str(arm.outcomes[0].trial.settings["k"])), samples.n_samples)
+    n = min(thawed(int, arm.outcomes[0].trial.settings["k"], "k"), samples.n_samples)
     return [Control(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
 
 
@@ -265,7 +266,7 @@ def _prompt_rung(found: Gathered, before: Floats, store: Store) -> RungEvidence:
     default and the floor marked against moved golds.
     """
     return RungEvidence(
-        method="prompt",
+        method=PROMPT,
         n_shots=0,
         labels=0,
         scores=correctness(found.floor.answers)[None],

@@ -15,7 +15,7 @@ from modicum.marking import Unmarked, mark_safely
 from modicum.method import PromptSolver
 from modicum.model import Backend, Model, render, resolve_backend
 from modicum.scope import Scope
-from modicum.study import Plan, Subject
+from modicum.study import MEASURES, Plan, Subject
 from modicum.styles import closed_list
 from modicum.tables.table import Table
 from modicum.task import Scrambled, Sheet, Task, resolve_task
@@ -310,6 +310,6 @@ def _trained(trial: Trial) -> float:
 
 
 def _name(trial: Trial) -> str:
-    if trial.method in ("plain", "prompt_style"):
+    if trial.method in MEASURES:
         return "floor and ceiling"
     return trial.method

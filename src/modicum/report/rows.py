@@ -94,7 +94,7 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
         name = f"{known.method} n={known.n_shots}" if known.n_shots else known.method
         if known.method == "plain":
             name = "before, in its default style"
-        name = measures.get(trial, "floor" if known.method == "prompt_style" else name)
+        name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
         found.append(Arm(trial, known.subject, known.model, name, control, known.seed))
     return tuple(found)

@@ -17,8 +17,8 @@ from modicum.tables.problems import Made, check_roles, distinct, made
 from modicum.tables.reading import Read, Reading, Wanted, odd_text, read_table, refuse_odd
 from modicum.tables.records import Records
 from modicum.tables.roles import in_roles
-from modicum.task import Sheet, Task
-from modicum.types import Grade, Mark, Problem, Split, Style, Supervision
+from modicum.task import QUESTION_ANSWER, Sheet, Task
+from modicum.types import Grade, Mark, Problem, Split, Supervision
 
 __all__ = ["Table"]
 
@@ -97,9 +97,7 @@ class Table(Task):
             template=self.template or "{question}\n" + (f"{words}\n" if words else ""),
             max_new_tokens=self.max_new_tokens,
             stop=tuple(filter(None, self.stop.split("|"))),
-            triggers=(
-                Style("question-answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",)),
-            ),
+            triggers=(dataclasses.replace(QUESTION_ANSWER, name="question-answer"),),
             supervision=Supervision.SOLUTION if found.has_solutions else Supervision.ANSWER,
             available={split: len(members) for split, members in found.roles.items()},
         )
