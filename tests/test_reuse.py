@@ -103,7 +103,7 @@ def test_votes_take_their_samples_from_the_ceilings(tmp_path) -> None:
 
 
 def _answered(done: dict[str, Outcome]) -> dict[str, object]:
-    return {name: (o.answers, o.notes.get("style")) for name, o in done.items()}
+    return {name: (o.answers, o.asked_in) for name, o in done.items()}
 
 
 def test_second_study_draws_nothing_twice_and_answers_the_same(tmp_path) -> None:

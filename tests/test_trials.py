@@ -158,9 +158,9 @@ def test_later_trials_are_asked_in_the_floors_style(plan, tmp_path) -> None:
     store = Store(tmp_path)
     run(plan, store, Silent())
     chosen = floor_style(store, Subject(plan, "scripted:latent", "sums"))
-    used = store.read(_trial(plan, "self_consistency")).notes["style"]
+    used = store.read(_trial(plan, "self_consistency")).style
     store.close()
-    assert used["name"] == chosen.name
+    assert used.name == chosen.name
 
 
 @pytest.fixture

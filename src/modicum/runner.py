@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from modicum.budget import (
     Arm,
@@ -207,8 +207,7 @@ def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
-            card = cast(Mapping[str, int], outcome.notes["model"])
-            return card.get("rows", 0)
+            return outcome.card.rows if outcome.card is not None else 0
     return 0
 
 
@@ -264,9 +263,8 @@ class _Crew:
 
     def _costs(self) -> Iterator[tuple[Trial, Cost]]:
         for outcome in self.store.heads().values():
-            measured = outcome.notes.get("selected", {})
             ledgers = [outcome.elicitation, outcome.serving]
-            ledgers += [measured] if isinstance(measured, Mapping) else []
+            ledgers += [outcome.selected.costs] if outcome.selected is not None else []
             took = [
                 sum(float(ledger.get(name, 0)) for ledger in ledgers)
                 for name in ("seconds", "tokens_sampled", "tokens_trained")
@@ -295,10 +293,9 @@ def _accuracy(outcome: Outcome | None) -> float:
     """
     if outcome is None or outcome.error or not outcome.answers:
         return -1.0
-    seen = outcome.notes.get("selected")
-    if not isinstance(seen, Mapping):
+    if outcome.selected is None:
         return 0.5
-    return float(seen["right"]) / max(1.0, float(seen["n"]))
+    return outcome.selected.right / max(1, outcome.selected.n)
 
 
 def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:
@@ -309,8 +306,7 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
     floor = store.read(subject.floor())
     if floor is None or floor.error:
         return False
-    styles = cast(Sequence[str], floor.notes["styles"])
-    if floor.style.name != styles[0]:
+    if floor.styles is None or floor.style.name != floor.styles.asked[0]:
         return False
     served = as_reused(floor.serving, len(floor.answers))
     store.write(
