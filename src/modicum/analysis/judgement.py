@@ -107,7 +107,7 @@ def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
 def _top(answer: Ability, resamples: Resamples) -> Ceiling | None:
     """Gives the ceiling, corrected for guessing."""
     top = answer.ceiling
-    return top and Ceiling(ceiling_figure(top, resamples), top.k, top.source)
+    return None if top is None else Ceiling(ceiling_figure(top, resamples), top.k, top.source)
 
 
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
