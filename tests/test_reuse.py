@@ -280,7 +280,7 @@ def test_organism_in_other_blocks_answers_all_but_the_same(organism) -> None:
 
 
 def test_second_study_on_the_organism_reuses_the_base_samples(tmp_path) -> None:
-    """Bar 3 of step 3: other methods, other budgets, at least 95 % of the base samples."""
+    """Other methods, other budgets: at least 95 % of the base samples are taken over."""
     settings = {"fine_tune": {"steps": 1}, "rejection_tuning": {"steps": 1, "samples": 4}}
     first = _plan("fine_tune", model="organism", task="line_moves", shots=(1,), seeds=1)
     second = _plan(
