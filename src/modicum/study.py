@@ -149,7 +149,7 @@ class Plan:
         found: dict[str, Trial] = {}
         subjects = self.subjects()
         for subject in subjects:
-            found.update((t.id, t) for t in subject.measures())
+            found.update((t.id, t) for t in (*subject.measures(), *subject.scrambled()))
         for subject in subjects:
             found.update((t.id, t) for t in (*subject.rungs(), *subject.asides().values()))
         for subject in subjects:
@@ -206,6 +206,11 @@ class Subject:
     def default(self) -> Trial:
         """Gives the greedy trial in the style as given."""
         return self._trial("plain", {"style": "default"})
+
+    def scrambled(self) -> tuple[Trial, Trial]:
+        """Gives floor and default against moved golds: what luck alone would be right in."""
+        task = f"scrambled:{self.task}"
+        return replace(self.floor(), task=task), replace(self.default(), task=task)
 
     def samples(self) -> Trial:
         """Gives the samples behind the ceiling, in the floor's style."""

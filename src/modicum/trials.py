@@ -24,7 +24,6 @@ from modicum.stock import Stock
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
-from modicum.twin_marks import needs_twin_marks, scrambled_right
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "open_model",
     "remark",
     "run_trial",
-    "scrambled_of",
     "thinking_of",
 ]
 
@@ -134,7 +132,6 @@ def _outcome(
         sampled=sampled,
         selected=selected,
         thinking=thinking_of(answers, style),
-        scrambled=scrambled_of(trial, answers, style),
         lost=unmarked.lost,
         sources=plugin_sources(trial),
         made=solver.notes,
@@ -307,11 +304,6 @@ def _selected(
         answers = unmarked.answered(task, problems, solved, style)
     right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
     return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
-
-
-def scrambled_of(trial: Trial, answers: Sequence[Answer], style: Style) -> tuple[int, ...] | None:
-    """Gives a measure's marks against moved golds: the marker is at hand, and a verdict starts none."""
-    return scrambled_right(trial, answers, style) if needs_twin_marks(trial) else None
 
 
 def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
