@@ -134,7 +134,7 @@ def _outcome(
         thinking=thinking_of(answers, style),
         lost=unmarked.lost,
         sources=plugin_sources(trial),
-        made=solver.notes,
+        made=dict(solver.notes),
         artefact=_keep(method, solver, artefacts),
         draws=stock.added,
     )
