@@ -11,7 +11,7 @@ from modicum.controls import control_arms, setting_arms
 from modicum.draws import retained_size
 from modicum.errors import ConfigError
 from modicum.foreign import check_name
-from modicum.grid import NOTHING, TEXT, Grid
+from modicum.grid import MEASURES, NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
 from modicum.limits import LIMITS, MOST_ANSWERS, check_number, check_share
 from modicum.method import METHODS, Method
@@ -23,7 +23,6 @@ from modicum.task import resolve_task
 from modicum.types import FLOOR, Settings, Style, Supervision, Trial
 
 __all__ = [
-    "MEASURES",
     "NOTHING",
     "TEXT",
     "Grid",
@@ -34,10 +33,6 @@ __all__ = [
 ]
 
 Prefer = Literal["serve", "labels", "train"]
-
-
-MEASURES = ("plain", FLOOR)
-"""Methods behind the measures; named among the rungs they change nothing."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from modicum.doctor.files import refuse_long
 from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
+from modicum.grid import MEASURES
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_safely
 from modicum.method import PromptSolver
 from modicum.model import Backend, Model, render, resolve_backend
 from modicum.scope import Scope
-from modicum.study import MEASURES, Plan, Subject
+from modicum.study import Plan, Subject
 from modicum.styles import closed_list
 from modicum.tables.table import Table
 from modicum.task import Scrambled, Sheet, Task, resolve_task
