@@ -11,6 +11,7 @@ from typing import Any, Literal, NewType
 
 __all__ = [
     "Access",
+    "Branches",
     "Completion",
     "Finding",
     "Grade",
@@ -79,6 +80,8 @@ class Problem:
     """Problems that are not independent share a cluster; empty = its own."""
     variant: str = ""
     """Which paired variant this is (original when empty)."""
+    split: Split | None = None
+    """What a trial asks it for, set by whoever runs the trial; None where answers are not kept."""
 
     def hidden(self) -> "Problem":
         """Gives the problem as a solver may see it: without gold or solution."""
@@ -175,6 +178,20 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class Branches:
+    """Branching at the first token: each of the likeliest is taken once, and continued greedily.
+
+    >>> Branches(10, min_probability=1e-3)
+    Branches(k=10, min_probability=0.001)
+    """
+
+    k: int
+    """Likeliest first tokens, at least 1."""
+    min_probability: float = 0.0
+    """Branches whose first token is less likely are dropped, the first never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How completions are drawn."""
 
@@ -190,6 +207,14 @@ class Sampling:
     """Record token texts and top-1 minus top-2 probabilities for each step."""
     ids: bool = False
     """Record token ids, for training on what was drawn."""
+    branches: Branches | None = None
+    """Branch at the first token instead of drawing samples: temperature and `n` are not read, and
+    completions carry pieces, margins and probabilities. Needs `Access.LOGPROBS`."""
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether no random stream is read."""
+        return self.branches is not None or self.temperature == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +229,9 @@ class Request:
     """Samples wanted, at least 1."""
     first: int = 0
     """Index of the first of them: those before it are known."""
+    split: Split | None = None
+    """Split of the problem it asks; answers to other splits lie elsewhere, so that no choice can read
+    those to test problems. None where answers are neither kept nor taken from what was kept."""
 
 
 @dataclass(frozen=True, slots=True)

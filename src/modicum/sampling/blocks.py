@@ -13,7 +13,7 @@ from modicum.sampling.sound import Sound
 from modicum.sampling.text import Stops
 from modicum.steering.attach import Attached
 from modicum.steering.nudge import Steering
-from modicum.types import Stop
+from modicum.types import Branches, Stop
 
 __all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks"]
 
@@ -56,14 +56,13 @@ class Rule:
 
     max_new_tokens: int
     temperature: float
+    """0 where nothing is drawn at random, as behind the first token of a branch."""
     margins: bool = False
     stops: Stops | None = None
     ids: bool = False
     """Give the ids of the tokens with the text."""
-    branches: int = 0
-    """If positive, sample i begins with the i-th likeliest first token and goes on greedily."""
-    min_probability: float = 0.0
-    """Branches whose first token is less likely are dropped, the first never."""
+    branches: Branches | None = None
+    """If any, sample i begins with the i-th likeliest first token and goes on greedily."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import ConfigError, TrialError
 from modicum.ledger import Ledger
-from modicum.model import ModelCard
+from modicum.model import Extra, ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import column_floats
@@ -30,6 +30,7 @@ from modicum.sampling.text import TextMaker, end_tokens
 from modicum.sampling.tune import quickest
 from modicum.seeds import key
 from modicum.steering.nudge import Steering
+from modicum.stock import Group
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash
 
@@ -53,6 +54,8 @@ _NO_END = "no end token: an answer runs to a stop string or the length limit"
 @final
 class Local(WhiteBox):
     """A local transformers model: sampled in blocks, its weights in reach."""
+
+    offers: frozenset[Extra] = frozenset({"branches"})
 
     def __init__(
         self,
@@ -191,42 +194,24 @@ class Local(WhiteBox):
         """Gives the same model with directions added to its activations while it samples."""
         steered_one = self.with_module(self.module)
         steered_one._engine = replace(steered_one._engine, steering=steering)
+        steered_one._stock = self._stock
         return steered_one
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; see `Model.generate`."""
+    def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        """Draws each request's samples, or its branches; see `Model.draw`."""
+        branches = sampling.branches
+        if branches is not None:
+            branches = replace(branches, k=min(branches.k, self._vocab))
         rule = Rule(
             sampling.max_new_tokens,
-            sampling.temperature,
-            sampling.margins,
+            0.0 if sampling.is_greedy else sampling.temperature,
+            sampling.margins or branches is not None,
             self._text.stops(sampling.stop),
             sampling.ids,
+            branches,
         )
-        return self._sample(requests, [r.n for r in requests], rule, sampling.stream, ledger)
-
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-        k = min(k, self._vocab)
-        rule = Rule(
-            sampling.max_new_tokens,
-            temperature=0.0,
-            margins=True,
-            stops=self._text.stops(sampling.stop),
-            ids=sampling.ids,
-            branches=k,
-            min_probability=min_probability,
-        )
-        return self._sample(requests, [k] * len(requests), rule, sampling.stream, ledger)
+        n_samples = [branches.k if branches else request.n for request in requests]
+        return self._sample(requests, n_samples, rule, sampling.stream, ledger)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
@@ -279,7 +264,7 @@ class Local(WhiteBox):
         rule: Rule,
         stream: str,
         ledger: Ledger,
-    ) -> list[tuple[Completion, ...]]:
+    ) -> list[Group]:
         """Draws block by block and gathers the completions of each request."""
         prompts = [self._prompt(request.prompt) for request in requests]
         if not prompts:

@@ -196,8 +196,8 @@ class _Flight:
         self._engine.sound.look(logits)
         if rule.branches:
             ranks = np.array([self._jobs[i].sample for i in jobs])
-            draws = branches(logits, ranks, rule.branches)
-            keep = (np.asarray(draws.probabilities) >= rule.min_probability) | (ranks == 0)
+            draws = branches(logits, ranks, rule.branches.k)
+            keep = (np.asarray(draws.probabilities) >= rule.branches.min_probability) | (ranks == 0)
         else:
             draws = draw(
                 logits,
@@ -226,8 +226,9 @@ class _Flight:
         newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])
         columns = columns_of(self._engine.steering, is_prompt=False, count=torch.from_numpy(count))
         rule = self._rule
-        greedy = rule.temperature == 0 or rule.branches > 0
-        chance = None if greedy else uniforms(self._keys[jobs], count.astype(np.uint64))
+        chance = (
+            None if rule.temperature == 0 else uniforms(self._keys[jobs], count.astype(np.uint64))
+        )
 
         def drawn(logits: Tensor, part: slice) -> Draws:
             few = None if chance is None else chance[part]

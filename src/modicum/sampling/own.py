@@ -171,13 +171,12 @@ class _Chooser:
         rule, step = self._rule, len(self._draws)
         if rule.branches and step == 0:
             ranks = np.array([job.sample for job in self._jobs])
-            found = branches(scores, ranks, rule.branches)
-            unlikely = np.asarray(found.probabilities) < rule.min_probability
+            found = branches(scores, ranks, rule.branches.k)
+            unlikely = np.asarray(found.probabilities) < rule.branches.min_probability
             self._dropped = unlikely & (ranks > 0)
             return found
-        greedy = rule.temperature == 0 or rule.branches > 0
         counts = np.full(len(self._keys), step, dtype=np.uint64)
-        chance = None if greedy else uniforms(self._keys, counts)
+        chance = None if rule.temperature == 0 else uniforms(self._keys, counts)
         return draw(scores, chance, temperature=rule.temperature, margins=rule.margins)
 
     def ended(self, input_ids: Int[Tensor, "rows width"]) -> Bool[Tensor, " rows"]:
