@@ -37,8 +37,9 @@ MODELS = Catalog("models")
 
 Drawer: TypeAlias = Callable[[Sequence[Request], Sampling, Ledger], list[Group]]
 """Draws the completions of requests; see `Model.draw`."""
-Extra = Literal["branches"]
-"""What a model may draw beside plain samples: branches at the first token."""
+Extra = Literal["branches", "begun", "scores"]
+"""What a model may draw beside plain samples: branches at the first token, what follows token ids, and
+the log-probability of each token."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Model(ABC):
         Raises:
             AccessError: something is asked that the model does not offer.
         """
-        self._refuse(sampling)
+        self._refuse(requests, sampling)
         draw = self._drawer or self.draw
         has_split = bool(requests) and all(request.split for request in requests)
         if self._stock is None or sampling.ids or not has_split:
@@ -210,9 +211,15 @@ class Model(ABC):
         other._drawer = drawer
         return other
 
-    def _refuse(self, sampling: Sampling) -> None:
-        if sampling.branches is not None and "branches" not in self.offers:
-            raise self._unable("branching at the first token")
+    def _refuse(self, requests: Sequence[Request], sampling: Sampling) -> None:
+        wanted: tuple[tuple[bool, Extra, str], ...] = (
+            (sampling.branches is not None, "branches", "branching at the first token"),
+            (any(request.begun for request in requests), "begun", "going on from token ids"),
+            (sampling.scores, "scores", "the log-probability of each token"),
+        )
+        for is_asked, extra, purpose in wanted:
+            if is_asked and extra not in self.offers:
+                raise self._unable(purpose)
 
     def _unable(self, purpose: str) -> AccessError:
         return AccessError(

@@ -67,6 +67,7 @@ class Draw:
             completions: All of them, from the first.
             prompt_tokens: Their share of the prompt tokens run.
         """
+        has_scores = any(c.logprobs for c in completions)
         head = json.dumps(
             [
                 prompt_tokens,
@@ -74,9 +75,12 @@ class Draw:
                 [c.stop for c in completions],
                 [c.pieces for c in completions],
                 [len(c.margins) for c in completions],
+                *([[len(c.logprobs) for c in completions]] if has_scores else []),
             ]
         ).encode()
-        said = np.array([x for c in completions for x in (*c.margins, *c.probabilities)], "<f8")
+        figures = [x for c in completions for x in (*c.margins, *c.probabilities)]
+        figures += [x for c in completions for x in c.logprobs]
+        said = np.array(figures, "<f8")
         form = b"4" if np.array_equal(said.astype("<f4"), said) else b"8"
         body = form + len(head).to_bytes(4, "little") + head + said.astype(_FIGURES[form]).tobytes()
         texts, packed = pack_texts([c.text for c in completions]), zlib.compress(body, level=1)
@@ -91,7 +95,7 @@ class Draw:
         """Gives the share of prompt tokens and the completions back."""
         body = inflated(self.rest[8:])
         end = 5 + int.from_bytes(body[1:5], "little")
-        prompt, tokens, stops, pieces, lengths = json.loads(body[5:end])
+        prompt, tokens, stops, pieces, lengths, *scored = json.loads(body[5:end])
         figures = np.frombuffer(body[end:], _FIGURES[body[:1]]).astype(np.float64).tolist()
         completions, place = [], 0
         texts = unpack_texts(self.texts)
@@ -100,6 +104,9 @@ class Draw:
             said = (tuple(figures[place:middle]), tuple(figures[middle:last]))
             completions.append(Completion(text, spent, stop, tuple(words), *said))
             place = last
+        for i, n in enumerate(scored[0] if scored else ()):
+            completions[i] = replace(completions[i], logprobs=tuple(figures[place : place + n]))
+            place += n
         return prompt, tuple(completions)
 
 
@@ -124,6 +131,9 @@ def address_of(voice: Sequence[str], request: Request, sampling: Sampling) -> by
         *(how.max_new_tokens, how.temperature, how.stop, how.margins),
         None if how.is_greedy else (how.stream, request.address),
         request.prompt,
+        # what came later stands in an address only where it is asked for
+        *([("begun", request.begun)] if request.begun else []),
+        *(["scores"] if how.scores else []),
     ]
     return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).digest()
 

@@ -80,8 +80,9 @@ class Problem:
     """Problems that are not independent share a cluster; empty = its own."""
     variant: str = ""
     """Which paired variant this is (original when empty)."""
-    split: Split | None = None
-    """What a trial asks it for, set by whoever runs the trial; None where answers are not kept."""
+    split: Split | None = field(default=None, compare=False)
+    """What a trial asks it for, and no part of the problem: set by whoever runs the trial; None where
+    answers are not kept."""
 
     def hidden(self) -> "Problem":
         """Gives the problem as a solver may see it: without gold or solution."""
@@ -211,6 +212,9 @@ class Sampling:
     """Branch at the first token instead of drawing samples: temperature and `n` are not read, and
     completions carry pieces, margins and probabilities. Needs `Access.LOGPROBS`."""
 
+    scores: bool = False
+    """Record the log-probability of each token under the model itself, at temperature 1."""
+
     @property
     def is_greedy(self) -> bool:
         """Whether no random stream is read."""
@@ -232,6 +236,10 @@ class Request:
     split: Split | None = None
     """Split of the problem it asks; answers to other splits lie elsewhere, so that no choice can read
     those to test problems. None where answers are neither kept nor taken from what was kept."""
+    begun: tuple[int, ...] = ()
+    """Token ids after the prompt from which it goes on; completions hold what follows them.
+
+    The random stream goes on as well: behind its own first tokens a sample is continued as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +260,8 @@ class Completion:
     """Probability the model gave each token taken, aligned with `pieces`."""
     ids: tuple[int, ...] = ()
     """Id of each token, the end token included. Only with `Sampling.ids`."""
+    logprobs: tuple[float, ...] = ()
+    """Log-probability (nats) of each token, the end token included. Only with `Sampling.scores`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,29 @@ def test_branches_come_likeliest_first(model: Model) -> None:
         assert all(chance >= 0.01 for chance in chances[1:])
 
 
+def test_scores_come_for_every_token_or_are_refused(model: Model) -> None:
+    sampling = Sampling(8, 1.0, stream="s", scores=True)
+    if "scores" not in model.offers:
+        with pytest.raises(AccessError, match="the log-probability of each token"):
+            model.generate(requests(2), sampling, Ledger())
+        return
+    for group in model.generate(requests(2), sampling, Ledger()):
+        assert all(len(c.logprobs) == c.n_tokens and max(c.logprobs) <= 0 for c in group)
+
+
+def test_it_goes_on_from_token_ids_or_refuses(model: Model) -> None:
+    whole = replace(requests()[0], n=1)
+    sampling = Sampling(8, 0.0, ids=True)
+    if "begun" not in model.offers:
+        with pytest.raises(AccessError, match="going on from token ids"):
+            model.generate([replace(whole, begun=(1,))], sampling, Ledger())
+        return
+    [(c,)] = model.generate([whole], sampling, Ledger())
+    shorter = replace(sampling, max_new_tokens=7)
+    [(rest,)] = model.generate([replace(whole, begun=c.ids[:1])], shorter, Ledger())
+    assert rest.ids == c.ids[1:]
+
+
 def test_tokens_are_counted(model: Model) -> None:
     ledger = Ledger()
     drawn = model.generate(requests(2), Sampling(5, 1.0, stream="s"), ledger)
@@ -183,6 +206,10 @@ def _in_stock(model: Model) -> list[str]:
 def test_what_a_model_does_not_offer_is_refused_in_words() -> None:
     with pytest.raises(AccessError, match="branching at the first token on 'adder'"):
         Adder().generate(requests(), Sampling(4, branches=Branches(2)), Ledger())
+    with pytest.raises(AccessError, match="the log-probability of each token on 'adder'"):
+        Adder().generate(requests(), Sampling(4, scores=True), Ledger())
+    with pytest.raises(AccessError, match="going on from token ids on 'adder'"):
+        Adder().generate([Request("a", "q", begun=(1,))], Sampling(4), Ledger())
     with pytest.raises(AccessError, match="scoring a given text on 'adder'"):
         Adder().logprob(["a"], ["b"])
     with pytest.raises(ConfigError, match="wants a chat template"):

@@ -16,6 +16,7 @@ from modicum.models._completions import (
     joined,
     openers,
     score,
+    scored,
     shares,
     silenced,
 )
@@ -60,7 +61,7 @@ class _Job:
 class Served(Language, Model):
     """A model that a server runs; its weights are not seen, and its tokenizer is not asked."""
 
-    offers: frozenset[Extra] = frozenset({"branches"})
+    offers: frozenset[Extra] = frozenset({"branches", "scores"})
 
     def __init__(self, service: Service) -> None:
         """Takes what is known of the server."""
@@ -102,12 +103,15 @@ class Served(Language, Model):
         answers is up to the server.
 
         Raises:
-            AccessError: branches, and no log-probabilities were asked for, fewer come than
-                branches are wanted, or a chat prompt.
+            AccessError: branches or scores, and no log-probabilities were asked for, fewer come
+                than branches are wanted, or a chat prompt.
+            EndpointError: scores, and those of the end tokens do not come.
         """
         if sampling.branches is not None:
             return self._branched(requests, sampling, sampling.branches, ledger)
-        top = 2 if sampling.margins else 0
+        if sampling.scores:
+            self._need_logprobs("the log-probability of each token")
+        top = 2 if sampling.margins else int(sampling.scores)
         jobs = []
         for place, request in enumerate(requests):
             samples = self._service.samples
@@ -139,7 +143,7 @@ class Served(Language, Model):
         """
         self._need_logprobs("branching at the first token")
         check_branches(self._service, wanted.k)
-        greedy = replace(sampling, temperature=0.0, margins=True, branches=None)
+        greedy = replace(sampling, temperature=0.0, margins=True, branches=None, scores=False)
         firsts: list[list[Step]] = [[] for _ in requests]
 
         def note(job: _Job, choices: list[Choice]) -> None:
@@ -155,7 +159,7 @@ class Served(Language, Model):
         for place, (request, begun) in enumerate(zip(requests, firsts, strict=True)):
             for rank, opener in enumerate(begun):
                 if END.fullmatch(opener.token) or rest.max_new_tokens == 0:
-                    drawn[place][rank] = alone(opener)
+                    drawn[place][rank] = scored(alone(opener), sampling)
                     continue
                 prompt = request.prompt + opener.token
                 ask = self._ask(prompt, rest, n=1, seed=0, top=2)
@@ -165,7 +169,8 @@ class Served(Language, Model):
         def keep(job: _Job, texts: list[Completion]) -> None:
             opener = firsts[job.request][job.sample]
             thinks = self._service.thinking != "none"
-            drawn[job.request][job.sample] = joined(opener, texts[0], sampling.stop, thinks=thinks)
+            whole = joined(opener, texts[0], sampling.stop, thinks=thinks)
+            drawn[job.request][job.sample] = scored(whole, sampling)
 
         self._run(jobs, rest, ledger, keep)
         return self._kept(drawn)

@@ -62,7 +62,7 @@ class ScriptedModel(Language, Model):
     worked demonstration (not where the truth is *sealed*), it takes the worked form for sure.
     """
 
-    offers: frozenset[Extra] = frozenset({"branches"})
+    offers: frozenset[Extra] = frozenset({"branches", "scores"})
 
     def __init__(self, truth: Truth) -> None:
         """Takes the truth to be played."""
@@ -212,6 +212,7 @@ def _complete(line: _Line, sampling: Sampling, *, margins: bool) -> Completion:
     found = [place for s in sampling.stop if s and (place := text.find(s)) >= 0]
     if found:
         text, stop = text[: min(found)], "stop"
+    logprobs = tuple(math.log(chance) for chance in chances) if sampling.scores else ()
     if not margins:
-        return Completion(text, len(pieces), stop)
-    return Completion(text, len(pieces), stop, pieces, sure, chances)
+        return Completion(text, len(pieces), stop, logprobs=logprobs)
+    return Completion(text, len(pieces), stop, pieces, sure, chances, logprobs=logprobs)

@@ -28,7 +28,7 @@ from modicum.sampling.scores import score_parts
 from modicum.sampling.sound import Sound
 from modicum.sampling.text import TextMaker, end_tokens
 from modicum.sampling.tune import quickest
-from modicum.seeds import key
+from modicum.seeds import ahead, key
 from modicum.steering.nudge import Steering
 from modicum.stock import Group
 from modicum.types import Completion, Request, Sampling
@@ -55,7 +55,7 @@ _NO_END = "no end token: an answer runs to a stop string or the length limit"
 class Local(WhiteBox):
     """A local transformers model: sampled in blocks, its weights in reach."""
 
-    offers: frozenset[Extra] = frozenset({"branches"})
+    offers: frozenset[Extra] = frozenset({"branches", "begun", "scores"})
 
     def __init__(
         self,
@@ -209,6 +209,7 @@ class Local(WhiteBox):
             self._text.stops(sampling.stop),
             sampling.ids,
             branches,
+            sampling.scores,
         )
         n_samples = [branches.k if branches else request.n for request in requests]
         return self._sample(requests, n_samples, rule, sampling.stream, ledger)
@@ -266,7 +267,7 @@ class Local(WhiteBox):
         ledger: Ledger,
     ) -> list[Group]:
         """Draws block by block and gathers the completions of each request."""
-        prompts = [self._prompt(request.prompt) for request in requests]
+        prompts = [self._text_of(request) for request in requests]
         if not prompts:
             return []
         longest = max(map(len, prompts)) + rule.max_new_tokens
@@ -275,7 +276,7 @@ class Local(WhiteBox):
         abreast = self._abreast(sum(n_samples))
         blocks = [
             [
-                Job(r, s, prompts[r], key(stream, requests[r].address, requests[r].first + s))
+                Job(r, s, prompts[r], _key(requests[r], s, stream), len(requests[r].begun))
                 for r, s in block
             ]
             for block in plan_blocks(n_samples, rows * abreast)
@@ -326,7 +327,18 @@ class Local(WhiteBox):
             raw.margins,
             raw.probabilities,
             tuple(raw.tokens) if rule.ids else (),
+            raw.logprobs,
         )
+
+    def _text_of(self, request: Request) -> Tokens:
+        """Gives the tokens of a request: its prompt's, and those of the answer that has begun."""
+        begun = request.begun
+        if begun and not 0 <= min(begun) <= max(begun) < self._vocab:
+            msg = (
+                f"token ids from {min(begun)} to {max(begun)}, and a model of {self._vocab} tokens"
+            )
+            raise TrialError(msg)
+        return (*self._prompt(request.prompt), *begun)
 
     def _prompt(self, text: str) -> Tokens:
         """Gives the tokens of a prompt; an empty one begins with the beginning or end token."""
@@ -374,3 +386,8 @@ class Local(WhiteBox):
             torch.set_num_threads(before)
             if training:
                 self.module.train()
+
+
+def _key(request: Request, sample: int, stream: str) -> int:
+    """Name the random stream of a sample; behind tokens that it has already, it goes on."""
+    return ahead(key(stream, request.address, request.first + sample), len(request.begun))

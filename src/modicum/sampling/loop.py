@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from torch import Tensor
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.abreast import together
+from modicum.sampling.begun import starts_of
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.desk import Desk
@@ -102,7 +105,11 @@ class _Flight:
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
         self._windows = engine.shared_windows
         self._prefixes = Prefixes(
-            engine.module, self._windows, (job.prompt for job in jobs), engine.laid
+            engine.module,
+            self._windows,
+            (job.prompt for job in jobs),
+            engine.laid,
+            starts_of(engine, jobs),
         )
         self._stems: dict[Tokens, Stem] = {}
         self._results: list[Raw | None] = []
@@ -114,9 +121,17 @@ class _Flight:
         self._count = np.zeros(rows, dtype=np.int64)
         longest = int(self._limits.max())
         self._tokens = np.zeros((rows, longest), dtype=np.int64)
-        shape = (rows, longest if rule.margins else 0)
-        self._margins = np.zeros(shape, dtype=np.float32)
-        self._probabilities = np.zeros(shape, dtype=np.float32)
+        self._noted = {name: np.zeros((rows, longest), dtype=np.float32) for name in rule.noted}
+        """Figures of each token, where they are asked for."""
+        self._moved: tuple[npt.NDArray[Any], ...] = (
+            self._job,
+            self._count,
+            self._tokens,
+            *self._noted.values(),
+        )
+        self._choose = partial(
+            draw, temperature=rule.temperature, margins=rule.margins, scores=rule.scores
+        )
         self._keyword = cache_keyword(engine.module)
         most = int((self._lengths + self._limits).max())
         self._lean = LeanLlama(engine.module, most) if is_lean else None
@@ -199,19 +214,14 @@ class _Flight:
             draws = branches(logits, ranks, rule.branches.k)
             keep = (np.asarray(draws.probabilities) >= rule.branches.min_probability) | (ranks == 0)
         else:
-            draws = draw(
-                logits,
-                uniforms(self._keys[jobs], np.zeros(len(jobs), np.uint64)),
-                temperature=rule.temperature,
-                margins=rule.margins,
-            )
+            draws = self._choose(logits, uniforms(self._keys[jobs], np.zeros(len(jobs), np.uint64)))
             keep = np.ones(len(jobs), dtype=np.bool_)
         jobs, which = jobs[keep], which[torch.from_numpy(keep)]
         rows = slice(self._live, self._live + len(jobs))
         self._job[rows], self._count[rows] = jobs, 0
         self._live = rows.stop
         self._count_tokens(0, len(jobs))
-        gone = self._record(_select(draws, keep), rows)
+        gone = self._record(draws.kept(keep), rows)
         if len(jobs) == 0:
             return
         lengths = torch.from_numpy(self._lengths[jobs])
@@ -231,8 +241,7 @@ class _Flight:
         )
 
         def drawn(logits: Tensor, part: slice) -> Draws:
-            few = None if chance is None else chance[part]
-            return draw(logits, few, temperature=rule.temperature, margins=rule.margins)
+            return self._choose(logits, None if chance is None else chance[part])
 
         if isinstance(self._cache, RowCache):
             places = torch.from_numpy(self._lengths[jobs] + count - 1)
@@ -244,7 +253,7 @@ class _Flight:
             self._cache.open(n)
             hidden = lean.step_in_pages(newest, self._cache, added)
             parts = _parts(n, lean.vocab)
-            if chance is None or rule.margins or not lean.in_columns:
+            if chance is None or self._noted or not lean.in_columns:
                 draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
             else:
                 heat = rule.temperature
@@ -284,9 +293,8 @@ class _Flight:
         jobs, count = self._job[rows], self._count[rows]
         places = np.arange(rows.start, rows.stop)
         self._tokens[places, count] = draws.tokens
-        if self._rule.margins:
-            self._margins[places, count] = draws.margins
-            self._probabilities[places, count] = draws.probabilities
+        for name, figures in self._noted.items():
+            figures[places, count] = getattr(draws, name)
         count += 1  # a view: the rows' own counts
         is_eos = (draws.tokens[:, None] == self._eos).any(1)
         is_over = count >= self._limits[jobs]
@@ -307,8 +315,7 @@ class _Flight:
         self._results[int(self._job[row])] = Raw(
             self._tokens[row, :count].tolist(),
             stop,
-            tuple(self._margins[row, :count].tolist()),
-            tuple(self._probabilities[row, :count].tolist()),
+            **{name: tuple(kept[row, :count].tolist()) for name, kept in self._noted.items()},
         )
 
     def _drop(self, gone: npt.NDArray[np.int64]) -> None:
@@ -322,7 +329,7 @@ class _Flight:
         self._cache.free(gone)
         if len(targets) == 0:
             return
-        for array in (self._job, self._count, self._tokens, self._margins, self._probabilities):
+        for array in self._moved:
             array[targets] = array[sources]
         self._cache.move(torch.from_numpy(sources), torch.from_numpy(targets))
 
@@ -336,15 +343,6 @@ class _Flight:
             self._ledger.ran(
                 prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
             )
-
-
-def _select(draws: Draws, keep: npt.NDArray[np.bool_]) -> Draws:
-    """Gives the rows that are kept."""
-    return Draws(
-        draws.tokens[keep],
-        None if draws.margins is None else draws.margins[keep],
-        None if draws.probabilities is None else draws.probabilities[keep],
-    )
 
 
 def _parts(rows: int, vocab: int) -> list[slice]:
