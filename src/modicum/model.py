@@ -37,9 +37,9 @@ MODELS = Catalog("models")
 
 Drawer: TypeAlias = Callable[[Sequence[Request], Sampling, Ledger], list[Group]]
 """Draws the completions of requests; see `Model.draw`."""
-Extra = Literal["branches", "begun", "scores"]
-"""What a model may draw beside plain samples: branches at the first token, what follows token ids, and
-the log-probability of each token."""
+Extra = Literal["branches", "begun", "scores", "thinking"]
+"""What a model may draw beside plain samples: branches at the first token, what follows token ids, the
+log-probability of each token, and thinking of a forced length."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +216,7 @@ class Model(ABC):
             (sampling.branches is not None, "branches", "branching at the first token"),
             (any(request.begun for request in requests), "begun", "going on from token ids"),
             (sampling.scores, "scores", "the log-probability of each token"),
+            (sampling.thinking is not None, "thinking", "thinking of a forced length"),
         )
         for is_asked, extra, purpose in wanted:
             if is_asked and extra not in self.offers:

@@ -122,7 +122,7 @@ def address_of(voice: Sequence[str], request: Request, sampling: Sampling) -> by
         request: What is asked; how many samples are wanted is no part of the address.
         sampling: How they are drawn.
     """
-    how, branches = sampling, sampling.branches
+    how, branches, budget = sampling, sampling.branches, sampling.thinking
     names = [
         VERSION,
         request.split,
@@ -134,6 +134,7 @@ def address_of(voice: Sequence[str], request: Request, sampling: Sampling) -> by
         # what came later stands in an address only where it is asked for
         *([("begun", request.begun)] if request.begun else []),
         *(["scores"] if how.scores else []),
+        *([("thinking", budget.at_most, budget.extensions, budget.text)] if budget else []),
     ]
     return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).digest()
 

@@ -25,6 +25,7 @@ __all__ = [
     "Stop",
     "Style",
     "Supervision",
+    "ThinkingBudget",
     "Trial",
     "TrialId",
     "named",
@@ -193,6 +194,31 @@ class Branches:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingBudget:
+    """How long a model thinks before it answers, forced from outside; tokens put in are part of the answer.
+
+    >>> ThinkingBudget(at_most=512).extensions
+    0
+    """
+
+    at_most: int = 0
+    """Tokens of an answer after which thinking that is still open is closed; 0 for no such limit."""
+    extensions: int = 0
+    """How often `text` is put where the model would close its thinking, which then goes on."""
+    text: str = "Wait"
+    """What is put there."""
+
+    def __post_init__(self) -> None:
+        """Refuses what forces nothing."""
+        if min(self.at_most, self.extensions) < 0 or not (self.at_most or self.extensions):
+            msg = f"at_most = {self.at_most}, extensions = {self.extensions}"
+            raise ValueError(msg)
+        if self.extensions and not self.text:
+            msg = "extensions without a text"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How completions are drawn."""
 
@@ -214,6 +240,8 @@ class Sampling:
 
     scores: bool = False
     """Record the log-probability of each token under the model itself, at temperature 1."""
+    thinking: ThinkingBudget | None = None
+    """Force the length of the thinking; not beside margins, scores or branches."""
 
     @property
     def is_greedy(self) -> bool:

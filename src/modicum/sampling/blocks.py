@@ -38,6 +38,8 @@ class Job:
     """Names its random stream."""
     begun: int = 0
     """Tokens at the prompt's end that are the answer's."""
+    limit: int = 0
+    """Most tokens of this one; 0 for the rule's."""
 
 
 @dataclass(frozen=True)

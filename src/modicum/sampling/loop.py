@@ -15,7 +15,6 @@ from torch import Tensor
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.abreast import together
-from modicum.sampling.begun import starts_of
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.desk import Desk
@@ -23,6 +22,7 @@ from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
+from modicum.sampling.prompts import starts_of
 from modicum.sampling.stepped import step_rows
 from modicum.seeds import uniforms
 from modicum.steering.attach import Columns, columns_of, laid, steered_by
@@ -100,7 +100,8 @@ class _Flight:
         self._engine, self._jobs, self._rule, self._ledger = engine, jobs, rule, ledger
         self._rows = rows
         self._lengths = np.array([len(job.prompt) for job in jobs])
-        self._limits = np.minimum(rule.max_new_tokens, engine.context - self._lengths)
+        most = np.array([job.limit or rule.max_new_tokens for job in jobs])
+        self._limits = np.minimum(most, engine.context - self._lengths)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
         self._windows = engine.shared_windows
@@ -133,8 +134,8 @@ class _Flight:
             draw, temperature=rule.temperature, margins=rule.margins, scores=rule.scores
         )
         self._keyword = cache_keyword(engine.module)
-        most = int((self._lengths + self._limits).max())
-        self._lean = LeanLlama(engine.module, most) if is_lean else None
+        columns = int((self._lengths + self._limits).max())
+        self._lean = LeanLlama(engine.module, columns) if is_lean else None
         self._cache = self._new_cache(int(self._lengths.max()), longest)
 
     def _new_cache(self, prompt: int, own: int) -> RowCache | RowPages:

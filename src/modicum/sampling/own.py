@@ -24,10 +24,10 @@ from transformers import (
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.sampling.begun import starts_of
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.fit import runs_alone
+from modicum.sampling.prompts import starts_of
 from modicum.seeds import uniforms
 from modicum.steering.attach import Attached, Columns, columns_of, laid, steered_by, text_columns
 from modicum.types import Stop
@@ -67,8 +67,8 @@ def sample_with_own_cache(
 
 
 def _equal_lengths(jobs: Sequence[Job], rows: int) -> Iterator[list[int]]:
-    """Cut the places of jobs into groups of one prompt length, at most so many in each."""
-    lengths = [len(job.prompt) for job in jobs]
+    """Cut the places of jobs into groups of one prompt length and limit, at most so many in each."""
+    lengths = [(len(job.prompt), job.limit) for job in jobs]
     for length in sorted(set(lengths)):
         places = [i for i, own in enumerate(lengths) if own == length]
         yield from (places[i : i + rows] for i in range(0, len(places), rows))
@@ -122,7 +122,7 @@ class _Chooser:
         self._nudge, self._pass = nudge, contextlib.ExitStack()
         n = len(jobs)
         self._length = len(jobs[0].prompt)
-        self._limit = min(rule.max_new_tokens, engine.context - self._length)
+        self._limit = min(jobs[0].limit or rule.max_new_tokens, engine.context - self._length)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._draws: list[Draws] = []
         self._ends: list[tuple[int, Stop] | None] = [None] * n
