@@ -178,7 +178,7 @@ def judge_for(
             f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
             "prompt of your own that it can (--template)"
         )
-    split: Split = "selection" if trial.method == "prompt_style" else "shots"
+    split: Split = "selection" if trial.is_floor else "shots"
     found = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
     shots = [dataclasses.replace(shot, split=split) for shot in found]
     judge = Judge(
