@@ -82,7 +82,7 @@ def aged(tmp_path):
 
 def test_all_is_marked_again_as_it_is_read_now(aged, monkeypatch) -> None:
     plan, new, old = aged
-    monkeypatch.setattr(type(open_model("scripted:latent")), "generate", None)
+    monkeypatch.setattr(type(open_model("scripted:latent")), "draw", None)
     found = renew(plan, old)
     assert {one.trial.id for one in found} == {trial.id for trial in plan.trials()}
     for trial in plan.trials():
@@ -96,7 +96,7 @@ def test_all_is_marked_again_as_it_is_read_now(aged, monkeypatch) -> None:
 def test_run_says_what_moved_and_draws_nothing(aged, tmp_path, monkeypatch) -> None:
     plan, _, old = aged
     old.close()
-    monkeypatch.setattr(type(open_model("scripted:latent")), "generate", None)
+    monkeypatch.setattr(type(open_model("scripted:latent")), "draw", None)
     study = tmp_path / "own.toml"
     [grid] = plan.grids
     study.write_text(

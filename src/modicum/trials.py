@@ -107,13 +107,12 @@ def _outcome(
     judge = _equipped(judge, task, method, artefacts)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-    split: Split = "selection" if trial.is_floor else "shots"
-    with stock.during(split), spent.timed():
+    with spent.timed():
         solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
     style, unmarked.shots = _style_of(solver, judge), judge.lost
     problems = problems_of(task, "test", trial.scope)
-    with stock.during("test"), served.timed():
-        solved = _solve(solver, problems, trial, served)
+    with served.timed():
+        solved = _solve(solver, problems, trial, served, split="test")
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
@@ -179,7 +178,9 @@ def judge_for(
             f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
             "prompt of your own that it can (--template)"
         )
-    shots = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
+    split: Split = "selection" if trial.is_floor else "shots"
+    found = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
+    shots = [dataclasses.replace(shot, split=split) for shot in found]
     judge = Judge(
         _task=task,
         sheet=sheet,
@@ -245,10 +246,15 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
 
 
 def _solve(
-    solver: Solver, problems: Sequence[Problem], trial: Trial, ledger: Ledger
+    solver: Solver,
+    problems: Sequence[Problem],
+    trial: Trial,
+    ledger: Ledger,
+    *,
+    split: Split | None = None,
 ) -> list[Solved]:
-    """Solves the hidden problems."""
-    hidden = [problem.hidden() for problem in problems]
+    """Solves the hidden problems; answers are kept where a split is named."""
+    hidden = [dataclasses.replace(problem.hidden(), split=split) for problem in problems]
     name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
     return solver.solve(hidden, stream=name, ledger=ledger)
 

@@ -323,7 +323,8 @@ def _more(read: Read, main: Sequence[Made]) -> Iterator[str]:
 
 
 def _hashed(problem: Problem) -> Iterator[str]:
-    """Every field of a problem, in order."""
+    """Every field that is the problem's own, in order."""
     for field in dataclasses.fields(problem):
         value = getattr(problem, field.name)
-        yield "" if value is None else value
+        if field.compare:
+            yield "" if value is None else value
