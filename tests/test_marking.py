@@ -214,8 +214,8 @@ def test_one_hanging_text_denies_no_study_and_is_doubted(hanging, tmp_path, monk
     assert calls.read_text() == "xx"  # one text, twice, in all trials and twins together
     assert took < 30
     [verdict] = verdicts_of(plan, store)
-    lost = 0
-    for trial in plan.trials():
+    lost, [subject] = 0, plan.subjects()
+    for trial in (t for t in plan.trials() if t not in subject.scrambled()):
         outcome = store.read(trial)
         lost += len([a for a in outcome.answers for text in a.texts if BAD in text])
         for answer in outcome.answers:
