@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.recall import recalled
 from modicum.budget import Budget, read_seconds
 from modicum.catalog import read_setting
 from modicum.checks import check_plan
@@ -30,6 +29,7 @@ from modicum.limits import check_number
 from modicum.model import resolve_backend
 from modicum.provenance import changed_plugins, has_foreign
 from modicum.ranks import ranks
+from modicum.recall import recalled
 from modicum.renewal import Renewed, renew
 from modicum.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
