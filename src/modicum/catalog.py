@@ -51,6 +51,7 @@ KINDS = (
     "markers",
     "methods",
     "models",
+    "probes",
     "readings",
     "rewards",
     "tasks",

@@ -5,8 +5,10 @@ import json
 
 from modicum.analysis.judgement import judged
 from modicum.analysis.material import Material
+from modicum.catalog import Catalog, read_reference
 from modicum.plain import plain, thawed
-from modicum.reading import READINGS, resolve_reading
+from modicum.probe import PROBES
+from modicum.reading import READINGS, Reading
 from modicum.secrecy import clean
 from modicum.section import Section
 from modicum.stamp import store_stamp
@@ -43,17 +45,24 @@ def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
 def _with_sections(found: Material) -> Verdict:
     """Return the verdict with what the installed readings say of its subject."""
     names = [*(n for n in CORE if n in READINGS.entries), *sorted(set(READINGS.entries) - {*CORE})]
-    said = {name: _section(name, found) for name in names}
+    said = {name: _section(READINGS, name, found) for name in names}
+    for reference in found.subject.plan.probes:
+        name = read_reference(reference)[0]
+        said[reference if name in said else name] = _section(PROBES, reference, found)
     sections = {name: section for name, section in said.items() if section is not None}
     return dataclasses.replace(found.verdict, sections=sections)
 
 
-def _section(name: str, found: Material) -> Section | None:
+def _section(catalog: Catalog, reference: str, found: Material) -> Section | None:
     """Return what a reading says; one of another package that fails says how, and breaks no verdict."""
+    name, _, settings = read_reference(reference)
     try:
-        return resolve_reading(name).read(found)
+        reading = catalog.build(name, settings)
+        if not isinstance(reading, Reading):
+            raise TypeError(reference)
+        return reading.read(found)
     except Exception as error:
-        if not READINGS.entry(name).package:
+        if name in catalog.entries and not catalog.entry(name).package:
             raise
         return Section(name, (clean(f"could not be read: {type(error).__name__}: {error}"),))
 

@@ -137,7 +137,7 @@ def _outcome(
         scrambled=scrambled_of(trial, answers, style),
         lost=unmarked.lost,
         sources=plugin_sources(trial),
-        made=solver.notes,
+        made=dict(solver.notes),
         artefact=_keep(method, solver, artefacts),
         draws=stock.added,
     )

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,12 +31,15 @@ __all__ = [
     "Trial",
     "TrialId",
     "named",
+    "split_task",
 ]
 
 Split = Literal["shots", "selection", "test"]
 Stop = Literal["eos", "stop", "length"]
 TrialId = NewType("TrialId", str)
 Settings = Mapping[str, object]
+_VARIED = re.compile(r"^varied:[^:]*:")
+_MADE = re.compile(r"(?:scrambled:|varied:[^:]*:)*")
 
 
 class Access(IntEnum):
@@ -81,7 +85,7 @@ class Problem:
     cluster: str = ""
     """Problems that are not independent share a cluster; empty = its own."""
     variant: str = ""
-    """Which paired variant this is (original when empty)."""
+    """The paired variant that it is, as its probe names it; empty where it is the original."""
 
     def hidden(self) -> "Problem":
         """Gives the problem as a solver may see it: without gold or solution."""
@@ -240,7 +244,8 @@ class Trial:
     model: str
     """Name of the model as given."""
     task: str
-    """Name of the task as given; one `scrambled:` more before it for the twin."""
+    """Name of the task as given; one `scrambled:` more before it for the twin, `varied:PROBE.VARIANT:`
+    for a paired variant."""
     method: str
     """Name of the method's plug-in."""
     n_shots: int
@@ -257,12 +262,12 @@ class Trial:
     @property
     def subject(self) -> str:
         """The task whose verdict it stands in; a scrambled task may be one itself."""
-        return self.scope.subject or self.task.removeprefix("scrambled:")
+        return self.scope.subject or _unvaried(self.task.removeprefix("scrambled:"))
 
     @property
     def is_twin(self) -> bool:
         """Whether it is the scrambled twin of an arm, and no arm of its own."""
-        return self.task != self.subject
+        return _unvaried(self.task) != self.subject
 
     @property
     def id(self) -> TrialId:
@@ -291,6 +296,22 @@ class Trial:
         scope = thawed(dict[str, object], values.pop("scope", {}), "scope")
         trial = thawed(Trial, values, "trial")
         return dataclasses.replace(trial, scope=Scope.thawed(scope))
+
+
+def split_task(reference: str) -> tuple[str, str]:
+    """Return what makes a task another one, and the reference of the task that it is made from.
+
+    >>> split_task("scrambled:varied:swaps.back:sums"), split_task("sums")
+    (('scrambled:varied:swaps.back:', 'sums'), ('', 'sums'))
+    """
+    found = _MADE.match(reference)
+    at = found.end() if found else 0
+    return reference[:at], reference[at:]
+
+
+def _unvaried(task: str) -> str:
+    """Return the task of which a reference is a variant; itself where it is none."""
+    return _VARIED.sub("", task)
 
 
 def named(trials: Sequence[Trial]) -> tuple[str, ...]:
