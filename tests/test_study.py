@@ -158,7 +158,7 @@ RESULT_FIELDS = {
 """Fields of a plan that change a result, with other values."""
 VIEW_FIELDS = {"name": "x", "prefer": "train", "max_labels": 3, "margin": 0.1}
 """Fields that change how results are read only."""
-GRID_FIELDS = {"grids", "seeds", "controls", "reference"}
+GRID_FIELDS = {"grids", "seeds", "controls", "reference", "probes"}
 """Fields that add trials or leave some out."""
 PART_FIELDS = {"ceiling_test", "sampled"}
 """Fields that change some trials (`test_first_problems`, `test_arms`)."""
@@ -231,7 +231,11 @@ def test_tuned_method_runs_at_every_budget_and_seed() -> None:
 
 def test_controls_can_be_left_out() -> None:
     plan = _plan(controls=False)
-    assert not [t for t in plan.trials() if t.control or t.task.startswith("scrambled:")]
+    [subject] = plan.subjects()
+    twins = [t for t in plan.trials() if t.control or t.task.startswith("scrambled:")]
+    assert twins == list(
+        subject.scrambled()
+    )  # what luck alone is right in is measured all the same
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -9,7 +9,8 @@ import numpy as np
 from modicum.scope import Scope
 from modicum.seeds import stream
 from modicum.task import Task, resolve_task
-from modicum.types import Problem, Split, Trial, split_task
+from modicum.task_names import split_task
+from modicum.types import Problem, Split, Trial
 
 __all__ = ["POOL", "editions_of", "names_of", "pool_of", "problems_of", "retained_size", "shots_of"]
 
@@ -68,7 +69,7 @@ def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Proble
     `shuffled` gives each shot the worked solution of another problem of the pool, `format` that
     problem's bare answer in the exact format.
     """
-    if trial.method == "prompt_style":
+    if trial.is_floor:
         return problems_of(
             task, "selection", dataclasses.replace(trial.scope, selection=trial.n_shots)
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modicum.plain import thawed
 from modicum.study import Plan
 from modicum.task import resolve_task
 from modicum.types import Trial
@@ -50,9 +51,9 @@ def draws(plan: Plan, trial: Trial) -> Draws:
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """
     limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
-    if trial.is_twin and not trial.n_shots:
+    if trial.is_twin and (trial.is_floor or not trial.n_shots):
         return Draws(0, limit, is_tuning=False)
-    each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
+    each = next((thawed(int, trial.settings[f], f) for f in _DRAWS if f in trial.settings), 1)
     is_tuning = plan.method(trial.method).changes_model
     test = trial.scope.answered
     drawn = test * (1 + trial.scope.sampled) if is_tuning else test * each

@@ -16,6 +16,7 @@ __all__ = [
     "check_draws",
     "check_number",
     "check_share",
+    "check_template",
     "shown",
 ]
 
@@ -113,6 +114,18 @@ def check_share(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise ConfigError(f"{name} = {shown(value)}", "a share above 0, at most 1", "correct it")
+
+
+def check_template(template: str) -> None:
+    """Refuses a prompt that has no place for the question.
+
+    Raises:
+        ConfigError: it says something, and lacks `{question}`.
+    """
+    if template and "{question}" not in template:
+        raise ConfigError(
+            "a prompt template without {question}", "one {question}", "put {question} into it"
+        )
 
 
 def shown(value: object) -> str:

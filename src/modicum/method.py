@@ -272,7 +272,7 @@ class PromptSolver(Solver):
         )
         tail = self.sheet.joiner + self.forced if self.forced else ""
         requests = [
-            Request(render(self.model, self.style, p.question) + tail, p.id, self.n)
+            Request(render(self.model, self.style, p.question) + tail, p.id, self.n, split=p.split)
             for p in problems
         ]
         drawn = self.model.generate(requests, sampling, ledger)

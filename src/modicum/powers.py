@@ -16,7 +16,7 @@ from modicum.errors import ConfigError
 from modicum.marker import marker_parts
 from modicum.model import plugin_of
 from modicum.task import task_parts
-from modicum.types import split_task
+from modicum.task_names import split_task
 
 __all__ = [
     "KINDS_OF_POWER",

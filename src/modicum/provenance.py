@@ -8,7 +8,8 @@ from modicum.catalog import read_reference
 from modicum.outcome import Outcome
 from modicum.plugins import foreign_in, source_hash
 from modicum.task import full_reference
-from modicum.types import Trial, split_task
+from modicum.task_names import split_task
+from modicum.types import Trial
 
 __all__ = ["changed_plugins", "has_foreign", "plugin_sources"]
 

@@ -13,16 +13,17 @@ from modicum.errors import ConfigError
 from modicum.foreign import check_name
 from modicum.grid import NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
-from modicum.limits import LIMITS, check_draws, check_number, check_share
+from modicum.limits import LIMITS, check_draws, check_number, check_share, check_template
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
 from modicum.plain import table_of
 from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
 from modicum.task import PROBES, resolve_task
-from modicum.types import Settings, Style, Supervision, Trial
+from modicum.types import FLOOR, Settings, Style, Supervision, Trial
 
 __all__ = [
+    "MEASURES",
     "NOTHING",
     "TEXT",
     "Declares",
@@ -36,7 +37,7 @@ __all__ = [
 Prefer = Literal["serve", "labels", "train"]
 
 
-MEASURES = ("plain", "prompt_style")
+MEASURES = ("plain", FLOOR)
 """Methods behind the measures; named among the rungs they change nothing."""
 
 
@@ -101,10 +102,7 @@ class Plan:
                 check_number(name, value)
         check_share("margin", self.margin)
         check_draws(self.test, self.samples, self.sampled, self.ceiling_test)
-        if self.template and "{question}" not in self.template:
-            raise ConfigError(
-                "a prompt template without {question}", "one {question}", "put {question} into it"
-            )
+        check_template(self.template)
 
     @property
     def own_style(self) -> Style | None:
@@ -135,7 +133,7 @@ class Plan:
         found: dict[str, Trial] = {}
         subjects = self.subjects()
         for subject in subjects:
-            found.update((t.id, t) for t in subject.measures())
+            found.update((t.id, t) for t in (*subject.measures(), *subject.scrambled()))
         for subject in subjects:
             found.update((t.id, t) for t in (*subject.rungs(), *subject.asides().values()))
         for subject in subjects:
@@ -189,11 +187,16 @@ class Subject:
 
     def floor(self) -> Trial:
         """Gives the trial that chooses the floor's style on the selection split and scores it."""
-        return self._trial("prompt_style", n_shots=self.plan.selection)
+        return self._trial(FLOOR, n_shots=self.plan.selection)
 
     def default(self) -> Trial:
         """Gives the greedy trial in the style as given."""
         return self._trial("plain", {"style": "default"})
+
+    def scrambled(self) -> tuple[Trial, Trial]:
+        """Gives floor and default against moved golds: what luck alone would be right in."""
+        task = f"scrambled:{self.task}"
+        return replace(self.floor(), task=task), replace(self.default(), task=task)
 
     def samples(self) -> Trial:
         """Gives the samples behind the ceiling, in the floor's style."""
@@ -291,11 +294,7 @@ class Subject:
         return trials
 
     def probed(self) -> tuple[Trial, ...]:
-        """Return the trials that the study's probes declare for it.
-
-        Raises:
-            UnknownNameError: no such probe, or a setting that it does not have.
-        """
+        """Return the trials that the study's probes declare for it."""
         found: list[Trial] = []
         for name, _, settings in map(read_reference, self.plan.probes):
             probe = PROBES.build(name, settings)

@@ -36,6 +36,10 @@ _HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None
 """Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
 
 
+QUESTION_ANSWER = Style("question_answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",))
+"""How a base model is asked: it goes on by itself with the next question, which ends it."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """What a method may know of a task: its form, never its answers."""
@@ -273,9 +277,12 @@ class Varied(_Derived):
 
 def _paired(original: Problem, made: Problem, variant: str) -> Problem:
     """Return what a probe made of a problem, so that the two are known to be one."""
-    same = {"id": original.id, "difficulty": original.difficulty, "cluster": original.cluster}
     return dataclasses.replace(
-        made, **same, variant=variant if made != original else original.variant
+        made,
+        id=original.id,
+        difficulty=original.difficulty,
+        cluster=original.cluster,
+        variant=variant if made != original else original.variant,
     )
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from modicum.catalog import Catalog
 from modicum.errors import ConfigError
-from modicum.types import split_task
 
-__all__ = ["TASKS", "full_reference", "shown_marks"]
+__all__ = ["TASKS", "full_reference", "shown_marks", "split_task"]
 
 TASKS = Catalog("tasks")
+_MADE = re.compile(r"(?:scrambled:|varied:[^:]*:)*")
 _SUFFIXES = {"ndjson": "jsonl"}
 """Suffixes of files that another task reads."""
 
@@ -86,3 +86,14 @@ def _is_file(path: str) -> bool:
         return Path(path).is_file()
     except (OSError, ValueError):
         return False
+
+
+def split_task(reference: str) -> tuple[str, str]:
+    """Return what makes a task another one, and the reference of the task that it is made from.
+
+    >>> split_task("scrambled:varied:swaps.back:sums"), split_task("sums")
+    (('scrambled:varied:swaps.back:', 'sums'), ('', 'sums'))
+    """
+    found = _MADE.match(reference)
+    at = found.end() if found else 0
+    return reference[:at], reference[at:]

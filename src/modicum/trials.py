@@ -24,7 +24,6 @@ from modicum.stock import Stock
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
-from modicum.twin_marks import needs_twin_marks, scrambled_right
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "open_model",
     "remark",
     "run_trial",
-    "scrambled_of",
     "thinking_of",
 ]
 
@@ -109,13 +107,12 @@ def _outcome(
     judge = _equipped(judge, task, method, artefacts)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-    split: Split = "selection" if trial.method == "prompt_style" else "shots"
-    with stock.during(split), spent.timed():
+    with spent.timed():
         solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
     style, unmarked.shots = _style_of(solver, judge), judge.lost
     problems = problems_of(task, "test", trial.scope)
-    with stock.during("test"), served.timed():
-        solved = _solve(solver, problems, trial, served)
+    with served.timed():
+        solved = _solve(solver, problems, trial, served, split="test")
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
@@ -134,7 +131,6 @@ def _outcome(
         sampled=sampled,
         selected=selected,
         thinking=thinking_of(answers, style),
-        scrambled=scrambled_of(trial, answers, style),
         lost=unmarked.lost,
         sources=plugin_sources(trial),
         made=dict(solver.notes),
@@ -182,7 +178,9 @@ def judge_for(
             f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
             "prompt of your own that it can (--template)"
         )
-    shots = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
+    split: Split = "selection" if trial.is_floor else "shots"
+    found = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
+    shots = [dataclasses.replace(shot, split=split) for shot in found]
     judge = Judge(
         _task=task,
         sheet=sheet,
@@ -248,10 +246,15 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
 
 
 def _solve(
-    solver: Solver, problems: Sequence[Problem], trial: Trial, ledger: Ledger
+    solver: Solver,
+    problems: Sequence[Problem],
+    trial: Trial,
+    ledger: Ledger,
+    *,
+    split: Split | None = None,
 ) -> list[Solved]:
-    """Solves the hidden problems."""
-    hidden = [problem.hidden() for problem in problems]
+    """Solves the hidden problems; answers are kept where a split is named."""
+    hidden = [dataclasses.replace(problem.hidden(), split=split) for problem in problems]
     name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
     return solver.solve(hidden, stream=name, ledger=ledger)
 
@@ -307,11 +310,6 @@ def _selected(
         answers = unmarked.answered(task, problems, solved, style)
     right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
     return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
-
-
-def scrambled_of(trial: Trial, answers: Sequence[Answer], style: Style) -> tuple[int, ...] | None:
-    """Gives a measure's marks against moved golds: the marker is at hand, and a verdict starts none."""
-    return scrambled_right(trial, answers, style) if needs_twin_marks(trial) else None
 
 
 def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:

@@ -14,7 +14,10 @@ from modicum.plain import plain, thawed
 from modicum.scope import Scope
 
 __all__ = [
+    "FLOOR",
+    "PROMPT",
     "Access",
+    "Branches",
     "Completion",
     "Finding",
     "Grade",
@@ -28,10 +31,10 @@ __all__ = [
     "Stop",
     "Style",
     "Supervision",
+    "ThinkingBudget",
     "Trial",
     "TrialId",
     "named",
-    "split_task",
 ]
 
 Split = Literal["shots", "selection", "test"]
@@ -39,7 +42,12 @@ Stop = Literal["eos", "stop", "length"]
 TrialId = NewType("TrialId", str)
 Settings = Mapping[str, object]
 _VARIED = re.compile(r"^varied:[^:]*:")
-_MADE = re.compile(r"(?:scrambled:|varied:[^:]*:)*")
+
+
+FLOOR = "prompt_style"
+"""The method whose trial chooses the floor's style and scores it."""
+PROMPT = "prompt"
+"""What that trial is called as a rung: in verdicts, in tables and on the command line."""
 
 
 class Access(IntEnum):
@@ -86,6 +94,9 @@ class Problem:
     """Problems that are not independent share a cluster; empty = its own."""
     variant: str = ""
     """The paired variant that it is, as its probe names it; empty where it is the original."""
+    split: Split | None = field(default=None, compare=False)
+    """What a trial asks it for, and no part of the problem: set by whoever runs the trial; None where
+    answers are not kept."""
 
     def hidden(self) -> "Problem":
         """Gives the problem as a solver may see it: without gold or solution."""
@@ -169,6 +180,45 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class Branches:
+    """Branching at the first token: each of the likeliest is taken once, and continued greedily.
+
+    >>> Branches(10, min_probability=1e-3)
+    Branches(k=10, min_probability=0.001)
+    """
+
+    k: int
+    """Likeliest first tokens, at least 1."""
+    min_probability: float = 0.0
+    """Branches whose first token is less likely are dropped, the first never."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBudget:
+    """How long a model thinks before it answers, forced from outside; tokens put in are part of the answer.
+
+    >>> ThinkingBudget(at_most=512).extensions
+    0
+    """
+
+    at_most: int = 0
+    """Tokens of an answer after which thinking that is still open is closed; 0 for no such limit."""
+    extensions: int = 0
+    """How often `text` is put where the model would close its thinking, which then goes on."""
+    text: str = "Wait"
+    """What is put there."""
+
+    def __post_init__(self) -> None:
+        """Refuses what forces nothing."""
+        if min(self.at_most, self.extensions) < 0 or not (self.at_most or self.extensions):
+            msg = f"at_most = {self.at_most}, extensions = {self.extensions}"
+            raise ValueError(msg)
+        if self.extensions and not self.text:
+            msg = "extensions without a text"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How completions are drawn."""
 
@@ -184,6 +234,19 @@ class Sampling:
     """Record token texts and top-1 minus top-2 probabilities for each step."""
     ids: bool = False
     """Record token ids, for training on what was drawn."""
+    branches: Branches | None = None
+    """Branch at the first token instead of drawing samples: temperature and `n` are not read, and
+    completions carry pieces, margins and probabilities. Needs `Access.LOGPROBS`."""
+
+    scores: bool = False
+    """Record the log-probability of each token under the model itself, at temperature 1."""
+    thinking: ThinkingBudget | None = None
+    """Force the length of the thinking; not beside margins, scores or branches."""
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether no random stream is read."""
+        return self.branches is not None or self.temperature == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +261,13 @@ class Request:
     """Samples wanted, at least 1."""
     first: int = 0
     """Index of the first of them: those before it are known."""
+    split: Split | None = None
+    """Split of the problem it asks; answers to other splits lie elsewhere, so that no choice can read
+    those to test problems. None where answers are neither kept nor taken from what was kept."""
+    begun: tuple[int, ...] = ()
+    """Token ids after the prompt from which it goes on; completions hold what follows them.
+
+    The random stream goes on as well: behind its own first tokens a sample is continued as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +288,8 @@ class Completion:
     """Probability the model gave each token taken, aligned with `pieces`."""
     ids: tuple[int, ...] = ()
     """Id of each token, the end token included. Only with `Sampling.ids`."""
+    logprobs: tuple[float, ...] = ()
+    """Log-probability (nats) of each token, the end token included. Only with `Sampling.scores`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +342,11 @@ class Trial:
         return _unvaried(self.task) != self.subject
 
     @property
+    def is_floor(self) -> bool:
+        """Whether it chooses the floor's style and scores it."""
+        return self.method == FLOOR
+
+    @property
     def id(self) -> TrialId:
         """Hash of every field: 16 hexadecimal digits."""
         return TrialId(hashlib.blake2b(self.identity.encode(), digest_size=8).hexdigest())
@@ -296,17 +373,6 @@ class Trial:
         scope = thawed(dict[str, object], values.pop("scope", {}), "scope")
         trial = thawed(Trial, values, "trial")
         return dataclasses.replace(trial, scope=Scope.thawed(scope))
-
-
-def split_task(reference: str) -> tuple[str, str]:
-    """Return what makes a task another one, and the reference of the task that it is made from.
-
-    >>> split_task("scrambled:varied:swaps.back:sums"), split_task("sums")
-    (('scrambled:varied:swaps.back:', 'sums'), ('', 'sums'))
-    """
-    found = _MADE.match(reference)
-    at = found.end() if found else 0
-    return reference[:at], reference[at:]
 
 
 def _unvaried(task: str) -> str:

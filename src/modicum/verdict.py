@@ -12,7 +12,7 @@ from modicum.made import Budgeted
 from modicum.plain import plain, table_of
 from modicum.section import Section
 from modicum.stats import Figure
-from modicum.types import Finding
+from modicum.types import PROMPT, Finding
 
 __all__ = [
     "ArmRow",
@@ -227,6 +227,11 @@ class RungRow:
     def name(self) -> str:
         """Name for a table, such as `fine_tune  n=4`."""
         return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is the floor's own prompt, which nudges nothing."""
+        return self.method == PROMPT
 
     @property
     def damage(self) -> Figure | None:

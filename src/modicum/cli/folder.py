@@ -11,8 +11,8 @@ from modicum.store import Store
 from modicum.store_opening import DATABASE
 from modicum.study import Plan
 from modicum.task import Task, full_reference, held
+from modicum.task_names import split_task
 from modicum.trust import powers_of, refuse_untrusted
-from modicum.types import split_task
 
 __all__ = ["open_study", "reading"]
 

@@ -81,10 +81,11 @@ def answered(
         asked: Instruction after the question.
         is_fresh: Draw again what was drawn before, so that it can be timed.
     """
-    sampling = Sampling(
-        judge.sheet.max_new_tokens, 0.0, judge.sheet.stop + judge.style.stop, ids=is_fresh
-    )
-    requests = [Request(_prompt(model, judge, shot, asked), shot.id) for shot in shots]
+    sampling = Sampling(judge.sheet.max_new_tokens, 0.0, judge.sheet.stop + judge.style.stop)
+    requests = [
+        Request(_prompt(model, judge, s, asked), s.id, split=None if is_fresh else s.split)
+        for s in shots
+    ]
     return [group[0] for group in model.generate(requests, sampling, ledger)]
 
 
@@ -114,7 +115,9 @@ def own_forms(
     stops = judge.sheet.stop + judge.style.stop
     n, temperature = drawn
     sampling = Sampling(judge.sheet.max_new_tokens, temperature, stops, stream="forms")
-    requests = [Request(_prompt(whitebox, judge, shot), shot.id, n) for shot in shots]
+    requests = [
+        Request(_prompt(whitebox, judge, shot), shot.id, n, split=shot.split) for shot in shots
+    ]
     pairs: list[Pair] = []
     for shot, group in zip(shots, whitebox.generate(requests, sampling, ledger), strict=True):
         known = {c.text: c for c in group if c.stop != "length"}

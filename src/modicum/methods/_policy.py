@@ -198,9 +198,9 @@ class _Run:
 
     def _rates(self, pool: tuple[Problem, ...]) -> list[float]:
         """Gives how far each problem's success rate lies from one half."""
-        sampling = _sampling(self.settings, self.judge, "pick", ids=False)
+        style, sampling = self.judge.style, _sampling(self.settings, self.judge, "pick", ids=False)
         requests = [
-            Request(render(self.whitebox, self.judge.style, p.question), p.id, _SAMPLES)
+            Request(render(self.whitebox, style, p.question), p.id, _SAMPLES, split=p.split)
             for p in pool
         ]
         drawn = self.whitebox.generate(requests, sampling, self.ledger)

@@ -63,7 +63,7 @@ class ChainOfThought(Method):
             TrialError: the model's tokenizer cannot encode the words.
         """
         words = f"{self.trigger} {self.answer_trigger}"
-        if not model.can_encode(words):
+        if model.language is not None and not model.language.can_encode(words):
             msg = f"the tokenizer of {model.card.name} cannot encode {words!r}"
             raise TrialError(msg)
         return _Reasoned(model, self, judge.sheet, judge.style)
@@ -104,13 +104,13 @@ class _Reasoned(Solver):
     ) -> list[Completion]:
         """Continues each problem's answer, of which some is said already."""
         requests = [
-            Request(self._prompt(problem.question, begun), problem.id)
+            Request(self._prompt(problem.question, begun), problem.id, split=problem.split)
             for problem, begun in zip(problems, said, strict=True)
         ]
         return [group[0] for group in self.model.generate(requests, sampling, ledger)]
 
     def _prompt(self, question: str, begun: str) -> str:
-        if self.model.takes_raw:
+        if self.model.language is None or self.model.language.takes_raw:
             prompt = render(self.model, self.style, question)
             return prompt + (begun.lstrip() if prompt[-1:].isspace() else begun)
         user = replace(self.style, template="{question}", chat=True)

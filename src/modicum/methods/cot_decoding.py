@@ -13,7 +13,7 @@ from modicum.answers import span_of
 from modicum.ledger import Ledger
 from modicum.method import Judge, Kind, Method, PromptSolver, Solver
 from modicum.model import Model, render
-from modicum.types import Access, Completion, Problem, Request, Sampling, Solved, Style
+from modicum.types import Access, Branches, Completion, Problem, Request, Sampling, Solved, Style
 
 __all__ = ["CotDecoding", "answer_margin"]
 
@@ -85,16 +85,14 @@ class _Branches(Solver):
             stop=sheet.stop + self.style.stop,
             stream=stream,
             margins=True,
+            branches=Branches(self.method.k, self.method.min_probability),
         )
-        requests = [Request(render(self.model, self.style, p.question), p.id) for p in problems]
-        branches = self.model.branch(
-            requests,
-            sampling,
-            ledger,
-            k=self.method.k,
-            min_probability=self.method.min_probability,
-        )
-        return [self._choose(group) for group in branches]
+        requests = [
+            Request(render(self.model, self.style, p.question), p.id, split=p.split)
+            for p in problems
+        ]
+        drawn = self.model.generate(requests, sampling, ledger)
+        return [self._choose(group) for group in drawn]
 
     def _choose(self, branches: tuple[Completion, ...]) -> Solved:
         read = [self.judge.read(c.text) for c in branches]

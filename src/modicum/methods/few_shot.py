@@ -10,7 +10,7 @@ import numpy as np
 from modicum.errors import BudgetError, TrialError
 from modicum.ledger import Ledger
 from modicum.method import Judge, Kind, Method, PromptSolver
-from modicum.model import Model
+from modicum.model import Language, Model
 from modicum.types import Problem, Style, Supervision
 
 __all__ = ["FewShot"]
@@ -66,7 +66,7 @@ class FewShot(Method):
         texts = [self._solved(judge, shots[i]) for i in rng.permutation(len(shots))]
         between = judge.sheet.between
         shown = between.join(texts) + between
-        if "{question}" in shown or not model.can_encode(shown):
+        if "{question}" in shown or not (model.language or Language()).can_encode(shown):
             msg = "a demonstration holds what the prompt cannot: unknown characters or {question}"
             raise TrialError(msg)
         # a base model goes on with a next problem of its own, which must not be read

@@ -77,7 +77,7 @@ class RejectionTuning(Method):
             stream=f"rejection-{rng.integers(2**62)}",
         )
         requests = [
-            Request(prompt, shot.id, self.samples)
+            Request(prompt, shot.id, self.samples, split=shot.split)
             for prompt, shot in zip(prompts, shots, strict=True)
         ]
         drawn = model.generate(requests, sampling, ledger)

@@ -12,7 +12,8 @@ from modicum.errors import ConfigError
 from modicum.report.untrusted import pieces, visible
 from modicum.tables.table import Table
 from modicum.task import TASKS, Scrambled, Task, full_reference, resolve_task
-from modicum.types import Problem, Split, Style, split_task
+from modicum.task_names import split_task
+from modicum.types import Problem, Split, Style
 from modicum.verdict import SCHEMA
 
 __all__ = ["command"]
