@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from modicum import marking
-from modicum.analysis.judgement import verdicts_of
 from modicum.checks import check_plan
 from modicum.doctor.visit import check_subject
 from modicum.errors import JudgeError
@@ -16,6 +15,7 @@ from modicum.marking import Unmarked, mark_or_unread, mark_safely, read_or_none
 from modicum.method import Judge
 from modicum.model import Passed
 from modicum.outcome import Lost
+from modicum.recall import verdicts_of
 from modicum.runner import Silent, run
 from modicum.store import Store
 from modicum.task import Scrambled, Sheet, Task, resolve_task

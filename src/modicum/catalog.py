@@ -45,7 +45,17 @@ __all__ = [
 _ADDED = frozenset({"version", "content"})
 """What `settings_of` adds to the fields."""
 
-KINDS = ("executors", "exports", "markers", "methods", "models", "rewards", "tasks")
+KINDS = (
+    "executors",
+    "exports",
+    "markers",
+    "methods",
+    "models",
+    "probes",
+    "readings",
+    "rewards",
+    "tasks",
+)
 """Plural folders of plug-ins, to which other packages may add."""
 
 _MOST = 2**64

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modicum.analysis.recall import recalled
 from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
@@ -16,6 +15,7 @@ from modicum.ledger import Ledger
 from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
 from modicum.outcome import Outcome
+from modicum.recall import recalled
 from modicum.renewal import renew
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings
