@@ -16,7 +16,7 @@ from modicum.errors import ConfigError, UnknownNameError
 from modicum.recall import recalled
 from modicum.report import words
 from modicum.report.axes import Palette
-from modicum.report.learning_chart import learning_charts
+from modicum.report.plots import core_charts
 from modicum.report.sections import core
 from modicum.runner import Silent, run
 from modicum.seeds import stream
@@ -209,7 +209,7 @@ def test_curves_of_training_and_their_size_stand_in_the_verdict(verdict) -> None
     assert {"reward", "length", "entropy", "constant_groups"} <= set(row.learning)
     assert all(len(points) == 2 for points in row.learning.values())
     assert row.scalars > 1000
-    names = [chart.name for chart in learning_charts(verdict, Palette.of([verdict]))]
+    names = [chart.name for chart in core_charts(verdict, "learning", Palette.of([verdict]))]
     assert names == [
         "learning-reward", "learning-length", "learning-entropy", "learning-constant-groups",
     ]  # fmt: skip

@@ -91,7 +91,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(questions, "resolve_task", lambda _: task)
         store = built.stored(tmp_path / "study", verdicts, texts)
         path = tmp_path / "study" / "report.html"
-        write_report(verdicts, store, built.plan(), path)
+        write_report(list(map(built.with_sections, verdicts)), store, built.plan(), path)
         store.close()
         return path
 
@@ -116,7 +116,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
     start = time.process_time()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questions, "resolve_task", lambda _: Asked(built.problems()))
-        write_report(verdicts, store, built.plan(), path)
+        write_report(list(map(built.with_sections, verdicts)), store, built.plan(), path)
     spent = time.process_time() - start
     store.close()
     return Written(path, spent)
@@ -267,7 +267,9 @@ def test_completions_that_differ_come_first(write) -> None:
 def test_a_report_survives_without_its_task_and_without_its_trials(tmp_path: Path) -> None:
     verdicts = [built.latent("no-such-task")]
     store = built.stored(tmp_path / "full", verdicts)
-    write_report(verdicts, store, built.plan(), tmp_path / "full.html")
+    write_report(
+        list(map(built.with_sections, verdicts)), store, built.plan(), tmp_path / "full.html"
+    )
     assert "(the question cannot be read)" in (tmp_path / "full.html").read_text(encoding="utf-8")
     empty = built.stored(tmp_path / "empty", [])
     write_report(verdicts, empty, built.plan(), tmp_path / "empty.html")
@@ -281,7 +283,7 @@ def test_the_same_study_gives_the_same_page(tmp_path: Path) -> None:
     verdicts = [built.latent()]
     store = built.stored(tmp_path / "study", verdicts)
     for name in ("a.html", "b.html"):
-        write_report(verdicts, store, built.plan(), tmp_path / name)
+        write_report(list(map(built.with_sections, verdicts)), store, built.plan(), tmp_path / name)
     store.close()
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 

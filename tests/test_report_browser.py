@@ -9,6 +9,7 @@ import pytest
 
 from modicum.report import questions, untrusted
 from modicum.report.page import write_report
+from modicum.section import Plot, Point, Section, Series
 from modicum.store import Answer, Outcome, Store
 from modicum.types import Grade, Mark, Problem
 from modicum.verdict import Verdict
@@ -34,7 +35,7 @@ def written(folder: Path, verdicts: list[Verdict], store: Store, problems: list[
     path = folder / "report.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questions, "resolve_task", lambda _: Asked(problems))
-        write_report(verdicts, store, built.plan(), path)
+        write_report(list(map(built.with_sections, verdicts)), store, built.plan(), path)
     store.close()
     return path
 
@@ -332,6 +333,27 @@ def test_print_is_still_and_whole(browser: Chromium, hostile: Path) -> None:
         assert style(tab, "nav.index", "display") == "none"
         pages = str(tab.ask("Page.printToPDF")["data"])
         assert len(pages) > 50_000
+
+
+def test_charts_of_readings_answer_and_ask_for_nothing(browser: Chromium, tmp_path: Path) -> None:
+    """Every kind of mark, whatever stands in their texts."""
+    text = " ".join(built.HOSTILE)
+    points = (Point(text, 0.5, 0.4, 0.6), Point("b", 0.25))
+    charts = tuple(
+        Plot(mark, text, text, text, text, (Series(text, points), Series("b", points)), mark)
+        for mark in ("points", "line", "bars", "curve", "rows")
+    )
+    verdict = dataclasses.replace(built.latent(), sections={"own": Section(text, charts=charts)})
+    store = built.stored(tmp_path / "study", [verdict])
+    path = written(tmp_path, [verdict], store, list(built.problems()))
+    with browser.tab(path) as tab:
+        tab.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        for chart in charts:
+            figure = f"document.querySelector('figure[id$=-own-{chart.name}]')"
+            tab.run(f"{figure}.scrollIntoView()")
+            tab.wait(f"{figure}.matches('.is-live')")
+        assert not tab.complaints()
+        assert tab.requests() == [path.as_uri()]
 
 
 def test_without_scripts_it_is_a_whole_still_page(browser: Chromium, hostile: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from modicum.cli.section_text import section_text
 from modicum.cli.verdict_text import verdict_text
+from modicum.report.axes import Palette
 from modicum.report.page import write_report
+from modicum.report.plots import section_charts
 from modicum.section import (
     Column,
     Listing,
@@ -129,7 +131,7 @@ def test_policy_of_the_page_is_what_it_was(write) -> None:
     assert policy.findall(with_section) == policy.findall(without) != []
 
 
-@pytest.mark.parametrize("mark", ["points", "line", "bars"])
+@pytest.mark.parametrize("mark", ["points", "line", "bars", "curve", "rows"])
 @pytest.mark.parametrize("places", [("a", "b"), (1.0, 2.0)], ids=["names", "numbers"])
 def test_every_mark_is_drawn_over_names_and_numbers(write, mark: str, places: tuple) -> None:
     points = tuple(Point(x, 0.5, 0.4, 0.6) for x in places)
@@ -137,6 +139,17 @@ def test_every_mark_is_drawn_over_names_and_numbers(write, mark: str, places: tu
     source = write(verdict(Section("t", charts=(chart,))))
     figure = source[source.index('-foreign-c"') :]
     assert "<svg" in figure[: figure.index("</figure>")]
+
+
+def test_series_of_a_method_has_its_hue_and_shape() -> None:
+    points = (Point("a", 0.5),)
+    chart = Plot("c", "", "", "x", "y", (Series("s", points, of="fine_tune", shift=1),))
+    one = verdict(Section("t", charts=(chart,)))
+    palette = Palette.of([one])
+    (drawn,) = section_charts(one, palette)
+    at = palette.methods.index("fine_tune") + 1
+    assert drawn.keys[0].color == f"var(--m{at})"
+    assert drawn.keys[0].shape == palette.shape("fine_tune")
 
 
 def test_table_of_another_width_is_refused() -> None:

@@ -108,6 +108,8 @@ class Point:
     low: float | None = None
     """Lower end of its interval; None where it has none."""
     high: float | None = None
+    said: str = ""
+    """What stands beside it under a pointer; made of its figures where empty."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,12 @@ class Series:
 
     name: str
     points: tuple[Point, ...]
+    of: str = ""
+    """The method of the study whose hue and shape they have; those of their place where empty."""
+    shift: int = 0
+    """Hues further on from that method's."""
+    dash: tuple[int, ...] = ()
+    """Of its line: pixels drawn, pixels left out; whole where empty."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,9 @@ class Plot:
     """Title of the horizontal axis."""
     y: str
     series: tuple[Series, ...]
-    mark: Literal["points", "line", "bars"] = "points"
+    mark: Literal["points", "line", "bars", "curve", "rows"] = "points"
+    """How points are drawn; a curve is a low line of many steps, rows lie one below the other with
+    the numbers to the right, as changes about 0."""
 
     def __post_init__(self) -> None:
         """Refuse places of both kinds.

@@ -4,6 +4,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from modicum.readings.arms import arms_of
+from modicum.readings.learning import learning_section
+from modicum.readings.lengths import lengths_section
+from modicum.readings.reference import reference_section
+from modicum.readings.retention import retention_section
+from modicum.readings.worth import worth_of
 from modicum.stats import Figure
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Grid, Plan
@@ -30,6 +36,7 @@ __all__ = [
     "shown",
     "stored",
     "study",
+    "with_sections",
 ]
 
 HOSTILE = (
@@ -256,6 +263,20 @@ def study() -> list[Verdict]:
         absent("letter-shift", "organism-control"),
         absent("sealed", "organism-control"),
     ]
+
+
+def with_sections(verdict: Verdict) -> Verdict:
+    """Gives a verdict with what the readings of its own figures say, where it has none yet."""
+    read = {
+        "retention": retention_section(verdict),
+        "learning": learning_section(verdict),
+        "lengths": lengths_section(verdict),
+        "worth": worth_of(verdict),
+        "arms": arms_of(verdict),
+        "reference": reference_section(verdict),
+    }
+    said = {name: section for name, section in read.items() if section is not None}
+    return dataclasses.replace(verdict, sections={**said, **verdict.sections})
 
 
 def plan() -> Plan:

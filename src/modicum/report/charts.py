@@ -4,11 +4,9 @@ from modicum.report.axes import Palette
 from modicum.report.cost_chart import cost_chart
 from modicum.report.drawing import Chart
 from modicum.report.gap_chart import gap_chart
-from modicum.report.learning_chart import learning_charts
 from modicum.report.length_chart import length_chart
 from modicum.report.pass_chart import pass_chart
-from modicum.report.plots import section_charts
-from modicum.report.retention_chart import retention_chart
+from modicum.report.plots import core_charts, section_charts
 from modicum.verdict import Verdict
 
 __all__ = ["charts"]
@@ -30,8 +28,9 @@ def charts(verdict: Verdict, palette: Palette, floor_serving: float | None) -> l
             gap_chart(verdict, palette),
             pass_chart(verdict, palette),
             cost_chart(verdict, palette, floor_serving),
-            retention_chart(verdict, palette),
+            *core_charts(verdict, "retention", palette),
             length_chart(verdict, palette),
-            *learning_charts(verdict, palette),
+            *core_charts(verdict, "learning", palette),
+            *section_charts(verdict, palette),
         ]
-    return [*(chart for chart in found if chart is not None), *section_charts(verdict)]
+    return [chart for chart in found if chart is not None]

@@ -1,0 +1,60 @@
+"""Abilities that a nudge did not target: what each rung changed on them, in points."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from modicum.reading import Material, Reading
+from modicum.section import Plot, Point, Section, Series
+from modicum.stats.written import figure, points
+from modicum.verdict import Retention, RungRow, Verdict
+
+__all__ = ["Retained", "retention_section"]
+
+
+@final
+@dataclass(frozen=True)
+class Retained(Reading):
+    """One chart, a line a rung and retained task; its figures stand in the table of rungs."""
+
+    def read(self, found: Material) -> Section | None:
+        """Return the chart of all rungs; None where no task was retained."""
+        return retention_section(found.verdict)
+
+
+def retention_section(verdict: Verdict) -> Section | None:
+    """Return what the rungs of a verdict changed elsewhere; None where no task was retained."""
+    tasks = {kept.task for row in verdict.rungs for kept in row.retention}
+    series = tuple(
+        Series(row.name, tuple(drawn), of=row.method)
+        for row in verdict.rungs
+        if (drawn := [_point(row, kept, len(tasks)) for kept in row.retention if _is_known(kept)])
+    )
+    if not series:
+        return None
+    worst = min((point for each in series for point in each.points), key=lambda point: point.y)
+    chart = Plot(
+        name="retention",
+        caption="Retention: change on abilities that the nudge did not target, with 95 % intervals.",
+        description=f"The largest loss stands at {worst.x}. The rungs table holds every figure.",
+        x="",
+        y="change in points of accuracy",
+        series=series,
+        mark="rows",
+    )
+    return Section("Retention", charts=(chart,), is_core=True)
+
+
+def _is_known(kept: Retention) -> bool:
+    return all(map(math.isfinite, (kept.damage.low, kept.damage.high)))
+
+
+def _point(row: RungRow, kept: Retention, n_tasks: int) -> Point:
+    change = kept.damage
+    return Point(
+        row.name if n_tasks == 1 else f"{row.name}, {kept.task}",
+        100 * change.value,
+        100 * change.low,
+        100 * change.high,
+        f"{row.name}\n{kept.task} {figure(change, points)} points",
+    )
