@@ -16,10 +16,12 @@ MODICUM = "from modicum.cli.main import main; main()"
 
 
 def _run(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    # what is added to the path stands before what this process has on it
+    path = os.pathsep.join(filter(None, (more.get("PYTHONPATH"), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **more},
+        env={**os.environ, **more, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,

@@ -166,7 +166,7 @@ def _most_branches(plan: Plan, grid: Grid) -> int:
     for name, own in map(read_settings, grid.arms):
         arm = METHODS.build(name, {**plan.settings.get(name, {}), **own})
         built += [arm] if isinstance(arm, Method) else []
-    return max((method.first_tokens for method in built), default=0)
+    return max((method.answering.first_tokens for method in built), default=0)
 
 
 def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:

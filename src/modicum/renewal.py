@@ -89,8 +89,8 @@ def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
         marks = unmarked.marks(task, asked, style)
     except JudgeError:
         return None  # the trial is run, and says what its marker failed with
-    method = method_of(trial)
-    chosen = [method.stands(_read(task, style, t) for t in answer.texts) for answer in answers]
+    answering = method_of(trial).answering
+    chosen = [answering.stands(_read(task, style, t) for t in answer.texts) for answer in answers]
     answers = [
         dataclasses.replace(
             answer, problem=p.id, marks=own, chosen=answer.chosen if place is None else place

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,14 @@ from modicum.draws import pool_of, retained_size
 from modicum.forecast import forecast
 from modicum.kept_task import record_of
 from modicum.ledger import as_reused
+from modicum.nudge import write_folder
 from modicum.pool import Job, Pool
 from modicum.session import counted, spent_before
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.task import full_reference, resolve_task
-from modicum.trials import Way, remark
+from modicum.trials import Way, remark, scratch_of
 from modicum.types import Style, Trial
 
 __all__ = [
@@ -226,7 +228,7 @@ class _Crew:
         """Runs trials and writes the outcome of each as it ends."""
         jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
         for outcome in self.pool.outcomes(jobs):
-            self.store.write(outcome)
+            self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
             self.watcher.finished(outcome)
 
     def run_within(
@@ -285,6 +287,18 @@ class _Crew:
                 outcome = self.store.read(level.probe, texts=False)
                 scores[str(level.probe.id)] = _accuracy(outcome)
         return scores
+
+
+def _with_files(outcome: Outcome, folder: Path) -> Outcome:
+    """Write a trial's files; return its outcome, with the error where they cannot be written."""
+    if not outcome.artefact:
+        return outcome
+    try:
+        write_folder(outcome.files, folder)
+    except OSError as error:
+        return Outcome(outcome.trial, error=f"OSError: {error}", draws=outcome.draws)
+    shutil.rmtree(scratch_of(folder), ignore_errors=True)
+    return outcome
 
 
 def _accuracy(outcome: Outcome | None) -> float:

@@ -1,25 +1,27 @@
 """One trial from its identity to its outcome: a pure function that any process can run."""
 
-import dataclasses
-import shutil
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from modicum.bench import Bench
 from modicum.catalog import fields_of
 from modicum.controls import WITH
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import JudgeError, ModicumError, TrialError
 from modicum.held_out import text_loss
+from modicum.judge import Judge
 from modicum.ledger import Ledger, as_reused
 from modicum.marking import Unmarked
-from modicum.method import METHODS, Judge, Method, PromptSolver, Solver
+from modicum.method import METHODS, Method
 from modicum.model import Model, resolve_backend
+from modicum.nudge import Direct, Nudge, Solver, weight_bytes
 from modicum.provenance import plugin_sources
 from modicum.secrecy import clean
-from modicum.seeds import key, stream
+from modicum.seeds import stream
 from modicum.stock import Stock
 from modicum.store import Answer, Outcome
 from modicum.study import Plan
@@ -38,13 +40,14 @@ __all__ = [
     "open_model",
     "remark",
     "run_trial",
+    "scratch_of",
 ]
 
 _DECOYS = 64
 """Golds of other problems from which wrong keys are made."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Way:
     """How a trial is run, which is no part of its identity."""
 
@@ -73,7 +76,7 @@ def run_trial(
         plan: The study's plan.
         trial: What to run.
         floor: The floor's style of the trial's subject; None where it is not chosen yet.
-        artefacts: Folder for the nudge, made here where there is something to keep.
+        artefacts: Where the driver puts the nudge; checkpoints lie beside it.
         observer: Called as tokens are spent.
         stock: What was drawn before; what is drawn now is added to it.
         way: How it is run.
@@ -106,19 +109,24 @@ def _outcome(
     model = _settled(trial.model, way.rows, spent).stocked(stock)
     method = method_of(trial)
     judge, notes = judge_for(plan, trial, task, model, floor, spent)
-    judge = _equipped(judge, task, method, artefacts)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
+    bench = _equipped(
+        Bench(trial.method, model, judge, rng, trial.n_shots), task, method, artefacts
+    )
     split: Split = "selection" if trial.method == "prompt_style" else "shots"
     with stock.during(split), spent.timed():
-        solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
-    style, unmarked.shots = _style_of(solver, judge), judge.lost
+        nudge = method.elicit(bench)
+        files = {} if method.kind == "measure" else nudge.files()
+    spent.nudge_bytes = weight_bytes(files)
+    solver = Solver.of(model, nudge, judge)
+    style, unmarked.shots = nudge.style, judge.lost
     problems = problems_of(task, "test", trial.scope)
     with stock.during("test"), served.timed():
         solved = _solve(solver, problems, trial, served)
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
-    sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
+    sampled = _sampled(solver, task, problems, trial, style, unmarked)
     selected = _selected(solver, task, trial, style, unmarked) if way.selects else {}
     read_from = counted(answers, trial, style)
     _check_unchanged(trial)
@@ -135,12 +143,13 @@ def _outcome(
             **sampled,
             **selected,
             **unmarked.notes,
-            "style": dataclasses.asdict(style),
+            "style": asdict(style),
             **({"sources": found} if (found := plugin_sources(trial)) else {}),
-            "model": dataclasses.asdict(model.card),
-            **({"nudge": dict(solver.notes)} if solver.notes else {}),
+            "model": asdict(model.card),
+            **({"nudge": dict(nudge.facts)} if nudge.facts else {}),
         },
-        artefact=_keep(method, solver, artefacts),
+        artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
+        files=files,
         draws=stock.added,
     )
 
@@ -192,25 +201,23 @@ def judge_for(
         style=floor or styles[0],
         styles=styles,
         ledger=ledger,
-        budget=trial.n_shots,
         is_form_only=trial.control == "format",
     )
     return judge, {"styles": [s.name for s in styles], "skipped_styles": list(skipped)}
 
 
-def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
-    """Gives a judge of a tuning method what training needs: places for files, wrong keys."""
+def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:
+    """Return the bench with what training needs: places for files, wrong keys."""
     if not method.changes_model:
-        return judge
+        return bench
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
-    decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]
-    return dataclasses.replace(
-        judge, decoys=decoys, scratch=_scratch(artefacts), shared=artefacts.parent
-    )
+    known = {shot.id for shot in bench.shots}
+    decoys = tuple(p.answer for p in pool if p.id not in known)[:_DECOYS]
+    return replace(bench, decoys=decoys, scratch=scratch_of(artefacts), shared=artefacts.parent)
 
 
-def _scratch(artefacts: Path) -> Path:
-    """Names the folder in which a trial keeps what a killed run goes on from."""
+def scratch_of(artefacts: Path) -> Path:
+    """Name the folder in which a trial keeps what a killed run goes on from."""
     return artefacts.with_name(f"{artefacts.name}.unfinished")
 
 
@@ -218,7 +225,7 @@ def limited(sheet: Sheet, plan: Plan) -> Sheet:
     """Gives the sheet with the plan's length limit."""
     if not plan.max_new_tokens:
         return sheet
-    return dataclasses.replace(sheet, max_new_tokens=plan.max_new_tokens)
+    return replace(sheet, max_new_tokens=plan.max_new_tokens)
 
 
 def remark(outcome: Outcome, twin: Trial) -> Outcome:
@@ -234,12 +241,11 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
     except JudgeError as error:
         return Outcome(twin, error=f"JudgeError: {error}")
     answers = tuple(
-        dataclasses.replace(answer, marks=own)
-        for (_, answer), own in zip(pairs, marks, strict=True)
+        replace(answer, marks=own) for (_, answer), own in zip(pairs, marks, strict=True)
     )
     drawn = sum(len(answer.texts) for answer in answers)
     notes = {name: value for name, value in outcome.notes.items() if name != "unmarked"}
-    return dataclasses.replace(
+    return replace(
         outcome,
         trial=twin,
         answers=answers,
@@ -275,7 +281,6 @@ def _check_unchanged(trial: Trial) -> None:
 
 
 def _sampled(
-    plan: Plan,
     solver: Solver,
     task: Task,
     problems: Sequence[Problem],
@@ -290,7 +295,7 @@ def _sampled(
     n, ledger = int(str(trial.scope.get("sampled", 0))), Ledger()
     if not n:
         return {}
-    drawing = PromptSolver(solver.model, style, limited(task.sheet, plan), n=n, temperature=1.0)
+    drawing = replace(solver, nudge=Nudge(style, Direct(n, 1.0)))
     with ledger.timed():
         solved = _solve(drawing, problems, trial, ledger)
         answers = unmarked.answered(task, problems, solved, style)
@@ -346,7 +351,8 @@ def _retention(
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)
         styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
-        plain = PromptSolver(solver.model, styles[0], sheet)
+        door = Judge.bare(task, sheet, styles[0])
+        plain = Solver(solver.model, Nudge(styles[0]), door)
         problems = problems_of(task, "test", {**trial.scope, "test": retained_size(task, n)})
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
@@ -364,24 +370,3 @@ def _scores_text(trial: Trial) -> bool:
 def _is_control(trial: Trial) -> bool:
     """Says whether a trial is a control; an arm with other settings is none, and may do damage."""
     return trial.is_twin or bool(trial.control and not trial.control.startswith(WITH))
-
-
-def _keep(method: Method, solver: Solver, folder: Path) -> str:
-    """Saves the nudge under its final name in one move; a killed run leaves no half folder."""
-    if method.kind == "measure":
-        return ""
-    partial = folder.with_name(f"{folder.name}.partial-{key(folder, method)}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    solver.save(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    shutil.rmtree(_scratch(folder), ignore_errors=True)
-    source = solver.source if isinstance(solver, PromptSolver) else None
-    if source is not None:
-        shutil.rmtree(source, ignore_errors=True)
-    return f"{folder.parent.name}/{folder.name}"
-
-
-def _style_of(solver: Solver, judge: Judge) -> Style:
-    return solver.style if isinstance(solver, PromptSolver) else judge.style

@@ -13,8 +13,8 @@ from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import CheckpointError, ConfigError, ModicumError
 from modicum.foreign import inside, is_name
 from modicum.ledger import Ledger
-from modicum.method import Judge, Solver
 from modicum.model import Model, backend_access
+from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
 from modicum.renewal import renew
 from modicum.runner import Silent, Watcher, floor_style, run
@@ -54,8 +54,6 @@ class Elicited:
     """A solver found by a study, ready to answer new problems."""
 
     solver: Solver
-    judge: Judge
-    """Its door to the task; reads answers."""
 
     @property
     def model(self) -> Model:
@@ -69,7 +67,7 @@ class Elicited:
 
     def read(self, text: str) -> str | None:
         """Reads the answer from a text, as the task does; None where there is none."""
-        return self.judge.read(text)
+        return self.solver.judge.read(text)
 
 
 def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Trial:
@@ -105,7 +103,9 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
     model = open_model(subject.model)
     judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
     try:
-        return Elicited(method_of(trial).restore(model, judge, folder), judge)
+        method = method_of(trial)
+        nudge = read_nudge(folder, method.answering, method.changes)
+        return Elicited(Solver.of(model, nudge, judge))
     except (ModicumError, MemoryError):
         raise
     except Exception as error:  # whatever a library raises on files that were cut or changed

@@ -10,10 +10,11 @@ from modicum.doctor.files import refuse_long
 from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
+from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_safely
-from modicum.method import PromptSolver
 from modicum.model import Backend, Model, render, resolve_backend
+from modicum.nudge import Direct, Nudge, Solver
 from modicum.study import Plan, Subject
 from modicum.styles import closed_list
 from modicum.tables.table import Table
@@ -138,7 +139,7 @@ def _ask(
     """
     triggers = [style for style in styles[1:] if style in sheet.triggers]
     wanted = [styles[0], *(triggers if styles[0].name != "own" else [])]
-    tries = [_drawn(model, style, sheet, problems, 1, ledger) for style in wanted]
+    tries = [_drawn(model, Judge.bare(task, sheet, style), problems, 1, ledger) for style in wanted]
     ranks, greedy = [], []
     for style, drawn in zip(wanted, tries, strict=True):
         texts = [(p, [solved.text]) for p, solved in zip(problems, drawn, strict=True)]
@@ -148,7 +149,7 @@ def _ask(
         ranks.append((sum(right), -sum(cut)))
     best = ranks.index(max(ranks))
     style = wanted[best]
-    sampled = _drawn(model, style, sheet, problems, SAMPLES, ledger)
+    sampled = _drawn(model, Judge.bare(task, sheet, style), problems, SAMPLES, ledger)
     unmarked, pairs = Unmarked(), zip(problems, tries[best], sampled, strict=True)
     texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
     marks = unmarked.marks(task, texts, style)
@@ -170,13 +171,13 @@ def _ask(
 
 def _drawn(
     model: Model,
-    style: Style,
-    sheet: Sheet,
+    judge: Judge,
     problems: Sequence[Problem],
     n: int,
     ledger: Ledger,
 ) -> list[Solved]:
-    solver = PromptSolver(model, style, sheet, n, 1.0 if n > 1 else 0.0)
+    nudge = Nudge(judge.style, Direct(n, 1.0 if n > 1 else 0.0))
+    solver = Solver.of(model, nudge, judge)
     return solver.solve([p.hidden() for p in problems], stream="doctor", ledger=ledger)
 
 

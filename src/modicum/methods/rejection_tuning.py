@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
+from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
-from modicum.model import Model, render
+from modicum.method import Kind, Method
+from modicum.model import Model
+from modicum.nudge import Change, Nudge
 from modicum.training.adapters import Parameters
-from modicum.training.imitate import imitated, restored
-from modicum.types import Access, Grade, Problem, Request, Sampling, Supervision
+from modicum.training.changes import Adapter, Weights
+from modicum.training.imitate import imitated
+from modicum.types import Access, Problem, Request, Supervision
 from modicum.whitebox import need_whitebox
 
 __all__ = ["RejectionTuning"]
@@ -33,6 +32,7 @@ class RejectionTuning(Method):
     access: ClassVar[Access] = Access.WEIGHTS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
+    changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
     controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
 
     samples: int = 32
@@ -52,53 +52,36 @@ class RejectionTuning(Method):
     batch: int = 8
     """Examples an update, at least 1."""
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Tunes a copy of the model on its own correct answers to the shots.
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Tune a copy of the model on its own correct answers to the shots.
 
         Raises:
             BudgetError: no shots.
             AccessError: the model's weights cannot be reached.
         """
-        whitebox = need_whitebox(model, "rejection_tuning")
+        white, shots = bench.on(need_whitebox), bench.shots
         if not shots:
             msg = "rejection_tuning needs at least one labelled shot"
             raise BudgetError(msg)
-        prompts = [render(model, judge.style, shot.question) for shot in shots]
-        sampling = Sampling(
-            judge.sheet.max_new_tokens,
-            stop=judge.sheet.stop + judge.style.stop,
-            stream=f"rejection-{rng.integers(2**62)}",
-        )
+        prompts = [bench.prompt(shot) for shot in shots]
+        sampling = bench.sampling(1.0, f"rejection-{bench.rng.integers(2**62)}")
         requests = [
             Request(prompt, shot.id, self.samples)
             for prompt, shot in zip(prompts, shots, strict=True)
         ]
-        drawn = model.generate(requests, sampling, ledger)
+        drawn = bench.model.generate(requests, sampling, bench.ledger)
         texts = [
             (prompt, text)
             for prompt, shot, group in zip(prompts, shots, drawn, strict=True)
-            for text in self._correct(judge, shot, [c.text for c in group])
+            for text in self._correct(bench, shot, [c.text for c in group])
         ]
-        if not texts:
-            return PromptSolver(model, judge.style, judge.sheet)
-        return imitated(self, whitebox, judge, texts, rng, ledger)
+        return imitated(self, white, texts) if texts else Nudge(bench.style)
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved adapter, or as it is where nothing was kept."""
-        return restored(need_whitebox(model, "rejection_tuning"), judge, folder)
-
-    def _correct(self, judge: Judge, shot: Problem, texts: Sequence[str]) -> list[str]:
+    def _correct(self, bench: Bench[Model], shot: Problem, texts: Sequence[str]) -> list[str]:
         kept: list[str] = []
         for text in dict.fromkeys(texts):
             if len(kept) == self.keep:
                 break
-            if judge.mark(shot.id, text).lenient == Grade.CORRECT:
+            if bench.is_right(shot, text):
                 kept.append(text)
         return kept

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.method import Judge, Kind, PromptSolver
+from modicum.method import Kind
 from modicum.methods._policy import PolicyMethod
-from modicum.model import Model
+from modicum.nudge import Change
 from modicum.training.adapters import AdapterShape, Parameters
-from modicum.training.imitate import restored
+from modicum.training.changes import Adapter, Weights
 from modicum.training.trainable import Trainable, TrainedWeights
 from modicum.types import Access, Supervision
-from modicum.whitebox import WhiteBox, need_whitebox
+from modicum.whitebox import WhiteBox
 
 __all__ = ["Rlvr"]
 
@@ -33,6 +32,7 @@ class Rlvr(PolicyMethod):
     access: ClassVar[Access] = Access.WEIGHTS
     supervision: ClassVar[Supervision] = Supervision.ANSWER
     kind: ClassVar[Kind] = "tuning"
+    changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
     controls: ClassVar[tuple[str, ...]] = ("format",)
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
@@ -63,10 +63,6 @@ class Rlvr(PolicyMethod):
         shape = AdapterShape(self.parameters, rank, alpha, self.scalars, self.tied)
         rate = self.learning_rate or _rate(self.parameters, whitebox.card.parameters)
         return TrainedWeights(whitebox, shape, rate, rng)
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved adapter or weights."""
-        return restored(need_whitebox(model, "rlvr"), judge, folder)
 
 
 def _rate(parameters: Parameters, n_parameters: int) -> float:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,8 @@ from torch import Tensor, nn
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.whole import whole_pass
-from modicum.training.adapters import AdapterShape, attach, save_nudge, settle
+from modicum.training.adapters import AdapterShape, attach
+from modicum.training.changes import Adapter, Weights, change_of
 from modicum.training.losses import IGNORED, imitation
 from modicum.whitebox import WhiteBox
 
@@ -56,12 +55,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tuned copy of a model."""
+    """What was learned."""
 
-    model: WhiteBox
-    """Ready to sample."""
-    folder: Path
-    """Temporary folder with the saved nudge."""
+    change: Adapter | Weights
+    """What it changes of the model."""
     losses: tuple[float, ...]
     """Loss of each step, nats a token."""
 
@@ -74,7 +71,7 @@ def tune(
     rng: np.random.Generator,
     ledger: Ledger,
 ) -> Tuned:
-    """Imitates the examples and gives the tuned copy; the model itself is untouched.
+    """Imitate the examples and return what was learned; the model itself is untouched.
 
     Every example is used equally often up to one; the order comes from `rng`.
 
@@ -85,6 +82,20 @@ def tune(
         msg = "no examples to tune on"
         raise TrialError(msg)
     tuned = attach(whitebox, shape, rng).train()
+    losses = _optimised(whitebox, tuned, examples, schedule, rng, ledger)
+    # the optimiser's memory is free by now: what was learned is written out
+    return Tuned(change_of(whitebox, tuned.eval()), losses)
+
+
+def _optimised(
+    whitebox: WhiteBox,
+    tuned: nn.Module,
+    examples: Sequence[Example],
+    schedule: Schedule,
+    rng: np.random.Generator,
+    ledger: Ledger,
+) -> tuple[float, ...]:
+    """Take every step on the copy; return the loss of each."""
     trainable = [p for p in tuned.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": schedule.weight_decay},
@@ -105,9 +116,7 @@ def tune(
             if not np.isfinite(losses[-1]):
                 msg = f"loss {losses[-1]} at step {step}; lower the learning rate"
                 raise TrialError(msg)
-    folder = Path(mkdtemp(prefix="modicum-nudge-"))
-    ledger.nudge_bytes = save_nudge(whitebox, tuned.eval(), folder)
-    return Tuned(whitebox.with_module(settle(tuned)), folder, tuple(losses))
+    return tuple(losses)
 
 
 def batch_of(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
