@@ -13,10 +13,11 @@ from transformers import PreTrainedTokenizerFast
 
 from benchmarks.gpu_shapes import Case, random_llama, timed
 from modicum.ledger import Ledger
+from modicum.recipe import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import stream
 from modicum.training.adapters import AdapterShape
-from modicum.training.reinforce import Group, Recipe, reinforce
+from modicum.training.reinforce import Group, reinforce
 from modicum.training.scoring import room_for
 from modicum.training.trainable import TrainedWeights
 from modicum.types import Request, Sampling

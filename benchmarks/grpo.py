@@ -35,12 +35,13 @@ from modicum.ledger import Ledger
 from modicum.method import METHODS, Method
 from modicum.model import render, resolve_backend
 from modicum.nudge import Nudge, Solver
+from modicum.recipe import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import key, stream
 from modicum.styles import closed_list
 from modicum.task import Task, resolve_task
 from modicum.training.adapters import AdapterShape
-from modicum.training.reinforce import Group, Recipe, reinforce
+from modicum.training.reinforce import Group, reinforce
 from modicum.training.trainable import TrainedWeights
 from modicum.types import Grade, Problem, Request, Sampling, Style
 from modicum.whitebox import WhiteBox

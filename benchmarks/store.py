@@ -8,7 +8,6 @@ command is a process of its own, from its start to its end.
 """
 
 import argparse
-import dataclasses
 import resource
 import statistics
 import subprocess
@@ -23,6 +22,8 @@ import numpy as np
 
 from benchmarks import Figure, Report
 from modicum.ledger import Ledger
+from modicum.model import ModelCard
+from modicum.outcome import Styles
 from modicum.runner import planned
 from modicum.seeds import stream
 from modicum.store import Answer, Outcome, Store
@@ -122,15 +123,15 @@ def made_up(trial: Trial, problems: tuple[Problem, ...]) -> Outcome:
                 tuple("eos" if x < 0.95 else "length" for x in rng.random(n)),
             )
         )
-    style = dataclasses.asdict(Style("raw", "{question}"))
-    card = {"name": trial.model, "weights": "0" * 16, "notes": [], "licence": ""}
     spent = Ledger(labels=trial.n_shots, flops=1e9, seconds=2.0).as_dict()
     return Outcome(
         trial,
         tuple(answers),
         spent,
         Ledger(flops=1e7 * n * len(problems), seconds=1.0).as_dict(),
-        notes={"style": style, "styles": ["default", "raw"], "skipped_styles": [], "model": card},
+        card=ModelCard(trial.model, "0" * 16, 0, 0.0),
+        asked_in=Style("raw", "{question}"),
+        styles=Styles(("default", "raw")),
         artefact="" if trial.method == "plain" else f"artefacts/{trial.id}",
     )
 

@@ -60,7 +60,7 @@ def test_arm_runs_every_seed_at_the_largest_budget_on_the_rungs_own_shots() -> N
 
 def test_study_without_arms_has_the_trials_it_had() -> None:
     assert not [t for t in plan(()).trials() if t.control.startswith(WITH)]
-    assert all("sampled" not in t.scope for t in plan(()).trials())
+    assert all(not t.scope.sampled for t in plan(()).trials())
 
 
 def test_samples_of_nudged_models_change_their_trials_and_no_measure() -> None:
@@ -196,7 +196,7 @@ def test_nudged_models_are_sampled_beside_their_greedy_answers(studied, verdict)
         assert (row.sampled is None) == (row.method == "prompt")
     (row,) = [r for r in verdict.rungs if r.method == "rlvr" and r.n_shots == 1]
     outcome = store.by_id(row.trials[0])
-    n, right = outcome.sampled
+    n, right = outcome.sampled.n, outcome.sampled.right
     assert (n, len(right)) == (2, 12)
     assert row.curve.ks == (1, 2)
     assert row.curve.pass_k[0] == pytest.approx(row.sampled.value)

@@ -19,6 +19,7 @@ from modicum.budget import (
     read_seconds,
 )
 from modicum.errors import ConfigError
+from modicum.outcome import Selected
 from modicum.runner import Silent, _accuracy, run
 from modicum.seeds import stream
 from modicum.session import spent_before
@@ -268,7 +269,7 @@ def _ended(trial: Trial, right: float, seen: float, n: int = 40) -> Outcome:
         False: Mark("2", Grade.INCORRECT, Grade.INCORRECT),
     }
     answers = tuple(Answer(str(i), ("",), (mark[i < right * 100],)) for i in range(100))
-    return Outcome(trial, answers, notes={"selected": {"right": round(seen * n), "n": n}})
+    return Outcome(trial, answers, selected=Selected(round(seen * n), n))
 
 
 def test_what_is_best_on_the_test_problems_alone_is_not_chosen() -> None:
@@ -314,5 +315,5 @@ def test_a_budget_scores_first_seeds_on_the_selection_problems(tmp_path) -> None
     run(plan, store, Silent(), budget=Budget(seconds=600))
     probes = [level.probe for arm in arms_of(plan) for level in arm.levels]
     for trial in probes:
-        assert store.read(trial).notes["selected"]["n"] == 5
+        assert store.read(trial).selected.n == 5
     store.close()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from modicum.analysis.retention import retention_of, text_before, text_change
+from modicum.analysis.retention import TextChange, retention_of, text_before, text_change
 from modicum.cli.verdict_text import WIDTH, verdict_text
 from modicum.store import Answer, Outcome
 from modicum.types import Grade, Mark, Trial
@@ -90,7 +90,7 @@ LOSSES = tuple(np.linspace(1.0, 5.0, 120))
 def test_perplexity_ratio_is_exp_of_the_mean_difference() -> None:
     worse = tuple(loss + (0.01 if i % 2 else 0.03) for i, loss in enumerate(LOSSES))
     change = text_change(_found({}, LOSSES), _arm(_after(text_loss=worse)))
-    ratio = change["text_perplexity_ratio"]
+    ratio = change.perplexity_ratio
     assert ratio.value == pytest.approx(math.exp(0.02))
     assert 1 < ratio.low < ratio.value < ratio.high < 1.03
     assert ratio.n == 120
@@ -98,14 +98,14 @@ def test_perplexity_ratio_is_exp_of_the_mean_difference() -> None:
 
 def test_passages_are_paired_so_that_their_own_spread_is_no_noise() -> None:
     same = tuple(loss + 0.02 for loss in LOSSES)
-    ratio = text_change(_found({}, LOSSES), _arm(_after(text_loss=same)))["text_perplexity_ratio"]
+    ratio = text_change(_found({}, LOSSES), _arm(_after(text_loss=same))).perplexity_ratio
     assert ratio.high - ratio.low < 1e-6
 
 
 def test_text_loss_is_the_mean_over_passages() -> None:
     found = _found({}, LOSSES)
     before = text_before(found)
-    after = text_change(found, _arm(_after(text_loss=tuple(2 * x for x in LOSSES))))["text_loss"]
+    after = text_change(found, _arm(_after(text_loss=tuple(2 * x for x in LOSSES)))).loss
     assert before.value == pytest.approx(3.0)
     assert after.value == pytest.approx(6.0)
     assert before.low < 3.0 < before.high
@@ -113,7 +113,7 @@ def test_text_loss_is_the_mean_over_passages() -> None:
 
 def test_seeds_of_the_text_are_averaged_and_their_spread_counts() -> None:
     arm = [_after(text_loss=tuple(x + d for x in LOSSES)) for d in (0.0, 0.1)]
-    ratio = text_change(_found({}, LOSSES), _arm(*arm))["text_perplexity_ratio"]
+    ratio = text_change(_found({}, LOSSES), _arm(*arm)).perplexity_ratio
     assert ratio.value == pytest.approx(math.exp(0.05))
     assert ratio.low < 1
     assert ratio.high > 1.1
@@ -123,9 +123,8 @@ def test_seeds_of_the_text_are_averaged_and_their_spread_counts() -> None:
 def test_text_that_was_not_scored_has_no_figure(n_text: int) -> None:
     found = _found({}, n_text=n_text)
     assert text_before(found) is None
-    nothing = {"text_loss": None, "text_perplexity_ratio": None}
-    assert text_change(found, _arm(_after(text_loss=LOSSES))) == nothing
-    assert text_change(_found({}, LOSSES), _arm(_after())) == nothing
+    assert text_change(found, _arm(_after(text_loss=LOSSES))) == TextChange()
+    assert text_change(_found({}, LOSSES), _arm(_after())) == TextChange()
 
 
 @pytest.fixture

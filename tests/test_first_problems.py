@@ -15,6 +15,7 @@ from modicum.analysis.ship import Candidate, ship
 from modicum.draws import problems_of, shots_of
 from modicum.errors import ConfigError
 from modicum.runner import Silent, run
+from modicum.scope import Scope
 from modicum.stats import resample
 from modicum.store import Store
 from modicum.study import Grid, Plan
@@ -39,13 +40,13 @@ def _plan(**options) -> Plan:
 
 def test_trials_of_plans_without_the_two_fields_keep_their_ids() -> None:
     """An identity is a hash of the scope: what is not in it leaves stored studies valid."""
-    assert all(not {"first", "stream"} & t.scope.keys() for t in _plan().trials())
+    assert all(not {"first", "stream"} & t.scope.plain().keys() for t in _plan().trials())
 
 
 def test_sampling_and_branching_alone_are_cut() -> None:
     cut = {
         (t.method, t.settings.get("samples", 1)) for t in _plan(ceiling_test=100).trials()
-        if "first" in t.scope
+        if t.scope.first
     }  # fmt: skip
     assert cut == {("plain", 64), ("self_consistency", 1), ("cot_decoding", 1)}
 
@@ -53,8 +54,8 @@ def test_sampling_and_branching_alone_are_cut() -> None:
 def test_greedy_trials_are_those_of_the_whole_study() -> None:
     whole = {t.id for t in _plan().trials()}
     part = _plan(ceiling_test=100).trials()
-    assert {t.id for t in part if "first" not in t.scope} < whole
-    assert not {t.id for t in part if "first" in t.scope} & whole
+    assert {t.id for t in part if not t.scope.first} < whole
+    assert not {t.id for t in part if t.scope.first} & whole
 
 
 def test_as_many_as_there_are_is_all_of_them() -> None:
@@ -92,7 +93,7 @@ def test_cut_trials_answer_the_first_problems_as_the_whole_ones_do(both) -> None
     kinds = {(t.model, t.task, t.method, str(t.settings)): o.answers for t, o in whole.values()}
     for trial, outcome in part.values():
         same = kinds[trial.model, trial.task, trial.method, str(trial.settings)]
-        n = 10 if "first" in trial.scope else 24
+        n = 10 if trial.scope.first else 24
         assert outcome.answers == same[:n], trial
 
 
@@ -180,11 +181,11 @@ def test_word_is_the_same_when_half_of_the_problems_are_sampled(name: str) -> No
     assert sum(answer.word == "undecided" for answer in answers) <= 5
 
 
-TRIAL = Trial("m", "sums", "fine_tune", 8, 0, scope={"test": 30, "selection": 10})
+TRIAL = Trial("m", "sums", "fine_tune", 8, 0, scope=Scope(test=30, selection=10))
 
 
 def _with(**scope) -> Trial:
-    return dataclasses.replace(TRIAL, scope={**TRIAL.scope, **scope})
+    return dataclasses.replace(TRIAL, scope=dataclasses.replace(TRIAL.scope, **scope))
 
 
 @pytest.mark.parametrize("split", ["test", "selection"])
@@ -194,7 +195,7 @@ def test_streams_take_other_problems(split) -> None:
         {p.id for p in problems_of(task, split, _with(**scope).scope)}
         for scope in ({}, {"stream": "a"}, {"stream": "b"})
     ]
-    n = TRIAL.scope[split]
+    n = TRIAL.scope.size(split)
     assert [len(ids) for ids in drawn] == [n, n, n]
     assert all(0 < len(one & other) < n for one, other in itertools.pairwise(drawn))
 

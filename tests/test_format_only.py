@@ -15,6 +15,7 @@ from modicum.report import gap_chart
 from modicum.report.drawing import glyph
 from modicum.report.words import controls, read_strictly
 from modicum.runner import Silent, run
+from modicum.scope import Scope
 from modicum.store import Store
 from modicum.study import Grid, Plan
 from modicum.task import resolve_task
@@ -30,7 +31,7 @@ TUNING = sorted(
 
 
 def _trial(control: str, task: str = "sums", n: int = 5) -> Trial:
-    scope = {"test": 10, "selection": 5}
+    scope = Scope(test=10, selection=5)
     return Trial("m", task, "fine_tune", n, 0, control=control, scope=scope)
 
 

@@ -79,7 +79,7 @@ def results(folder: Path) -> dict[str, tuple[bytes, list[dict]]]:
     return {
         str(o.trial.id): (
             (folder / o.artefact / "adapter_model.safetensors").read_bytes(),
-            o.notes["nudge"]["curves"],
+            o.made["curves"],
         )
         for o in outcomes
     }

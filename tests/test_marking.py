@@ -1,7 +1,6 @@
 """One text on which a marker hangs denies no study; it is never incorrect, and is not waited for again."""
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_or_unread, mark_safely, read_or_none
 from modicum.model import Passed, resolve_backend
+from modicum.outcome import Lost
 from modicum.runner import Silent, run
 from modicum.store import Store
 from modicum.task import Scrambled, Sheet, Task, resolve_task
@@ -79,8 +79,7 @@ def test_few_lost_texts_are_unreadable_and_counted(n, lost) -> None:
     assert [m.lenient for m in marks[:lost]] == [Grade.UNREADABLE] * lost
     assert all(m.lenient == Grade.CORRECT for m in marks[lost:])
     assert not any(Grade.INCORRECT in (m.lenient, m.strict) for m in marks)
-    counts = {"answers": lost, "texts": lost, "shots": 0, "first": "it said bad 0"}
-    assert unmarked.notes == {"unmarked": counts}
+    assert unmarked.lost == Lost(answers=lost, texts=lost, shots=0, first="it said bad 0")
 
 
 @pytest.mark.parametrize(("n", "lost"), [(1, 1), (6, 2), (200, 2), (400, 4), (1000, 10)])
@@ -105,7 +104,7 @@ def test_a_text_that_is_most_of_the_answers_is_an_error_however_few_texts_there_
 def test_where_all_is_marked_nothing_is_noted() -> None:
     task, unmarked = _Odd(), Unmarked()
     unmarked.marks(task, _asked(task, 5, 0), RAW)
-    assert unmarked.notes == {}
+    assert unmarked.lost is None
 
 
 def test_a_text_that_hung_is_not_asked_about_again_by_task_twin_or_reader() -> None:
@@ -240,12 +239,12 @@ def test_a_pattern_that_explodes_on_one_text_fails_no_trial(text, tmp_path, monk
     trial = plan.subjects()[0].default()
     outcome = run_trial(plan, trial, RAW, tmp_path / "a")
     assert not outcome.error
-    assert outcome.notes["unmarked"]["answers"] == 1
+    assert outcome.lost.answers == 1
     assert outcome.answers[0].mark.lenient == Grade.UNREADABLE
     twin = dataclasses.replace(trial, task=f"scrambled:{trial.task}")
     again = remark(outcome, twin)
     assert not again.error
-    assert again.notes["unmarked"]["answers"] == 1
+    assert again.lost.answers == 1
 
 
 def test_a_marker_that_hangs_on_everything_fails_its_trial(hanging, tmp_path, monkeypatch) -> None:
@@ -305,9 +304,3 @@ def test_a_mended_marker_is_asked_about_what_the_old_one_hung_on(tmp_path) -> No
     assert "no reply in time" in mark_or_unread(task, problem, "x", RAW)[1]
     path.write_text("def f(text, answer):\n    return True\n")
     assert mark_safely(resolve_task(reference), problem, "x").lenient == Grade.CORRECT
-
-
-def test_the_notes_can_be_stored() -> None:
-    unmarked = Unmarked()
-    unmarked.marks(_Odd(), _asked(_Odd(), 6, 1), RAW)
-    assert json.loads(json.dumps(unmarked.notes)) == unmarked.notes

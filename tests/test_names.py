@@ -15,7 +15,9 @@ from modicum.errors import ConfigError
 from modicum.exported import finished
 from modicum.foreign import check_name, inside, is_name
 from modicum.handoff import hand_off
+from modicum.model import ModelCard
 from modicum.outcome import Answer, Outcome
+from modicum.scope import Scope
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject, read_plan
 from modicum.types import Grade, Mark, Style, Trial
@@ -171,12 +173,13 @@ def recorded(changes: dict[str, object], **trial: object) -> Outcome:
     """A finished trial of reward learning as a database holds it, with changes to its recipe."""
     recipe = {**RECIPE, **{k: v for k, v in changes.items() if k != "policy"}}
     recipe["policy"] = {**RECIPE["policy"], **changes.get("policy", {})}
-    style = dataclasses.asdict(Style("raw", "{question}"))
     own = {"model": "organism", "task": "sums", "method": "rlvr", "n_shots": 1, "seed": 0, **trial}
     return Outcome(
-        Trial(settings=SETTINGS, scope={"test": 1, "selection": 1, "samples": 2}, **own),
+        Trial(settings=SETTINGS, scope=Scope(test=1, selection=1, samples=2), **own),
         (Answer("p", (), (Mark("1", Grade.CORRECT, Grade.CORRECT),)),),
-        notes={"style": style, "model": {"name": "organism"}, "nudge": {"recipe": recipe}},
+        asked_in=Style("raw", "{question}"),
+        card=ModelCard("organism", "", 0, 0.0),
+        made={"recipe": recipe},
     )
 
 
@@ -184,7 +187,7 @@ def recorded(changes: dict[str, object], **trial: object) -> Outcome:
     ("changes", "trial"),
     [
         *(({name: EVIL}, {}) for name in RECIPE if name != "policy"),
-        *(({"policy": {name: EVIL}}, {}) for name in ("clip", "clip_high", "kl", "entropy")),
+        *(({"policy": {name: EVIL}}, {}) for name in RECIPE["policy"]),
         ({}, {"seed": EVIL}),
         ({}, {"n_shots": EVIL}),
         ({"steps": [1]}, {}),
@@ -208,9 +211,9 @@ def test_texts_of_a_database_stay_texts_in_the_script(words: str, tmp_path) -> N
         Plan((Grid(("organism",), ("sums",)),)),
         Store(tmp_path / words.strip('"\n\\/')[:5]),
     )
-    outcome = recorded({"policy": {"average": words, "scale": words}}, model=words)
-    style = {**outcome.notes["style"], "template": words + "{question}", "name": words}
-    outcome = dataclasses.replace(outcome, notes={**outcome.notes, "style": style})
+    outcome = recorded({}, model=words)
+    style = Style(words, words + "{question}")
+    outcome = dataclasses.replace(outcome, asked_in=style)
     hand_off(plan, store, outcome, tmp_path / "out")
     tree = ast.parse((tmp_path / "out" / "train.py").read_text())
     calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}

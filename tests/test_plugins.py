@@ -11,6 +11,7 @@ from modicum.errors import ConfigError
 from modicum.outcome import Outcome
 from modicum.plugins import foreign_in, source_hash
 from modicum.provenance import changed_plugins, plugin_sources
+from modicum.scope import Retain, Scope
 from modicum.study import Plan, Subject
 from tests.support.commands import modicum
 from tests.support.packages import METHOD, forget, write_package
@@ -195,15 +196,15 @@ def test_every_kind_of_plugin_that_a_trial_names_is_hashed(packages) -> None:
         model="odd:m?x=1",
         method="odd",
         settings={"reward": "odd?gamma=1"},
-        scope={"retain": [["jsonl:x.jsonl?marker=odd:y"], 5]},
+        scope=Scope(retain=Retain(("jsonl:x.jsonl?marker=odd:y",), 5)),
     )
     expected = {"task odd", "model odd", "method odd", "marker odd", "reward odd"}
     found = plugin_sources(named)
     assert set(found) == expected
     assert len(set(found.values())) == 1
-    old = Outcome(named, notes={"sources": dict.fromkeys(found, "0" * 16)})
+    old = Outcome(named, sources=dict.fromkeys(found, "0" * 16))
     assert len(changed_plugins([old, old])) == 5
-    assert not changed_plugins([Outcome(named, notes={"sources": found}), Outcome(named)])
+    assert not changed_plugins([Outcome(named, sources=found), Outcome(named)])
 
 
 def test_a_package_without_end_is_hashed_by_the_plugin_s_own_file(packages, monkeypatch) -> None:

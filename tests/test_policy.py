@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modicum.recipe import Policy
 from modicum.training.policy import (
-    Policy,
     advantages,
     kl_terms,
     policy_loss,

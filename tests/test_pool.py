@@ -3,9 +3,8 @@
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-import pytest
-
-from modicum.pool import MAX_TRIES, Job, Pool
+from modicum.executor import Job, Tally
+from modicum.executors.processes import MAX_TRIES, Workers
 from modicum.store import Outcome
 from modicum.types import Trial
 from modicum.workbench import plan_for
@@ -18,11 +17,11 @@ def _jobs(n: int) -> list[Job]:
     return [Job(PLAN, trial, None, Path("nowhere")) for trial in trials]
 
 
-class _Breaking(Pool):
+class _Breaking(Workers):
     """Breaks a number of times after its first outcome, as a killed worker makes it do."""
 
     def __init__(self, breaks: int, *, after: int = 1) -> None:
-        super().__init__(2, lambda tokens: None)
+        super().__init__(2, Tally(lambda tokens: None))
         self.breaks, self.after = breaks, after
 
     def _once(self, jobs):
@@ -34,36 +33,12 @@ class _Breaking(Pool):
 
 
 def test_what_had_not_ended_is_tried_again_after_a_lost_worker() -> None:
-    with _Breaking(1) as pool:
-        outcomes = list(pool.outcomes(_jobs(5)))
+    outcomes = list(_Breaking(1).outcomes(_jobs(5)))
     assert sorted(o.trial.seed for o in outcomes) == [0, 1, 2, 3, 4]
     assert not any(o.error for o in outcomes)
 
 
 def test_trial_whose_workers_die_each_time_is_a_failed_trial() -> None:
-    with _Breaking(MAX_TRIES, after=0) as pool:
-        outcomes = list(pool.outcomes(_jobs(4)))
+    outcomes = list(_Breaking(MAX_TRIES, after=0).outcomes(_jobs(4)))
     assert len(outcomes) == 4
     assert [o.trial.seed for o in outcomes if "WorkerLost" in o.error] == [0, 1]
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_outcomes_do_not_depend_on_the_number_of_workers(workers: int, tmp_path) -> None:
-    trials = [t for s in PLAN.subjects() for t in s.measures() if t.method == "prompt_style"]
-    with Pool(workers, lambda tokens: None) as pool:
-        (outcome,) = pool.outcomes([Job(PLAN, t, None, tmp_path / t.id) for t in trials])
-    assert not outcome.error
-    assert [a.texts for a in outcome.answers] == EXPECTED
-    assert outcome.artefact == f"{tmp_path.name}/{trials[0].id}"
-
-
-EXPECTED: list = []
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _expected(tmp_path_factory) -> None:
-    folder = tmp_path_factory.mktemp("expected")
-    trial = PLAN.subjects()[0].floor()
-    with Pool(1, lambda tokens: None) as pool:
-        (outcome,) = pool.outcomes([Job(PLAN, trial, None, folder / trial.id)])
-    EXPECTED[:] = [a.texts for a in outcome.answers]

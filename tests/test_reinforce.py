@@ -12,12 +12,13 @@ from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.nudge import Solver, weight_bytes
+from modicum.recipe import Policy, Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import stream
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape
-from modicum.training.policy import Policy, policy_loss, ratio_terms
-from modicum.training.reinforce import Group, Recipe, Trained, reinforce
+from modicum.training.policy import policy_loss, ratio_terms
+from modicum.training.reinforce import Group, Trained, reinforce
 from modicum.training.rollouts import Row, batch_rows, batches, join_equal
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedVectors, TrainedWeights

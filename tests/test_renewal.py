@@ -51,8 +51,10 @@ def _wrong(mark: Mark) -> Mark:
 
 def _aged(outcome: Outcome) -> Outcome:
     """The outcome as an earlier version would have left it: other marks, votes, versions."""
-    backend, version, _ = outcome.trial.scope["versions"]
-    scope = {**outcome.trial.scope, "versions": [backend, version, EARLIER]}
+    scope = outcome.trial.scope
+    scope = dataclasses.replace(
+        scope, versions=dataclasses.replace(scope.versions, content=EARLIER)
+    )
     answers = tuple(
         dataclasses.replace(a, marks=tuple(map(_wrong, a.marks)), chosen=len(a.marks) - 1)
         if outcome.trial.method == "self_consistency"
@@ -86,7 +88,7 @@ def test_all_is_marked_again_as_it_is_read_now(aged, monkeypatch) -> None:
     for trial in plan.trials():
         wanted, again = new.read(trial), old.read(trial)
         assert again.answers == wanted.answers
-        assert again.notes.get("scrambled") == wanted.notes.get("scrambled")
+        assert again.scrambled == wanted.scrambled
         assert again.elicitation == wanted.elicitation
     assert all(one.before != one.now or one.now in (0, 6) for one in found)
     assert renew(plan, old) == ()
@@ -155,9 +157,8 @@ def test_texts_are_read_in_the_form_that_they_were_asked_in(tmp_path) -> None:
             dataclasses.replace(a, texts=("so it is\n#### 7",) * len(a.texts)) for a in told.answers
         )
         aged = _aged(dataclasses.replace(told, answers=answers))
-        notes = {**told.notes, "style": dataclasses.asdict(style)}
     with contextlib.closing(Store(tmp_path / "old")) as old:
-        old.write(dataclasses.replace(aged, notes=notes))
+        old.write(dataclasses.replace(aged, asked_in=style))
         assert [one.trial.id for one in renew(plan, old)] == [floor.id]
         assert {a.mark.answer for a in old.read(floor).answers} == {"7"}
         assert {a.mark.strict for a in old.read(floor).answers} == {Grade.INCORRECT}

@@ -73,7 +73,7 @@ def _of(plan: Plan, method: str) -> list[Trial]:
 
 
 def _scope_names(plan: Plan, method: str) -> set[bool]:
-    return {"text" in trial.scope for trial in _of(plan, method)}
+    return {bool(trial.scope.text) for trial in _of(plan, method)}
 
 
 def test_text_is_scored_where_the_task_names_nothing_to_retain() -> None:
@@ -115,7 +115,7 @@ def test_text_changes_no_trial_but_those_that_score_it() -> None:
 
 def test_study_that_changes_no_model_scores_no_text() -> None:
     plan = plan_for("organism", "sums", ["cot_decoding"])
-    assert not [trial for trial in plan.trials() if "text" in trial.scope]
+    assert not [trial for trial in plan.trials() if trial.scope.text]
 
 
 def test_newer_version_of_a_retained_task_is_scored_again(monkeypatch) -> None:
@@ -145,7 +145,7 @@ def test_short_file_is_scored_whole(tmp_path) -> None:
     kept = str(_file(tmp_path / "kept.jsonl", 40))
     plan = _plan(retain=(kept,))
     check_plan(plan)
-    n = Subject(plan, "organism", "sums").retained(kept).scope["test"]
+    n = Subject(plan, "organism", "sums").retained(kept).scope.test
     assert n == resolve_task(kept).sheet.available["test"] < 200
 
 
@@ -218,7 +218,7 @@ def test_tuned_model_has_another_perplexity(row, said) -> None:
 
 
 def test_second_run_scores_no_text_again(said, tiny, folder, kept, monkeypatch) -> None:
-    monkeypatch.setattr("modicum.pool.run_trial", lambda *given: pytest.fail("ran again"))
+    monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
     again = _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", kept)
     assert again.code == 0
     lines = [line.split() for line in again.out.splitlines() if line.startswith("  on ")]

@@ -20,6 +20,7 @@ from modicum.study import Plan
 from modicum.trials import run_trial
 from modicum.types import Style
 from modicum.workbench import Study, plan_for
+from tests.support.executors import executor_of
 
 OPTIONS = {"test": 12, "selection": 6, "samples": 8}
 
@@ -82,7 +83,7 @@ def _plan(*methods: str, model: str = "scripted:latent", task: str = "sums", **m
 
 def _done(plan: Plan, folder: Path, reuse=(), workers: int = 1) -> dict[str, Outcome]:
     store = Store(folder)
-    run(plan, store, Silent(), reuse=reuse, workers=workers)
+    run(plan, store, Silent(), reuse=reuse, executor=executor_of(workers))
     found = {t.id: store.read(t) for t in plan.trials()}
     store.close()
     assert not any(outcome.error for outcome in found.values())
@@ -104,7 +105,7 @@ def test_votes_take_their_samples_from_the_ceilings(tmp_path) -> None:
 
 
 def _answered(done: dict[str, Outcome]) -> dict[str, object]:
-    return {name: (o.answers, o.notes.get("style")) for name, o in done.items()}
+    return {name: (o.answers, o.asked_in) for name, o in done.items()}
 
 
 def test_second_study_draws_nothing_twice_and_answers_the_same(tmp_path) -> None:
@@ -281,7 +282,7 @@ def test_organism_in_other_blocks_answers_all_but_the_same(organism) -> None:
 
 
 def test_second_study_on_the_organism_reuses_the_base_samples(tmp_path) -> None:
-    """Bar 3 of step 3: other methods, other budgets, at least 95 % of the base samples."""
+    """Other methods, other budgets: at least 95 % of the base samples are taken over."""
     settings = {"fine_tune": {"steps": 1}, "rejection_tuning": {"steps": 1, "samples": 4}}
     first = _plan("fine_tune", model="organism", task="line_moves", shots=(1,), seeds=1)
     second = _plan(

@@ -2,8 +2,8 @@
 
 import pytest
 
+from modicum.executor import Job
 from modicum.ledger import Ledger
-from modicum.pool import Job
 from modicum.runner import Silent, run
 from modicum.sampling import local as local_module
 from modicum.sampling.local import Local
@@ -117,7 +117,7 @@ def test_a_study_freezes_the_rows_of_its_first_floor(
     assert set(taken.values()) == {17}
     outcome = store.read(plan.subjects()[0].samples())
     assert outcome is not None
-    assert outcome.notes["model"]["rows"] == 17
+    assert outcome.card.rows == 17
     assert len(timings) == 1
     store.close()
     open_model.cache_clear()

@@ -211,12 +211,11 @@ def test_a_feature_made_for_one_token_is_found_out(organism) -> None:
 
 
 def test_the_record_reads_as_sentences(feature) -> None:
-    notes = json.loads(json.dumps({"nudge": dict(feature[0].nudge.facts)}))
-    facts = feature_facts(notes)
+    facts = feature_facts(json.loads(json.dumps(dict(feature[0].nudge.facts))))
     assert set(facts) == {"feature", "dictionary", "beside it", "cue tokens", "foretells"}
     assert facts["cue tokens"].startswith("token-driven (d = ")
     assert "within one mode" in facts["foretells"]
-    assert feature_facts({"nudge": {"layer": 2}}) == {}
+    assert feature_facts({"layer": 2}) == {}
 
 
 @pytest.mark.parametrize(

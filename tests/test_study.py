@@ -11,6 +11,7 @@ from modicum.checks import check_plan
 from modicum.draws import shots_of
 from modicum.errors import AccessError, ConfigError, UnknownNameError
 from modicum.methods.cot_decoding import CotDecoding
+from modicum.scope import Scope
 from modicum.study import Grid, Plan, Subject, read_plan
 from modicum.task import Sheet, Task, resolve_task
 from modicum.tasks.sums import Sums
@@ -109,7 +110,7 @@ def test_shipped_studies_are_read() -> None:
     assert all(plan.trials() for plan in found)
 
 
-TRIAL = Trial("m", "t", "plain", 4, 1, {"k": 4, "version": 1}, "shuffled", {"test": 10})
+TRIAL = Trial("m", "t", "plain", 4, 1, {"k": 4, "version": 1}, "shuffled", Scope(test=10))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ TRIAL = Trial("m", "t", "plain", 4, 1, {"k": 4, "version": 1}, "shuffled", {"tes
         ("settings", {"k": 5, "version": 1}),
         ("settings", {"k": 4, "version": 2}),
         ("control", ""),
-        ("scope", {"test": 11}),
+        ("scope", Scope(test=11)),
     ],
 )
 def test_every_field_is_part_of_a_trials_identity(name: str, value) -> None:
@@ -137,7 +138,7 @@ def test_order_of_settings_is_no_part_of_the_identity() -> None:
 
 def test_identity_survives_the_store(tmp_path) -> None:
     plan = _plan()
-    again = [Trial(**json.loads(json.dumps(dataclasses.asdict(t)))) for t in plan.trials()]
+    again = [Trial.thawed(t.identity) for t in plan.trials()]
     assert [t.id for t in again] == [t.id for t in plan.trials()]
 
 

@@ -134,7 +134,7 @@ def test_remarked_twin_equals_the_twin_really_run(plan, tmp_path) -> None:
 def test_twin_of_a_method_without_labels_is_not_drawn_again(plan, tmp_path, monkeypatch) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(
-        "modicum.pool.run_trial",
+        "modicum.executor.run_trial",
         lambda plan, trial, *rest: drawn.append(trial.task) or run_trial(plan, trial, *rest),
     )
     store = Store(tmp_path)
@@ -155,9 +155,9 @@ def test_later_trials_are_asked_in_the_floors_style(plan, tmp_path) -> None:
     store = Store(tmp_path)
     run(plan, store, Silent())
     chosen = floor_style(store, Subject(plan, "scripted:latent", "sums"))
-    used = store.read(_trial(plan, "self_consistency")).notes["style"]
+    used = store.read(_trial(plan, "self_consistency")).style
     store.close()
-    assert used["name"] == chosen.name
+    assert used.name == chosen.name
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from modicum.methods import _policy
 from modicum.model import resolve_backend
 from modicum.nudge import Nudge
 from modicum.runner import Silent, run
+from modicum.scope import Scope
 from modicum.seeds import stream
 from modicum.store import Outcome, Store
 from modicum.study import Grid, Plan
@@ -18,6 +19,7 @@ from modicum.task import resolve_task
 from modicum.training.live import live_line
 from modicum.types import Trial
 from tests.support.bench import bench_of, solver_of
+from tests.support.executors import executor_of
 
 SMALL = {"steps": 3, "groups": 2, "rollouts": 4}
 
@@ -150,7 +152,7 @@ def test_watcher_hears_how_training_gets_on(workers: int, tmp_path) -> None:
         settings={"rl_steering": {**SMALL, "steps": 12, "reward": "random"}},
     )  # fmt: skip
     store, heard = Store(tmp_path), _Hearing()
-    run(plan, store, heard, workers=workers)
+    run(plan, store, heard, executor=executor_of(workers))
     store.close()
     assert heard.lines[-1].startswith("rl_steering n=1, seed 0: step ")
     if workers == 1:
@@ -168,8 +170,8 @@ def test_heartbeat_prints_the_figures_once(capsys, monkeypatch) -> None:
 
 def test_recipe_that_is_handed_off_trains_on_the_picked_problem() -> None:
     task = resolve_task("sums")
-    trial = Trial("m", "sums", "rlvr", 1, 0, {"pool": 8}, scope={"test": 4, "selection": 2})
+    trial = Trial("m", "sums", "rlvr", 1, 0, {"pool": 8}, scope=Scope(test=4, selection=2))
     first, *_, last = shots_of(trial, task, 8)
-    plain = handoff._trained_on(Outcome(trial, notes={"nudge": {}}), task)
-    picked = handoff._trained_on(Outcome(trial, notes={"nudge": {"picked": [last.id]}}), task)
+    plain = handoff._trained_on(Outcome(trial), task)
+    picked = handoff._trained_on(Outcome(trial, made={"picked": [last.id]}), task)
     assert (plain, picked) == ((first,), (last,))

@@ -45,7 +45,7 @@ __all__ = [
 _ADDED = frozenset({"version", "content"})
 """What `settings_of` adds to the fields."""
 
-KINDS = ("exports", "markers", "methods", "models", "rewards", "tasks")
+KINDS = ("executors", "exports", "markers", "methods", "models", "rewards", "tasks")
 """Plural folders of plug-ins, to which other packages may add."""
 
 _MOST = 2**64

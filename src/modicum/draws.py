@@ -1,12 +1,14 @@
 """Which problems a trial sees: test, selection and shots, each drawn by the trial's own names."""
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
+from modicum.scope import Scope
 from modicum.seeds import stream
 from modicum.task import Task
-from modicum.types import Problem, Settings, Split, Trial
+from modicum.types import Problem, Split, Trial
 
 __all__ = ["POOL", "names_of", "pool_of", "problems_of", "retained_size", "shots_of"]
 
@@ -16,23 +18,23 @@ POOL = 512
 
 def names_of(trial: Trial) -> tuple[str, ...]:
     """Gives the name of the study's own stream, where it has one."""
-    name = str(trial.scope.get("stream", ""))
-    return (name,) if name else ()
+    return (trial.scope.stream,) if trial.scope.stream else ()
 
 
-def problems_of(task: Task, split: Split, scope: Settings) -> tuple[Problem, ...]:
+def problems_of(
+    task: Task, split: Literal["test", "selection"], scope: Scope
+) -> tuple[Problem, ...]:
     """Gives the test or selection problems of a trial's scope, the same ones whatever its method.
 
     A named stream takes them in its own order from twice as many, where the task has them; the
     scrambled twin's golds are moved within all of these. `first` keeps the first ones only.
     """
-    n = int(str(scope[split]))
-    name = str(scope.get("stream", ""))
+    n, name = scope.size(split), scope.stream
     found = pool_of(task, split, n, name)
     if name:
         order = stream("problems", split, name).permutation(len(found))
         found = tuple(found[i] for i in order[:n])
-    return found[: int(str(scope["first"]))] if split == "test" and "first" in scope else found
+    return found[: scope.first] if split == "test" and scope.first else found
 
 
 def pool_of(task: Task, split: Split, n: int, name: str) -> tuple[Problem, ...]:
@@ -56,7 +58,9 @@ def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Proble
     problem's bare answer in the exact format.
     """
     if trial.method == "prompt_style":
-        return problems_of(task, "selection", {**trial.scope, "selection": trial.n_shots})
+        return problems_of(
+            task, "selection", dataclasses.replace(trial.scope, selection=trial.n_shots)
+        )
     if trial.n_shots == 0:
         return ()
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))

@@ -21,6 +21,7 @@ from modicum.model import resolve_backend
 from modicum.model_card import card_text
 from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
+from modicum.plain import table_of
 from modicum.seeds import key
 from modicum.stats import Figure, proportion
 from modicum.store import Store
@@ -228,17 +229,13 @@ def _uses(found: Finished, form: Form, solver: Solver) -> dict[str, str]:
 
 def _found(outcome: Outcome) -> Mapping[str, object]:
     """Gives what the method says of its nudge, curves and lists of trials left out."""
-    notes = outcome.notes.get("nudge")
-    if not isinstance(notes, Mapping):
-        return {}
-    return {k: v for k, v in notes.items() if isinstance(v, str | int | float | bool | dict)}
+    return {k: v for k, v in outcome.made.items() if isinstance(v, str | int | float | bool | dict)}
 
 
 def _base(outcome: Outcome) -> dict[str, object]:
-    card = outcome.notes.get("model")
-    known = card if isinstance(card, Mapping) else {}
+    known = {} if outcome.card is None else table_of(outcome.card)
     names = ("weights", "reading", "parameters", "licence", "notes")
-    return {name: as_json(known.get(name, "")) for name in names}
+    return {name: known.get(name, "") for name in names}
 
 
 def _scores(outcome: Outcome) -> dict[str, object]:

@@ -54,8 +54,8 @@ def draws(plan: Plan, trial: Trial) -> Draws:
         return Draws(0, limit, is_tuning=False)
     each = next((int(str(trial.settings[f])) for f in _DRAWS if f in trial.settings), 1)
     is_tuning = plan.method(trial.method).changes_model
-    test = int(str(trial.scope.get("first", trial.scope["test"])))
-    drawn = test * (1 + int(str(trial.scope.get("sampled", 0)))) if is_tuning else test * each
+    test = trial.scope.answered
+    drawn = test * (1 + trial.scope.sampled) if is_tuning else test * each
     drawn += trial.n_shots * each if is_tuning and "samples" in trial.settings else 0
     return Draws(drawn, limit, is_tuning)
 

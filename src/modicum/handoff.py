@@ -9,12 +9,14 @@ from importlib import resources
 from pathlib import Path
 from statistics import fmean
 from string import Template
-from typing import Any, cast
 
 from modicum.catalog import read_reference
 from modicum.draws import shots_of
 from modicum.errors import ConfigError
 from modicum.foreign import put_text
+from modicum.made import picked_of, recipe_of
+from modicum.plain import table_of, thawed
+from modicum.recipe import Recipe
 from modicum.reward import REWARDS, Reward
 from modicum.store import Outcome, Store
 from modicum.study import Plan
@@ -93,32 +95,31 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     """
     trial = outcome.trial
     recipe, settings = _recipe_of(outcome), trial.settings
-    if recipe["groups"] * recipe["rollouts"] % recipe["updates"]:
+    if recipe.groups * recipe.rollouts % recipe.updates:
         raise ConfigError(
-            f"{recipe['groups']} x {recipe['rollouts']} rollouts in {recipe['updates']} updates",
+            f"{recipe.groups} x {recipe.rollouts} rollouts in {recipe.updates} updates",
             "parts of equal size, which TRL needs",
             "choose updates that divide the rollouts",
         )
     task = resolve_task(trial.task)
     style, sheet = outcome.style, limited(task.sheet, plan)
-    policy: Mapping[str, Any] = recipe["policy"]
+    policy = recipe.policy
     name, _, own = read_reference(str(settings["reward"]))
-    card = cast(Mapping[str, Any], outcome.notes["model"])
-    is_clipped = policy["clip"] > 0
+    model = outcome.card.name if outcome.card is not None else trial.model
+    is_clipped = policy.clip > 0
     values = {
         "name": _bare(trial.model), "method": METHOD, "folder": _bare(store.folder),
         "score": f"{_score(outcome):.3f}", "test": len(outcome.answers), "task": _bare(trial.task),
-        "n_shots": trial.n_shots, "model": _bare(card["name"]), "seed": trial.seed,
-        **{k: recipe[k] for k in ("groups", "rollouts", "updates", "steps", "longest")},
-        **{k: recipe[k] for k in ("temperature", "learning_rate", "clip_norm")},
+        "n_shots": trial.n_shots, "model": _bare(model), "seed": trial.seed,
+        **{k: v for k, v in table_of(recipe).items() if k in (*_COUNTS, *_NUMBERS)},
         "task_reference": repr(trial.task), "style": repr(dataclasses.asdict(style)),
         "stops": repr((*sheet.stop, *style.stop)), "reward_name": repr(name),
         "reward_settings": repr(dict(own)), "reward_says": _says(name, own),
-        "loss_type": repr(policy["average"]), "scale": repr(policy["scale"]),
-        "kl": policy["kl"], "entropy": policy["entropy"],
-        "epsilon": policy["clip"] if is_clipped else _FREE,
+        "loss_type": repr(policy.average), "scale": repr(policy.scale),
+        "kl": policy.kl, "entropy": policy.entropy,
+        "epsilon": policy.clip if is_clipped else _FREE,
         "epsilon_note": "" if is_clipped else "  # the study did not clip; so wide a range never does",
-        "epsilon_high": (policy["clip_high"] or policy["clip"]) if is_clipped else _FREE,
+        "epsilon_high": policy.high if is_clipped else _FREE,
         "trainer_seed": trial.seed, "model_reference": repr(trial.model), "peft": _peft(settings),
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,8 +135,7 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
 
 def _trained_on(outcome: Outcome, task: Task) -> tuple[Problem, ...]:
     """Gives the shots that a trial was trained on: those it picked from its pool where it picked."""
-    nudge = outcome.notes.get("nudge")
-    picked = nudge.get("picked") if isinstance(nudge, Mapping) else None
+    picked = picked_of(outcome.made)
     if not picked:
         return shots_of(outcome.trial, task)
     trial = outcome.trial
@@ -153,35 +153,38 @@ def _score(outcome: Outcome) -> float:
     return fmean(answer.mark.lenient == Grade.CORRECT for answer in outcome.answers)
 
 
-def _recipe_of(outcome: Outcome) -> dict[str, Any]:
-    """Gives the recipe that training wrote down, every choice made."""
-    nudge = outcome.notes.get("nudge")
-    recipe = nudge.get("recipe") if isinstance(nudge, Mapping) else None
-    policy = recipe.get("policy") if isinstance(recipe, Mapping) else None
+def _recipe_of(outcome: Outcome) -> Recipe:
+    """Gives the recipe that training wrote down, every choice made.
+
+    Its figures stand in a script that is run: numbers, whatever the database says.
+    """
     trial = outcome.trial
-    if not isinstance(recipe, Mapping) or not isinstance(policy, Mapping):
+    try:
+        recipe = recipe_of(outcome.made)
+        thawed(tuple[int, int], (trial.seed, trial.n_shots), "seed and shots")
+    except TypeError as error:
+        raise _odd(trial, str(error)) from error
+    if recipe is None:
         raise ConfigError(
             f"trial {trial.id} without its recipe",
             "a study of this version",
             "run it again in another folder",
         )
-    # they stand in a script that is run: numbers, whatever the database says
-    counts = {"seed": trial.seed, "n_shots": trial.n_shots, **{k: recipe.get(k) for k in _COUNTS}}
-    numbers = {**{k: recipe.get(k) for k in _NUMBERS}, **{k: policy.get(k) for k in _POLICY}}
-    odd = [k for k, v in counts.items() if type(v) is not int]
-    odd += [k for k, v in numbers.items() if not _is_number(v)]
+    figures = {**table_of(recipe), **table_of(recipe.policy)}
+    odd = [
+        name for name in (*_NUMBERS, *_POLICY) if not math.isfinite(thawed(float, figures[name]))
+    ]
     if odd:
-        raise ConfigError(
-            f"{odd[0]} = {({**counts, **numbers})[odd[0]]!r:.60} in the recipe of trial {trial.id}",
-            "a number, as training writes it",
-            "do not use this study: its database was changed",
-        )
-    return dict(recipe)
+        raise _odd(trial, f"{odd[0]} = {figures[odd[0]]}")
+    return recipe
 
 
-def _is_number(value: object) -> bool:
-    is_bool = isinstance(value, bool)  # which is an int to Python
-    return isinstance(value, int | float) and not is_bool and math.isfinite(value)
+def _odd(trial: Trial, said: str) -> ConfigError:
+    return ConfigError(
+        f"{said}, in the recipe of trial {trial.id}",
+        "a number, as training writes it",
+        "do not use this study: its database was changed",
+    )
 
 
 def _says(name: str, settings: Mapping[str, object]) -> str:

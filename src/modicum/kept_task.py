@@ -4,16 +4,15 @@ A finished study is read on another machine, after its file has gone or changed,
 anything that its plan names; so the driver keeps each task as plain values when a run begins.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast, final
+from typing import final
 
 from modicum.errors import ConfigError
 from modicum.marking import read_or_none
 from modicum.packing import summed, unsummed
-from modicum.plain import thawed
+from modicum.plain import table_of, thawed
 from modicum.task import Sheet, Task
 from modicum.types import Mark, Problem, Split
 
@@ -48,7 +47,7 @@ class TaskRecord:
 
     def as_text(self) -> str:
         """Return it as JSON."""
-        return summed(dataclasses.asdict(self))
+        return summed(table_of(self))
 
     @staticmethod
     def from_text(text: str) -> "TaskRecord":
@@ -58,7 +57,7 @@ class TaskRecord:
             ValueError: no JSON, or something that is no record.
         """
         try:
-            return cast(TaskRecord, thawed(TaskRecord, unsummed(text)))
+            return thawed(TaskRecord, unsummed(text))
         except (AttributeError, KeyError, TypeError) as error:
             msg = f"no record of a task: {type(error).__name__} {error}"
             raise ValueError(msg) from error

@@ -6,11 +6,11 @@ and the trial fails.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 from modicum.errors import JudgeError
-from modicum.outcome import Answer
+from modicum.outcome import Answer, Lost
 from modicum.task import Scrambled, Task
 from modicum.types import Grade, Mark, Problem, Solved, Style
 
@@ -135,10 +135,10 @@ class Unmarked:
         )
 
     @property
-    def notes(self) -> Mapping[str, object]:
+    def lost(self) -> Lost | None:
         """What an outcome keeps of it: nothing where every answer was marked."""
-        counts = {"answers": self.answers, "texts": self.texts, "shots": self.shots}
-        return {"unmarked": {**counts, "first": self.first}} if any(counts.values()) else {}
+        lost = Lost(self.answers, self.texts, self.shots, self.first)
+        return lost if lost.answers or lost.texts or lost.shots else None
 
 
 def _refuse_hung(task: Task, text: str) -> None:

@@ -7,11 +7,23 @@ so that one of them is read without the others.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from modicum.model import ModelCard
 from modicum.packing import packed_json, unpacked_json
 from modicum.stock import Draw
 from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 
-__all__ = ["Answer", "Outcome", "pack_marks", "unpack_marks"]
+__all__ = [
+    "Answer",
+    "Lost",
+    "MarkedAgain",
+    "Outcome",
+    "Sampled",
+    "Selected",
+    "Styles",
+    "Thinking",
+    "pack_marks",
+    "unpack_marks",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,87 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Styles:
+    """The closed list of styles that a model could be asked in."""
+
+    asked: tuple[str, ...]
+    """Names, the default first."""
+    skipped: tuple[str, ...] = ()
+    """Names of those that its tokenizer cannot spell, or its server does not take."""
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """How the thinking of answers ended."""
+
+    answers: int
+    unclosed: int
+    """Answers whose thinking did not end."""
+    cut: int
+    """Those of them that the length limit cut off."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A nudged model sampled at temperature 1 beside its greedy answers."""
+
+    n: int
+    """Samples a test problem."""
+    right: tuple[int, ...]
+    """How many of them were right, once a problem."""
+    tokens_sampled: float = 0
+    seconds: float = 0.0
+
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """What measuring it took, by the names of a ledger."""
+        return {"tokens_sampled": self.tokens_sampled, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A rung scored on the selection problems, where a budget chooses among rungs."""
+
+    right: float
+    n: int
+    """Selection problems."""
+    tokens_sampled: float = 0
+    seconds: float = 0.0
+
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """What measuring it took, by the names of a ledger."""
+        return {"tokens_sampled": self.tokens_sampled, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The answers of a trial on which its marker failed."""
+
+    answers: int = 0
+    """Answers that count as unreadable for it."""
+    texts: int = 0
+    """Different texts among them."""
+    shots: int = 0
+    """Answers to shots that earned nothing for it while a nudge was made."""
+    first: str = ""
+    """What the marker failed with first."""
+
+
+@dataclass(frozen=True)
+class MarkedAgain:
+    """What moved when the texts of an earlier version were marked again."""
+
+    earlier: str
+    """Id of the trial that drew them."""
+    before: int
+    """Problems that were right as that version read them."""
+    now: int
+    is_damage_old: bool = False
+    """Whether the tasks that show damage have changed since: their marks are those of then."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The result of a trial, or its error."""
 
@@ -65,8 +158,28 @@ class Outcome:
     """Lenient correctness on each retained task, after the nudge."""
     text_loss: tuple[float, ...] = ()
     """Nats a token of each held-out passage, after the nudge; empty where it was not scored."""
-    notes: Mapping[str, object] = field(default_factory=dict)
-    """What the verdict quotes: the style, what was skipped, losses."""
+    card: ModelCard | None = None
+    """What was known of the model; None where the trial failed."""
+    asked_in: Style | None = None
+    """The style that its answers were asked in; None where the trial failed."""
+    styles: Styles | None = None
+    """Those that the model could be asked in."""
+    sampled: Sampled | None = None
+    """The nudged model's samples, where the trial asks for them."""
+    selected: Selected | None = None
+    """The score on the selection problems, where a budget chose by it."""
+    thinking: Thinking | None = None
+    """How thinking ended, where the style knows any."""
+    scrambled: tuple[int, ...] | None = None
+    """Of a measure: 1 where the answer that stands has the scrambled twin's gold, else 0."""
+    lost: Lost | None = None
+    """Answers on which the marker failed; None where every one was marked."""
+    marked_again: MarkedAgain | None = None
+    """Where its texts are an earlier version's."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of the code of other packages' plug-ins, by kind and name."""
+    made: Mapping[str, object] = field(default_factory=dict)
+    """What the method says of how its nudge was made, as plain values; see `modicum.made`."""
     artefact: str = ""
     """Folder of the nudge, relative to the study's folder."""
     error: str = ""
@@ -77,38 +190,15 @@ class Outcome:
     """What was drawn on the way, by address, on its way to the store; not read back."""
 
     @property
-    def sampled(self) -> tuple[int, tuple[int, ...]]:
-        """How often the nudged model was sampled a problem, and how often it was right at each.
-
-        0 and nothing where it was not sampled.
-        """
-        values = self.notes.get("sampled", {})
-        if not isinstance(values, Mapping):
-            raise TypeError(values)
-        return int(values.get("n", 0)), tuple(map(int, values.get("right", ())))
-
-    @property
-    def renewed(self) -> tuple[int, ...]:
-        """Empty, unless its texts are an earlier version's and were marked again.
-
-        Then how many were right as that version read them, how many are now, and 1 where the tasks
-        that show damage have changed since too.
-        """
-        values = self.notes.get("renewed")
-        if values is None:
-            return ()
-        if not isinstance(values, Mapping):
-            raise TypeError(values)
-        before, now = map(int, values["right"])
-        return before, now, int(bool(values.get("retain")))
-
-    @property
     def style(self) -> Style:
-        """The style that its answers were asked in."""
-        values = self.notes["style"]
-        if not isinstance(values, Mapping):
-            raise TypeError(values)
-        return Style.thawed(values)
+        """The style that its answers were asked in.
+
+        Raises:
+            KeyError: the trial failed, or its record does not say.
+        """
+        if self.asked_in is None:
+            raise KeyError("style")
+        return self.asked_in
 
 
 def pack_marks(answers: Iterable[Answer]) -> bytes:

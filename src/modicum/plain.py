@@ -1,47 +1,177 @@
-"""Plain values, as JSON holds them, back into the typed ones that they were."""
+"""The one way from typed values to the plain ones that JSON holds, and back."""
 
 import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TypeVar
 
-__all__ = ["thawed"]
+__all__ = ["plain", "table_of", "thawed"]
+
+T = TypeVar("T")
+
+_UNIONS = (types.UnionType, typing.get_origin(typing.Literal[0] | None))
+"""What `X | Y` is: a union with a literal is still of the older kind."""
+_NAMES: Mapping[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+}
 
 
-def thawed(hint: object, value: object) -> object:
-    """Return a value of a type from what `dataclasses.asdict` and JSON made of it.
+def plain(value: object, rewritten: Callable[[object], object] | None = None) -> object:
+    """Return what JSON can hold of a value.
 
-    Dataclasses, tuples, mappings, enums and `X | None` are rebuilt; infinity and NaN survive.
+    Dataclasses and mappings become tables, tuples lists, enums their values; the rest stays.
 
     Args:
-        hint: The type, as `typing.get_type_hints` states it.
-        value: What JSON gave.
+        value: What is frozen.
+        rewritten: Applied to every value on the way down, before it is frozen.
+
+    >>> plain({"pair": (1, 2.5)})
+    {'pair': [1, 2.5]}
+    """
+    value = value if rewritten is None else rewritten(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: plain(getattr(value, name), rewritten) for name in names}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, rewritten) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item, rewritten) for item in value]
+    return value
+
+
+def table_of(record: object) -> dict[str, object]:
+    """Return a dataclass as the table of its fields, each made plain.
 
     Raises:
-        KeyError: a dataclass lacks one of the fields that stand there.
-        TypeError: a field is missing, or a value is of another kind altogether.
-        ValueError: no such member of an enum.
+        TypeError: no dataclass.
     """
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
-        fields = typing.cast(Mapping[str, object], value)
-        return hint(**{name: thawed(hints[name], item) for name, item in fields.items()})
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return hint(value)
+    return {field.name: plain(getattr(record, field.name)) for field in _fields(type(record))}
+
+
+def thawed(kind: type[T], value: object, where: str = "") -> T:
+    """Return the value of a type that `plain` and JSON made plain.
+
+    Dataclasses, tuples, mappings, enums, literals and `X | None` are rebuilt; infinity and NaN
+    survive. A whole number may stand for any number; nothing else is converted.
+
+    Args:
+        kind: The type.
+        value: What JSON gave.
+        where: Name of the value, for messages; that of the type where empty.
+
+    Raises:
+        TypeError: a value of another kind, a field that is missing or one that is not known; the
+            message names the place.
+
+    >>> thawed(int, True, "steps")
+    Traceback (most recent call last):
+    TypeError: steps = True, expected a whole number
+    """
+    return typing.cast(T, _thawed(kind, value, where or kind.__name__))
+
+
+def _thawed(hint: object, value: object, where: str) -> object:
+    """Rebuild a value as its type hint says."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if value is None or origin is None:
+    if origin in _UNIONS:
+        return _one_of(options, value, where)
+    if isinstance(origin, type):
+        return _contained(origin, options, value, where)
+    if origin is typing.Literal:
+        if not any(value == option and type(value) is type(option) for option in options):
+            raise _other(where, value, f"one of {', '.join(map(str, options))}")
         return value
-    if origin is types.UnionType:
-        return thawed(next(o for o in options if o is not types.NoneType), value)
-    return _contained(options, value)
+    kind = hint.__supertype__ if isinstance(hint, typing.NewType) else hint
+    return _single(kind, value, where) if isinstance(kind, type) else value
 
 
-def _contained(options: tuple[object, ...], value: object) -> object:
-    """Rebuild what a mapping or a tuple holds; any other value is as it was."""
-    if isinstance(value, dict):
-        return {name: thawed(options[1], item) for name, item in value.items()}
-    if isinstance(value, list):
-        each = [options[0]] * len(value) if options[-1] is Ellipsis else list(options)
-        return tuple(thawed(one, item) for one, item in zip(each, value, strict=True))
+def _single(kind: type, value: object, where: str) -> object:
+    """Rebuild a dataclass or a member of an enum; refuse a plain value of another type."""
+    if dataclasses.is_dataclass(kind):
+        return _filled(kind, value, where)
+    if issubclass(kind, enum.Enum):
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise _other(where, value, f"a {kind.__name__}") from error
+    if not _is_a(kind, value):
+        raise _other(where, value, _NAMES.get(kind, kind.__name__))
     return value
+
+
+def _is_a(kind: type, value: object) -> bool:
+    """Whether a value is of a plain type; no flag is a number."""
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def _one_of(options: Sequence[object], value: object, where: str) -> object:
+    """Rebuild a value as the first of several types that takes it."""
+    if value is None and types.NoneType in options:
+        return None
+    kinds = [option for option in options if option is not types.NoneType]
+    for kind in kinds[:-1]:
+        try:
+            return _thawed(kind, value, where)
+        except TypeError:
+            continue
+    return _thawed(kinds[-1], value, where)
+
+
+def _contained(origin: type, options: Sequence[object], value: object, where: str) -> object:
+    """Rebuild a mapping, a tuple or a list with what it holds."""
+    if issubclass(origin, Mapping):
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise _other(where, value, "a table")
+        return {key: _thawed(options[1], item, f"{where}.{key}") for key, item in value.items()}
+    if not isinstance(value, list | tuple):
+        raise _other(where, value, "a list")
+    is_fixed = origin is tuple and options[-1] is not Ellipsis
+    if is_fixed and len(options) != len(value):
+        raise _other(where, value, f"a list of {len(options)}")
+    each = options if is_fixed else [options[0]] * len(value)
+    found = [
+        _thawed(o, v, f"{where}[{i}]") for i, (o, v) in enumerate(zip(each, value, strict=True))
+    ]
+    return tuple(found) if origin is tuple else found
+
+
+def _filled(kind: type, value: object, where: str) -> object:
+    """Rebuild a dataclass from the table of its fields."""
+    if not isinstance(value, Mapping):
+        raise _other(where, value, "a table")
+    hints = _hints(kind)
+    unknown = [name for name in value if name not in hints]
+    if unknown:
+        raise TypeError(f"{where}: {unknown[0]!r:.60} is none of its fields")
+    values = {name: _thawed(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:  # a field that is missing
+        raise TypeError(f"{where}: {error}") from error
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, object]:
+    """Return the type of each field that a dataclass is built from."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in _fields(kind) if field.init}
+
+
+def _fields(kind: type) -> Sequence["dataclasses.Field[object]"]:
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind.__name__}, which has no fields")
+    return dataclasses.fields(kind)
+
+
+def _other(where: str, value: object, expected: str) -> TypeError:
+    return TypeError(f"{where} = {value!r:.60}, expected {expected}")

@@ -51,10 +51,9 @@ def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     now: dict[str, str] = {}
     stale: Counter[str] = Counter()
     for outcome in {str(o.trial.id): o for o in outcomes}.values():
-        sources = outcome.notes.get("sources", {})
-        for plugin, then in sources.items() if isinstance(sources, Mapping) else ():
+        for plugin, then in outcome.sources.items():
             if plugin not in now:
-                kind, _, name = str(plugin).partition(" ")
+                kind, _, name = plugin.partition(" ")
                 entry = foreign_in(_GROUPS.get(kind, "")).get(name)
                 now[plugin] = source_hash(entry) if entry is not None else ""
             stale[plugin] += bool(now[plugin]) and now[plugin] != then
@@ -73,10 +72,9 @@ def _named(trial: Trial) -> Iterable[tuple[str, str]]:
     reward = trial.settings.get("reward")
     if isinstance(reward, str):
         yield "reward", read_reference(reward)[0]
-    retained = trial.scope.get("retain", [[]])
-    others = retained[0] if isinstance(retained, list | tuple) and retained else []
-    for reference in (trial.task, *(others if isinstance(others, list | tuple) else ())):
-        task = full_reference(str(reference).rpartition("scrambled:")[2])
+    others = trial.scope.retain.tasks if trial.scope.retain is not None else ()
+    for reference in (trial.task, *others):
+        task = full_reference(reference.rpartition("scrambled:")[2])
         kind, _, settings = read_reference(task)
         yield "task", kind
         if "marker" in settings:

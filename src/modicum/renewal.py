@@ -7,20 +7,19 @@ branches, the samples that training was paid for; only votes are counted again.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from modicum.draws import problems_of
 from modicum.errors import JudgeError
 from modicum.marking import Unmarked, read_or_none
-from modicum.outcome import Answer
-from modicum.store import Outcome, Store
+from modicum.outcome import Answer, MarkedAgain, Outcome
+from modicum.scope import Versions
+from modicum.store import Store
 from modicum.study import Plan
 from modicum.styles import is_asked_so
 from modicum.task import Task, resolve_task
-from modicum.trials import counted, method_of
+from modicum.trials import method_of, scrambled_of, thinking_of
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["Renewed", "renew"]
@@ -67,11 +66,12 @@ def renew(plan: Plan, store: Store) -> tuple[Renewed, ...]:
 
 def _cell(trial: Trial) -> str:
     """Return a trial's identity without the versions and contents of its tasks."""
-    whole = dataclasses.asdict(trial)
-    scope = {**whole["scope"]}
-    for name, kept in (("versions", 1), ("retain", 2)):
-        scope[name] = list(scope.get(name, ()))[:kept]
-    return json.dumps({**whole, "scope": scope}, sort_keys=True, default=str)
+    scope = trial.scope
+    if scope.versions is not None:
+        scope = dataclasses.replace(scope, versions=Versions(scope.versions.model))
+    if scope.retain is not None:
+        scope = dataclasses.replace(scope, retain=dataclasses.replace(scope.retain, editions={}))
+    return dataclasses.replace(trial, scope=scope).identity
 
 
 def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
@@ -97,25 +97,26 @@ def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
         )
         for p, answer, own, place in zip(problems, answers, marks, chosen, strict=True)
     ]
-    told = {
-        "from": outcome.trial.id,
-        "right": [_right(outcome), sum(a.mark.lenient == Grade.CORRECT for a in answers)],
-        "retain": _editions(outcome.trial) != _editions(trial),
-    }
-    notes = {name: value for name, value in outcome.notes.items() if name != "unmarked"}
+    moved = MarkedAgain(
+        earlier=outcome.trial.id,
+        before=_right(outcome),
+        now=sum(a.mark.lenient == Grade.CORRECT for a in answers),
+        is_damage_old=_editions(outcome.trial) != _editions(trial),
+    )
     return dataclasses.replace(
         outcome,
         trial=trial,
         answers=tuple(answers),
-        notes={**notes, **counted(answers, trial, style), **unmarked.notes, "renewed": told},
+        thinking=thinking_of(answers, style),
+        scrambled=scrambled_of(trial, answers, style),
+        lost=unmarked.lost,
+        marked_again=moved,
     )
 
 
 def _matched(task: Task, problems: Sequence[Problem], outcome: Outcome) -> list[Answer] | None:
     """Return the stored answer to each problem; None where they are not all of these and no other."""
-    versions = cast(Sequence[object], outcome.trial.scope.get("versions", ()))
-    version = int(str(versions[1])) if len(versions) > 1 else 1
-    content = str(versions[2]) if len(versions) > 2 else ""
+    known = outcome.trial.scope.versions or Versions(1)
     if len(problems) != len(outcome.answers):
         return None
     found, left = [], list(outcome.answers)
@@ -124,7 +125,7 @@ def _matched(task: Task, problems: Sequence[Problem], outcome: Outcome) -> list[
             (
                 i
                 for i, a in enumerate(left)
-                if task.is_stored_as(problem, a.problem, version, content)
+                if task.is_stored_as(problem, a.problem, known.task, known.content)
             ),
             None,
         )
@@ -139,10 +140,9 @@ def _read(task: Task, style: Style, text: str) -> str | None:
     return None if answer is None else read_or_none(task, answer)
 
 
-def _editions(trial: Trial) -> str:
+def _editions(trial: Trial) -> Mapping[str, tuple[int, str]]:
     """Return the versions of the tasks that show damage, as far as they are in a trial's identity."""
-    retain = cast(Sequence[Mapping[str, object]], trial.scope.get("retain", ()))
-    return json.dumps(list(retain)[2:], sort_keys=True)
+    return trial.scope.retain.editions if trial.scope.retain is not None else {}
 
 
 def _right(outcome: Outcome) -> int:

@@ -3,10 +3,10 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from modicum.budget import (
     Arm,
@@ -19,11 +19,11 @@ from modicum.budget import (
     next_trials,
 )
 from modicum.draws import pool_of, retained_size
+from modicum.executor import Executor, Job, Outcomes, Tally, resolve_executor
 from modicum.forecast import forecast
 from modicum.kept_task import record_of
 from modicum.ledger import as_reused
 from modicum.nudge import write_folder
-from modicum.pool import Job, Pool
 from modicum.session import counted, spent_before
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
@@ -113,7 +113,7 @@ def run(
     store: Store,
     watcher: Watcher,
     *,
-    workers: int = 1,
+    executor: Executor | None = None,
     reuse: Sequence[Path] = (),
     budget: Budget | None = None,
 ) -> None:
@@ -127,7 +127,7 @@ def run(
         plan: What to run.
         store: Where outcomes go; the driver alone writes.
         watcher: Told of progress.
-        workers: Processes; 1 runs in this one.
+        executor: Where trials run; in this process, one after the other, where None.
         reuse: Folders of other studies whose draws are taken over.
         budget: What the study may take in all; None for no limit.
     """
@@ -139,9 +139,10 @@ def run(
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
     before = spent_before(store)
-    pool = Pool(workers, watcher.spent, watcher.learns)
-    with counted(store, lambda: pool.tokens) as clock, pool:
-        crew = _Crew(plan, store, watcher, pool, workers, (store.folder, *reuse))
+    tally, executor = Tally(watcher.spent, watcher.learns), executor or resolve_executor("here")
+    with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
+        workers = executor.workers
+        crew = _Crew(plan, store, watcher, outcomes, workers, (store.folder, *reuse))
         stored = crew.spent()
         earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
         crew.run(first)
@@ -156,7 +157,7 @@ def run(
             crew.run_within(
                 budget,
                 rest,
-                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + pool.tokens),
+                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + tally.tokens),
             )
         for trial in copied:
             original = store.read(_original(trial) or trial)
@@ -208,8 +209,7 @@ def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
-            card = cast(Mapping[str, int], outcome.notes["model"])
-            return card.get("rows", 0)
+            return outcome.card.rows if outcome.card is not None else 0
     return 0
 
 
@@ -220,14 +220,14 @@ class _Crew:
     plan: Plan
     store: Store
     watcher: Watcher
-    pool: Pool
+    outcomes: Outcomes
     workers: int
     shelves: tuple[Path, ...]
 
     def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
         """Runs trials and writes the outcome of each as it ends."""
         jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
-        for outcome in self.pool.outcomes(jobs):
+        for outcome in self.outcomes(jobs):
             self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
             self.watcher.finished(outcome)
 
@@ -265,9 +265,8 @@ class _Crew:
 
     def _costs(self) -> Iterator[tuple[Trial, Cost]]:
         for outcome in self.store.heads().values():
-            measured = outcome.notes.get("selected", {})
             ledgers = [outcome.elicitation, outcome.serving]
-            ledgers += [measured] if isinstance(measured, Mapping) else []
+            ledgers += [outcome.selected.costs] if outcome.selected is not None else []
             took = [
                 sum(float(ledger.get(name, 0)) for ledger in ledgers)
                 for name in ("seconds", "tokens_sampled", "tokens_trained")
@@ -308,10 +307,9 @@ def _accuracy(outcome: Outcome | None) -> float:
     """
     if outcome is None or outcome.error or not outcome.answers:
         return -1.0
-    seen = outcome.notes.get("selected")
-    if not isinstance(seen, Mapping):
+    if outcome.selected is None:
         return 0.5
-    return float(seen["right"]) / max(1.0, float(seen["n"]))
+    return outcome.selected.right / max(1, outcome.selected.n)
 
 
 def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:
@@ -322,8 +320,7 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
     floor = store.read(subject.floor())
     if floor is None or floor.error:
         return False
-    styles = cast(Sequence[str], floor.notes["styles"])
-    if floor.style.name != styles[0]:
+    if floor.styles is None or floor.style.name != floor.styles.asked[0]:
         return False
     served = as_reused(floor.serving, len(floor.answers))
     store.write(

@@ -25,7 +25,7 @@ def plan_stamp(plan: Plan) -> str:
         UnknownNameError: a model or task that does not exist.
     """
     scopes = [
-        Subject(plan, model, subject.task).scope()
+        Subject(plan, model, subject.task).scope().plain()
         for subject in plan.subjects()
         for model in filter(None, (subject.model, subject.twin, plan.reference))
     ]

@@ -5,21 +5,18 @@ a kill at any moment loses at most the trials in flight.
 """
 
 import dataclasses
-import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from modicum.migrations import SCHEMA
-from modicum.model import ModelCard
 from modicum.outcome import Answer, Outcome, pack_marks, unpack_marks
 from modicum.packing import summed, unsummed
 from modicum.stock import Draw, pack_texts, text_hash, unpack_texts
 from modicum.store_facts import COUNT_WRITE, Facts, Session, told
 from modicum.store_opening import damage_told, open_to_read, open_to_write
-from modicum.types import Mark, Style, Trial
+from modicum.summary import outcome_of, summary_of
+from modicum.types import Mark, Trial
 
 __all__ = ["SCHEMA", "Answer", "Outcome", "Row", "Session", "Store"]
 
@@ -81,22 +78,14 @@ class Store(Facts):
     def write(self, outcome: Outcome) -> None:
         """Writes one trial in one transaction, replacing a failed try."""
         trial = outcome.trial
-        summary = {
-            "elicitation": dict(outcome.elicitation),
-            "serving": dict(outcome.serving),
-            "retention": {task: list(marks) for task, marks in outcome.retention.items()},
-            "text_loss": list(outcome.text_loss),
-            "notes": dict(outcome.notes),
-            "artefact": outcome.artefact,
-        }
-        identity = json.dumps(dataclasses.asdict(trial), sort_keys=True, default=str)
+        summary = summed(summary_of(outcome))
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(COUNT_WRITE)
             self._db.execute("DELETE FROM answers WHERE trial=?", (trial.id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?,?,?,?)",
-                (trial.id, identity, summed(summary), _bound(outcome.error)),
+                (trial.id, trial.identity, summary, _bound(outcome.error)),
             )
             seen: list[Answer] = []
             for place, answer in enumerate(outcome.answers):
@@ -146,20 +135,21 @@ class Store(Facts):
         if row is None:
             return None
         answers = tuple(self.answers(trial, texts=texts))
-        return Outcome(trial, answers, **_summary(row[0]), error=_text(row[1]))
+        head = outcome_of(trial, unsummed(row[0]), _text(row[1]))
+        return dataclasses.replace(head, answers=answers)
 
     @told
     def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
         """Gives the outcome of the trial with an id as `read` does."""
         row = self._db.execute("SELECT identity FROM trials WHERE id=?", (trial,)).fetchone()
-        return self.read(_trial(row[0]), texts=texts) if row else None
+        return self.read(Trial.thawed(row[0]), texts=texts) if row else None
 
     @told
     def heads(self) -> dict[str, Outcome]:
         """Gives every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
-            _text(name): Outcome(_trial(identity), **_summary(summary), error=_text(error))
+            _text(name): outcome_of(Trial.thawed(identity), unsummed(summary), _text(error))
             for name, identity, summary, error in rows
         }
 
@@ -211,69 +201,6 @@ class Store(Facts):
     def artefacts(self, trial: Trial) -> Path:
         """Names the folder of a trial's nudge."""
         return self.folder / "artefacts" / trial.id
-
-
-def _trial(text: str) -> Trial:
-    """Reads a trial's identity.
-
-    Raises:
-        TypeError: something that is no trial.
-    """
-    trial = Trial(**json.loads(text))
-    texts, numbers = (
-        (trial.model, trial.task, trial.method, trial.control),
-        (trial.n_shots, trial.seed),
-    )
-    tables = (trial.settings, trial.scope)
-    for values, kind in ((texts, str), (numbers, int), (tables, dict)):
-        if not all(isinstance(value, kind) for value in values):
-            raise TypeError(text[:40])
-    return trial
-
-
-def _summary(text: str) -> dict[str, Any]:
-    """Reads all of an outcome but its identity, answers and error.
-
-    Raises:
-        TypeError: something that is no summary.
-    """
-    values = unsummed(text)
-    retention = {task: tuple(marks) for task, marks in values["retention"].items()}
-    for name in ("elicitation", "serving"):
-        if not all(isinstance(number, int | float) for number in values[name].values()):
-            raise TypeError(name)
-    notes = values["notes"]
-    if not isinstance(notes, dict) or not isinstance(values["artefact"], str):
-        raise TypeError(text[:40])
-    if "style" in notes:
-        Style.thawed(notes["style"])
-    if "model" in notes:
-        _check_card(notes["model"])
-    # studies of before the held-out text have no losses
-    return {**values, "retention": retention, "text_loss": tuple(values.get("text_loss", ()))}
-
-
-def _check_card(card: object) -> None:
-    """Refuse a model's card that holds what no card does.
-
-    Raises:
-        TypeError: a value of another kind, or no name.
-    """
-    if not isinstance(card, dict) or "name" not in card:
-        raise TypeError("a model's card that is none")
-    kinds = {field.name: field.type for field in dataclasses.fields(ModelCard)}
-    for name, value in card.items():
-        kind, values = kinds.get(name), value if isinstance(value, list) else [value]
-        if kind in (int, float):
-            is_right = _is_number(value)
-        else:
-            is_right = kind is None or all(isinstance(one, str) for one in values)
-        if not is_right or isinstance(value, list) != (kind == tuple[str, ...]):
-            raise TypeError(f"{name} of a model's card")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _bound(text: str) -> str | bytes:

@@ -1,9 +1,8 @@
 """A declared grid of trials: from TOML, from the command line or from Python."""
 
-import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,8 @@ from modicum.held_out import text_digest
 from modicum.limits import LIMITS, MOST_ANSWERS, check_number, check_share
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
+from modicum.plain import table_of
+from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
 from modicum.task import resolve_task
 from modicum.types import Settings, Style, Supervision, Trial
@@ -156,7 +157,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, object]:
         """Gives plain values, for the frozen study file."""
-        return dataclasses.asdict(self)
+        return table_of(self)
 
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Plan":
@@ -217,15 +218,15 @@ class Subject:
 
     def retained(self, task: str) -> Trial:
         """Gives the greedy trial of a retained task before any nudge."""
-        other = dataclasses.replace(self, task=task)
+        other = replace(self, task=task)
         trial = other._trial("plain", {"style": "default"})
         n = retained_size(resolve_task(task), self.plan.retain_test)
-        return dataclasses.replace(trial, scope={**trial.scope, "test": n})
+        return replace(trial, scope=replace(trial.scope, test=n))
 
     def text(self) -> Trial:
         """Gives the trial that scores the held-out text before any nudge; it answers nothing."""
         trial = self._trial("plain", {"style": "default"})
-        return dataclasses.replace(trial, scope={**trial.scope, "test": 0, "text": text_digest()})
+        return replace(trial, scope=replace(trial.scope, test=0, text=text_digest()))
 
     def reference(self) -> Trial | None:
         """Gives the trial of the plan's reference model, in its own floor's style."""
@@ -261,15 +262,14 @@ class Subject:
         wanted = self.plan.retain or resolve_task(self.task).sheet.retain
         return tuple(task for task in wanted if task not in (self.task, TEXT, NOTHING))
 
-    def _editions(self) -> list[dict[str, list[object]]]:
+    def _editions(self) -> dict[str, tuple[int, str]]:
         """Version and content of the retained tasks that have more than a first version."""
         tasks = {name: resolve_task(name) for name in self.retain()}
-        found: dict[str, list[object]] = {
-            name: [task.version, task.fingerprint]
+        return {
+            name: (task.version, task.fingerprint)
             for name, task in tasks.items()
             if task.version > 1 or task.fingerprint
         }
-        return [found] if found else []
 
     @property
     def scores_text(self) -> bool:
@@ -292,7 +292,7 @@ class Subject:
         for text in (text for grid in self._grids() for text in grid.aside):
             name, field, value = read_setting(text)
             method = METHODS.build(name, {**self.plan.settings.get(name, {}), field: value})
-            trial = dataclasses.replace(self._trial(name), settings=settings_of(method))
+            trial = replace(self._trial(name), settings=settings_of(method))
             is_decoding = self.plan.method(name).kind == "decoding"
             found[text] = self._first(trial) if is_decoding else trial
         return found
@@ -334,19 +334,19 @@ class Subject:
             scope=self.scope(),
         )
         if method.changes_model and self.plan.sampled:
-            base = dataclasses.replace(base, scope={**base.scope, "sampled": self.plan.sampled})
+            base = replace(base, scope=replace(base.scope, sampled=self.plan.sampled))
         if method.changes_model and model == self.model and self.scores_text:
-            base = dataclasses.replace(base, scope={**base.scope, "text": text_digest()})
+            base = replace(base, scope=replace(base.scope, text=text_digest()))
         arms: list[Trial] = []
         for n_shots in budgets:
-            cell = dataclasses.replace(base, n_shots=n_shots)
-            arms += [dataclasses.replace(cell, seed=seed) for seed in range(n_seeds)]
+            cell = replace(base, n_shots=n_shots)
+            arms += [replace(cell, seed=seed) for seed in range(n_seeds)]
             if self.plan.controls and model == self.model and not method.shortens:
-                arms.append(dataclasses.replace(cell, task=f"scrambled:{self.task}"))
+                arms.append(replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
-            arms += control_arms(method, dataclasses.replace(base, n_shots=budgets[-1]))
+            arms += control_arms(method, replace(base, n_shots=budgets[-1]))
         if model == self.model:
-            last, own = dataclasses.replace(base, n_shots=budgets[-1]), self.plan.settings
+            last, own = replace(base, n_shots=budgets[-1]), self.plan.settings
             arms += setting_arms(grid.arms, own.get(name, {}), last, n_seeds)
         return [self._first(arm) for arm in arms] if method.kind == "decoding" else arms
 
@@ -355,27 +355,25 @@ class Subject:
         n = self.plan.ceiling_test
         if n in (0, self.plan.test):
             return trial
-        return dataclasses.replace(trial, scope={**trial.scope, "first": n})
+        return replace(trial, scope=replace(trial.scope, first=n))
 
-    def scope(self) -> dict[str, object]:
+    def scope(self) -> Scope:
         """Gives the study-wide settings that enter the identity of this subject's trials."""
         plan, task = self.plan, resolve_task(self.task)
-        # a file that has changed is another task, whatever its name
-        content = [task.fingerprint] if task.fingerprint else []
-        scope: dict[str, object] = {
-            "test": plan.test,
-            "selection": plan.selection,
-            "samples": plan.samples,
-            "styles": plan.styles,
-            "own": [plan.system, plan.template],
-            "max_new_tokens": plan.max_new_tokens,
-            "retain": [list(self.retain()), plan.retain_test, *self._editions()],
-            "versions": [backend_version(self.model), task.version, *content],
-        }
-        if plan.stream:
-            scope["stream"] = plan.stream
-        # a scrambled task that is studied itself is no twin: its floor, say, is its own
-        return {**scope, "subject": self.task} if self.task.startswith("scrambled:") else scope
+        return Scope(
+            test=plan.test,
+            selection=plan.selection,
+            samples=plan.samples,
+            styles=plan.styles,
+            own=(plan.system, plan.template),
+            max_new_tokens=plan.max_new_tokens,
+            retain=Retain(self.retain(), plan.retain_test, self._editions()),
+            # a file that has changed is another task, whatever its name
+            versions=Versions(backend_version(self.model), task.version, task.fingerprint),
+            stream=plan.stream,
+            # a scrambled task that is studied itself is no twin: its floor, say, is its own
+            subject=self.task if self.task.startswith("scrambled:") else "",
+        )
 
 
 def read_plan(path: Path) -> Plan:

@@ -1,11 +1,10 @@
 """One trial from its identity to its outcome: a pure function that any process can run."""
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 from modicum.bench import Bench
 from modicum.catalog import fields_of
@@ -19,11 +18,11 @@ from modicum.marking import Unmarked
 from modicum.method import METHODS, Method
 from modicum.model import Model, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver, weight_bytes
+from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.provenance import plugin_sources
 from modicum.secrecy import clean
 from modicum.seeds import stream
 from modicum.stock import Stock
-from modicum.store import Answer, Outcome
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
@@ -33,14 +32,15 @@ from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 __all__ = [
     "AS_PLANNED",
     "Way",
-    "counted",
     "judge_for",
     "limited",
     "method_of",
     "open_model",
     "remark",
     "run_trial",
+    "scrambled_of",
     "scratch_of",
+    "thinking_of",
 ]
 
 _DECOYS = 64
@@ -108,7 +108,7 @@ def _outcome(
     task = resolve_task(trial.task)
     model = _settled(trial.model, way.rows, spent).stocked(stock)
     method = method_of(trial)
-    judge, notes = judge_for(plan, trial, task, model, floor, spent)
+    judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
     bench = _equipped(
@@ -127,8 +127,7 @@ def _outcome(
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(solver, task, problems, trial, style, unmarked)
-    selected = _selected(solver, task, trial, style, unmarked) if way.selects else {}
-    read_from = counted(answers, trial, style)
+    selected = _selected(solver, task, trial, style, unmarked) if way.selects else None
     _check_unchanged(trial)
     return Outcome(
         trial=trial,
@@ -137,17 +136,16 @@ def _outcome(
         serving=served.as_dict(),
         retention=retention,
         text_loss=text_loss(solver.model) if _scores_text(trial) else (),
-        notes={
-            **notes,
-            **read_from,
-            **sampled,
-            **selected,
-            **unmarked.notes,
-            "style": asdict(style),
-            **({"sources": found} if (found := plugin_sources(trial)) else {}),
-            "model": asdict(model.card),
-            **({"nudge": dict(nudge.facts)} if nudge.facts else {}),
-        },
+        card=model.card,
+        asked_in=style,
+        styles=styles,
+        sampled=sampled,
+        selected=selected,
+        thinking=thinking_of(answers, style),
+        scrambled=scrambled_of(trial, answers, style),
+        lost=unmarked.lost,
+        sources=plugin_sources(trial),
+        made=nudge.facts,
         artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
         files=files,
         draws=stock.added,
@@ -182,8 +180,8 @@ def judge_for(
     model: Model,
     floor: Style | None,
     ledger: Ledger,
-) -> tuple[Judge, Mapping[str, object]]:
-    """Gives the metered door to the task, and what was skipped."""
+) -> tuple[Judge, Styles]:
+    """Gives the metered door to the task, and the styles that the model can be asked in."""
     sheet = limited(task.sheet, plan)
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
@@ -203,7 +201,7 @@ def judge_for(
         ledger=ledger,
         is_form_only=trial.control == "format",
     )
-    return judge, {"styles": [s.name for s in styles], "skipped_styles": list(skipped)}
+    return judge, Styles(tuple(s.name for s in styles), skipped)
 
 
 def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:
@@ -244,12 +242,11 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
         replace(answer, marks=own) for (_, answer), own in zip(pairs, marks, strict=True)
     )
     drawn = sum(len(answer.texts) for answer in answers)
-    notes = {name: value for name, value in outcome.notes.items() if name != "unmarked"}
     return replace(
         outcome,
         trial=twin,
         answers=answers,
-        notes={**notes, **unmarked.notes},
+        lost=unmarked.lost,
         elicitation=as_reused(outcome.elicitation, 0),
         serving=as_reused(outcome.serving, drawn),
         artefact="",
@@ -271,9 +268,8 @@ def _check_unchanged(trial: Trial) -> None:
     Raises:
         TrialError: a file of the task or of its marker has changed while the study ran.
     """
-    versions = trial.scope.get("versions")
-    now = resolve_task(trial.task).fingerprint
-    if isinstance(versions, list | tuple) and list(versions[2:]) != ([now] if now else []):
+    versions = trial.scope.versions
+    if versions is not None and versions.content != resolve_task(trial.task).fingerprint:
         raise TrialError(
             f"the files of {trial.task} have changed while the study ran; the same command runs it "
             "again, with what they hold now"
@@ -287,26 +283,25 @@ def _sampled(
     trial: Trial,
     style: Style,
     unmarked: Unmarked,
-) -> dict[str, object]:
+) -> Sampled | None:
     """Samples the nudged model where the trial asks for it; keeps how many were right a problem.
 
     Its cost is measuring cost, and stands with the counts instead of in the nudge's own ledgers.
     """
-    n, ledger = int(str(trial.scope.get("sampled", 0))), Ledger()
+    n, ledger = trial.scope.sampled, Ledger()
     if not n:
-        return {}
+        return None
     drawing = replace(solver, nudge=Nudge(style, Direct(n, 1.0)))
     with ledger.timed():
         solved = _solve(drawing, problems, trial, ledger)
         answers = unmarked.answered(task, problems, solved, style)
-    right = [sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers]
-    costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
-    return {"sampled": {"n": n, "right": right, **costs}}
+    right = (sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers)
+    return Sampled(n, tuple(right), ledger.tokens_sampled, ledger.seconds)
 
 
 def _selected(
     solver: Solver, task: Task, trial: Trial, style: Style, unmarked: Unmarked
-) -> dict[str, object]:
+) -> Selected:
     """Scores the solver on the selection problems, where rungs are to be chosen among.
 
     Its cost is measuring cost, as that of `_sampled`; the labels are those that chose the floor.
@@ -316,44 +311,39 @@ def _selected(
         solved = _solve(solver, problems, trial, ledger)
         answers = unmarked.answered(task, problems, solved, style)
     right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
-    costs = {"tokens_sampled": ledger.tokens_sampled, "seconds": ledger.seconds}
-    return {"selected": {"right": right, "n": len(problems), **costs}}
+    return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
 
 
-def counted(answers: Sequence[Answer], trial: Trial, style: Style) -> dict[str, object]:
-    """Counts what is read from the texts alone; a measure's marks against moved golds among it.
-
-    The marker is at hand now: a verdict only reads, and starts none.
-    """
-    twin = {"scrambled": scrambled_right(trial, answers, style)} if needs_twin_marks(trial) else {}
-    return {**_thinking(answers, style), **twin}
+def scrambled_of(trial: Trial, answers: Sequence[Answer], style: Style) -> tuple[int, ...] | None:
+    """Gives a measure's marks against moved golds: the marker is at hand, and a verdict starts none."""
+    return scrambled_right(trial, answers, style) if needs_twin_marks(trial) else None
 
 
-def _thinking(answers: Sequence[Answer], style: Style) -> dict[str, object]:
+def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
     """Counts the answers whose thinking did not end, and those of them that the limit cut."""
     if style.thinking is None:
-        return {}
+        return None
     drawn = [pair for a in answers for pair in zip(a.texts, a.stops, strict=True)]
     endless = [stop for text, stop in drawn if style.answer(text) is None]
-    counts = {"answers": len(drawn), "unclosed": len(endless), "cut": endless.count("length")}
-    return {"thinking": counts}
+    return Thinking(len(drawn), len(endless), endless.count("length"))
 
 
 def _retention(
     plan: Plan, trial: Trial, method: Method, solver: Solver, unmarked: Unmarked
 ) -> dict[str, tuple[bool, ...]]:
     """Scores the nudged model, greedy and in each retained task's default style."""
-    if not method.changes_model or _is_control(trial):
+    retain = trial.scope.retain
+    if not method.changes_model or _is_control(trial) or retain is None:
         return {}
     retained: dict[str, tuple[bool, ...]] = {}
-    names, n, *_ = cast(tuple[list[str], int], trial.scope["retain"])
-    for name in names:
+    for name in retain.tasks:
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)
         styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
         door = Judge.bare(task, sheet, styles[0])
         plain = Solver(solver.model, Nudge(styles[0]), door)
-        problems = problems_of(task, "test", {**trial.scope, "test": retained_size(task, n)})
+        scope = replace(trial.scope, test=retained_size(task, retain.test))
+        problems = problems_of(task, "test", scope)
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
         asked = [(p, [given.text]) for p, given in zip(problems, solved, strict=True)]
@@ -364,7 +354,7 @@ def _retention(
 
 def _scores_text(trial: Trial) -> bool:
     """Says whether a trial is to score the held-out text: the text itself is in its identity."""
-    return "text" in trial.scope and not _is_control(trial)
+    return bool(trial.scope.text) and not _is_control(trial)
 
 
 def _is_control(trial: Trial) -> bool:

@@ -13,13 +13,13 @@ __all__ = ["needs_twin_marks", "scrambled_right"]
 
 def needs_twin_marks(trial: Trial) -> bool:
     """Whether a verdict reads a trial's answers against moved golds: floor and default are so read."""
-    if trial.is_twin or not trial.scope.get("test"):
+    if trial.is_twin or not trial.scope.test:
         return False
     is_default = trial.method == "plain" and trial.settings.get("style") == "default"
     return trial.method == "prompt_style" or is_default
 
 
-def scrambled_right(trial: Trial, answers: Sequence[Answer], style: Style) -> list[int]:
+def scrambled_right(trial: Trial, answers: Sequence[Answer], style: Style) -> tuple[int, ...]:
     """Return, once a problem, 1 where the answer that stands has the scrambled twin's gold, else 0.
 
     A text on which the marker fails has no gold.
@@ -36,4 +36,4 @@ def scrambled_right(trial: Trial, answers: Sequence[Answer], style: Style) -> li
     moved = problems_of(task, "test", trial.scope)
     asked = [(p, [a.texts[a.chosen]]) for p, a in zip(moved, answers, strict=True)]
     marks = Unmarked().marks(task, asked, style)
-    return [int(mark.lenient == Grade.CORRECT) for (mark,) in marks]
+    return tuple(int(mark.lenient == Grade.CORRECT) for (mark,) in marks)

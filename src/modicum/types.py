@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal, NewType
+from typing import Literal, NewType
+
+from modicum.plain import plain, thawed
+from modicum.scope import Scope
 
 __all__ = [
     "Access",
@@ -137,20 +140,7 @@ class Style:
         Raises:
             TypeError: an unknown field, or a value of the wrong type: a file may hold anything.
         """
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        style = Style(**plain)
-        texts = [style.name, style.template, *(style.stop or ()), *(style.thinking or ())]
-        texts += [] if style.system is None else [style.system]
-        flags = (style.chat, style.is_opened)
-        pairs = isinstance(style.stop, tuple) and len(style.thinking or "12") == 2
-        if not all(isinstance(text, str) for text in texts) or not pairs:
-            raise TypeError("a text, or a list of them, that is none")
-        if not all(isinstance(flag, bool) for flag in flags):
-            raise TypeError("chat or is_opened that is neither true nor false")
-        return style
+        return thawed(Style, values, "style")
 
     def fill(self, question: str) -> str:
         """Puts the question into the template.
@@ -261,13 +251,13 @@ class Trial:
     """Fields of the method plug-in that differ from nothing: all of them."""
     control: str = ""
     """Empty for a rung; else the control's name, which changes the shots."""
-    scope: Settings = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
     """Study-wide settings that change the result: test size, style list, versions."""
 
     @property
     def subject(self) -> str:
         """The task whose verdict it stands in; a scrambled task may be one itself."""
-        return str(self.scope.get("subject", self.task.removeprefix("scrambled:")))
+        return self.scope.subject or self.task.removeprefix("scrambled:")
 
     @property
     def is_twin(self) -> bool:
@@ -277,8 +267,30 @@ class Trial:
     @property
     def id(self) -> TrialId:
         """Hash of every field: 16 hexadecimal digits."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True, default=str)
-        return TrialId(hashlib.blake2b(text.encode(), digest_size=8).hexdigest())
+        return TrialId(hashlib.blake2b(self.identity.encode(), digest_size=8).hexdigest())
+
+    @property
+    def identity(self) -> str:
+        """Every field as JSON, by sorted names."""
+        return json.dumps(self.plain(), sort_keys=True, default=str)
+
+    def plain(self) -> dict[str, object]:
+        """Return every field as plain values."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**own, "settings": plain(self.settings), "scope": self.scope.plain()}
+
+    @staticmethod
+    def thawed(text: str) -> "Trial":
+        """Return the trial of a stored identity; a scope of another version stands as it is.
+
+        Raises:
+            ValueError: no JSON.
+            TypeError: something that is no trial.
+        """
+        values = thawed(dict[str, object], json.loads(text), "trial")
+        scope = thawed(dict[str, object], values.pop("scope", {}), "scope")
+        trial = thawed(Trial, values, "trial")
+        return dataclasses.replace(trial, scope=Scope.thawed(scope))
 
 
 def named(trials: Sequence[Trial]) -> tuple[str, ...]:

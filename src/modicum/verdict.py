@@ -7,18 +7,15 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from modicum.made import Budgeted
+from modicum.plain import plain, table_of
 from modicum.stats import Figure
 from modicum.types import Finding
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = [
     "ArmRow",
     "Aside",
-    "Budgeted",
     "Ceiling",
     "Curve",
     "FrontPoint",
@@ -91,21 +88,6 @@ class Retention:
     """After minus before on the same problems (share); below 0 where something was lost."""
     seeds: tuple[float, ...] = ()
     """The same of each seed."""
-
-
-@dataclass(frozen=True)
-class Budgeted:
-    """What one budget of divergence bought on the shots."""
-
-    budget: float
-    """Nats a token that were to be spent."""
-    kl: float
-    """Nats a token that were measured."""
-    bound: float
-    """What the closed form allows at most at that dose."""
-    accuracy: float
-    tokens: float
-    """Mean tokens an answer."""
 
 
 @dataclass(frozen=True)
@@ -376,25 +358,19 @@ class Verdict:
     """The word that earlier rules said of the same outcomes; empty where it is the same."""
 
 
-def as_json(value: object) -> object:  # noqa: PLR0911 - one return a form
+def as_json(value: object) -> object:
     """Gives plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
+    return plain(value, _shown)
+
+
+def _shown(value: object) -> object:
+    """Rewrites what machines read otherwise than it is kept."""
     if isinstance(value, Ceiling):
-        return {**_fields(value.figure), "k": value.k, "source": value.source}
+        return {**table_of(value.figure), "k": value.k, "source": value.source}
     if isinstance(value, RungRow):
-        gain = value.gain and {**_fields(value.gain), "kind": value.gain_kind}
-        own = {"control": as_json(value.control), "damage": as_json(value.damage), "gain": gain}
-        return {**_fields(value), **own}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [as_json(item) for item in value]
+        gain = value.gain and {**table_of(value.gain), "kind": value.gain_kind}
+        own = {"control": value.control, "damage": value.damage, "gain": gain}
+        return {**{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, **own}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _fields(value: "DataclassInstance") -> dict[str, object]:
-    names = [f.name for f in dataclasses.fields(value)]
-    return {name: as_json(getattr(value, name)) for name in names}

@@ -1,6 +1,7 @@
 """Imports go down only, as the contracts in pyproject.toml say."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.floors import PAGE, floors, written
 from tests.support.sources import PACKAGE, ROOT
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
@@ -86,3 +88,15 @@ def test_a_planted_import_breaks_its_contract(name: str, copy: Path) -> None:
     path.write_text(plain, encoding="utf-8")
     assert f"{name} BROKEN" in said
     assert imported.removeprefix("modicum.") in said.partition("Broken contracts")[2]
+
+
+def test_the_page_names_the_floors_of_the_contract() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert written(page) == page, "run python -m tests.support.floors"
+    assert floors() in page
+
+
+def test_the_page_stays_short() -> None:
+    text = PAGE.read_text(encoding="utf-8").replace(floors(), "")
+    prose = text.partition("## Dependencies")[0]
+    assert len(re.findall(r"\w+", prose)) < 1100

@@ -159,7 +159,7 @@ def _package(path) -> str:
 CHECKED = [path for path in files("src") if short(path) not in ALLOWED]
 
 PLANTED = {
-    "a name": "import_module('modicum.pool').follow()",
+    "a name": "import_module('modicum.executor').follow()",
     "without importlib": "__import__('modicum.cli.main')",
     "under another name": "from importlib import import_module as get\nget(where)",
     "a loader kept": "import importlib\nload = importlib.import_module\nload(where)",
@@ -178,7 +178,7 @@ PLANTED = {
     "a heavy library by a constant": "NAME = 'transformers'\nimportlib.import_module(NAME)",
 }
 HARMLESS = {
-    "a docstring": "'''modicum.pool'''",
+    "a docstring": "'''modicum.executor'''",
     "own data": "resources.files('modicum.tasks').joinpath(name)",
     "a group of plug-ins": "importlib.metadata.entry_points(group=f'modicum.{kind}')",
     "a light library": "importlib.util.find_spec('math_verify')",

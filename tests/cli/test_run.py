@@ -96,7 +96,7 @@ def test_report_is_written_and_says_the_verdict(said, folder, verdict) -> None:
 
 
 def test_second_run_runs_nothing_again(said, folder, monkeypatch) -> None:
-    monkeypatch.setattr("modicum.pool.run_trial", lambda *given: pytest.fail("ran again"))
+    monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
     again = modicum("run", *SMALL, "--out", folder, "--json")
     assert "8 trials, 8 exist" in again.err
 

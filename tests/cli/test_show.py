@@ -8,7 +8,7 @@ import pytest
 
 from modicum.store import Answer, Outcome, Store
 from modicum.study import Plan
-from modicum.types import Grade, Mark, Trial
+from modicum.types import Grade, Mark, Style, Trial
 from tests.support import verdicts as made
 from tests.support.commands import SMALL, Said, modicum
 
@@ -144,7 +144,7 @@ def hostile(tmp_path) -> Path:
         for i, text in enumerate((*made.HOSTILE, made.HUGE))
     )
     trial = Trial("m\x1b]0;title\x07", "no-such\u202etask", "plain", 0, 0, {"a\x00": "\x1b[2J"})
-    store.write(Outcome(trial, answers, notes={"style": {"name": "\x1b[1m", "template": "\u2066"}}))
+    store.write(Outcome(trial, answers, asked_in=Style("\x1b[1m", "\u2066")))
     failed = Trial("m", "t", "plain", 0, 1)
     store.write(Outcome(failed, error="KeyError: \x1b[31m\nTraceback"))
     store.close()

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from modicum.model import resolve_backend
+from modicum.recipe import Average, Policy
 from modicum.task import resolve_task
 from modicum.training.policy import (
-    Average,
-    Policy,
     advantages,
     kl_terms,
     policy_loss,

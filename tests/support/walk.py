@@ -17,6 +17,7 @@ from modicum.exports._weights import load_folder, save_folder
 from modicum.ledger import Ledger
 from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.nudge import write_folder
+from modicum.recipe import Recipe
 from modicum.sampling.capture import capture
 from modicum.sampling.local import Local
 from modicum.seeds import stream
@@ -24,7 +25,7 @@ from modicum.steering.nudge import Direction, Steering
 from modicum.steering.sites import blocks
 from modicum.training.adapters import AdapterShape, load_nudge
 from modicum.training.loop import Example, Schedule, tune
-from modicum.training.reinforce import Group, Recipe, reinforce
+from modicum.training.reinforce import Group, reinforce
 from modicum.training.rollouts import Row, batch_rows
 from modicum.training.trainable import TrainedVectors, TrainedWeights
 from modicum.types import Request, Sampling

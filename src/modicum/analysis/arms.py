@@ -1,7 +1,7 @@
 """A rung beside its arms: what its reward and its content brought, and how it was sampled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,24 +10,43 @@ from modicum.analysis.pairing import level_of, paired, possible
 from modicum.analysis.retention import retention_of
 from modicum.analysis.sampling import sampled
 from modicum.controls import WITH
+from modicum.made import curves_of, part_of
 from modicum.stats import Figure, Floats, pass_curve, powers_of_two
 from modicum.store import Outcome
 from modicum.verdict import ArmRow, Curve
 
-__all__ = ["arm_rows", "beside", "learning_of", "nudged_curve"]
+__all__ = ["Beside", "arm_rows", "beside", "learning_of", "nudged_curve"]
 
 
-def beside(found: Gathered, arm: Arm) -> dict[str, object]:
-    """Gives the fields of a rung's row that come from its arms, controls and samples."""
+@dataclass(frozen=True)
+class Beside:
+    """What of a rung's row comes from its arms, controls and samples."""
+
+    beyond_format: Figure | None
+    """Score minus that of the best format-only arm; None where none was run."""
+    reward_attributable: Figure | None
+    """Score minus that of the arm whose reward is random; None where none was run."""
+    sampled: Figure | None
+    """Accuracy of one sample at temperature 1; None where the nudged model was not sampled."""
+    arms: tuple[ArmRow, ...]
+    """The rung and its arms with other settings; empty where it has none."""
+    learning: Mapping[str, tuple[float, ...]]
+    """Curves of training by name."""
+    scalars: int | None
+    """Numbers that were trained; None where it does not say."""
+
+
+def beside(found: Gathered, arm: Arm) -> Beside:
+    """Gives what of a rung's row comes from its arms, controls and samples."""
     drawn = _sampled(arm.outcomes)
-    return {
-        "beyond_format": _over(found, arm, _format_arms(arm)),
-        "reward_attributable": _over(found, arm, _alike(arm, "random")),
-        "sampled": None if drawn is None else level_of(drawn, found.evidence.clusters),
-        "arms": arm_rows(found, arm),
-        "learning": learning_of(arm.outcomes),
-        "scalars": _scalars(arm.outcomes),
-    }
+    return Beside(
+        beyond_format=_over(found, arm, _format_arms(arm)),
+        reward_attributable=_over(found, arm, _alike(arm, "random")),
+        sampled=None if drawn is None else level_of(drawn, found.evidence.clusters),
+        arms=arm_rows(found, arm),
+        learning=learning_of(arm.outcomes),
+        scalars=_scalars(arm.outcomes),
+    )
 
 
 def arm_rows(found: Gathered, arm: Arm) -> tuple[ArmRow, ...]:
@@ -69,11 +88,7 @@ def learning_of(outcomes: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
 
     NaN at steps at which a figure was not looked at.
     """
-    runs: list[Sequence[Mapping[str, float]]] = []
-    for outcome in outcomes:
-        nudge = outcome.notes.get("nudge", {})
-        curves = nudge.get("curves", ()) if isinstance(nudge, Mapping) else ()
-        runs.append(curves)
+    runs = [curves_of(outcome.made) for outcome in outcomes]
     names = dict.fromkeys(name for run in runs for step in run for name in step)
     longest = max((len(run) for run in runs), default=0)
     found = {}
@@ -90,18 +105,17 @@ def nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
     With its nulls where the samples are the rung's own answers; without where they were drawn to
     measure it and only counted.
     """
-    n, _ = arm.outcomes[0].sampled
+    drawn = [o.sampled for o in arm.outcomes if o.sampled is not None]
+    n = arm.outcomes[0].sampled.n if arm.outcomes[0].sampled is not None else 0
     if n > 1:
         ks = powers_of_two(n)
         each = [
-            pass_curve(np.asarray(o.sampled[1]), n, ks).mean(axis=0)
-            for o in arm.outcomes
-            if o.sampled[0] == n
+            pass_curve(np.asarray(one.right), n, ks).mean(axis=0) for one in drawn if one.n == n
         ]
         return Curve(ks, tuple(map(float, np.mean(each, axis=0))), (), ())
     outcome = arm.outcomes[0]
-    drawn = {len(answer.marks) for answer in outcome.answers}
-    if len(drawn) != 1 or min(drawn) < 2 or len(outcome.answers) != len(found.problems):
+    counts = {len(answer.marks) for answer in outcome.answers}
+    if len(counts) != 1 or min(counts) < 2 or len(outcome.answers) != len(found.problems):
         return None
     read = sampled(samples_of(found, outcome), clusters=found.evidence.clusters)
     return Curve(read.ks, read.pass_curve, read.luck_curve, read.near_curve)
@@ -109,10 +123,10 @@ def nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
 
 def _sampled(outcomes: Sequence[Outcome]) -> Floats | None:
     """Gives the share of right samples a problem, `[seeds, problems]`; None where none were drawn."""
-    drawn = [o.sampled for o in outcomes]
-    if not all(n for n, _ in drawn):
+    drawn = [o.sampled for o in outcomes if o.sampled is not None]
+    if len(drawn) < len(outcomes):
         return None
-    return np.stack([np.asarray(right, dtype=np.float64) / n for n, right in drawn])
+    return np.stack([np.asarray(one.right, dtype=np.float64) / one.n for one in drawn])
 
 
 def _with(arm: Arm) -> dict[str, tuple[Outcome, ...]]:
@@ -149,6 +163,4 @@ def _over(found: Gathered, arm: Arm, others: Sequence[Floats]) -> Figure | None:
 
 def _scalars(outcomes: Sequence[Outcome]) -> int | None:
     """Gives how many numbers were trained, where the nudge says so."""
-    nudge = outcomes[0].notes.get("nudge", {})
-    known = nudge.get("scalars") if isinstance(nudge, Mapping) else None
-    return None if known is None else int(known)
+    return part_of(outcomes[0].made, "scalars", int)

@@ -281,8 +281,8 @@ def _scrambled(outcome: Outcome, store: Store) -> Floats:
 
     The marks were kept when the trial ran. Trials of before that are marked here.
     """
-    kept = outcome.notes.get("scrambled")
-    if isinstance(kept, list) and len(kept) == len(outcome.answers):
+    kept = outcome.scrambled
+    if kept is not None and len(kept) == len(outcome.answers):
         return np.array(kept, dtype=np.float64)
     whole = store.read(outcome.trial)
     answers = whole.answers if whole is not None else ()

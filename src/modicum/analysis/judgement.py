@@ -1,6 +1,6 @@
 """From a study's folder to its verdicts: the last step that computes anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,11 +8,12 @@ from modicum.analysis.ability import RULES, Ability, ability_from
 from modicum.analysis.arms import beside, nudged_curve
 from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
-from modicum.analysis.known import notes_of, nudged
+from modicum.analysis.known import notes_of
 from modicum.analysis.lengths import lengths_of
+from modicum.analysis.measures import asides_of, forced_of, levels_of, measure_ids, taken
 from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
-from modicum.analysis.readings import RungReading, majority_scores
+from modicum.analysis.readings import RungReading
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.retention import retention_of, text_before, text_change
@@ -27,7 +28,7 @@ from modicum.stats import Figure, Floats, Resamples, disagree, proportion, resam
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.types import Finding
-from modicum.verdict import Aside, Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
+from modicum.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["verdict_of", "verdicts_of"]
 
@@ -50,7 +51,7 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
     evidence = found.evidence
     resamples = resample(rng, evidence.samples.gold.size, clusters=evidence.sampled_clusters)
     answer = ability_from(found.evidence, resamples)
-    rows = _rows(found, answer, resamples)
+    rows, levels, plain = _rows(found, answer, resamples), levels_of(found), answer.sampled
     return Verdict(
         task=subject.task,
         model=subject.model,
@@ -70,7 +71,30 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
         next=next_steps(found, answer),
         findings=_findings(subject, store),
         check_costs=store.findings_costs(subject.model, subject.task),
-        **_measures(found, answer, resamples),  # type: ignore[arg-type]
+        default=levels.default,
+        default_strict=levels.default_strict,
+        default_style=found.default.style.name,
+        floor=levels.floor,
+        floor_strict=levels.floor_strict,
+        floor_style=found.floor.style.name,
+        forced=forced_of(found),
+        majority=levels.majority,
+        majority_class=level_of(evidence.modal, evidence.sampled_clusters),
+        luck=plain.luck,
+        near_miss=plain.near_miss,
+        ceiling=_top(answer, resamples),
+        ceiling_strict=ceiling_strict(found, answer, resamples),
+        curve=Curve(plain.ks, plain.pass_curve, plain.luck_curve, plain.near_curve),
+        test=len(found.problems),
+        seeds=max((len(arm.outcomes) for arm in found.arms), default=1),
+        measuring_labels=subject.plan.selection + subject.plan.test,
+        trials=measure_ids(found),
+        seconds=taken(found, "seconds"),
+        tokens=taken(found, "tokens_sampled", "tokens_trained"),
+        tokens_reused=taken(found, "tokens_reused"),
+        asides=asides_of(found),
+        failed=found.failed,
+        notes=notes_of(found),
     )
 
 
@@ -80,58 +104,10 @@ def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
     return tuple(finding for finding in said if finding.code != "time")
 
 
-def _measures(found: Gathered, answer: Ability, resamples: Resamples) -> dict[str, object]:
-    """The figures that need no nudge, and the costs of all."""
-    clusters = found.evidence.clusters
-    plain = answer.sampled
-    plan = found.subject.plan
-    outcomes = [found.floor, found.default, found.samples, *nudged(found)]
-    figures = {
-        "default": correctness(found.default.answers),
-        "default_strict": correctness(found.default.answers, strict=True),
-        "floor": correctness(found.floor.answers),
-        "floor_strict": correctness(found.floor.answers, strict=True),
-        "majority": majority_scores(found.evidence),
-    }
+def _top(answer: Ability, resamples: Resamples) -> Ceiling | None:
+    """Gives the ceiling, corrected for guessing."""
     top = answer.ceiling
-    return {
-        **{name: level_of(scores, clusters) for name, scores in figures.items()},
-        "forced": proportion(found.evidence.forced, clusters=clusters)
-        if found.evidence.forced is not None
-        else None,
-        "default_style": str(_style(found.default)["name"]),
-        "floor_style": str(_style(found.floor)["name"]),
-        "majority_class": level_of(found.evidence.modal, found.evidence.sampled_clusters),
-        "luck": plain.luck,
-        "near_miss": plain.near_miss,
-        "ceiling": None
-        if top is None
-        else Ceiling(ceiling_figure(top, resamples), top.k, top.source),
-        "ceiling_strict": ceiling_strict(found, answer, resamples),
-        "curve": Curve(plain.ks, plain.pass_curve, plain.luck_curve, plain.near_curve),
-        "test": len(found.problems),
-        "seeds": max((len(arm.outcomes) for arm in found.arms), default=1),
-        "measuring_labels": plan.selection + plan.test,
-        "trials": {
-            name: outcome.trial.id
-            for name, outcome in (
-                ("floor", found.floor),
-                ("default", found.default),
-                ("samples", found.samples),
-                ("forced", found.forced),
-            )
-            if outcome is not None
-        },
-        "seconds": sum(_cost(o, "seconds") for o in outcomes),
-        "tokens": sum(_cost(o, "tokens_sampled") + _cost(o, "tokens_trained") for o in outcomes),
-        "tokens_reused": sum(_cost(o, "tokens_reused") for o in outcomes),
-        "asides": tuple(
-            Aside(setting, level_of(correctness(o.answers), clusters), o.trial.id)
-            for setting, o in found.asides.items()
-        ),
-        "failed": found.failed,
-        "notes": notes_of(found),
-    }
+    return None if top is None else Ceiling(ceiling_figure(top, resamples), top.k, top.source)
 
 
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
@@ -188,7 +164,7 @@ def _row(
     drawn: tuple[Resamples, PlainCurves],
 ) -> RungRow:
     clusters, (resamples, curves) = found.evidence.clusters, drawn
-    scores = stack(arm.outcomes)
+    scores, more, text = stack(arm.outcomes), beside(found, arm), text_change(found, arm)
     controls = {c.name: c.scores for c in (*reading.rung.vetoes, *reading.rung.telltales)}
     for twin in found.twin_arms:
         if twin.method == arm.method and reading.rung.is_tuned:
@@ -221,8 +197,14 @@ def _row(
         worth=samples_worth(scores, curves, resamples),
         gain_kind=gain_kind(reading),
         unreadable=unreadable(found.evidence, reading.rung),
-        **beside(found, arm),  # type: ignore[arg-type]
-        **text_change(found, arm),  # type: ignore[arg-type]
+        beyond_format=more.beyond_format,
+        reward_attributable=more.reward_attributable,
+        sampled=more.sampled,
+        arms=more.arms,
+        learning=more.learning,
+        scalars=more.scalars,
+        text_loss=text.loss,
+        text_perplexity_ratio=text.perplexity_ratio,
     )
 
 
@@ -278,7 +260,7 @@ def _prompt_note(found: Gathered) -> str:
         (correctness(o.answers), correctness(o.answers, strict=True))
         for o in (found.floor, found.default)
     )
-    said = f"style {_style(found.floor)['name']!r}, chosen with measuring labels"
+    said = f"style {found.floor.style.name!r}, chosen with measuring labels"
     only = is_format_only(floor, default, found.evidence.clusters)
     return f"{said}; {FORMAT_ONLY}" if only else said
 
@@ -369,19 +351,6 @@ def _why_plain(answer: Ability, margin: float) -> str:
 
 def _row_scores(found: Gathered) -> list[Floats]:
     return [correctness(found.floor.answers)[None], *(stack(a.outcomes) for a in found.arms)]
-
-
-def _style(outcome: Outcome) -> Mapping[str, object]:
-    style = outcome.notes["style"]
-    if not isinstance(style, Mapping):
-        raise TypeError(style)
-    return style
-
-
-def _cost(outcome: Outcome, name: str) -> float:
-    measured = (outcome.notes.get(note, {}) for note in ("sampled", "selected"))
-    ledgers = (outcome.elicitation, outcome.serving, *measured)
-    return sum(float(each.get(name, 0)) for each in ledgers if isinstance(each, Mapping))
 
 
 def _mean(outcomes: Sequence[Outcome], name: str) -> float:

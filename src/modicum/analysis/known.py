@@ -1,9 +1,7 @@
 """What is known of the model behind a verdict, from the notes of all its outcomes."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
-
 from modicum.analysis.gather import Gathered
+from modicum.model import ModelCard
 from modicum.store import Outcome
 
 __all__ = ["notes_of", "nudged"]
@@ -11,35 +9,26 @@ __all__ = ["notes_of", "nudged"]
 
 def notes_of(found: Gathered) -> tuple[str, ...]:
     """What is known of the model, and which styles it could not be asked in."""
-    card = _card(found.floor)
-    known = (card.get("name"), card.get("weights"))
-    cards = map(_card, (found.floor, found.default, found.samples, *nudged(found)))
+    card = found.floor.card
+    outcomes = (found.floor, found.default, found.samples, *nudged(found))
     # what was learnt of a server in the middle of a study stands in later cards alone
-    own = [c["notes"] for c in cards if (c.get("name"), c.get("weights")) == known and "notes" in c]
-    said = list(dict.fromkeys(str(note) for notes in own for note in cast(Sequence[str], notes)))
-    if card.get("licence"):
-        said.append(f"weights under {card['licence']}")
-    skipped = found.floor.notes.get("skipped_styles", [])
-    if isinstance(skipped, list) and skipped:
-        said.append(f"styles that it cannot be asked in: {', '.join(map(str, skipped))}")
+    cards = [o.card for o in outcomes if o.card is not None and _is_of(o.card, card)]
+    said = list(dict.fromkeys(note for one in cards for note in one.notes))
+    if card is not None and card.licence:
+        said.append(f"weights under {card.licence}")
+    if found.floor.styles is not None and found.floor.styles.skipped:
+        said.append(f"styles that it cannot be asked in: {', '.join(found.floor.styles.skipped)}")
     if found.text is not None and not found.text.text_loss:
         said.append("held-out text left out (cannot be encoded)")
     n, of = len(found.samples.answers), len(found.problems)
     if n < of:
         said.append(f"sampled and branched on the first {n} of {of} test problems")
-    return tuple(map(str, said))
+    return tuple(said)
 
 
-def _card(outcome: Outcome) -> Mapping[str, object]:
-    """What was known of the model when an outcome was stored.
-
-    Raises:
-        TypeError: no table.
-    """
-    card = outcome.notes.get("model", {})
-    if not isinstance(card, Mapping):
-        raise TypeError(card)
-    return card
+def _is_of(card: ModelCard, other: ModelCard | None) -> bool:
+    """Whether two cards are of one model; later ones may know more of it."""
+    return other is not None and (card.name, card.weights) == (other.name, other.weights)
 
 
 def nudged(found: Gathered) -> list[Outcome]:

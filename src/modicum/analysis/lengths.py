@@ -1,14 +1,15 @@
 """What a rung that is to shorten answers did: tokens, accuracy by an equivalence test, seconds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from modicum.analysis.gather import Arm, Gathered, correctness, shortens, stack
+from modicum.made import frontier_of
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, bootstrap, equivalence, resample
 from modicum.store import Answer, Outcome
-from modicum.verdict import Budgeted, Lengths
+from modicum.verdict import Lengths
 
 __all__ = ["EQUAL", "lengths_of"]
 
@@ -35,10 +36,7 @@ def lengths_of(found: Gathered, arm: Arm) -> Lengths | None:
     equal = equivalence(
         stack(arm.outcomes), correctness(found.floor.answers), margin=EQUAL, clusters=clusters
     )
-    nudge = arm.outcomes[0].notes.get("nudge", {})
-    if not isinstance(nudge, Mapping):
-        raise TypeError(nudge)
-    frontier = [_budgeted(step) for step in nudge["frontier"]]
+    plain, chosen, tried = frontier_of(arm.outcomes[0].made)
     return Lengths(
         before=mean(before),
         after=mean(after),
@@ -51,14 +49,10 @@ def lengths_of(found: Gathered, arm: Arm) -> Lengths | None:
             name: mean(np.stack([_tokens(o.answers) for o in outcomes]))
             for name, outcomes in arm.own_controls.items()
         },
-        plain=(float(nudge["plain"]["accuracy"]), float(nudge["plain"]["tokens"])),
-        frontier=tuple(sorted(frontier, key=lambda step: step.budget)),
-        chosen=_budgeted(nudge["chosen"]),
+        plain=(float(plain.accuracy), float(plain.tokens)),
+        frontier=tuple(sorted(tried, key=lambda step: step.budget)),
+        chosen=chosen,
     )
-
-
-def _budgeted(step: Mapping[str, float]) -> Budgeted:
-    return Budgeted(*(float(step[n]) for n in ("budget", "kl", "bound", "accuracy", "tokens")))
 
 
 def _tokens(answers: Sequence[Answer]) -> Floats:

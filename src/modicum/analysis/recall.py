@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-import typing
 
 from modicum.analysis.judgement import verdicts_of
-from modicum.plain import thawed
+from modicum.plain import plain, thawed
 from modicum.stamp import store_stamp
 from modicum.store import Store
 from modicum.study import Plan
@@ -21,8 +20,7 @@ def recalled(plan: Plan, store: Store) -> list[Verdict]:
     if kept is not None:
         return _verdicts(kept)
     found = _compared(verdicts_of(plan, store), _before(store))
-    plain = [dataclasses.asdict(verdict) for verdict in found]
-    store.keep("verdicts", stamp, json.dumps(plain, default=float))
+    store.keep("verdicts", stamp, json.dumps(plain(found)))
     return found
 
 
@@ -64,4 +62,4 @@ def last_kept(store: Store) -> list[Verdict]:
 
 
 def _verdicts(text: str) -> list[Verdict]:
-    return [typing.cast(Verdict, thawed(Verdict, values)) for values in json.loads(text)]
+    return thawed(list[Verdict], json.loads(text), "verdicts")

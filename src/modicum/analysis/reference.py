@@ -1,7 +1,5 @@
 """A second model as yardstick: its score, the gap against it, where the two ceilings disagree."""
 
-from collections.abc import Mapping
-
 from modicum.analysis.ability import Ability
 from modicum.analysis.gap import Ceiling, gap_recovered
 from modicum.analysis.gather import Gathered, correctness
@@ -27,14 +25,11 @@ def reference_of(found: Gathered) -> Reference | None:
         answer.problem: any(mark.lenient == Grade.CORRECT for mark in answer.marks)
         for answer in found.samples.answers
     }
-    style = outcome.notes["style"]
-    if not isinstance(style, Mapping):
-        raise TypeError(style)
     return Reference(
         model=outcome.trial.model,
         score=proportion(correctness(outcome.answers), clusters=clusters),
         strict=proportion(correctness(outcome.answers, strict=True), clusters=clusters),
-        style=str(style["name"]),
+        style=outcome.style.name,
         samples=max((len(answer.marks) for answer in found.samples.answers), default=0),
         beyond_samples=tuple(p for p, hit in reached.items() if solved.get(p) and not hit),
         samples_beyond=tuple(p for p, hit in reached.items() if hit and solved.get(p) is False),

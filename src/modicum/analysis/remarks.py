@@ -1,7 +1,7 @@
 """What a verdict adds in words: doubts, and what it would try next."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
@@ -86,28 +86,28 @@ def _every(found: Gathered) -> list[Outcome]:
 
 def _unmarked(outcomes: Sequence[Outcome]) -> list[str]:
     """Says how many answers the marker failed on: they count as unreadable, and as no reward."""
-    counts = [c for o in outcomes if isinstance(c := o.notes.get("unmarked"), Mapping)]
-    answers, shots = (sum(int(c.get(k, 0)) for c in counts) for k in ("answers", "shots"))
+    counts = [o.lost for o in outcomes if o.lost is not None]
+    answers, shots = sum(lost.answers for lost in counts), sum(lost.shots for lost in counts)
     said = [f"{answers} answers in {len(counts)} trials"] * bool(answers)
     said += [f"{shots} answers to shots, which earned nothing"] * bool(shots)
     if not said:
         return []
-    first = next(str(c.get("first") or "while a nudge was made") for c in counts)
+    first = counts[0].first or "while a nudge was made"
     what = f"the marker failed on {' and on '.join(said)}"
     return [f"{what}: unreadable, not incorrect; first: {first.partition(chr(10))[0][:120]}"]
 
 
 def _renewed(outcomes: Sequence[Outcome]) -> list[str]:
     """Says what was marked again from an earlier version's texts, and what that version chose."""
-    again = [o for o in outcomes if o.renewed]
+    again = [o.marked_again for o in outcomes if o.marked_again is not None]
     if not again:
         return []
-    moved = sum(before != now for o in again for before, now in [o.renewed[:2]])
+    moved = sum(one.before != one.now for one in again)
     said = (
         f"{len(again)} trials were drawn by an earlier version and marked again, {moved} of them "
         "otherwise; what it chose by its own reading (the floor's style, branches, rewards) stands"
     )
-    damage = "; damage is as it was marked then" * any(o.renewed[2] for o in again)
+    damage = "; damage is as it was marked then" * any(one.is_damage_old for one in again)
     return [said + damage]
 
 
@@ -155,10 +155,9 @@ def share_text(number: float) -> str:
 
 def _cut_thinking(outcome: Outcome) -> float:
     """Share of the answers whose thinking the length limit cut off."""
-    counts = outcome.notes.get("thinking", {})
-    if not isinstance(counts, Mapping):
-        raise TypeError(counts)
-    return int(counts.get("cut", 0)) / max(1, int(counts.get("answers", 0)))
+    if outcome.thinking is None:
+        return 0.0
+    return outcome.thinking.cut / max(1, outcome.thinking.answers)
 
 
 def _truncated(outcome: Outcome) -> float:

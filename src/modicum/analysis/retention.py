@@ -1,5 +1,7 @@
 """What a nudge did to what it did not target: retained tasks in points, held-out text as a ratio."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from modicum.analysis.gather import Arm, Gathered, correctness
@@ -8,7 +10,7 @@ from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, bootstrap, paired_difference, resample
 from modicum.verdict import Retention
 
-__all__ = ["retention_of", "text_before", "text_change"]
+__all__ = ["TextChange", "retention_of", "text_before", "text_change"]
 
 
 def retention_of(found: Gathered, arm: Arm) -> tuple[Retention, ...]:
@@ -36,8 +38,18 @@ def text_before(found: Gathered) -> Figure | None:
     return bootstrap((before,), _itself, _passages(found, before.size))
 
 
-def text_change(found: Gathered, arm: Arm) -> dict[str, Figure | None]:
-    """Gives loss and perplexity ratio of the held-out text after a nudge, by the row's fields.
+@dataclass(frozen=True)
+class TextChange:
+    """What a nudge did to the held-out text; None where it was not scored."""
+
+    loss: Figure | None = None
+    """Nats a token after the nudge."""
+    perplexity_ratio: Figure | None = None
+    """Perplexity over that before the nudge; above 1 where it is worse."""
+
+
+def text_change(found: Gathered, arm: Arm) -> TextChange:
+    """Gives loss and perplexity ratio of the held-out text after a nudge.
 
     The ratio is exp of the mean difference in nats a token, passages weighing the same; its
     interval resamples passages, each with its own before and after, and adds the seeds' spread.
@@ -45,13 +57,13 @@ def text_change(found: Gathered, arm: Arm) -> dict[str, Figure | None]:
     before = np.array(found.text.text_loss if found.text else (), dtype=np.float64)
     scored = [o.text_loss for o in arm.outcomes if len(o.text_loss) == before.size]
     if not before.size or not scored:
-        return {"text_loss": None, "text_perplexity_ratio": None}
+        return TextChange()
     after = np.array(scored, dtype=np.float64)
     resamples = _passages(found, before.size)
-    return {
-        "text_loss": bootstrap((after,), _itself, resamples),
-        "text_perplexity_ratio": bootstrap((after - before,), np.exp, resamples),
-    }
+    return TextChange(
+        bootstrap((after,), _itself, resamples),
+        bootstrap((after - before,), np.exp, resamples),
+    )
 
 
 def _passages(found: Gathered, n: int) -> Resamples:

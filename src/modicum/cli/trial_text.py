@@ -9,7 +9,7 @@ from modicum.report.feature import feature_facts
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, proportion
 from modicum.store import Outcome, Row
-from modicum.types import Grade, Problem, Trial
+from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["completion_text", "scores", "spent", "trial_text", "trials_text"]
 
@@ -83,12 +83,12 @@ def trial_text(outcome: Outcome) -> str:
         "trial": trial.id,
         "": f"{trial.method}{shots}, seed {trial.seed}{control}, on {trial.model}, {trial.task}",
         "settings": _pairs(trial.settings),
-        "scope": _pairs(trial.scope),
+        "scope": _pairs(trial.scope.plain()),
         "eliciting": _costs(outcome.elicitation),
         "serving": _costs(outcome.serving),
-        **_prompt(outcome.notes.get("style")),
+        **_prompt(outcome.asked_in),
         "nudge": outcome.artefact,
-        **feature_facts(outcome.notes),
+        **feature_facts(outcome.made),
         "scores": _scored(outcome),
         "retention": ", ".join(
             f"{task} {words.share(sum(right) / max(1, len(right)))}"
@@ -154,13 +154,13 @@ def _amount(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def _prompt(style: object) -> dict[str, str]:
+def _prompt(style: Style | None) -> dict[str, str]:
     """Names the style and shows its prompt."""
-    if not isinstance(style, Mapping):
+    if style is None:
         return {}
-    chat = " in the chat template" if style.get("chat") else ""
-    shown = {"style": f"{style.get('name', '')}{chat}", "prompt": str(style.get("template", ""))}
-    return {**shown, **({"system": str(style["system"])} if style.get("system") else {})}
+    chat = " in the chat template" if style.chat else ""
+    shown = {"style": f"{style.name}{chat}", "prompt": style.template}
+    return {**shown, **({"system": style.system} if style.system else {})}
 
 
 def _scored(outcome: Outcome) -> str:

@@ -15,6 +15,7 @@ from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_safely
 from modicum.model import Backend, Model, render, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver
+from modicum.scope import Scope
 from modicum.study import Plan, Subject
 from modicum.styles import closed_list
 from modicum.tables.table import Table
@@ -115,7 +116,7 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     tuned = any(plan.method(name).supervision > 0 for grid in plan.grids for name in grid.methods)
     shots = exist("shots", POOL if tuned else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
-    scope = {"test": exist("test", plan.test), "stream": plan.stream}
+    scope = Scope(test=exist("test", plan.test), stream=plan.stream)
     test = problems_of(task, "test", scope)
     return {
         "shots": task.problems("shots", shots),

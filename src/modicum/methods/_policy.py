@@ -15,10 +15,10 @@ from modicum.method import Method
 from modicum.model import Model
 from modicum.nudge import Nudge
 from modicum.ranks import ranks
+from modicum.recipe import Average, Policy, Recipe, Scale
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
-from modicum.training.policy import Average, Policy, Scale
-from modicum.training.reinforce import Curve, Group, Recipe, Trained, reinforce
+from modicum.training.reinforce import Curve, Group, Trained, reinforce
 from modicum.training.served import sampled_on
 from modicum.training.trainable import Trainable
 from modicum.types import Completion, Mark, Problem, Request

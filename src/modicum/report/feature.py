@@ -13,16 +13,16 @@ from modicum.verdict import Verdict
 __all__ = ["feature_facts", "features"]
 
 
-def feature_facts(notes: Mapping[str, object]) -> dict[str, str]:
-    """Gives what the notes of a trial say of its feature, a sentence a name; nothing without one.
+def feature_facts(nudge: Mapping[str, object]) -> dict[str, str]:
+    """Gives what a trial says of its feature, a sentence a name; nothing without one.
 
     Args:
-        notes: An outcome's; what `sparse_feature` found stands under `nudge`.
+        nudge: What the method says of how its nudge was made; `sparse_feature` says most.
     """
-    nudge = notes.get("nudge")
-    if not isinstance(nudge, Mapping) or not isinstance(nudge.get("dictionary"), Mapping):
+    dictionary = nudge.get("dictionary")
+    if not isinstance(dictionary, Mapping):
         return {}
-    said = {"feature": _choice(nudge), "dictionary": _dictionary(nudge["dictionary"])}
+    said = {"feature": _choice(nudge), "dictionary": _dictionary(dictionary)}
     parts = {"beside it": _beside, "cue tokens": _cues, "foretells": _foretells}
     keys = {"beside it": "beside", "cue tokens": "cues", "foretells": "foretells"}
     for name, write in parts.items():
@@ -38,7 +38,7 @@ def features(verdict: Verdict, heads: Mapping[str, Outcome]) -> Markup:
     for row in verdict.rungs:
         for trial in row.trials:
             outcome = heads.get(trial)
-            facts = feature_facts(outcome.notes) if outcome is not None else {}
+            facts = feature_facts(outcome.made) if outcome is not None else {}
             if not facts:
                 continue
             name = element("p", element("b", row.name), " ", cited([trial], "trial"))

@@ -1,9 +1,10 @@
 """What became of the length of answers, in words and as a table of budgets."""
 
+from modicum.made import Budgeted
 from modicum.report import words
 from modicum.report.markup import Markup, element, join
 from modicum.report.tables import scrolled
-from modicum.verdict import Budgeted, Lengths, Verdict
+from modicum.verdict import Lengths, Verdict
 
 __all__ = ["lengths", "shorter"]
 

@@ -1,16 +1,14 @@
 """Policy-gradient losses as pure functions: advantages, clipped ratios, three ways to average."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from modicum.recipe import Policy, Scale
+
 __all__ = [
-    "Average",
-    "Policy",
-    "Scale",
     "advantages",
     "kl_terms",
     "policy_loss",
@@ -18,36 +16,8 @@ __all__ = [
     "token_scores",
 ]
 
-Average = Literal["grpo", "dr_grpo", "dapo"]
-"""Mean of the sequences' token means; sum over a constant length; mean of all tokens."""
-Scale = Literal["group", "batch", "none"]
-"""Whether advantages are divided by the rewards' standard deviation, within a group or the batch."""
-
 _SMALL = 1e-4
 """Added to a standard deviation, so that equal rewards give 0 and not a quotient of zeros."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How rewards become a loss; every choice is stated and logged."""
-
-    average: Average = "dr_grpo"
-    """How terms of tokens become one number."""
-    scale: Scale = "none"
-    """What advantages are divided by."""
-    clip: float = 0.2
-    """The ratio of new to old probability counts down to 1 - clip; 0 turns clipping off."""
-    clip_high: float = 0.0
-    """It counts up to 1 + clip_high; `clip` where 0."""
-    kl: float = 0.0
-    """Weight of the divergence from the initial model (k3 estimate)."""
-    entropy: float = 0.0
-    """Weight of the bonus for the mean entropy of a token."""
-
-    @property
-    def high(self) -> float:
-        """Upper half-width of the clip range."""
-        return self.clip_high or self.clip
 
 
 def advantages(

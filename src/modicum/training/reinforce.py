@@ -1,7 +1,7 @@
 """Policy-gradient training on rollouts of a few shots: one process, resumable to the same bits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -12,11 +12,10 @@ from torch import Tensor
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
+from modicum.recipe import Recipe, Scale
 from modicum.training.checkpoint import Checkpoint
 from modicum.training.live import live_line
 from modicum.training.policy import (
-    Policy,
-    Scale,
     advantages,
     kl_terms,
     policy_loss,
@@ -28,7 +27,7 @@ from modicum.training.together import Spread, add_gradients, same_start
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 
-__all__ = ["Curve", "Group", "Recipe", "Rollouts", "Trained", "reinforce"]
+__all__ = ["Curve", "Group", "Rollouts", "Trained", "reinforce"]
 
 Curve = Mapping[str, float]
 """Figures of one step by name."""
@@ -37,32 +36,6 @@ _DEAD_STEPS = 10
 """Steps in a row, from the first one on, in which every group's rewards are equal: it will not start."""
 _TRUNCATED = 0.9
 """Share of rollouts at the length limit beyond which rewards are those of unfinished answers."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long, how fast, and on what."""
-
-    steps: int
-    """Batches of rollouts, at least 1."""
-    groups: int
-    """Groups of rollouts a step; with fewer shots than groups each shot comes several times."""
-    rollouts: int
-    """Rollouts a group, at least 2."""
-    updates: int
-    """Optimiser steps a batch of rollouts; with one, ratios are 1 and clipping is inert."""
-    learning_rate: float
-    """AdamW's, constant."""
-    longest: int
-    """Length limit of a rollout, in tokens."""
-    policy: Policy = field(default_factory=Policy)
-    temperature: float = 1.0
-    """Of the rollouts, and of the probabilities that are trained."""
-    clip_norm: float = 1.0
-    """Largest norm of a gradient."""
-    most_tokens: int = 0
-    """Tokens, padding included, that go through the model at once; 0 chooses from the memory. It
-    changes no figure."""
 
 
 @dataclass(frozen=True)

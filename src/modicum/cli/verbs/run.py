@@ -24,11 +24,12 @@ from modicum.cli.task_options import task_options, task_reference
 from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
+from modicum.executor import Executor, follow, resolve_executor
 from modicum.forecast import forecast
 from modicum.limits import check_number
 from modicum.model import resolve_backend
-from modicum.pool import follow
 from modicum.provenance import changed_plugins, has_foreign
+from modicum.ranks import ranks
 from modicum.renewal import Renewed, renew
 from modicum.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
@@ -106,6 +107,7 @@ def _retained(
 @click.option("--no-wait", is_flag=True, help="Leave where another run is at work in the folder.")
 @click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
+@click.option("--executor", help="Where trials run, such as processes?workers=4. [by --workers]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
 def command(study: Path | None, **options: object) -> int:
     """Answers: is this ability latent in this model, and how little unlocks it?
@@ -118,12 +120,13 @@ def command(study: Path | None, **options: object) -> int:
     wants_json, out = bool(options.pop("wants_json")), options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
-    workers = options.pop("workers")
+    workers, executor = options.pop("workers"), options.pop("executor")
     how = _How(
         no_check=bool(options.pop("no_check")),
         force=bool(options.pop("force")),
         budget=_budget(options.pop("budget"), options.pop("max_tokens")),
         workers=workers if isinstance(workers, int) else None,
+        executor=str(executor or ""),
     )
     plan = _plan(study, options, trusted=trusted)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
@@ -154,10 +157,16 @@ class _How:
     budget: Budget | None
     workers: int | None
     """Processes; as many as fit where None."""
+    executor: str
+    """Reference of an executor; by the number of workers where empty."""
 
     def __post_init__(self) -> None:
         if self.workers is not None:
             check_number("workers", self.workers)
+        if self.executor and self.workers is not None:
+            raise ConfigError(
+                "--workers and --executor", "one of the two", "write --executor NAME?workers=4"
+            )
 
 
 def _is_complete(plan: Plan, store: Store) -> bool:
@@ -179,7 +188,7 @@ def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Seque
                 plan,
                 store,
                 watching,
-                workers=_workers(plan) if how.workers is None else how.workers,
+                executor=_executor(plan, how),
                 reuse=reuse,
                 budget=how.budget,
             )
@@ -328,6 +337,15 @@ def _settings(pairs: object) -> dict[str, dict[str, object]]:
         method, field, value = read_setting(str(pair))
         settings.setdefault(method, {})[field] = value
     return settings
+
+
+def _executor(plan: Plan, how: _How) -> Executor:
+    """Gives what runs the trials; of a launch of several processes each runs its own share here."""
+    if how.executor:
+        return resolve_executor(how.executor)
+    workers = _workers(plan) if how.workers is None else how.workers
+    is_here = workers <= 1 or ranks().count > 1
+    return resolve_executor("here" if is_here else f"processes?workers={workers}")
 
 
 def _workers(plan: Plan) -> int:

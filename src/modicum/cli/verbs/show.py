@@ -16,6 +16,7 @@ from modicum.cli.folder import reading
 from modicum.cli.trial_text import completion_text, scores, spent, trial_text, trials_text
 from modicum.draws import problems_of
 from modicum.errors import ConfigError, ModicumError
+from modicum.plain import plain
 from modicum.store import Outcome, Row, Store
 from modicum.task import resolve_task
 from modicum.types import Grade, Problem, Trial
@@ -161,7 +162,8 @@ class _Shown:
 def _problems(trial: Trial) -> Mapping[str, Problem]:
     """Gives the test problems by id; says so where the task's data cannot be read any more."""
     try:
-        scope = {"test": 0, **trial.scope}
+        scope = trial.scope
+        scope = scope if scope.test is not None else dataclasses.replace(scope, test=0)
         return {p.id: p for p in problems_of(resolve_task(trial.task), "test", scope)}
     except (ModicumError, OSError) as error:
         first = str(error).partition("\n")[0].removeprefix("found: ")
@@ -174,13 +176,13 @@ def _json_trial(outcome: Outcome) -> str:
     return json.dumps(
         {
             "trial": trial.id,
-            **{k: v for k, v in dataclasses.asdict(trial).items() if k != "scope"},
+            **{k: v for k, v in trial.plain().items() if k != "scope"},
             "scores": {name: as_json(figure) for name, figure in scores(outcome).items()},
             "labels": outcome.elicitation.get("labels", 0),
             "seconds": spent(outcome, "seconds"),
             "elicitation": as_json(outcome.elicitation),
             "serving": as_json(outcome.serving),
-            "style": outcome.notes.get("style"),
+            "style": plain(outcome.asked_in),
             "error": outcome.error,
         },
         default=str,
