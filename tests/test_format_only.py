@@ -26,7 +26,9 @@ from tests.support.bench import judge_of
 
 RAW = Style("raw", "{question}")
 TUNING = sorted(
-    n for n in ("fine_tune", "rejection_tuning") if "format" in METHODS.load(n).controls
+    name
+    for name in ("fine_tune", "rejection_tuning")
+    if "format" in {control.name for control in METHODS.load(name).controls}
 )
 
 

@@ -34,6 +34,8 @@ class Bench(Generic[ModelT_co]):
     """The trial's random numbers."""
     budget: int = 0
     """The trial's n_shots; `shots` are more where the method is shown more (`Method.shown`)."""
+    texts: tuple[Problem, ...] = ()
+    """Questions without labels beside the shots, as many as the method asks for (`Method.texts`)."""
     decoys: tuple[str, ...] = ()
     """Golds of problems that are no shots, without their questions: what a wrong key is made of."""
     scratch: Path | None = None
@@ -76,6 +78,7 @@ class Bench(Generic[ModelT_co]):
             self.judge,
             self.rng,
             self.budget,
+            self.texts,
             self.decoys,
             self.scratch,
             self.shared,

@@ -17,6 +17,7 @@ from modicum.errors import CheckpointError, ConfigError
 from modicum.export import EXPORTS, PROBES, Form, LoadedBack, Parcel
 from modicum.ledger import cost
 from modicum.manifest import is_export, write_manifest, write_prompt
+from modicum.method import method_of
 from modicum.model import resolve_backend
 from modicum.model_card import card_text
 from modicum.nudge import Solver, read_nudge
@@ -27,7 +28,7 @@ from modicum.stats import Figure, proportion
 from modicum.store import Store
 from modicum.study import Subject
 from modicum.task import resolve_task
-from modicum.trials import limited, method_of
+from modicum.trials import limited
 from modicum.types import Grade, Problem, Trial
 from modicum.verdict import RungRow, Verdict, as_json
 from modicum.workbench import nudge_folder, restored
@@ -289,6 +290,7 @@ def _costs(outcome: Outcome, verdict: Verdict | None, size: int) -> dict[str, ob
     names = ("labels", "judge_calls", "tokens_sampled", "tokens_trained", "updates", "seconds")
     return {
         **{name: spent.get(name, 0) for name in names},
+        **{name: spent[name] for name in ("texts", "tokens_texts") if name in spent},
         "measuring_labels": verdict.measuring_labels if verdict is not None else None,
         "flops": cost(spent),
         "serving_flops": cost(served) / queries,

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from modicum.draws import problems_of
 from modicum.errors import JudgeError
 from modicum.marking import Unmarked, read_or_none
+from modicum.method import method_of
 from modicum.outcome import Answer, MarkedAgain, Outcome
 from modicum.scope import Versions
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.styles import is_asked_so
 from modicum.task import Task, resolve_task
-from modicum.trials import method_of, scrambled_of, thinking_of
+from modicum.trials import scrambled_of, thinking_of
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["Renewed", "renew"]

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from modicum.bench import Bench
-from modicum.catalog import fields_of
 from modicum.controls import WITH
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import JudgeError, ModicumError, TrialError
@@ -15,7 +14,7 @@ from modicum.held_out import text_loss
 from modicum.judge import Judge
 from modicum.ledger import Ledger, as_reused
 from modicum.marking import Unmarked
-from modicum.method import METHODS, Method
+from modicum.method import Method, method_of
 from modicum.model import Model, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver, weight_bytes
 from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
@@ -27,14 +26,13 @@ from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.twin_marks import needs_twin_marks, scrambled_right
-from modicum.types import Grade, Problem, Solved, Split, Style, Trial
+from modicum.types import Grade, Problem, Solved, Style, Trial
 
 __all__ = [
     "AS_PLANNED",
     "Way",
     "judge_for",
     "limited",
-    "method_of",
     "open_model",
     "remark",
     "run_trial",
@@ -111,11 +109,10 @@ def _outcome(
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-    bench = _equipped(
-        Bench(trial.method, model, judge, rng, trial.n_shots), task, method, artefacts
-    )
-    split: Split = "selection" if trial.method == "prompt_style" else "shots"
-    with stock.during(split), spent.timed():
+    bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
+    bench = _equipped(bench, task, method, artefacts)
+    spent.texts = len(bench.texts)
+    with stock.during(method.needs.split), spent.timed():
         nudge = method.elicit(bench)
         files = {} if method.kind == "measure" else nudge.files()
     spent.nudge_bytes = weight_bytes(files)
@@ -165,14 +162,6 @@ def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
         return model.tuned(rows)
 
 
-def method_of(trial: Trial) -> Method:
-    """Gives the configured method of a trial."""
-    method = METHODS.build(trial.method, fields_of(trial.settings))
-    if not isinstance(method, Method):
-        raise TypeError(trial.method)
-    return method
-
-
 def judge_for(
     plan: Plan,
     trial: Trial,
@@ -202,6 +191,16 @@ def judge_for(
         is_form_only=trial.control == "format",
     )
     return judge, Styles(tuple(s.name for s in styles), skipped)
+
+
+def _texts(trial: Trial, task: Task, method: Method) -> tuple[Problem, ...]:
+    """Return the questions that a method is shown without labels: those after its shots."""
+    n = method.texts(trial.n_shots)
+    if not n:
+        return ()
+    shown = method.shown(trial.n_shots)
+    plain = replace(trial, control="", n_shots=trial.n_shots or 1)
+    return tuple(problem.hidden() for problem in shots_of(plain, task, shown + n)[shown:])
 
 
 def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:

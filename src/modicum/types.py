@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 
 from modicum.plain import plain, thawed
 from modicum.scope import Scope
@@ -15,6 +15,7 @@ from modicum.scope import Scope
 __all__ = [
     "Access",
     "Completion",
+    "File",
     "Finding",
     "Grade",
     "Mark",
@@ -36,6 +37,9 @@ Split = Literal["shots", "selection", "test"]
 Stop = Literal["eos", "stop", "length"]
 TrialId = NewType("TrialId", str)
 Settings = Mapping[str, object]
+File = Annotated[str, "a file or folder"]
+"""A plug-in's setting that names a file or folder, which counts by what it holds: one a plug-in, and
+written as `File` in the file of its class, which is read for it."""
 
 
 class Access(IntEnum):

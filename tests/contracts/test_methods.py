@@ -12,7 +12,7 @@ from modicum.catalog import settings_of
 from modicum.errors import AccessError, BudgetError
 from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Method
+from modicum.method import METHODS, Method, Needs
 from modicum.model import Model, Passed, resolve_backend
 from modicum.nudge import Nudge, Solver, read_nudge, weight_bytes, write_folder
 from modicum.task import resolve_task
@@ -20,26 +20,13 @@ from modicum.types import Access, Problem, Supervision
 from modicum.whitebox import weights_hash
 from tests.support.bench import bench_of, judge_of, solver_of
 
-SETTINGS = {
-    "fine_tune": {"steps": 3, "batch": 2, "rank": 2, "learning_rate": 1e-2},
-    "rejection_tuning": {"steps": 3, "batch": 2, "rank": 2, "samples": 8, "learning_rate": 1e-2},
-    "plain": {"samples": 3},
-    "rl_steering": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
-    "rlvr": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
-    "self_consistency": {"n": 3},
-    "cot_decoding": {"k": 3},
-    "compression": {"layers": [2], "budgets": [0.01], "samples": 6, "calibration": 1},
-    "sparse_feature": {"steps": 30, "samples": 1, "candidates": 2, "strengths": (0.5, 1.0)},
-}
-"""Small settings, for speed."""
-SUBJECTS = {"compression": ("organism-style-64", "word_sums?asks=length")}
-"""Model and task of a method that needs ones of its own."""
 N_SHOTS = 3
 ALL = sorted(METHODS.entries)
 
 
 def _method(name: str) -> Method:
-    return METHODS.build(name, SETTINGS.get(name, {}))
+    quick = METHODS.load(name).quick
+    return METHODS.build(name, dict(quick.settings))
 
 
 @pytest.fixture(scope="module", params=ALL)
@@ -53,12 +40,12 @@ def method(name) -> Method:
 
 
 @pytest.fixture(scope="module")
-def subject(name, method) -> tuple[str, str]:
+def subject(method) -> tuple[str, str]:
     """The scripted model, or the organism where weights are wanted."""
     # worked stories the organism can reach by sampling, so that rejection keeps something
-    is_text = method.access <= Access.LOGPROBS
+    is_text = method.needs.access <= Access.LOGPROBS
     usual = ("scripted:latent", "sums") if is_text else ("organism", "line_moves")
-    return SUBJECTS.get(name, usual)
+    return method.quick.model or usual[0], method.quick.task or usual[1]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +60,7 @@ def task(subject):
 
 def _shots(method: Method, task, n: int = N_SHOTS) -> tuple[Problem, ...]:
     """Shots as a trial gives them: none where no label is read."""
-    return () if method.supervision == Supervision.QUESTION else task.problems("shots", n)
+    return () if method.needs.supervision == Supervision.QUESTION else task.problems("shots", n)
 
 
 def _bench(method: Method, model, task, shots=None, **more) -> Bench:
@@ -104,10 +91,6 @@ def elicited(method, model, task) -> tuple[Solver, Bench, str, int]:
     solver = solver_of(method, bench)
     hook.remove()
     return solver, bench, before, len(steps)
-
-
-def test_small_settings_name_real_methods() -> None:
-    assert set(SETTINGS) <= set(ALL)
 
 
 def test_same_seed_gives_the_same_answers(method, model, task, elicited) -> None:
@@ -223,13 +206,13 @@ def test_no_shots_work_or_are_a_budget_error(method, model, task) -> None:
     try:
         nudge = method.elicit(bench_of(model, task))
     except BudgetError:
-        assert method.supervision > Supervision.QUESTION
+        assert method.needs.supervision > Supervision.QUESTION
     else:
         assert isinstance(nudge, Nudge)
 
 
 def test_hidden_solution_is_not_read_below_its_supervision(method, model, task) -> None:
-    if method.supervision != Supervision.ANSWER or method.reads_solutions:
+    if method.needs.supervision != Supervision.ANSWER or method.needs.reads_solutions:
         pytest.skip("reads solutions, or nothing")
     shots = tuple(dataclasses.replace(s, solution=None) for s in _shots(method, task))
     bare = _elicit(method, model, task, shots)
@@ -237,7 +220,7 @@ def test_hidden_solution_is_not_read_below_its_supervision(method, model, task) 
 
 
 def test_questions_alone_suffice_where_no_label_is_read(method, model, task) -> None:
-    if method.supervision != Supervision.QUESTION:
+    if method.needs.supervision != Supervision.QUESTION:
         pytest.skip("reads labels")
     shots = tuple(s.hidden() for s in task.problems("shots", N_SHOTS))
     bare = _elicit(method, model, task, shots)
@@ -267,23 +250,23 @@ class Offering(Passed):
 def test_a_model_that_offers_the_declared_access_and_no_more_suffices(
     method, model, task, elicited
 ) -> None:
-    if method.access > Access.LOGPROBS:
+    if method.needs.access > Access.LOGPROBS:
         pytest.skip("needs a white box, which offers everything")
-    solver = _elicit(method, Offering(model, method.access), task)
+    solver = _elicit(method, Offering(model, method.needs.access), task)
     assert _texts(solver, task) == _texts(elicited[0], task)
 
 
 def test_a_model_that_offers_less_than_the_declared_access_is_refused(method, model, task) -> None:
-    if method.access == Access.TEXT:
+    if method.needs.access == Access.TEXT:
         pytest.skip("every model offers text")
-    less = min(Access(method.access - 1), Access.LOGPROBS)
+    less = min(Access(method.needs.access - 1), Access.LOGPROBS)
     with pytest.raises(AccessError):
         _texts(_elicit(method, Offering(model, less), task), task)
 
 
 def test_updates_are_the_steps_that_optimisers_took(method, elicited) -> None:
     assert elicited[1].ledger.updates == elicited[3]
-    assert elicited[3] > 0 or method.access < Access.WEIGHTS
+    assert elicited[3] > 0 or method.needs.access < Access.WEIGHTS
 
 
 def test_size_is_counted_of_nudges_of_weights_and_activations_alone(method, elicited) -> None:
@@ -321,11 +304,24 @@ def _same(method: Method) -> Method:
 
 
 def test_declared_controls_are_known_to_trials(method) -> None:
-    known = {"majority", "shuffled", "format", *method.control_settings}
-    assert set(method.controls) <= known
-    assert set(method.veto_controls) <= set(method.controls)
-    for settings in method.control_settings.values():
-        assert settings_of(dataclasses.replace(method, **settings)) != settings_of(method)
+    names = [control.name for control in method.controls]
+    assert len(set(names)) == len(names)
+    for control in method.controls:
+        own = settings_of(dataclasses.replace(method, **control.settings))
+        assert (own != settings_of(method)) == (
+            control.name not in ("majority", "shuffled", "format")
+        )
+
+
+def test_what_the_file_states_is_what_the_class_says(name, method) -> None:
+    stated = METHODS.entry(name).stated
+    assert stated.get("kind") == method.kind
+    needs = {**dataclasses.asdict(Needs()), **stated.get("needs", {})}
+    known = {k: v if isinstance(v, str | bool) else v.name for k, v in needs.items()}
+    own = dataclasses.asdict(method.needs)
+    assert known == {k: v if isinstance(v, str | bool) else v.name for k, v in own.items()}
+    assert bool(stated.get("is_usual")) == method.is_usual
+    assert stated.get("proposals", {}) == method.proposals
 
 
 def test_document_names_the_source(name) -> None:

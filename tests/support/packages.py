@@ -16,7 +16,7 @@ METHOD = '''"""Answers as a plain prompt does; a method of another package."""
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.method import Method
+from modicum.method import Method, Needs
 from modicum.nudge import Nudge
 from modicum.types import Access, Supervision
 {imports}
@@ -28,8 +28,7 @@ class Foreign(Method):
     """A plain prompt."""
 
     kind = "prompt"
-    access: ClassVar[Access] = Access.TEXT
-    supervision: ClassVar[Supervision] = Supervision.QUESTION
+    needs: ClassVar[Needs] = Needs(access=Access.TEXT, supervision=Supervision.QUESTION)
 
     def elicit(self, bench):
         return Nudge(bench.style)

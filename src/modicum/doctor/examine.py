@@ -113,7 +113,9 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     def exist(split: str, wanted: int) -> int:
         return min(wanted, sheet.available.get(split, wanted))
 
-    tuned = any(plan.method(name).supervision > 0 for grid in plan.grids for name in grid.methods)
+    tuned = any(
+        plan.method(name).needs.supervision > 0 for grid in plan.grids for name in grid.methods
+    )
     shots = exist("shots", POOL if tuned else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
     scope = Scope(test=exist("test", plan.test), stream=plan.stream)
@@ -290,7 +292,7 @@ def _rungs(
         tokens += 3 * _trained(trial) * (answer + prompt)
         seconds = tokens * flops_per_token / a_second
         own = plan.method(trial.method)
-        learns = own.changes_model and "samples" in trial.settings
+        learns = own.changes_model and own.draws(1) > 0
         rungs.append(Rung(_name(trial), seconds, learns))
     return tuple(rungs)
 

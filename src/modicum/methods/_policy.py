@@ -45,7 +45,6 @@ class PolicyMethod(Method):
     Differs: the ranking run is as short as `passes` says; `half` is a cheap rule of our own.
     """
 
-    is_spread: ClassVar[bool] = True
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     reward: str = "true"

@@ -27,6 +27,7 @@ class ChainOfThought(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
+    is_usual: ClassVar[bool] = True
 
     trigger: str = "Let's think step by step."
     """Begins the answer."""

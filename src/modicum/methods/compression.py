@@ -1,7 +1,7 @@
 """Shorter answers by one vector: from the model's own short and long ones, at a budget of divergence."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, final
@@ -10,7 +10,7 @@ import numpy as np
 
 from modicum.bench import Bench
 from modicum.errors import BudgetError, TrialError
-from modicum.method import Kind, Method
+from modicum.method import Aim, Control, Kind, Method, Needs, Quick
 from modicum.methods._lengths import (
     Forms,
     Heading,
@@ -30,7 +30,7 @@ from modicum.steering.dose import bisected, bound, bounded_dose
 from modicum.steering.nudge import Direction, Steering, Where
 from modicum.steering.sites import chosen_layers
 from modicum.training.changes import Vectors
-from modicum.types import Access, Completion, Problem, Settings, Supervision
+from modicum.types import Access, Completion, File, Problem, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
 __all__ = ["Compression"]
@@ -93,17 +93,20 @@ class Compression(Method):
     parting, for the activations there do not differ; a sign test is run.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
-    reads_solutions: ClassVar[bool] = True
+    needs: ClassVar[Needs] = Needs(
+        access=Access.ACTIVATIONS, supervision=Supervision.ANSWER, reads_solutions=True
+    )
+    aim: ClassVar[Aim] = "length"
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control("random", veto=True, draws=5, settings={"direction": "random"}),
+    )
+    quick: ClassVar[Quick] = Quick(
+        {"layers": [2], "budgets": [0.01], "samples": 6, "calibration": 1},
+        model="organism-style-64",
+        task="word_sums?asks=length",
+    )
     kind: ClassVar[Kind] = "steering"
     changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
-    shortens: ClassVar[bool] = True
-    file_setting: ClassVar[str] = "file"
-    controls: ClassVar[tuple[str, ...]] = ("random",)
-    veto_controls: ClassVar[tuple[str, ...]] = ("random",)
-    control_draws: ClassVar[int] = 5
-    control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
 
     pairs: Literal["own", "instructions", "solutions", "file"] = "own"
     """Where short and long answers come from: the model's own samples; two instructions; the shots'
@@ -112,7 +115,7 @@ class Compression(Method):
     """Instruction that asks for short answers; the task's, or a general one, where empty."""
     verbose: str = ""
     """Its opposite."""
-    file: str = ""
+    file: File = ""
     """Your own short answers: JSON lines with `question` and `answer`."""
     samples: int = 8
     """Samples a shot among which the shortest and the longest right ones are taken."""
@@ -160,6 +163,10 @@ class Compression(Method):
         """
         if self.file:
             read_concise(Path(self.file))
+
+    def draws(self, n_shots: int) -> int:
+        """Return the samples of all shots."""
+        return n_shots * self.samples
 
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Find the direction, its layer and its dose.

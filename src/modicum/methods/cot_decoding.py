@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 from modicum.bench import Bench
-from modicum.method import Kind, Method
+from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.model import Model
 from modicum.nudge import Answering, Branches, Nudge
 from modicum.types import Access
@@ -26,8 +26,10 @@ class CotDecoding(Method):
     """
 
     kind: ClassVar[Kind] = "decoding"
-    access: ClassVar[Access] = Access.LOGPROBS
-    controls: ClassVar[tuple[str, ...]] = ("majority",)
+    needs: ClassVar[Needs] = Needs(access=Access.LOGPROBS)
+    controls: ClassVar[tuple[Control, ...]] = (Control("majority"),)
+    is_usual: ClassVar[bool] = True
+    quick: ClassVar[Quick] = Quick({"k": 3})
 
     k: int = 10
     """Branches at the first token, at least 2."""

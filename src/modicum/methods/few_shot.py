@@ -5,7 +5,7 @@ from typing import ClassVar, final
 
 from modicum.bench import Bench
 from modicum.errors import BudgetError, TrialError
-from modicum.method import Kind, Method
+from modicum.method import Control, Kind, Method, Needs
 from modicum.model import Model
 from modicum.nudge import Nudge
 from modicum.types import Problem, Supervision
@@ -29,9 +29,9 @@ class FewShot(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
-    reads_solutions: ClassVar[bool] = True
-    controls: ClassVar[tuple[str, ...]] = ("shuffled",)
+    needs: ClassVar[Needs] = Needs(supervision=Supervision.ANSWER, reads_solutions=True)
+    controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"),)
+    is_usual: ClassVar[bool] = True
 
     form: str = "worked"
     """`worked`: solutions where the shots reveal them; `answer`: bare answers always."""

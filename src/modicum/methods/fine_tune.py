@@ -1,11 +1,12 @@
 """Fine-tuning on the worked solutions of n shots: LoRA, biases or all weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.method import Kind, Method
+from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.model import Model
 from modicum.nudge import Change, Nudge
 from modicum.training.adapters import Parameters
@@ -28,11 +29,16 @@ class FineTune(Method):
     Differs: the number of steps is a fixed function of n, so that no label chooses it.
     """
 
-    access: ClassVar[Access] = Access.WEIGHTS
-    supervision: ClassVar[Supervision] = Supervision.SOLUTION
+    needs: ClassVar[Needs] = Needs(access=Access.WEIGHTS, supervision=Supervision.SOLUTION)
+    controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"), Control("format"))
+    is_usual: ClassVar[bool] = True
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+        "sealed": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+    }
+    quick: ClassVar[Quick] = Quick({"steps": 3, "batch": 2, "rank": 2, "learning_rate": 1e-2})
     kind: ClassVar[Kind] = "tuning"
     changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
-    controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
 
     parameters: Parameters = "lora"
     """What is trained."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 from modicum.bench import Bench
-from modicum.method import Kind, Method
+from modicum.method import Kind, Method, Quick
 from modicum.model import Model
 from modicum.nudge import Answering, Direct, Nudge
 
@@ -20,6 +20,7 @@ class Plain(Method):
     """
 
     kind: ClassVar[Kind] = "measure"
+    quick: ClassVar[Quick] = Quick({"samples": 3})
 
     style: Literal["default", "floor"] = "floor"
     """The style as given, or the one chosen for the floor."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.method import Kind, Method
+from modicum.method import Kind, Method, Needs
 from modicum.model import Model
 from modicum.nudge import Nudge
 from modicum.types import Supervision
@@ -27,7 +27,7 @@ class PromptStyle(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(supervision=Supervision.ANSWER, split="selection")
 
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Choose the style with the most lenient-correct selection problems.

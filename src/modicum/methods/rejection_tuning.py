@@ -1,12 +1,12 @@
 """Rejection tuning: sample, keep what is right, tune on it; needs answers only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.method import Kind, Method
+from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.model import Model
 from modicum.nudge import Change, Nudge
 from modicum.training.adapters import Parameters
@@ -29,11 +29,18 @@ class RejectionTuning(Method):
     rejection sampling fine-tuning, Yuan et al. 2023 (2308.01825).
     """
 
-    access: ClassVar[Access] = Access.WEIGHTS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(access=Access.WEIGHTS, supervision=Supervision.ANSWER)
+    controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"), Control("format"))
+    is_usual: ClassVar[bool] = True
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+        "sealed": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+    }
+    quick: ClassVar[Quick] = Quick(
+        {"steps": 3, "batch": 2, "rank": 2, "samples": 8, "learning_rate": 1e-2}
+    )
     kind: ClassVar[Kind] = "tuning"
     changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
-    controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
 
     samples: int = 32
     """Completions drawn a shot, at temperature 1."""
@@ -51,6 +58,10 @@ class RejectionTuning(Method):
     """Times each example is seen at least."""
     batch: int = 8
     """Examples an update, at least 1."""
+
+    def draws(self, n_shots: int) -> int:
+        """Return the samples of all shots."""
+        return n_shots * self.samples
 
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Tune a copy of the model on its own correct answers to the shots.

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.method import Kind
+from modicum.method import Control, Kind, Needs, Quick
 from modicum.methods._policy import PolicyMethod
 from modicum.nudge import Change
 from modicum.steering.nudge import Where
@@ -31,11 +31,16 @@ class RlSteering(PolicyMethod):
     group's mean.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(
+        access=Access.ACTIVATIONS, supervision=Supervision.ANSWER, is_spread=True
+    )
+    controls: ClassVar[tuple[Control, ...]] = (Control("format"),)
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "a steering vector could reach the same without touching weights",
+    }
+    quick: ClassVar[Quick] = Quick({"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01})
     kind: ClassVar[Kind] = "steering"
     changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
-    controls: ClassVar[tuple[str, ...]] = ("format",)
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     where: Where = "first"

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.method import Kind
+from modicum.method import Control, Kind, Needs, Quick
 from modicum.methods._policy import PolicyMethod
 from modicum.nudge import Change
 from modicum.training.adapters import AdapterShape, Parameters
@@ -29,11 +29,13 @@ class Rlvr(PolicyMethod):
     default; sampling at temperature 1; AdamW at a constant rate chosen by the model's size.
     """
 
-    access: ClassVar[Access] = Access.WEIGHTS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(
+        access=Access.WEIGHTS, supervision=Supervision.ANSWER, is_spread=True
+    )
+    controls: ClassVar[tuple[Control, ...]] = (Control("format"),)
+    quick: ClassVar[Quick] = Quick({"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01})
     kind: ClassVar[Kind] = "tuning"
     changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
-    controls: ClassVar[tuple[str, ...]] = ("format",)
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     parameters: Parameters = "lora"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.bench import Bench
-from modicum.method import Kind, Method
+from modicum.method import Kind, Method, Quick
 from modicum.model import Model
 from modicum.nudge import Answering, Nudge, Vote
 
@@ -21,6 +21,8 @@ class SelfConsistency(Method):
     """
 
     kind: ClassVar[Kind] = "decoding"
+    is_usual: ClassVar[bool] = True
+    quick: ClassVar[Quick] = Quick({"n": 3})
 
     n: int = 10
     """Samples a problem, at most 10: what a served system can afford."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modicum.bench import Bench
 from modicum.ledger import Ledger
-from modicum.method import Kind, Method
+from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.methods._contrast import Contrast, directions, least_dose, paired, sides_of
 from modicum.methods._falsify import Suspect, by_cues, mode_or_correctness
 from modicum.methods._sparse import (
@@ -33,7 +33,7 @@ from modicum.steering.pairs import Pair
 from modicum.steering.sites import blocks
 from modicum.training.changes import Vectors
 from modicum.training.sparse import SparseRecipe
-from modicum.types import Access, Settings, Supervision
+from modicum.types import Access, File, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
 __all__ = ["SparseFeature"]
@@ -57,21 +57,20 @@ class SparseFeature(Method):
     itself stand beside it at equal length.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(access=Access.ACTIVATIONS, supervision=Supervision.ANSWER)
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control("random", veto=True, draws=5, settings={"direction": "random"}),
+        Control("random_feature", veto=True, draws=5, settings={"direction": "other_feature"}),
+        Control("mean_difference", draws=5, settings={"direction": "mean_difference"}),
+        Control("format"),
+    )
+    quick: ClassVar[Quick] = Quick(
+        {"steps": 30, "samples": 1, "candidates": 2, "strengths": (0.5, 1.0)}
+    )
     kind: ClassVar[Kind] = "steering"
     changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
-    controls: ClassVar[tuple[str, ...]] = ("random", "random_feature", "mean_difference", "format")
-    veto_controls: ClassVar[tuple[str, ...]] = ("random", "random_feature")
-    file_setting: ClassVar[str] = "sae"
-    control_draws: ClassVar[int] = 5
-    control_settings: ClassVar[Mapping[str, Settings]] = {
-        "random": {"direction": "random"},
-        "random_feature": {"direction": "other_feature"},
-        "mean_difference": {"direction": "mean_difference"},
-    }
 
-    sae: str = ""
+    sae: File = ""
     """Folder of an autoencoder in SAELens' form; one is trained where empty."""
     layer: int | None = None
     """Layer after whose output it stands; six tenths of the way up where not said.
@@ -120,6 +119,10 @@ class SparseFeature(Method):
         """
         if self.sae:
             read_card(Path(self.sae))
+
+    def draws(self, n_shots: int) -> int:
+        """Return its answers to each shot, counted as to one prompt a shot."""
+        return n_shots * self.samples
 
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Find the feature and its dose, and test what it is.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, final
 
 from modicum.bench import Bench
-from modicum.method import Kind, Method
+from modicum.method import Control, Kind, Method, Needs
 from modicum.methods._contrast import (
     Contrast,
     Dose,
@@ -22,7 +22,7 @@ from modicum.steering.contrast import Average, random_like
 from modicum.steering.nudge import Direction, Steering, Where
 from modicum.steering.sites import chosen_layers
 from modicum.training.changes import Vectors
-from modicum.types import Access, Settings, Supervision
+from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 
 __all__ = ["SteeringVector"]
@@ -39,14 +39,16 @@ class SteeringVector(Method):
     sign test is run on the shots.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(access=Access.ACTIVATIONS, supervision=Supervision.ANSWER)
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control("random", veto=True, draws=5, settings={"direction": "random"}),
+        Control("format"),
+    )
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "a steering vector could reach the same without touching weights",
+    }
     kind: ClassVar[Kind] = "steering"
     changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
-    controls: ClassVar[tuple[str, ...]] = ("random", "format")
-    veto_controls: ClassVar[tuple[str, ...]] = ("random",)
-    control_draws: ClassVar[int] = 5
-    control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
 
     contrast: Contrast = "instructions"
     """What the two sides of a pair differ in."""
