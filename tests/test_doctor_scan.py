@@ -45,7 +45,7 @@ def test_pick_is_proved_on_fresh_problems_of_the_selection_split(tmp_path: Path)
 
 def test_second_scan_draws_nothing_and_gives_the_same(tmp_path: Path, monkeypatch) -> None:
     first = _scan(tmp_path)
-    monkeypatch.setattr(ScriptedModel, "generate", lambda *given: pytest.fail("drew again"))
+    monkeypatch.setattr(ScriptedModel, "draw", lambda *given: pytest.fail("drew again"))
     assert _scan(tmp_path) == first
 
 

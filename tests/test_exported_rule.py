@@ -13,7 +13,7 @@ from benchmarks.answer_grammar import CASES, few
 from modicum.answers import Announced, Rule
 from modicum.exports import _custom_generate as rule
 from modicum.exports.generation import DecodingRule
-from modicum.nudge import Branches, Nudge
+from modicum.nudge import Nudge, Surest
 from modicum.nudge.rules import answer_margin
 from modicum.steering.nudge import Direction, Steering
 from modicum.task import resolve_task
@@ -30,7 +30,7 @@ def _written(reads: Rule | None, folder: Path, style: Style | None = None) -> Pa
     nothing = Steering((Direction(1, torch.zeros(32), "block"),), "all")
     parcel, solver = by_hand(tiny_local("llama"), nothing, folder)
     style = style or parcel.style
-    nudge = Nudge(style, Branches(3, 0.0, "sum"))
+    nudge = Nudge(style, Surest(3, 0.0, "sum"))
     parcel = dataclasses.replace(parcel, nudge=nudge, rule=reads, style=style)
     (folder / "out").mkdir()
     DecodingRule().write(parcel, solver, folder / "out")

@@ -166,8 +166,8 @@ class _Says(Passed):
             for request, group in zip(requests, drawn, strict=True)
         ]
 
-    def generate(self, requests, sampling, ledger):
-        return self._odd(requests, super().generate(requests, sampling, ledger))
+    def draw(self, requests, sampling, ledger):
+        return self._odd(requests, super().draw(requests, sampling, ledger))
 
 
 def _plan(tmp_path: Path, marker: str, **more):
@@ -264,8 +264,8 @@ def test_the_doctor_counts_a_lost_text_as_a_doubt(hanging, tmp_path, monkeypatch
     inner = open_model("scripted:latent")
 
     class Once(_Says):
-        def generate(self, requests, sampling, ledger):
-            drawn = super(_Says, self).generate(requests, sampling, ledger)
+        def draw(self, requests, sampling, ledger):
+            drawn = super(_Says, self).draw(requests, sampling, ledger)
             return drawn if sampling.temperature else self._odd(requests, drawn)
 
     monkeypatch.setattr("modicum.doctor.visit.open_model", lambda _: Once(inner, place, BAD))
@@ -282,9 +282,9 @@ def test_files_that_change_while_a_trial_runs_fail_it(tmp_path, monkeypatch) -> 
     inner = open_model("scripted:latent")
 
     class Meddles(Passed):
-        def generate(self, requests, sampling, ledger):
+        def draw(self, requests, sampling, ledger):
             (tmp_path / "own.py").write_text("def f(text, answer):\n    return True\n")
-            return super().generate(requests, sampling, ledger)
+            return super().draw(requests, sampling, ledger)
 
     monkeypatch.setattr("modicum.trials.open_model", lambda _: Meddles(inner))
     assert "have changed while the study ran" in run_trial(plan, trial, RAW, tmp_path / "a").error

@@ -22,6 +22,8 @@ CARD = ModelCard("fixed", "0" * 16, 1, 2.0)
 class Fixed(Model):
     """A model that always gives the same completions."""
 
+    offers = frozenset({"branches"})
+
     def __init__(self, completions: tuple[Completion, ...]) -> None:
         self.completions = completions
         self.asked: list[tuple[int, float]] = []
@@ -30,22 +32,12 @@ class Fixed(Model):
     def card(self) -> ModelCard:
         return CARD
 
-    def generate(self, requests, sampling, ledger):
+    def draw(self, requests, sampling, ledger):
+        if sampling.branches is not None:
+            self.asked += [(sampling.branches.k, sampling.branches.min_probability)]
+            return [self.completions for _ in requests]
         self.asked += [(r.n, sampling.temperature) for r in requests]
         return [self.completions[: r.n] for r in requests]
-
-    def branch(self, requests, sampling, ledger, *, k, min_probability):
-        self.asked += [(k, min_probability) for _ in requests]
-        return [self.completions for _ in requests]
-
-    def logprob(self, prompts, continuations):
-        return [0.0 for _ in prompts]
-
-    def chat(self, system, user):
-        return None
-
-    def can_encode(self, text):
-        return True
 
 
 def _spoken(pieces: list[str], margins: list[float], text: str | None = None) -> Completion:
@@ -235,4 +227,4 @@ def test_saved_style_is_read_back(tmp_path) -> None:
 
 
 def test_decoding_needs_no_weights() -> None:
-    assert (CotDecoding.access, SelfConsistency.access) == (Access.LOGPROBS, Access.TEXT)
+    assert (CotDecoding.needs.access, SelfConsistency.needs.access) == (Access.LOGPROBS, Access.TEXT)

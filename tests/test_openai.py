@@ -11,7 +11,7 @@ from modicum.model import backend_access, render, resolve_backend
 from modicum.models import _endpoint
 from modicum.styles import closed_list
 from modicum.task import Sheet
-from modicum.types import Access, Request, Sampling, Style
+from modicum.types import Access, Branches, Request, Sampling, Style
 from modicum.workbench import plan_for
 from tests.support.commands import modicum
 from tests.support.fake_server import fake_server
@@ -175,7 +175,7 @@ def test_log_probabilities_are_offered_only_when_asked() -> None:
     with fake_server() as (url, _):
         model = opened(url)
         with pytest.raises(AccessError, match="logprobs=true"):
-            model.branch([], Sampling(4), Ledger(), k=2, min_probability=0.0)
+            model.generate([], Sampling(4, branches=Branches(2)), Ledger())
         plan = plan_for(reference(url), "sums", ["cot_decoding"], test=4, selection=2, samples=2)
         with pytest.raises(AccessError, match="cot_decoding"):
             check_plan(plan)
@@ -193,9 +193,8 @@ def test_branches_begin_with_the_likeliest_first_tokens() -> None:
     with fake_server() as (url, manners):
         model, ledger = opened(url, logprobs=True), Ledger()
         manners.asked.clear()
-        [group] = model.branch(
-            [Request(QUESTION, "q")], Sampling(8), ledger, k=3, min_probability=0.2
-        )
+        sampling = Sampling(8, branches=Branches(3, 0.2))
+        [group] = model.generate([Request(QUESTION, "q")], sampling, ledger)
     assert [c.text for c in group] == ["Answer 1099", "Think Answer 42"]
     assert [c.probabilities[0] for c in group] == pytest.approx([0.6, 0.3])
     assert group[1].margins == pytest.approx((0.3, 0.85, 0.85))

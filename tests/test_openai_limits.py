@@ -13,7 +13,7 @@ from modicum.model import resolve_backend
 from modicum.models import _endpoint
 from modicum.models._completions import hides_openers
 from modicum.models._opening import MOST_ASKED
-from modicum.types import Request, Sampling
+from modicum.types import Branches, Request, Sampling
 from modicum.workbench import plan_for
 from tests.support import fake_server as faking
 from tests.support.commands import modicum
@@ -52,7 +52,7 @@ WORDS = (
 
 def branched(model, k: int, min_probability: float = 0.0):
     requests = [Request(QUESTION, "q")]
-    return model.branch(requests, Sampling(4), Ledger(), k=k, min_probability=min_probability)
+    return model.generate(requests, Sampling(4, branches=Branches(k, min_probability)), Ledger())
 
 
 def test_as_many_are_tried_as_a_method_asks_unless_told_otherwise() -> None:

@@ -7,12 +7,12 @@ import pytest
 from modicum.errors import BudgetError, TrialError
 from modicum.ledger import Ledger
 from modicum.method import METHODS
-from modicum.model import Model, resolve_backend
+from modicum.model import Language, Model, ModelCard, resolve_backend
 from modicum.nudge import Nudge
 from modicum.seeds import stream
 from modicum.study import Grid, Plan
 from modicum.task import resolve_task
-from modicum.types import Problem, Style
+from modicum.types import Completion, Problem, Style
 from modicum.workbench import default_methods, plan_for
 from tests.support.bench import bench_of, solver_of
 
@@ -119,24 +119,20 @@ def test_demonstrations_are_drawn_as_often_as_tuned_shots() -> None:
     assert cells == [(1, 0, ""), (1, 1, ""), (4, 0, ""), (4, 1, ""), (4, 0, "shuffled")]
 
 
-class _Echo:
-    """Stands for a model: keeps what it was asked and answers in two stages."""
+class _Echo(Language, Model):
+    """Keeps what it was asked and answers in two stages."""
 
+    card = ModelCard("echo", "0" * 16, 1, 2.0)
     takes_raw = True
 
     def __init__(self, takes_raw: bool = True) -> None:
         self.takes_raw = takes_raw
         self.asked: list[list[str]] = []
 
-    def can_encode(self, text: str) -> bool:
-        return True
-
     def chat(self, system, user) -> str:
         return f"<{user}>"
 
-    def generate(self, requests, sampling, ledger):
-        from modicum.types import Completion
-
+    def draw(self, requests, sampling, ledger):
         self.asked.append([r.prompt for r in requests])
         text = " 1 + 2 is 3. " if len(self.asked) == 1 else " 3"
         return [(Completion(text, 4, "eos"),) for _ in requests]

@@ -93,7 +93,7 @@ def test_gap_against_sampling_stands_beside_it(verdict) -> None:
 def test_second_run_runs_the_reference_no_more(said, folder, monkeypatch) -> None:
     monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
     again = modicum("run", *SMALL, "--reference", "scripted:shown", "--out", folder)
-    assert "9 trials, 9 exist" in again.err
+    assert "11 trials, 11 exist" in again.err
     assert "to reference" in again.out
 
 

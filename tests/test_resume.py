@@ -14,7 +14,7 @@ from modicum.store import Store
 from tests.support.commands import SMALL, modicum
 from tests.support.sources import ROOT
 
-TRIALS = 8
+TRIALS = 10
 """Trials of the small study, each one write."""
 
 

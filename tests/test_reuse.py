@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from modicum import trials
 from modicum.methods.prompt_style import PromptStyle
 from modicum.nudge import Nudge, Solver
 from modicum.runner import Silent, run
@@ -33,17 +34,21 @@ def _held(*draws: Draw):
 # A choice can never read what was drawn for the test problems
 
 
-def test_elicitation_reads_no_address_of_the_test_problems(tmp_path) -> None:
+def test_elicitation_reads_no_address_of_the_test_problems(tmp_path, monkeypatch) -> None:
     plan = plan_for("scripted:latent", "sums", ["self_consistency"], **OPTIONS)
     floor = plan.subjects()[0].floor()
     looked: dict[str, list[bytes]] = {"elicit": [], "solve": []}
     phase = ["elicit"]
 
-    class Spy(Stock):
-        def during(self, split):
-            phase[0] = "solve" if split == "test" else "elicit"
-            return super().during(split)
+    solve = trials._solve
 
+    def solving(*given, split=None):
+        phase[0] = "solve"
+        return solve(*given, split=split)
+
+    monkeypatch.setattr(trials, "_solve", solving)
+
+    class Spy(Stock):
         def _look(self, names):
             looked[phase[0]] += names
             return super()._look(names)

@@ -16,7 +16,7 @@ from modicum.sampling.local import Local
 from modicum.sampling.prefix import plan_prefixes
 from modicum.sampling.text import TextMaker
 from modicum.seeds import key, uniforms
-from modicum.types import Completion, Request, Sampling
+from modicum.types import Branches, Completion, Request, Sampling
 from tests.support.tiny_models import (
     ARCHITECTURES,
     BOS,
@@ -205,7 +205,7 @@ def test_logprob_is_the_naive_one(architecture: str) -> None:
 
 def test_branches_are_the_likeliest_first_tokens() -> None:
     model = tiny_local(rows=3)
-    drawn = model.branch(requests(), Sampling(6), Ledger(), k=4, min_probability=0.0)
+    drawn = model.generate(requests(), Sampling(6, branches=Branches(4, 0.0)), Ledger())
     for prompt, group in zip(PROMPTS, drawn, strict=True):
         ids = model.encode(prompt)
         with torch.inference_mode():
@@ -224,9 +224,9 @@ def test_branches_are_the_likeliest_first_tokens() -> None:
 
 def test_unlikely_branches_are_dropped_but_never_the_first() -> None:
     model = tiny_local()
-    all_of_them = model.branch(requests(), Sampling(4), Ledger(), k=8, min_probability=0.0)
-    likely = model.branch(requests(), Sampling(4), Ledger(), k=8, min_probability=0.05)
-    none = model.branch(requests(), Sampling(4), Ledger(), k=8, min_probability=1.0)
+    all_of_them = model.generate(requests(), Sampling(4, branches=Branches(8, 0.0)), Ledger())
+    likely = model.generate(requests(), Sampling(4, branches=Branches(8, 0.05)), Ledger())
+    none = model.generate(requests(), Sampling(4, branches=Branches(8, 1.0)), Ledger())
     for whole, kept, first in zip(all_of_them, likely, none, strict=True):
         wanted = [c for i, c in enumerate(whole) if i == 0 or c.probabilities[0] >= 0.05]
         assert [c.text for c in kept] == [c.text for c in wanted]

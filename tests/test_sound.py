@@ -9,7 +9,7 @@ from modicum.doctor.visit import check_subject
 from modicum.errors import CheckpointError
 from modicum.ledger import Ledger
 from modicum.sampling.sound import Sound
-from modicum.types import Request, Sampling
+from modicum.types import Branches, Request, Sampling
 from modicum.workbench import plan_for
 from tests.support.commands import modicum
 from tests.support.tiny_models import ARCHITECTURES, byte_tokenizer, tiny_local, tiny_module
@@ -46,7 +46,7 @@ def test_every_path_of_the_sampler_looks(architecture) -> None:
     with pytest.raises(CheckpointError, match="not numbers"):
         model.generate(REQUESTS, Sampling(4, 1.0, stream="s"), Ledger())
     with pytest.raises(CheckpointError, match="not numbers"):
-        model.branch(REQUESTS, Sampling(4), Ledger(), k=2, min_probability=0.0)
+        model.generate(REQUESTS, Sampling(4, branches=Branches(2)), Ledger())
     with pytest.raises(CheckpointError, match="not numbers"):
         model.logprob(["1 + 1 ="], [" 2"])
 

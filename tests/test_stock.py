@@ -3,22 +3,22 @@
 import dataclasses
 
 import pytest
+import torch
 
 from modicum.ledger import Ledger
-from modicum.model import FromStock, Model, Stocked
+from modicum.model import Model, Passed
 from modicum.models._carried import Carried
 from modicum.models.scripted import ScriptedModel
-from modicum.stock import Ask, Draw, Stock
-from modicum.training.served import _Remote
-from modicum.training.together import Spread
-from modicum.types import Completion, Request, Sampling, Style
-from modicum.whitebox import StockedWhiteBox, WhiteBox, need_whitebox
+from modicum.steering.nudge import Direction, Steering
+from modicum.stock import Draw, Stock, address_of
+from modicum.types import Branches, Completion, Request, Sampling, Style
+from modicum.whitebox import WhiteBox, need_whitebox
 from tests.support.tiny_models import tiny_local
 
 OPTIONS = {"test": 12, "selection": 6, "samples": 8}
 SAMPLED = Sampling(20, 1.0, stream="seed-0")
 GREEDY = Sampling(20, 0.0, stream="seed-0")
-ASKED = [Request(f"What is {a} + 30?", f"q{a}", 4) for a in (12, 13, 14)]
+ASKED = [Request(f"What is {a} + 30?", f"q{a}", 4, split="test") for a in (12, 13, 14)]
 
 
 class Counted(ScriptedModel):
@@ -28,19 +28,14 @@ class Counted(ScriptedModel):
         super().__init__("latent")
         self.asked: list[list[Request]] = []
 
-    def generate(self, requests, sampling, ledger):
+    def draw(self, requests, sampling, ledger):
         self.asked.append(list(requests))
-        return super().generate(requests, sampling, ledger)
-
-    def branch(self, requests, sampling, ledger, *, k, min_probability):
-        self.asked.append(list(requests))
-        return super().branch(requests, sampling, ledger, k=k, min_probability=min_probability)
+        return super().draw(requests, sampling, ledger)
 
 
-def _in_stock(stock: Stock, model: Model, requests=ASKED, sampling=SAMPLED, split="test"):
+def _in_stock(stock: Stock, model: Model, requests=ASKED, sampling=SAMPLED):
     ledger = Ledger()
-    with stock.during(split):
-        return model.stocked(stock).generate(requests, sampling, ledger), ledger
+    return model.stocked(stock).generate(requests, sampling, ledger), ledger
 
 
 def _held(*draws: Draw):
@@ -51,20 +46,18 @@ def _held(*draws: Draw):
 # What an address names
 
 
-def _address(
-    split="test", request=ASKED[0], sampling=SAMPLED, voice=("w", "n", "r"), branches=None
-):
-    return Ask(voice, sampling, branches).address(request, split)
+def _address(request=ASKED[0], sampling=SAMPLED, voice=("w", "n", "r")):
+    return address_of(voice, request, sampling)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        {"split": "shots"},
+        {"request": dataclasses.replace(ASKED[0], split="shots")},
         {"voice": ("other", "n", "r")},
         {"voice": ("w", "other", "r")},
         {"voice": ("w", "n", "other")},
-        {"branches": (10, 0.001)},
+        {"sampling": dataclasses.replace(SAMPLED, branches=Branches(10, 0.001))},
         {"request": dataclasses.replace(ASKED[0], prompt="What else?")},
         {"request": dataclasses.replace(ASKED[0], address="q99")},
         {"sampling": dataclasses.replace(SAMPLED, max_new_tokens=21)},
@@ -76,6 +69,23 @@ def _address(
 )
 def test_everything_that_decides_an_answer_is_in_its_address(other) -> None:
     assert _address(**other) != _address()
+
+
+@pytest.mark.parametrize(
+    ("request_", "sampling", "address"),
+    [
+        (ASKED[0], SAMPLED, "be40d32237013650a6b2df9229f6395f"),
+        (ASKED[0], GREEDY, "724a09ae23c59d2d903d64412061362e"),
+        (
+            ASKED[0],
+            dataclasses.replace(GREEDY, margins=True, branches=Branches(10, 1e-3)),
+            "eda003f7e220d0fac26e1030f7ba4f00",
+        ),
+        (dataclasses.replace(ASKED[0], split="shots"), SAMPLED, "252ede09a27e67644a57fff488da33ab"),
+    ],
+)
+def test_addresses_are_those_of_earlier_versions(request_, sampling, address) -> None:
+    assert _address(request_, sampling).hex() == address
 
 
 def test_number_of_samples_is_no_part_of_an_address() -> None:
@@ -153,7 +163,7 @@ def test_what_is_missing_is_drawn_in_its_order_in_one_call() -> None:
 
 def test_equal_addresses_of_one_call_are_drawn_once() -> None:
     model = Counted()
-    same = [Request("What is 1 + 2?", name) for name in "abc"]
+    same = [Request("What is 1 + 2?", name, split="test") for name in "abc"]
     drawn, ledger = _in_stock(Stock(), model, same, GREEDY)
     assert [r.address for r in model.asked[0]] == ["a"]
     assert drawn[0] == drawn[1] == drawn[2]
@@ -162,11 +172,8 @@ def test_equal_addresses_of_one_call_are_drawn_once() -> None:
 
 def test_branches_are_taken_again_with_their_margins() -> None:
     stock, model = Stock(), Counted()
-    with stock.during("test"):
-        first, again = (
-            model.stocked(stock).branch(ASKED, GREEDY, Ledger(), k=5, min_probability=0.01)
-            for _ in range(2)
-        )
+    wide = dataclasses.replace(GREEDY, branches=Branches(5, 0.01))
+    first, again = (_in_stock(stock, model, sampling=wide)[0] for _ in range(2))
     assert first == again
     assert len(model.asked) == 1
     assert first[0][0].margins
@@ -180,10 +187,10 @@ def test_answers_with_token_ids_pass_by() -> None:
     assert not stock.added
 
 
-def test_closed_stock_gives_and_keeps_nothing() -> None:
+def test_requests_of_no_split_are_neither_taken_nor_kept() -> None:
     stock, model = Stock(), Counted()
     for _ in range(2):
-        model.stocked(stock).generate(ASKED, SAMPLED, Ledger())
+        _in_stock(stock, model, [dataclasses.replace(r, split=None) for r in ASKED])
     assert (len(model.asked), stock.added) == (2, ())
 
 
@@ -217,16 +224,45 @@ def test_stocked_white_box_is_a_white_box() -> None:
 
 def test_tuned_copy_takes_nothing_from_the_stock() -> None:
     model = tiny_local("llama")
-    assert not isinstance(model.stocked(Stock()).with_module(model.module), FromStock)
+    stock = Stock()
+    _in_stock(stock, model.stocked(Stock()).with_module(model.module))
+    assert len(stock.added) == len(ASKED)
+    stock = Stock()
+    model.stocked(stock).with_module(model.module).generate(ASKED, SAMPLED, Ledger())
+    assert not stock.added
 
 
-@pytest.mark.parametrize("wrapper", [Stocked, StockedWhiteBox, Carried, Spread, _Remote])
-def test_wrapped_model_passes_every_question_on(wrapper) -> None:
+def test_steered_copy_takes_from_the_same_stock_at_addresses_of_its_own() -> None:
+    stock, model = Stock(), tiny_local("llama")
+    values = torch.ones(model.module.config.hidden_size)
+    steered = model.stocked(stock).with_steering(Steering((Direction(0, values),)))
+    for one in (steered, model.stocked(stock)):
+        one.generate(ASKED, SAMPLED, Ledger())
+    assert len({draw.address for draw in stock.added}) == 2 * len(ASKED)
+
+
+def test_wrapped_model_passes_every_question_on() -> None:
     """A default of the contract must not answer in the inner model's place."""
-    asked = {name for name in vars(Model) if not name.startswith("_")} - {"stocked"}
-    answered = {name for cls in wrapper.__mro__ if cls is not Model for name in vars(cls)}
-    derived = {"opens_thinking"}  # from `thinking` and nothing else
-    assert asked - derived <= answered
+    finals = {name for name, part in vars(Model).items() if getattr(part, "__final__", False)}
+    assert finals == {"generate", "stocked", "drawn_by"}
+    asked = {name for name in vars(Model) if not name.startswith("_")} - finals
+    inner = tiny_local("llama")
+    inner.style = Style("mine", "{question}?")
+    wrapped = Passed(inner)
+    assert asked - {"style", "offers"} <= set(vars(Passed))
+    assert (wrapped.style, wrapped.offers) == (inner.style, inner.offers)
+
+
+def test_a_prompt_over_a_server_takes_nothing_of_other_studies() -> None:
+    class Elsewhere(Counted):
+        is_lasting = False
+
+    stock, model = Stock(), Elsewhere()
+    _in_stock(stock, model)
+    carried = Carried(model, "served", Style("mine", "{question}?"))
+    assert carried.is_lasting == model.is_lasting
+    _in_stock(Stock(None, _held(*stock.added)), carried)
+    assert len(model.asked) == 2
 
 
 def test_wrapped_model_brings_its_prompt_along() -> None:

@@ -103,8 +103,8 @@ class Thinker(ScriptedModel):
 
     thinking = PAIR
 
-    def generate(self, requests, sampling, ledger):
-        drawn = super().generate(requests, sampling, ledger)
+    def draw(self, requests, sampling, ledger):
+        drawn = super().draw(requests, sampling, ledger)
         return [
             tuple(
                 dataclasses.replace(c, text=f"<think>Answer 1 {c.text}", stop="length")

@@ -15,7 +15,7 @@ from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.ranks import Alone, Ranks, Several, ranks
 from modicum.store import Store
-from modicum.training.together import Spread, add_gradients, same_start
+from modicum.training.together import add_gradients, same_start, spread
 from modicum.types import Request, Sampling
 from tests.support.sources import ROOT
 
@@ -89,10 +89,10 @@ def test_processes_draw_together_what_one_draws(count: int) -> None:
             said.gather,
             lambda value, n=number: parts.setdefault(n, value) and [value],
         )  # keeps what this process brings
-        Spread(model, said).generate(asked, sampling, Ledger())
+        spread(model, said).generate(asked, sampling, Ledger())
         said.gather = gather
     ledger = Ledger()
-    drawn = Spread(model, Other(0, count, parts)).generate(asked, sampling, ledger)
+    drawn = spread(model, Other(0, count, parts)).generate(asked, sampling, ledger)
     assert [[c.ids for c in group] for group in drawn] == [[c.ids for c in g] for g in whole]
     assert ledger.tokens_sampled == sum(c.n_tokens for group in whole for c in group)
 

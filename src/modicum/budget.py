@@ -100,7 +100,9 @@ def measures_of(plan: Plan) -> frozenset[str]:
     """Gives the ids of the measures, those of twins included: they run whatever the budget."""
     subjects = plan.subjects()
     subjects += [Subject(plan, s.twin, s.task) for s in subjects if s.twin]
-    return frozenset(str(trial.id) for subject in subjects for trial in subject.measures())
+    trials = [trial for subject in subjects for trial in subject.measures()]
+    trials += [trial for subject in plan.subjects() for trial in subject.scrambled()]
+    return frozenset(str(trial.id) for trial in trials)
 
 
 def arms_of(plan: Plan) -> list[Arm]:

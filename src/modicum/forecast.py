@@ -51,7 +51,7 @@ def draws(plan: Plan, trial: Trial) -> Draws:
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """
     limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
-    if trial.is_twin and not trial.n_shots:
+    if trial.is_twin and (trial.is_floor or not trial.n_shots):
         return Draws(0, limit, is_tuning=False)
     method = method_of(trial)
     each, is_tuning = method.answering.draws, method.changes_model

@@ -147,7 +147,7 @@ def _trained_on(outcome: Outcome, task: Task) -> tuple[Problem, ...]:
     if not picked:
         return shots_of(outcome.trial, task)
     trial = outcome.trial
-    pool = shots_of(trial, task, max(trial.n_shots, int(str(trial.settings["pool"]))))
+    pool = shots_of(trial, task, max(trial.n_shots, thawed(int, trial.settings["pool"], "pool")))
     known = {shot.id: shot for shot in pool}
     return tuple(known[name] for name in picked)
 
@@ -219,7 +219,8 @@ def _peft(settings: Mapping[str, object]) -> str:
     Raises:
         ConfigError: parameters that TRL would not train alike.
     """
-    rank, alpha = int(str(settings["rank"])) or 8, float(str(settings["alpha"]))
+    rank = thawed(int, settings["rank"], "rank") or 8
+    alpha = thawed(float, settings["alpha"], "alpha")
     if settings["parameters"] == "full":
         return "None"
     if settings["parameters"] != "lora":

@@ -42,7 +42,10 @@ def text_loss(model: Model) -> tuple[float, ...]:
     tokenizer cannot write the text (a vocabulary of its own, say) or is out of reach has no loss.
     """
     texts = passages()
-    if not isinstance(model, Tokenizing) or not all(map(model.can_encode, texts)):
+    language = model.language
+    if language is None or not isinstance(model, Tokenizing):
+        return ()
+    if not all(map(language.can_encode, texts)):
         return ()
     sums = model.logprob([""] * len(texts), texts)
     return tuple(

@@ -1,29 +1,31 @@
 """The contract of a model: text in, text and numbers out; torch-free."""
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, final
+from typing import ClassVar, Literal, Self, TypeAlias, final
 
 from modicum.catalog import Catalog, file_name, read_reference
-from modicum.errors import ConfigError
+from modicum.errors import AccessError, ConfigError
 from modicum.foreign import at, is_there
 from modicum.ledger import Ledger
 from modicum.manifest import is_export
-from modicum.stock import Ask, Stock
-from modicum.types import Access, Completion, Request, Sampling, Style
+from modicum.stock import Group, Stock
+from modicum.types import Access, Request, Sampling, Style
 
 __all__ = [
     "MODELS",
     "Backend",
+    "Drawer",
+    "Extra",
     "Footprint",
-    "FromStock",
+    "Language",
     "Model",
     "ModelCard",
     "Passed",
-    "Stocked",
     "backend_access",
     "backend_version",
     "plugin_of",
@@ -32,6 +34,12 @@ __all__ = [
 ]
 
 MODELS = Catalog("models")
+
+Drawer: TypeAlias = Callable[[Sequence[Request], Sampling, Ledger], list[Group]]
+"""Draws the completions of requests; see `Model.draw`."""
+Extra = Literal["branches", "begun", "scores", "thinking"]
+"""What a model may draw beside plain samples: branches at the first token, what follows token ids, the
+log-probability of each token, and thinking of a forced length."""
 
 
 @dataclass(frozen=True)
@@ -68,53 +76,26 @@ class Footprint:
     """Keys and values of one token of one completion."""
 
 
-class Model(ABC):
-    """A loaded model that answers prompts."""
+class Language:
+    """What a language model tells of itself beside its answers.
 
-    style: Style | None = None
-    """The prompt that travels with it, as with an exported nudge; None where there is none."""
+    The defaults are those of a model that takes any text and knows no chat template.
+    """
 
     @property
-    @abstractmethod
-    def card(self) -> ModelCard:
-        """What is known of the model."""
+    def language(self) -> "Language":
+        """What it tells as a language model: itself."""
+        return self
 
-    @abstractmethod
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; row i of the result belongs to request i.
-
-        Random choices depend on (sampling.stream, request.address, sample index, step) alone.
-        """
-
-    @abstractmethod
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest first tokens.
-
-        Branches whose first token has less than `min_probability` are dropped, the first never.
-        Needs `Access.LOGPROBS`; every completion carries pieces, margins and probabilities.
-        """
-
-    @abstractmethod
-    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
-
-    @abstractmethod
     def chat(self, system: str | None, user: str) -> str | None:
         """Gives the prompt of the chat template, or None where the model has none."""
+        del system, user
+        return None
 
-    @abstractmethod
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
+        del text
+        return True
 
     @property
     def takes_raw(self) -> bool:
@@ -133,139 +114,156 @@ class Model(ABC):
         opening, closing = self.thinking
         return prompt.rfind(opening) > prompt.rfind(closing)
 
-    def tuned(self, rows: int = 0) -> "Model":  # noqa: ARG002 - most have nothing to tune
+
+class Model(ABC):
+    """A loaded model that answers prompts: a subclass says what it is and draws completions.
+
+    A model needs no torch, no tokenizer and no chat template; one that has them is a `Language` too.
+    """
+
+    offers: frozenset[Extra] = frozenset()
+    """What it draws beside plain samples; `generate` refuses the rest in words."""
+    style: Style | None = None
+    """The prompt that travels with it, as with an exported nudge; None where there is none."""
+    _stock: Stock | None = None
+    _drawer: Drawer | None = None
+
+    @property
+    @abstractmethod
+    def card(self) -> ModelCard:
+        """What is known of the model."""
+
+    @abstractmethod
+    def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        """Draws each request's completions; row i of the result belongs to request i.
+
+        They are samples `first` to `first + n - 1`, or with `sampling.branches` all branches,
+        likeliest first token first. Random choices depend on (sampling.stream, request.address,
+        sample index, step) alone. Whatever was drawn is told to the ledger.
+        """
+
+    @final
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
+    ) -> list[Group]:
+        """Answers each request: takes from its stock what was drawn before, and draws the rest.
+
+        Answers with token ids pass the stock by, for they are for training, under names that come
+        once; so do requests of no split.
+
+        Raises:
+            AccessError: something is asked that the model does not offer.
+        """
+        self._refuse(requests, sampling)
+        draw = self._drawer or self.draw
+        has_split = bool(requests) and all(request.split for request in requests)
+        if self._stock is None or sampling.ids or not has_split:
+            return draw(requests, sampling, ledger)
+        card = self.card
+        return self._stock.serve(
+            (card.weights, card.nudge, card.reading),
+            requests,
+            sampling,
+            ledger,
+            card.flops_per_token,
+            lambda missing: draw(missing, sampling, ledger),
+        )
+
+    def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
+        """Gives the sum of log-probabilities (nats) of each continuation after its prompt.
+
+        Raises:
+            AccessError: the model gives none.
+        """
+        del prompts, continuations
+        raise self._unable("scoring a given text")
+
+    @property
+    def language(self) -> Language | None:
+        """What it tells as a language model; None where it is none."""
+        return None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the card's hashes mean the same weights in every study; a server may hold others."""
+        return True
+
+    def tuned(self, rows: int = 0) -> "Model":
         """Gives the model with its completions in flight settled, which the last bits hang on.
 
         Args:
             rows: What a study froze; 0 lets the model find the quickest by a short timing, once.
         """
+        del rows
         return self
 
-    def stocked(self, stock: Stock) -> "Model":
+    @final
+    def stocked(self, stock: Stock) -> Self:
         """Gives the same model, which takes from a stock what was drawn before."""
-        return Stocked(self, stock)
+        other = copy.copy(self)
+        other._stock = stock if self.is_lasting else stock.alone()
+        return other
+
+    @final
+    def drawn_by(self, drawer: Drawer) -> Self:
+        """Gives the same model, whose completions something else draws: a server, several processes."""
+        other = copy.copy(self)
+        other._drawer = drawer
+        return other
+
+    def _refuse(self, requests: Sequence[Request], sampling: Sampling) -> None:
+        wanted: tuple[tuple[bool, Extra, str], ...] = (
+            (sampling.branches is not None, "branches", "branching at the first token"),
+            (any(request.begun for request in requests), "begun", "going on from token ids"),
+            (sampling.scores, "scores", "the log-probability of each token"),
+            (sampling.thinking is not None, "thinking", "thinking of a forced length"),
+        )
+        for is_asked, extra, purpose in wanted:
+            if is_asked and extra not in self.offers:
+                raise self._unable(purpose)
+
+    def _unable(self, purpose: str) -> AccessError:
+        return AccessError(
+            f"{purpose} on {self.card.name!r}, which cannot",
+            "a model that can, such as a local transformers model",
+            "leave it out, or give a folder or hub id",
+        )
 
 
 class Passed(Model):
     """A model that passes every question on; subclasses answer some themselves."""
 
-    style: Style | None = None
-    """The inner model's, taken at the beginning."""
-
     def __init__(self, inner: Model) -> None:
-        """Wraps a model."""
-        self._inner, self.style = inner, inner.style
+        """Wraps a model; its prompt is taken over."""
+        self._inner, self.style, self.offers = inner, inner.style, inner.offers
 
     @property
     def card(self) -> ModelCard:
         """What is known of the model."""
         return self._inner.card
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; see `Model.generate`."""
+    def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        """Lets the inner model answer."""
         return self._inner.generate(requests, sampling, ledger)
-
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-        return self._inner.branch(requests, sampling, ledger, k=k, min_probability=min_probability)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
         return self._inner.logprob(prompts, continuations)
 
-    def chat(self, system: str | None, user: str) -> str | None:
-        """Gives the prompt of the chat template, or None where the model has none."""
-        return self._inner.chat(system, user)
-
-    def can_encode(self, text: str) -> bool:
-        """Says whether the tokenizer keeps the text (no unknown tokens)."""
-        return self._inner.can_encode(text)
+    @property
+    def language(self) -> Language | None:
+        """What the inner model tells as a language model."""
+        return self._inner.language
 
     @property
-    def takes_raw(self) -> bool:
-        """Whether it continues any text."""
-        return self._inner.takes_raw
-
-    @property
-    def thinking(self) -> tuple[str, str] | None:
-        """What opens and what closes its thinking, or None where it does not think aloud."""
-        return self._inner.thinking
-
-    def opens_thinking(self, prompt: str) -> bool:
-        """Says whether a prompt ends inside the thinking."""
-        return self._inner.opens_thinking(prompt)
+    def is_lasting(self) -> bool:
+        """Whether the inner model's hashes hold in every study."""
+        return self._inner.is_lasting
 
     def tuned(self, rows: int = 0) -> Model:
         """Settles the inner model's completions in flight."""
         self._inner = self._inner.tuned(rows)
         return self
-
-
-class FromStock(Passed):
-    """A model that takes from a stock what was drawn before; everything else is the inner one's.
-
-    Answers with token ids pass by: they are for training, under names that come once.
-    """
-
-    def __init__(self, inner: Model, stock: Stock) -> None:
-        """Wraps a model for one trial."""
-        super().__init__(inner)
-        self._stock = stock
-
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; see `Model.generate`."""
-        draw = super().generate
-        if sampling.ids or not requests:
-            return draw(requests, sampling, ledger)
-        return self._stock.serve(
-            Ask(self._voice, sampling),
-            requests,
-            ledger,
-            self.card.flops_per_token,
-            lambda missing: draw(missing, sampling, ledger),
-        )
-
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-        inner = super().branch
-
-        def draw(missing: Sequence[Request]) -> list[tuple[Completion, ...]]:
-            return inner(missing, sampling, ledger, k=k, min_probability=min_probability)
-
-        if not requests:
-            return draw(requests)
-        ask = Ask(self._voice, sampling, (k, min_probability))
-        return self._stock.serve(ask, requests, ledger, self.card.flops_per_token, draw)
-
-    @property
-    def _voice(self) -> tuple[str, ...]:
-        card = self.card
-        return (card.weights, card.nudge, card.reading)
-
-
-@final
-class Stocked(FromStock):
-    """Any model that takes from a stock."""
 
 
 class Backend(ABC):
@@ -387,7 +385,8 @@ def render(model: Model, style: Style, question: str) -> str:
     text = style.fill(question)
     if not style.chat:
         return text
-    prompt = model.chat(style.system, text)
+    language = model.language
+    prompt = None if language is None else language.chat(style.system, text)
     if prompt is None:
         raise ConfigError(
             f"style {style.name!r} wants a chat template",

@@ -170,8 +170,6 @@ class Outcome:
     """The score on the selection problems, where a budget chose by it."""
     thinking: Thinking | None = None
     """How thinking ended, where the style knows any."""
-    scrambled: tuple[int, ...] | None = None
-    """Of a measure: 1 where the answer that stands has the scrambled twin's gold, else 0."""
     lost: Lost | None = None
     """Answers on which the marker failed; None where every one was marked."""
     marked_again: MarkedAgain | None = None

@@ -20,7 +20,7 @@ from modicum.store import Store
 from modicum.study import Plan
 from modicum.styles import is_asked_so
 from modicum.task import Task, resolve_task
-from modicum.trials import scrambled_of, thinking_of
+from modicum.trials import thinking_of
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["Renewed", "renew"]
@@ -109,7 +109,6 @@ def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
         trial=trial,
         answers=tuple(answers),
         thinking=thinking_of(answers, style),
-        scrambled=scrambled_of(trial, answers, style),
         lost=unmarked.lost,
         marked_again=moved,
     )

@@ -1,10 +1,9 @@
 """Runs what is missing of a study, writes each outcome, and goes on after failures and kills."""
 
-import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -134,7 +133,7 @@ def run(
     keep_tasks(plan, store)
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
-    first = [t for t in todo if t.method == "prompt_style" and not t.is_twin]
+    first = [t for t in todo if t.is_floor and not t.is_twin]
     later = [t for t in todo if t not in first]
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
@@ -142,11 +141,14 @@ def run(
     tally, executor = Tally(watcher.spent, watcher.learns), executor or resolve_executor("here")
     with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
         workers = executor.workers
-        crew = _Crew(plan, store, watcher, outcomes, workers, (store.folder, *reuse))
+        twins = [twin for subject in plan.subjects() for twin in subject.scrambled()]
+        moved = {str(replace(twin, task=twin.subject).id): twin for twin in twins}
+        crew = _Crew(plan, store, watcher, outcomes, workers, (store.folder, *reuse), moved)
         stored = crew.spent()
         earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
         crew.run(first)
         same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
+        _mark_twins(twins, store, watcher)
         left = [t for t in drawn if t not in same]
         if budget is None:
             crew.run(left)
@@ -159,11 +161,7 @@ def run(
                 rest,
                 lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + tally.tokens),
             )
-        for trial in copied:
-            original = store.read(_original(trial) or trial)
-            if original is not None and not original.error:
-                store.write(remark(original, trial))
-                watcher.finished(Outcome(trial))
+        _mark_twins(copied, store, watcher)
 
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
@@ -194,7 +192,7 @@ def _jobs(
     for trial in trials:
         pair = (trial.model, trial.subject)
         subject = Subject(plan, *pair)
-        if trial.method != "prompt_style" and styles.get(pair) is None:
+        if not trial.is_floor and styles.get(pair) is None:
             styles[pair] = floor_style(store, subject)
         is_decoding = plan.method(trial.method).kind == "decoding"
         after = frozenset({str(subject.samples().id)} if is_decoding else ())
@@ -223,6 +221,8 @@ class _Crew:
     outcomes: Outcomes
     workers: int
     shelves: tuple[Path, ...]
+    moved: Mapping[str, Trial]
+    """The twin of each measure that has one, by the measure's id."""
 
     def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
         """Runs trials and writes the outcome of each as it ends."""
@@ -230,6 +230,8 @@ class _Crew:
         for outcome in self.outcomes(jobs):
             self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
             self.watcher.finished(outcome)
+            if outcome.trial.id in self.moved:  # at once: without it nothing is said of a subject
+                _mark_twins([self.moved[outcome.trial.id]], self.store, self.watcher)
 
     def run_within(
         self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]
@@ -323,15 +325,23 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
     if floor.styles is None or floor.style.name != floor.styles.asked[0]:
         return False
     served = as_reused(floor.serving, len(floor.answers))
-    store.write(
-        dataclasses.replace(floor, trial=trial, elicitation={}, serving=served, artefact="")
-    )
+    store.write(replace(floor, trial=trial, elicitation={}, serving=served, artefact=""))
     watcher.finished(Outcome(trial))
     return True
 
 
+def _mark_twins(twins: Sequence[Trial], store: Store, watcher: Watcher) -> None:
+    """Marks the twins that have not ended from the stored answers of their originals."""
+    done = store.done()
+    for trial in twins:
+        original = store.read(_original(trial) or trial) if trial.id not in done else None
+        if original is not None and not original.error:
+            store.write(remark(original, trial))
+            watcher.finished(Outcome(trial))
+
+
 def _original(trial: Trial) -> Trial | None:
     """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
-    if trial.n_shots or not trial.is_twin:
+    if not trial.is_twin or (trial.n_shots and not trial.is_floor):
         return None
-    return dataclasses.replace(trial, task=trial.subject)
+    return replace(trial, task=trial.subject)

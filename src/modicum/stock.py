@@ -5,11 +5,10 @@ prompt, how it is drawn, the split of the problems and the random stream. Sample
 are kept from 0 on, so that ten of them are the first ten of sixty-four.
 """
 
-import contextlib
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -17,9 +16,9 @@ import numpy as np
 
 from modicum.ledger import Ledger
 from modicum.packing import inflated, packed_json, unpacked_json
-from modicum.types import Completion, Request, Sampling, Split
+from modicum.types import Completion, Request, Sampling
 
-__all__ = ["Ask", "Draw", "Stock", "pack_texts", "text_hash", "unpack_texts"]
+__all__ = ["Draw", "Group", "Stock", "address_of", "pack_texts", "text_hash", "unpack_texts"]
 
 VERSION = 2
 """Raised where the sampler draws something else from the same stream."""
@@ -68,6 +67,7 @@ class Draw:
             completions: All of them, from the first.
             prompt_tokens: Their share of the prompt tokens run.
         """
+        has_scores = any(c.logprobs for c in completions)
         head = json.dumps(
             [
                 prompt_tokens,
@@ -75,9 +75,12 @@ class Draw:
                 [c.stop for c in completions],
                 [c.pieces for c in completions],
                 [len(c.margins) for c in completions],
+                *([[len(c.logprobs) for c in completions]] if has_scores else []),
             ]
         ).encode()
-        said = np.array([x for c in completions for x in (*c.margins, *c.probabilities)], "<f8")
+        figures = [x for c in completions for x in (*c.margins, *c.probabilities)]
+        figures += [x for c in completions for x in c.logprobs]
+        said = np.array(figures, "<f8")
         form = b"4" if np.array_equal(said.astype("<f4"), said) else b"8"
         body = form + len(head).to_bytes(4, "little") + head + said.astype(_FIGURES[form]).tobytes()
         texts, packed = pack_texts([c.text for c in completions]), zlib.compress(body, level=1)
@@ -92,7 +95,7 @@ class Draw:
         """Gives the share of prompt tokens and the completions back."""
         body = inflated(self.rest[8:])
         end = 5 + int.from_bytes(body[1:5], "little")
-        prompt, tokens, stops, pieces, lengths = json.loads(body[5:end])
+        prompt, tokens, stops, pieces, lengths, *scored = json.loads(body[5:end])
         figures = np.frombuffer(body[end:], _FIGURES[body[:1]]).astype(np.float64).tolist()
         completions, place = [], 0
         texts = unpack_texts(self.texts)
@@ -101,6 +104,9 @@ class Draw:
             said = (tuple(figures[place:middle]), tuple(figures[middle:last]))
             completions.append(Completion(text, spent, stop, tuple(words), *said))
             place = last
+        for i, n in enumerate(scored[0] if scored else ()):
+            completions[i] = replace(completions[i], logprobs=tuple(figures[place : place + n]))
+            place += n
         return prompt, tuple(completions)
 
 
@@ -108,42 +114,33 @@ Find: TypeAlias = Callable[[Sequence[bytes]], Mapping[bytes, Draw]]
 """Gives the draws at addresses, as far as there are any."""
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What all requests of one call share."""
+def address_of(voice: Sequence[str], request: Request, sampling: Sampling) -> bytes:
+    """Return the address of a request's completions: 16 bytes; greedy ones name no stream.
 
-    voice: tuple[str, ...]
-    """Hashes of weights, nudge and tokenizer."""
-    sampling: Sampling
-    branches: tuple[int, float] | None = None
-    """k and the least probability, where first tokens are branched on."""
-
-    @property
-    def is_greedy(self) -> bool:
-        """Whether no random stream is read."""
-        return self.branches is not None or self.sampling.temperature == 0
-
-    def address(self, request: Request, split: str) -> bytes:
-        """Gives the address of a request's completions; greedy ones name no stream."""
-        how = self.sampling
-        names = [
-            VERSION,
-            split,
-            *self.voice,
-            self.branches,
-            *(how.max_new_tokens, how.temperature, how.stop, how.margins),
-            None if self.is_greedy else (how.stream, request.address),
-            request.prompt,
-        ]
-        return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).digest()
+    Args:
+        voice: Hashes of weights, nudge and tokenizer.
+        request: What is asked; how many samples are wanted is no part of the address.
+        sampling: How they are drawn.
+    """
+    how, branches, budget = sampling, sampling.branches, sampling.thinking
+    names = [
+        VERSION,
+        request.split,
+        *voice,
+        None if branches is None else (branches.k, branches.min_probability),
+        *(how.max_new_tokens, how.temperature, how.stop, how.margins),
+        None if how.is_greedy else (how.stream, request.address),
+        request.prompt,
+        # what came later stands in an address only where it is asked for
+        *([("begun", request.begun)] if request.begun else []),
+        *(["scores"] if how.scores else []),
+        *([("thinking", budget.at_most, budget.extensions, budget.text)] if budget else []),
+    ]
+    return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).digest()
 
 
 class Stock:
-    """What one trial may take of what was drawn before, and what it adds.
-
-    It is open inside `during` alone, for one split: what is drawn for test problems lies at other
-    addresses than what is drawn while eliciting, so that no choice can read it.
-    """
+    """What one trial may take of what was drawn before, and what it adds."""
 
     def __init__(self, own: Find | None = None, others: Find | None = None) -> None:
         """Looks nothing up yet.
@@ -152,7 +149,7 @@ class Stock:
             own: Gives what the study itself keeps at addresses.
             others: The same of other studies; what it finds is added to the own one.
         """
-        self._own, self._others, self._split = own, others, ""
+        self._own, self._others = own, others
         self._added: dict[bytes, Draw] = {}
 
     @property
@@ -165,19 +162,11 @@ class Stock:
         self._others = None
         return self
 
-    @contextlib.contextmanager
-    def during(self, split: Split) -> Iterator[None]:
-        """Opens the stock for the problems of a split."""
-        self._split = split
-        try:
-            yield
-        finally:
-            self._split = ""
-
     def serve(
         self,
-        ask: Ask,
+        voice: Sequence[str],
         requests: Sequence[Request],
+        sampling: Sampling,
         ledger: Ledger,
         flops_per_token: float,
         draw: Callable[[Sequence[Request]], list[Group]],
@@ -188,17 +177,16 @@ class Stock:
         fewer samples are known than wanted, the further ones are drawn.
 
         Args:
-            ask: How they are drawn.
-            requests: What is wanted.
+            voice: Hashes of the model's weights, nudge and tokenizer.
+            requests: What is wanted, each of a split.
+            sampling: How they are drawn.
             ledger: Counts what is reused; `draw` counts what is spent.
             flops_per_token: Of the model.
             draw: Draws requests.
         """
-        if not self._split:
-            return draw(requests)
-        names = [ask.address(request, self._split) for request in requests]
+        names = [address_of(voice, request, sampling) for request in requests]
         known = self._look(names)
-        missing = _missing(ask, names, requests, known)
+        missing = _missing(sampling, names, requests, known)
         before, told = dict(known), set()
         if missing:
             known.update(self._drawn(missing, known, ledger, draw))
@@ -206,7 +194,7 @@ class Stock:
             # of equal requests the first is drawn; whoever draws further samples runs the prompt
             source = known if name in told else before
             prompt, group = source.get(name, (0.0, ()))
-            taken = _wanted(ask, request, group)
+            taken = _wanted(sampling, request, group)
             ledger.reused(
                 completions=len(taken),
                 prompt=0.0 if name in told or name in missing else prompt,
@@ -215,7 +203,7 @@ class Stock:
             )
             told.add(name)
         return [
-            _wanted(ask, request, known[name][1])
+            _wanted(sampling, request, known[name][1])
             for name, request in zip(names, requests, strict=True)
         ]
 
@@ -256,7 +244,7 @@ class Stock:
 
 
 def _missing(
-    ask: Ask,
+    sampling: Sampling,
     names: Sequence[bytes],
     requests: Sequence[Request],
     known: Mapping[bytes, tuple[float, Group]],
@@ -268,14 +256,14 @@ def _missing(
         if name in missing:
             most = max(missing[name].n, request.n - have)
             missing[name] = replace(missing[name], n=most)
-        elif name not in known or (ask.branches is None and have < request.n):
+        elif name not in known or (sampling.branches is None and have < request.n):
             missing[name] = replace(request, first=have, n=request.n - have)
     return missing
 
 
-def _wanted(ask: Ask, request: Request, group: Group) -> Group:
+def _wanted(sampling: Sampling, request: Request, group: Group) -> Group:
     """Gives all branches, or as many samples as were asked for."""
-    return group if ask.branches else group[: request.n]
+    return group if sampling.branches else group[: request.n]
 
 
 def _check(address: bytes, texts: bytes, packed: bytes) -> bytes:

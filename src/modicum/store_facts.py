@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from modicum.kept_task import TaskRecord
+from modicum.plain import plain, thawed
 from modicum.store_opening import damage_told
 from modicum.types import Finding
 
@@ -62,7 +63,7 @@ class Facts:
         costs: Mapping[str, float] | None = None,
     ) -> None:
         """Writes what the doctor says of a subject and what that cost; replaces what it said before."""
-        text = json.dumps([dataclasses.asdict(finding) for finding in findings])
+        text = json.dumps(plain(findings))
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(COUNT_WRITE)
@@ -73,14 +74,14 @@ class Facts:
         """Gives what the doctor said of a subject; None where it was not asked."""
         text = self._fact(_findings_key(model, task))
         with damage_told(self.folder):
-            return None if text is None else tuple(Finding(**v) for v in json.loads(text))
+            return None if text is None else thawed(tuple[Finding, ...], json.loads(text))
 
     def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
         """Gives the ledger of the doctor's look at a subject; empty where it was not asked."""
         text = self._fact(_findings_key(model, task, "costs"))
         found = _table(self.folder, text) if text is not None else {}
         with damage_told(self.folder):
-            return {name: float(str(value)) for name, value in found.items()}
+            return thawed(dict[str, float], found, "costs")
 
     @property
     def writes(self) -> int:
@@ -136,13 +137,13 @@ class Facts:
     @staticmethod
     def session_row(session: Session) -> tuple[str, str]:
         """Return the key and the value under which a session is kept."""
-        return f"session {session.name}", json.dumps(dataclasses.asdict(session))
+        return f"session {session.name}", json.dumps(plain(session))
 
     def sessions(self) -> tuple[Session, ...]:
         """Return the runs of this study, as far as each came; none of earlier versions."""
         with damage_told(self.folder):
             rows = self._db.execute("SELECT value FROM meta WHERE key LIKE 'session %'")
-            return tuple(_session(json.loads(row[0])) for row in rows)
+            return tuple(thawed(Session, json.loads(row[0])) for row in rows)
 
     def _fact(self, key: str) -> str | None:
         with damage_told(self.folder):
@@ -174,10 +175,6 @@ def _table(folder: Path, text: str) -> Mapping[str, object]:
         if not isinstance(found, dict):
             raise TypeError(type(found).__name__)
         return found
-
-
-def _session(values: Mapping[str, object]) -> Session:
-    return Session(str(values["name"]), float(str(values["seconds"])), float(str(values["tokens"])))
 
 
 def _findings_key(model: str, task: str, *part: str) -> str:

@@ -20,9 +20,10 @@ from modicum.plain import table_of
 from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
 from modicum.task import resolve_task
-from modicum.types import Settings, Style, Supervision, Trial
+from modicum.types import FLOOR, Settings, Style, Supervision, Trial
 
 __all__ = [
+    "MEASURES",
     "NOTHING",
     "TEXT",
     "Grid",
@@ -35,7 +36,7 @@ __all__ = [
 Prefer = Literal["serve", "labels", "train"]
 
 
-MEASURES = ("plain", "prompt_style")
+MEASURES = ("plain", FLOOR)
 """Methods behind the measures; named among the rungs they change nothing."""
 
 
@@ -148,7 +149,7 @@ class Plan:
         found: dict[str, Trial] = {}
         subjects = self.subjects()
         for subject in subjects:
-            found.update((t.id, t) for t in subject.measures())
+            found.update((t.id, t) for t in (*subject.measures(), *subject.scrambled()))
         for subject in subjects:
             found.update((t.id, t) for t in (*subject.rungs(), *subject.asides().values()))
         for subject in subjects:
@@ -200,11 +201,16 @@ class Subject:
 
     def floor(self) -> Trial:
         """Gives the trial that chooses the floor's style on the selection split and scores it."""
-        return self._trial("prompt_style", n_shots=self.plan.selection)
+        return self._trial(FLOOR, n_shots=self.plan.selection)
 
     def default(self) -> Trial:
         """Gives the greedy trial in the style as given."""
         return self._trial("plain", {"style": "default"})
+
+    def scrambled(self) -> tuple[Trial, Trial]:
+        """Gives floor and default against moved golds: what luck alone would be right in."""
+        task = f"scrambled:{self.task}"
+        return replace(self.floor(), task=task), replace(self.default(), task=task)
 
     def samples(self) -> Trial:
         """Gives the samples behind the ceiling, in the floor's style."""

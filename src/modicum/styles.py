@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from modicum.model import Model, render
-from modicum.task import Sheet
+from modicum.model import Language, Model, render
+from modicum.task import QUESTION_ANSWER, Sheet
 from modicum.types import Style
 
 __all__ = ["closed_list", "is_asked_so"]
@@ -16,10 +16,6 @@ _TRIGGERS = (
         "Let's work this out in a step by step way to be sure we have the right answer.",
     ),
 )
-
-
-_QUESTION_ANSWER = Style("question_answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",))
-"""How a base model is asked: it goes on by itself with the next question, which ends it."""
 
 
 def closed_list(
@@ -39,10 +35,11 @@ def closed_list(
         own: The user's production prompt, or None.
         instruction: Let the task's own instruction into the list (`--styles all`).
     """
-    has_chat = model.chat(None, "?") is not None
+    language = model.language or Language()
+    has_chat = language.chat(None, "?") is not None
     body = sheet.template.rstrip("\n")
     first = own or model.style
-    wanted = [_asked(first, model)] if first is not None else []
+    wanted = [_asked(first, language)] if first is not None else []
     if has_chat:
         wanted.append(Style("chat", body, chat=True))
     wanted.append(Style("raw", sheet.template))
@@ -54,14 +51,14 @@ def closed_list(
     wanted += sheet.triggers
     if not has_chat and sheet.question_answer:
         known = {style.template for style in wanted}
-        wanted += [s for s in (_QUESTION_ANSWER,) if s.template not in known]
+        wanted += [s for s in (QUESTION_ANSWER,) if s.template not in known]
     if instruction and sheet.instruction:
         text = sheet.template.replace("{question}", "{question} " + sheet.instruction)
         wanted.append(Style("instruction", text))
     if own is None and first is not None:
         known_as = _words(first)
         wanted = [first, *(s for s in wanted[1:] if _words(s) != known_as)]
-    fits = [s for s in wanted if (s.chat or model.takes_raw) and model.can_encode(s.fill(""))]
+    fits = [s for s in wanted if (s.chat or language.takes_raw) and language.can_encode(s.fill(""))]
     skipped = tuple(s.name for s in wanted if s not in fits)
     return tuple(_thinking(style, model) for style in fits), skipped
 
@@ -82,14 +79,15 @@ def _words(style: Style) -> tuple[object, ...]:
     return (style.template, style.system, style.chat, style.stop)
 
 
-def _asked(own: Style, model: Model) -> Style:
+def _asked(own: Style, language: Language) -> Style:
     """Gives the user's prompt as a user turn where the model takes nothing else."""
-    return own if own.chat or model.takes_raw else dataclasses.replace(own, chat=True)
+    return own if own.chat or language.takes_raw else dataclasses.replace(own, chat=True)
 
 
 def _thinking(style: Style, model: Model) -> Style:
     """Gives the style with the model's thinking, and whether its prompt opens it."""
-    if model.thinking is None:
+    language = model.language
+    if language is None or language.thinking is None:
         return style
-    is_opened = model.opens_thinking(render(model, style, "?"))
-    return dataclasses.replace(style, thinking=model.thinking, is_opened=is_opened)
+    is_opened = language.opens_thinking(render(model, style, "?"))
+    return dataclasses.replace(style, thinking=language.thinking, is_opened=is_opened)

@@ -37,6 +37,10 @@ _HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None
 """Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
 
 
+QUESTION_ANSWER = Style("question_answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",))
+"""How a base model is asked: it goes on by itself with the next question, which ends it."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """What a method may know of a task: its form, never its answers."""

@@ -25,8 +25,7 @@ from modicum.stock import Stock
 from modicum.study import Plan
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
-from modicum.twin_marks import needs_twin_marks, scrambled_right
-from modicum.types import Grade, Problem, Solved, Style, Trial
+from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = [
     "AS_PLANNED",
@@ -36,7 +35,6 @@ __all__ = [
     "open_model",
     "remark",
     "run_trial",
-    "scrambled_of",
     "scratch_of",
     "thinking_of",
 ]
@@ -112,15 +110,15 @@ def _outcome(
     bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
     bench = _equipped(bench, task, method, artefacts)
     spent.texts = len(bench.texts)
-    with stock.during(method.needs.split), spent.timed():
+    with spent.timed():
         nudge = method.elicit(bench)
         files = {} if method.kind == "measure" else nudge.files()
     spent.nudge_bytes = weight_bytes(files)
     solver = Solver.of(model, nudge, judge)
     style, unmarked.shots = nudge.style, judge.lost
     problems = problems_of(task, "test", trial.scope)
-    with stock.during("test"), served.timed():
-        solved = _solve(solver, problems, trial, served)
+    with served.timed():
+        solved = _solve(solver, problems, trial, served, split="test")
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(solver, task, problems, trial, style, unmarked)
@@ -139,10 +137,9 @@ def _outcome(
         sampled=sampled,
         selected=selected,
         thinking=thinking_of(answers, style),
-        scrambled=scrambled_of(trial, answers, style),
         lost=unmarked.lost,
         sources=plugin_sources(trial),
-        made=nudge.facts,
+        made=dict(nudge.facts),
         artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
         files=files,
         draws=stock.added,
@@ -180,7 +177,9 @@ def judge_for(
             f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
             "prompt of your own that it can (--template)"
         )
-    shots = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
+    method = method_of(trial)
+    found = shots_of(trial, task, method.shown(trial.n_shots))
+    shots = [replace(shot, split=method.needs.split) for shot in found]
     judge = Judge(
         _task=task,
         sheet=sheet,
@@ -253,10 +252,15 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
 
 
 def _solve(
-    solver: Solver, problems: Sequence[Problem], trial: Trial, ledger: Ledger
+    solver: Solver,
+    problems: Sequence[Problem],
+    trial: Trial,
+    ledger: Ledger,
+    *,
+    split: Split | None = None,
 ) -> list[Solved]:
-    """Solves the hidden problems."""
-    hidden = [problem.hidden() for problem in problems]
+    """Solves the hidden problems; answers are kept where a split is named."""
+    hidden = [replace(problem.hidden(), split=split) for problem in problems]
     name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
     return solver.solve(hidden, stream=name, ledger=ledger)
 
@@ -311,11 +315,6 @@ def _selected(
         answers = unmarked.answered(task, problems, solved, style)
     right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
     return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
-
-
-def scrambled_of(trial: Trial, answers: Sequence[Answer], style: Style) -> tuple[int, ...] | None:
-    """Gives a measure's marks against moved golds: the marker is at hand, and a verdict starts none."""
-    return scrambled_right(trial, answers, style) if needs_twin_marks(trial) else None
 
 
 def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:

@@ -13,7 +13,10 @@ from modicum.plain import plain, thawed
 from modicum.scope import Scope
 
 __all__ = [
+    "FLOOR",
+    "PROMPT",
     "Access",
+    "Branches",
     "Completion",
     "File",
     "Finding",
@@ -28,6 +31,7 @@ __all__ = [
     "Stop",
     "Style",
     "Supervision",
+    "ThinkingBudget",
     "Trial",
     "TrialId",
     "named",
@@ -40,6 +44,12 @@ Settings = Mapping[str, object]
 File = Annotated[str, "a file or folder"]
 """A plug-in's setting that names a file or folder, which counts by what it holds: one a plug-in, and
 written as `File` in the file of its class, which is read for it."""
+
+
+FLOOR = "prompt_style"
+"""The method whose trial chooses the floor's style and scores it."""
+PROMPT = "prompt"
+"""What that trial is called as a rung: in verdicts, in tables and on the command line."""
 
 
 class Access(IntEnum):
@@ -86,6 +96,9 @@ class Problem:
     """Problems that are not independent share a cluster; empty = its own."""
     variant: str = ""
     """Which paired variant this is (original when empty)."""
+    split: Split | None = field(default=None, compare=False)
+    """What a trial asks it for, and no part of the problem: set by whoever runs the trial; None where
+    answers are not kept."""
 
     def hidden(self) -> "Problem":
         """Gives the problem as a solver may see it: without gold or solution."""
@@ -169,6 +182,45 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class Branches:
+    """Branching at the first token: each of the likeliest is taken once, and continued greedily.
+
+    >>> Branches(10, min_probability=1e-3)
+    Branches(k=10, min_probability=0.001)
+    """
+
+    k: int
+    """Likeliest first tokens, at least 1."""
+    min_probability: float = 0.0
+    """Branches whose first token is less likely are dropped, the first never."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBudget:
+    """How long a model thinks before it answers, forced from outside; tokens put in are part of the answer.
+
+    >>> ThinkingBudget(at_most=512).extensions
+    0
+    """
+
+    at_most: int = 0
+    """Tokens of an answer after which thinking that is still open is closed; 0 for no such limit."""
+    extensions: int = 0
+    """How often `text` is put where the model would close its thinking, which then goes on."""
+    text: str = "Wait"
+    """What is put there."""
+
+    def __post_init__(self) -> None:
+        """Refuses what forces nothing."""
+        if min(self.at_most, self.extensions) < 0 or not (self.at_most or self.extensions):
+            msg = f"at_most = {self.at_most}, extensions = {self.extensions}"
+            raise ValueError(msg)
+        if self.extensions and not self.text:
+            msg = "extensions without a text"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How completions are drawn."""
 
@@ -184,6 +236,19 @@ class Sampling:
     """Record token texts and top-1 minus top-2 probabilities for each step."""
     ids: bool = False
     """Record token ids, for training on what was drawn."""
+    branches: Branches | None = None
+    """Branch at the first token instead of drawing samples: temperature and `n` are not read, and
+    completions carry pieces, margins and probabilities. Needs `Access.LOGPROBS`."""
+
+    scores: bool = False
+    """Record the log-probability of each token under the model itself, at temperature 1."""
+    thinking: ThinkingBudget | None = None
+    """Force the length of the thinking; not beside margins, scores or branches."""
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether no random stream is read."""
+        return self.branches is not None or self.temperature == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +263,13 @@ class Request:
     """Samples wanted, at least 1."""
     first: int = 0
     """Index of the first of them: those before it are known."""
+    split: Split | None = None
+    """Split of the problem it asks; answers to other splits lie elsewhere, so that no choice can read
+    those to test problems. None where answers are neither kept nor taken from what was kept."""
+    begun: tuple[int, ...] = ()
+    """Token ids after the prompt from which it goes on; completions hold what follows them.
+
+    The random stream goes on as well: behind its own first tokens a sample is continued as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +290,8 @@ class Completion:
     """Probability the model gave each token taken, aligned with `pieces`."""
     ids: tuple[int, ...] = ()
     """Id of each token, the end token included. Only with `Sampling.ids`."""
+    logprobs: tuple[float, ...] = ()
+    """Log-probability (nats) of each token, the end token included. Only with `Sampling.scores`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +341,11 @@ class Trial:
     def is_twin(self) -> bool:
         """Whether it is the scrambled twin of an arm, and no arm of its own."""
         return self.task != self.subject
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it chooses the floor's style and scores it."""
+        return self.method == FLOOR
 
     @property
     def id(self) -> TrialId:

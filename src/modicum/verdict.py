@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from modicum.made import Budgeted
 from modicum.plain import plain, table_of
 from modicum.stats import Figure
-from modicum.types import Finding
+from modicum.types import PROMPT, Finding
 
 __all__ = [
     "ArmRow",
@@ -226,6 +226,11 @@ class RungRow:
     def name(self) -> str:
         """Name for a table, such as `fine_tune  n=4`."""
         return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is the floor's own prompt, which nudges nothing."""
+        return self.method == PROMPT
 
     @property
     def damage(self) -> Figure | None:

@@ -15,13 +15,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
-from modicum.model import FromStock, Model, Passed
+from modicum.model import Language, Model
 from modicum.steering.nudge import Steering
-from modicum.stock import Stock
 
 __all__ = [
-    "PassedWhiteBox",
-    "StockedWhiteBox",
     "WhiteBox",
     "cache_keyword",
     "decoded",
@@ -51,7 +48,7 @@ _BREAK = "\n"
 """Stands before a text that follows other text, where the tokenizer would add a space."""
 
 
-class WhiteBox(Model):
+class WhiteBox(Language, Model):
     """A model with its transformers module and tokenizer in reach."""
 
     module: PreTrainedModel
@@ -63,16 +60,17 @@ class WhiteBox(Model):
 
     @abstractmethod
     def with_module(self, module: PreTrainedModel) -> "WhiteBox":
-        """Gives the same model around another module: a tuned copy, say."""
+        """Gives the same model around another module: a tuned copy, say. It takes from no stock.
+
+        A copy's weights change while it is trained, and what it answers is kept with its trial.
+        """
 
     @abstractmethod
     def with_steering(self, steering: Steering) -> "WhiteBox":
-        """Gives the same model with directions added to its activations while it samples."""
+        """Gives the same model with directions added to its activations while it samples.
 
-    @final
-    def stocked(self, stock: Stock) -> "WhiteBox":
-        """Gives the same model, which takes from a stock what was drawn before."""
-        return StockedWhiteBox(self, stock)
+        It takes from the same stock, where its directions are part of every address.
+        """
 
     @final
     @property
@@ -155,37 +153,6 @@ class WhiteBox(Model):
         bos: int | None = self.tokenizer.bos_token_id
         with_specials: list[int] = self.tokenizer("a")["input_ids"]
         return bos if bos is not None and with_specials[:1] == [bos] else None
-
-
-class PassedWhiteBox(Passed, WhiteBox):
-    """A white box that passes every question on; subclasses answer some themselves."""
-
-    _inner: WhiteBox
-
-    def __init__(self, inner: WhiteBox) -> None:
-        """Wraps a model."""
-        super().__init__(inner)
-        self.module, self.tokenizer, self.threads = inner.module, inner.tokenizer, inner.threads
-
-    def with_module(self, module: PreTrainedModel) -> WhiteBox:
-        """Gives the inner model around another module, without what wraps it."""
-        return self._inner.with_module(module)
-
-    def with_steering(self, steering: Steering) -> WhiteBox:
-        """Gives the inner model with directions added to its activations, without the wrapper."""
-        return self._inner.with_steering(steering)
-
-
-@final
-class StockedWhiteBox(FromStock, PassedWhiteBox):
-    """A white box that takes from a stock; its tuned copies take from none.
-
-    A copy's weights change while it is trained, and what it answers is kept with its trial.
-    """
-
-    def with_steering(self, steering: Steering) -> WhiteBox:
-        """Gives the same model with directions added to its activations, and with the stock."""
-        return super().with_steering(steering).stocked(self._stock)
 
 
 def need_whitebox(model: Model, method: str) -> WhiteBox:

@@ -12,8 +12,6 @@ MYPY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["too
 BAG = "values of a table by name go in as keyword arguments; a type of their own is to replace it"
 APPLY = "torch leaves `Function.apply` untyped, and a subclass of ours is no part of torch to mypy"
 IGNORES: dict[str, tuple[int, str]] = {
-    "src/modicum/analysis/gather.py": (1, "a value that is filled on the next line; two types"),
-    "src/modicum/analysis/judgement.py": (3, BAG),
     "src/modicum/cli/verbs/export.py": (1, BAG),
     "src/modicum/cli/verbs/run.py": (4, BAG),
     "src/modicum/sampling/cache.py": (

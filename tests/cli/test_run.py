@@ -50,7 +50,7 @@ def test_json_names_its_schema(said) -> None:
 
 def test_run_says_first_what_it_will_do(said, folder) -> None:
     first = said.err.splitlines()[0]
-    assert first.startswith("sums: 1 subjects, 8 trials, 0 exist; 72 measuring labels a task")
+    assert first.startswith("sums: 1 subjects, 10 trials, 0 exist; 72 measuring labels a task")
     assert str(folder) in first
 
 
@@ -91,14 +91,14 @@ def test_report_is_written_and_says_the_verdict(said, folder, verdict) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     ability, rung = verdict["ability"].capitalize(), verdict["unlocked_by"]
     assert f"{ability}, unlocked by {rung} with 0 labels." in page
-    assert len(set(re.findall('id="trial-([0-9a-f]{16})"', page))) == 8
+    assert len(set(re.findall('id="trial-([0-9a-f]{16})"', page))) == 10
     assert page.rstrip().endswith("</html>")
 
 
 def test_second_run_runs_nothing_again(said, folder, monkeypatch) -> None:
     monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
     again = modicum("run", *SMALL, "--out", folder, "--json")
-    assert "8 trials, 8 exist" in again.err
+    assert "10 trials, 10 exist" in again.err
 
 
 def test_second_run_gives_the_same_verdict(said, folder) -> None:

@@ -238,9 +238,10 @@ class Offering(Passed):
         if self._access < Access.LOGPROBS:
             raise AccessError(self._access.name, Access.LOGPROBS.name, "a test's model")
 
-    def branch(self, *given, **named):
-        self._need_logprobs()
-        return super().branch(*given, **named)
+    def draw(self, requests, sampling, ledger):
+        if sampling.branches is not None:
+            self._need_logprobs()
+        return super().draw(requests, sampling, ledger)
 
     def logprob(self, *given):
         self._need_logprobs()

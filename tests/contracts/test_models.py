@@ -1,13 +1,29 @@
 """What every model promises, whatever stands behind it."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from modicum.errors import AccessError, ConfigError
+from modicum.held_out import text_loss
 from modicum.ledger import Ledger
-from modicum.model import MODELS, Backend, Model, backend_version, resolve_backend
+from modicum.method import PromptSolver, mark_safely
+from modicum.model import (
+    MODELS,
+    Backend,
+    Model,
+    ModelCard,
+    backend_version,
+    render,
+    resolve_backend,
+)
 from modicum.sampling.local import Local
-from modicum.types import Access, Request, Sampling
+from modicum.stock import Stock
+from modicum.styles import closed_list
+from modicum.task import resolve_task
+from modicum.types import Access, Branches, Completion, Grade, Request, Sampling, Style
 from tests.support.tiny_models import tiny_local
 
 QUESTIONS = ("What is 12 + 30?", "What is 200 + 457?", "Is it?")
@@ -66,11 +82,34 @@ def test_margins_come_aligned_and_only_when_asked(model: Model) -> None:
 
 
 def test_branches_come_likeliest_first(model: Model) -> None:
-    for group in model.branch(requests(), Sampling(6), Ledger(), k=5, min_probability=0.01):
+    for group in model.generate(requests(), Sampling(6, branches=Branches(5, 0.01)), Ledger()):
         chances = [c.probabilities[0] for c in group]
         assert 1 <= len(group) <= 5
         assert chances == sorted(chances, reverse=True)
         assert all(chance >= 0.01 for chance in chances[1:])
+
+
+def test_scores_come_for_every_token_or_are_refused(model: Model) -> None:
+    sampling = Sampling(8, 1.0, stream="s", scores=True)
+    if "scores" not in model.offers:
+        with pytest.raises(AccessError, match="the log-probability of each token"):
+            model.generate(requests(2), sampling, Ledger())
+        return
+    for group in model.generate(requests(2), sampling, Ledger()):
+        assert all(len(c.logprobs) == c.n_tokens and max(c.logprobs) <= 0 for c in group)
+
+
+def test_it_goes_on_from_token_ids_or_refuses(model: Model) -> None:
+    whole = replace(requests()[0], n=1)
+    sampling = Sampling(8, 0.0, ids=True)
+    if "begun" not in model.offers:
+        with pytest.raises(AccessError, match="going on from token ids"):
+            model.generate([replace(whole, begun=(1,))], sampling, Ledger())
+        return
+    [(c,)] = model.generate([whole], sampling, Ledger())
+    shorter = replace(sampling, max_new_tokens=7)
+    [(rest,)] = model.generate([replace(whole, begun=c.ids[:1])], shorter, Ledger())
+    assert rest.ids == c.ids[1:]
 
 
 def test_tokens_are_counted(model: Model) -> None:
@@ -97,13 +136,14 @@ def test_the_card_says_what_it_is(model: Model) -> None:
 
 
 def test_text_is_encoded_or_refused(model: Model) -> None:
-    assert model.can_encode("What is 12 + 30?") or isinstance(model, Local)
-    assert model.can_encode("")
+    assert model.language is not None
+    assert model.language.can_encode("What is 12 + 30?") or isinstance(model, Local)
+    assert model.language.can_encode("")
 
 
 def test_nothing_is_answered_when_nothing_is_asked(model: Model) -> None:
     assert model.generate([], Sampling(4), Ledger()) == []
-    assert model.branch([], Sampling(4), Ledger(), k=2, min_probability=0.0) == []
+    assert model.generate([], Sampling(4, branches=Branches(2)), Ledger()) == []
     assert model.logprob([], []) == []
 
 
@@ -121,3 +161,56 @@ def test_what_a_file_states_is_what_its_class_says(name: str) -> None:
     assert stated.get("version", 1) == backend.version == backend_version(name)
     assert "access" not in stated or Access[str(stated["access"])] == backend.access
     assert bool(stated.get("light", False)) == backend.light
+
+
+# A net that knows no language
+
+
+class Adder(Model):
+    """Adds the numbers of its prompt: a whole model."""
+
+    card = ModelCard("adder", "0" * 16, 3, 6.0)
+
+    def draw(self, requests, sampling, ledger):
+        ledger.ran(prompt=len(requests), sampled=len(requests), flops_per_token=6.0)
+        sums = [sum(map(int, re.findall(r"\d+", request.prompt))) for request in requests]
+        return [
+            (Completion(f" Answer {total}", 1, "eos"),) * request.n
+            for total, request in zip(sums, requests, strict=True)
+        ]
+
+
+def test_a_model_of_two_members_is_studied_like_any_other() -> None:
+    task = resolve_task("sums")
+    styles, skipped = closed_list(Adder(), task.sheet, own=None, instruction=False)
+    assert skipped == ()
+    assert text_loss(Adder()) == ()
+    solver = PromptSolver(Adder(), styles[0], task.sheet)
+    problems = task.problems("test", 8)
+    solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
+    marks = [mark_safely(task, p, s.text) for p, s in zip(problems, solved, strict=True)]
+    assert all(mark.lenient == Grade.CORRECT for mark in marks)
+    assert _in_stock(Adder()) == ["Answer 42", "Answer 657"]
+
+
+def _in_stock(model: Model) -> list[str]:
+    """What it answers from a stock where all was put before."""
+    stock, ledger = Stock(), Ledger()
+    asked = [replace(request, split="test") for request in requests()[:2]]
+    model.stocked(stock).generate(asked, Sampling(4), Ledger())
+    drawn = model.stocked(stock).generate(asked, Sampling(4), ledger)
+    assert (ledger.completions_reused, ledger.tokens_sampled) == (2, 0)
+    return [c.text.strip() for (c,) in drawn]
+
+
+def test_what_a_model_does_not_offer_is_refused_in_words() -> None:
+    with pytest.raises(AccessError, match="branching at the first token on 'adder'"):
+        Adder().generate(requests(), Sampling(4, branches=Branches(2)), Ledger())
+    with pytest.raises(AccessError, match="the log-probability of each token on 'adder'"):
+        Adder().generate(requests(), Sampling(4, scores=True), Ledger())
+    with pytest.raises(AccessError, match="going on from token ids on 'adder'"):
+        Adder().generate([Request("a", "q", begun=(1,))], Sampling(4), Ledger())
+    with pytest.raises(AccessError, match="scoring a given text on 'adder'"):
+        Adder().logprob(["a"], ["b"])
+    with pytest.raises(ConfigError, match="wants a chat template"):
+        render(Adder(), Style("chat", "{question}", chat=True), "?")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from modicum.ledger import Ledger
-from modicum.model import Model, ModelCard
+from modicum.model import Language, Model, ModelCard
 from modicum.seeds import key
 from modicum.task import Sheet, Task
 from modicum.types import Completion, Grade, Mark, Problem, Request, Sampling, Split
@@ -83,7 +83,7 @@ _WELL: dict[str, Any] = {
 """What a patient is like unless it is said to be sick."""
 
 
-class Patient(Model):
+class Patient(Language, Model):
     """Answers as `says` has it; `sick` names what is wrong with it."""
 
     def __init__(self, says: Callable[[str, int], str] = told, **sick: Any) -> None:
@@ -103,7 +103,7 @@ class Patient(Model):
     def takes_raw(self) -> bool:
         return self._sick["takes_raw"]
 
-    def generate(
+    def draw(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
     ) -> list[tuple[Completion, ...]]:
         drawn = []
@@ -114,9 +114,6 @@ class Patient(Model):
         sampled = sum(c.n_tokens for group in drawn for c in group)
         ledger.ran(prompt=10 * len(requests), sampled=sampled, flops_per_token=2000.0)
         return drawn
-
-    def branch(self, requests, sampling, ledger, *, k, min_probability):
-        raise NotImplementedError
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         return [self._sick["score"] for _ in prompts]

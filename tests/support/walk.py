@@ -28,7 +28,7 @@ from modicum.training.loop import Example, Schedule, tune
 from modicum.training.reinforce import Group, reinforce
 from modicum.training.rollouts import Row, batch_rows
 from modicum.training.trainable import TrainedVectors, TrainedWeights
-from modicum.types import Request, Sampling
+from modicum.types import Branches, Request, Sampling
 from tests.support.architectures import tiny_module_of
 from tests.support.families import COLUMNS, Family
 from tests.support.tiny_models import byte_tokenizer
@@ -206,10 +206,8 @@ def _sampling(local: Local) -> None:
 
 def _branching(local: Local) -> None:
     request = [Request(p, f"b{i}", 1) for i, p in enumerate(PROMPTS[:2])]
-    sampling = Sampling(6, 0.0, ids=True)
-    for prompt, group in zip(
-        PROMPTS, local.branch(request, sampling, Ledger(), k=4, min_probability=0.0), strict=False
-    ):
+    sampling = Sampling(6, 0.0, ids=True, branches=Branches(4))
+    for prompt, group in zip(PROMPTS, local.generate(request, sampling, Ledger()), strict=False):
         ids = local.encode(prompt)
         chances = _plain(local.module, ids)[-1].softmax(-1)
         top = chances.topk(4)

@@ -27,6 +27,8 @@ __all__ = [
 
 NOISE_LIMIT = 3.0
 """Standard errors by which a gap must exceed 0 to be divided by."""
+NEAR_TOP = 0.25
+"""Share of the gap within which a rung is near its top, where few problems part the two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,7 @@ def gap_recovered(
     unit = max(1 - guess_mean, 1e-12) * gap
     reach = _unseen(found.n, level) / unit
     lows, highs = [found.low, value - reach], [found.high, value + reach]
-    if ceiling.k == 1:
+    if ceiling.k == 1 and abs(1 - value) <= NEAR_TOP:
         # how far behind the top, as problems alone tell: near it the bootstrap sees too few that fail
         top_scores, own = (
             each if each.ndim == 1 else each.mean(axis=0) for each in (ceiling.scores, scores)

@@ -14,10 +14,9 @@ from modicum.method import LADDER, METHODS, Kind, Method, method_of
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.store_opening import damage_told
-from modicum.study import Subject
+from modicum.study import MEASURES, Subject
 from modicum.task import resolve_task
-from modicum.twin_marks import scrambled_right
-from modicum.types import Grade, Problem, Trial, named
+from modicum.types import PROMPT, Grade, Problem, Trial, named
 
 __all__ = [
     "Arm",
@@ -77,13 +76,26 @@ class Gathered:
     """What has not run of its rungs and twins, in words."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Measures:
+    """What needs no nudge: of the subject, and of its twin model where it has one."""
+
+    floor: Outcome
+    default: Outcome
+    floor_moved: Outcome
+    """The floor's answers against moved golds: what its twin has unnudged."""
+    default_moved: Outcome
+    samples: Outcome
+    forced: Outcome | None
+    twin_floor: Outcome | None
+    twin_forced: Outcome | None
+
+
 def gather(subject: Subject, store: Store) -> Gathered | None:
     """Gives what is stored of a subject, or None while a measure is missing."""
-    measures = [subject.floor(), subject.default(), subject.samples()]
-    good = [outcome for trial in measures if (outcome := _good(store, trial)) is not None]
-    if len(good) < len(measures):
+    measures = _measures(subject, store)
+    if measures is None:
         return None
-    floor, default, samples = good
     trials = (*subject.rungs(), *subject.twins())
     outcomes = {t.id: store.read(t, texts=False) for t in trials}
     kept = [o for o in outcomes.values() if o is not None and not o.error]
@@ -99,25 +111,45 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
             retained[task] = outcome
     reference = subject.reference()
     asides = {s: o for s, t in subject.asides().items() if (o := _good(store, t)) is not None}
-    gathered = Gathered(
+    with damage_told(store.folder):  # stored marks of other shapes than a study writes
+        evidence = _evidence(subject, problems, measures, arms, twin_arms)
+    return Gathered(
         subject=subject,
         problems=problems,
-        floor=floor,
-        default=default,
-        samples=samples,
-        forced=_good(store, subject.forced()),
+        floor=measures.floor,
+        default=measures.default,
+        samples=measures.samples,
+        forced=measures.forced,
         retained=retained,
         text=_good(store, subject.text()) if subject.scores_text else None,
         reference=store.read(reference, texts=False) if reference is not None else None,
         arms=arms,
         twin_arms=twin_arms,
         asides=asides,
-        evidence=None,  # type: ignore[arg-type]  # filled on the next line
+        evidence=evidence,
         failed=failed,
         left_out=named([t for t in trials if outcomes[t.id] is None]),
     )
-    with damage_told(store.folder):  # stored marks of other shapes than a study writes
-        return replace(gathered, evidence=_evidence(gathered, store))
+
+
+def _measures(subject: Subject, store: Store) -> _Measures | None:
+    """Gives the measures of a subject; None while one is missing without which nothing is said."""
+    wanted = (subject.floor(), subject.default(), *subject.scrambled(), subject.samples())
+    good = [outcome for trial in wanted if (outcome := _good(store, trial)) is not None]
+    if len(good) < len(wanted):
+        return None
+    floor, default, floor_moved, default_moved, samples = good
+    twin = Subject(subject.plan, subject.twin, subject.task) if subject.twin else None
+    return _Measures(
+        floor,
+        default,
+        floor_moved,
+        default_moved,
+        samples,
+        forced=_good(store, subject.forced()),
+        twin_floor=_good(store, twin.floor() if twin else None),
+        twin_forced=_good(store, twin.forced() if twin else None),
+    )
 
 
 def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
@@ -148,7 +180,7 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
     groups: dict[tuple[str, int], dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
         trial = outcome.trial
-        if trial.model != model or trial.method in ("plain", "prompt_style"):
+        if trial.model != model or trial.method in MEASURES:
             continue
         kind = trial.control or ("scrambled" if trial.is_twin else "")
         groups[trial.method, trial.n_shots][kind].append(outcome)
@@ -184,22 +216,24 @@ def _with_twin(arm: Arm, twins: Sequence[Arm]) -> Arm:
     return replace(arm, twin=same[0].outcomes) if same else arm
 
 
-def _evidence(found: Gathered, store: Store) -> Evidence:
-    twin = Subject(found.subject.plan, found.subject.twin, found.subject.task)
-    twin_floor = _good(store, twin.floor()) if found.subject.twin else None
-    twin_forced = _good(store, twin.forced()) if found.subject.twin else None
-    floor = correctness(found.floor.answers)
-    before = _scrambled(found.floor, store)
-    samples = samples_of(found, found.samples)
-    rungs = [_prompt_rung(found, before, store)]
-    for arm in found.arms:
+def _evidence(
+    subject: Subject,
+    problems: Sequence[Problem],
+    measures: _Measures,
+    arms: Sequence[Arm],
+    twin_arms: Sequence[Arm],
+) -> Evidence:
+    floor, before = correctness(measures.floor.answers), correctness(measures.floor_moved.answers)
+    samples = _samples(subject.task, problems, measures.samples)
+    rungs = [_prompt_rung(measures)]
+    for arm in arms:
         # an answer that is to become shorter is no evidence that an ability cannot be taught
         tuned = _kind(arm.method) == "tuning" and not shortens(arm.method)
         vetoes = []
         if arm.scrambled:
             vetoes.append(Control("scrambled", stack(arm.scrambled), before))
-        if arm.twin and not tuned and twin_floor is not None:
-            base = correctness(twin_floor.answers)
+        if arm.twin and not tuned and measures.twin_floor is not None:
+            base = correctness(measures.twin_floor.answers)
             vetoes.append(Control("twin", stack(arm.twin), base))
         own, telling = _own_controls(arm)
         vetoes += own
@@ -216,23 +250,23 @@ def _evidence(found: Gathered, store: Store) -> Evidence:
             )
         )
     return Evidence(
-        default=correctness(found.default.answers),
+        default=correctness(measures.default.answers),
         floor=floor,
-        default_strict=correctness(found.default.answers, strict=True),
-        floor_strict=correctness(found.floor.answers, strict=True),
-        default_moved=_scrambled(found.default, store),
-        default_unread=unread(found.default.answers),
-        floor_unread=unread(found.floor.answers),
+        default_strict=correctness(measures.default.answers, strict=True),
+        floor_strict=correctness(measures.floor.answers, strict=True),
+        default_moved=correctness(measures.default_moved.answers),
+        default_unread=unread(measures.default.answers),
+        floor_unread=unread(measures.floor.answers),
         samples=samples,
-        forced=correctness(found.forced.answers) if found.forced else None,
-        forced_control=correctness(twin_forced.answers) if twin_forced else None,
+        forced=correctness(measures.forced.answers) if measures.forced else None,
+        forced_control=correctness(measures.twin_forced.answers) if measures.twin_forced else None,
         rungs=tuple(rungs),
         twins=tuple(
             Twin(arm.method, arm.n_shots, stack(arm.outcomes))
-            for arm in found.twin_arms
+            for arm in twin_arms
             if _kind(arm.method) == "tuning"
         ),
-        clusters=_clusters(found.problems),
+        clusters=_clusters(problems),
     )
 
 
@@ -259,36 +293,23 @@ def _majority(arm: Arm, samples: Samples) -> list[Control]:
     return [Control(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
 
 
-def _prompt_rung(found: Gathered, before: Floats, store: Store) -> RungEvidence:
+def _prompt_rung(measures: _Measures) -> RungEvidence:
     """The floor's style as a rung: what a plain prompt does by itself.
 
     Its labels are measuring labels, so it counts as label-free; its scrambled twin is the
     default and the floor marked against moved golds.
     """
+    moved, base = measures.floor_moved.answers, correctness(measures.default_moved.answers)
     return RungEvidence(
-        method="prompt",
+        method=PROMPT,
         n_shots=0,
         labels=0,
-        scores=correctness(found.floor.answers)[None],
+        scores=correctness(measures.floor.answers)[None],
         is_tuned=False,
         is_prompt=True,
-        unread=unread(found.floor.answers)[None],
-        vetoes=(Control("scrambled", before[None], _scrambled(found.default, store)),),
+        unread=unread(measures.floor.answers)[None],
+        vetoes=(Control("scrambled", correctness(moved)[None], base),),
     )
-
-
-def _scrambled(outcome: Outcome, store: Store) -> Floats:
-    """A measure's answers against the scrambled twin's golds: what the twin has unnudged.
-
-    The marks were kept when the trial ran. Trials of before that are marked here.
-    """
-    kept = outcome.scrambled
-    if kept is not None and len(kept) == len(outcome.answers):
-        return np.array(kept, dtype=np.float64)
-    whole = store.read(outcome.trial)
-    answers = whole.answers if whole is not None else ()
-    right = scrambled_right(outcome.trial, answers, outcome.style)
-    return np.array(right, dtype=np.float64)
 
 
 def samples_of(found: Gathered, outcome: Outcome) -> Samples:
@@ -298,9 +319,13 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
         found: The subject, for its golds.
         outcome: A trial that drew several samples a problem.
     """
+    return _samples(found.subject.task, found.problems, outcome)
+
+
+def _samples(reference: str, problems: Sequence[Problem], outcome: Outcome) -> Samples:
     codes: dict[str, int] = {}
-    task = resolve_task(found.subject.task)
-    problems = found.problems[: len(outcome.answers)]
+    task = resolve_task(reference)
+    problems = problems[: len(outcome.answers)]
     golds = [task.read(task.stated(p)) or p.answer for p in problems]
     gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
     answers = np.array(

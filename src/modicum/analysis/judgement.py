@@ -27,7 +27,7 @@ from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, proportion, resample
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
-from modicum.types import Finding
+from modicum.types import PROMPT, Finding
 from modicum.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["verdict_of", "verdicts_of"]
@@ -107,7 +107,9 @@ def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
 def _top(answer: Ability, resamples: Resamples) -> Ceiling | None:
     """Gives the ceiling, corrected for guessing."""
     top = answer.ceiling
-    return None if top is None else Ceiling(ceiling_figure(top, resamples), top.k, top.source)
+    if top is None:
+        return None
+    return Ceiling(ceiling_figure(top, resamples), top.k, top.source)
 
 
 def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungRow, ...]:
@@ -118,7 +120,7 @@ def _rows(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[RungR
         _row(found, arm, readings[arm.method, arm.n_shots], answer, (resamples, curves))
         for arm in found.arms
     ]
-    return (_prompt_row(found, readings["prompt", 0], answer, (resamples, curves)), *rows)
+    return (_prompt_row(found, readings[PROMPT, 0], answer, (resamples, curves)), *rows)
 
 
 def _prompt_row(
@@ -130,7 +132,7 @@ def _prompt_row(
         c.name: _gap(found, answer, c.scores, resamples, base=default) for c in reading.rung.vetoes
     }
     return RungRow(
-        method="prompt",
+        method=PROMPT,
         n_shots=0,
         labels=0,
         score=proportion(reading.rung.scores[0], clusters=found.evidence.clusters),
@@ -302,7 +304,7 @@ def _ship(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> Ship:
             labels=row.labels,
             elicitation_flops=row.elicitation_flops,
             serving_flops=row.serving_flops,
-            is_plain=row.method == "prompt",
+            is_plain=row.is_prompt,
             is_shorter=row.lengths is not None and row.lengths.is_equal,
         )
         for row in rows

@@ -44,7 +44,7 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         said.append(f"{found.failed} trials failed; the same command tries them again")
     if found.left_out:
         said.append(f"left out so far: {', '.join(found.left_out)}; the same command runs them")
-    few = [row.name for row in rows if row.method != "prompt" and 1 < row.seeds < 5]
+    few = [row.name for row in rows if not row.is_prompt and 1 < row.seeds < 5]
     if few:
         said.append(f"{len(found.arms[-1].outcomes)} seeds: intervals over seeds are wide")
     cut = _truncated(found.samples)

@@ -10,7 +10,7 @@ from modicum.analysis.gather import Gathered, correctness, stack
 from modicum.analysis.pairing import paired
 from modicum.stats import Figure, Floats, Ints, Resamples, pass_curve
 from modicum.store import Outcome
-from modicum.types import Grade
+from modicum.types import PROMPT, Grade
 
 __all__ = ["FORMAT_ONLY", "ceiling_strict", "is_format_only"]
 
@@ -44,7 +44,7 @@ def _strict_scores(found: Gathered, top: Ceiling) -> Floats | None:
         return _sampled(found.samples, top.k)
     if top.source == "forced" and found.forced is not None:
         return correctness(found.forced.answers, strict=True)
-    if top.source == "prompt":
+    if top.source == PROMPT:
         return correctness(found.floor.answers, strict=True)
     names: dict[str, Sequence[Outcome]] = {arm.name: arm.outcomes for arm in found.arms}
     return stack(names[top.source], strict=True) if top.source in names else None

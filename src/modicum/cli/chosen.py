@@ -2,12 +2,10 @@
 
 from modicum.errors import ConfigError
 from modicum.study import Plan, Subject
+from modicum.types import PROMPT
 from modicum.verdict import RungRow, Verdict
 
 __all__ = ["pick", "row_of", "subject_of"]
-
-PROMPT = "prompt"
-"""What a verdict calls the floor's own prompt."""
 
 
 def subject_of(plan: Plan, model: object, task: object) -> Subject:

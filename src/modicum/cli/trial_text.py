@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from modicum.analysis.gather import correctness
 from modicum.cli.columns import WIDTH, columns, wrapped
+from modicum.plain import thawed
 from modicum.report import words
 from modicum.report.feature import feature_facts
 from modicum.report.untrusted import visible
@@ -70,7 +71,7 @@ def _measured(trial: Trial) -> str:
     """Says what a trial without a nudge measures."""
     if trial.settings.get("forced"):
         return "forced"
-    n = int(str(trial.settings.get("samples", 1)))
+    n = thawed(int, trial.settings.get("samples", 1), "samples")
     return f"{n} samples" if n > 1 else str(trial.settings.get("style", ""))
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from modicum.doctor.contamination import halves
@@ -13,10 +14,10 @@ from modicum.forecast import draws
 from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_safely
-from modicum.model import Backend, Model, render, resolve_backend
+from modicum.model import Backend, Language, Model, render, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver
 from modicum.scope import Scope
-from modicum.study import Plan, Subject
+from modicum.study import MEASURES, Plan, Subject
 from modicum.styles import closed_list
 from modicum.tables.table import Table
 from modicum.task import Scrambled, Sheet, Task, resolve_task
@@ -180,19 +181,20 @@ def _drawn(
     ledger: Ledger,
 ) -> list[Solved]:
     nudge = Nudge(judge.style, Direct(n, 1.0 if n > 1 else 0.0))
-    solver = Solver.of(model, nudge, judge)
-    return solver.solve([p.hidden() for p in problems], stream="doctor", ledger=ledger)
+    asked = [replace(p.hidden(), split="selection") for p in problems]
+    return Solver.of(model, nudge, judge).solve(asked, stream="doctor", ledger=ledger)
 
 
 def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[Probe, ...]:
     """Lets the model go on from half a question, without any template around it."""
-    if not model.takes_raw:
+    language = model.language
+    if language is None or not language.takes_raw:
         return ()
     parted = [halves(problem.question) for problem in test[:PROBLEMS]]
-    found = [both for both in parted if both is not None and model.can_encode(both[0])]
+    found = [both for both in parted if both is not None and language.can_encode(both[0])]
     if not found:
         return ()
-    requests = [Request(head, f"probe-{i}") for i, (head, _) in enumerate(found)]
+    requests = [Request(head, f"probe-{i}", split="selection") for i, (head, _) in enumerate(found)]
     sampling = Sampling(PROBED_TOKENS, temperature=0.0, stream="doctor")
     said = model.generate(requests, sampling, ledger)
     return tuple(
@@ -250,12 +252,13 @@ def _prompts(
 ) -> Prompts:
     """Looks at the way from question to tokens, as far as the model lets one look."""
     tokenizer = getattr(model, "tokenizer", None)
-    lost = tuple(p.question for p in problems if not model.can_encode(p.question))
+    language = model.language or Language()
+    lost = tuple(p.question for p in problems if not language.can_encode(p.question))
     return Prompts(
         style=style,
         own=plan.own_style,
         skipped=skipped,
-        has_chat=model.chat(None, "?") is not None,
+        has_chat=language.chat(None, "?") is not None,
         doubled=_doubled(model, tokenizer, render(model, style, problems[0].question)),
         unencodable=lost,
         lacks_end=tokenizer is not None and getattr(tokenizer, "eos_token_id", 0) is None,
@@ -313,6 +316,6 @@ def _trained(trial: Trial) -> float:
 
 
 def _name(trial: Trial) -> str:
-    if trial.method in ("plain", "prompt_style"):
+    if trial.method in MEASURES:
         return "floor and ceiling"
     return trial.method

@@ -58,8 +58,7 @@ def check_subject(
         return Checked(subject, room, ledger)
     try:
         task = resolve_task(subject.task)
-        with stock.during("selection"):
-            seen = examine(subject, task, open_model(subject.model).stocked(stock), ledger)
+        seen = examine(subject, task, open_model(subject.model).stocked(stock), ledger)
     except JudgeError as error:
         action = "mend the marker, or choose another"
         return Checked(

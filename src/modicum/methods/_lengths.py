@@ -78,9 +78,10 @@ def answered(
         asked: Instruction after the question.
         is_fresh: Draw again what was drawn before, so that it can be timed.
     """
-    requests = [Request(bench.prompt(shot, asked), shot.id) for shot in shots]
-    drawn = model.generate(requests, bench.sampling(ids=is_fresh), bench.ledger)
-    return [group[0] for group in drawn]
+    requests = [
+        Request(bench.prompt(s, asked), s.id, split=None if is_fresh else s.split) for s in shots
+    ]
+    return [group[0] for group in model.generate(requests, bench.sampling(), bench.ledger)]
 
 
 def own_forms(bench: Bench[WhiteBox], drawn: tuple[int, float], ratio: float) -> list[Forms]:
@@ -94,7 +95,7 @@ def own_forms(bench: Bench[WhiteBox], drawn: tuple[int, float], ratio: float) ->
     """
     n, temperature = drawn
     sampling = bench.sampling(temperature, "forms")
-    requests = [Request(bench.prompt(shot), shot.id, n) for shot in bench.shots]
+    requests = [Request(bench.prompt(s), s.id, n, split=s.split) for s in bench.shots]
     groups = bench.model.generate(requests, sampling, bench.ledger)
     pairs: list[Pair] = []
     for shot, group in zip(bench.shots, groups, strict=True):

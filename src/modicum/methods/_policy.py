@@ -181,7 +181,7 @@ class _Run:
     def _rates(self, pool: tuple[Problem, ...]) -> list[float]:
         """Gives how far each problem's success rate lies from one half."""
         sampling = self.bench.sampling(self.settings.temperature, "pick")
-        requests = [Request(self.bench.prompt(p), p.id, _SAMPLES) for p in pool]
+        requests = [Request(self.bench.prompt(p), p.id, _SAMPLES, split=p.split) for p in pool]
         drawn = self.bench.model.generate(requests, sampling, self.bench.ledger)
         return [
             abs(float(np.mean(_right(self.bench, problem, [c.text for c in group]))) - 0.5)

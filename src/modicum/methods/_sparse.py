@@ -43,6 +43,8 @@ Side = Literal["wanted", "unwanted", "plain"]
 _SHELF = "sparse"
 """Folder among the study's artefacts in which answers and dictionaries are shared by its trials."""
 _MADE = "made.json"
+_NAMED = ("max_new_tokens", "temperature", "stop", "stream", "margins", "ids")
+"""Fields of a sampling that name the answers drawn by it; what came later is never set here."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def own_answers(bench: Bench[WhiteBox], asked: Asked, temperature: float = 1.0) 
     """
     whitebox, ledger = bench.model, bench.ledger
     sampling = bench.sampling(temperature, ids=True)
-    name = _name(whitebox, asdict(asked), asdict(sampling))
+    name = _name(whitebox, asdict(asked), {part: getattr(sampling, part) for part in _NAMED})
     path = _shelf(bench, f"{name}.json")
     kept = _kept(path)
     if kept is None:

@@ -56,7 +56,8 @@ class ChainOfThought(Method):
             TrialError: the model's tokenizer cannot encode the words.
         """
         words = f"{self.trigger} {self.answer_trigger}"
-        if not bench.model.can_encode(words):
+        language = bench.model.language
+        if language is not None and not language.can_encode(words):
             msg = f"the tokenizer of {bench.model.card.name} cannot encode {words!r}"
             raise TrialError(msg)
         return Nudge(bench.style, self.answering)

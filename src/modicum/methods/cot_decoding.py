@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, final
 from modicum.bench import Bench
 from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.model import Model
-from modicum.nudge import Answering, Branches, Nudge
+from modicum.nudge import Answering, Nudge, Surest
 from modicum.types import Access
 
 __all__ = ["CotDecoding"]
@@ -47,7 +47,7 @@ class CotDecoding(Method):
     @property
     def answering(self) -> Answering:
         """The branches."""
-        return Branches(self.k, self.min_probability, self.aggregate)
+        return Surest(self.k, self.min_probability, self.aggregate)
 
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Return the branches in the floor's style."""

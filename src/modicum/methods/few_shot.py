@@ -6,7 +6,7 @@ from typing import ClassVar, final
 from modicum.bench import Bench
 from modicum.errors import BudgetError, TrialError
 from modicum.method import Control, Kind, Method, Needs
-from modicum.model import Model
+from modicum.model import Language, Model
 from modicum.nudge import Nudge
 from modicum.types import Problem, Supervision
 
@@ -56,7 +56,8 @@ class FewShot(Method):
         texts = [self._solved(bench, shots[i]) for i in bench.rng.permutation(len(shots))]
         between = bench.sheet.between
         shown = between.join(texts) + between
-        if "{question}" in shown or not bench.model.can_encode(shown):
+        language = bench.model.language or Language()
+        if "{question}" in shown or not language.can_encode(shown):
             msg = "a demonstration holds what the prompt cannot: unknown characters or {question}"
             raise TrialError(msg)
         # a base model goes on with a next problem of its own, which must not be read

@@ -77,7 +77,7 @@ class RejectionTuning(Method):
         prompts = [bench.prompt(shot) for shot in shots]
         sampling = bench.sampling(1.0, f"rejection-{bench.rng.integers(2**62)}")
         requests = [
-            Request(prompt, shot.id, self.samples)
+            Request(prompt, shot.id, self.samples, split=shot.split)
             for prompt, shot in zip(prompts, shots, strict=True)
         ]
         drawn = bench.model.generate(requests, sampling, bench.ledger)

@@ -20,6 +20,7 @@ __all__ = [
     "joined",
     "openers",
     "score",
+    "scored",
     "shares",
     "silenced",
 ]
@@ -60,14 +61,31 @@ def completion(
     free = [(ahead + start, ahead + end) for start, end in parts]
     is_full = n_tokens >= sampling.max_new_tokens
     text, stop = stop_of(choice, whole, sampling.stop, free, is_full=is_full)
-    if not sampling.margins:
+    if not sampling.margins and not sampling.scores:
         return Completion(text, n_tokens, stop)
     if not choice.steps:
         raise EndpointError("an answer without the log-probabilities that were asked for")
     pieces = _pieces([step.token for step in choice.steps], whole)
     margins = tuple(_margin(step) for step in choice.steps)
     chances = tuple(step.probability for step in choice.steps)
-    return Completion(text, len(pieces), stop, pieces, margins, chances)
+    full = Completion(text, len(pieces), stop, pieces, margins, chances)
+    found = scored(full, sampling)
+    return found if sampling.margins else replace(found, pieces=(), margins=(), probabilities=())
+
+
+def scored(drawn: Completion, sampling: Sampling) -> Completion:
+    """Gives a completion with the logarithms of its probabilities, where they are asked for.
+
+    Raises:
+        EndpointError: it has ended, and the server gave nothing for the token that ended it.
+    """
+    if not sampling.scores:
+        return drawn
+    if drawn.stop == "eos" and not END.fullmatch(drawn.pieces[-1]):
+        raise EndpointError("log-probabilities without that of the token that ended the answer")
+    least = sys.float_info.min
+    logs = tuple(math.log(max(chance, least)) for chance in drawn.probabilities)
+    return replace(drawn, logprobs=logs)
 
 
 def _pieces(tokens: Sequence[str], text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import final
 
 from modicum.errors import AccessError
 from modicum.ledger import Ledger
-from modicum.model import Model, ModelCard
+from modicum.model import Extra, Language, Model, ModelCard
 from modicum.models._adapting import Json
 from modicum.models._completions import (
     END,
@@ -16,6 +16,7 @@ from modicum.models._completions import (
     joined,
     openers,
     score,
+    scored,
     shares,
     silenced,
 )
@@ -33,8 +34,8 @@ from modicum.models._protocol import (
 )
 from modicum.models._service import Service, bill_of, may_think, taken
 from modicum.seeds import key
-from modicum.stock import Stock
-from modicum.types import Completion, Request, Sampling
+from modicum.stock import Group
+from modicum.types import Branches, Completion, Request, Sampling
 
 __all__ = ["Served"]
 
@@ -57,8 +58,10 @@ class _Job:
 
 
 @final
-class Served(Model):
-    """A model that a server runs; its weights are not seen."""
+class Served(Language, Model):
+    """A model that a server runs; its weights are not seen, and its tokenizer is not asked."""
+
+    offers: frozenset[Extra] = frozenset({"branches", "scores"})
 
     def __init__(self, service: Service) -> None:
         """Takes what is known of the server."""
@@ -88,19 +91,27 @@ class Served(Model):
         service = self._service
         return (service.raw, service.chat, service.extra, service.thinking, *service.asked)
 
-    def stocked(self, stock: Stock) -> Model:
-        """Takes from its own study alone: by the next one the server may hold other weights."""
-        return super().stocked(stock.alone())
+    @property
+    def is_lasting(self) -> bool:
+        """No: by the next study the server may hold other weights."""
+        return False
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; see `Model.generate`.
+    def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        """Draws each request's samples, or its branches; see `Model.draw`.
 
         Each sample has a seed of its own, from its address; whether equal seeds give equal
         answers is up to the server.
+
+        Raises:
+            AccessError: branches or scores, and no log-probabilities were asked for, fewer come
+                than branches are wanted, or a chat prompt.
+            EndpointError: scores, and those of the end tokens do not come.
         """
-        top = 2 if sampling.margins else 0
+        if sampling.branches is not None:
+            return self._branched(requests, sampling, sampling.branches, ledger)
+        if sampling.scores:
+            self._need_logprobs("the log-probability of each token")
+        top = 2 if sampling.margins else int(sampling.scores)
         jobs = []
         for place, request in enumerate(requests):
             samples = self._service.samples
@@ -121,35 +132,25 @@ class Served(Model):
         self._run(jobs, sampling, ledger, keep)
         return self._kept(drawn)
 
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`.
+    def _branched(
+        self, requests: Sequence[Request], sampling: Sampling, wanted: Branches, ledger: Ledger
+    ) -> list[Group]:
+        """Continues greedily after each of the likeliest first tokens.
 
         The first tokens come from one request a prompt, their continuations from one each: the
         prompt with the token's text behind it, which the server cuts into tokens anew. A first
         token that is half a character is left out.
-
-        Raises:
-            AccessError: no log-probabilities were asked for, fewer come than branches are
-                wanted, or a chat prompt.
         """
         self._need_logprobs("branching at the first token")
-        check_branches(self._service, k)
-        greedy = replace(sampling, temperature=0.0, margins=True)
+        check_branches(self._service, wanted.k)
+        greedy = replace(sampling, temperature=0.0, margins=True, branches=None, scores=False)
         firsts: list[list[Step]] = [[] for _ in requests]
 
         def note(job: _Job, choices: list[Choice]) -> None:
-            firsts[job.request] = openers(choices[0], k, min_probability)
+            firsts[job.request] = openers(choices[0], wanted.k, wanted.min_probability)
 
         one = replace(greedy, max_new_tokens=1, stop=())
-        asks = [self._ask(r.prompt, one, n=1, seed=0, top=k) for r in requests]
+        asks = [self._ask(r.prompt, one, n=1, seed=0, top=wanted.k) for r in requests]
         looks = [_Job(i, 0, 1, ask, requests[i].prompt) for i, ask in enumerate(asks)]
         self._run(looks, one, ledger, None, note)
         drawn: list[dict[int, Completion]] = [{} for _ in requests]
@@ -158,7 +159,7 @@ class Served(Model):
         for place, (request, begun) in enumerate(zip(requests, firsts, strict=True)):
             for rank, opener in enumerate(begun):
                 if END.fullmatch(opener.token) or rest.max_new_tokens == 0:
-                    drawn[place][rank] = alone(opener)
+                    drawn[place][rank] = scored(alone(opener), sampling)
                     continue
                 prompt = request.prompt + opener.token
                 ask = self._ask(prompt, rest, n=1, seed=0, top=2)
@@ -168,7 +169,8 @@ class Served(Model):
         def keep(job: _Job, texts: list[Completion]) -> None:
             opener = firsts[job.request][job.sample]
             thinks = self._service.thinking != "none"
-            drawn[job.request][job.sample] = joined(opener, texts[0], sampling.stop, thinks=thinks)
+            whole = joined(opener, texts[0], sampling.stop, thinks=thinks)
+            drawn[job.request][job.sample] = scored(whole, sampling)
 
         self._run(jobs, rest, ledger, keep)
         return self._kept(drawn)
@@ -199,10 +201,6 @@ class Served(Model):
         None where it takes no messages.
         """
         return prompt_of(system, user) if self._service.chat else None
-
-    def can_encode(self, text: str) -> bool:  # noqa: ARG002 - its tokenizer is not at hand
-        """Says yes: the tokenizer is the server's, and it is not asked."""
-        return True
 
     @property
     def takes_raw(self) -> bool:
@@ -321,7 +319,7 @@ class Served(Model):
             for i in range(came, job.n)
         ]
 
-    def _kept(self, drawn: Sequence[Mapping[int, Completion]]) -> list[tuple[Completion, ...]]:
+    def _kept(self, drawn: Sequence[Mapping[int, Completion]]) -> list[Group]:
         """Gives completions in order, without secrets: from here on they are stored and shown."""
         groups = []
         for group in drawn:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 from modicum.ledger import Ledger
-from modicum.model import Backend, Model, ModelCard
+from modicum.model import Backend, Extra, Language, Model, ModelCard
 from modicum.seeds import key
-from modicum.types import Access, Completion, Request, Sampling, Stop
+from modicum.stock import Group
+from modicum.types import Access, Branches, Completion, Request, Sampling, Stop
 
 __all__ = ["Scripted", "ScriptedModel"]
 
@@ -53,13 +54,15 @@ class _Line:
 
 
 @final
-class ScriptedModel(Model):
+class ScriptedModel(Language, Model):
     """Answers `What is A + B?` by a script.
 
     Left alone it says `Answer N` with a wrong N, or takes the worked form
     `Think A + B = C Answer C` as often as its truth allows. Behind the opener `Think`, or after a
     worked demonstration (not where the truth is *sealed*), it takes the worked form for sure.
     """
+
+    offers: frozenset[Extra] = frozenset({"branches", "scores"})
 
     def __init__(self, truth: Truth) -> None:
         """Takes the truth to be played."""
@@ -72,43 +75,32 @@ class ScriptedModel(Model):
         notes = ("scripted: no weights",)
         return ModelCard(f"scripted:{self._truth}", weights, 1000, 2000.0, "Apache-2.0", notes)
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; see `Model.generate`."""
-        drawn = []
-        for request in requests:
-            group = []
-            for sample in range(request.first, request.first + request.n):
-                name = (sampling.stream, request.address, sample)
-                luck = ("greedy",) if sampling.temperature == 0 else name
-                line = self._line(request.prompt, self._takes_work(request.prompt, luck), luck)
-                group.append(_complete(line, sampling, margins=sampling.margins))
-            drawn.append(tuple(group))
+    def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        """Draws each request's samples, or its branches; see `Model.draw`."""
+        of_one = self._samples if sampling.branches is None else self._branches
+        drawn = [of_one(request, sampling) for request in requests]
         self._count(requests, drawn, ledger)
         return drawn
 
-    def branch(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest openers; see `Model.branch`."""
-        drawn = []
-        for request in requests:
-            group: list[Completion] = []
-            for opener, chance in self._first(request.prompt)[:k]:
-                if group and chance < min_probability:
-                    continue
-                line = self._opened(request.prompt, opener, chance)
-                group.append(_complete(line, sampling, margins=True))
-            drawn.append(tuple(group))
-        self._count(requests, drawn, ledger)
-        return drawn
+    def _samples(self, request: Request, sampling: Sampling) -> Group:
+        group = []
+        for sample in range(request.first, request.first + request.n):
+            name = (sampling.stream, request.address, sample)
+            luck = ("greedy",) if sampling.temperature == 0 else name
+            line = self._line(request.prompt, self._takes_work(request.prompt, luck), luck)
+            group.append(_complete(line, sampling, margins=sampling.margins))
+        return tuple(group)
+
+    def _branches(self, request: Request, sampling: Sampling) -> Group:
+        """Continues greedily after each of the likeliest openers."""
+        wanted = sampling.branches or Branches(1)
+        group: list[Completion] = []
+        for opener, chance in self._first(request.prompt)[: wanted.k]:
+            if group and chance < wanted.min_probability:
+                continue
+            line = self._opened(request.prompt, opener, chance)
+            group.append(_complete(line, sampling, margins=True))
+        return tuple(group)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         """Gives plausible log-probabilities: what the script would say is likely."""
@@ -122,9 +114,6 @@ class ScriptedModel(Model):
             words = max(1, len(_PIECE.findall(more)))
             sums.append(math.log(chance) if chance > 0 else -3.0 * words)
         return sums
-
-    def chat(self, system: str | None, user: str) -> None:
-        """Gives None: there is no chat template."""
 
     def can_encode(self, text: str) -> bool:
         """Says yes to ASCII."""
@@ -198,9 +187,7 @@ class ScriptedModel(Model):
         """Gives a number in [0, 1) for these names."""
         return key("scripted", self._truth, *names) / 2.0**64
 
-    def _count(
-        self, requests: Sequence[Request], drawn: list[tuple[Completion, ...]], ledger: Ledger
-    ) -> None:
+    def _count(self, requests: Sequence[Request], drawn: list[Group], ledger: Ledger) -> None:
         prompts = {request.prompt for request in requests}
         ledger.ran(
             prompt=sum(len(_PIECE.findall(prompt)) for prompt in prompts),
@@ -225,6 +212,7 @@ def _complete(line: _Line, sampling: Sampling, *, margins: bool) -> Completion:
     found = [place for s in sampling.stop if s and (place := text.find(s)) >= 0]
     if found:
         text, stop = text[: min(found)], "stop"
+    logprobs = tuple(math.log(chance) for chance in chances) if sampling.scores else ()
     if not margins:
-        return Completion(text, len(pieces), stop)
-    return Completion(text, len(pieces), stop, pieces, sure, chances)
+        return Completion(text, len(pieces), stop, logprobs=logprobs)
+    return Completion(text, len(pieces), stop, pieces, sure, chances, logprobs=logprobs)

@@ -2,19 +2,19 @@
 
 from modicum.nudge.answering import GREEDY, Answering, Asking, Decoding, Direct
 from modicum.nudge.folder import write_folder
-from modicum.nudge.rules import Branches, TwoStages, Vote
+from modicum.nudge.rules import Surest, TwoStages, Vote
 from modicum.nudge.value import Change, Nudge, Solver, read_nudge, weight_bytes
 
 __all__ = [
     "GREEDY",
     "Answering",
     "Asking",
-    "Branches",
     "Change",
     "Decoding",
     "Direct",
     "Nudge",
     "Solver",
+    "Surest",
     "TwoStages",
     "Vote",
     "read_nudge",

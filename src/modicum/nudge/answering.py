@@ -153,7 +153,9 @@ class Direct(Answering):
     def solve(self, asking: Asking, problems: Sequence[Problem]) -> list[Solved]:
         """Answer each problem; with `forced` the forced words stand before the text."""
         tail = asking.sheet.joiner + self.forced if self.forced else ""
-        requests = [Request(asking.prompt(p.question) + tail, p.id, self.n) for p in problems]
+        requests = [
+            Request(asking.prompt(p.question) + tail, p.id, self.n, split=p.split) for p in problems
+        ]
         drawn = asking.model.generate(requests, asking.sampling(self.temperature), asking.ledger)
         if tail:
             drawn = [tuple(replace(c, text=tail + c.text) for c in group) for group in drawn]

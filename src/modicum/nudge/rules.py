@@ -10,9 +10,9 @@ import numpy as np
 from modicum.answers import span_of
 from modicum.model import render
 from modicum.nudge.answering import Answering, Asking, Decoding, Direct
-from modicum.types import Completion, Problem, Request, Sampling, Solved
+from modicum.types import Branches, Completion, Problem, Request, Sampling, Solved
 
-__all__ = ["Branches", "TwoStages", "Vote", "answer_margin"]
+__all__ = ["Surest", "TwoStages", "Vote", "answer_margin"]
 
 
 @final
@@ -68,7 +68,7 @@ def _winner(read: Sequence[str | None]) -> int:
 
 @final
 @dataclass(frozen=True)
-class Branches(Answering):
+class Surest(Answering):
     """The surest of several answers, one for each of the likeliest first tokens.
 
     How sure a branch is is the mean, over the tokens of its answer, of first minus second probability.
@@ -85,14 +85,11 @@ class Branches(Answering):
 
     def solve(self, asking: Asking, problems: Sequence[Problem]) -> list[Solved]:
         """Draw the branches and choose the surest answer."""
-        branches = asking.model.branch(
-            [Request(asking.prompt(p.question), p.id) for p in problems],
-            asking.sampling(margins=True),
-            asking.ledger,
-            k=self.k,
-            min_probability=self.min_probability,
-        )
-        return [self._chosen(asking, group) for group in branches]
+        branches = Branches(self.k, self.min_probability)
+        sampling = replace(asking.sampling(margins=True), branches=branches)
+        requests = [Request(asking.prompt(p.question), p.id, split=p.split) for p in problems]
+        drawn = asking.model.generate(requests, sampling, asking.ledger)
+        return [self._chosen(asking, group) for group in drawn]
 
     @property
     def draws(self) -> int:
@@ -194,14 +191,15 @@ class TwoStages(Answering):
     ) -> list[Completion]:
         """Continue each problem's answer, of which some is said already."""
         requests = [
-            Request(self._prompt(asking, problem.question, begun), problem.id)
+            Request(self._prompt(asking, problem.question, begun), problem.id, split=problem.split)
             for problem, begun in zip(problems, said, strict=True)
         ]
         return [group[0] for group in asking.model.generate(requests, sampling, asking.ledger)]
 
     @staticmethod
     def _prompt(asking: Asking, question: str, begun: str) -> str:
-        if asking.model.takes_raw:
+        language = asking.model.language
+        if language is None or language.takes_raw:
             prompt = asking.prompt(question)
             return prompt + (begun.lstrip() if prompt[-1:].isspace() else begun)
         user = replace(asking.style, template="{question}", chat=True)

@@ -54,7 +54,7 @@ def best_rung(verdict: Verdict) -> int | None:
     scored = [
         (row.score.value, -i)
         for i, row in enumerate(verdict.rungs)
-        if row.method not in words.PROMPTS and math.isfinite(row.score.value)
+        if not row.is_prompt and math.isfinite(row.score.value)
     ]
     return -max(scored)[1] if scored else None
 

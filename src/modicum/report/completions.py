@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from modicum.report import words
 from modicum.report.card import best_rung
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element
@@ -46,7 +45,7 @@ def completions(verdict: Verdict, store: Store, asked: Questions) -> Markup:
     best = best_rung(verdict)
     row = verdict.rungs[best] if best is not None else None
     # a prompt that unlocks is the floor itself; what it changed is the default
-    name = "default" if row is not None and row.method in words.PROMPTS else "floor"
+    name = "default" if row is not None and row.is_prompt else "floor"
     style = verdict.default_style if name == "default" else verdict.floor_style
     floor = _outcome(store, verdict.trials.get(name, ""))
     tried = [_outcome(store, trial) for trial in row.trials] if row is not None else []

@@ -38,7 +38,7 @@ def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) 
         and row.serving_flops > 0
         and math.isfinite(figure.value)
         # a prompt is the floor, which is drawn by itself
-        and not (row.method in words.PROMPTS and floor_serving is not None)
+        and not (row.is_prompt and floor_serving is not None)
     ]
     if not shown:
         return None

@@ -62,7 +62,7 @@ def _best(verdict: Verdict, *, is_sampled: bool) -> list[RungRow]:
     """Gives each method's rung of the highest score; prompts are the floor and left out."""
     found: dict[str, RungRow] = {}
     for row in verdict.rungs:
-        if row.method in words.PROMPTS or (row.curve is not None) != is_sampled:
+        if row.is_prompt or (row.curve is not None) != is_sampled:
             continue
         if not math.isfinite(row.score.value):
             continue

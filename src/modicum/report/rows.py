@@ -9,6 +9,7 @@ from modicum.report.packed import as_line, compressed, size_in_page
 from modicum.report.questions import Questions
 from modicum.report.untrusted import cut
 from modicum.store import Answer, Outcome, Store
+from modicum.study import MEASURES
 from modicum.verdict import Verdict
 
 __all__ = ["CAPS", "LONG", "SHORT", "Arm", "Cap", "Rows", "arms_of", "read_rows"]
@@ -91,10 +92,12 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
         if heads[trial].error:
             continue
         known = heads[trial].trial
+        if known.is_twin and known.method in MEASURES:
+            continue  # the texts of the measure itself, which are shown with it
         name = f"{known.method} n={known.n_shots}" if known.n_shots else known.method
         if known.method == "plain":
             name = "before, in its default style"
-        name = measures.get(trial, "floor" if known.method == "prompt_style" else name)
+        name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
         found.append(Arm(trial, known.subject, known.model, name, control, known.seed))
     return tuple(found)

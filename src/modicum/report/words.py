@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from modicum.stats import Figure, disagree
+from modicum.types import PROMPT
 from modicum.verdict import Ceiling, Retention, RungRow, Verdict
 
 __all__ = [
@@ -43,8 +44,6 @@ __all__ = [
 
 MISSING = "–"
 """Stands where there is no number."""
-PROMPTS = ("prompt", "prompt_style")
-"""Rungs that are the floor itself."""
 UNREADABLE = 0.005
 """Share of unreadable answers below which nothing is said of them."""
 
@@ -225,7 +224,7 @@ def ceiling_source(ceiling: Ceiling) -> str:
     known = {
         "forced": "from the forced form",
         "majority": "from the majority of all samples",
-        "prompt": "which the plain prompt is itself",
+        PROMPT: "which the plain prompt is itself",
     }
     return known.get(ceiling.source, f"from the best rung, {ceiling.source}")
 
@@ -344,7 +343,7 @@ def serving_base(verdict: Verdict) -> float | None:
     Where no prompt stands among the rungs, those of the cheapest rung.
     """
     rows = [row for row in verdict.rungs if row.serving_flops > 0]
-    plain = [row.serving_flops for row in rows if row.method in PROMPTS]
+    plain = [row.serving_flops for row in rows if row.is_prompt]
     return plain[0] if plain else min((row.serving_flops for row in rows), default=None)
 
 

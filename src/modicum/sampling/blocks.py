@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
+from typing import Literal
 
 from transformers import PreTrainedModel
 
@@ -13,10 +14,12 @@ from modicum.sampling.sound import Sound
 from modicum.sampling.text import Stops
 from modicum.steering.attach import Attached
 from modicum.steering.nudge import Steering
-from modicum.types import Stop
+from modicum.types import Branches, Stop
 
 __all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks"]
 
+Noted = Literal["margins", "probabilities", "logprobs"]
+"""Figures of a token."""
 _BLOCK_FILLS = 8
 """Completions in a block, as a multiple of its rows: how often each row is refilled."""
 
@@ -30,9 +33,13 @@ class Job:
     sample: int
     """Which of the request's samples, or branches, it is."""
     prompt: Tokens
-    """Tokens of the prompt."""
+    """Tokens of the prompt, with those of the answer that are said already."""
     key: int
     """Names its random stream."""
+    begun: int = 0
+    """Tokens at the prompt's end that are the answer's."""
+    limit: int = 0
+    """Most tokens of this one; 0 for the rule's."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Raw:
     stop: Stop
     margins: tuple[float, ...] = ()
     probabilities: tuple[float, ...] = ()
+    logprobs: tuple[float, ...] = ()
 
     @property
     def spoken(self) -> list[int]:
@@ -56,14 +64,21 @@ class Rule:
 
     max_new_tokens: int
     temperature: float
+    """0 where nothing is drawn at random, as behind the first token of a branch."""
     margins: bool = False
     stops: Stops | None = None
     ids: bool = False
     """Give the ids of the tokens with the text."""
-    branches: int = 0
-    """If positive, sample i begins with the i-th likeliest first token and goes on greedily."""
-    min_probability: float = 0.0
-    """Branches whose first token is less likely are dropped, the first never."""
+    branches: Branches | None = None
+    """If any, sample i begins with the i-th likeliest first token and goes on greedily."""
+    scores: bool = False
+    """Note the log-probability of each token."""
+
+    @property
+    def noted(self) -> tuple[Noted, ...]:
+        """What is noted of each token: fields of `Draws` and of `Raw`."""
+        own: tuple[Noted, ...] = ("margins", "probabilities") if self.margins else ()
+        return (*own, "logprobs") if self.scores else own
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from modicum.errors import CheckpointError, JudgeError
 from modicum.foreign import words_of
 from modicum.killable import killable
 
-__all__ = ["MEMORY_MB", "TEMPLATE_S", "chat_prompt"]
+__all__ = ["MEMORY_MB", "TEMPLATE_S", "chat_prompt", "user_prompt"]
 
 TEMPLATE_S = 5.0
 """Seconds that a template may take for one prompt."""
@@ -21,6 +21,26 @@ MEMORY_MB = 1024
 _LONGEST = 16_000_000
 """Characters of the longest prompt."""
 _ONE = threading.Lock()
+
+
+def user_prompt(
+    tokenizer: PreTrainedTokenizerBase, system: str | None, user: str, told: Mapping[str, bool]
+) -> str | None:
+    """Return the prompt of one user turn, or None where there is no template.
+
+    Where the template knows no system role, the system prompt stands before the question.
+    """
+    if not tokenizer.chat_template:
+        return None
+    asked = {"role": "user", "content": user}
+    if system is None:
+        return chat_prompt(tokenizer, [asked], told)
+    try:
+        turns = [{"role": "system", "content": system}, asked]
+        return chat_prompt(tokenizer, turns, told)
+    except jinja2.TemplateError:
+        folded = {"role": "user", "content": f"{system}\n\n{user}"}
+        return chat_prompt(tokenizer, [folded], told)
 
 
 def chat_prompt(

@@ -36,6 +36,13 @@ class Draws:
     """Top-1 minus top-2 probability, where asked."""
     probabilities: npt.NDArray[np.float32] | None = None
     """Probability of the token taken, where asked."""
+    logprobs: npt.NDArray[np.float32] | None = None
+    """Its logarithm, computed as such, where asked."""
+
+    def kept(self, keep: npt.NDArray[np.bool_]) -> "Draws":
+        """Return the rows that are kept."""
+        rest = (self.margins, self.probabilities, self.logprobs)
+        return Draws(self.tokens[keep], *(None if part is None else part[keep] for part in rest))
 
 
 def draw(
@@ -44,42 +51,63 @@ def draw(
     *,
     temperature: float,
     margins: bool = False,
+    scores: bool = False,
 ) -> Draws:
     """Gives a token a row; greedy where the temperature is 0 or there are no uniforms.
 
-    Margins and probabilities are those of the model itself (temperature 1).
+    Margins, probabilities and scores are those of the model itself (temperature 1).
 
     Args:
         logits: Scores of the next token.
         uniforms: One number in [0, 1) a row, shape `[rows]`.
         temperature: At least 0.
         margins: Whether margins and probabilities are wanted.
+        scores: Whether log-probabilities are wanted.
     """
     if temperature == 0 or uniforms is None:
         tokens = logits.argmax(dim=-1)
     else:
-        scores = logits.float()
-        tokens = _perturb(scores if temperature == 1 else scores / temperature, uniforms)
-    if not margins:
+        exact = logits.float()
+        tokens = _perturb(exact if temperature == 1 else exact / temperature, uniforms)
+    if not margins and not scores:
         return Draws(tokens.cpu().numpy())
+    logprobs = _logprobs(logits, tokens) if scores else None
+    if not margins:
+        return Draws(tokens.cpu().numpy(), logprobs=logprobs)
     probability = logits.float().softmax(dim=-1)
     top = probability.topk(2, dim=-1).values
     taken = probability.gather(1, tokens[:, None])[:, 0]
-    return Draws(tokens.cpu().numpy(), (top[:, 0] - top[:, 1]).cpu().numpy(), taken.cpu().numpy())
+    margin = (top[:, 0] - top[:, 1]).cpu().numpy()
+    return Draws(tokens.cpu().numpy(), margin, taken.cpu().numpy(), logprobs)
+
+
+def _logprobs(
+    logits: Float[Tensor, "rows vocab"], tokens: Int[Tensor, " rows"]
+) -> npt.NDArray[np.float32]:
+    """Give the log-probability of each row's token."""
+    found: npt.NDArray[np.float32] = (
+        logits.float().log_softmax(dim=-1).gather(1, tokens[:, None])[:, 0].cpu().numpy()
+    )
+    return found
 
 
 def joined(parts: Sequence[Draws]) -> Draws:
     """Gives the draws of rows that were drawn in parts."""
     if len(parts) == 1:
         return parts[0]
-    first = parts[0]
     return Draws(
         np.concatenate([part.tokens for part in parts]),
-        None if first.margins is None else np.concatenate([part.margins for part in parts]),
-        None
-        if first.probabilities is None
-        else np.concatenate([part.probabilities for part in parts]),
+        _concatenated([part.margins for part in parts]),
+        _concatenated([part.probabilities for part in parts]),
+        _concatenated([part.logprobs for part in parts]),
     )
+
+
+def _concatenated(
+    parts: Sequence[npt.NDArray[np.float32] | None],
+) -> npt.NDArray[np.float32] | None:
+    held = [part for part in parts if part is not None]
+    return np.concatenate(held) if held else None
 
 
 def branches(logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], k: int) -> Draws:
@@ -93,11 +121,12 @@ def branches(logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], 
     probability = logits.float().softmax(dim=-1)
     top = probability.topk(max(k, 2), dim=-1)
     rank = torch.from_numpy(ranks).to(logits.device)[:, None]
-    values = top.values
+    values, tokens = top.values, top.indices.gather(1, rank)[:, 0]
     return Draws(
-        top.indices.gather(1, rank)[:, 0].cpu().numpy(),
+        tokens.cpu().numpy(),
         (values[:, 0] - values[:, 1]).cpu().numpy(),
         values.gather(1, rank)[:, 0].cpu().numpy(),
+        _logprobs(logits, tokens),
     )
 
 

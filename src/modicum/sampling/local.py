@@ -1,36 +1,37 @@
 """A local transformers model as modicum sees it."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import final
 
-import jinja2
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from modicum.errors import ConfigError, TrialError
+from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.model import ModelCard
+from modicum.model import Extra, ModelCard
 from modicum.sampling.abreast import is_memory
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import column_floats
-from modicum.sampling.chat import chat_prompt
+from modicum.sampling.chat import user_prompt
 from modicum.sampling.fit import row_windows
 from modicum.sampling.loop import sample_block
 from modicum.sampling.memory import return_large_blocks
 from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
-from modicum.sampling.prefix import Tokens
-from modicum.sampling.scores import score_parts
+from modicum.sampling.prompts import prompt_tokens, stream_key, text_tokens
+from modicum.sampling.scores import score_all
 from modicum.sampling.sound import Sound
 from modicum.sampling.text import TextMaker, end_tokens
+from modicum.sampling.thinking import Piece, force, rows_of, words_of
 from modicum.sampling.tune import quickest
-from modicum.seeds import key
 from modicum.steering.nudge import Steering
-from modicum.types import Completion, Request, Sampling
+from modicum.stock import Group
+from modicum.types import Completion, Request, Sampling, ThinkingBudget
 from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash
 
 __all__ = ["Local"]
@@ -43,8 +44,6 @@ _MEMORY_SHARE = 0.25
 """Share of the machine's memory that the keys and values of a block may take."""
 _TRIED_STEPS, _TRIED_LENGTH = 6, 512
 """Tokens a row when rows are tuned, and the length that must fit."""
-_SCORE_FLOATS = 64_000_000
-"""Most scores (rows x positions x vocabulary) computed at once by `logprob`."""
 
 _OWN_CACHE = "layers whose rows share no cache: drawn with the module's own, slower"
 _NO_END = "no end token: an answer runs to a stop string or the length limit"
@@ -53,6 +52,8 @@ _NO_END = "no end token: an answer runs to a stop string or the length limit"
 @final
 class Local(WhiteBox):
     """A local transformers model: sampled in blocks, its weights in reach."""
+
+    offers: frozenset[Extra] = frozenset({"branches", "begun", "scores", "thinking"})
 
     def __init__(
         self,
@@ -191,79 +192,71 @@ class Local(WhiteBox):
         """Gives the same model with directions added to its activations while it samples."""
         steered_one = self.with_module(self.module)
         steered_one._engine = replace(steered_one._engine, steering=steering)
+        steered_one._stock = self._stock
         return steered_one
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times; see `Model.generate`."""
-        rule = Rule(
+    def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        """Draws each request's samples, or its branches; see `Model.draw`."""
+        if sampling.thinking is not None:
+            return self._forced(requests, sampling, sampling.thinking, ledger)
+        rule = self._rule(sampling)
+        n_samples = [rule.branches.k if rule.branches else request.n for request in requests]
+        return self._sample(requests, n_samples, rule, sampling.stream, ledger)
+
+    def _rule(self, sampling: Sampling) -> Rule:
+        branches = sampling.branches
+        if branches is not None:
+            branches = replace(branches, k=min(branches.k, self._vocab))
+        return Rule(
             sampling.max_new_tokens,
-            sampling.temperature,
-            sampling.margins,
+            0.0 if sampling.is_greedy else sampling.temperature,
+            sampling.margins or branches is not None,
             self._text.stops(sampling.stop),
             sampling.ids,
+            branches,
+            sampling.scores,
         )
-        return self._sample(requests, [r.n for r in requests], rule, sampling.stream, ledger)
 
-    def branch(
+    def _forced(
         self,
         requests: Sequence[Request],
         sampling: Sampling,
+        budget: ThinkingBudget,
         ledger: Ledger,
-        *,
-        k: int,
-        min_probability: float,
-    ) -> list[tuple[Completion, ...]]:
-        """Continues greedily after each of the k likeliest first tokens; see `Model.branch`."""
-        k = min(k, self._vocab)
-        rule = Rule(
-            sampling.max_new_tokens,
-            temperature=0.0,
-            margins=True,
-            stops=self._text.stops(sampling.stop),
-            ids=sampling.ids,
-            branches=k,
-            min_probability=min_probability,
-        )
-        return self._sample(requests, [k] * len(requests), rule, sampling.stream, ledger)
+    ) -> list[Group]:
+        """Draws samples whose thinking is closed or carried on from outside."""
+        words = words_of(self, budget, sampling, self._text)
+        plain, n = replace(sampling, thinking=None, ids=True), [request.n for request in requests]
+        lengths = [len(text_tokens(self, self._vocab, request)) for request in requests]
+        limits = [min(sampling.max_new_tokens, self._engine.context - n) for n in lengths]
+        rows = rows_of(self, requests, limits, budget)
+
+        def draw(
+            asked: Sequence[Request], limits: Sequence[int], further: tuple[str, ...]
+        ) -> list[Piece]:
+            rule = self._rule(replace(plain, stop=(*plain.stop, *further)))
+            one = [1] * len(asked)
+            groups = self._sample(asked, one, rule, plain.stream, ledger, limits)
+            return [(completion.ids, completion.stop) for (completion,) in groups]
+
+        force(rows, words, draw)
+        raws = [Raw(row.tokens, row.stop or "length") for row in rows]
+        texts, rule = self._text.texts([raw.spoken for raw in raws]), self._rule(sampling)
+        done = iter(self._completion(*pair, rule) for pair in zip(raws, texts, strict=True))
+        return [tuple(itertools.islice(done, size)) for size in n]
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
         """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
         parts = [
-            (self._prompt(prompt), tuple(self.encode_more(more)))
+            (prompt_tokens(self, self._vocab, prompt), tuple(self.encode_more(more)))
             for prompt, more in zip(prompts, continuations, strict=True)
         ]
-        order = sorted(range(len(parts)), key=lambda i: len(parts[i][0]) + len(parts[i][1]))
-        results = [0.0] * len(parts)
-        vocab = self._vocab
         with self._at_work(), torch.inference_mode():
-            while order:
-                longest = max(len(parts[i][1]) for i in order) + 1
-                size = max(1, min(64, _SCORE_FLOATS // (vocab * longest)))
-                batch, order = order[:size], order[size:]
-                for i, score in zip(
-                    batch, score_parts(self._engine, [parts[i] for i in batch]), strict=True
-                ):
-                    results[i] = score
-        return results
+            return score_all(self._engine, parts, self._vocab)
 
     def chat(self, system: str | None, user: str) -> str | None:
-        """Gives the prompt of the chat template, or None where the model has none.
-
-        Where the template knows no system role, the system prompt stands before the question.
-        """
-        if not self.tokenizer.chat_template:
-            return None
-        asked = {"role": "user", "content": user}
-        if system is None:
-            return chat_prompt(self.tokenizer, [asked], self._template)
-        try:
-            turns = [{"role": "system", "content": system}, asked]
-            return chat_prompt(self.tokenizer, turns, self._template)
-        except jinja2.TemplateError:
-            folded = {"role": "user", "content": f"{system}\n\n{user}"}
-            return chat_prompt(self.tokenizer, [folded], self._template)
+        """Gives the prompt of the chat template, or None where the model has none."""
+        return user_prompt(self.tokenizer, system, user, self._template)
 
     def can_encode(self, text: str) -> bool:
         """Says whether the tokenizer keeps the text (no unknown tokens)."""
@@ -279,18 +272,36 @@ class Local(WhiteBox):
         rule: Rule,
         stream: str,
         ledger: Ledger,
-    ) -> list[tuple[Completion, ...]]:
-        """Draws block by block and gathers the completions of each request."""
-        prompts = [self._prompt(request.prompt) for request in requests]
+        limits: Sequence[int] = (),
+    ) -> list[Group]:
+        """Draws block by block and gathers the completions of each request.
+
+        Args:
+            requests: What is asked.
+            n_samples: Samples of each.
+            rule: How they are drawn.
+            stream: Name of the random stream.
+            ledger: What it costs.
+            limits: Most tokens of each request's, where they differ.
+        """
+        prompts = [text_tokens(self, self._vocab, request) for request in requests]
         if not prompts:
             return []
-        longest = max(map(len, prompts)) + rule.max_new_tokens
+        own = limits or [rule.max_new_tokens] * len(prompts)
+        longest = max(map(len, prompts)) + max(own)
         rows = self.rows_for(longest)
         drawn: list[list[Completion]] = [[] for _ in requests]
         abreast = self._abreast(sum(n_samples))
         blocks = [
             [
-                Job(r, s, prompts[r], key(stream, requests[r].address, requests[r].first + s))
+                Job(
+                    r,
+                    s,
+                    prompts[r],
+                    stream_key(requests[r], s, stream),
+                    len(requests[r].begun),
+                    own[r],
+                )
                 for r, s in block
             ]
             for block in plan_blocks(n_samples, rows * abreast)
@@ -341,23 +352,8 @@ class Local(WhiteBox):
             raw.margins,
             raw.probabilities,
             tuple(raw.tokens) if rule.ids else (),
+            raw.logprobs,
         )
-
-    def _prompt(self, text: str) -> Tokens:
-        """Gives the tokens of a prompt; an empty one begins with the beginning or end token."""
-        ids = self.encode(text)
-        if ids and max(ids) >= self._vocab:
-            msg = f"token {max(ids)} in a prompt, and a model of {self._vocab} tokens: "
-            msg += f"{self.decode([max(ids)])!r} stands for what it cannot read"
-            raise TrialError(msg)
-        if ids:
-            return tuple(ids)
-        named = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
-        first = next((token for token in named if token is not None), None)
-        if first is None:
-            msg = "an empty prompt, and a tokenizer without a first or an end token to begin with"
-            raise TrialError(msg)
-        return (first,)
 
     def rows_for(self, longest: int) -> int:
         """Gives the completions in flight: as set, or as tuned or ruled, within the memory.

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.lean import LeanLlama, additions, lean_takes
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
+from modicum.sampling.prompts import starts_of
 from modicum.sampling.stepped import step_rows
 from modicum.seeds import uniforms
 from modicum.steering.attach import Columns, columns_of, laid, steered_by
@@ -97,12 +100,17 @@ class _Flight:
         self._engine, self._jobs, self._rule, self._ledger = engine, jobs, rule, ledger
         self._rows = rows
         self._lengths = np.array([len(job.prompt) for job in jobs])
-        self._limits = np.minimum(rule.max_new_tokens, engine.context - self._lengths)
+        most = np.array([job.limit or rule.max_new_tokens for job in jobs])
+        self._limits = np.minimum(most, engine.context - self._lengths)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
         self._windows = engine.shared_windows
         self._prefixes = Prefixes(
-            engine.module, self._windows, (job.prompt for job in jobs), engine.laid
+            engine.module,
+            self._windows,
+            (job.prompt for job in jobs),
+            engine.laid,
+            starts_of(engine, jobs),
         )
         self._stems: dict[Tokens, Stem] = {}
         self._results: list[Raw | None] = []
@@ -114,12 +122,20 @@ class _Flight:
         self._count = np.zeros(rows, dtype=np.int64)
         longest = int(self._limits.max())
         self._tokens = np.zeros((rows, longest), dtype=np.int64)
-        shape = (rows, longest if rule.margins else 0)
-        self._margins = np.zeros(shape, dtype=np.float32)
-        self._probabilities = np.zeros(shape, dtype=np.float32)
+        self._noted = {name: np.zeros((rows, longest), dtype=np.float32) for name in rule.noted}
+        """Figures of each token, where they are asked for."""
+        self._moved: tuple[npt.NDArray[Any], ...] = (
+            self._job,
+            self._count,
+            self._tokens,
+            *self._noted.values(),
+        )
+        self._choose = partial(
+            draw, temperature=rule.temperature, margins=rule.margins, scores=rule.scores
+        )
         self._keyword = cache_keyword(engine.module)
-        most = int((self._lengths + self._limits).max())
-        self._lean = LeanLlama(engine.module, most) if is_lean else None
+        columns = int((self._lengths + self._limits).max())
+        self._lean = LeanLlama(engine.module, columns) if is_lean else None
         self._cache = self._new_cache(int(self._lengths.max()), longest)
 
     def _new_cache(self, prompt: int, own: int) -> RowCache | RowPages:
@@ -196,22 +212,17 @@ class _Flight:
         self._engine.sound.look(logits)
         if rule.branches:
             ranks = np.array([self._jobs[i].sample for i in jobs])
-            draws = branches(logits, ranks, rule.branches)
-            keep = (np.asarray(draws.probabilities) >= rule.min_probability) | (ranks == 0)
+            draws = branches(logits, ranks, rule.branches.k)
+            keep = (np.asarray(draws.probabilities) >= rule.branches.min_probability) | (ranks == 0)
         else:
-            draws = draw(
-                logits,
-                uniforms(self._keys[jobs], np.zeros(len(jobs), np.uint64)),
-                temperature=rule.temperature,
-                margins=rule.margins,
-            )
+            draws = self._choose(logits, uniforms(self._keys[jobs], np.zeros(len(jobs), np.uint64)))
             keep = np.ones(len(jobs), dtype=np.bool_)
         jobs, which = jobs[keep], which[torch.from_numpy(keep)]
         rows = slice(self._live, self._live + len(jobs))
         self._job[rows], self._count[rows] = jobs, 0
         self._live = rows.stop
         self._count_tokens(0, len(jobs))
-        gone = self._record(_select(draws, keep), rows)
+        gone = self._record(draws.kept(keep), rows)
         if len(jobs) == 0:
             return
         lengths = torch.from_numpy(self._lengths[jobs])
@@ -226,12 +237,12 @@ class _Flight:
         newest = torch.from_numpy(self._tokens[np.arange(n), count - 1])
         columns = columns_of(self._engine.steering, is_prompt=False, count=torch.from_numpy(count))
         rule = self._rule
-        greedy = rule.temperature == 0 or rule.branches > 0
-        chance = None if greedy else uniforms(self._keys[jobs], count.astype(np.uint64))
+        chance = (
+            None if rule.temperature == 0 else uniforms(self._keys[jobs], count.astype(np.uint64))
+        )
 
         def drawn(logits: Tensor, part: slice) -> Draws:
-            few = None if chance is None else chance[part]
-            return draw(logits, few, temperature=rule.temperature, margins=rule.margins)
+            return self._choose(logits, None if chance is None else chance[part])
 
         if isinstance(self._cache, RowCache):
             places = torch.from_numpy(self._lengths[jobs] + count - 1)
@@ -243,7 +254,7 @@ class _Flight:
             self._cache.open(n)
             hidden = lean.step_in_pages(newest, self._cache, added)
             parts = _parts(n, lean.vocab)
-            if chance is None or rule.margins or not lean.in_columns:
+            if chance is None or self._noted or not lean.in_columns:
                 draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
             else:
                 heat = rule.temperature
@@ -283,9 +294,8 @@ class _Flight:
         jobs, count = self._job[rows], self._count[rows]
         places = np.arange(rows.start, rows.stop)
         self._tokens[places, count] = draws.tokens
-        if self._rule.margins:
-            self._margins[places, count] = draws.margins
-            self._probabilities[places, count] = draws.probabilities
+        for name, figures in self._noted.items():
+            figures[places, count] = getattr(draws, name)
         count += 1  # a view: the rows' own counts
         is_eos = (draws.tokens[:, None] == self._eos).any(1)
         is_over = count >= self._limits[jobs]
@@ -306,8 +316,7 @@ class _Flight:
         self._results[int(self._job[row])] = Raw(
             self._tokens[row, :count].tolist(),
             stop,
-            tuple(self._margins[row, :count].tolist()),
-            tuple(self._probabilities[row, :count].tolist()),
+            **{name: tuple(kept[row, :count].tolist()) for name, kept in self._noted.items()},
         )
 
     def _drop(self, gone: npt.NDArray[np.int64]) -> None:
@@ -321,7 +330,7 @@ class _Flight:
         self._cache.free(gone)
         if len(targets) == 0:
             return
-        for array in (self._job, self._count, self._tokens, self._margins, self._probabilities):
+        for array in self._moved:
             array[targets] = array[sources]
         self._cache.move(torch.from_numpy(sources), torch.from_numpy(targets))
 
@@ -335,15 +344,6 @@ class _Flight:
             self._ledger.ran(
                 prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
             )
-
-
-def _select(draws: Draws, keep: npt.NDArray[np.bool_]) -> Draws:
-    """Gives the rows that are kept."""
-    return Draws(
-        draws.tokens[keep],
-        None if draws.margins is None else draws.margins[keep],
-        None if draws.probabilities is None else draws.probabilities[keep],
-    )
 
 
 def _parts(rows: int, vocab: int) -> list[slice]:

@@ -27,8 +27,9 @@ from modicum.ledger import Ledger
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.fit import runs_alone
+from modicum.sampling.prompts import starts_of
 from modicum.seeds import uniforms
-from modicum.steering.attach import Attached, columns_of, laid, steered_by
+from modicum.steering.attach import Attached, Columns, columns_of, laid, steered_by, text_columns
 from modicum.types import Stop
 
 __all__ = ["sample_with_own_cache"]
@@ -66,8 +67,8 @@ def sample_with_own_cache(
 
 
 def _equal_lengths(jobs: Sequence[Job], rows: int) -> Iterator[list[int]]:
-    """Cut the places of jobs into groups of one prompt length, at most so many in each."""
-    lengths = [len(job.prompt) for job in jobs]
+    """Cut the places of jobs into groups of one prompt length and limit, at most so many in each."""
+    lengths = [(len(job.prompt), job.limit) for job in jobs]
     for length in sorted(set(lengths)):
         places = [i for i, own in enumerate(lengths) if own == length]
         yield from (places[i : i + rows] for i in range(0, len(places), rows))
@@ -121,7 +122,7 @@ class _Chooser:
         self._nudge, self._pass = nudge, contextlib.ExitStack()
         n = len(jobs)
         self._length = len(jobs[0].prompt)
-        self._limit = min(rule.max_new_tokens, engine.context - self._length)
+        self._limit = min(jobs[0].limit or rule.max_new_tokens, engine.context - self._length)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._draws: list[Draws] = []
         self._ends: list[tuple[int, Stop] | None] = [None] * n
@@ -138,7 +139,7 @@ class _Chooser:
         with engine.lock:
             self._ledger.ran(prompt=ids.numel(), flops_per_token=engine.flops_per_token)
         with torch.no_grad(), self._pass:
-            self._open(columns_of(engine.steering, is_prompt=True))
+            self._open(self._prompt_columns())
             module.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
@@ -147,6 +148,14 @@ class _Chooser:
                 stopping_criteria=StoppingCriteriaList([_End(self)]),
             )
         return [self._raw(row) for row in range(len(self._jobs))]
+
+    def _prompt_columns(self) -> Columns:
+        """Say where the pass over the prompts is steered."""
+        engine, starts = self._engine, starts_of(self._engine, self._jobs)
+        if starts is None:
+            return columns_of(engine.steering, is_prompt=True)
+        lasts = [starts[job.prompt] - 1 for job in self._jobs]
+        return text_columns(engine.steering, self._length, lasts, engine.module.device)
 
     def choose(self, scores: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]:
         """Draw a token a row and leave no other one possible."""
@@ -171,14 +180,19 @@ class _Chooser:
         rule, step = self._rule, len(self._draws)
         if rule.branches and step == 0:
             ranks = np.array([job.sample for job in self._jobs])
-            found = branches(scores, ranks, rule.branches)
-            unlikely = np.asarray(found.probabilities) < rule.min_probability
+            found = branches(scores, ranks, rule.branches.k)
+            unlikely = np.asarray(found.probabilities) < rule.branches.min_probability
             self._dropped = unlikely & (ranks > 0)
             return found
-        greedy = rule.temperature == 0 or rule.branches > 0
         counts = np.full(len(self._keys), step, dtype=np.uint64)
-        chance = None if greedy else uniforms(self._keys, counts)
-        return draw(scores, chance, temperature=rule.temperature, margins=rule.margins)
+        chance = None if rule.temperature == 0 else uniforms(self._keys, counts)
+        return draw(
+            scores,
+            chance,
+            temperature=rule.temperature,
+            margins=rule.margins,
+            scores=rule.scores,
+        )
 
     def ended(self, input_ids: Int[Tensor, "rows width"]) -> Bool[Tensor, " rows"]:
         """Note which rows the newest tokens end."""
@@ -206,7 +220,7 @@ class _Chooser:
         stops = self._rule.stops
         return stops is not None and stops.met(row[self._length :].cpu().numpy())
 
-    def _open(self, columns: Any) -> None:  # noqa: ANN401 - Columns
+    def _open(self, columns: Columns) -> None:
         """Say where the next pass is steered."""
         self._pass.enter_context(steered_by(self._nudge, columns))
 
@@ -216,10 +230,8 @@ class _Chooser:
             return None
         count, stop = self._ends[row] or (len(self._draws), "length")
         draws = self._draws[:count]
-        has_margins = self._rule.margins and bool(draws)
         return Raw(
             [int(one.tokens[row]) for one in draws],
             stop,
-            tuple(float(cast(Any, d.margins)[row]) for d in draws) if has_margins else (),
-            tuple(float(cast(Any, d.probabilities)[row]) for d in draws) if has_margins else (),
+            **{n: tuple(float(getattr(d, n)[row]) for d in draws) for n in self._rule.noted},
         )

@@ -1,6 +1,6 @@
 """Runs each distinct prompt once, and what prompts share once for all of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from modicum.sampling.cache import PrefixCache, Window
 from modicum.sampling.linear import FastLinear
-from modicum.steering.attach import Attached, columns_of, steered_by
+from modicum.steering.attach import Attached, columns_of, steered_by, text_columns
 from modicum.whitebox import cache_keyword
 
 __all__ = [
@@ -103,11 +103,22 @@ class Prefixes:
         windows: Sequence[Window],
         prompts: Iterable[Tokens],
         nudge: Attached | None = None,
+        starts: Mapping[Tokens, int] | None = None,
     ) -> None:
-        """Plans the shared prefixes of all prompts of a block; runs nothing yet."""
+        """Plans the shared prefixes of all prompts of a block; runs nothing yet.
+
+        Args:
+            module: The model.
+            windows: How far each layer looks.
+            prompts: All of them.
+            nudge: What hangs on the module.
+            starts: Where answers begin in prompts that bring theirs along, as far as the nudge
+                must know it; such prompts share nothing.
+        """
         self._module, self._nudge = module, nudge
-        self._windows = windows
-        self._plan = plan_prefixes(prompts)
+        self._windows, self._starts = windows, starts
+        alone = Plan((), (), dict.fromkeys(starts or (), -1))
+        self._plan = plan_prefixes(prompts) if starts is None else alone
         self._nodes: dict[int, Prefilled] = {}
         self.tokens_run = 0
         """Tokens run so far, padding left out."""
@@ -132,6 +143,10 @@ class Prefixes:
         nudge = self._nudge
         steering = None if nudge is None else nudge.steering
         columns = columns_of(steering, is_prompt=True, is_shared=is_shared)
+        if self._starts is not None:
+            width = max(map(len, prompts))
+            lasts = [width - len(prompt) + self._starts[prompt] - 1 for prompt in prompts]
+            columns = text_columns(steering, width, lasts, self._module.device)
         with steered_by(nudge, columns):
             logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
         pairs = cache.pairs()

@@ -10,10 +10,35 @@ from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.whole import whole_logits
 from modicum.steering.attach import steered, text_columns
 
-__all__ = ["score_parts"]
+__all__ = ["score_all"]
+
+_SCORE_FLOATS = 64_000_000
+"""Most scores (rows x positions x vocabulary) computed at once."""
+_MOST_ROWS = 64
 
 
-def score_parts(engine: Engine, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
+def score_all(engine: Engine, parts: list[tuple[Tokens, Tokens]], vocab: int) -> list[float]:
+    """Give the sum of log-probabilities (nats) of each continuation after its prompt, however many.
+
+    Those of like length run together.
+
+    Args:
+        engine: The model, with what steers it.
+        parts: Tokens of prompts, at least one each, and of their continuations.
+        vocab: Tokens that the model knows.
+    """
+    order = sorted(range(len(parts)), key=lambda i: len(parts[i][0]) + len(parts[i][1]))
+    results = [0.0] * len(parts)
+    while order:
+        longest = max(len(parts[i][1]) for i in order) + 1
+        size = max(1, min(_MOST_ROWS, _SCORE_FLOATS // (vocab * longest)))
+        batch, order = order[:size], order[size:]
+        for i, score in zip(batch, _score_parts(engine, [parts[i] for i in batch]), strict=True):
+            results[i] = score
+    return results
+
+
+def _score_parts(engine: Engine, parts: list[tuple[Tokens, Tokens]]) -> list[float]:
     """Give the sum of log-probabilities (nats) of each continuation after its prompt.
 
     Args:

@@ -11,6 +11,7 @@ from modicum.analysis.sampling import sampled
 from modicum.simulation.draw import Size, Study, Truth, draw
 from modicum.simulation.world import World
 from modicum.stats import Figure, Resamples
+from modicum.types import PROMPT
 
 __all__ = ["Sampling", "covered", "sampling_of"]
 
@@ -77,7 +78,7 @@ def covered(
     found["ceiling"] = _holds(ceiling_figure(top, drawn), ceiling)
     for reading in answer.rungs:
         name = reading.rung.name
-        if name in scores and name != "prompt":
+        if name in scores and name != PROMPT:
             found[f"gain {name}"] = _holds(reading.gain, scores[name] - truth.floor)
             if reading.gap is not None and not reading.is_ceiling and ceiling > floor:
                 share = (sampling.corrected(scores[name]) - floor) / (ceiling - floor)

@@ -9,11 +9,12 @@ from modicum.analysis.nulls import luck_scores
 from modicum.analysis.ship import Candidate
 from modicum.simulation.world import BUDGETS, Part, World
 from modicum.stats import Bools, Floats, Ints
+from modicum.types import PROMPT
 
 __all__ = ["Size", "Study", "Truth", "draw", "truth_of"]
 
 _ANSWERS = 1000
-_SERVING = {"prompt": 1.0, "free": 10.0, "fine_tune": 1.0}
+_SERVING = {PROMPT: 1.0, "free": 10.0, "fine_tune": 1.0}
 """FLOPs a query beside the plain prompt's."""
 
 
@@ -209,7 +210,7 @@ def _correct(samples: Ints, gold: Ints) -> Bools:
 def _prompt(default: Floats, moved: Floats, unread: Floats) -> RungEvidence:
     veto = Control("scrambled", moved[None], moved)
     return RungEvidence(
-        method="prompt", n_shots=0, labels=0, scores=default[None], is_tuned=False, is_prompt=True,
+        method=PROMPT, n_shots=0, labels=0, scores=default[None], is_tuned=False, is_prompt=True,
         vetoes=(veto,), unread=unread[None],
     )  # fmt: skip
 
@@ -252,7 +253,7 @@ def truth_of(world: World, rng: np.random.Generator, problems: int = 20_000) -> 
     """Give a world's true figures, from so many problems that their noise is below .4 points."""
     one = _Draw(replace(world, clusters=1), Size(problems, 2, 1), rng, is_even=True)
     plain = one.right(one.greedy(one.chances("greedy"), lost=world.unreadable[0])).mean()
-    scores = {"prompt": float(plain)}
+    scores = {PROMPT: float(plain)}
     if world.has_free:
         free = one.greedy(one.chances("free"), lost=world.unreadable[0])
         scores["free"] = float(one.right(free).mean())

@@ -12,6 +12,7 @@ from modicum.simulation.coverage import covered, sampling_of
 from modicum.simulation.draw import Size, Study, draw, truth_of
 from modicum.simulation.world import World
 from modicum.stats import resample
+from modicum.types import PROMPT
 
 __all__ = ["SIZES", "Rates", "is_right", "rates"]
 
@@ -103,9 +104,9 @@ def _shipped(study: Study, answer: Ability) -> str:
 
 def _is_bad(name: str, scores: dict[str, float]) -> bool:
     """Say whether a rung gains nothing, or a cheaper one is better by more than the margin."""
-    if name in ("prompt", "nothing"):
+    if name in (PROMPT, "nothing"):
         return False
-    own = scores.get(name, scores["prompt"])
+    own = scores.get(name, scores[PROMPT])
     order = [n for n in scores if n != "free"]  # which costs more to serve than any other
     cheaper = [scores[n] for n in order[: order.index(name)]] if name in order else []
-    return own <= scores["prompt"] + 1e-3 or any(c > own + SHIP_MARGIN for c in cheaper)
+    return own <= scores[PROMPT] + 1e-3 or any(c > own + SHIP_MARGIN for c in cheaper)

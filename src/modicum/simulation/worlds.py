@@ -1,12 +1,13 @@
 """The worlds that the rules are held against: those that misled them, the project's own, and others."""
 
 from modicum.simulation.world import Part, Tail, World
+from modicum.types import PROMPT
 
 __all__ = ["WORLDS"]
 
 _OPEN = (0.6, 0.93, 0.97)
 _TUNED = frozenset({"fine_tune n=4", "fine_tune n=8"})
-_PROMPT = frozenset({"prompt"})
+_PROMPT = frozenset({PROMPT})
 _LATENT, _ABSENT = frozenset({"latent"}), frozenset({"absent"})
 _LABELS = (0.45, 0.25, 0.12, 0.08, 0.06, 0.04)
 _ZIPF = tuple(1 / rank for rank in range(1, 1001))

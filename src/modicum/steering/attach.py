@@ -214,17 +214,24 @@ def columns_of(
     return acts[:, None].float() if bool(acts.any()) else _NONE
 
 
-def text_columns(steering: Steering | None, width: int, starts: Sequence[int]) -> Columns:
+def text_columns(
+    steering: Steering | None,
+    width: int,
+    starts: Sequence[int],
+    device: torch.device | None = None,
+) -> Columns:
     """Gives the columns of a pass over whole texts, prompts with their answers.
 
     Args:
         steering: The nudge, or None.
         width: Columns of the pass.
         starts: Column of each row's last prompt token.
+        device: Where the pass runs; the processor where None.
     """
     if steering is None or steering.where == "all":
         return _ALL
-    columns, first = torch.arange(width), torch.tensor(starts)[:, None]
+    columns = torch.arange(width, device=device)
+    first = torch.tensor(starts, device=device)[:, None]
     if steering.where == "generated":
         return (columns >= first).float()
     return torch.eq(columns, first + steering.offset).float()

@@ -17,8 +17,8 @@ from modicum.tables.problems import Made, check_roles, distinct, made
 from modicum.tables.reading import Read, Reading, Wanted, odd_text, read_table, refuse_odd
 from modicum.tables.records import Records
 from modicum.tables.roles import in_roles
-from modicum.task import Sheet, Task
-from modicum.types import Grade, Mark, Problem, Split, Style, Supervision
+from modicum.task import QUESTION_ANSWER, Sheet, Task
+from modicum.types import Grade, Mark, Problem, Split, Supervision
 
 __all__ = ["Table"]
 
@@ -97,9 +97,7 @@ class Table(Task):
             template=self.template or "{question}\n" + (f"{words}\n" if words else ""),
             max_new_tokens=self.max_new_tokens,
             stop=tuple(filter(None, self.stop.split("|"))),
-            triggers=(
-                Style("question-answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",)),
-            ),
+            triggers=(dataclasses.replace(QUESTION_ANSWER, name="question-answer"),),
             supervision=Supervision.SOLUTION if found.has_solutions else Supervision.ANSWER,
             available={split: len(members) for split, members in found.roles.items()},
         )
@@ -325,7 +323,8 @@ def _more(read: Read, main: Sequence[Made]) -> Iterator[str]:
 
 
 def _hashed(problem: Problem) -> Iterator[str]:
-    """Every field of a problem, in order."""
+    """Every field that is the problem's own, in order."""
     for field in dataclasses.fields(problem):
         value = getattr(problem, field.name)
-        yield "" if value is None else value
+        if field.compare:
+            yield "" if value is None else value

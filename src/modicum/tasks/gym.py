@@ -11,8 +11,8 @@ from typing import Any, ClassVar, final
 from modicum.answers import FORMS, Form, Numbers, Reading, Stated, Texts
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.seeds import key
-from modicum.task import Sheet, Task
-from modicum.types import Grade, Mark, Problem, Split, Style
+from modicum.task import QUESTION_ANSWER, Sheet, Task
+from modicum.types import Grade, Mark, Problem, Split
 
 __all__ = ["Gym"]
 
@@ -55,9 +55,7 @@ class Gym(Task):
         return Sheet(
             template=f"{{question}}\n{_LINE.instruction}\n",
             max_new_tokens=self.max_new_tokens,
-            triggers=(
-                Style("question-answer", "Question: {question}\nAnswer:", stop=("\nQuestion:",)),
-            ),
+            triggers=(dataclasses.replace(QUESTION_ANSWER, name="question-answer"),),
         )
 
     def check(self) -> None:

@@ -23,7 +23,7 @@ from modicum.training.policy import (
 )
 from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equal
 from modicum.training.scoring import room_for
-from modicum.training.together import Spread, add_gradients, same_start
+from modicum.training.together import add_gradients, same_start, spread
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 
@@ -106,7 +106,7 @@ def reinforce(
     stopped = ""
     for step in range(len(curves), recipe.steps):
         model = trainable.sampler()
-        groups = roll_out(model if joined.count == 1 else Spread(model, joined), step)
+        groups = roll_out(model if joined.count == 1 else spread(model, joined), step)
         stopped = _why_stop(groups, curves, recipe)
         if stopped:
             break

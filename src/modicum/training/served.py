@@ -19,14 +19,15 @@ from peft import PeftModel
 
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.model import Backend, Model, ModelCard, resolve_backend
+from modicum.model import Backend, Model, resolve_backend
 from modicum.ranks import ranks
 from modicum.seeds import key
+from modicum.stock import Group
 from modicum.training.rollouts import Row, batch_rows
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedWeights
 from modicum.types import Completion, Request, Sampling
-from modicum.whitebox import PassedWhiteBox, WhiteBox
+from modicum.whitebox import WhiteBox
 
 __all__ = ["Host", "host_of", "one_pass", "sampled_on"]
 
@@ -104,7 +105,7 @@ class Host:
         self._version += 1
         backend: Any = self._server.with_adapter(adapter)
         # whether it samples at all was seen when the untuned model was opened
-        return _Remote(local, dataclasses.replace(backend, trust=True).open())
+        return _remote(local, dataclasses.replace(backend, trust=True).open())
 
     def close(self) -> None:
         """Takes the adapter off the server."""
@@ -161,45 +162,42 @@ def _is_lora(trainable: TrainedWeights) -> bool:
     return isinstance(trainable.module, PeftModel) and getattr(kind, "value", kind) == "LORA"
 
 
-@final
-class _Remote(PassedWhiteBox):
-    """The tuned model, sampled on a server; all else is the local one's."""
+def _remote(local: WhiteBox, remote: Model) -> WhiteBox:
+    """Return the tuned model, sampled on a server; all else is the local one's.
 
-    def __init__(self, local: WhiteBox, remote: Model) -> None:
-        """Takes both, with the same weights."""
-        super().__init__(local)
-        self._remote = remote
+    Token ids are the local tokenizer's.
 
-    @property
-    def card(self) -> ModelCard:
-        """What is known of the served model."""
-        return self._remote.card
+    Args:
+        local: The model as it is here.
+        remote: The same weights, served.
+    """
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times on the server; token ids are the local tokenizer's."""
-        asked = [dataclasses.replace(r, prompt=self._bare(r.prompt)) for r in requests]
-        drawn = self._remote.generate(asked, dataclasses.replace(sampling, ids=False), ledger)
+    def draw(requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
+        asked = [dataclasses.replace(r, prompt=_bare(local, r.prompt)) for r in requests]
+        drawn = remote.generate(asked, dataclasses.replace(sampling, ids=False), ledger)
         if not sampling.ids:
             return drawn
-        return [tuple(self._exact(c, sampling) for c in group) for group in drawn]
+        return [tuple(_exact(local, c, sampling) for c in group) for group in drawn]
 
-    def _bare(self, prompt: str) -> str:
-        """Gives a prompt without the opening token that the server's tokenizer adds by itself."""
-        opening = self.tokenizer.bos_token or ""
-        adds = bool(opening) and self.encode("a")[:1] == [self.tokenizer.bos_token_id]
-        return prompt.removeprefix(opening) if adds else prompt
+    return local.drawn_by(draw)
 
-    def _exact(self, completion: Completion, sampling: Sampling) -> Completion:
-        """Gives a completion with token ids and its own length; a server says that of n together."""
-        end = self.tokenizer.eos_token_id
-        ended = completion.stop == "eos" and end is not None
-        ids = [*self.encode_more(completion.text), *([end] if ended else [])]
-        # an answer without a token cannot be trained on; what ended it stands for it
-        ids = ids or [int(end or 0)]
-        size = sampling.max_new_tokens if completion.stop == "length" else len(ids)
-        return dataclasses.replace(completion, ids=tuple(ids), n_tokens=size)
+
+def _bare(local: WhiteBox, prompt: str) -> str:
+    """Gives a prompt without the opening token that the server's tokenizer adds by itself."""
+    opening = local.tokenizer.bos_token or ""
+    adds = bool(opening) and local.encode("a")[:1] == [local.tokenizer.bos_token_id]
+    return prompt.removeprefix(opening) if adds else prompt
+
+
+def _exact(local: WhiteBox, completion: Completion, sampling: Sampling) -> Completion:
+    """Gives a completion with token ids and its own length; a server says that of n together."""
+    end = local.tokenizer.eos_token_id
+    ended = completion.stop == "eos" and end is not None
+    ids = [*local.encode_more(completion.text), *([end] if ended else [])]
+    # an answer without a token cannot be trained on; what ended it stands for it
+    ids = ids or [int(end or 0)]
+    size = sampling.max_new_tokens if completion.stop == "length" else len(ids)
+    return dataclasses.replace(completion, ids=tuple(ids), n_tokens=size)
 
 
 def one_pass(whitebox: WhiteBox) -> Scorer:

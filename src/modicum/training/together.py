@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import final
 
 import torch
 from torch import nn
@@ -10,45 +9,39 @@ from torch import nn
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.ranks import Ranks
-from modicum.types import Completion, Request, Sampling
-from modicum.whitebox import PassedWhiteBox, WhiteBox
+from modicum.stock import Group
+from modicum.types import Request, Sampling
+from modicum.whitebox import WhiteBox
 
-__all__ = ["Spread", "add_gradients", "same_start"]
+__all__ = ["add_gradients", "same_start", "spread"]
 
 _COUNTS = ("tokens_prompt", "tokens_sampled", "flops")
 
 
-@final
-class Spread(PassedWhiteBox):
-    """A model whose samples are drawn by all processes, each a part of every request's.
+def spread(model: WhiteBox, ranks: Ranks) -> WhiteBox:
+    """Return a model whose samples are drawn by all processes, each a part of every request's.
 
-    A sample's random stream depends on its number alone, so that it is drawn alike wherever it is.
+    A sample's random stream depends on its number alone, so that it is drawn alike wherever it is;
+    every process gets every answer.
     """
 
-    def __init__(self, inner: WhiteBox, ranks: Ranks) -> None:
-        """Takes the model as this process has it."""
-        super().__init__(inner)
-        self._ranks = ranks
-
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
-    ) -> list[tuple[Completion, ...]]:
-        """Answers each request `n` times, all processes together; every one gets every answer."""
-        number, count = self._ranks.number, self._ranks.count
+    def draw(requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
         own = []
         for request in requests:
-            first, end = (request.n * i // count for i in (number, number + 1))
+            first, end = (request.n * i // ranks.count for i in (ranks.number, ranks.number + 1))
             own.append(replace(request, first=request.first + first, n=end - first))
         spent = Ledger()
         asked = [request for request in own if request.n]
-        drawn = iter(super().generate(asked, sampling, spent) if asked else [])
+        drawn = iter(model.generate(asked, sampling, spent) if asked else [])
         mine = [next(drawn) if request.n else () for request in own]
-        parts = self._ranks.gather((mine, {name: getattr(spent, name) for name in _COUNTS}))
+        parts = ranks.gather((mine, {name: getattr(spent, name) for name in _COUNTS}))
         for _, counts in parts:
             ledger.tokens_prompt += int(counts["tokens_prompt"])
             ledger.tokens_sampled += int(counts["tokens_sampled"])
             ledger.flops += counts["flops"]
         return [sum((part[i] for part, _ in parts), ()) for i in range(len(own))]
+
+    return model.drawn_by(draw)
 
 
 def add_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:

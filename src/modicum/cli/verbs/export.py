@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from modicum.analysis.recall import recalled
-from modicum.cli.chosen import PROMPT, pick, subject_of
+from modicum.cli.chosen import pick, subject_of
 from modicum.cli.columns import columns, wrapped
 from modicum.cli.folder import open_study
 from modicum.cli.progress import waiting
@@ -20,7 +20,7 @@ from modicum.report.untrusted import visible
 from modicum.store import Store
 from modicum.study import Subject
 from modicum.trust import refuse_untrusted
-from modicum.types import Trial
+from modicum.types import FLOOR, PROMPT, Trial
 from modicum.verdict import Verdict
 from modicum.workbench import rung
 
@@ -91,7 +91,7 @@ def _trial(
     Raises:
         ConfigError: no such rung, or a study that recommends nothing.
     """
-    if options["name"] in (PROMPT, "prompt_style", "prompt-style"):
+    if str(options["name"]).replace("-", "_") in (PROMPT, FLOOR):
         return subject.floor(), "chosen by --rung"
     row, why = pick(verdict, subject, options["name"], options["n_shots"])
     if row is not None:
@@ -103,7 +103,7 @@ def _trial(
 
 
 def _place(store: Store, trial: Trial) -> Path:
-    shots = f"-n{trial.n_shots}" if trial.n_shots and trial.method != "prompt_style" else ""
+    shots = f"-n{trial.n_shots}" if trial.n_shots and not trial.is_floor else ""
     seed = f"-seed{trial.seed}" if trial.seed else ""
     return store.folder / "exports" / f"{trial.method}{shots}{seed}"
 
