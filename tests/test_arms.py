@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 
 from modicum.analysis.evidence import Samples
-from modicum.analysis.judgement import verdict_of
-from modicum.analysis.recall import recalled
 from modicum.analysis.worth import plain_curves, samples_worth
 from modicum.checks import check_plan
-from modicum.cli.arms_text import arms_text, worth_text
+from modicum.cli.section_text import core_text
 from modicum.controls import WITH
 from modicum.draws import shots_of
 from modicum.errors import ConfigError, UnknownNameError
-from modicum.report import arms as tables
+from modicum.recall import recalled
 from modicum.report import words
 from modicum.report.axes import Palette
 from modicum.report.learning_chart import learning_charts
+from modicum.report.sections import core
 from modicum.runner import Silent, run
 from modicum.seeds import stream
 from modicum.stats import Figure, resample
@@ -159,7 +158,7 @@ def studied(tmp_path_factory):
 @pytest.fixture(scope="module")
 def verdict(studied):
     made, store = studied
-    return verdict_of(made.subjects()[0], store)
+    return recalled(made, store)[0]
 
 
 def test_arms_stand_below_their_rung_and_not_among_its_controls(verdict) -> None:
@@ -217,12 +216,12 @@ def test_curves_of_training_and_their_size_stand_in_the_verdict(verdict) -> None
 
 
 def test_arms_are_printed_by_name_with_a_word_each(verdict) -> None:
-    text = arms_text(verdict)
+    (text,), (worth,) = (core_text(verdict.sections[name]) for name in ("arms", "worth"))
     assert "  with random, updates=2" in text
     assert any(word in text for word in ("helps", "harms", "holds", "undecided"))
-    assert "beyond format" in worth_text(verdict)
-    assert "with reward=format" in tables.arms(verdict)
-    assert "worth votes" in tables.worth(verdict)
+    assert "beyond format" in worth
+    assert "with reward=format" in core(verdict, "arms")
+    assert "worth votes" in core(verdict, "worth")
 
 
 def test_json_holds_gains_worth_and_arms(verdict) -> None:

@@ -16,12 +16,12 @@ MODICUM = "from modicum.cli.main import main; main()"
 
 
 def _run(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    # what is added to the path stands before what this process has on it
-    path = os.pathsep.join(filter(None, (more.get("PYTHONPATH"), os.environ.get("PYTHONPATH"))))
+    if "PYTHONPATH" in more:  # these sources before an installed package
+        more["PYTHONPATH"] = os.pathsep.join((more["PYTHONPATH"], str(ROOT / "src"), str(ROOT)))
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **more, "PYTHONPATH": path},
+        env={**os.environ, **more},
         capture_output=True,
         text=True,
         check=False,
@@ -86,3 +86,51 @@ def test_unknown_name_offers_the_foreign_method(foreign, tmp_path) -> None:
     options = ["run", "--model", "scripted", "--task", "sums", "--methods", "median_vot"]
     done = _run("-c", MODICUM, *options, cwd=tmp_path, PYTHONPATH=str(foreign))
     assert "did you mean 'median_vote'" in done.stderr
+
+
+def test_foreign_reading_and_probe_are_listed_with_their_first_lines(foreign, tmp_path) -> None:
+    done = _run("-c", MODICUM, "list", cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert "  by_length  Accuracy of the plain prompt by the length" in done.stdout
+    assert "  rewritten_sums  Are sums still known when they are written otherwise?" in done.stdout
+
+
+def test_foreign_reading_and_probe_stand_in_terminal_json_and_report(foreign, tmp_path) -> None:
+    """A table and a chart each; the probe's over two models and two forms."""
+    probe = ("--probes", "rewritten_sums?second=scripted:absent", "--out", "study")
+    first = _run("-c", MODICUM, "run", *SMALL, *probe, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert first.returncode == 0, first.stderr
+    again = _run(
+        "-c", MODICUM, "run", *SMALL, *probe, "--json", cwd=tmp_path, PYTHONPATH=str(foreign)
+    )
+    sections = json.loads(again.stdout)["verdicts"][0]["sections"]
+    assert list(sections) == ["by_length", "rewritten_sums"]
+    page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
+    for name, section in sections.items():
+        (table,), (chart,) = section["tables"], section["charts"]
+        head = [column["title"] for column in table["columns"] if column["kind"] != "trials"]
+        assert section["title"] in first.stdout
+        assert any(line.split() == " ".join(head).split() for line in first.stdout.splitlines())
+        assert f"<h3>{section['title']}</h3>" in page
+        assert f'-{name}-{chart["name"]}"' in page
+        assert f"<figcaption>{chart['caption']}</figcaption>" in page
+    values = sections["rewritten_sums"]["values"]
+    assert (
+        values["scripted:latent spelled"]["high"] < 0 == values["scripted:absent spelled"]["value"]
+    )
+
+
+def test_contract_suites_hold_for_the_foreign_reading_and_probe(foreign, tmp_path) -> None:
+    suites = [ROOT / "tests" / "contracts" / f"test_{kind}.py" for kind in ("readings", "probes")]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-k",
+        "by_length or rewritten_sums",
+    ]
+    done = _run("-m", "pytest", *options, *suites, "-rs", cwd=ROOT, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stdout
+    assert "11 passed" in done.stdout
+    assert "skipped" not in done.stdout

@@ -227,4 +227,7 @@ def test_saved_style_is_read_back(tmp_path) -> None:
 
 
 def test_decoding_needs_no_weights() -> None:
-    assert (CotDecoding.needs.access, SelfConsistency.needs.access) == (Access.LOGPROBS, Access.TEXT)
+    assert (CotDecoding.needs.access, SelfConsistency.needs.access) == (
+        Access.LOGPROBS,
+        Access.TEXT,
+    )

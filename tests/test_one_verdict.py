@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modicum.analysis.judgement import verdicts_of
+from modicum.recall import verdicts_of
 from modicum.runner import Silent, run
 from modicum.stats import paired_difference
 from modicum.store import Outcome, Store

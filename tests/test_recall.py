@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from modicum.analysis import recall
-from modicum.analysis.recall import recalled
+from modicum import recall
+from modicum.recall import recalled
 from modicum.runner import planned
 from modicum.stamp import plan_stamp, store_stamp
 from modicum.store import Store

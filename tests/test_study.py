@@ -158,7 +158,7 @@ RESULT_FIELDS = {
 """Fields of a plan that change a result, with other values."""
 VIEW_FIELDS = {"name": "x", "prefer": "train", "max_labels": 3, "margin": 0.1}
 """Fields that change how results are read only."""
-GRID_FIELDS = {"grids", "seeds", "controls", "reference"}
+GRID_FIELDS = {"grids", "seeds", "controls", "reference", "probes"}
 """Fields that add trials or leave some out."""
 PART_FIELDS = {"ceiling_test", "sampled"}
 """Fields that change some trials (`test_first_problems`, `test_arms`)."""

@@ -46,7 +46,17 @@ __all__ = [
 _ADDED = frozenset({"version", "content"})
 """What `settings_of` adds to the fields."""
 
-KINDS = ("executors", "exports", "markers", "methods", "models", "rewards", "tasks")
+KINDS = (
+    "executors",
+    "exports",
+    "markers",
+    "methods",
+    "models",
+    "probes",
+    "readings",
+    "rewards",
+    "tasks",
+)
 """Plural folders of plug-ins, to which other packages may add."""
 
 _MOST = 2**64
@@ -97,11 +107,7 @@ class Catalog:
         return {str(setting): str(kind) for setting, kind in table.items()}
 
     def files(self, name: str) -> tuple[str, ...]:
-        """Return the settings of a plug-in that name a file or folder; imports nothing.
-
-        Raises:
-            UnknownNameError: no such plug-in.
-        """
+        """Return the settings of a plug-in that name a file or folder; imports nothing."""
         found = self.entry(name).stated.get("files", ())
         return found if isinstance(found, tuple) else ()
 

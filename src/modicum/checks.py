@@ -47,6 +47,7 @@ def check_plan(plan: Plan) -> None:
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
     _check_retained(plan)
+    _check_probes(plan)
     _check_ready(plan)
     for subject in plan.subjects():
         subject.asides()  # builds every setting
@@ -55,6 +56,7 @@ def check_plan(plan: Plan) -> None:
 def _check_ready(plan: Plan) -> None:
     """Ask what the models need: a server whether it is there and gives what will be asked of it."""
     named = [m for g in plan.grids for m in (*g.models, g.twin)]
+    named += [trial.model for subject in plan.subjects() for trial in subject.probed()]
     for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
         resolve_backend(reference).ready()
     for grid in plan.grids:
@@ -141,6 +143,18 @@ def _check_retained(plan: Plan) -> None:
                 f"no test problems of the retained task {name!r}", "at least 1", "leave it out"
             )
         check_golds(name, task, plan.retain_test)
+
+
+def _check_probes(plan: Plan) -> None:
+    """Refuses probes whose trials cannot run: their tasks, models and methods are looked at as others."""
+    trials = {t.id: t for subject in plan.subjects() for t in subject.probed()}.values()
+    for reference, n in {t.task: t.scope.size("test") for t in trials}.items():
+        task = resolve_task(reference)
+        _check_split(reference, task, "test", n, "--test")
+        check_golds(reference, task)
+    for trial in {(t.method, t.model): t for t in trials}.values():
+        backend = resolve_backend(trial.model)
+        _check_access(trial.method, plan.method(trial.method), trial.model, backend)
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:

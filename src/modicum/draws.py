@@ -1,7 +1,7 @@
 """Which problems a trial sees: test, selection and shots, each drawn by the trial's own names."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,10 +9,11 @@ import numpy as np
 from modicum.method import METHODS
 from modicum.scope import Scope
 from modicum.seeds import stream
-from modicum.task import Task
+from modicum.task import Task, resolve_task
+from modicum.task_names import split_task
 from modicum.types import Problem, Split, Trial
 
-__all__ = ["POOL", "names_of", "pool_of", "problems_of", "retained_size", "shots_of"]
+__all__ = ["POOL", "editions_of", "names_of", "pool_of", "problems_of", "retained_size", "shots_of"]
 
 POOL = 512
 """Labelled problems from which the shots of a seed are drawn, where the task has as many."""
@@ -46,6 +47,16 @@ def pool_of(task: Task, split: Split, n: int, name: str) -> tuple[Problem, ...]:
     return task.problems(split, max(n, min(2 * n, task.sheet.available.get(split, 2 * n))))
 
 
+def editions_of(references: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return version and content of those tasks that have more than a first version."""
+    tasks = {name: resolve_task(name) for name in references}
+    return {
+        name: (task.version, task.fingerprint)
+        for name, task in tasks.items()
+        if task.version > 1 or task.fingerprint
+    }
+
+
 def retained_size(task: Task, wanted: int) -> int:
     """Gives how many problems of a retained task are scored: as many as wanted, or as it has."""
     return min(wanted, task.sheet.available.get("test", wanted))
@@ -66,7 +77,7 @@ def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Proble
     if trial.n_shots == 0:
         return ()
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
-    name = trial.task.rpartition("scrambled:")[2]
+    _, name = split_task(trial.task)
     order = stream("shots", name, trial.seed, *names_of(trial)).permutation(len(pool))
     n = trial.n_shots if shown is None else shown
     chosen = [pool[i] for i in order[:n]]

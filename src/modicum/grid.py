@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from modicum.errors import ConfigError
 from modicum.limits import MOST_BUDGETS, check_number
+from modicum.types import FLOOR
 
-__all__ = ["NOTHING", "TEXT", "Grid"]
+__all__ = ["MEASURES", "NOTHING", "TEXT", "Grid"]
 
+MEASURES = ("plain", FLOOR)
+"""Methods behind the measures; named among the rungs they change nothing."""
 TEXT = "text"
 """Among the tasks to retain: the held-out text, whose perplexity is scored."""
 NOTHING = "none"

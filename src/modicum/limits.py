@@ -13,8 +13,10 @@ __all__ = [
     "MOST_ANSWERS",
     "MOST_BUDGETS",
     "Limit",
+    "check_draws",
     "check_number",
     "check_share",
+    "check_template",
     "shown",
 ]
 
@@ -73,6 +75,37 @@ def check_number(name: str, value: object, *, least: int | None = None) -> None:
         )
 
 
+def check_draws(test: int, samples: int, sampled: int, ceiling_test: int) -> None:
+    """Refuses numbers of samples that cannot be drawn together.
+
+    Args:
+        test: Test problems.
+        samples: Of each of them for the ceiling.
+        sampled: Of each of them from a nudged model.
+        ceiling_test: Test problems that are sampled on; all where 0.
+
+    Raises:
+        ConfigError: no power of two, more answers than fit into memory, or more problems than there are.
+    """
+    if samples & (samples - 1) or samples < 2:
+        raise ConfigError(
+            f"samples = {samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
+        )
+    drawn = test * max(samples, sampled)
+    if drawn > MOST_ANSWERS:
+        raise ConfigError(
+            f"{drawn:,} answers of {test:,} problems in one trial",
+            f"at most {MOST_ANSWERS:,}",
+            "lower test, samples or sampled",
+        )
+    if not 0 <= ceiling_test <= test:
+        raise ConfigError(
+            f"ceiling_test = {ceiling_test} with test = {test}",
+            "0 for all of them, or at most as many",
+            "lower --ceiling-test or raise --test",
+        )
+
+
 def check_share(name: str, value: object) -> None:
     """Refuses what is no share, or none at all.
 
@@ -81,6 +114,18 @@ def check_share(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise ConfigError(f"{name} = {shown(value)}", "a share above 0, at most 1", "correct it")
+
+
+def check_template(template: str) -> None:
+    """Refuses a prompt that has no place for the question.
+
+    Raises:
+        ConfigError: it says something, and lacks `{question}`.
+    """
+    if template and "{question}" not in template:
+        raise ConfigError(
+            "a prompt template without {question}", "one {question}", "put {question} into it"
+        )
 
 
 def shown(value: object) -> str:

@@ -7,9 +7,21 @@ from typing import TypeVar
 from modicum.plain import thawed
 from modicum.recipe import Recipe
 
-__all__ = ["Budgeted", "Read", "curves_of", "frontier_of", "part_of", "picked_of", "recipe_of"]
+__all__ = [
+    "Budgeted",
+    "Made",
+    "Read",
+    "curves_of",
+    "frontier_of",
+    "part_of",
+    "picked_of",
+    "recipe_of",
+]
 
 T = TypeVar("T")
+
+Made = Mapping[str, object]
+"""What a method says, as plain values by name."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class Budgeted:
     """Mean tokens an answer."""
 
 
-def part_of(made: Mapping[str, object], name: str, kind: type[T]) -> T | None:
+def part_of(made: Made, name: str, kind: type[T]) -> T | None:
     """Return a part of what a method says; None where it does not say.
 
     Raises:
@@ -45,7 +57,7 @@ def part_of(made: Mapping[str, object], name: str, kind: type[T]) -> T | None:
     return thawed(kind, made[name], name) if name in made else None
 
 
-def recipe_of(made: Mapping[str, object]) -> Recipe | None:
+def recipe_of(made: Made) -> Recipe | None:
     """Return the recipe of training by reward.
 
     Raises:
@@ -54,17 +66,17 @@ def recipe_of(made: Mapping[str, object]) -> Recipe | None:
     return part_of(made, "recipe", Recipe)
 
 
-def curves_of(made: Mapping[str, object]) -> Sequence[Mapping[str, float]]:
+def curves_of(made: Made) -> Sequence[Mapping[str, float]]:
     """Return the figures of each training step; nothing where nothing was trained."""
     return part_of(made, "curves", list[dict[str, float]]) or ()
 
 
-def picked_of(made: Mapping[str, object]) -> tuple[str, ...]:
+def picked_of(made: Made) -> tuple[str, ...]:
     """Return the ids of the shots that were picked from a pool; nothing where none was."""
     return part_of(made, "picked", tuple[str, ...]) or ()
 
 
-def frontier_of(made: Mapping[str, object]) -> tuple[Read, Budgeted, tuple[Budgeted, ...]]:
+def frontier_of(made: Made) -> tuple[Read, Budgeted, tuple[Budgeted, ...]]:
     """Return the plain model's answers to the shots, the chosen budget and all that were tried.
 
     Raises:

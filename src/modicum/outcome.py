@@ -7,6 +7,7 @@ so that one of them is read without the others.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from modicum.made import Made
 from modicum.model import ModelCard
 from modicum.packing import packed_json, unpacked_json
 from modicum.stock import Draw
@@ -176,7 +177,7 @@ class Outcome:
     """Where its texts are an earlier version's."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Hashes of the code of other packages' plug-ins, by kind and name."""
-    made: Mapping[str, object] = field(default_factory=dict)
+    made: Made = field(default_factory=dict)
     """What the method says of how its nudge was made, as plain values; see `modicum.made`."""
     artefact: str = ""
     """Folder of the nudge, relative to the study's folder."""

@@ -16,6 +16,7 @@ from modicum.errors import ConfigError
 from modicum.marker import marker_parts
 from modicum.model import plugin_of
 from modicum.task import task_parts
+from modicum.task_names import split_task
 
 __all__ = [
     "KINDS_OF_POWER",
@@ -68,9 +69,8 @@ def model_powers(reference: str, place: str = "model") -> tuple[Power, ...]:
 
 
 def task_powers(reference: str, place: str = "task") -> tuple[Power, ...]:
-    """Return what a task's reference asks for, that of a scrambled twin being its original's."""
-    while reference.partition(":")[0] == "scrambled":
-        reference = reference.removeprefix("scrambled").removeprefix(":")
+    """Return what a task's reference asks for, that of a twin or variant being its original's."""
+    _, reference = split_task(reference)
     return _powers("tasks", task_parts, reference, place)
 
 

@@ -1,5 +1,6 @@
 """Whose code made a trial: hashes of the plug-ins of other packages, and what has changed since."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -7,6 +8,7 @@ from modicum.catalog import read_reference
 from modicum.outcome import Outcome
 from modicum.plugins import foreign_in, source_hash
 from modicum.task import full_reference
+from modicum.task_names import split_task
 from modicum.types import Trial
 
 __all__ = ["changed_plugins", "has_foreign", "plugin_sources"]
@@ -17,6 +19,7 @@ _GROUPS: Mapping[str, str] = {
     "task": "tasks",
     "marker": "markers",
     "reward": "rewards",
+    "probe": "probes",
 }
 
 
@@ -74,7 +77,8 @@ def _named(trial: Trial) -> Iterable[tuple[str, str]]:
         yield "reward", read_reference(reward)[0]
     others = trial.scope.retain.tasks if trial.scope.retain is not None else ()
     for reference in (trial.task, *others):
-        task = full_reference(reference.rpartition("scrambled:")[2])
+        made, task = split_task(full_reference(reference))
+        yield from (("probe", name) for name in re.findall(r"varied:([^:.]*)", made))
         kind, _, settings = read_reference(task)
         yield "task", kind
         if "marker" in settings:

@@ -28,6 +28,7 @@ from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.task import full_reference, resolve_task
+from modicum.task_names import split_task
 from modicum.trials import Way, remark, scratch_of
 from modicum.types import Style, Trial
 
@@ -93,8 +94,9 @@ def keep_tasks(plan: Plan, store: Store) -> None:
         wanted |= {
             name: retained_size(resolve_task(name), plan.retain_test) for name in subject.retain()
         }
+        wanted |= {trial.task: plan.test for trial in subject.probed()}
         for reference, n in wanted.items():
-            name = full_reference(reference.rpartition("scrambled:")[2])
+            _, name = split_task(full_reference(reference))
             sizes[name] = max(n, sizes.get(name, 0))
     for name, n in sizes.items():
         task = resolve_task(name)
@@ -344,4 +346,4 @@ def _original(trial: Trial) -> Trial | None:
     """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
     if not trial.is_twin or (trial.n_shots and not trial.is_floor):
         return None
-    return replace(trial, task=trial.subject)
+    return replace(trial, task=trial.task.removeprefix("scrambled:"))

@@ -29,8 +29,12 @@ def plan_stamp(plan: Plan) -> str:
         for subject in plan.subjects()
         for model in filter(None, (subject.model, subject.twin, plan.reference))
     ]
+    probed = [trial.identity for subject in plan.subjects() for trial in subject.probed()]
     return _digest(
-        _code(), _foreign(), json.dumps([plan.as_dict(), scopes, _files(plan)], default=str)
+        _code(),
+        _foreign(),
+        *probed,
+        json.dumps([plan.as_dict(), scopes, _files(plan)], default=str),
     )
 
 

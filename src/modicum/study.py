@@ -4,28 +4,28 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
-from modicum.catalog import fill, read_setting, settings_of
+from modicum.catalog import fill, read_reference, read_setting, settings_of
 from modicum.controls import control_arms, setting_arms
-from modicum.draws import retained_size
+from modicum.draws import editions_of, retained_size
 from modicum.errors import ConfigError
 from modicum.foreign import check_name
-from modicum.grid import NOTHING, TEXT, Grid
+from modicum.grid import MEASURES, NOTHING, TEXT, Grid
 from modicum.held_out import text_digest
-from modicum.limits import LIMITS, MOST_ANSWERS, check_number, check_share
+from modicum.limits import LIMITS, check_draws, check_number, check_share, check_template
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
 from modicum.plain import table_of
 from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
-from modicum.task import resolve_task
+from modicum.task import PROBES, resolve_task
 from modicum.types import FLOOR, Settings, Style, Supervision, Trial
 
 __all__ = [
-    "MEASURES",
     "NOTHING",
     "TEXT",
+    "Declares",
     "Grid",
     "Plan",
     "Prefer",
@@ -34,10 +34,6 @@ __all__ = [
 ]
 
 Prefer = Literal["serve", "labels", "train"]
-
-
-MEASURES = ("plain", FLOOR)
-"""Methods behind the measures; named among the rungs they change nothing."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,8 @@ class Plan:
     """The user's production prompt with one `{question}` (text)."""
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Settings of methods, by name."""
+    probes: tuple[str, ...] = ()
+    """References of probes, whose own trials run beside the others."""
 
     def __post_init__(self) -> None:
         """Refuses sizes that cannot work, and a name that is a path."""
@@ -98,27 +96,8 @@ class Plan:
             if value is not None:
                 check_number(name, value)
         check_share("margin", self.margin)
-        if self.samples & (self.samples - 1) or self.samples < 2:
-            raise ConfigError(
-                f"samples = {self.samples}", "a power of two from 2", "choose 16, 32, 64 or 128"
-            )
-        drawn = self.test * max(self.samples, self.sampled)
-        if drawn > MOST_ANSWERS:
-            raise ConfigError(
-                f"{drawn:,} answers of {self.test:,} problems in one trial",
-                f"at most {MOST_ANSWERS:,}",
-                "lower test, samples or sampled",
-            )
-        if not 0 <= self.ceiling_test <= self.test:
-            raise ConfigError(
-                f"ceiling_test = {self.ceiling_test} with test = {self.test}",
-                "0 for all of them, or at most as many",
-                "lower --ceiling-test or raise --test",
-            )
-        if self.template and "{question}" not in self.template:
-            raise ConfigError(
-                "a prompt template without {question}", "one {question}", "put {question} into it"
-            )
+        check_draws(self.test, self.samples, self.sampled, self.ceiling_test)
+        check_template(self.template)
 
     @property
     def own_style(self) -> Style | None:
@@ -154,11 +133,13 @@ class Plan:
             found.update((t.id, t) for t in (*subject.rungs(), *subject.asides().values()))
         for subject in subjects:
             found.update((t.id, t) for t in subject.twins())
+        for subject in subjects:
+            found.update((t.id, t) for t in subject.probed())
         return list(found.values())
 
     def as_dict(self) -> dict[str, object]:
-        """Gives plain values, for the frozen study file."""
-        return table_of(self)
+        """Gives plain values, for the frozen study file; without probes where there are none."""
+        return {name: value for name, value in table_of(self).items() if name != "probes" or value}
 
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Plan":
@@ -268,15 +249,6 @@ class Subject:
         wanted = self.plan.retain or resolve_task(self.task).sheet.retain
         return tuple(task for task in wanted if task not in (self.task, TEXT, NOTHING))
 
-    def _editions(self) -> dict[str, tuple[int, str]]:
-        """Version and content of the retained tasks that have more than a first version."""
-        tasks = {name: resolve_task(name) for name in self.retain()}
-        return {
-            name: (task.version, task.fingerprint)
-            for name, task in tasks.items()
-            if task.version > 1 or task.fingerprint
-        }
-
     @property
     def scores_text(self) -> bool:
         """Whether the held-out text shows damage: where asked for, or where nothing else does."""
@@ -315,6 +287,16 @@ class Subject:
                 budgets = self._budgets(name, grid.twin_shots or grid.shots)
                 trials += self._arms(name, grid.twin, budgets, grid)
         return trials
+
+    def probed(self) -> tuple[Trial, ...]:
+        """Return the trials that the study's probes declare for it."""
+        found: list[Trial] = []
+        for name, _, settings in map(read_reference, self.plan.probes):
+            probe = PROBES.build(name, settings)
+            if not isinstance(probe, Declares):
+                raise TypeError(name)
+            found += probe.trials(self)
+        return tuple(found)
 
     def _ladder(self, grid: Grid) -> list[str]:
         """The grid's methods without those that every subject is measured with."""
@@ -373,13 +355,21 @@ class Subject:
             styles=plan.styles,
             own=(plan.system, plan.template),
             max_new_tokens=plan.max_new_tokens,
-            retain=Retain(self.retain(), plan.retain_test, self._editions()),
+            retain=Retain(self.retain(), plan.retain_test, editions_of(self.retain())),
             # a file that has changed is another task, whatever its name
             versions=Versions(backend_version(self.model), task.version, task.fingerprint),
             stream=plan.stream,
             # a scrambled task that is studied itself is no twin: its floor, say, is its own
             subject=self.task if self.task.startswith("scrambled:") else "",
         )
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """What declares trials of its own: a probe (`modicum.probe`)."""
+
+    def trials(self, subject: Subject) -> tuple[Trial, ...]:
+        """Return its trials of a subject; see `Probe.trials`."""
 
 
 def read_plan(path: Path) -> Plan:

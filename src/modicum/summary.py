@@ -25,6 +25,9 @@ __all__ = ["outcome_of", "summary_of"]
 
 T = TypeVar("T")
 
+_Table = Mapping[str, object]
+"""A table as JSON gave it."""
+
 
 @dataclass(frozen=True)
 class _Summary:
@@ -33,7 +36,7 @@ class _Summary:
     elicitation: Mapping[str, float]
     serving: Mapping[str, float]
     retention: Mapping[str, tuple[bool, ...]]
-    notes: Mapping[str, object]
+    notes: _Table
     artefact: str
     text_loss: tuple[float, ...] = field(default=())
 
@@ -50,7 +53,7 @@ def summary_of(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def outcome_of(trial: Trial, values: Mapping[str, object], error: str = "") -> Outcome:
+def outcome_of(trial: Trial, values: _Table, error: str = "") -> Outcome:
     """Return the outcome of a table, without its answers.
 
     Raises:
@@ -105,7 +108,7 @@ def _notes_of(outcome: Outcome) -> dict[str, object]:
     return {name: plain(value) for name, value in notes.items() if value is not None}
 
 
-def _found(notes: Mapping[str, object], name: str, kind: type[T]) -> T | None:
+def _found(notes: _Table, name: str, kind: type[T]) -> T | None:
     return thawed(kind, notes[name], name) if name in notes else None
 
 

@@ -2,36 +2,35 @@
 
 import contextlib
 import dataclasses
-import re
-import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, final
+from typing import ClassVar, Protocol, final, runtime_checkable
 
 from modicum.answers import Rule
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.seeds import key
+from modicum.task_names import TASKS, full_reference, shown_marks
 from modicum.types import Mark, Problem, Split, Style, Supervision
 
 __all__ = [
+    "PROBES",
     "TASKS",
     "Scrambled",
     "Sheet",
     "Task",
+    "Varied",
+    "Varies",
     "full_reference",
     "held",
     "resolve_task",
     "task_parts",
 ]
 
-TASKS = Catalog("tasks")
-_SUFFIXES = {"ndjson": "jsonl"}
-"""Suffixes of files that another task reads."""
+PROBES = Catalog("probes")
 
 _HELD: ContextVar[Mapping[str, "Task"] | None] = ContextVar("held", default=None)
 """Tasks that stand for those of the same reference, as `held` says; None opens each as usual."""
@@ -160,9 +159,51 @@ class Task(ABC):
         )
 
 
+@dataclass(frozen=True)
+class _Derived(Task):
+    """A task whose problems are made from those of another, and read and marked as those are."""
+
+    task: Task
+
+    @property
+    def sheet(self) -> Sheet:
+        """The form of the original."""
+        return self.task.sheet
+
+    def read(self, text: str) -> str | None:
+        """Reads as the original does."""
+        return self.task.read(text)
+
+    def mark(self, problem: Problem, text: str) -> Mark:
+        """Marks as the original does, against the problem's own gold."""
+        return self.task.mark(problem, text)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the original."""
+        return self.task.fingerprint
+
+    @property
+    def rule(self) -> Rule | None:
+        """That of the original."""
+        return self.task.rule
+
+    def stated(self, problem: Problem) -> str:
+        """Writes the problem's gold as the original would."""
+        return self.task.stated(problem)
+
+    def golds(self, problem: Problem) -> tuple[str, ...]:
+        """Return the problem's gold, and what counts with it in the original."""
+        return self.task.golds(problem)
+
+    def origin(self, problem: Problem) -> str:
+        """Says where the question comes from."""
+        return self.task.origin(problem)
+
+
 @final
 @dataclass(frozen=True)
-class Scrambled(Task):
+class Scrambled(_Derived):
     """The twin whose golds and worked solutions are other problems' (veto control).
 
     Each problem's answer comes from another problem of the same split, drawn by a keyed hash of
@@ -171,14 +212,8 @@ class Scrambled(Task):
     with golds moved once more, so that both know nothing.
     """
 
-    task: Task
     moves: int = 1
     """Places in hash order by which golds are moved, at least 1."""
-
-    @property
-    def sheet(self) -> Sheet:
-        """The form of the original."""
-        return self.task.sheet
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
         """Gives the original's problems with answers moved in hash order, none to its own."""
@@ -195,36 +230,6 @@ class Scrambled(Task):
             for i, problem in enumerate(originals)
         )
 
-    def read(self, text: str) -> str | None:
-        """Reads as the original does."""
-        return self.task.read(text)
-
-    def mark(self, problem: Problem, text: str) -> Mark:
-        """Marks as the original does, against the moved gold."""
-        return self.task.mark(problem, text)
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the original."""
-        return self.task.fingerprint
-
-    @property
-    def rule(self) -> Rule | None:
-        """That of the original."""
-        return self.task.rule
-
-    def stated(self, problem: Problem) -> str:
-        """Writes the moved gold as the original would."""
-        return self.task.stated(problem)
-
-    def golds(self, problem: Problem) -> tuple[str, ...]:
-        """Return the moved gold, and what counts with it in the original."""
-        return self.task.golds(problem)
-
-    def origin(self, problem: Problem) -> str:
-        """Says where the question comes from."""
-        return self.task.origin(problem)
-
     def in_other_forms(self) -> tuple[Task, ...]:
         """Return the twins of the original's."""
         return tuple(Scrambled(task, self.moves) for task in self.task.in_other_forms())
@@ -234,76 +239,51 @@ class Scrambled(Task):
         return self.task.is_stored_as(problem, name, version, content)
 
 
-def full_reference(reference: str) -> str:
-    """Gives the reference of a task that was named by its file alone.
+@runtime_checkable
+class Varies(Protocol):
+    """What writes a task's problems in another form: a probe (`modicum.probe`)."""
 
-    A suffix that is a task's name names that task, also before `.gz`. A question mark within the
-    name of a file that exists is hidden, so that what follows the next one are settings.
+    version: ClassVar[int]
 
-    >>> full_reference("data/sums.jsonl?answer=gold"), full_reference("gym:chain_sum")
-    ('jsonl:data/sums.jsonl?answer=gold', 'gym:chain_sum')
-    """
-    if reference.startswith("scrambled:"):
-        return "scrambled:" + full_reference(reference.removeprefix("scrambled:"))
-    reference = _hidden_marks(reference)
-    head = reference.partition("?")[0]
-    named = _suffix_kind(head)
-    if named and head.partition(":")[0] not in TASKS.entries:
-        return f"{named}:{reference}"
-    return reference
+    def varied(self, problem: Problem, variant: str) -> Problem:
+        """Return the problem in that form, with the gold that it has there; see `Probe.varied`."""
 
 
-def _hidden_marks(reference: str) -> str:
-    """Percent-encodes the question marks of a file's name, where such a file exists."""
-    ends = [i for i, c in enumerate(reference) if c == "?"]
-    for end in reversed([*ends[1:], len(reference)] if ends else []):
-        kind, colon, rest = reference[:end].partition(":")
-        path = rest if colon and kind in TASKS.entries else reference[:end]
-        if "?" in path and _is_file(path):
-            return reference[: end - len(path)] + _hidden(path) + reference[end:]
-    # of a file that is not there: what follows its question mark are no settings
-    name = re.match(r"(?:[^?]*\?(?![A-Za-z_]\w*=))+[^?]*", reference)
-    if name and _suffix_kind(name.group()):
-        return _hidden(name.group()) + reference[name.end() :]
-    return reference
+@final
+@dataclass(frozen=True)
+class Varied(_Derived):
+    """A paired variant of a task: each of its problems in another form, under the same id."""
 
+    name: str
+    """Of probe and form: `PROBE.VARIANT`."""
+    probe: Varies
 
-def _hidden(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3F")
+    def __post_init__(self) -> None:
+        """Take the original's version; that of the probe stands in the fingerprint."""
+        object.__setattr__(self, "version", self.task.version)
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the original, and the form with its probe's version."""
+        return f"{self.task.fingerprint} {self.name} {self.probe.version}".strip()
 
-def _suffix_kind(name: str) -> str:
-    """Gives the task that a file's suffix names, also before `.gz`; empty where there is none."""
-    stem, dot, suffix = name.removesuffix(".gz").rpartition(".")
-    kind = _SUFFIXES.get(suffix.lower(), suffix.lower())
-    return kind if stem and dot and kind in TASKS.entries else ""
-
-
-def _shown_marks(detail: str) -> str:
-    """Gives the name of a file back as it is on disk, where it was percent-encoded.
-
-    Raises:
-        ConfigError: both names are files.
-    """
-    plain = urllib.parse.unquote(detail)
-    if plain == detail or not (_is_file(plain) or "%3F" in detail):
-        return detail
-    if _is_file(detail) and not _is_file(plain):
-        return detail
-    if _is_file(detail):
-        raise ConfigError(
-            f"two files that are meant by one name: {detail!r} and {plain!r}",
-            "one of them",
-            "rename one: a question mark in a file's name is written %3F here",
+    def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
+        """Return the original's problems in this form; one that has none stays as it is."""
+        variant = self.name.partition(".")[2]
+        return tuple(
+            _paired(p, self.probe.varied(p, variant), variant) for p in self.task.problems(split, n)
         )
-    return plain
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False
+def _paired(original: Problem, made: Problem, variant: str) -> Problem:
+    """Return what a probe made of a problem, so that the two are known to be one."""
+    return dataclasses.replace(
+        made,
+        id=original.id,
+        difficulty=original.difficulty,
+        cluster=original.cluster,
+        variant=variant if made != original else original.variant,
+    )
 
 
 @contextlib.contextmanager
@@ -331,14 +311,15 @@ def task_parts(reference: str) -> tuple[str, dict[str, object]]:
             files.
     """
     kind, detail, own = read_reference(full_reference(reference))
-    detail = _shown_marks(detail)
+    detail = shown_marks(detail)
     return kind, {**own, **({"name": detail} if detail else {})}
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
     """Gives the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
 
-    A file alone, `data.jsonl`, is the task of its suffix.
+    `varied:PROBE.VARIANT:REFERENCE` is a task in another form. A file alone, `data.jsonl`,
+    is the task of its suffix.
 
     `DETAIL` fills the plug-in's field `name`; what follows a question mark fills its other fields.
 
@@ -346,14 +327,8 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         UnknownNameError: no such task or field.
         ConfigError: the task's own check refuses, or a name that means two files.
     """
-    if reference.partition(":")[0] == "scrambled":
-        original = reference.removeprefix("scrambled").removeprefix(":")
-        if not original:
-            raise ConfigError("task 'scrambled'", "scrambled:TASK", "name the task to scramble")
-        inner = resolve_task(original, settings)
-        if isinstance(inner, Scrambled):
-            return Scrambled(inner.task, inner.moves + 1)
-        return Scrambled(inner)
+    if reference.partition(":")[0] in ("scrambled", "varied"):
+        return _derived(reference, settings)
     whole, kept = full_reference(reference), _HELD.get()
     if kept is not None and whole in kept:
         return kept[whole]
@@ -369,3 +344,21 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
         raise TypeError(reference)
     task.check()
     return task
+
+
+def _derived(reference: str, settings: Mapping[str, object] | None) -> Task:
+    """Return the task of a reference that begins with `scrambled:` or `varied:PROBE.VARIANT:`."""
+    kind, _, original = reference.partition(":")
+    name, _, original = original.partition(":") if kind == "varied" else ("", "", original)
+    if not original:
+        form = "scrambled:TASK" if kind == "scrambled" else "varied:PROBE.VARIANT:TASK"
+        raise ConfigError(f"task {reference!r}", form, "name the task that it is made from")
+    inner = resolve_task(original, settings)
+    if kind == "scrambled":
+        if isinstance(inner, Scrambled):
+            return Scrambled(inner.task, inner.moves + 1)
+        return Scrambled(inner)
+    probe = PROBES.build(name.partition(".")[0])
+    if not isinstance(probe, Varies):
+        raise TypeError(reference)
+    return Varied(inner, name, probe)

@@ -6,7 +6,7 @@ ask for of code, servers and keys (`powers`) is refused unless the user says tha
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from modicum.catalog import read_setting, read_settings
+from modicum.catalog import read_reference, read_setting, read_settings
 from modicum.errors import ConfigError, TrustError
 from modicum.grid import NOTHING, TEXT, Grid
 from modicum.powers import Power, model_powers, setting_powers, task_powers
@@ -30,6 +30,9 @@ def powers_of(plan: Plan) -> tuple[Power, ...]:
     found += model_powers(plan.reference, "reference") if plan.reference else ()
     for task in plan.retain:
         found += task_powers(task, "retained task") if task not in (TEXT, NOTHING) else ()
+    for reference in plan.probes:
+        name, _, own = read_reference(reference)
+        found += setting_powers("probes", name, own, f"probe {name}")
     for method, settings in plan.settings.items():
         found += setting_powers("methods", method, settings)
     return tuple(dict.fromkeys(found))

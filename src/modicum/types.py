@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ Settings = Mapping[str, object]
 File = Annotated[str, "a file or folder"]
 """A plug-in's setting that names a file or folder, which counts by what it holds: one a plug-in, and
 written as `File` in the file of its class, which is read for it."""
+_VARIED = re.compile(r"^varied:[^:]*:")
 
 
 FLOOR = "prompt_style"
@@ -95,7 +97,7 @@ class Problem:
     cluster: str = ""
     """Problems that are not independent share a cluster; empty = its own."""
     variant: str = ""
-    """Which paired variant this is (original when empty)."""
+    """The paired variant that it is, as its probe names it; empty where it is the original."""
     split: Split | None = field(default=None, compare=False)
     """What a trial asks it for, and no part of the problem: set by whoever runs the trial; None where
     answers are not kept."""
@@ -318,7 +320,8 @@ class Trial:
     model: str
     """Name of the model as given."""
     task: str
-    """Name of the task as given; one `scrambled:` more before it for the twin."""
+    """Name of the task as given; one `scrambled:` more before it for the twin, `varied:PROBE.VARIANT:`
+    for a paired variant."""
     method: str
     """Name of the method's plug-in."""
     n_shots: int
@@ -335,12 +338,12 @@ class Trial:
     @property
     def subject(self) -> str:
         """The task whose verdict it stands in; a scrambled task may be one itself."""
-        return self.scope.subject or self.task.removeprefix("scrambled:")
+        return self.scope.subject or _unvaried(self.task.removeprefix("scrambled:"))
 
     @property
     def is_twin(self) -> bool:
         """Whether it is the scrambled twin of an arm, and no arm of its own."""
-        return self.task != self.subject
+        return _unvaried(self.task) != self.subject
 
     @property
     def is_floor(self) -> bool:
@@ -374,6 +377,11 @@ class Trial:
         scope = thawed(dict[str, object], values.pop("scope", {}), "scope")
         trial = thawed(Trial, values, "trial")
         return dataclasses.replace(trial, scope=Scope.thawed(scope))
+
+
+def _unvaried(task: str) -> str:
+    """Return the task of which a reference is a variant; itself where it is none."""
+    return _VARIED.sub("", task)
 
 
 def named(trials: Sequence[Trial]) -> tuple[str, ...]:

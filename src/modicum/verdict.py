@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from modicum.made import Budgeted
 from modicum.plain import plain, table_of
+from modicum.section import Section
 from modicum.stats import Figure
 from modicum.types import PROMPT, Finding
 
@@ -361,6 +362,8 @@ class Verdict:
     """Version of the rules that said the word."""
     read_before: str = ""
     """The word that earlier rules said of the same outcomes; empty where it is the same."""
+    sections: Mapping[str, Section] = field(default_factory=dict)
+    """What readings say of the subject, by their names."""
 
 
 def as_json(value: object) -> object:
@@ -372,6 +375,13 @@ def _shown(value: object) -> object:
     """Rewrites what machines read otherwise than it is kept."""
     if isinstance(value, Ceiling):
         return {**table_of(value.figure), "k": value.k, "source": value.source}
+    if isinstance(value, Verdict):
+        table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
+        return {**table, "sections": own} if own else table
+    if isinstance(value, Section):
+        table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: table[name] for name in table if name != "is_core"}
     if isinstance(value, RungRow):
         gain = value.gain and {**table_of(value.gain), "kind": value.gain_kind}
         own = {"control": value.control, "damage": value.damage, "gain": gain}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modicum.analysis.recall import recalled
 from modicum.budget import Budget
 from modicum.checks import check_plan
 from modicum.doctor.visit import refuse_faults, unchecked, visit
@@ -17,6 +16,7 @@ from modicum.method import LADDER, METHODS, Kind, Needs, method_of
 from modicum.model import Model, backend_access
 from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
+from modicum.recall import recalled
 from modicum.renewal import renew
 from modicum.runner import Silent, Watcher, floor_style, run
 from modicum.shelves import siblings

@@ -74,7 +74,7 @@ def test_trusted_study_runs_its_marker(folder, canary) -> None:
     said = modicum("run", "study.toml", *QUIET, "--trust", "--out", folder)
     assert said.code == 0, said.err  # all is done: what ran is in its database
     store = Store(folder)
-    assert {trial.task for trial in (head.trial for head in store.heads().values())} == {
+    assert {head.trial.subject for head in store.heads().values()} == {
         "jsonl:sums.jsonl?marker=python:mark.py:is_right"
     }
     store.close()

@@ -8,8 +8,9 @@ from pathlib import Path
 from modicum.marker import MARKERS
 from modicum.method import METHODS
 from modicum.model import MODELS
+from modicum.reading import READINGS
 from modicum.reward import REWARDS
-from modicum.task import TASKS
+from modicum.task import PROBES, TASKS
 
 METHOD = '''"""Answers as a plain prompt does; a method of another package."""
 
@@ -62,7 +63,7 @@ def write_package(
 def forget(*modules: str) -> None:
     """Lets catalogues and the interpreter look anew, as another process would."""
     importlib.invalidate_caches()
-    for catalog in (MARKERS, METHODS, MODELS, REWARDS, TASKS):
+    for catalog in (MARKERS, METHODS, MODELS, PROBES, READINGS, REWARDS, TASKS):
         catalog.__dict__.pop("entries", None)
     for name in [n for n in sys.modules if n.partition(".")[0] in modules]:
         del sys.modules[name]

@@ -10,11 +10,12 @@ import numpy.typing as npt
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
 from modicum.controls import WITH
 from modicum.draws import problems_of
+from modicum.grid import MEASURES
 from modicum.method import LADDER, METHODS, Kind, Method, method_of
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.store_opening import damage_told
-from modicum.study import MEASURES, Subject
+from modicum.study import Subject
 from modicum.task import resolve_task
 from modicum.types import PROMPT, Grade, Problem, Trial, named
 

@@ -10,6 +10,7 @@ from modicum.analysis.gap import ceiling_figure, gap_recovered
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.known import notes_of
 from modicum.analysis.lengths import lengths_of
+from modicum.analysis.material import Material
 from modicum.analysis.measures import asides_of, forced_of, levels_of, measure_ids, taken
 from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
@@ -26,17 +27,11 @@ from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, proportion, resample
 from modicum.store import Outcome, Store
-from modicum.study import Plan, Subject
+from modicum.study import Subject
 from modicum.types import PROMPT, Finding
 from modicum.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
-__all__ = ["verdict_of", "verdicts_of"]
-
-
-def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
-    """Gives the verdict of every subject whose measures are stored, in the plan's order."""
-    found = [verdict_of(subject, store) for subject in plan.subjects()]
-    return [verdict for verdict in found if verdict is not None]
+__all__ = ["judged", "verdict_of"]
 
 
 def verdict_of(subject: Subject, store: Store) -> Verdict | None:
@@ -44,13 +39,27 @@ def verdict_of(subject: Subject, store: Store) -> Verdict | None:
 
     A pure function of the stored outcomes: the bootstrap's stream is named by the subject.
     """
+    found = judged(subject, store)
+    return None if found is None else found.verdict
+
+
+def judged(subject: Subject, store: Store) -> Material | None:
+    """Return all that is read of one subject, its verdict included; None while a measure is missing."""
     found = gather(subject, store)
     if found is None:
         return None
     rng = stream(*filter(None, ("verdict", subject.model, subject.task, subject.plan.stream)))
-    evidence = found.evidence
-    resamples = resample(rng, evidence.samples.gold.size, clusters=evidence.sampled_clusters)
+    problems, clusters = found.evidence.samples.gold.size, found.evidence.sampled_clusters
+    resamples = resample(rng, problems, clusters=clusters)
     answer = ability_from(found.evidence, resamples)
+    verdict = _verdict(found, answer, resamples, store)
+    return Material(
+        found, answer, resamples, verdict, lambda trial, texts: store.read(trial, texts=texts)
+    )
+
+
+def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Store) -> Verdict:
+    subject, evidence = found.subject, found.evidence
     rows, levels, plain = _rows(found, answer, resamples), levels_of(found), answer.sampled
     return Verdict(
         task=subject.task,

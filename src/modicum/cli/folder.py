@@ -11,6 +11,7 @@ from modicum.store import Store
 from modicum.store_opening import DATABASE
 from modicum.study import Plan
 from modicum.task import Task, full_reference, held
+from modicum.task_names import split_task
 from modicum.trust import powers_of, refuse_untrusted
 
 __all__ = ["open_study", "reading"]
@@ -80,4 +81,4 @@ def _kept(plan: Plan, store: Store) -> dict[str, KeptTask]:
 
 def _plain(reference: str) -> str:
     """Return the full reference of a task's original."""
-    return full_reference(reference.rpartition("scrambled:")[2])
+    return split_task(full_reference(reference))[1]

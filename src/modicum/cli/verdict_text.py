@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from modicum.cli.arms_text import arms_text, worth_text
 from modicum.cli.columns import WIDTH, columns
+from modicum.cli.section_text import core_text, section_text
 from modicum.report import words
 from modicum.report.lengths import shorter
 from modicum.report.untrusted import visible
@@ -23,11 +23,14 @@ LABEL = 13
 
 def verdict_text(verdict: Verdict) -> str:
     """Gives a verdict as plain text, without a final newline."""
+    core = [section for section in verdict.sections.values() if section.is_core]
+    others = [section for section in verdict.sections.values() if not section.is_core]
     parts = [
         _header(verdict),
         "\n".join([_wrapped(words.headline(verdict, shout=True)), *_measures(verdict)]),
         *([_rungs(verdict)] if verdict.rungs else []),
-        *filter(None, [worth_text(verdict), arms_text(verdict)]),
+        *(text for section in core for text in core_text(section)),
+        *map(section_text, others),
         _findings(verdict),
     ]
     return "\n\n".join(parts)

@@ -11,13 +11,14 @@ from modicum.doctor.files import refuse_long
 from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
+from modicum.grid import MEASURES
 from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_safely
 from modicum.model import Backend, Language, Model, render, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver
 from modicum.scope import Scope
-from modicum.study import MEASURES, Plan, Subject
+from modicum.study import Plan, Subject
 from modicum.styles import closed_list
 from modicum.tables.table import Table
 from modicum.task import Scrambled, Sheet, Task, resolve_task

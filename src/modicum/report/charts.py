@@ -7,6 +7,7 @@ from modicum.report.gap_chart import gap_chart
 from modicum.report.learning_chart import learning_charts
 from modicum.report.length_chart import length_chart
 from modicum.report.pass_chart import pass_chart
+from modicum.report.plots import section_charts
 from modicum.report.retention_chart import retention_chart
 from modicum.verdict import Verdict
 
@@ -33,4 +34,4 @@ def charts(verdict: Verdict, palette: Palette, floor_serving: float | None) -> l
             length_chart(verdict, palette),
             *learning_charts(verdict, palette),
         ]
-    return [chart for chart in found if chart is not None]
+    return [*(chart for chart in found if chart is not None), *section_charts(verdict)]

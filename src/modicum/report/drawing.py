@@ -79,6 +79,8 @@ class Chart:
     """Vega-Lite, made by altair."""
     keys: tuple[Key, ...] = field(default=())
     """Legend."""
+    owner: str = ""
+    """The reading whose section it stands in; empty where it stands among the verdict's figures."""
 
 
 def draw(chart: Chart, anchor: str, subject: str) -> Markup:

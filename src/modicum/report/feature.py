@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from modicum.made import Made
 from modicum.report import words
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
@@ -13,7 +14,7 @@ from modicum.verdict import Verdict
 __all__ = ["feature_facts", "features"]
 
 
-def feature_facts(nudge: Mapping[str, object]) -> dict[str, str]:
+def feature_facts(nudge: Made) -> dict[str, str]:
     """Gives what a trial says of its feature, a sentence a name; nothing without one.
 
     Args:
@@ -49,7 +50,7 @@ def features(verdict: Verdict, heads: Mapping[str, Outcome]) -> Markup:
     return join([element("h3", "What the feature is"), *found])
 
 
-def _choice(nudge: Mapping[str, object]) -> str:
+def _choice(nudge: Made) -> str:
     ranked = _listed(nudge.get("ranked"))
     among = f", of {len(ranked)} that fire more on the wanted side" if ranked else ""
     drawn = f"; in its place feature {nudge['drawn']}" if "drawn" in nudge else ""
@@ -60,7 +61,7 @@ def _choice(nudge: Mapping[str, object]) -> str:
     )
 
 
-def _dictionary(part: Mapping[str, object]) -> str:
+def _dictionary(part: Made) -> str:
     made = (
         "trained" if part.get("source") == "trained" else f"from {visible(str(part.get('source')))}"
     )
@@ -71,7 +72,7 @@ def _dictionary(part: Mapping[str, object]) -> str:
     )
 
 
-def _beside(part: Mapping[str, object]) -> str:
+def _beside(part: Made) -> str:
     return (
         f"on the shots unsteered {_number(part.get('unsteered'))}, against the feature "
         f"{_number(part.get('against'))}, mean difference as long "
@@ -79,7 +80,7 @@ def _beside(part: Mapping[str, object]) -> str:
     )
 
 
-def _cues(part: Mapping[str, object]) -> str:
+def _cues(part: Made) -> str:
     named = " ".join(f"“{visible(str(cue))}”" for cue in _listed(part.get("cues")))
     verdict = visible(str(part.get("verdict")))
     if "with_cues" not in part:
@@ -94,7 +95,7 @@ def _cues(part: Mapping[str, object]) -> str:
     )
 
 
-def _foretells(part: Mapping[str, object]) -> str:
+def _foretells(part: Made) -> str:
     within = part.get("of_correctness_within_mode")
     inside = _figure(within) if within else "cannot be told, no mode holds right and wrong answers"
     return (

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from modicum.ledger import cost
-from modicum.report import arms, tables, words
+from modicum.report import sections, tables, words
 from modicum.report.axes import Palette
 from modicum.report.browser import browser
 from modicum.report.card import best_rung, card, dots, sentence
@@ -59,7 +59,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
         name: charts(verdict, book.palette, _floor_serving(verdict, heads))
         for verdict, name in zip(verdicts, names, strict=True)
     }
-    sections = [
+    subjects = [
         _subject(verdict, book, name, drawn[name], is_open=i == 0)
         for i, (verdict, name) in enumerate(zip(verdicts, names, strict=True))
     ]
@@ -74,7 +74,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
         "index": _index(verdicts, names),
         "head": _head(verdicts, plan),
         "overview": _overview(verdicts, names, book.palette),
-        "subjects": join(sections),
+        "subjects": join(subjects),
         "trials": tables.scrolled(table, "Trials"),
         "vega": block("vega", compressed([bundle])),
         "charts": block("charts", compressed([as_line({"specs": specs, "config": CONFIG})])),
@@ -237,16 +237,17 @@ def _subject(
         facts,
         card(verdict, palette),
         element("h3", "Figures"),
-        element("div", *(draw(chart, name, pair) for chart in drawn), class_="charts"),
+        element("div", *(draw(c, name, pair) for c in drawn if not c.owner), class_="charts"),
         _no_gap(verdict),
         _curve(verdict),
         element("h3", "Rungs and their controls"),
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
         lengths(verdict),
         features(verdict, book.heads),
-        arms.worth(verdict),
-        arms.arms(verdict),
+        sections.core(verdict, "worth"),
+        sections.core(verdict, "arms"),
         reference(verdict),
+        sections.others(verdict, drawn, name, pair),
         element("h3", "Completions, before and after"),
         completions(verdict, book.store, book.asked),
         element("p", browse, class_="note"),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.recall import recalled
 from modicum.cli.chosen import pick, row_of, subject_of
 from modicum.cli.columns import WIDTH, beside, wrapped
 from modicum.cli.folder import open_study
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
+from modicum.recall import recalled
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.seeds import key

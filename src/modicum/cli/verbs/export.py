@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.recall import recalled
 from modicum.cli.chosen import pick, subject_of
 from modicum.cli.columns import columns, wrapped
 from modicum.cli.folder import open_study
@@ -16,6 +15,7 @@ from modicum.errors import ConfigError
 from modicum.export import EXPORTS
 from modicum.exported import Exported, Finished, export, finished, fitting
 from modicum.foreign import refuse_links
+from modicum.recall import recalled
 from modicum.report.untrusted import visible
 from modicum.store import Store
 from modicum.study import Subject

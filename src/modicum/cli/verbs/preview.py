@@ -12,6 +12,7 @@ from modicum.errors import ConfigError
 from modicum.report.untrusted import pieces, visible
 from modicum.tables.table import Table
 from modicum.task import TASKS, Scrambled, Task, full_reference, resolve_task
+from modicum.task_names import split_task
 from modicum.types import Problem, Split, Style
 from modicum.verdict import SCHEMA
 
@@ -58,9 +59,7 @@ def command(task: str, **options: object) -> int:
 
 def _resolved(reference: str) -> Task:
     """Resolve a task; odd rows of a file are shown and not refused."""
-    head = full_reference(reference)
-    while head.startswith("scrambled:"):
-        head = head.removeprefix("scrambled:")
+    _, head = split_task(full_reference(reference))
     is_table = issubclass(TASKS.load(read_reference(head)[0]), Table)
     settings: Mapping[str, object] = {"odd": "leave_out"} if is_table else {}
     return resolve_task(reference, settings)

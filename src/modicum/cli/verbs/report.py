@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.recall import last_kept, recalled
 from modicum.cli.folder import reading
 from modicum.cli.paper import write
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError, ModicumError, StoreError
 from modicum.kept_task import TaskRecord
 from modicum.powers import task_powers
+from modicum.recall import last_kept, recalled
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.task import resolve_task

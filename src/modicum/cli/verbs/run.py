@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.recall import recalled
 from modicum.budget import Budget, read_seconds
 from modicum.catalog import read_setting
 from modicum.checks import check_plan
@@ -30,6 +29,7 @@ from modicum.limits import check_number
 from modicum.model import resolve_backend
 from modicum.provenance import changed_plugins, has_foreign
 from modicum.ranks import ranks
+from modicum.recall import recalled
 from modicum.renewal import Renewed, renew
 from modicum.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
@@ -67,6 +67,7 @@ def _retained(
 @click.option("--seeds", type=int, help="Draws of shots. [3]")
 @click.option("--prefer", type=click.Choice(["serve", "labels", "train"]), help="What is cheap.")
 @click.option("--max-labels", type=int, help="Most labels that a nudge to ship may use.")
+@click.option("--probes", callback=names, help="Names with commas. [none]")
 @click.option("--twin", help="Control model of equal learnability without the ability.")
 @click.option("--reference", help="Second model as yardstick: a reasoning twin, say.")
 @click.option("--test", type=int, help="Test problems. [400]")
@@ -314,6 +315,7 @@ def _kept(plan: Plan, given: Collection[str], methods: Collection[str]) -> Plan:
         grids=tuple(dataclasses.replace(g, twin="") if "twin" in given else g for g in plan.grids),
         reference="" if "reference" in given else plan.reference,
         retain=() if "retain" in given else plan.retain,
+        probes=() if "probes" in given else plan.probes,
         settings={name: own for name, own in plan.settings.items() if name not in methods},
     )
 

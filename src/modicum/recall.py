@@ -3,14 +3,23 @@
 import dataclasses
 import json
 
-from modicum.analysis.judgement import verdicts_of
+from modicum.analysis.judgement import judged
+from modicum.analysis.material import Material
+from modicum.catalog import Catalog, read_reference
 from modicum.plain import plain, thawed
+from modicum.probe import PROBES
+from modicum.reading import READINGS, Reading
+from modicum.secrecy import clean
+from modicum.section import Section
 from modicum.stamp import store_stamp
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.verdict import Verdict
 
-__all__ = ["last_kept", "recalled"]
+__all__ = ["last_kept", "recalled", "verdicts_of"]
+
+CORE = ("worth", "arms")
+"""Readings whose sections stand first, in this order; the others follow by name."""
 
 
 def recalled(plan: Plan, store: Store) -> list[Verdict]:
@@ -22,6 +31,40 @@ def recalled(plan: Plan, store: Store) -> list[Verdict]:
     found = _compared(verdicts_of(plan, store), _before(store))
     store.keep("verdicts", stamp, json.dumps(plain(found)))
     return found
+
+
+def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
+    """Return the verdict of every subject whose measures are stored, in the plan's order.
+
+    Each with the sections of all readings that are installed.
+    """
+    read = [judged(subject, store) for subject in plan.subjects()]
+    return [_with_sections(found) for found in read if found is not None]
+
+
+def _with_sections(found: Material) -> Verdict:
+    """Return the verdict with what the installed readings say of its subject."""
+    names = [*(n for n in CORE if n in READINGS.entries), *sorted(set(READINGS.entries) - {*CORE})]
+    said = {name: _section(READINGS, name, found) for name in names}
+    for reference in found.subject.plan.probes:
+        name = read_reference(reference)[0]
+        said[reference if name in said else name] = _section(PROBES, reference, found)
+    sections = {name: section for name, section in said.items() if section is not None}
+    return dataclasses.replace(found.verdict, sections=sections)
+
+
+def _section(catalog: Catalog, reference: str, found: Material) -> Section | None:
+    """Return what a reading says; one of another package that fails says how, and breaks no verdict."""
+    name, _, settings = read_reference(reference)
+    try:
+        reading = catalog.build(name, settings)
+        if not isinstance(reading, Reading):
+            raise TypeError(reference)
+        return reading.read(found)
+    except Exception as error:
+        if name in catalog.entries and not catalog.entry(name).package:
+            raise
+        return Section(name, (clean(f"could not be read: {type(error).__name__}: {error}"),))
 
 
 def _before(store: Store) -> list[Verdict]:

@@ -1,0 +1,1 @@
+"""Probes, one a file: readings of trials of their own, over paired variants of a task."""

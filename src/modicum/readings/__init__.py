@@ -1,0 +1,1 @@
+"""Readings, one a file: what is said of a subject's stored outcomes."""

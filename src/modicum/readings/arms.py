@@ -1,0 +1,90 @@
+"""Every rung beside the same method with other settings: accuracy, effect, damage, what was trained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from modicum.reading import Material, Reading
+from modicum.section import Cell, Column, Section, SectionRow, SectionTable
+from modicum.stats import disagree
+from modicum.stats.written import of_seeds
+from modicum.verdict import ArmRow, RungRow, Verdict
+
+__all__ = ["Arms", "arms_of"]
+
+NOTE = (
+    "Each arm is the same method on the same shots with other settings. It helps or harms where "
+    "the interval of its gain leaves out 0, by one sample where that was drawn, else greedily; "
+    "it holds where the whole interval lies within .05. Damage is in points."
+)
+COLUMNS = (
+    Column("rung and its arms"),
+    Column("labels", "count"),
+    Column("numbers trained", "count"),
+    Column("greedy", "share"),
+    Column("over the floor", "share"),
+    Column("one sample", "share"),
+    Column("over plain sampling", "share"),
+    Column("effect", "effect"),
+    Column("damage", "points"),
+    Column("seeds", "count"),
+    Column("trials", "trials"),
+)
+BRIEF = {
+    "rung and its arms": Column("rung and arms"),
+    "labels": Column("labels", "count"),
+    "numbers trained": Column("trained", "count"),
+    "damage": Column("damage", "point"),
+    "greedy": Column("greedy", "share"),
+    "one sample": Column("sampled", "share"),
+    "effect": Column("effect", "effect"),
+}
+
+
+@final
+@dataclass(frozen=True)
+class Arms(Reading):
+    """One table, the arms of a rung below it."""
+
+    def read(self, found: Material) -> Section | None:
+        """Return the table of arms; None where no rung has any, was sampled, or counts what it trains."""
+        return arms_of(found.verdict)
+
+
+def arms_of(verdict: Verdict) -> Section | None:
+    """Return the rungs of a verdict that have arms, each above them.
+
+    The terminal names those that were sampled, or count what they train, as well.
+    """
+    rows = tuple(line for row in verdict.rungs for line in _lines(row))
+    if not rows:
+        return None
+    table = SectionTable("Arms", COLUMNS, rows, NOTE, BRIEF)
+    return Section("Arms with other settings", tables=(table,), is_core=True)
+
+
+def _lines(row: RungRow) -> Iterator[SectionRow]:
+    for arm in row.arms:
+        # a reward's own name says what it is, and the figures leave names little room
+        brief = arm.name.replace("with reward=", "with ", 1)
+        yield SectionRow((arm.name or row.name, *_cells(arm)), is_below=bool(arm.name), brief=brief)
+    if not row.arms and not (row.sampled is None and row.scalars is None):
+        score = of_seeds(row.score.value, row.seed_scores) if disagree(row.seed_scores) else None
+        cells = (row.name, row.labels, row.scalars, score or row.score)
+        more = (None, row.sampled, None, "", row.damage, row.seeds, row.trials)
+        yield SectionRow((*cells, *more), only="terminal")
+
+
+def _cells(arm: ArmRow) -> tuple[Cell, ...]:
+    return (
+        arm.labels,
+        arm.scalars,
+        arm.score,
+        arm.gain,
+        arm.sampled,
+        arm.sampled_gain,
+        arm.gain if arm.sampled_gain is None else arm.sampled_gain,
+        arm.damage,
+        arm.seeds,
+        arm.trials,
+    )

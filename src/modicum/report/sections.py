@@ -1,0 +1,86 @@
+"""Sections on the page: sentences, tables and charts of readings, all of it escaped."""
+
+from collections.abc import Sequence
+
+from modicum.report.drawing import Chart, draw
+from modicum.report.evidence import cited
+from modicum.report.markup import Markup, element, join
+from modicum.report.tables import scrolled
+from modicum.section import Cell, Column, Section, SectionRow, SectionTable, written
+from modicum.verdict import Verdict
+
+__all__ = ["core", "others"]
+
+
+def core(verdict: Verdict, name: str) -> Markup:
+    """Give one of the verdict's own sections; nothing where there is none."""
+    section = verdict.sections.get(name)
+    return Markup("") if section is None else _section(section, "")
+
+
+def others(verdict: Verdict, drawn: Sequence[Chart], anchor: str, subject: str) -> Markup:
+    """Give what readings of their own trials, or of other packages, say.
+
+    Args:
+        verdict: What to show.
+        drawn: Charts of all of its sections, as `plots.section_charts` names them.
+        anchor: The subject's anchor.
+        subject: Task and model as JSON.
+    """
+    said = []
+    for name, section in verdict.sections.items():
+        if not section.is_core:
+            own = [draw(c, anchor, subject) for c in drawn if c.owner == name]
+            figures = element("div", *own, class_="charts") if own else Markup("")
+            said.append(_section(section, figures))
+    return join(said)
+
+
+def _section(section: Section, figures: str) -> Markup:
+    """Give a section, or nothing where all that it says is for the terminal."""
+    tables = [_table(table) for table in section.tables]
+    said = [element("p", sentence) for sentence in section.sentences]
+    body = [part for part in (*said, figures, *tables) if part]
+    return join([element("h3", section.title), *body]) if body else Markup("")
+
+
+def _table(table: SectionTable) -> Markup:
+    """Give a table, rows that belong to others below them; nothing where there are no rows."""
+    rows = [row for row in table.rows if row.only != "terminal"]
+    if not rows:
+        return Markup("")
+    groups: list[list[Markup]] = []
+    is_grouped = any(row.is_below for row in rows)
+    for row in rows:
+        if not groups or (is_grouped and not row.is_below):
+            groups.append([])
+        groups[-1].append(_row(row, table.columns))
+    bodies = [element("tbody", *group) for group in groups]
+    whole = element("table", _head(table.columns), *bodies, class_="rungs" if is_grouped else None)
+    note = element("p", table.note, class_="note") if table.note else ""
+    return join([scrolled(whole, table.name), note])
+
+
+def _head(columns: Sequence[Column]) -> Markup:
+    cells = (
+        element("th", column.title, scope="col", class_="figure" if i else None)
+        for i, column in enumerate(columns)
+    )
+    return element("thead", element("tr", *cells))
+
+
+def _row(row: SectionRow, columns: Sequence[Column]) -> Markup:
+    first, *rest = zip(row.cells, columns, strict=True)
+    name = written(first[0], first[1].kind)
+    return element(
+        "tr",
+        element("th", name, scope="row", class_=None if row.is_below else "id"),
+        *(_cell(cell, column) for cell, column in rest),
+        class_="control" if row.is_below else None,
+    )
+
+
+def _cell(cell: Cell, column: Column) -> Markup:
+    is_words = column.kind == "text" and not isinstance(cell, str)
+    said = cited(cell) if isinstance(cell, tuple) else written(cell, column.kind)
+    return element("td", said, class_=None if is_words else "figure")

@@ -1,0 +1,173 @@
+"""A section: what a reading says, as plain values that terminal, report and JSON share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from modicum.stats import Figure
+from modicum.stats.written import MISSING, amount, count, effect, figure, points, share
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Kind",
+    "Plot",
+    "Point",
+    "Section",
+    "SectionRow",
+    "SectionTable",
+    "Series",
+    "Value",
+    "written",
+]
+
+Value: TypeAlias = str | float | Figure | None
+"""A text, a number, a figure with its interval, or nothing."""
+Cell: TypeAlias = str | float | Figure | tuple[str, ...] | None
+"""A value, or ids of trials."""
+Kind: TypeAlias = Literal["text", "share", "points", "point", "amount", "count", "effect", "trials"]
+"""How the cells of a column are written: shares (`.41 [.22, .63]`), the same in points, the points
+without their interval, small numbers (`2.7`), counts (`1,200`), what a gain amounts to (`helps`), links
+to trials. A text is written as it is in each of them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    kind: Kind = "text"
+    """How its cells are written."""
+
+
+@dataclass(frozen=True)
+class SectionRow:
+    """A row of a table."""
+
+    cells: tuple[Cell, ...]
+    """One for each column, the first one the row's name."""
+    is_below: bool = False
+    """Whether it belongs to the row above it, as a control does."""
+    brief: str = ""
+    """Its shorter name, for the terminal; the first cell where empty."""
+    only: Literal["", "terminal", "report"] = ""
+    """Where alone it stands; everywhere where empty."""
+
+
+@dataclass(frozen=True)
+class SectionTable:
+    """A table; the terminal leaves out columns that say nothing, and links to trials."""
+
+    name: str
+    """What it is called where it is not seen."""
+    columns: tuple[Column, ...]
+    rows: tuple[SectionRow, ...]
+    note: str = ""
+    """What a reader must know of its columns; stands below it in the report."""
+    brief: Mapping[str, Column] = field(default_factory=dict)
+    """The columns that the terminal shows, by their titles, in its order and with its own titles and
+    ways of writing; all as they stand where empty."""
+
+    def __post_init__(self) -> None:
+        """Refuse rows of other lengths, and brief columns that there are none of.
+
+        Raises:
+            ValueError: found such.
+        """
+        odd = {len(row.cells) for row in self.rows} - {len(self.columns)}
+        unknown = set(self.brief) - {column.title for column in self.columns}
+        if odd or unknown or not self.columns:
+            raise ValueError(
+                f"table {self.name!r}: {len(self.columns)} columns, rows of {sorted(odd)}, "
+                f"brief {sorted(unknown)}; expected a cell a column, and brief titles among theirs"
+            )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a series."""
+
+    x: str | float
+    """Its place: a name, or a number. All of a plot are of one kind."""
+    y: float
+    low: float | None = None
+    """Lower end of its interval; None where it has none."""
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one colour."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart as plain data; the report draws it, in its own colours and type."""
+
+    name: str
+    """Part of its anchor."""
+    caption: str
+    """What it shows, as a sentence."""
+    description: str
+    """What a reader who cannot see it should know."""
+    x: str
+    """Title of the horizontal axis."""
+    y: str
+    series: tuple[Series, ...]
+    mark: Literal["points", "line", "bars"] = "points"
+
+    def __post_init__(self) -> None:
+        """Refuse places of both kinds.
+
+        Raises:
+            ValueError: some are names and some are numbers.
+        """
+        if len({isinstance(p.x, str) for s in self.series for p in s.points}) > 1:
+            raise ValueError(f"plot {self.name!r}: names and numbers as places; expected one kind")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a reading says of one subject."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    """Plain text; what a model wrote is escaped where it is shown."""
+    tables: tuple[SectionTable, ...] = ()
+    charts: tuple[Plot, ...] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    """Figures for machines, by name."""
+    is_core: bool = False
+    """Whether its figures stand under keys of the verdict's own: JSON does not repeat them, and the
+    terminal prints its tables alone, among the rungs."""
+
+
+_WAYS: Mapping[Kind, Callable[[float], str]] = {
+    "points": points,
+    "point": points,
+    "amount": amount,
+    "count": count,
+}
+
+
+def written(cell: Cell, kind: Kind) -> str:
+    """Write a cell as its column says.
+
+    >>> written(Figure(0.5, 0.4, 0.6, 100), "share"), written(3, "count"), written(None, "share")
+    ('.50 [.40, .60]', '3', '–')
+    """
+    if cell is None:
+        return MISSING
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, tuple):
+        return " ".join(trial[:4] for trial in cell)
+    if kind == "effect" and isinstance(cell, Figure):
+        return effect(cell)
+    if kind == "point" and isinstance(cell, Figure):
+        return points(cell.value)
+    way = _WAYS.get(kind, share)
+    return figure(cell, way) if isinstance(cell, Figure) else way(cell)

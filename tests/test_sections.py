@@ -1,0 +1,156 @@
+"""Sections of readings: printed, drawn and written as JSON from one definition, and escaped in each."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from modicum.cli.section_text import section_text
+from modicum.cli.verdict_text import verdict_text
+from modicum.report.page import write_report
+from modicum.section import (
+    Column,
+    Plot,
+    Point,
+    Section,
+    SectionRow,
+    SectionTable,
+    Series,
+    written,
+)
+from modicum.stats import Figure
+from modicum.verdict import Verdict, as_json
+from tests.support import verdicts as built
+from tests.test_report import OURS, Page
+
+HALF = Figure(0.5, 0.4, 0.6, 100)
+
+
+def section(text: str, **more: object) -> Section:
+    """Gives a section in which a text stands wherever a text may stand."""
+    columns = (Column(text), Column("score", "share"), Column("trials", "trials"))
+    rows = (
+        SectionRow((text, HALF, ("0123456789abcdef",))),
+        SectionRow((text, None, ()), is_below=True),
+    )
+    points = (Point(text, 0.5, 0.4, 0.6), Point("b", 0.25), Point("c", float("nan")))
+    chart = Plot(text, text, text, text, text, (Series(text, points), Series("other", points)))
+    table = SectionTable(text, columns, rows, text)
+    return dataclasses.replace(
+        Section(text, (text,), (table,), (chart,), {"half": HALF, "text": text}), **more
+    )
+
+
+def verdict(found: Section) -> Verdict:
+    return dataclasses.replace(built.latent(), sections={"foreign": found})
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Writes the report of one verdict and gives its source."""
+
+    def written_report(one: Verdict) -> str:
+        store = built.stored(tmp_path / "study", [one])
+        write_report([one], store, built.plan(), tmp_path / "report.html")
+        store.close()
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    return written_report
+
+
+def test_terminal_prints_title_sentences_and_table() -> None:
+    lines = verdict_text(verdict(section("plain words"))).splitlines()
+    at = lines.index("plain words")
+    assert lines[at + 1] == "plain words"
+    assert lines[at + 2].split() == ["plain", "words", "score"]
+    assert lines[at + 3].split() == ["plain", "words", ".50", "[.40,", ".60]"]
+    assert lines[at + 4] == "  plain words  –"
+
+
+def test_report_draws_table_and_chart(write) -> None:
+    source = write(verdict(section("plain words")))
+    page = Page(source)
+    assert "plain words" in page.text
+    assert ".50 [.40, .60]" in page.text
+    assert any(name.endswith("-foreign-plain-words") for name in page.ids)
+    assert "#trial-0123456789abcdef" in page.links
+
+
+def test_json_holds_the_section_and_nothing_where_there_is_none() -> None:
+    said = json.loads(json.dumps(as_json(verdict(section("plain words"))), allow_nan=False))
+    own = said["sections"]["foreign"]
+    assert own["values"]["half"]["value"] == 0.5
+    assert own["tables"][0]["rows"][0]["cells"][1]["low"] == 0.4
+    assert own["charts"][0]["series"][0]["points"][2]["y"] is None
+    assert "sections" not in as_json(built.latent())
+
+
+def test_json_does_not_repeat_the_verdicts_own_sections() -> None:
+    assert "sections" not in as_json(verdict(section("plain words", is_core=True)))
+
+
+@pytest.mark.parametrize("text", built.HOSTILE)
+def test_hostile_text_stays_text(write, text: str) -> None:
+    source = write(verdict(section(text)))
+    page = Page(source)
+    assert not page.open
+    assert [name for name in page.names if name in ("script", "iframe", "img")] == OURS
+    assert not page.handlers
+    assert page.requests == ["data:,"]
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ud800-\udfff]", source
+    )
+
+
+@pytest.mark.parametrize("text", built.HOSTILE)
+def test_hostile_text_moves_no_cursor(text: str) -> None:
+    printed = section_text(section(text))
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ud800-\udfff]", printed
+    )
+
+
+def test_policy_of_the_page_is_what_it_was(write) -> None:
+    with_section, without = write(verdict(section("plain words"))), write(built.latent())
+    policy = re.compile(r'Content-Security-Policy" content="([^"]*)"')
+    assert policy.findall(with_section) == policy.findall(without) != []
+
+
+@pytest.mark.parametrize("mark", ["points", "line", "bars"])
+@pytest.mark.parametrize("places", [("a", "b"), (1.0, 2.0)], ids=["names", "numbers"])
+def test_every_mark_is_drawn_over_names_and_numbers(write, mark: str, places: tuple) -> None:
+    points = tuple(Point(x, 0.5, 0.4, 0.6) for x in places)
+    chart = Plot("c", "A chart.", "It.", "x", "y", (Series("s", points),), mark)  # type: ignore[arg-type]
+    source = write(verdict(Section("t", charts=(chart,))))
+    figure = source[source.index('-foreign-c"') :]
+    assert "<svg" in figure[: figure.index("</figure>")]
+
+
+def test_table_of_another_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a cell a column"):
+        SectionTable("t", (Column("a"),), (SectionRow(("x", "y")),))
+    with pytest.raises(ValueError, match="brief"):
+        SectionTable("t", (Column("a"),), (), brief={"b": Column("b")})
+
+
+def test_plot_over_names_and_numbers_at_once_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one kind"):
+        Plot("c", "", "", "x", "y", (Series("s", (Point("a", 1.0), Point(2.0, 1.0))),))
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "said"),
+    [
+        (HALF, "points", "50.0 [40.0, 60.0]"),
+        (HALF, "point", "50.0"),
+        (HALF, "effect", "helps"),
+        (0.25, "share", ".25"),
+        (1200, "count", "1,200"),
+        (("0123456789", "abcdef"), "trials", "0123 abcd"),
+        ("as it is", "share", "as it is"),
+    ],
+)
+def test_cells_are_written_as_their_column_says(cell, kind, said: str) -> None:
+    assert written(cell, kind) == said
