@@ -237,11 +237,12 @@ def test_every_example_is_used_equally_often_up_to_one(n: int, base, monkeypatch
 
     used: list[int] = []
     examples = [Example((5,), (i + 4, 2)) for i in range(n)]
-    monkeypatch.setattr(
-        loop,
-        "_step",
-        lambda tuned, batch, *rest: used.extend(e.completion[0] for e in batch) or 0.0,
-    )
+
+    def spy(batch, pad):
+        used.extend(e.completion[0] for e in batch)
+        return batch_of(batch, pad)
+
+    monkeypatch.setattr(loop, "batch_of", spy)
     tune(base, examples, AdapterShape(), Schedule(1e-3, 7, 1, 3), _rng(), Ledger())
     counts = [used.count(i + 4) for i in range(n)]
     assert max(counts) - min(counts) <= 1

@@ -18,6 +18,7 @@ from modicum.ranks import ranks
 from modicum.recipe import Average, Policy, Recipe, Scale
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
+from modicum.training.passes import Passes
 from modicum.training.reinforce import Curve, Group, Trained, reinforce
 from modicum.training.served import sampled_on
 from modicum.training.trainable import Trainable
@@ -320,12 +321,11 @@ class _Rollouts:
 
     def _chosen(self, step: int) -> tuple[Problem, ...]:
         """Whole shuffled passes over the shots, cut into steps; one shot stands for every group."""
-        n, size = len(self.shots), self.settings.groups
-        first = step * size
-        passes = range(first // n, (first + size - 1) // n + 1)
-        order = np.concatenate([stream(self.name, "order", p).permutation(n) for p in passes])
-        skip = first - passes[0] * n
-        return tuple(self.shots[i] for i in order[skip : skip + size])
+        n = len(self.shots)
+        order = Passes(
+            n, self.settings.groups, lambda p: stream(self.name, "order", p).permutation(n)
+        )
+        return tuple(self.shots[i] for i in order.step(step))
 
     def _sample(
         self, model: Model, shots: Sequence[Problem], n: int, part: str
