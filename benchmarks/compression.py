@@ -15,9 +15,12 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks import Figure, Report
+from modicum.bench import Bench
+from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, Method, PromptSolver
+from modicum.method import METHODS, Method
 from modicum.model import resolve_backend
+from modicum.nudge import Nudge, Solver
 from modicum.organism.style import SHORT, STYLE_FAMILIES
 from modicum.seeds import stream
 from modicum.stats import Floats, equivalence
@@ -50,44 +53,41 @@ def main() -> None:
     report.show(as_json=given.json)
 
 
-def elicited(model: WhiteBox, n: int, pairs: str) -> tuple[PromptSolver, list[Figure]]:
+def elicited(model: WhiteBox, n: int, pairs: str) -> tuple[Solver, list[Figure]]:
     """Gives the nudged solver of the first family, and what its making chose and cost."""
     task = resolve_task(f"{STYLE_FAMILIES[0]}?asks=length")
     shots = task.problems("shots", n)
-    ledger = Ledger()
-    judge = Judge(task, task.sheet, {s.id: s for s in shots}, style_of(model, task), (), ledger)
+    ledger, style = Ledger(), style_of(model, task)
+    judge = Judge(task, task.sheet, {s.id: s for s in shots}, style, (style,), ledger)
     method = METHODS.build("compression", {"pairs": pairs, "samples": 16})
     if not isinstance(method, Method):
         raise TypeError(method)
-    solver = method.elicit(model, shots, judge, stream("compression"), ledger)
-    if not isinstance(solver, PromptSolver):
-        raise TypeError(solver)
-    chosen = solver.notes["chosen"]
+    nudge = method.elicit(Bench("compression", model, judge, stream("compression")))
+    chosen = nudge.facts["chosen"]
     values = {
-        "pairs found": solver.notes["pairs"],
+        "pairs found": nudge.facts["pairs"],
         "layer": chosen["layer"],  # type: ignore[index]
         "divergence measured, nats a token": chosen["kl"],  # type: ignore[index]
         "its closed-form bound": chosen["bound"],  # type: ignore[index]
         "dose": chosen["dose"],  # type: ignore[index]
         "dose that the bound allows": chosen["bound_dose"],  # type: ignore[index]
-        "cosine of the pairs": solver.notes["cosine"],
+        "cosine of the pairs": nudge.facts["cosine"],
         "judge calls of eliciting": ledger.judge_calls,
         "tokens sampled in eliciting": ledger.tokens_sampled,
     }
-    return solver, [
+    return Solver.of(model, nudge, judge), [
         Figure.of_value(name, float(f"{float(str(value)):.4g}"), goal=None)
         for name, value in values.items()
     ]
 
 
-def compared(
-    model: WhiteBox, solver: PromptSolver, task: Task, n: int, rounds: int
-) -> list[Figure]:
+def compared(model: WhiteBox, solver: Solver, task: Task, n: int, rounds: int) -> list[Figure]:
     """Gives tokens, accuracy and seconds of the nudged solver beside the plain model's."""
     problems = task.problems("test", n)
     style = style_of(model, task)
-    plain = PromptSolver(model, style, task.sheet)
-    nudged = replace(solver, style=style, sheet=task.sheet)
+    judge = Judge.bare(task, task.sheet, style)
+    plain = Solver.of(model, Nudge(style), judge)
+    nudged = replace(solver, nudge=replace(solver.nudge, style=style), judge=judge)
     asked = Style("short", f"{style.template} {SHORT}")
     reads: dict[str, tuple[Floats, Floats]] = {}
     spent: dict[str, list[tuple[float, float]]] = {"plain": [], "nudged": []}
@@ -100,7 +100,7 @@ def compared(
     terse = read(
         task,
         problems,
-        PromptSolver(model, asked, task.sheet).solve(
+        Solver.of(model, Nudge(asked), judge).solve(
             [p.hidden() for p in problems], stream="bench", ledger=Ledger()
         ),
     )

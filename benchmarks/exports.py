@@ -17,22 +17,29 @@ from pathlib import Path
 import torch
 
 from benchmarks import Figure, Report
-from modicum.export import EXPORTS, Form, Nudge
-from modicum.exports._logits import apart, nudged_logits, plain_logits, probes_of, steering_of
+from modicum.export import EXPORTS, Form, Parcel
+from modicum.exports._logits import (
+    apart,
+    nudged_logits,
+    plain_logits,
+    probes_of,
+    steering_of,
+    whitebox_of,
+)
+from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, PromptSolver
 from modicum.model import render, resolve_backend
+from modicum.nudge import Change, Nudge, Solver
 from modicum.sampling.capture import capture
 from modicum.sampling.local import Local
 from modicum.seeds import stream
-from modicum.steering.nudge import Direction, Steering, save_steering
+from modicum.steering.nudge import Direction, Steering
 from modicum.steering.sites import blocks
 from modicum.styles import closed_list
 from modicum.task import resolve_task
-from modicum.training.adapters import AdapterShape, attach, load_nudge, save_nudge
+from modicum.training.adapters import AdapterShape, attach, save_nudge
+from modicum.training.changes import Adapter, Vectors
 from modicum.types import Trial
-from modicum.whitebox import WhiteBox
-from modicum.workbench import Elicited
 
 QUESTIONS = 4
 ANSWER = 24
@@ -72,52 +79,51 @@ def measure(trial: Trial, forms: tuple[str, ...], scratch: Path) -> list[Figure]
     folder = scratch / trial.method
     folder.mkdir()
     prompt = plain.encode(render(plain, styles[0], questions[0]))
-    nudged = _vector(plain, folder, prompt) if "vector" in forms else _adapter(plain, folder)
-    nudge = Nudge(
+    change = _vector(plain, prompt) if "vector" in forms else _adapter(plain, folder)
+    nudge = Nudge(styles[0], changes=(change,))
+    parcel = Parcel(
         trial=trial,
-        method=METHODS.build(trial.method),  # type: ignore[arg-type]
-        folder=folder,
+        nudge=nudge,
         style=styles[0],
         sheet=sheet,
         questions=questions,
         origin=backend.origin,
         base=trial.model,
     )
-    elicited = Elicited(PromptSolver(nudged, styles[0], sheet), None)  # type: ignore[arg-type]
-    probes = probes_of(nudge, nudged)
+    solver = Solver.of(plain, nudge, Judge.bare(task, sheet, styles[0]))
+    nudged = whitebox_of(solver)
+    probes = probes_of(parcel, nudged)
     moved = apart(
-        nudged_logits(nudged, steering_of(nudge), probes), plain_logits(plain.module, probes)
+        nudged_logits(nudged, steering_of(parcel), probes), plain_logits(plain.module, probes)
     )
     figures = [Figure.of_value(f"{trial.method} moves the logits by", moved, goal=None)]
-    return figures + [_compared(name, nudge, elicited, scratch / name) for name in forms]
+    return figures + [_compared(name, parcel, solver, scratch / name) for name in forms]
 
 
-def _compared(name: str, nudge: Nudge, elicited: Elicited, folder: Path) -> Figure:
+def _compared(name: str, parcel: Parcel, solver: Solver, folder: Path) -> Figure:
     form = EXPORTS.build(name)
     assert isinstance(form, Form)
-    form.check(nudge)
+    form.check(parcel)
     folder.mkdir()
     start = time.perf_counter()
-    form.write(nudge, elicited, folder)
-    back = form.load_back(nudge, elicited, folder)
+    form.write(parcel, solver, folder)
+    back = form.load_back(parcel, solver, folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     note = f"{back.target}; {size:,} bytes; {time.perf_counter() - start:.0f} s"
     goal = min(LIMIT, back.limit)
     return Figure.of_value(f"{name}: {back.measure}", back.value, goal=goal, note=note)
 
 
-def _vector(plain: Local, folder: Path, prompt: list[int]) -> WhiteBox:
+def _vector(plain: Local, prompt: list[int]) -> Change:
     """Lays a random direction on the middle layer, as long as a share of its activation."""
     layer = len(blocks(plain.module)) // 2
     here = capture(plain, [prompt], [layer], Ledger())[0, 0]
     drawn = torch.from_numpy(stream("exports", "vector").normal(size=here.shape)).float()
     values = drawn * (SHARE * float(here.norm()) / float(drawn.norm()))
-    steering = Steering((Direction(layer, values),), "all")
-    save_steering(steering, folder / "vector.safetensors")
-    return plain.with_steering(steering)
+    return Vectors(Steering((Direction(layer, values),), "all"))
 
 
-def _adapter(plain: Local, folder: Path) -> WhiteBox:
+def _adapter(plain: Local, folder: Path) -> Change:
     """Lays a LoRA adapter of random numbers on every linear layer."""
     rng = stream("exports", "adapter")
     tuned = attach(plain, AdapterShape("lora", 8, 16.0), rng)
@@ -127,7 +133,7 @@ def _adapter(plain: Local, folder: Path) -> WhiteBox:
                 drawn = torch.from_numpy(rng.normal(0, SPREAD, tuple(parameter.shape)))
                 parameter.copy_(drawn)
     save_nudge(plain, tuned, folder)
-    return plain.with_module(load_nudge(plain, folder))  # type: ignore[arg-type]
+    return Adapter(folder=folder)
 
 
 if __name__ == "__main__":

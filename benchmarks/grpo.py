@@ -29,9 +29,12 @@ from peft import LoraConfig
 from transformers import PrinterCallback, TrainerCallback
 
 from benchmarks import Figure, Report
+from modicum.bench import Bench
+from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, Method, PromptSolver, Solver
+from modicum.method import METHODS, Method
 from modicum.model import render, resolve_backend
+from modicum.nudge import Nudge, Solver
 from modicum.recipe import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import key, stream
@@ -272,10 +275,10 @@ def one_example(name: str, report: Report) -> None:
     judge = Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, ledger)
     method = cast(Method, METHODS.build(name))
     start = time.process_time()
-    solver = method.elicit(model, shots, judge, stream("bench", name), ledger)
+    nudge = method.elicit(Bench(name, model, judge, stream("bench", name)))
     seconds = time.process_time() - start
     problems = task.problems("test", 400)
-    before = PromptSolver(model, styles[0], task.sheet)
+    before, solver = (Solver.of(model, n, judge) for n in (Nudge(styles[0]), nudge))
     floor, after = (accuracy(s, task, problems) for s in (before, solver))
     gap = (after - floor) / (1 - floor)
     note = f"one example of row_pushes; greedy {floor:.3f} before, {after:.3f} after, 400 problems"

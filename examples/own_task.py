@@ -2,15 +2,18 @@
 
 As a file in `modicum/tasks/`, or an entry point of the group `modicum.tasks` in your package (see
 `plugin_package/` for a method), it gets studies, nulls, a scrambled twin and contract tests. Here
-it is used by hand, to show what a method sees: shots and a judge, never the task.
+it is used by hand, to show what a method sees: a bench with shots and a judge, never the task.
 """
 
 from dataclasses import dataclass
 from typing import final
 
+from modicum.bench import Bench
+from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge
+from modicum.method import METHODS
 from modicum.model import resolve_backend
+from modicum.nudge import Solver
 from modicum.seeds import stream
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task
@@ -54,7 +57,8 @@ styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
 problems = task.problems("test", 100)
 for name in ("plain", "cot_decoding"):
     judge = Judge(task, task.sheet, {}, styles[0], styles, spent)
-    solver = METHODS.build(name).elicit(model, (), judge, stream("example"), spent)  # type: ignore[attr-defined]
+    nudge = METHODS.build(name).elicit(Bench(name, model, judge, stream("example")))  # type: ignore[attr-defined]
+    solver = Solver.of(model, nudge, judge)
     solved = solver.solve([p.hidden() for p in problems], stream="example", ledger=spent)
     marks = [task.mark(p, s.text).lenient for p, s in zip(problems, solved, strict=True)]
     print(f"{name:<13} {sum(m == Grade.CORRECT for m in marks)} of {len(marks)} right")

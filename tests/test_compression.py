@@ -10,10 +10,11 @@ from modicum.analysis.gather import gather
 from modicum.cli.verdict_text import verdict_text
 from modicum.errors import BudgetError, ConfigError, TrialError
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, PromptSolver
+from modicum.method import METHODS
 from modicum.methods._lengths import answered, headings_at_parting, own_forms, read_concise
 from modicum.methods.compression import _chosen, _Reading, _Step
 from modicum.model import resolve_backend
+from modicum.nudge import Nudge, Solver, write_folder
 from modicum.readings.lengths import lengths_section
 from modicum.report.axes import Palette
 from modicum.report.length_chart import length_chart
@@ -22,11 +23,11 @@ from modicum.sampling.divergence import Spent
 from modicum.seeds import stream
 from modicum.steering.nudge import load_steering
 from modicum.store import Store
-from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.types import Grade
 from modicum.verdict import as_json
 from modicum.workbench import Study
+from tests.support.bench import bench_of, judge_of, solver_of
 
 TASK, OTHER = "word_sums?asks=length", "row_pushes?asks=length"
 QUICK = {"budgets": [0.003, 0.02], "selection": 16, "calibration": 4}
@@ -37,23 +38,17 @@ def organism():
     return resolve_backend("organism-style-64").open()
 
 
-def judge_of(model, n: int, task_name: str = TASK) -> Judge:
-    task = resolve_task(task_name)
-    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
-    shots = task.problems("shots", n)
-    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
+def found(model, n: int = 24, seed: int = 0, **own: object) -> tuple[Solver, Ledger]:
+    bench = bench_of(model, TASK, n, rng=stream("length", seed))
+    return solver_of("compression", bench, **{**QUICK, **own}), bench.ledger
 
 
-def found(model, n: int = 24, seed: int = 0, **own: object) -> tuple[PromptSolver, Judge]:
-    judge = judge_of(model, n)
-    method = METHODS.build("compression", {**QUICK, **own})
-    shots = tuple(judge.shots.values())
-    solver = method.elicit(model, shots, judge, stream("length", seed), judge.ledger)
-    assert isinstance(solver, PromptSolver)
-    return solver, judge
+def plain_solver(model, task_name: str = TASK) -> Solver:
+    judge = judge_of(model, task_name)
+    return Solver.of(model, Nudge(judge.style), judge)
 
 
-def read(solver: PromptSolver, task_name: str = TASK, n: int = 60) -> tuple[float, float]:
+def read(solver: Solver, task_name: str = TASK, n: int = 60) -> tuple[float, float]:
     """Accuracy and mean tokens on the selection split."""
     task = resolve_task(task_name)
     problems = task.problems("selection", n)
@@ -66,12 +61,11 @@ def read(solver: PromptSolver, task_name: str = TASK, n: int = 60) -> tuple[floa
 
 @pytest.fixture(scope="module")
 def plain(organism) -> tuple[float, float]:
-    judge = judge_of(organism, 1)
-    return read(PromptSolver(organism, judge.style, judge.sheet))
+    return read(plain_solver(organism))
 
 
 @pytest.fixture(scope="module")
-def own(organism) -> tuple[PromptSolver, Judge]:
+def own(organism) -> tuple[Solver, Ledger]:
     return found(organism)
 
 
@@ -79,24 +73,19 @@ def test_own_answers_suffice_to_remove_two_thirds_of_the_tokens_and_no_accuracy(
     own, plain, organism
 ) -> None:
     accuracy, tokens = read(own[0])
-    terse = answered(
-        organism,
-        resolve_task(TASK).problems("selection", 60),
-        judge_of(organism, 1),
-        Ledger(),
-        "Short .",
-    )
+    problems = resolve_task(TASK).problems("selection", 60)
+    terse = answered(bench_of(organism, TASK, 1), organism, problems, "Short .")
     short = np.mean([given.n_tokens for given in terse])
     assert tokens <= 0.33 * plain[1]
     assert plain[1] - tokens >= 0.9 * (plain[1] - short)
     assert accuracy >= plain[0] - 0.02
-    assert not own[0].notes["sign_test"]["flipped"]
+    assert not own[0].nudge.facts["sign_test"]["flipped"]
 
 
 def test_the_vector_shortens_a_family_that_it_was_not_made_from(own, organism) -> None:
-    judge = judge_of(organism, 1, OTHER)
-    before = read(PromptSolver(organism, judge.style, judge.sheet), OTHER)
-    accuracy, tokens = read(dataclasses.replace(own[0], sheet=judge.sheet), OTHER)
+    before = read(plain_solver(organism, OTHER), OTHER)
+    other = dataclasses.replace(own[0], judge=judge_of(organism, OTHER))
+    accuracy, tokens = read(other, OTHER)
     assert tokens < 0.5 * before[1]
     assert accuracy >= before[0] - 0.02
 
@@ -126,7 +115,7 @@ def test_random_vectors_as_long_shorten_nothing(organism, plain) -> None:
 
 
 def test_the_record_holds_what_was_spent_and_what_each_budget_bought(own) -> None:
-    notes, ledger = own[0].notes, own[1].ledger
+    notes, ledger = own[0].nudge.facts, own[1]
     steps = notes["frontier"]
     assert [step["budget"] for step in steps] == sorted(QUICK["budgets"])[: len(steps)]
     assert notes["chosen"] in steps
@@ -145,9 +134,7 @@ def test_the_record_holds_what_was_spent_and_what_each_budget_bought(own) -> Non
 
 
 def test_own_pairs_are_right_and_their_parting_is_where_the_forms_part(organism) -> None:
-    judge = judge_of(organism, 8)
-    shots = tuple(judge.shots.values())
-    forms = own_forms(organism, shots, judge, (8, 1.0), 1.2, Ledger())
+    forms = own_forms(bench_of(organism, TASK, 8), (8, 1.0), 1.2)
     assert forms
     for pair in forms:
         assert len(pair.long) >= 1.2 * len(pair.short)
@@ -159,10 +146,8 @@ def test_own_pairs_are_right_and_their_parting_is_where_the_forms_part(organism)
 
 def test_a_model_that_knows_one_length_has_nothing_to_compress_by() -> None:
     core = resolve_backend("organism").open()
-    judge = judge_of(core, 4, "line_moves")
-    method = METHODS.build("compression", QUICK)
     with pytest.raises(TrialError, match="none of 4 shots has two right answers"):
-        method.elicit(core, tuple(judge.shots.values()), judge, stream("x"), judge.ledger)
+        solver_of("compression", bench_of(core, "line_moves", 4), **QUICK)
 
 
 def test_a_file_of_short_answers_takes_the_place_of_own_ones(organism, tmp_path, plain) -> None:
@@ -171,7 +156,7 @@ def test_a_file_of_short_answers_takes_the_place_of_own_ones(organism, tmp_path,
     rows = [{"question": s.question, "answer": s.solution} for s in shots[:12]]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     solver, _ = found(organism, layers=[2], pairs="file", file=str(path))
-    assert solver.notes["pairs"] <= 12
+    assert solver.nudge.facts["pairs"] <= 12
     assert read(solver)[1] <= 0.33 * plain[1]
 
 
@@ -202,11 +187,10 @@ def test_settings_that_cannot_work_are_refused(settings, said) -> None:
 
 
 def test_solutions_that_are_not_shown_are_a_budget_error(organism) -> None:
-    judge = judge_of(organism, 2)
-    bare = [dataclasses.replace(s, solution=None) for s in judge.shots.values()]
-    method = METHODS.build("compression", {"pairs": "solutions"})
+    shots = resolve_task(TASK).problems("shots", 2)
+    bare = [dataclasses.replace(s, solution=None) for s in shots]
     with pytest.raises(BudgetError, match="worked solutions"):
-        method.elicit(organism, bare, judge, stream("x"), judge.ledger)
+        solver_of("compression", bench_of(organism, TASK, bare), pairs="solutions")
 
 
 def step(layer: int, budget: float, accuracy: float, tokens: float) -> _Step:
@@ -229,10 +213,10 @@ def test_the_least_budget_among_the_shortest_that_lose_nothing_is_chosen() -> No
 
 
 def test_solver_acts_where_the_forms_part(own, tmp_path) -> None:
-    own[0].save(tmp_path)
-    saved = load_steering(tmp_path / "vector.safetensors")
+    write_folder(own[0].nudge.files(), tmp_path / "nudge")
+    saved = load_steering(tmp_path / "nudge" / "vector.safetensors")
     assert (saved.where, saved.offset) == ("first", 1)
-    chosen = own[0].notes["chosen"]
+    chosen = own[0].nudge.facts["chosen"]
     assert float(saved.directions[0].values.norm()) == pytest.approx(chosen["dose"], rel=1e-4)
 
 

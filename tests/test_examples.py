@@ -134,3 +134,60 @@ def test_contract_suites_hold_for_the_foreign_reading_and_probe(foreign, tmp_pat
     assert done.returncode == 0, done.stdout
     assert "11 passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+def test_contract_suites_hold_for_the_foreign_methods_and_reward(foreign) -> None:
+    suites = [ROOT / "tests" / "contracts" / "test_methods.py", ROOT / "tests" / "test_rewards.py"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k"]
+    chosen = "median_vote or brief_tuning or brief"
+    done = _run("-m", "pytest", *options, chosen, *suites, cwd=ROOT, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stdout
+    passed = int(done.stdout.rpartition(" passed")[0].rpartition("\n")[2].split()[-1])
+    assert passed > 40
+
+
+EXPORT = """
+import json, sys
+from pathlib import Path
+from modicum import Study
+from modicum.exported import export, finished, fitting
+from modicum.store import Store
+from modicum.study import Subject
+from modicum.workbench import rung
+
+options = dict(test=4, selection=2, samples=2, ceiling_test=4, controls=False, retain=("none",))
+study = Study("organism", "word_sums", [sys.argv[1]], [2], 1, "study", {
+    **options, "settings": json.loads(sys.argv[2])}, check=False, reuse=[])
+study.run()
+subject, store = Subject(study.plan, "organism", "word_sums"), Store(Path("study"))
+trial = rung(subject, sys.argv[1], int(sys.argv[3]))
+found = finished(subject, trial, store, None)
+fits, refused = fitting(found)
+print(*[done.form for done in export(found, fits, store, Path("out"))])
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "n_shots", "forms"),
+    [
+        ("median_vote", {"median_vote": {"n": 3}}, 0, "generation"),
+        (
+            "brief_tuning",
+            {"brief_tuning": {"steps": 1, "groups": 2, "rollouts": 4}},
+            2,
+            "merged peft",
+        ),
+    ],
+)
+def test_foreign_nudge_is_exported_and_loaded_back(
+    foreign, tmp_path, method: str, settings: dict, n_shots: int, forms: str
+) -> None:
+    told = (method, json.dumps(settings), n_shots)
+    done = _run("-c", EXPORT, *told, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == forms.split()
+    if method == "median_vote":  # its own choice travels as source, beside the task's reading
+        text = (tmp_path / "out" / "generation" / "custom_generate" / "generate.py").read_text()
+        assert "def middle(" in text
+        assert "choose = middle" in text
+        assert "weights[answer]" not in text

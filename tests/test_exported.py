@@ -24,15 +24,16 @@ from modicum.manifest import (
     write_manifest,
     write_prompt,
 )
-from modicum.method import METHODS, Judge
+from modicum.method import METHODS
 from modicum.model import Model, resolve_backend
 from modicum.models._carried import Carried
 from modicum.steering.control_vector import load_control_vector, save_control_vector
-from modicum.steering.nudge import Direction, Steering, load_steering
+from modicum.steering.nudge import Direction, Steering
 from modicum.styles import closed_list
 from modicum.task import resolve_task
+from modicum.training.changes import Vectors
 from modicum.types import Request, Sampling, Style
-from modicum.workbench import Elicited
+from tests.support.bench import bench_of, solver_of
 from tests.support.exports import by_hand
 from tests.support.tiny_models import tiny_local
 
@@ -53,32 +54,28 @@ def _steering(
 def test_vector_is_baked_exactly_whether_or_not_there_were_biases(
     architecture: str, tmp_path
 ) -> None:
-    nudge, elicited = by_hand(tiny_local(architecture), _steering(), tmp_path)
-    Baked().check(nudge)
+    steering = _steering()
+    parcel, solver = by_hand(tiny_local(architecture), steering, tmp_path)
+    Baked().check(parcel)
     (tmp_path / "out").mkdir()
-    Baked().write(nudge, elicited, tmp_path / "out")
-    back = Baked().load_back(nudge, elicited, tmp_path / "out")
+    Baked().write(parcel, solver, tmp_path / "out")
+    back = Baked().load_back(parcel, solver, tmp_path / "out")
     assert back.holds
     assert json.loads((tmp_path / "out" / "config.json").read_text())["mlp_bias"] is True
     # the check itself sees a vector that is not there
-    wrong = dataclasses.replace(nudge, folder=tmp_path / "wrong")
-    wrong.folder.mkdir()
-    (wrong.folder / "vector.safetensors").write_bytes(
-        (nudge.folder / "vector.safetensors").read_bytes()
+    stronger = Vectors(steering.scaled(1.5))
+    wrong = dataclasses.replace(
+        parcel, nudge=dataclasses.replace(parcel.nudge, changes=(stronger,))
     )
-    stronger = load_steering(nudge.folder / "vector.safetensors").scaled(1.5)
-    from modicum.steering.nudge import save_steering
-
-    save_steering(stronger, wrong.folder / "vector.safetensors")
-    assert not Baked().load_back(wrong, elicited, tmp_path / "out").holds
+    assert not Baked().load_back(wrong, solver, tmp_path / "out").holds
 
 
 def test_baking_leaves_the_model_as_it_was(tmp_path) -> None:
     model = tiny_local("llama")
     before = model.card.weights
-    nudge, elicited = by_hand(model, _steering(), tmp_path)
+    parcel, solver = by_hand(model, _steering(), tmp_path)
     (tmp_path / "out").mkdir()
-    Baked().write(nudge, elicited, tmp_path / "out")
+    Baked().write(parcel, solver, tmp_path / "out")
     assert (
         tiny_local("llama").card.weights == before == model.with_module(model.module).card.weights
     )
@@ -96,9 +93,9 @@ def test_baking_leaves_the_model_as_it_was(tmp_path) -> None:
     ],
 )
 def test_what_cannot_be_baked_is_refused(architecture, steering, said, tmp_path) -> None:
-    nudge, _ = by_hand(tiny_local(architecture), steering, tmp_path)
+    parcel, _ = by_hand(tiny_local(architecture), steering, tmp_path)
     with pytest.raises(ConfigError, match=said):
-        Baked().check(nudge)
+        Baked().check(parcel)
 
 
 # GGUF: layers from 1 on, as llama.cpp numbers them
@@ -128,9 +125,9 @@ def test_control_vector_is_what_llama_cpp_reads(tmp_path) -> None:
     ],
 )
 def test_what_llama_cpp_cannot_add_is_refused(steering, said, tmp_path) -> None:
-    nudge, _ = by_hand(tiny_local(), steering, tmp_path)
+    parcel, _ = by_hand(tiny_local(), steering, tmp_path)
     with pytest.raises(ConfigError, match=said):
-        Gguf().check(nudge)
+        Gguf().check(parcel)
 
 
 def _file(path: Path, kind: str, name: str, values: np.ndarray) -> Path:
@@ -173,9 +170,9 @@ def test_broken_control_vector_is_refused(tmp_path) -> None:
 )
 def test_lines_of_the_card_steer_as_we_do(where: str, offset: int, tmp_path) -> None:
     model, steering = tiny_local(), _steering(where, offset=offset)
-    nudge, elicited = by_hand(model, steering, tmp_path)
-    lines = Vector().uses(nudge, elicited)["transformers"].replace("FOLDER", str(nudge.folder))
-    probes = probes_of(nudge, elicited.model)
+    parcel, solver = by_hand(model, steering, tmp_path)
+    lines = Vector().uses(parcel, solver)["transformers"].replace("FOLDER", str(tmp_path / "nudge"))
+    probes = probes_of(parcel, solver.model)
     ours = nudged_logits(model, steering, probes)
     theirs = []
     for probe in probes:
@@ -184,22 +181,22 @@ def test_lines_of_the_card_steer_as_we_do(where: str, offset: int, tmp_path) -> 
         theirs.append(step_by_step(hooked, probe))
     assert apart(ours, theirs) < 1e-4
     assert apart(nudged_logits(model, None, probes), theirs) > 1e-2
-    back = Vector().load_back(nudge, elicited, nudge.folder)
+    back = Vector().load_back(parcel, solver, tmp_path / "nudge")
     assert back.holds
 
 
 def test_plain_hooks_leave_nothing_behind(tmp_path) -> None:
-    nudge, elicited = by_hand(tiny_local(), _steering(), tmp_path)
-    Vector().load_back(nudge, elicited, nudge.folder)
-    assert not any(part._forward_hooks for part in elicited.model.module.modules())
+    parcel, solver = by_hand(tiny_local(), _steering(), tmp_path)
+    Vector().load_back(parcel, solver, tmp_path / "nudge")
+    assert not any(part._forward_hooks for part in solver.model.module.modules())
 
 
 @pytest.mark.parametrize("site", ["attention", "mlp"])
 def test_vectors_inside_a_layer_are_laid_where_they_belong(site: str, tmp_path) -> None:
-    nudge, elicited = by_hand(tiny_local("qwen2"), _steering(site=site), tmp_path)
-    assert Vector().load_back(nudge, elicited, nudge.folder).holds
+    parcel, solver = by_hand(tiny_local("qwen2"), _steering(site=site), tmp_path)
+    assert Vector().load_back(parcel, solver, tmp_path / "nudge").holds
     tensors = {"layer.1": torch.ones(32)}
-    for handle in lay(elicited.model.module, tensors, "all", 0):
+    for handle in lay(solver.model.module, tensors, "all", 0):
         handle.remove()
 
 
@@ -224,24 +221,19 @@ def test_process_of_the_adapter_cannot_import_modicum() -> None:
 def test_prompt_that_asks_twice_is_answered_alike_and_no_model(tmp_path) -> None:
     model, task = tiny_local(), resolve_task("sums")
     method = METHODS.build("chain_of_thought", {"answer_tokens": 5})
-    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
     sheet = dataclasses.replace(task.sheet, max_new_tokens=8)
-    judge = Judge(task, sheet, {}, styles[0], styles, Ledger())
-    nudge, _ = by_hand(model, _steering(), tmp_path)
-    solver = method.elicit(model, (), judge, np.random.default_rng(1), Ledger())
-    folder, kept = tmp_path / "out", tmp_path / "kept"
+    parcel, _ = by_hand(model, _steering(), tmp_path)
+    solver = solver_of(method, bench_of(model, task, sheet=sheet))
+    folder, style = tmp_path / "out", solver.style
     folder.mkdir()
-    kept.mkdir()
-    solver.save(kept)
-    nudge = dataclasses.replace(nudge, method=method, style=styles[0], sheet=sheet, folder=kept)
-    elicited = Elicited(solver, judge)
-    Prompt().check(nudge)
-    Prompt().write(nudge, elicited, folder)
+    parcel = dataclasses.replace(parcel, nudge=solver.nudge, style=style, sheet=sheet)
+    Prompt().check(parcel)
+    Prompt().write(parcel, solver, folder)
     stages = {**dataclasses.asdict(method)}
-    write_prompt(folder, styles[0], stages)
-    assert Prompt().load_back(nudge, elicited, folder).holds
-    write_prompt(folder, styles[0], {**stages, "trigger": "Well,"})
-    assert not Prompt().load_back(nudge, elicited, folder).holds
+    write_prompt(folder, style, stages)
+    assert Prompt().load_back(parcel, solver, folder).holds
+    write_prompt(folder, style, {**stages, "trigger": "Well,"})
+    assert not Prompt().load_back(parcel, solver, folder).holds
     facts = {"form": "prompt", "base": {"model": "scripted:latent", "weights": "x"}}
     write_manifest(folder, {**facts, "method": {"name": "chain_of_thought"}})
     with pytest.raises(ConfigError, match="--methods chain_of_thought"):

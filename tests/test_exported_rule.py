@@ -13,10 +13,11 @@ from benchmarks.answer_grammar import CASES, few
 from modicum.answers import Announced, Rule
 from modicum.exports import _custom_generate as rule
 from modicum.exports.generation import DecodingRule
-from modicum.methods.cot_decoding import answer_margin
+from modicum.nudge import Nudge, Surest
+from modicum.nudge.rules import answer_margin
 from modicum.steering.nudge import Direction, Steering
 from modicum.task import resolve_task
-from modicum.types import Completion, Style, Trial
+from modicum.types import Completion, Style
 from tests.support.exports import by_hand
 from tests.support.tiny_models import tiny_local
 
@@ -27,12 +28,12 @@ def _written(reads: Rule | None, folder: Path, style: Style | None = None) -> Pa
     """Writes the file of a rule as an export would, beside a tiny model."""
     folder.mkdir(parents=True)
     nothing = Steering((Direction(1, torch.zeros(32), "block"),), "all")
-    nudge, elicited = by_hand(tiny_local("llama"), nothing, folder)
-    settings = {"k": 3, "min_probability": 0.0, "aggregate": "sum"}
-    trial = Trial("tiny", "sums", "cot_decoding", 0, 0, settings)
-    nudge = dataclasses.replace(nudge, trial=trial, rule=reads, style=style or nudge.style)
+    parcel, solver = by_hand(tiny_local("llama"), nothing, folder)
+    style = style or parcel.style
+    nudge = Nudge(style, Surest(3, 0.0, "sum"))
+    parcel = dataclasses.replace(parcel, nudge=nudge, rule=reads, style=style)
     (folder / "out").mkdir()
-    DecodingRule().write(nudge, elicited, folder / "out")
+    DecodingRule().write(parcel, solver, folder / "out")
     return folder / "out" / "custom_generate"
 
 

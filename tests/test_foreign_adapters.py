@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from modicum.errors import CheckpointError
 from modicum.ledger import Ledger
-from modicum.method import PromptSolver
 from modicum.nets import saelens
 from modicum.nets.saelens import read_card, read_sparse
+from modicum.nudge import read_nudge
 from modicum.seeds import stream
 from modicum.steering.control_vector import load_control_vector
 from modicum.steering.nudge import load_steering
@@ -330,7 +330,7 @@ def test_tensors_of_other_shapes_are_refused_unread(tmp_path, monkeypatch) -> No
 def test_a_saved_style_that_is_none_is_refused(text: str, tmp_path) -> None:
     (tmp_path / "solver.json").write_text(text)
     with pytest.raises(CheckpointError):
-        PromptSolver.saved_style(tmp_path)
+        read_nudge(tmp_path)
 
 
 def test_a_checkpoint_sets_counters_and_nothing_else(tmp_path) -> None:

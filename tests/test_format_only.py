@@ -8,8 +8,9 @@ import pytest
 from modicum.analysis.judgement import verdict_of
 from modicum.analysis.strict import is_format_only
 from modicum.draws import shots_of
+from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge
+from modicum.method import METHODS
 from modicum.report import gap_chart
 from modicum.report.drawing import glyph
 from modicum.report.words import controls, read_strictly
@@ -21,10 +22,13 @@ from modicum.task import resolve_task
 from modicum.trials import judge_for, open_model
 from modicum.types import Grade, Style, Trial
 from modicum.verdict import as_json
+from tests.support.bench import judge_of
 
 RAW = Style("raw", "{question}")
 TUNING = sorted(
-    n for n in ("fine_tune", "rejection_tuning") if "format" in METHODS.load(n).controls
+    name
+    for name in ("fine_tune", "rejection_tuning")
+    if "format" in {control.name for control in METHODS.load(name).controls}
 )
 
 
@@ -60,10 +64,8 @@ def test_shots_of_a_table_without_solutions_have_the_form_too(tmp_path) -> None:
 
 
 def _judge(*, is_form_only: bool) -> tuple[Judge, str]:
-    task = resolve_task("sums")
-    (shot,) = task.problems("shots", 1)
-    judge = Judge(task, task.sheet, {shot.id: shot}, RAW, (RAW,), Ledger())
-    return dataclasses.replace(judge, is_form_only=is_form_only), shot.id
+    judge = judge_of(open_model("scripted:latent"), "sums", 1, style=RAW)
+    return dataclasses.replace(judge, is_form_only=is_form_only), next(iter(judge.shots))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from modicum.errors import ConfigError, JudgeError
 from modicum.killable import LONGEST_REPLY, Killable
 from modicum.marker import resolve_marker
 from modicum.markers.python import Python
-from modicum.method import mark_safely
+from modicum.marking import mark_safely
 from modicum.task import Task
 from modicum.types import Grade, Mark, Problem
 

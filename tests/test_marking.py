@@ -10,10 +10,10 @@ from modicum import marking
 from modicum.checks import check_plan
 from modicum.doctor.visit import check_subject
 from modicum.errors import JudgeError
+from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_or_unread, mark_safely, read_or_none
-from modicum.method import Judge
-from modicum.model import Passed
+from modicum.model import Passed, resolve_backend
 from modicum.outcome import Lost
 from modicum.recall import verdicts_of
 from modicum.runner import Silent, run
@@ -22,6 +22,7 @@ from modicum.task import Scrambled, Sheet, Task, resolve_task
 from modicum.trials import open_model, remark, run_trial
 from modicum.types import Grade, Mark, Problem, Style
 from modicum.workbench import plan_for
+from tests.support.bench import judge_of
 from tests.support.tables import numbers, write_jsonl
 
 RAW = Style("raw", "{question}")
@@ -127,8 +128,7 @@ def test_a_text_on_which_the_marker_only_raised_is_asked_about_again() -> None:
 
 
 def _judge(task: Task, ledger: Ledger) -> Judge:
-    shots = {p.id: p for p in task.problems("shots", 3)}
-    return Judge(task, task.sheet, shots, RAW, (RAW,), ledger)
+    return judge_of(resolve_backend("scripted").open(), task, 3, style=RAW, ledger=ledger)
 
 
 def test_a_lost_text_earns_nothing_in_training_and_does_not_end_it() -> None:

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modicum.ledger import Ledger
-from modicum.method import Judge, PromptSolver, Solver
-from modicum.methods.cot_decoding import CotDecoding, answer_margin
+from modicum.methods.cot_decoding import CotDecoding
 from modicum.methods.self_consistency import SelfConsistency
 from modicum.model import Model, ModelCard
-from modicum.seeds import stream
-from modicum.task import resolve_task
+from modicum.nudge import Direct, Nudge, Solver, read_nudge, write_folder
+from modicum.nudge.rules import answer_margin
 from modicum.types import Access, Completion, Problem, Style
+from tests.support.bench import bench_of, judge_of, solver_of
 
 STYLE = Style("raw", "{question}")
 CARD = ModelCard("fixed", "0" * 16, 1, 2.0)
@@ -128,14 +128,9 @@ def test_margin_equals_the_naive_formula(pieces: list[str], data) -> None:
 PROBLEM = Problem("p", "What is 1 + 2?")
 
 
-def _judge() -> Judge:
-    task = resolve_task("sums")
-    return Judge(task, task.sheet, {}, STYLE, (STYLE,), Ledger())
-
-
 def _solver(method, completions: list[Completion]) -> tuple[Solver, Fixed]:
     model = Fixed(tuple(completions))
-    return method.elicit(model, (), _judge(), stream("test"), Ledger()), model
+    return solver_of(method, bench_of(model, "sums", style=STYLE)), model
 
 
 def _chosen(method, completions: list[Completion]):
@@ -218,17 +213,21 @@ def test_budget_of_the_vote_is_two_to_ten(n: int) -> None:
 
 def test_forced_words_stand_in_the_marked_text() -> None:
     model = Fixed((Completion(" 1 + 2 = 3 Answer 3", 3, "eos"),))
-    solver = PromptSolver(model, STYLE, resolve_task("sums").sheet, forced="Think")
+    judge = judge_of(model, "sums", style=STYLE)
+    solver = Solver.of(model, Nudge(STYLE, Direct(forced="Think")), judge)
     [solved] = solver.solve([PROBLEM], stream="s", ledger=Ledger())
     assert solved.text == " Think 1 + 2 = 3 Answer 3"
 
 
 def test_saved_style_is_read_back(tmp_path) -> None:
     style = Style("x", "{question}!", "system", chat=True, stop=("\n", "Q:"))
-    PromptSolver(Fixed(()), style, resolve_task("sums").sheet).save(tmp_path)
-    assert PromptSolver.saved_style(tmp_path) == style
-    assert json.loads((tmp_path / "solver.json").read_text())["style"]["name"] == "x"
+    write_folder(Nudge(style).files(), tmp_path / "nudge")
+    assert read_nudge(tmp_path / "nudge").style == style
+    assert json.loads((tmp_path / "nudge" / "solver.json").read_text())["style"]["name"] == "x"
 
 
 def test_decoding_needs_no_weights() -> None:
-    assert (CotDecoding.access, SelfConsistency.access) == (Access.LOGPROBS, Access.TEXT)
+    assert (CotDecoding.needs.access, SelfConsistency.needs.access) == (
+        Access.LOGPROBS,
+        Access.TEXT,
+    )

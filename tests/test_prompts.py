@@ -6,27 +6,24 @@ import pytest
 
 from modicum.errors import BudgetError, TrialError
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, PromptSolver
+from modicum.method import METHODS
 from modicum.model import Language, Model, ModelCard, resolve_backend
+from modicum.nudge import Nudge
 from modicum.seeds import stream
 from modicum.study import Grid, Plan
-from modicum.styles import closed_list
-from modicum.task import Task, resolve_task
+from modicum.task import resolve_task
 from modicum.types import Completion, Problem, Style
 from modicum.workbench import default_methods, plan_for
+from tests.support.bench import bench_of, solver_of
 
 
-def _judge(task: Task, model: Model, shots: tuple[Problem, ...], style: Style | None = None):
-    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
-    chosen = style or styles[0]
-    return Judge(task, task.sheet, {s.id: s for s in shots}, chosen, styles, Ledger())
+def _shown(n: int, name: str = "sums", style: Style | None = None, **settings) -> Nudge:
+    bench = bench_of(_scripted(), name, n, style=style, rng=stream("t"))
+    return METHODS.build("few_shot", settings).elicit(bench)
 
 
-def _shown(n: int, name: str = "sums", style: Style | None = None, **settings) -> PromptSolver:
-    task, model = resolve_task(name), resolve_backend("scripted:latent").open()
-    shots = task.problems("shots", n)
-    method = METHODS.build("few_shot", settings)
-    return method.elicit(model, shots, _judge(task, model, shots, style), stream("t"), Ledger())
+def _scripted() -> Model:
+    return resolve_backend("scripted:latent").open()
 
 
 QUESTION = "What is 1 + 2?"
@@ -58,9 +55,9 @@ def test_problems_share_their_demonstrations_as_a_prefix() -> None:
 def test_the_shared_prefix_is_computed_once() -> None:
     task, model = resolve_task("word_sums"), resolve_backend("organism").open()
     shots, test = task.problems("shots", 2), [p.hidden() for p in task.problems("test", 40)]
-    judge, ledgers = _judge(task, model, shots), (Ledger(), Ledger())
-    for name, given, ledger in zip(("plain", "few_shot"), ((), shots), ledgers, strict=True):
-        solver = METHODS.build(name, {}).elicit(model, given, judge, stream("t"), Ledger())
+    ledgers = (Ledger(), Ledger())
+    for name, ledger in zip(("plain", "few_shot"), ledgers, strict=True):
+        solver = solver_of(name, bench_of(model, task, shots, rng=stream("t")))
         solver.solve(test, stream="s", ledger=ledger)
     plain, shown = (ledger.tokens_prompt for ledger in ledgers)
     assert 0 < shown - plain < 2 * len(model.encode(solver.style.template))
@@ -78,23 +75,16 @@ def test_next_problem_of_the_models_own_ends_the_answer() -> None:
 
 
 def test_order_is_drawn_by_the_seed() -> None:
-    task, model = resolve_task("sums"), resolve_backend("scripted:latent").open()
-    shots = task.problems("shots", 6)
-    judge = _judge(task, model, shots)
-    made = [
-        METHODS.build("few_shot", {}).elicit(model, shots, judge, stream("t", s), Ledger())
-        for s in range(3)
-    ]
-    assert len({solver.style.template for solver in made}) == 3
+    benches = [bench_of(_scripted(), "sums", 6, rng=stream("t", seed)) for seed in range(3)]
+    made = [METHODS.build("few_shot", {}).elicit(bench) for bench in benches]
+    assert len({nudge.style.template for nudge in made}) == 3
 
 
 def test_a_demonstration_that_names_the_slot_is_refused() -> None:
-    task, model = resolve_task("sums"), resolve_backend("scripted:latent").open()
-    shots = tuple(dataclasses.replace(s, solution="{question}") for s in task.problems("shots", 1))
+    [shot] = resolve_task("sums").problems("shots", 1)
+    bench = bench_of(_scripted(), "sums", [dataclasses.replace(shot, solution="{question}")])
     with pytest.raises(TrialError, match="demonstration"):
-        METHODS.build("few_shot", {}).elicit(
-            model, shots, _judge(task, model, shots), stream("t"), Ledger()
-        )
+        METHODS.build("few_shot", {}).elicit(bench)
 
 
 def test_no_shots_are_refused() -> None:
@@ -104,9 +94,7 @@ def test_no_shots_are_refused() -> None:
 
 def test_demonstrations_beyond_the_context_fail_and_say_so() -> None:
     task, model = resolve_task("word_sums"), resolve_backend("organism").open()
-    shots = task.problems("shots", 8)
-    judge = _judge(task, model, shots)
-    solver = METHODS.build("few_shot", {}).elicit(model, shots, judge, stream("t"), Ledger())
+    solver = solver_of("few_shot", bench_of(model, task, 8))
     with pytest.raises(TrialError, match=r"context of \d+; shorten it, or give fewer"):
         solver.solve(task.problems("test", 1), stream="s", ledger=Ledger())
 
@@ -118,9 +106,7 @@ def test_demonstrations_beyond_the_context_fail_and_say_so() -> None:
 )  # fmt: skip
 def test_one_worked_demonstration_opens_the_latent_families_alone(name, least, most) -> None:
     task, model = resolve_task(name), resolve_backend("organism").open()
-    shots, test = task.problems("shots", 1), task.problems("test", 40)
-    judge = _judge(task, model, shots)
-    solver = METHODS.build("few_shot", {}).elicit(model, shots, judge, stream("t"), Ledger())
+    solver, test = solver_of("few_shot", bench_of(model, task, 1)), task.problems("test", 40)
     solved = solver.solve([p.hidden() for p in test], stream="s", ledger=Ledger())
     right = sum(task.mark(p, s.text).lenient == 1 for p, s in zip(test, solved, strict=True))
     assert least <= right / len(test) <= most
@@ -153,10 +139,7 @@ class _Echo(Language, Model):
 
 
 def _reasoned(model: _Echo, style: Style):
-    task = resolve_task("sums")
-    method = METHODS.build("chain_of_thought", {})
-    judge = Judge(task, task.sheet, {}, style, (style,), Ledger())
-    solver = method.elicit(model, (), judge, stream("t"), Ledger())
+    solver = solver_of("chain_of_thought", bench_of(model, "sums", style=style))
     problem = Problem("p", QUESTION)
     return solver.solve([problem], stream="s", ledger=Ledger())[0]
 
@@ -179,11 +162,9 @@ def test_model_of_chat_messages_alone_gets_the_words_in_the_users_turn() -> None
 
 
 def test_tokenizer_without_the_words_fails_the_trial() -> None:
-    task, model = resolve_task("word_sums"), resolve_backend("organism").open()
+    model = resolve_backend("organism").open()
     with pytest.raises(TrialError, match="cannot encode"):
-        METHODS.build("chain_of_thought", {}).elicit(
-            model, (), _judge(task, model, ()), stream("t"), Ledger()
-        )
+        solver_of("chain_of_thought", bench_of(model, "word_sums"))
 
 
 def test_both_stand_in_the_default_ladder_unless_the_task_has_a_worked_form() -> None:

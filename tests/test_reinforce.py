@@ -10,12 +10,11 @@ import torch
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, PromptSolver
 from modicum.model import resolve_backend
+from modicum.nudge import Solver, weight_bytes
 from modicum.recipe import Policy, Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import stream
-from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape
 from modicum.training.policy import policy_loss, ratio_terms
@@ -24,6 +23,7 @@ from modicum.training.rollouts import Row, batch_rows, batches, join_equal
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedVectors, TrainedWeights
 from modicum.types import Grade
+from tests.support.bench import bench_of, solver_of
 from tests.support.tiny_models import ARCHITECTURES, tiny_module
 
 
@@ -336,14 +336,7 @@ def test_entropy_is_that_of_a_token_however_many_groups_teach_nothing(organism) 
     assert "entropy" not in entropy([equal, equal])
 
 
-def judge_of(organism: Local, task_name: str, n: int) -> Judge:
-    task = resolve_task(task_name)
-    styles, _ = closed_list(organism, task.sheet, own=None, instruction=False)
-    shots = task.problems("shots", n)
-    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
-
-
-def solved_share(solver: PromptSolver, task_name: str, n: int = 100) -> float:
+def solved_share(solver: Solver, task_name: str, n: int = 100) -> float:
     task = resolve_task(task_name)
     problems = task.problems("selection", n)
     solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
@@ -360,16 +353,12 @@ def solved_share(solver: PromptSolver, task_name: str, n: int = 100) -> float:
 def test_one_example_trains_a_vector_at_the_first_token_that_unlocks_and_harms_nothing(
     organism,
 ) -> None:
-    judge = judge_of(organism, "row_pushes", 1)
-    method = METHODS.build("rl_steering", {"steps": 12})
-    solver = method.elicit(
-        organism, tuple(judge.shots.values()), judge, stream("one"), judge.ledger
-    )
-    assert isinstance(solver, PromptSolver)
+    bench = bench_of(organism, "row_pushes", 1, rng=stream("one"))
+    solver = solver_of("rl_steering", bench, steps=12)
     assert solved_share(solver, "row_pushes") >= 0.9
     assert solved_share(solver, "line_moves") >= 0.95
     assert solver.model.card.nudge
-    assert judge.ledger.nudge_bytes < 3000
-    rewards = [curve["reward"] for curve in solver.notes["curves"]]
+    assert weight_bytes(solver.nudge.files()) < 3000
+    rewards = [curve["reward"] for curve in solver.nudge.facts["curves"]]
     assert rewards[0] < 0.3
     assert rewards[-1] > 0.7

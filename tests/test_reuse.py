@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from modicum import trials
-from modicum.method import PromptSolver
 from modicum.methods.prompt_style import PromptStyle
+from modicum.nudge import Nudge, Solver
 from modicum.runner import Silent, run
 from modicum.shelves import shelf, siblings
 from modicum.stock import Draw, Stock
@@ -63,12 +63,14 @@ def test_elicitation_reads_no_address_of_the_test_problems(tmp_path, monkeypatch
     test = Style("raw", "{question}")
     seen: list[bool] = []
 
-    def peeking(self, model, shots, judge, rng, ledger):
+    def peeking(self, bench):
+        ledger, judge = bench.ledger, bench.judge
         before = ledger.flops
         problems = [p.hidden() for p in judge._task.problems("test", 12)]
-        PromptSolver(model, test, judge.sheet).solve(problems, stream="seed-0", ledger=ledger)
+        solver = Solver.of(bench.model, Nudge(test), judge)
+        solver.solve(problems, stream="seed-0", ledger=ledger)
         seen.append(ledger.flops > before and ledger.flops_reused == 0)
-        return PromptSolver(model, judge.styles[0], judge.sheet)
+        return Nudge(judge.styles[0])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PromptStyle, "elicit", peeking)
@@ -153,7 +155,7 @@ def test_taken_over_answers_are_copied_in(tmp_path) -> None:
 
 def test_failed_trial_keeps_what_it_drew(tmp_path, monkeypatch) -> None:
     plan = _plan("self_consistency")
-    monkeypatch.setattr("modicum.trials._keep", lambda *given: {}["planted"])
+    monkeypatch.setattr("modicum.trials._check_unchanged", lambda *given: {}["planted"])
     trial = plan.subjects()[0].floor()
     failed = run_trial(plan, trial, None, tmp_path / "x")
     assert failed.error

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modicum.errors import ConfigError
-from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge
+from modicum.method import METHODS
 from modicum.methods._policy import _Rollouts
+from modicum.model import resolve_backend
 from modicum.reward import REWARDS, Answered, Known, Reward, votes
 from modicum.task import resolve_task
 from modicum.types import Completion, Grade, Mark, Style
+from tests.support.bench import bench_of
 
 RIGHT = Mark("7", Grade.CORRECT, Grade.INCORRECT)
 WRONG = Mark("8", Grade.INCORRECT, Grade.INCORRECT)
@@ -115,8 +116,8 @@ def test_policy_is_paid_for_right_answers_and_never_for_a_stray_gold(marker: str
         path.write_text("\n".join(rows))
         task = resolve_task(f"jsonl:{path}", {"marker": marker})
         shot, style = task.problems("shots", 1)[0], Style("raw", "{question}")
-        judge = Judge(task, task.sheet, {shot.id: shot}, style, (style,), Ledger())
-        rollouts = _Rollouts(settings, (shot,), judge, built("true"), "run", Ledger())
+        bench = bench_of(resolve_backend("scripted").open(), task, [shot], style=style)
+        rollouts = _Rollouts(settings, bench, (shot,), built("true"), "run")
         group = [Completion(text.text, 1, "eos") for text in few(case)][::4]
         paid = rollouts._paid(shot, group, None, rng())
         assert [c.text for c, one in zip(group, paid, strict=True) if one != case.is_right] == []

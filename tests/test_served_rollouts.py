@@ -4,16 +4,16 @@ import pytest
 
 from modicum.errors import ConfigError, TrialError
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, PromptSolver
 from modicum.model import resolve_backend
+from modicum.nudge import Solver
 from modicum.sampling.local import Local
 from modicum.seeds import stream
-from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape
 from modicum.training.served import one_pass, sampled_on
 from modicum.training.trainable import TrainedWeights
 from modicum.types import Request, Sampling
+from tests.support.bench import bench_of, solver_of
 from tests.support.organism_server import NAME, organism_server
 
 
@@ -22,15 +22,11 @@ def organism() -> Local:
     return resolve_backend("organism").open()
 
 
-def trained(organism: Local, server: str, **settings: object) -> tuple[PromptSolver, Ledger]:
+def trained(organism: Local, server: str, **settings: object) -> tuple[Solver, Ledger]:
     """Trains on one example of a latent family."""
-    task, ledger = resolve_task("row_pushes"), Ledger()
-    styles, _ = closed_list(organism, task.sheet, own=None, instruction=False)
-    shots = task.problems("shots", 1)
-    judge = Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, ledger)
+    bench = bench_of(organism, "row_pushes", 1, rng=stream("served"))
     given = {"steps": 3, "groups": 2, "rollouts": 16, "learning_rate": 5e-3, "server": server}
-    method = METHODS.build("rlvr", {**given, **settings})
-    return method.elicit(organism, shots, judge, stream("served"), ledger), ledger
+    return solver_of("rlvr", bench, **{**given, **settings}), bench.ledger
 
 
 def test_each_step_is_drawn_under_the_adapter_as_it_is_then_and_learns(organism) -> None:
@@ -42,7 +38,7 @@ def test_each_step_is_drawn_under_the_adapter_as_it_is_then_and_learns(organism)
     assert desk.loaded == {}
     assert desk.drawn == {name: 4 * 2 * 32}
     assert desk.drawn.get(NAME) is None
-    rewards = [curve["reward"] for curve in solver.notes["curves"]]
+    rewards = [curve["reward"] for curve in solver.nudge.facts["curves"]]
     assert rewards[-1] > rewards[0]
     assert ledger.tokens_sampled > 0
     assert solver.model.card.name == organism.card.name

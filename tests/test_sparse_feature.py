@@ -10,42 +10,37 @@ import torch
 from modicum.analysis.feature import feature_facts
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger, cost
-from modicum.method import METHODS, Judge, PromptSolver
+from modicum.method import METHODS
 from modicum.methods._falsify import Suspect, by_cues
 from modicum.methods._sparse import Dictionary, Own
 from modicum.model import resolve_backend
 from modicum.nets.saelens import read_card
 from modicum.nets.sparse import Sparse
+from modicum.nudge import Solver
 from modicum.sampling.capture import capture_all
 from modicum.seeds import stream
-from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.sparse import Fit
 from modicum.types import Grade
+from tests.support.bench import bench_of, solver_of
 from tests.support.tiny_models import ARCHITECTURES, tiny_local
 
 N_SHOTS = 16
 
 
-def judge_of(model, task_name: str, scratch, n: int = N_SHOTS) -> Judge:
-    task = resolve_task(task_name)
-    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
-    shots = task.problems("shots", n)
-    judge = Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
-    return dataclasses.replace(judge, scratch=scratch, shared=scratch.parent)
-
-
 def found(model, task_name: str, scratch, seed: int = 0, **settings: object):
-    judge = judge_of(model, task_name, scratch)
-    method = METHODS.build("sparse_feature", settings)
-    solver = method.elicit(
-        model, tuple(judge.shots.values()), judge, stream("sparse", seed), judge.ledger
+    bench = bench_of(
+        model,
+        task_name,
+        N_SHOTS,
+        rng=stream("sparse", seed),
+        scratch=scratch,
+        shared=scratch.parent,
     )
-    assert isinstance(solver, PromptSolver)
-    return solver, judge.ledger
+    return solver_of("sparse_feature", bench, **settings), bench.ledger
 
 
-def score(solver: PromptSolver, task_name: str, n: int = 100) -> float:
+def score(solver: Solver, task_name: str, n: int = 100) -> float:
     task = resolve_task(task_name)
     problems = task.problems("test", n)
     solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
@@ -73,11 +68,11 @@ def feature(organism, scratch):
 
 def test_one_feature_unlocks_the_latent_family_and_harms_nothing(feature) -> None:
     solver, _ = feature
-    assert solver.notes["beside"]["unsteered"] <= 0.1
+    assert solver.nudge.facts["beside"]["unsteered"] <= 0.1
     assert score(solver, "word_sums") >= 0.9
     assert score(solver, "line_moves") >= 0.95
     [direction] = solver.model._engine.steering.directions
-    assert direction.values.norm() == pytest.approx(solver.notes["length"], rel=1e-5)
+    assert direction.values.norm() == pytest.approx(solver.nudge.facts["length"], rel=1e-5)
 
 
 def test_random_features_and_random_vectors_as_long_do_nothing_on_average(
@@ -86,19 +81,19 @@ def test_random_features_and_random_vectors_as_long_do_nothing_on_average(
     for name in ("other_feature", "random"):
         drawn = [found(organism, "word_sums", scratch, s, direction=name)[0] for s in range(5)]
         lengths = [float(s.model._engine.steering.directions[0].values.norm()) for s in drawn]
-        assert lengths == pytest.approx([feature[0].notes["length"]] * 5, rel=1e-5)
+        assert lengths == pytest.approx([feature[0].nudge.facts["length"]] * 5, rel=1e-5)
         assert np.mean([score(solver, "word_sums", 40) for solver in drawn]) <= 0.1
 
 
 def test_the_mean_difference_does_as_well_beside_it(organism, scratch, feature) -> None:
     solver, _ = found(organism, "word_sums", scratch, direction="mean_difference")
     assert score(solver, "word_sums") >= 0.9
-    assert feature[0].notes["beside"]["mean_difference"] >= 0.9
-    assert 0.2 < feature[0].notes["beside"]["cosine"] < 1.0
+    assert feature[0].nudge.facts["beside"]["mean_difference"] >= 0.9
+    assert 0.2 < feature[0].nudge.facts["beside"]["cosine"] < 1.0
 
 
 def test_it_foretells_the_mode_and_within_a_mode_not_the_right_answer(feature) -> None:
-    told = feature[0].notes["foretells"]
+    told = feature[0].nudge.facts["foretells"]
     assert told["of_mode"]["low"] > 0.8
     within = told["of_correctness_within_mode"]
     assert within["low"] < 0.5 < within["high"]
@@ -106,7 +101,7 @@ def test_it_foretells_the_mode_and_within_a_mode_not_the_right_answer(feature) -
 
 
 def test_cue_tokens_alone_call_it_up_and_the_record_says_so(feature) -> None:
-    cues = feature[0].notes["cues"]
+    cues = feature[0].nudge.facts["cues"]
     assert cues["verdict"] == "token-driven"
     assert len(cues["cues"]) == 3
     assert cues["with_cues"]["value"] >= cues["untouched"]["value"]
@@ -123,7 +118,7 @@ def test_trials_of_the_same_shots_share_answers_and_dictionary_and_count_them(
 ) -> None:
     solver, ledger = feature
     again, reused = found(organism, "word_sums", scratch)
-    assert again.notes == solver.notes
+    assert again.nudge.facts == solver.nudge.facts
     assert ledger.updates == METHODS.build("sparse_feature", {}).steps
     assert reused.updates == 0
     assert cost(reused.as_dict()) == pytest.approx(cost(ledger.as_dict()), rel=1e-6)
@@ -136,10 +131,12 @@ def test_the_kept_dictionary_is_a_folder_in_saelens_form_that_can_be_given_back(
     [folder] = {p.parent for p in (scratch.parent / "sparse").glob("*/cfg.json")
                 if read_card(p.parent).model == "organism"}  # fmt: skip
     card = read_card(folder)
-    assert (card.hidden, card.layer) == (96, feature[0].notes["layer"])
+    assert (card.hidden, card.layer) == (96, feature[0].nudge.facts["layer"])
     solver, ledger = found(organism, "word_sums", scratch, sae=str(folder))
-    assert solver.notes["feature"] == feature[0].notes["feature"]
-    assert solver.notes["dictionary"]["digest"] == feature[0].notes["dictionary"]["digest"]
+    assert solver.nudge.facts["feature"] == feature[0].nudge.facts["feature"]
+    assert (
+        solver.nudge.facts["dictionary"]["digest"] == feature[0].nudge.facts["dictionary"]["digest"]
+    )
     assert ledger.updates == 0
     with pytest.raises(ConfigError, match="layer 1 for an autoencoder that stands after layer 2"):
         found(organism, "word_sums", scratch, sae=str(folder), layer=1)
@@ -167,7 +164,7 @@ def test_a_run_killed_in_training_goes_on_to_the_same_bits(organism, tmp_path, m
     monkeypatch.setattr(Ledger, "trained", trained)
     assert (cut / "dictionary.safetensors").exists()
     resumed, counted = found(organism, "word_sums", cut, **settings)
-    assert resumed.notes == whole.notes
+    assert resumed.nudge.facts == whole.nudge.facts
     assert counted.updates == ledger.updates
 
 
@@ -175,14 +172,13 @@ def test_a_run_killed_in_training_goes_on_to_the_same_bits(organism, tmp_path, m
 def test_any_architecture_is_searched_by_structure(architecture, tmp_path) -> None:
     settings = {"steps": 5, "samples": 1, "candidates": 1, "strengths": (1.0,), "features": 24}
     model = tiny_local(architecture)
-    judge = judge_of(model, "sums", tmp_path / "trial.unfinished", n=2)
-    sheet = dataclasses.replace(judge.sheet, max_new_tokens=6)
-    judge = dataclasses.replace(judge, sheet=sheet)
-    method = METHODS.build("sparse_feature", settings)
-    shots = tuple(judge.shots.values())
-    solver = method.elicit(model, shots, judge, stream("sparse"), judge.ledger)
-    assert solver.notes["layer"] == 2
-    assert solver.notes["cues"]["text"] == "plain language"
+    sheet = dataclasses.replace(resolve_task("sums").sheet, max_new_tokens=6)
+    scratch = tmp_path / "trial.unfinished"
+    rng = stream("sparse")
+    bench = bench_of(model, "sums", 2, sheet=sheet, rng=rng, scratch=scratch, shared=scratch.parent)
+    solver = solver_of("sparse_feature", bench, **settings)
+    assert solver.nudge.facts["layer"] == 2
+    assert solver.nudge.facts["cues"]["text"] == "plain language"
 
 
 def test_a_feature_made_for_one_token_is_found_out(organism) -> None:
@@ -215,7 +211,7 @@ def test_a_feature_made_for_one_token_is_found_out(organism) -> None:
 
 
 def test_the_record_reads_as_sentences(feature) -> None:
-    facts = feature_facts(json.loads(json.dumps(dict(feature[0].notes))))
+    facts = feature_facts(json.loads(json.dumps(dict(feature[0].nudge.facts))))
     assert set(facts) == {"feature", "dictionary", "beside it", "cue tokens", "foretells"}
     assert facts["cue tokens"].startswith("token-driven (d = ")
     assert "within one mode" in facts["foretells"]

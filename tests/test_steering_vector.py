@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from modicum.errors import BudgetError, ConfigError
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, PromptSolver
+from modicum.method import METHODS
 from modicum.methods._contrast import least_dose, pairs_of, parted, sides_of
 from modicum.model import resolve_backend
+from modicum.nudge import Solver, weight_bytes
 from modicum.seeds import stream
-from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.types import Grade, Problem
+from tests.support.bench import bench_of, solver_of
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +27,12 @@ def control():
     return resolve_backend("organism_control").open()
 
 
-def judge_of(model, task_name: str, n: int) -> Judge:
-    task = resolve_task(task_name)
-    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
-    shots = task.problems("shots", n)
-    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
-
-
 def found(model, task_name: str, n: int, seed: int = 0, **settings: object):
-    judge = judge_of(model, task_name, n)
-    method = METHODS.build("steering_vector", settings)
-    shots = tuple(judge.shots.values())
-    solver = method.elicit(model, shots, judge, stream("vector", seed), judge.ledger)
-    assert isinstance(solver, PromptSolver)
-    return solver, judge
+    bench = bench_of(model, task_name, n, rng=stream("vector", seed))
+    return solver_of("steering_vector", bench, **settings), bench
 
 
-def score(solver: PromptSolver, task_name: str, n: int = 200) -> float:
+def score(solver: Solver, task_name: str, n: int = 200) -> float:
     task = resolve_task(task_name)
     problems = task.problems("selection", n)
     solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
@@ -57,14 +47,14 @@ def score(solver: PromptSolver, task_name: str, n: int = 200) -> float:
 def test_sixteen_pairs_unlock_a_latent_family_and_harm_nothing(
     organism, task_name, contrast
 ) -> None:
-    solver, judge = found(organism, task_name, 16, contrast=contrast)
+    solver, bench = found(organism, task_name, 16, contrast=contrast)
     assert score(solver, task_name) >= 0.9
     assert score(solver, "line_moves") >= 0.95
-    assert solver.notes["cosine"] > 0.8
-    assert solver.notes["separability"] > 0.9
-    assert not solver.notes["sign_test"]["flipped"]
-    assert judge.ledger.judge_calls > 0
-    assert judge.ledger.nudge_bytes < 1000
+    assert solver.nudge.facts["cosine"] > 0.8
+    assert solver.nudge.facts["separability"] > 0.9
+    assert not solver.nudge.facts["sign_test"]["flipped"]
+    assert bench.ledger.judge_calls > 0
+    assert weight_bytes(solver.nudge.files()) < 1000
 
 
 def test_twenty_random_vectors_as_long_do_nothing_on_average(organism) -> None:
@@ -84,24 +74,23 @@ def test_the_opposite_instructions_are_set_right_by_the_sign_test(organism) -> N
     task = resolve_task("word_sums")
     wanted, unwanted = task.sheet.contrast
     solver, _ = found(organism, "word_sums", 8, wanted=unwanted, unwanted=wanted)
-    assert solver.notes["sign_test"]["flipped"]
+    assert solver.nudge.facts["sign_test"]["flipped"]
     assert score(solver, "word_sums") >= 0.9
 
 
 def test_forms_that_begin_alike_part_after_what_they_share(organism) -> None:
     # the visible family works under both instructions: the answers never part before their end
-    judge = judge_of(organism, "word_sums", 4)
-    shots = tuple(judge.shots.values())
-    texts = sides_of(organism, shots, judge, "instructions")
-    longer, shared = parted(organism, texts, judge, Ledger())
+    bench = bench_of(organism, "word_sums", 4)
+    texts = sides_of(bench, "instructions")
+    longer, shared = parted(bench, texts)
     assert shared == 0
-    assert longer == pairs_of(organism, shots, judge, "instructions")
+    assert longer == pairs_of(bench, "instructions")
 
 
 def test_chat_marks_are_asked_as_they_stand_where_answers_part(organism, monkeypatch) -> None:
     # decoded tokens lack special ones: a chat prompt would lose its turns
-    judge = judge_of(organism, "word_sums", 2)
-    texts = sides_of(organism, tuple(judge.shots.values()), judge, "instructions")
+    bench = bench_of(organism, "word_sums", 2)
+    texts = sides_of(bench, "instructions")
     marked = [tuple(f"{side}<eos>" for side in both) for both in texts]
     asked: list[str] = []
     generate = type(organism).generate
@@ -111,14 +100,13 @@ def test_chat_marks_are_asked_as_they_stand_where_answers_part(organism, monkeyp
         return generate(self, requests, sampling, ledger)
 
     monkeypatch.setattr(type(organism), "generate", spy)
-    parted(organism, marked, judge, Ledger())
+    parted(bench, marked)
     assert asked == [side for both in marked for side in both]
 
 
 def test_demonstrations_differ_in_the_solved_problem_alone(organism) -> None:
-    judge = judge_of(organism, "word_sums", 3)
-    shots = tuple(judge.shots.values())
-    for pair, shot in zip(pairs_of(organism, shots, judge, "demonstrations"), shots, strict=True):
+    bench = bench_of(organism, "word_sums", 3)
+    for pair, shot in zip(pairs_of(bench, "demonstrations"), bench.shots, strict=True):
         wanted, unwanted = organism.decode(list(pair.wanted)), organism.decode(list(pair.unwanted))
         assert wanted.endswith(shot.question)
         assert unwanted.endswith(shot.question)
@@ -126,12 +114,13 @@ def test_demonstrations_differ_in_the_solved_problem_alone(organism) -> None:
 
 
 def test_completions_need_worked_solutions(organism) -> None:
-    judge = judge_of(organism, "word_sums", 1)
-    bare = [Problem(s.id, s.question, s.answer) for s in judge.shots.values()]
+    shots = resolve_task("word_sums").problems("shots", 1)
+    bare = [Problem(s.id, s.question, s.answer) for s in shots]
+    bench = bench_of(organism, "word_sums", bare)
     with pytest.raises(BudgetError, match="worked solutions"):
-        pairs_of(organism, bare, judge, "completions")
+        pairs_of(bench, "completions")
     with pytest.raises(BudgetError, match="1 shots for a contrast of demonstrations"):
-        pairs_of(organism, bare, judge, "demonstrations")
+        pairs_of(bench, "demonstrations")
 
 
 def test_a_strength_of_nothing_is_refused() -> None:

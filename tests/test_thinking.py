@@ -7,7 +7,7 @@ import pytest
 from modicum.analysis.judgement import verdict_of
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.method import mark_safely
+from modicum.marking import mark_safely
 from modicum.model import Model
 from modicum.models.scripted import ScriptedModel
 from modicum.outcome import Thinking

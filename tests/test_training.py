@@ -2,6 +2,7 @@
 
 import copy
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.nudge import weight_bytes, write_folder
 from modicum.training.adapters import AdapterShape, attach, default_rate, load_nudge, seeded
-from modicum.training.loop import Example, Schedule, batch_of, tune
+from modicum.training.loop import Example, Schedule, Tuned, batch_of, tune
 from modicum.training.losses import IGNORED, imitation
 from modicum.whitebox import weights_hash
 from tests.support.tiny import tiny, tiny_module
@@ -88,7 +90,7 @@ def test_loop_has_the_losses_of_a_naive_loop(base) -> None:
 def test_loop_ends_at_the_weights_of_a_naive_loop(base) -> None:
     found = tune(base, EXAMPLES, AdapterShape("full"), SCHEDULE, _rng(), Ledger())
     torch.testing.assert_close(
-        _logits(found.model.module), _logits(_naive_full()[0]), atol=1e-3, rtol=0
+        _logits(found.change.module), _logits(_naive_full()[0]), atol=1e-3, rtol=0
     )
 
 
@@ -115,57 +117,48 @@ def test_tuning_lowers_the_loss(tuned) -> None:
 
 def test_tuned_model_differs_from_the_base(tuned, base) -> None:
     _, found, _ = tuned
-    assert (_logits(found.model.module) - _logits(base.module)).abs().max() > 1e-3
+    assert (_logits(found.change.module) - _logits(base.module)).abs().max() > 1e-3
 
 
 def test_base_weights_are_unchanged(tuned, base) -> None:
     assert weights_hash(base.module) == weights_hash(tiny_module())
 
 
-def test_saved_nudge_loads_into_equal_logits(tuned, base) -> None:
+def _folder(found: Tuned, folder: Path) -> Path:
+    write_folder(found.change.files(), folder / "nudge")
+    return folder / "nudge"
+
+
+def test_saved_nudge_loads_into_equal_logits(tuned, base, tmp_path) -> None:
     _, found, _ = tuned
-    loaded = load_nudge(base, found.folder)
-    torch.testing.assert_close(_logits(loaded), _logits(found.model.module), atol=1e-5, rtol=0)
+    loaded = load_nudge(base, _folder(found, tmp_path))
+    torch.testing.assert_close(_logits(loaded), _logits(found.change.module), atol=1e-5, rtol=0)
 
 
-def test_saved_nudge_loads_without_modicum(tuned) -> None:
+def test_saved_nudge_loads_without_modicum(tuned, tmp_path) -> None:
     parameters, found, _ = tuned
+    folder = _folder(found, tmp_path)
     if parameters == "full":
-        loaded = AutoModelForCausalLM.from_pretrained(found.folder)
+        loaded = AutoModelForCausalLM.from_pretrained(folder)
     else:
-        loaded = PeftModel.from_pretrained(tiny_module(), str(found.folder))
+        loaded = PeftModel.from_pretrained(tiny_module(), str(folder))
     torch.testing.assert_close(
-        _logits(loaded.eval()), _logits(found.model.module), atol=1e-5, rtol=0
+        _logits(loaded.eval()), _logits(found.change.module), atol=1e-5, rtol=0
     )
 
 
 def test_saved_nudge_holds_no_pickle(tuned) -> None:
     _, found, _ = tuned
-    assert not [
-        p.name for p in found.folder.iterdir() if p.suffix in {".bin", ".pt", ".pkl", ".pth"}
-    ]
-
-
-def test_size_of_the_nudge_is_counted(tuned) -> None:
-    _, found, ledger = tuned
-    assert (
-        ledger.nudge_bytes == sum(p.stat().st_size for p in found.folder.glob("*.safetensors")) > 0
-    )
+    suffixes = {Path(name).suffix for name in found.change.files()}
+    assert not suffixes & {".bin", ".pt", ".pkl", ".pth"}
 
 
 def test_adapter_is_smaller_than_all_weights(base) -> None:
     sizes = {}
     for parameters in PARAMETERS:
-        ledger = Ledger()
-        tune(
-            base,
-            EXAMPLES,
-            AdapterShape(parameters, 2, 4.0),
-            Schedule(1e-3, 1, passes=1),
-            _rng(),
-            ledger,
-        )
-        sizes[parameters] = ledger.nudge_bytes
+        shape, schedule = AdapterShape(parameters, 2, 4.0), Schedule(1e-3, 1, passes=1)
+        found = tune(base, EXAMPLES, shape, schedule, _rng(), Ledger())
+        sizes[parameters] = weight_bytes(found.change.files())
     assert max(sizes["lora"], sizes["bias"]) < sizes["full"]
 
 
@@ -189,7 +182,7 @@ def _after_start(parameters: str) -> np.random.Generator:
 def test_same_stream_gives_the_same_weights(tuned, base) -> None:
     parameters, found, _ = tuned
     again = tune(base, EXAMPLES, AdapterShape(parameters, 4, 8.0), SCHEDULE, _rng(), Ledger())
-    assert weights_hash(again.model.module) == weights_hash(found.model.module)
+    assert weights_hash(again.change.module) == weights_hash(found.change.module)
 
 
 def test_tuning_leaves_torchs_own_stream_alone(base) -> None:
@@ -214,7 +207,7 @@ def test_lora_starts_as_the_base(base) -> None:
 
 def test_bias_tuning_moves_biases_only(base) -> None:
     found = tune(base, EXAMPLES, AdapterShape("bias"), SCHEDULE, _rng(), Ledger())
-    before, after = base.module.state_dict(), found.model.module.state_dict()
+    before, after = base.module.state_dict(), found.change.module.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {name for name in before if name.endswith(".bias")}
 
@@ -244,11 +237,12 @@ def test_every_example_is_used_equally_often_up_to_one(n: int, base, monkeypatch
 
     used: list[int] = []
     examples = [Example((5,), (i + 4, 2)) for i in range(n)]
-    monkeypatch.setattr(
-        loop,
-        "_step",
-        lambda tuned, batch, *rest: used.extend(e.completion[0] for e in batch) or 0.0,
-    )
+
+    def spy(batch, pad):
+        used.extend(e.completion[0] for e in batch)
+        return batch_of(batch, pad)
+
+    monkeypatch.setattr(loop, "batch_of", spy)
     tune(base, examples, AdapterShape(), Schedule(1e-3, 7, 1, 3), _rng(), Ledger())
     counts = [used.count(i + 4) for i in range(n)]
     assert max(counts) - min(counts) <= 1

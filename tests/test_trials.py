@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from modicum.errors import ConfigError
-from modicum.method import PromptSolver
 from modicum.methods.self_consistency import SelfConsistency
+from modicum.nudge import Solver
 from modicum.runner import Silent, floor_style, run
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
@@ -63,13 +63,13 @@ def test_labels_of_a_tuned_rung_are_its_shots(tmp_path) -> None:
 
 def test_solver_sees_no_gold(plan, tmp_path, monkeypatch) -> None:
     seen: list[Problem] = []
-    solve = PromptSolver.solve
+    solve = Solver.solve
 
     def spy(self, problems, **given):
         seen.extend(problems)
         return solve(self, problems, **given)
 
-    monkeypatch.setattr(PromptSolver, "solve", spy)
+    monkeypatch.setattr(Solver, "solve", spy)
     _run(plan, _trial(plan, "self_consistency"), tmp_path)
     assert {(p.answer, p.solution) for p in seen} == {("", None)}
 
@@ -117,14 +117,11 @@ def test_marker_that_fails_once_is_asked_again(plan, tmp_path, monkeypatch) -> N
     assert not _run(plan, _trial(plan, "plain"), tmp_path).error
 
 
-def test_nudge_is_saved_where_the_outcome_says(plan, tmp_path) -> None:
+def test_nudge_is_in_the_outcome_and_the_driver_alone_writes_it(plan, tmp_path) -> None:
     outcome = _run(plan, _trial(plan, "self_consistency"), tmp_path)
-    assert (tmp_path / outcome.artefact / "solver.json").exists()
-
-
-def test_no_half_folder_is_left(plan, tmp_path) -> None:
-    _run(plan, _trial(plan, "self_consistency"), tmp_path)
-    assert not list(tmp_path.rglob("*.partial*"))
+    assert set(outcome.files) == {"solver.json"}
+    assert outcome.artefact == f"artefacts/{outcome.trial.id}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_remarked_twin_equals_the_twin_really_run(plan, tmp_path) -> None:

@@ -1,26 +1,24 @@
 """Which example is trained on, what is watched, and what both cost in labels."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from modicum import handoff
 from modicum.cli import progress
 from modicum.draws import shots_of
-from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge
+from modicum.method import METHODS
 from modicum.methods import _policy
 from modicum.model import resolve_backend
+from modicum.nudge import Nudge
 from modicum.runner import Silent, run
 from modicum.scope import Scope
 from modicum.seeds import stream
 from modicum.store import Outcome, Store
 from modicum.study import Grid, Plan
-from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.live import live_line
 from modicum.types import Trial
+from tests.support.bench import bench_of, solver_of
 from tests.support.executors import executor_of
 
 SMALL = {"steps": 3, "groups": 2, "rollouts": 4}
@@ -36,17 +34,9 @@ def shots():
     return resolve_task("line_moves").problems("shots", 6)
 
 
-def judge_of(organism, shots, budget: int = 1) -> Judge:
-    task = resolve_task("line_moves")
-    styles, _ = closed_list(organism, task.sheet, own=None, instruction=False)
-    known = {s.id: s for s in shots}
-    return Judge(task, task.sheet, known, styles[0], styles, Ledger(), budget)
-
-
 def elicited(organism, shots, budget: int = 1, **settings: object):
-    method = METHODS.build("rl_steering", {**SMALL, **settings})
-    judge = judge_of(organism, shots, budget)
-    return method.elicit(organism, shots, judge, stream("t"), judge.ledger), judge
+    bench = bench_of(organism, "line_moves", shots, budget=budget, rng=stream("t"))
+    return solver_of("rl_steering", bench, **{**SMALL, **settings}).nudge, bench.ledger
 
 
 @pytest.mark.parametrize(
@@ -79,34 +69,38 @@ def test_half_takes_the_problem_whose_success_rate_is_nearest_one_half(
         return [i < n for i in range(len(texts))]
 
     monkeypatch.setattr(_policy, "_right", right)
-    solver, _ = elicited(organism, shots, pick="half", pool=6)
+    nudge, _ = elicited(organism, shots, pick="half", pool=6)
     # of equals the first in the pool's order
-    assert solver.notes["picked"] == [shots[3].id]
-    assert solver.notes["pool"] == 6
+    assert nudge.facts["picked"] == [shots[3].id]
+    assert nudge.facts["pool"] == 6
 
 
 def test_variance_takes_the_problem_whose_reward_varied_most(organism, shots) -> None:
-    solver, judge = elicited(organism, shots, pick="variance", pool=6, passes=2)
+    nudge, ledger = elicited(organism, shots, pick="variance", pool=6, passes=2)
     # six problems twice, two a step: six steps of ranking beside three of training
-    assert len(solver.notes["curves"]) == 3
-    assert judge.ledger.updates <= 9
-    assert solver.notes["ranks"][0] <= 0
+    assert len(nudge.facts["curves"]) == 3
+    assert ledger.updates <= 9
+    assert nudge.facts["ranks"][0] <= 0
     again, _ = elicited(organism, shots, pick="variance", pool=6, passes=2)
-    assert again.notes["picked"] == solver.notes["picked"]
+    assert again.facts["picked"] == nudge.facts["picked"]
 
 
 def test_ranking_run_that_was_killed_still_ranks_all_it_saw(organism, shots, tmp_path) -> None:
-    method = METHODS.build("rl_steering", {**SMALL, "pick": "variance", "pool": 6, "passes": 2})
-    whole = dataclasses.replace(judge_of(organism, shots), scratch=tmp_path / "whole")
-    first = method.elicit(organism, shots, whole, stream("t"), whole.ledger)
+    settings = {**SMALL, "pick": "variance", "pool": 6, "passes": 2}
+
+    def trained() -> Nudge:
+        scratch = tmp_path / "whole"
+        bench = bench_of(organism, "line_moves", shots, budget=1, rng=stream("t"), scratch=scratch)
+        return solver_of("rl_steering", bench, **settings).nudge
+
+    first = trained()
     files = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert files == ["policy.safetensors", "ranking.safetensors"]
     # everything after the ranking is lost
     (tmp_path / "whole" / "policy.safetensors").unlink()
-    again = dataclasses.replace(whole, ledger=Ledger())
-    second = method.elicit(organism, shots, again, stream("t"), again.ledger)
-    assert second.notes["picked"] == first.notes["picked"]
-    assert second.notes["ranks"] == first.notes["ranks"]
+    second = trained()
+    assert second.facts["picked"] == first.facts["picked"]
+    assert second.facts["ranks"] == first.facts["ranks"]
 
 
 def test_watched_problems_are_not_trained_on(organism, shots, monkeypatch) -> None:
@@ -119,17 +113,17 @@ def test_watched_problems_are_not_trained_on(organism, shots, monkeypatch) -> No
         return found
 
     monkeypatch.setattr(_policy._Rollouts, "_chosen", spy)
-    solver, _ = elicited(organism, shots, 2, watch=4)
+    nudge, _ = elicited(organism, shots, 2, watch=4)
     assert trained == {s.id for s in shots[:2]}
-    looks = [c["selection"] for c in solver.notes["curves"]]
+    looks = [c["selection"] for c in nudge.facts["curves"]]
     assert all(0 <= look <= 1 for look in looks)
 
 
 def test_watching_changes_nothing_that_is_learned(organism, shots) -> None:
     plain, _ = elicited(organism, shots[:2], 2)
     watched, _ = elicited(organism, shots, 2, watch=4)
-    kept = [{n: v for n, v in c.items() if n != "selection"} for c in watched.notes["curves"]]
-    assert kept == plain.notes["curves"]
+    kept = [{n: v for n, v in c.items() if n != "selection"} for c in watched.facts["curves"]]
+    assert kept == plain.facts["curves"]
 
 
 def test_line_of_a_run_says_the_last_of_each_figure() -> None:

@@ -26,6 +26,7 @@ from modicum.errors import ConfigError, ModicumError, UnknownNameError
 from modicum.limits import shown
 from modicum.plugins import Entry, found_in
 from modicum.secrecy import learn_from, looks_like_key
+from modicum.types import File
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -104,6 +105,11 @@ class Catalog:
         said = entry.stated.get("powers") if own else getattr(self.load(name), "powers", None)
         table = said if isinstance(said, Mapping) else {}
         return {str(setting): str(kind) for setting, kind in table.items()}
+
+    def files(self, name: str) -> tuple[str, ...]:
+        """Return the settings of a plug-in that name a file or folder; imports nothing."""
+        found = self.entry(name).stated.get("files", ())
+        return found if isinstance(found, tuple) else ()
 
     def module(self, name: str) -> ModuleType:
         """Imports one plug-in's module.
@@ -208,8 +214,9 @@ def settings_of(plugin: object) -> dict[str, object]:
     They enter the trial's identity: a changed field, version or file is another trial.
     """
     values = dataclasses.asdict(cast("DataclassInstance", plugin))
-    named = values.get(getattr(plugin, "file_setting", ""))
-    content = {"content": content_hash(Path(named))} if named else {}
+    hints = typing.get_type_hints(type(plugin), include_extras=True)
+    named = [value for name, value in values.items() if value and hints[name] == File]
+    content = {"content": content_hash(Path(*named))} if named else {}
     return {**values, "version": getattr(plugin, "version", 1), **content}
 
 

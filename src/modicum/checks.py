@@ -158,10 +158,10 @@ def _check_probes(plan: Plan) -> None:
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
-    if method.access > backend.access:
+    if method.needs.access > backend.access:
         raise AccessError(
             f"method {name!r} on model {reference!r}, which offers {backend.access.name.lower()}",
-            f"a model with access to {method.access.name.lower()}",
+            f"a model with access to {method.needs.access.name.lower()}",
             _for_more(method, backend),
         )
 
@@ -169,7 +169,7 @@ def _check_access(name: str, method: Method, reference: str, backend: Backend) -
 def _for_more(method: Method, backend: Backend) -> str:
     """Say how a model would offer what a method needs."""
     weights = "leave the method out, or give the weights (a folder or hub id)"
-    if method.access > Access.LOGPROBS or not backend.more_access:
+    if method.needs.access > Access.LOGPROBS or not backend.more_access:
         return weights
     return f"{backend.more_access}, {weights}"
 
@@ -180,17 +180,17 @@ def _most_branches(plan: Plan, grid: Grid) -> int:
     for name, own in map(read_settings, grid.arms):
         arm = METHODS.build(name, {**plan.settings.get(name, {}), **own})
         built += [arm] if isinstance(arm, Method) else []
-    return max((method.first_tokens for method in built), default=0)
+    return max((method.answering.first_tokens for method in built), default=0)
 
 
 def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:
-    if method.supervision == Supervision.QUESTION:
+    if method.needs.supervision == Supervision.QUESTION:
         return
-    if method.supervision > task.sheet.supervision:
+    if method.needs.supervision > task.sheet.supervision:
         raise ConfigError(
             f"method {name!r} on task {reference!r}, whose shots reveal "
             f"{task.sheet.supervision.name.lower()}",
-            f"shots that reveal {method.supervision.name.lower()}",
+            f"shots that reveal {method.needs.supervision.name.lower()}",
             "choose rejection_tuning, which needs answers only",
         )
     budgets = (*grid.shots, *grid.twin_shots)

@@ -24,16 +24,16 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
     samples and needs no trial.
     """
     found: list[Trial] = []
-    for name in method.controls:
-        if name == "majority":
+    for control in method.controls:
+        if control.name == "majority":
             continue
-        twin = dataclasses.replace(arm, control=name)
-        own = method.control_settings.get(name)
-        if own is None:
+        twin = dataclasses.replace(arm, control=control.name)
+        if not control.settings:
             found.append(twin)
             continue
-        other = settings_of(dataclasses.replace(cast("DataclassInstance", method), **own))
-        drawn = range(method.control_draws)
+        plain = cast("DataclassInstance", method)
+        other = settings_of(dataclasses.replace(plain, **control.settings))
+        drawn = range(control.draws)
         found += [dataclasses.replace(twin, settings=other, seed=seed) for seed in drawn]
     return found
 

@@ -1,11 +1,12 @@
 """Which problems a trial sees: test, selection and shots, each drawn by the trial's own names."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
+from modicum.method import METHODS
 from modicum.scope import Scope
 from modicum.seeds import stream
 from modicum.task import Task, resolve_task
@@ -64,12 +65,12 @@ def retained_size(task: Task, wanted: int) -> int:
 def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Problem, ...]:
     """Gives the labelled problems a trial may see: its shots, or as many as its method is shown.
 
-    The floor's style is chosen on the selection split. Every other method gets the first n of a
+    A method may choose on the selection split, as the floor's style is. Every other gets the first n of a
     pool shuffled by the seed, so that a larger budget contains the smaller one. The control
     `shuffled` gives each shot the worked solution of another problem of the pool, `format` that
     problem's bare answer in the exact format.
     """
-    if trial.is_floor:
+    if _is_on_selection(trial.method):
         return problems_of(
             task, "selection", dataclasses.replace(trial.scope, selection=trial.n_shots)
         )
@@ -93,3 +94,10 @@ def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Proble
             for shot, donor in zip(chosen, donors, strict=True)
         ]
     return tuple(chosen)
+
+
+def _is_on_selection(method: str) -> bool:
+    """Return whether a method says that its labelled problems are those of the selection split."""
+    entry = METHODS.entries.get(method)
+    needs = entry.stated.get("needs") if entry is not None else None
+    return isinstance(needs, Mapping) and needs.get("split") == "selection"

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from modicum.answers import Rule
 from modicum.catalog import Catalog
-from modicum.method import Method
+from modicum.errors import ConfigError
+from modicum.nudge import GREEDY, Change, Nudge, Solver
 from modicum.task import Sheet
 from modicum.types import Style, Trial
-from modicum.workbench import Elicited
 
-__all__ = ["EXPORTS", "PROBES", "Form", "LoadedBack", "Nudge"]
+__all__ = ["EXPORTS", "PROBES", "Form", "LoadedBack", "Parcel", "refuse_more"]
 
 EXPORTS = Catalog("exports")
 
@@ -23,14 +23,13 @@ PROBES = 4
 
 
 @dataclass(frozen=True)
-class Nudge:
-    """A found nudge as a form sees it before any weights load."""
+class Parcel:
+    """A found nudge with what a form must know of it, before any weights load."""
 
     trial: Trial
     """The finished rung that found it."""
-    method: Method
-    folder: Path
-    """What the study keeps of it; only read."""
+    nudge: Nudge
+    """What the study keeps of it."""
     style: Style
     """The prompt that it was measured in."""
     sheet: Sheet
@@ -79,7 +78,7 @@ class Form(ABC):
     """Whether `modicum run --model FOLDER` opens it."""
 
     @abstractmethod
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses, before weights load, a nudge that does not fit.
 
         Raises:
@@ -87,13 +86,34 @@ class Form(ABC):
         """
 
     @abstractmethod
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Writes the form's own files into an existing folder, without pickle."""
 
     @abstractmethod
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Loads what was written in its target and compares it with the nudged model."""
 
     @abstractmethod
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """Gives a few lines of use for each runtime, by its name."""
+
+
+def refuse_more(parcel: Parcel, *carried: type[Change]) -> None:
+    """Refuse a composed nudge of which a form would leave a part behind.
+
+    Args:
+        parcel: What is exported.
+        carried: The changes that the form carries.
+
+    Raises:
+        ConfigError: it changes more, or answers otherwise than by one greedy prompt.
+    """
+    nudge = parcel.nudge
+    more = [type(change).__name__ for change in nudge.changes if not isinstance(change, carried)]
+    more += [type(nudge.answering).__name__] if nudge.answering != GREEDY else []
+    if more:
+        raise ConfigError(
+            f"{parcel.trial.method}, whose nudge is more than this form carries: {', '.join(more)}",
+            f"a nudge of {' or '.join(kind.__name__ for kind in carried)} alone",
+            "export the parts as nudges of their own, or use it from Python: Study.solver",
+        )

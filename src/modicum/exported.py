@@ -14,11 +14,13 @@ from modicum import __version__
 from modicum.catalog import fields_of
 from modicum.draws import problems_of, shots_of
 from modicum.errors import CheckpointError, ConfigError
-from modicum.export import EXPORTS, PROBES, Form, LoadedBack, Nudge
+from modicum.export import EXPORTS, PROBES, Form, LoadedBack, Parcel
 from modicum.ledger import cost
 from modicum.manifest import is_export, write_manifest, write_prompt
+from modicum.method import method_of
 from modicum.model import resolve_backend
 from modicum.model_card import card_text
+from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
 from modicum.plain import table_of
 from modicum.seeds import key
@@ -26,15 +28,12 @@ from modicum.stats import Figure, proportion
 from modicum.store import Store
 from modicum.study import Subject
 from modicum.task import resolve_task
-from modicum.trials import limited, method_of
+from modicum.trials import limited
 from modicum.types import Grade, Problem, Trial
 from modicum.verdict import RungRow, Verdict, as_json
-from modicum.workbench import Elicited, nudge_folder, restored
+from modicum.workbench import nudge_folder, restored
 
 __all__ = ["Exported", "Finished", "export", "finished", "fitting"]
-
-_TWICE = ("trigger", "answer_trigger", "answer_tokens", "answer_stop")
-"""Settings of a method that asks twice: for reasoning, then for the answer."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Finished:
 
     subject: Subject
     outcome: Outcome
-    nudge: Nudge
+    parcel: Parcel
     verdict: Verdict | None
 
     @property
@@ -82,10 +81,10 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
     task = resolve_task(subject.task)
     origin = resolve_backend(subject.model).origin
     problems = problems_of(task, "test", trial.scope)[:PROBES]
-    nudge = Nudge(
+    method = method_of(trial)
+    parcel = Parcel(
         trial=trial,
-        method=method_of(trial),
-        folder=folder,
+        nudge=read_nudge(folder, method.answering, method.changes),
         style=outcome.style,
         sheet=limited(task.sheet, subject.plan),
         questions=tuple(problem.question for problem in problems),
@@ -93,7 +92,7 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
         base=_plain(subject.model),
         rule=task.rule,
     )
-    return Finished(subject, outcome, nudge, verdict)
+    return Finished(subject, outcome, parcel, verdict)
 
 
 def fitting(
@@ -115,7 +114,7 @@ def fitting(
         if not isinstance(form, Form):
             raise TypeError(name)
         try:
-            form.check(found.nudge)
+            form.check(found.parcel)
         except ConfigError as error:
             refused[name] = error
         else:
@@ -138,19 +137,19 @@ def export(found: Finished, forms: Mapping[str, Form], store: Store, out: Path) 
             raise ConfigError(
                 f"{target}, which is no export", "a free place", "choose another --out"
             )
-    elicited = restored(found.subject, found.trial, store)
-    return [_write(found, name, form, elicited, targets[name]) for name, form in forms.items()]
+    solver = restored(found.subject, found.trial, store).solver
+    return [_write(found, name, form, solver, targets[name]) for name, form in forms.items()]
 
 
-def _write(found: Finished, name: str, form: Form, elicited: Elicited, target: Path) -> Exported:
+def _write(found: Finished, name: str, form: Form, solver: Solver, target: Path) -> Exported:
     partial = target.with_name(f".{name}.partial-{key(target, found.trial.id):016x}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        form.write(found.nudge, elicited, partial)
-        write_prompt(partial, found.nudge.style, _stages(found.nudge))
+        form.write(found.parcel, solver, partial)
+        write_prompt(partial, found.parcel.style, _stages(found))
         size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
-        back = form.load_back(found.nudge, elicited, partial)
+        back = form.load_back(found.parcel, solver, partial)
         if not back.holds:
             raise CheckpointError(
                 f"the form {name}, loaded by {back.target}: {back.measure} {back.value:g}",
@@ -158,7 +157,7 @@ def _write(found: Finished, name: str, form: Form, elicited: Elicited, target: P
                 "choose another form; nothing of this one was left",
             )
         facts = _facts(found, name, form, back, size)
-        card = card_text(facts, _uses(found, form, elicited))
+        card = card_text(facts, _uses(found, form, solver))
         (partial / "README.md").write_text(card, encoding="utf-8")
         write_manifest(partial, facts)
         _put(partial, target)
@@ -201,32 +200,32 @@ def _facts(
             "version": trial.settings.get("version", 1),
             "n_shots": trial.n_shots,
             "seed": trial.seed,
-            "changes_model": found.nudge.method.changes_model,
+            "changes_model": method_of(trial).changes_model,
             "found": as_json(_found(outcome)),
         },
-        "base": {"model": found.subject.model, "name": found.nudge.base, **_base(outcome)},
+        "base": {"model": found.subject.model, "name": found.parcel.base, **_base(outcome)},
         "task": {
             "name": found.subject.task,
             "version": task.version,
             "fingerprint": task.fingerprint,
         },
         "study": {"name": plan.name, "trial": str(trial.id), "stream": plan.stream},
-        "style": found.nudge.style.name,
+        "style": found.parcel.style.name,
         "score": _scores(outcome),
         "rung": as_json(_rung(found.row)),
         "gap": as_json(_gap(found.verdict)),
         "costs": _costs(outcome, found.verdict, size),
         "shots": _shots(shots),
-        "shots_in_prompt": any(shot.question in found.nudge.style.template for shot in shots),
+        "shots_in_prompt": any(shot.question in found.parcel.style.template for shot in shots),
         "loaded_back": {**dataclasses.asdict(back), "holds": back.holds},
     }
 
 
-def _uses(found: Finished, form: Form, elicited: Elicited) -> dict[str, str]:
+def _uses(found: Finished, form: Form, solver: Solver) -> dict[str, str]:
     """Gives the lines of use by runtime, modicum's own first where it opens the form."""
-    opens = form.is_model and not _stages(found.nudge)
+    opens = form.is_model and not _stages(found)
     own = {"modicum": "modicum run --model FOLDER --task TASK"} if opens else {}
-    return {**own, **form.uses(found.nudge, elicited)}
+    return {**own, **form.uses(found.parcel, solver)}
 
 
 def _found(outcome: Outcome) -> Mapping[str, object]:
@@ -291,6 +290,7 @@ def _costs(outcome: Outcome, verdict: Verdict | None, size: int) -> dict[str, ob
     names = ("labels", "judge_calls", "tokens_sampled", "tokens_trained", "updates", "seconds")
     return {
         **{name: spent.get(name, 0) for name in names},
+        **{name: spent[name] for name in ("texts", "tokens_texts") if name in spent},
         "measuring_labels": verdict.measuring_labels if verdict is not None else None,
         "flops": cost(spent),
         "serving_flops": cost(served) / queries,
@@ -308,10 +308,9 @@ def _digest(shot: Problem) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _stages(nudge: Nudge) -> dict[str, object]:
-    """Gives the settings of a prompt that asks twice; empty where it asks once."""
-    settings = nudge.trial.settings
-    return {name: settings[name] for name in _TWICE} if set(_TWICE) <= set(settings) else {}
+def _stages(found: Finished) -> Mapping[str, object]:
+    """Return what a prompt that asks in turn needs; empty where it asks once."""
+    return found.parcel.nudge.answering.stages() or {}
 
 
 def _plain(reference: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modicum.plain import thawed
+from modicum.method import method_of
 from modicum.study import Plan
 from modicum.task import resolve_task
 from modicum.types import Trial
@@ -53,13 +53,8 @@ def draws(plan: Plan, trial: Trial) -> Draws:
     limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
     if trial.is_twin and (trial.is_floor or not trial.n_shots):
         return Draws(0, limit, is_tuning=False)
-    each = next((thawed(int, trial.settings[f], f) for f in _DRAWS if f in trial.settings), 1)
-    is_tuning = plan.method(trial.method).changes_model
+    method = method_of(trial)
+    each, is_tuning = method.answering.draws, method.changes_model
     test = trial.scope.answered
-    drawn = test * (1 + trial.scope.sampled) if is_tuning else test * each
-    drawn += trial.n_shots * each if is_tuning and "samples" in trial.settings else 0
+    drawn = test * (each + trial.scope.sampled) + method.draws(trial.n_shots)
     return Draws(drawn, limit, is_tuning)
-
-
-_DRAWS = ("samples", "k", "n")
-"""Settings that say how many answers a method draws a problem."""

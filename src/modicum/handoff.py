@@ -15,6 +15,7 @@ from modicum.draws import shots_of
 from modicum.errors import ConfigError
 from modicum.foreign import put_text
 from modicum.made import picked_of, recipe_of
+from modicum.method import METHODS
 from modicum.plain import table_of, thawed
 from modicum.recipe import Recipe
 from modicum.reward import REWARDS, Reward
@@ -26,8 +27,6 @@ from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["Handed", "hand_off", "winner"]
 
-METHOD = "rlvr"
-"""The rung whose recipe TRL can follow: it trains weights."""
 _COUNTS = ("groups", "rollouts", "updates", "steps", "longest")
 _NUMBERS = ("temperature", "learning_rate", "clip_norm")
 _POLICY = ("kl", "entropy", "clip", "clip_high")
@@ -61,7 +60,7 @@ def winner(store: Store, n_shots: int | None = None) -> Outcome:
     rungs: dict[tuple[object, ...], list[Outcome]] = {}
     for head in store.heads().values():
         trial = head.trial
-        is_rung = trial.method == METHOD and not trial.control and not trial.is_twin
+        is_rung = not trial.control and not trial.is_twin and _is_by_reward(trial.method)
         if not is_rung or head.error or n_shots not in (None, trial.n_shots):
             continue
         outcome = store.read(trial, texts=False)
@@ -70,15 +69,24 @@ def winner(store: Store, n_shots: int | None = None) -> Outcome:
             rungs.setdefault(name, []).append(outcome)
     if not rungs:
         shots = "" if n_shots is None else f" with {n_shots} shots"
+        own = [name for name, entry in METHODS.entries.items() if not entry.package]
+        methods = list(filter(_is_by_reward, own))
         raise ConfigError(
-            f"no finished trial of {METHOD}{shots} in {store.folder}",
+            f"no finished trial of {' or '.join(methods)}{shots} in {store.folder}",
             "a rung that trains weights by reward",
-            f"run the study with --methods {METHOD} first",
+            f"run the study with --methods {methods[0]} first",
         )
     best = max(
         rungs.values(), key=lambda found: (fmean(map(_score, found)), -found[0].trial.n_shots)
     )
     return min(best, key=lambda outcome: outcome.trial.seed)
+
+
+def _is_by_reward(method: str) -> bool:
+    """Return whether TRL can follow a method's recipe: it trains weights, by a reward."""
+    entry = METHODS.entries.get(method)
+    is_tuning = entry is not None and entry.stated.get("kind") == "tuning"
+    return is_tuning and METHODS.powers(method).get("reward") == REWARDS.kind
 
 
 def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed:
@@ -87,7 +95,7 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     Args:
         plan: The study's plan.
         store: The study.
-        outcome: A finished trial of `rlvr`.
+        outcome: A finished trial that `winner` gives.
         folder: Where the files go; made here, files of these names are written over.
 
     Raises:
@@ -108,7 +116,7 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
     model = outcome.card.name if outcome.card is not None else trial.model
     is_clipped = policy.clip > 0
     values = {
-        "name": _bare(trial.model), "method": METHOD, "folder": _bare(store.folder),
+        "name": _bare(trial.model), "method": trial.method, "folder": _bare(store.folder),
         "score": f"{_score(outcome):.3f}", "test": len(outcome.answers), "task": _bare(trial.task),
         "n_shots": trial.n_shots, "model": _bare(model), "seed": trial.seed,
         **{k: v for k, v in table_of(recipe).items() if k in (*_COUNTS, *_NUMBERS)},

@@ -10,6 +10,9 @@ from modicum.errors import BudgetError
 
 __all__ = ["Ledger", "as_reused", "cost"]
 
+_RARE = ("texts", "tokens_texts")
+"""Counters of the few methods that read unlabelled texts."""
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -21,6 +24,10 @@ class Ledger:
 
     labels: int = 0
     """Labelled problems seen, selection included."""
+    texts: int = 0
+    """Questions without labels seen beside those."""
+    tokens_texts: int = 0
+    """Their tokens."""
     judge_calls: int = 0
     """Answers marked for the method."""
     tokens_prompt: int = 0
@@ -59,6 +66,11 @@ class Ledger:
         self.flops += flops_per_token * (prompt + sampled)
         if self.observer is not None:
             self.observer(self)
+
+    def read_unlabelled(self, texts: int, tokens: int) -> None:
+        """Count texts without labels that are learned from, and their tokens."""
+        self.texts += texts
+        self.tokens_texts += tokens
 
     def reused(
         self, *, completions: int, prompt: float, sampled: int, flops_per_token: float
@@ -105,8 +117,9 @@ class Ledger:
                 self.seconds += time.perf_counter() - start
 
     def as_dict(self) -> dict[str, float]:
-        """Gives the counters as plain numbers, for the store."""
+        """Return the counters as plain numbers, for the store; those of `_RARE` only where they count."""
         hidden = {"observer", "max_judge_calls", "depth", "said"}
+        hidden |= {name for name in _RARE if not getattr(self, name)}
         return {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden
         }

@@ -183,6 +183,8 @@ class Outcome:
     """Folder of the nudge, relative to the study's folder."""
     error: str = ""
     """Type, message and traceback of a failed trial."""
+    files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """The nudge's files by name, on their way to its folder; not read back."""
     draws: tuple[Draw, ...] = field(default=(), compare=False, repr=False)
     """What was drawn on the way, by address, on its way to the store; not read back."""
 

@@ -28,8 +28,8 @@ class Entry:
     summary: str
     """First line of the module's docstring; what is wrong with it where something is."""
     stated: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    """What the file's classes state of themselves: class variables that are plain constants or
-    tables of them, and members of an enum by their names."""
+    """What the file's classes state of themselves: class variables that are plain constants, tables
+    of them or calls with them, and members of an enum by their names."""
     package: str = ""
     """The package that adds it; empty where it is modicum's own."""
     release: str = ""
@@ -89,12 +89,17 @@ def source_hash(entry: Entry) -> str:
 
 
 def stated_in(tree: ast.Module) -> dict[str, object]:
-    """Reads `light: ClassVar[bool] = True` and `access: ClassVar[Access] = Access.TEXT`."""
+    """Read `light: ClassVar[bool] = True`, `needs: ClassVar[Needs] = Needs(access=Access.TEXT)`.
+
+    Fields of the type `File` stand under `files`.
+    """
     found: dict[str, object] = {}
+    files: list[str] = []
     for statement in (s for node in tree.body if isinstance(node, ast.ClassDef) for s in node.body):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
         if "ClassVar" not in ast.unparse(statement.annotation):
+            files += [statement.target.id] * (ast.unparse(statement.annotation) == "File")
             continue
         if isinstance(statement.value, ast.Constant):
             found[statement.target.id] = statement.value.value
@@ -103,7 +108,18 @@ def stated_in(tree: ast.Module) -> dict[str, object]:
         elif isinstance(statement.value, ast.Dict):
             with contextlib.suppress(ValueError):  # a table of more than constants
                 found[statement.target.id] = ast.literal_eval(statement.value)
-    return found
+        elif isinstance(statement.value, ast.Call):
+            found[statement.target.id] = _called_with(statement.value)
+    return {**found, "files": tuple(files)} if files else found
+
+
+def _called_with(call: ast.Call) -> dict[str, object]:
+    """Return the constants that a call names, and members of an enum by their names."""
+    return {
+        word.arg: word.value.value if isinstance(word.value, ast.Constant) else word.value.attr
+        for word in call.keywords
+        if word.arg and isinstance(word.value, ast.Constant | ast.Attribute)
+    }
 
 
 def _own(kind: str) -> dict[str, Entry]:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from modicum.draws import problems_of
 from modicum.errors import JudgeError
 from modicum.marking import Unmarked, read_or_none
+from modicum.method import method_of
 from modicum.outcome import Answer, MarkedAgain, Outcome
 from modicum.scope import Versions
 from modicum.store import Store
 from modicum.study import Plan
 from modicum.styles import is_asked_so
 from modicum.task import Task, resolve_task
-from modicum.trials import method_of, thinking_of
+from modicum.trials import thinking_of
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["Renewed", "renew"]
@@ -89,8 +90,8 @@ def _marked_again(outcome: Outcome, trial: Trial) -> Outcome | None:
         marks = unmarked.marks(task, asked, style)
     except JudgeError:
         return None  # the trial is run, and says what its marker failed with
-    method = method_of(trial)
-    chosen = [method.stands(_read(task, style, t) for t in answer.texts) for answer in answers]
+    answering = method_of(trial).answering
+    chosen = [answering.stands(_read(task, style, t) for t in answer.texts) for answer in answers]
     answers = [
         dataclasses.replace(
             answer, problem=p.id, marks=own, chosen=answer.chosen if place is None else place

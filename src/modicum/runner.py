@@ -1,6 +1,7 @@
 """Runs what is missing of a study, writes each outcome, and goes on after failures and kills."""
 
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +22,14 @@ from modicum.executor import Executor, Job, Outcomes, Tally, resolve_executor
 from modicum.forecast import forecast
 from modicum.kept_task import record_of
 from modicum.ledger import as_reused
+from modicum.nudge import write_folder
 from modicum.session import counted, spent_before
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
 from modicum.study import Plan, Subject
 from modicum.task import full_reference, resolve_task
 from modicum.task_names import split_task
-from modicum.trials import Way, remark
+from modicum.trials import Way, remark, scratch_of
 from modicum.types import Style, Trial
 
 __all__ = [
@@ -228,7 +230,7 @@ class _Crew:
         """Runs trials and writes the outcome of each as it ends."""
         jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
         for outcome in self.outcomes(jobs):
-            self.store.write(outcome)
+            self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
             self.watcher.finished(outcome)
             if outcome.trial.id in self.moved:  # at once: without it nothing is said of a subject
                 _mark_twins([self.moved[outcome.trial.id]], self.store, self.watcher)
@@ -288,6 +290,18 @@ class _Crew:
                 outcome = self.store.read(level.probe, texts=False)
                 scores[str(level.probe.id)] = _accuracy(outcome)
         return scores
+
+
+def _with_files(outcome: Outcome, folder: Path) -> Outcome:
+    """Write a trial's files; return its outcome, with the error where they cannot be written."""
+    if not outcome.artefact:
+        return outcome
+    try:
+        write_folder(outcome.files, folder)
+    except OSError as error:
+        return Outcome(outcome.trial, error=f"OSError: {error}", draws=outcome.draws)
+    shutil.rmtree(scratch_of(folder), ignore_errors=True)
+    return outcome
 
 
 def _accuracy(outcome: Outcome | None) -> float:

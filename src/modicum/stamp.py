@@ -47,8 +47,9 @@ def _files(plan: Plan) -> list[str]:
     """Gives hashes of the files that settings name."""
     arms = [read_settings(text) for grid in plan.grids for text in grid.arms]
     named = [
-        own.get(str(METHODS.entry(method).stated.get("file_setting")))
+        own.get(name)
         for method, own in (*plan.settings.items(), *arms)
+        for name in METHODS.files(method)
     ]
     return [content_hash(Path(str(name))) for name in named if name]
 

@@ -304,13 +304,13 @@ class Subject:
 
     def _budgets(self, name: str, shots: Sequence[int]) -> tuple[int, ...]:
         """A method that reads no labels runs once, at no shots."""
-        if self.plan.method(name).supervision == Supervision.QUESTION:
+        if self.plan.method(name).needs.supervision == Supervision.QUESTION:
             return (0,)
         return tuple(sorted(set(shots)))
 
     def _arms(self, name: str, model: str, budgets: Sequence[int], grid: Grid) -> list[Trial]:
         method = self.plan.method(name)
-        draws_shots = method.supervision > Supervision.QUESTION
+        draws_shots = method.needs.supervision > Supervision.QUESTION
         n_seeds = (grid.seeds or self.plan.seeds) if draws_shots else 1
         base = Trial(
             model=model,
@@ -329,7 +329,7 @@ class Subject:
         for n_shots in budgets:
             cell = replace(base, n_shots=n_shots)
             arms += [replace(cell, seed=seed) for seed in range(n_seeds)]
-            if self.plan.controls and model == self.model and not method.shortens:
+            if self.plan.controls and model == self.model and method.aim == "accuracy":
                 arms.append(replace(cell, task=f"scrambled:{self.task}"))
         if self.plan.controls and model == self.model:
             arms += control_arms(method, replace(base, n_shots=budgets[-1]))

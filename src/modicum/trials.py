@@ -1,25 +1,26 @@
 """One trial from its identity to its outcome: a pure function that any process can run."""
 
-import dataclasses
-import shutil
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from modicum.catalog import fields_of
+from modicum.bench import Bench
 from modicum.controls import WITH
 from modicum.draws import POOL, names_of, problems_of, retained_size, shots_of
 from modicum.errors import JudgeError, ModicumError, TrialError
 from modicum.held_out import text_loss
+from modicum.judge import Judge
 from modicum.ledger import Ledger, as_reused
 from modicum.marking import Unmarked
-from modicum.method import METHODS, Judge, Method, PromptSolver, Solver
+from modicum.method import Method, method_of
 from modicum.model import Model, resolve_backend
+from modicum.nudge import Direct, Nudge, Solver, weight_bytes
 from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.provenance import plugin_sources
 from modicum.secrecy import clean
-from modicum.seeds import key, stream
+from modicum.seeds import stream
 from modicum.stock import Stock
 from modicum.study import Plan
 from modicum.styles import closed_list
@@ -31,10 +32,10 @@ __all__ = [
     "Way",
     "judge_for",
     "limited",
-    "method_of",
     "open_model",
     "remark",
     "run_trial",
+    "scratch_of",
     "thinking_of",
 ]
 
@@ -42,7 +43,7 @@ _DECOYS = 64
 """Golds of other problems from which wrong keys are made."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Way:
     """How a trial is run, which is no part of its identity."""
 
@@ -71,7 +72,7 @@ def run_trial(
         plan: The study's plan.
         trial: What to run.
         floor: The floor's style of the trial's subject; None where it is not chosen yet.
-        artefacts: Folder for the nudge, made here where there is something to keep.
+        artefacts: Where the driver puts the nudge; checkpoints lie beside it.
         observer: Called as tokens are spent.
         stock: What was drawn before; what is drawn now is added to it.
         way: How it is run.
@@ -104,18 +105,23 @@ def _outcome(
     model = _settled(trial.model, way.rows, spent).stocked(stock)
     method = method_of(trial)
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
-    judge = _equipped(judge, task, method, artefacts)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
+    bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
+    bench = _equipped(bench, task, method, artefacts)
+    spent.texts = len(bench.texts)
     with spent.timed():
-        solver = method.elicit(model, tuple(judge.shots.values()), judge, rng, spent)
-    style, unmarked.shots = _style_of(solver, judge), judge.lost
+        nudge = method.elicit(bench)
+        files = {} if method.kind == "measure" else nudge.files()
+    spent.nudge_bytes = weight_bytes(files)
+    solver = Solver.of(model, nudge, judge)
+    style, unmarked.shots = nudge.style, judge.lost
     problems = problems_of(task, "test", trial.scope)
     with served.timed():
         solved = _solve(solver, problems, trial, served, split="test")
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
-    sampled = _sampled(plan, solver, task, problems, trial, style, unmarked)
+    sampled = _sampled(solver, task, problems, trial, style, unmarked)
     selected = _selected(solver, task, trial, style, unmarked) if way.selects else None
     _check_unchanged(trial)
     return Outcome(
@@ -133,8 +139,9 @@ def _outcome(
         thinking=thinking_of(answers, style),
         lost=unmarked.lost,
         sources=plugin_sources(trial),
-        made=dict(solver.notes),
-        artefact=_keep(method, solver, artefacts),
+        made=dict(nudge.facts),
+        artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
+        files=files,
         draws=stock.added,
     )
 
@@ -150,14 +157,6 @@ def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
     model = open_model(reference)
     with ledger.timed():
         return model.tuned(rows)
-
-
-def method_of(trial: Trial) -> Method:
-    """Gives the configured method of a trial."""
-    method = METHODS.build(trial.method, fields_of(trial.settings))
-    if not isinstance(method, Method):
-        raise TypeError(trial.method)
-    return method
 
 
 def judge_for(
@@ -178,9 +177,9 @@ def judge_for(
             f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
             "prompt of your own that it can (--template)"
         )
-    split: Split = "selection" if trial.is_floor else "shots"
-    found = shots_of(trial, task, method_of(trial).shown(trial.n_shots))
-    shots = [dataclasses.replace(shot, split=split) for shot in found]
+    method = method_of(trial)
+    found = shots_of(trial, task, method.shown(trial.n_shots))
+    shots = [replace(shot, split=method.needs.split) for shot in found]
     judge = Judge(
         _task=task,
         sheet=sheet,
@@ -188,25 +187,33 @@ def judge_for(
         style=floor or styles[0],
         styles=styles,
         ledger=ledger,
-        budget=trial.n_shots,
         is_form_only=trial.control == "format",
     )
     return judge, Styles(tuple(s.name for s in styles), skipped)
 
 
-def _equipped(judge: Judge, task: Task, method: Method, artefacts: Path) -> Judge:
-    """Gives a judge of a tuning method what training needs: places for files, wrong keys."""
+def _texts(trial: Trial, task: Task, method: Method) -> tuple[Problem, ...]:
+    """Return the questions that a method is shown without labels: those after its shots."""
+    n = method.texts(trial.n_shots)
+    if not n:
+        return ()
+    shown = method.shown(trial.n_shots)
+    plain = replace(trial, control="", n_shots=trial.n_shots or 1)
+    return tuple(problem.hidden() for problem in shots_of(plain, task, shown + n)[shown:])
+
+
+def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:
+    """Return the bench with what training needs: places for files, wrong keys."""
     if not method.changes_model:
-        return judge
+        return bench
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
-    decoys = tuple(p.answer for p in pool if p.id not in judge.shots)[:_DECOYS]
-    return dataclasses.replace(
-        judge, decoys=decoys, scratch=_scratch(artefacts), shared=artefacts.parent
-    )
+    known = {shot.id for shot in bench.shots}
+    decoys = tuple(p.answer for p in pool if p.id not in known)[:_DECOYS]
+    return replace(bench, decoys=decoys, scratch=scratch_of(artefacts), shared=artefacts.parent)
 
 
-def _scratch(artefacts: Path) -> Path:
-    """Names the folder in which a trial keeps what a killed run goes on from."""
+def scratch_of(artefacts: Path) -> Path:
+    """Name the folder in which a trial keeps what a killed run goes on from."""
     return artefacts.with_name(f"{artefacts.name}.unfinished")
 
 
@@ -214,7 +221,7 @@ def limited(sheet: Sheet, plan: Plan) -> Sheet:
     """Gives the sheet with the plan's length limit."""
     if not plan.max_new_tokens:
         return sheet
-    return dataclasses.replace(sheet, max_new_tokens=plan.max_new_tokens)
+    return replace(sheet, max_new_tokens=plan.max_new_tokens)
 
 
 def remark(outcome: Outcome, twin: Trial) -> Outcome:
@@ -230,11 +237,10 @@ def remark(outcome: Outcome, twin: Trial) -> Outcome:
     except JudgeError as error:
         return Outcome(twin, error=f"JudgeError: {error}")
     answers = tuple(
-        dataclasses.replace(answer, marks=own)
-        for (_, answer), own in zip(pairs, marks, strict=True)
+        replace(answer, marks=own) for (_, answer), own in zip(pairs, marks, strict=True)
     )
     drawn = sum(len(answer.texts) for answer in answers)
-    return dataclasses.replace(
+    return replace(
         outcome,
         trial=twin,
         answers=answers,
@@ -254,7 +260,7 @@ def _solve(
     split: Split | None = None,
 ) -> list[Solved]:
     """Solves the hidden problems; answers are kept where a split is named."""
-    hidden = [dataclasses.replace(problem.hidden(), split=split) for problem in problems]
+    hidden = [replace(problem.hidden(), split=split) for problem in problems]
     name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
     return solver.solve(hidden, stream=name, ledger=ledger)
 
@@ -274,7 +280,6 @@ def _check_unchanged(trial: Trial) -> None:
 
 
 def _sampled(
-    plan: Plan,
     solver: Solver,
     task: Task,
     problems: Sequence[Problem],
@@ -289,7 +294,7 @@ def _sampled(
     n, ledger = trial.scope.sampled, Ledger()
     if not n:
         return None
-    drawing = PromptSolver(solver.model, style, limited(task.sheet, plan), n=n, temperature=1.0)
+    drawing = replace(solver, nudge=Nudge(style, Direct(n, 1.0)))
     with ledger.timed():
         solved = _solve(drawing, problems, trial, ledger)
         answers = unmarked.answered(task, problems, solved, style)
@@ -333,8 +338,9 @@ def _retention(
         task = resolve_task(name)
         sheet = limited(task.sheet, plan)
         styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
-        plain = PromptSolver(solver.model, styles[0], sheet)
-        scope = dataclasses.replace(trial.scope, test=retained_size(task, retain.test))
+        door = Judge.bare(task, sheet, styles[0])
+        plain = Solver(solver.model, Nudge(styles[0]), door)
+        scope = replace(trial.scope, test=retained_size(task, retain.test))
         problems = problems_of(task, "test", scope)
         hidden = [problem.hidden() for problem in problems]
         solved = plain.solve(hidden, stream="retain", ledger=Ledger())
@@ -352,24 +358,3 @@ def _scores_text(trial: Trial) -> bool:
 def _is_control(trial: Trial) -> bool:
     """Says whether a trial is a control; an arm with other settings is none, and may do damage."""
     return trial.is_twin or bool(trial.control and not trial.control.startswith(WITH))
-
-
-def _keep(method: Method, solver: Solver, folder: Path) -> str:
-    """Saves the nudge under its final name in one move; a killed run leaves no half folder."""
-    if method.kind == "measure":
-        return ""
-    partial = folder.with_name(f"{folder.name}.partial-{key(folder, method)}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    solver.save(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    shutil.rmtree(_scratch(folder), ignore_errors=True)
-    source = solver.source if isinstance(solver, PromptSolver) else None
-    if source is not None:
-        shutil.rmtree(source, ignore_errors=True)
-    return f"{folder.parent.name}/{folder.name}"
-
-
-def _style_of(solver: Solver, judge: Judge) -> Style:
-    return solver.style if isinstance(solver, PromptSolver) else judge.style

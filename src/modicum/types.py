@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 
 from modicum.plain import plain, thawed
 from modicum.scope import Scope
@@ -19,6 +19,7 @@ __all__ = [
     "Access",
     "Branches",
     "Completion",
+    "File",
     "Finding",
     "Grade",
     "Mark",
@@ -41,6 +42,9 @@ Split = Literal["shots", "selection", "test"]
 Stop = Literal["eos", "stop", "length"]
 TrialId = NewType("TrialId", str)
 Settings = Mapping[str, object]
+File = Annotated[str, "a file or folder"]
+"""A plug-in's setting that names a file or folder, which counts by what it holds: one a plug-in, and
+written as `File` in the file of its class, which is read for it."""
 _VARIED = re.compile(r"^varied:[^:]*:")
 
 

@@ -12,8 +12,9 @@ from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import CheckpointError, ConfigError, ModicumError
 from modicum.foreign import inside, is_name
 from modicum.ledger import Ledger
-from modicum.method import Judge, Solver
+from modicum.method import LADDER, METHODS, Kind, Needs, method_of
 from modicum.model import Model, backend_access
+from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
 from modicum.recall import recalled
 from modicum.renewal import renew
@@ -23,7 +24,7 @@ from modicum.sole_driver import me, sole_driver
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import full_reference, resolve_task
-from modicum.trials import judge_for, method_of, open_model
+from modicum.trials import judge_for, open_model
 from modicum.types import Access, Problem, Solved, Supervision, Trial
 from modicum.verdict import Verdict
 
@@ -54,8 +55,6 @@ class Elicited:
     """A solver found by a study, ready to answer new problems."""
 
     solver: Solver
-    judge: Judge
-    """Its door to the task; reads answers."""
 
     @property
     def model(self) -> Model:
@@ -69,7 +68,7 @@ class Elicited:
 
     def read(self, text: str) -> str | None:
         """Reads the answer from a text, as the task does; None where there is none."""
-        return self.judge.read(text)
+        return self.solver.judge.read(text)
 
 
 def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Trial:
@@ -105,7 +104,9 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
     model = open_model(subject.model)
     judge, _ = judge_for(subject.plan, trial, task, model, floor, Ledger())
     try:
-        return Elicited(method_of(trial).restore(model, judge, folder), judge)
+        method = method_of(trial)
+        nudge = read_nudge(folder, method.answering, method.changes)
+        return Elicited(Solver.of(model, nudge, judge))
     except (ModicumError, MemoryError):
         raise
     except Exception as error:  # whatever a library raises on files that were cut or changed
@@ -140,23 +141,54 @@ def nudge_folder(outcome: Outcome, store: Store) -> Path:
 
 
 def default_methods(model: str, task: str) -> tuple[str, ...]:
-    """Gives the ladder that fits what the task's shots reveal and what the model offers.
+    """Return the usual methods that fit what the task's shots reveal and what the model offers.
+
+    Of the tunings the one stands that reads most of what the shots reveal.
 
     Prompts that reason or demonstrate are left out where the task names a worked form of its own:
     there the forced form says what they would, and the organism knows neither words nor long
     prompts.
     """
-    sheet = resolve_task(task).sheet
-    tuning = "fine_tune" if sheet.supervision >= Supervision.SOLUTION else "rejection_tuning"
-    offered = backend_access(model)
-    prompts = () if sheet.opener else ("chain_of_thought", "few_shot")
-    ladder = {
-        **dict.fromkeys(prompts, Access.TEXT),
-        "self_consistency": Access.TEXT,
-        "cot_decoding": Access.LOGPROBS,
-        tuning: Access.WEIGHTS,
-    }
-    return tuple(name for name, needed in ladder.items() if needed <= offered)
+    sheet, offered = resolve_task(task).sheet, backend_access(model)
+    found = [one for name in METHODS.entries if (one := _usual(name)) is not None]
+    fit = [one for one in found if one.access <= offered and one.supervision <= sheet.supervision]
+    most = max((one.supervision for one in fit if one.kind == "tuning"), default=0)
+    kept = [
+        one
+        for one in fit
+        if (one.kind != "prompt" or not sheet.opener)
+        and (one.kind != "tuning" or one.supervision == most)
+    ]
+    return tuple(one.name for one in sorted(kept, key=lambda one: one.rank))
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """A method of the usual ladder, known without importing it."""
+
+    name: str
+    kind: Kind
+    access: Access
+    supervision: Supervision
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Its place on the ladder: cheapest kind first, then what any model offers."""
+        return LADDER.index(self.kind), int(self.access), self.name
+
+
+def _usual(name: str) -> _Usual | None:
+    """Return a method of modicum's own that says it is usual; None else."""
+    entry = METHODS.entry(name)
+    stated = entry.stated
+    kind, needs = stated.get("kind"), stated.get("needs")
+    known = next((one for one in LADDER if one == kind), None)
+    if entry.package or not stated.get("is_usual") or known is None:
+        return None
+    said = needs if isinstance(needs, Mapping) else {}
+    access = Access[str(said.get("access", Needs.access.name))]
+    supervision = Supervision[str(said.get("supervision", Needs.supervision.name))]
+    return _Usual(name, known, access, supervision)
 
 
 def plan_for(

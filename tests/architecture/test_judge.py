@@ -1,4 +1,4 @@
-"""A method reaches the task through the judge's door and nowhere else."""
+"""A method reaches the task through the judge's door, and no folder but those of its bench."""
 
 import ast
 import dataclasses
@@ -6,17 +6,16 @@ import re
 
 import pytest
 
-from modicum.method import Judge
+from modicum.judge import Judge
 from tests.support.sources import PACKAGE, plugin_files, short, tree
 
 DOOR = {
     *("mark", "read", "stated", "golds", "in_style"),  # calls, counted where they mark
-    *("sheet", "style", "styles", "budget", "decoys"),  # what may be known
-    *("scratch", "shared"),  # folders to write into
+    *("sheet", "style", "styles"),  # what may be known
 }
-"""What a method may use of its judge, as `Judge` says."""
+"""What may be used of a judge, as `Judge` says."""
 FOLDERS = {"scratch", "shared"}
-"""Folders that end at themselves: nothing above them is the method's."""
+"""Folders of a bench, which end at themselves: nothing above them is the method's."""
 OUT = {"parent", "parents", "parts", "resolve", "absolute"}
 """Attributes of a path that lead out of it."""
 WHOLE = {"getattr", "vars", "asdict", "replace", "dir", "attrgetter", "setattr", "astuple"}
@@ -28,13 +27,13 @@ def _named(node: ast.AST) -> str:
     return getattr(node, "id", "") or getattr(node, "attr", "") or getattr(node, "arg", "")
 
 
-def _judges(module: ast.Module) -> set[str]:
-    """Names that stand for a judge in a file: by name, by annotation, by assignment from one."""
-    found = {"judge"}
+def _standing_for(kind: str, module: ast.Module) -> set[str]:
+    """Names of a judge or a bench in a file: by name, by annotation, by assignment from one."""
+    found = {kind.lower()}
     for node in ast.walk(module):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
             target = node if isinstance(node, ast.arg) else node.target
-            if re.search(r"\bJudge\b", ast.unparse(node.annotation)):
+            if re.search(rf"\b{kind}\b", ast.unparse(node.annotation)):
                 found.add(_named(target))
     while True:
         more = {
@@ -48,12 +47,9 @@ def _judges(module: ast.Module) -> set[str]:
         found |= more
 
 
-def _holds_folder(node: ast.AST, judges: set[str]) -> bool:
-    """Says whether an expression is a judge's folder, or made of one."""
-    return any(
-        isinstance(part, ast.Attribute) and part.attr in FOLDERS and _named(part.value) in judges
-        for part in ast.walk(node)
-    )
+def _holds_folder(node: ast.AST) -> bool:
+    """Says whether an expression is a bench's folder, or made of one."""
+    return any(isinstance(n, ast.Attribute) and n.attr in FOLDERS for n in ast.walk(node))
 
 
 def uses(module: ast.Module) -> set[str]:
@@ -61,23 +57,25 @@ def uses(module: ast.Module) -> set[str]:
 
     Whatever names `_task` counts, whoever it is asked of, as an attribute or as a text.
     """
-    judges, found = _judges(module), set()
+    judges, found = _standing_for("Judge", module), set()
+    whole = judges | _standing_for("Bench", module)
     for node in ast.walk(module):
         if isinstance(node, ast.Attribute):
             if _named(node.value) in judges or node.attr == "_task":
                 found.add(node.attr)
-            if node.attr in OUT and _holds_folder(node.value, judges):
+            if node.attr in OUT and _holds_folder(node.value):
                 found.add(f"folder.{node.attr}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found |= {"_task"} & set(node.value.split("."))
         elif isinstance(node, ast.Call) and _named(node.func) in WHOLE:
             given = [*node.args, *(word.value for word in node.keywords)]
-            if any(_named(value) in judges for value in given):
+            if any(_named(value) in whole for value in given):
                 found.add(f"{_named(node.func)}()")
     return found
 
 
 METHODS = plugin_files("methods")
+BENCH = PACKAGE / "bench.py"
 
 PLANTED = {
     "reads the task": ("judge._task.problems('test', 9)", "_task"),
@@ -89,8 +87,10 @@ PLANTED = {
     "as a dictionary": ("judge.__dict__['x']", "__dict__"),
     "taken apart": ("vars(judge)", "vars()"),
     "made anew": ("replace(judge, shots=more)", "replace()"),
-    "climbs": ("(judge.scratch / 'x').parent", "folder.parent"),
-    "climbs from what is shared": ("judge.shared.parents[1]", "folder.parents"),
+    "makes another bench": ("replace(bench, judge=more)", "replace()"),
+    "takes a bench apart": ("def f(place: Bench[Model]): return vars(place)", "vars()"),
+    "climbs": ("(bench.scratch / 'x').parent", "folder.parent"),
+    "climbs from what is shared": ("self.bench.shared.parents[1]", "folder.parents"),
 }
 
 
@@ -104,6 +104,10 @@ def test_files_that_methods_share_are_looked_at() -> None:
     assert len(METHODS) == len(list((PACKAGE / "methods").glob("*.py")))
 
 
+def test_the_bench_adds_shots_and_ledger_alone() -> None:
+    assert uses(tree(BENCH)) - DOOR == {"shots", "ledger"}
+
+
 def test_the_door_is_what_the_judge_has_and_says() -> None:
     fields = {field.name for field in dataclasses.fields(Judge)}
     assert {name for name in fields | set(vars(Judge)) if not name.startswith("_")} >= DOOR
@@ -112,7 +116,7 @@ def test_the_door_is_what_the_judge_has_and_says() -> None:
 
 
 def test_every_part_of_the_door_is_used() -> None:
-    assert set().union(*(uses(tree(path)) for path in METHODS)) == DOOR
+    assert set().union(*(uses(tree(path)) for path in [*METHODS, BENCH])) >= DOOR
 
 
 @pytest.mark.parametrize("name", PLANTED)

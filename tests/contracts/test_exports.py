@@ -235,7 +235,7 @@ def test_folder_of_something_else_is_left_alone(studied, tmp_path) -> None:
 
 def test_prompt_carries_stop_strings_and_demonstrations(written, studied) -> None:
     style, stages = read_prompt(written["shown", "prompt"])
-    assert style == studied["shown"].found.nudge.style
+    assert style == studied["shown"].found.parcel.style
     assert stages == {}
     [shot] = json.loads((written["shown", "prompt"] / MANIFEST).read_text())["shots"]
     assert set(shot) == {"id", "sha256"}

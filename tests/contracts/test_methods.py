@@ -1,41 +1,32 @@
 """What every method must do; a new file in `methods/` is tested the moment it exists."""
 
 import dataclasses
+import tempfile
+from pathlib import Path
 
 import pytest
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from modicum.bench import Bench
 from modicum.catalog import settings_of
 from modicum.errors import AccessError, BudgetError
+from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.method import METHODS, Judge, Method, Solver
+from modicum.method import METHODS, Method, Needs
 from modicum.model import Model, Passed, resolve_backend
-from modicum.seeds import stream
-from modicum.styles import closed_list
+from modicum.nudge import Nudge, Solver, read_nudge, weight_bytes, write_folder
 from modicum.task import resolve_task
 from modicum.types import Access, Problem, Supervision
 from modicum.whitebox import weights_hash
+from tests.support.bench import bench_of, judge_of, solver_of
 
-SETTINGS = {
-    "fine_tune": {"steps": 3, "batch": 2, "rank": 2, "learning_rate": 1e-2},
-    "rejection_tuning": {"steps": 3, "batch": 2, "rank": 2, "samples": 8, "learning_rate": 1e-2},
-    "plain": {"samples": 3},
-    "rl_steering": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
-    "rlvr": {"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01},
-    "self_consistency": {"n": 3},
-    "cot_decoding": {"k": 3},
-    "compression": {"layers": [2], "budgets": [0.01], "samples": 6, "calibration": 1},
-    "sparse_feature": {"steps": 30, "samples": 1, "candidates": 2, "strengths": (0.5, 1.0)},
-}
-"""Small settings, for speed."""
-SUBJECTS = {"compression": ("organism-style-64", "word_sums?asks=length")}
-"""Model and task of a method that needs ones of its own."""
 N_SHOTS = 3
 ALL = sorted(METHODS.entries)
 
 
 def _method(name: str) -> Method:
-    return METHODS.build(name, SETTINGS.get(name, {}))
+    quick = METHODS.load(name).quick
+    return METHODS.build(name, dict(quick.settings))
 
 
 @pytest.fixture(scope="module", params=ALL)
@@ -49,12 +40,12 @@ def method(name) -> Method:
 
 
 @pytest.fixture(scope="module")
-def subject(name, method) -> tuple[str, str]:
+def subject(method) -> tuple[str, str]:
     """The scripted model, or the organism where weights are wanted."""
     # worked stories the organism can reach by sampling, so that rejection keeps something
-    is_text = method.access <= Access.LOGPROBS
+    is_text = method.needs.access <= Access.LOGPROBS
     usual = ("scripted:latent", "sums") if is_text else ("organism", "line_moves")
-    return SUBJECTS.get(name, usual)
+    return method.quick.model or usual[0], method.quick.task or usual[1]
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +58,17 @@ def task(subject):
     return resolve_task(subject[1])
 
 
-def _judge(task, model, shots: tuple[Problem, ...]) -> Judge:
-    styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
-    return Judge(task, task.sheet, {s.id: s for s in shots}, styles[0], styles, Ledger())
-
-
 def _shots(method: Method, task, n: int = N_SHOTS) -> tuple[Problem, ...]:
     """Shots as a trial gives them: none where no label is read."""
-    return () if method.supervision == Supervision.QUESTION else task.problems("shots", n)
+    return () if method.needs.supervision == Supervision.QUESTION else task.problems("shots", n)
 
 
-def _elicit(method, model, task, seed: int = 0, judge: Judge | None = None) -> Solver:
-    shots = _shots(method, task)
-    judge = judge or _judge(task, model, shots)
-    return method.elicit(model, shots, judge, stream("test", seed), judge.ledger)
+def _bench(method: Method, model, task, shots=None, **more) -> Bench:
+    return bench_of(model, task, _shots(method, task) if shots is None else shots, **more)
+
+
+def _elicit(method, model, task, shots=None, **more) -> Solver:
+    return solver_of(method, _bench(method, model, task, shots, **more))
 
 
 def _texts(solver: Solver, task) -> list[tuple[str, ...]]:
@@ -95,18 +83,14 @@ def _weights(model: Model) -> str:
 
 
 @pytest.fixture(scope="module")
-def elicited(method, model, task) -> tuple[Solver, Judge, str, int]:
-    """A solver, the judge that it came from, the weights' hash before, steps of optimisers."""
+def elicited(method, model, task) -> tuple[Solver, Bench, str, int]:
+    """A solver, the bench that it came from, the weights' hash before, steps of optimisers."""
     before, steps = _weights(model), []
-    judge = _judge(task, model, _shots(method, task))
+    bench = _bench(method, model, task)
     hook = register_optimizer_step_post_hook(lambda *given: steps.append(given))
-    solver = _elicit(method, model, task, judge=judge)
+    solver = solver_of(method, bench)
     hook.remove()
-    return solver, judge, before, len(steps)
-
-
-def test_small_settings_name_real_methods() -> None:
-    assert set(SETTINGS) <= set(ALL)
+    return solver, bench, before, len(steps)
 
 
 def test_same_seed_gives_the_same_answers(method, model, task, elicited) -> None:
@@ -119,9 +103,7 @@ def test_base_weights_are_unchanged(model, elicited) -> None:
 
 
 def test_base_answers_are_unchanged(method, model, task, elicited) -> None:
-    plain = METHODS.build("plain", {}).elicit(
-        model, (), _judge(task, model, ()), stream("test"), Ledger()
-    )
+    plain = solver_of("plain", bench_of(model, task))
     fresh_model = resolve_backend(_reference(model)).open()
     fresh = dataclasses.replace(plain, model=fresh_model)
     assert _texts(plain, task) == _texts(fresh, task)
@@ -131,23 +113,52 @@ def _reference(model: Model) -> str:
     return model.card.name
 
 
-def test_solver_survives_save_and_restore(method, model, task, elicited, tmp_path) -> None:
-    solver, judge, *_ = elicited
-    solver.save(tmp_path)
-    restored = method.restore(model, judge, tmp_path)
-    assert _texts(restored, task) == _texts(solver, task)
+def _read(method: Method, folder: Path) -> Nudge:
+    return read_nudge(folder, method.answering, method.changes)
 
 
-def test_saved_nudge_holds_no_pickle(elicited, tmp_path) -> None:
-    elicited[0].save(tmp_path)
-    suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+def test_nudge_survives_its_files(method, model, task, elicited, tmp_path) -> None:
+    solver, bench, *_ = elicited
+    write_folder(solver.nudge.files(), tmp_path / "nudge")
+    again = Solver.of(model, _read(method, tmp_path / "nudge"), bench.judge)
+    assert _texts(again, task) == _texts(solver, task)
+
+
+def test_nudge_that_was_read_has_the_same_files(method, elicited, tmp_path) -> None:
+    files = elicited[0].nudge.files()
+    write_folder(files, tmp_path / "nudge")
+    assert _read(method, tmp_path / "nudge").files() == files
+
+
+def test_changes_are_those_that_the_method_names(method, elicited) -> None:
+    assert {type(change) for change in elicited[0].nudge.changes} <= set(method.changes)
+    assert bool(method.changes) == method.changes_model
+
+
+def test_answering_is_the_one_that_the_method_names(method, elicited) -> None:
+    assert type(elicited[0].nudge.answering) is type(method.answering)
+    assert elicited[0].nudge.answering.draws == method.answering.draws
+
+
+def test_nudge_holds_no_pickle(elicited) -> None:
+    suffixes = {Path(name).suffix for name in elicited[0].nudge.files()}
     assert not suffixes & {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 
 
-def test_saving_leaves_the_solver_as_it_was(elicited, task, tmp_path) -> None:
+def test_making_files_leaves_the_solver_as_it_was_and_nothing_behind(
+    elicited, task, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = _texts(elicited[0], task)
-    elicited[0].save(tmp_path)
+    elicited[0].nudge.files()
     assert _texts(elicited[0], task) == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_eliciting_leaves_no_temporary_folder(method, model, task, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _elicit(method, model, task)
+    assert not list(tmp_path.iterdir())
 
 
 def test_judge_calls_name_shots_only(method, model, task, monkeypatch) -> None:
@@ -170,53 +181,49 @@ def test_judge_calls_are_counted(method, model, task, monkeypatch) -> None:
     monkeypatch.setattr(
         Judge, "mark", lambda self, *given: counted.append(None) or mark(self, *given)
     )
-    judge = _judge(task, model, _shots(method, task))
-    _elicit(method, model, task, judge=judge)
-    assert judge.ledger.judge_calls == len(counted)
+    ledger = Ledger()
+    _elicit(method, model, task, ledger=ledger)
+    assert ledger.judge_calls == len(counted)
 
 
 def test_limit_on_judge_calls_holds(method, model, task) -> None:
-    judge = _judge(task, model, _shots(method, task))
-    _elicit(method, model, task, judge=judge)
-    needed = judge.ledger.judge_calls
+    ledger = Ledger()
+    _elicit(method, model, task, ledger=ledger)
+    needed = ledger.judge_calls
     if not needed:
         pytest.skip("asks the judge nothing")
-    limited = dataclasses.replace(judge, ledger=Ledger(max_judge_calls=needed - 1))
     with pytest.raises(BudgetError):
-        _elicit(method, model, task, judge=limited)
+        _elicit(method, model, task, ledger=Ledger(max_judge_calls=needed - 1))
 
 
 def test_judge_refuses_a_problem_that_is_no_shot(method, model, task) -> None:
-    judge = _judge(task, model, task.problems("shots", 2))
+    judge = judge_of(model, task, 2)
     with pytest.raises(BudgetError, match="not among the 2 shots"):
         judge.mark(task.problems("test", 1)[0].id, "x")
 
 
 def test_no_shots_work_or_are_a_budget_error(method, model, task) -> None:
-    judge = _judge(task, model, ())
     try:
-        solver = method.elicit(model, (), judge, stream("test"), judge.ledger)
+        nudge = method.elicit(bench_of(model, task))
     except BudgetError:
-        assert method.supervision > Supervision.QUESTION
+        assert method.needs.supervision > Supervision.QUESTION
     else:
-        assert isinstance(solver, Solver)
+        assert isinstance(nudge, Nudge)
 
 
 def test_hidden_solution_is_not_read_below_its_supervision(method, model, task) -> None:
-    if method.supervision != Supervision.ANSWER or method.reads_solutions:
+    if method.needs.supervision != Supervision.ANSWER or method.needs.reads_solutions:
         pytest.skip("reads solutions, or nothing")
     shots = tuple(dataclasses.replace(s, solution=None) for s in _shots(method, task))
-    judge = _judge(task, model, shots)
-    bare = method.elicit(model, shots, judge, stream("test", 0), judge.ledger)
+    bare = _elicit(method, model, task, shots)
     assert _texts(bare, task) == _texts(_elicit(method, model, task), task)
 
 
 def test_questions_alone_suffice_where_no_label_is_read(method, model, task) -> None:
-    if method.supervision != Supervision.QUESTION:
+    if method.needs.supervision != Supervision.QUESTION:
         pytest.skip("reads labels")
     shots = tuple(s.hidden() for s in task.problems("shots", N_SHOTS))
-    judge = _judge(task, model, ())
-    bare = method.elicit(model, shots, judge, stream("test", 0), judge.ledger)
+    bare = _elicit(method, model, task, shots)
     assert _texts(bare, task) == _texts(_elicit(method, model, task), task)
 
 
@@ -244,27 +251,27 @@ class Offering(Passed):
 def test_a_model_that_offers_the_declared_access_and_no_more_suffices(
     method, model, task, elicited
 ) -> None:
-    if method.access > Access.LOGPROBS:
+    if method.needs.access > Access.LOGPROBS:
         pytest.skip("needs a white box, which offers everything")
-    solver = _elicit(method, Offering(model, method.access), task)
+    solver = _elicit(method, Offering(model, method.needs.access), task)
     assert _texts(solver, task) == _texts(elicited[0], task)
 
 
 def test_a_model_that_offers_less_than_the_declared_access_is_refused(method, model, task) -> None:
-    if method.access == Access.TEXT:
+    if method.needs.access == Access.TEXT:
         pytest.skip("every model offers text")
-    less = min(Access(method.access - 1), Access.LOGPROBS)
+    less = min(Access(method.needs.access - 1), Access.LOGPROBS)
     with pytest.raises(AccessError):
         _texts(_elicit(method, Offering(model, less), task), task)
 
 
 def test_updates_are_the_steps_that_optimisers_took(method, elicited) -> None:
     assert elicited[1].ledger.updates == elicited[3]
-    assert elicited[3] > 0 or method.access < Access.WEIGHTS
+    assert elicited[3] > 0 or method.needs.access < Access.WEIGHTS
 
 
 def test_size_is_counted_of_nudges_of_weights_and_activations_alone(method, elicited) -> None:
-    assert (elicited[1].ledger.nudge_bytes > 0) == method.changes_model
+    assert (weight_bytes(elicited[0].nudge.files()) > 0) == method.changes_model
 
 
 def test_solving_is_counted(elicited, task) -> None:
@@ -298,11 +305,24 @@ def _same(method: Method) -> Method:
 
 
 def test_declared_controls_are_known_to_trials(method) -> None:
-    known = {"majority", "shuffled", "format", *method.control_settings}
-    assert set(method.controls) <= known
-    assert set(method.veto_controls) <= set(method.controls)
-    for settings in method.control_settings.values():
-        assert settings_of(dataclasses.replace(method, **settings)) != settings_of(method)
+    names = [control.name for control in method.controls]
+    assert len(set(names)) == len(names)
+    for control in method.controls:
+        own = settings_of(dataclasses.replace(method, **control.settings))
+        assert (own != settings_of(method)) == (
+            control.name not in ("majority", "shuffled", "format")
+        )
+
+
+def test_what_the_file_states_is_what_the_class_says(name, method) -> None:
+    stated = METHODS.entry(name).stated
+    assert stated.get("kind") == method.kind
+    needs = {**dataclasses.asdict(Needs()), **stated.get("needs", {})}
+    known = {k: v if isinstance(v, str | bool) else v.name for k, v in needs.items()}
+    own = dataclasses.asdict(method.needs)
+    assert known == {k: v if isinstance(v, str | bool) else v.name for k, v in own.items()}
+    assert bool(stated.get("is_usual")) == method.is_usual
+    assert stated.get("proposals", {}) == method.proposals
 
 
 def test_document_names_the_source(name) -> None:

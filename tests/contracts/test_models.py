@@ -9,7 +9,7 @@ import pytest
 from modicum.errors import AccessError, ConfigError
 from modicum.held_out import text_loss
 from modicum.ledger import Ledger
-from modicum.method import PromptSolver, mark_safely
+from modicum.marking import mark_safely
 from modicum.model import (
     MODELS,
     Backend,
@@ -24,6 +24,7 @@ from modicum.stock import Stock
 from modicum.styles import closed_list
 from modicum.task import resolve_task
 from modicum.types import Access, Branches, Completion, Grade, Request, Sampling, Style
+from tests.support.bench import bench_of, solver_of
 from tests.support.tiny_models import tiny_local
 
 QUESTIONS = ("What is 12 + 30?", "What is 200 + 457?", "Is it?")
@@ -185,7 +186,7 @@ def test_a_model_of_two_members_is_studied_like_any_other() -> None:
     styles, skipped = closed_list(Adder(), task.sheet, own=None, instruction=False)
     assert skipped == ()
     assert text_loss(Adder()) == ()
-    solver = PromptSolver(Adder(), styles[0], task.sheet)
+    solver = solver_of("plain", bench_of(Adder(), "sums", style=styles[0]))
     problems = task.problems("test", 8)
     solved = solver.solve([p.hidden() for p in problems], stream="s", ledger=Ledger())
     marks = [mark_safely(task, p, s.text) for p, s in zip(problems, solved, strict=True)]

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from modicum.export import Nudge
+from modicum.export import Parcel
 from modicum.exported import Finished, finished
-from modicum.method import METHODS, PromptSolver
+from modicum.nudge import Nudge, Solver, write_folder
 from modicum.runner import Silent, run
 from modicum.sampling.local import Local
-from modicum.steering.nudge import Steering, save_steering
+from modicum.steering.nudge import Steering
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.task import Sheet
+from modicum.training.changes import Vectors
 from modicum.types import Style, Trial
-from modicum.workbench import Elicited, rung
+from modicum.workbench import rung
+from tests.support.bench import judge_of
 
 TASK = "word_sums"
 SIZES = {"test": 12, "selection": 2, "samples": 2, "seeds": 1, "controls": False}
@@ -77,21 +79,20 @@ def study(folder: Path) -> dict[str, Studied]:
     return made
 
 
-def by_hand(model: Local, steering: Steering, folder: Path) -> tuple[Nudge, Elicited]:
+def by_hand(model: Local, steering: Steering, folder: Path) -> tuple[Parcel, Solver]:
     """Lays a steering on a model that lies in `folder/base`, as a rung would have left it."""
-    (folder / "nudge").mkdir()
-    save_steering(steering, folder / "nudge" / "vector.safetensors")
+    nudge = Nudge(Style("raw", "{question}"), changes=(Vectors(steering),))
     model.module.save_pretrained(folder / "base")
     model.tokenizer.save_pretrained(str(folder / "base"))
-    style, sheet = Style("raw", "{question}"), Sheet(max_new_tokens=6)
-    nudge = Nudge(
+    sheet = Sheet(max_new_tokens=6)
+    write_folder(nudge.files(), folder / "nudge")
+    parcel = Parcel(
         trial=Trial("tiny", "sums", "steering_vector", 4, 0),
-        method=METHODS.build("steering_vector"),
-        folder=folder / "nudge",
-        style=style,
+        nudge=nudge,
+        style=nudge.style,
         sheet=sheet,
         questions=("What is 1 + 2?", "Why?"),
         origin=str(folder / "base"),
         base="tiny",
     )
-    return nudge, Elicited(PromptSolver(model.with_steering(steering), style, sheet), None)
+    return parcel, Solver.of(model, nudge, judge_of(model, "sums", style=nudge.style, sheet=sheet))

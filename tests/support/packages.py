@@ -17,7 +17,8 @@ METHOD = '''"""Answers as a plain prompt does; a method of another package."""
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.method import Method, PromptSolver
+from modicum.method import Method, Needs
+from modicum.nudge import Nudge
 from modicum.types import Access, Supervision
 {imports}
 
@@ -28,14 +29,10 @@ class Foreign(Method):
     """A plain prompt."""
 
     kind = "prompt"
-    access: ClassVar[Access] = Access.TEXT
-    supervision: ClassVar[Supervision] = Supervision.QUESTION
+    needs: ClassVar[Needs] = Needs(access=Access.TEXT, supervision=Supervision.QUESTION)
 
-    def elicit(self, model, shots, judge, rng, ledger):
-        return PromptSolver(model, judge.style, judge.sheet)
-
-    def restore(self, model, judge, folder):
-        return PromptSolver(model, PromptSolver.saved_style(folder), judge.sheet)
+    def elicit(self, bench):
+        return Nudge(bench.style)
 '''
 """A method's file."""
 

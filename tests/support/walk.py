@@ -16,6 +16,7 @@ from modicum.errors import ModicumError, TrialError
 from modicum.exports._weights import load_folder, save_folder
 from modicum.ledger import Ledger
 from modicum.models._checkpoint import Running, check_source, open_source
+from modicum.nudge import write_folder
 from modicum.recipe import Recipe
 from modicum.sampling.capture import capture
 from modicum.sampling.local import Local
@@ -276,12 +277,15 @@ def _imitation(local: Local) -> None:
     tuned = tune(local, examples, AdapterShape("lora", 4, 8.0), schedule, stream("im"), Ledger())
     assert tuned.losses[-1] < tuned.losses[0]
     assert Local(local.module, local.tokenizer, name="again", threads=1).card.weights == before
-    loaded = load_nudge(local, tuned.folder)
-    ids = local.encode(PROMPTS[0])
-    ours, theirs = _plain(tuned.model.module, ids), _plain(loaded, ids)
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(tuned.change.files(), Path(folder) / "nudge")
+        loaded = load_nudge(local, Path(folder) / "nudge")
+    ids, module = local.encode(PROMPTS[0]), tuned.change.module
+    ours, theirs = _plain(module, ids), _plain(loaded, ids)
     assert torch.allclose(ours, theirs, atol=1e-3 * float(ours.std()))
     assert not torch.allclose(ours, _plain(local.module, ids), atol=1e-3)
-    [[one]] = tuned.model.generate([Request(PROMPTS[0], "q")], Sampling(4, 0.0, ids=True), Ledger())
+    model = tuned.change.applied(local)
+    [[one]] = model.generate([Request(PROMPTS[0], "q")], Sampling(4, 0.0, ids=True), Ledger())
     assert one.ids
 
 
@@ -357,12 +361,13 @@ def _export(local: Local) -> None:
         examples = [Example(tuple(ids), tuple(local.encode_completion(" 42")))]
         shape = AdapterShape("lora", 2, 4.0)
         tuned = tune(local, examples, shape, Schedule(1e-2, 3, 1, 1), stream("ex"), Ledger())
+        write_folder(tuned.change.files(), Path(scratch) / "adapter")
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            adapted = PeftModel.from_pretrained(loaded, str(tuned.folder)).eval()
+            adapted = PeftModel.from_pretrained(loaded, str(Path(scratch) / "adapter")).eval()
         if any("missing adapter keys" in str(warning.message) for warning in said):
             raise NotApplicable("g")
-        ours = _plain(tuned.model.module, ids)
+        ours = _plain(tuned.change.module, ids)
         assert torch.allclose(_plain(adapted, ids), ours, atol=1e-3 * float(ours.std()))
 
 

@@ -11,8 +11,7 @@ from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, 
 from modicum.controls import WITH
 from modicum.draws import problems_of
 from modicum.grid import MEASURES
-from modicum.method import METHODS, Method
-from modicum.plain import thawed
+from modicum.method import LADDER, METHODS, Kind, Method, method_of
 from modicum.stats import Floats, vote
 from modicum.store import Answer, Outcome, Store
 from modicum.store_opening import damage_told
@@ -197,13 +196,12 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
         for (method, n_shots), kinds in groups.items()
         if kinds[""]
     ]
-    kinds = ("prompt", "decoding", "steering", "tuning", "measure")
     ladder = list(dict.fromkeys(name for grid in subject.plan.grids for name in grid.methods))
-    ranks = {a.method: (kinds.index(_kind(a.method)), ladder.index(a.method)) for a in arms}
+    ranks = {a.method: (LADDER.index(_kind(a.method)), ladder.index(a.method)) for a in arms}
     return tuple(sorted(arms, key=lambda a: (ranks[a.method], a.n_shots)))
 
 
-def _kind(method: str) -> str:
+def _kind(method: str) -> Kind:
     cls = METHODS.load(method)
     return cls.kind if issubclass(cls, Method) else "measure"
 
@@ -211,7 +209,7 @@ def _kind(method: str) -> str:
 def shortens(method: str) -> bool:
     """Says whether a method is to make answers shorter."""
     cls = METHODS.load(method)
-    return issubclass(cls, Method) and cls.shortens
+    return issubclass(cls, Method) and cls.aim == "length"
 
 
 def _with_twin(arm: Arm, twins: Sequence[Arm]) -> Arm:
@@ -276,7 +274,8 @@ def _evidence(
 def _own_controls(arm: Arm) -> tuple[list[Control], list[Control]]:
     """Gives an arm's veto controls and its tell-tale ones, of those that the method draws itself."""
     cls = METHODS.load(arm.method)
-    vetoes = cls.veto_controls if issubclass(cls, Method) else ()
+    declared = cls.controls if issubclass(cls, Method) else ()
+    vetoes = {control.name for control in declared if control.veto}
     drawn = [
         Control(name, stack(outcomes))
         for name, outcomes in arm.own_controls.items()
@@ -288,9 +287,10 @@ def _own_controls(arm: Arm) -> tuple[list[Control], list[Control]]:
 def _majority(arm: Arm, samples: Samples) -> list[Control]:
     """The vote of as many plain samples as the method draws, where it declares that control."""
     cls = METHODS.load(arm.method)
-    if not issubclass(cls, Method) or "majority" not in cls.controls:
+    declared = cls.controls if issubclass(cls, Method) else ()
+    if not any(control.name == "majority" for control in declared):
         return []
-    n = min(thawed(int, arm.outcomes[0].trial.settings["k"], "k"), samples.n_samples)
+    n = min(method_of(arm.outcomes[0].trial).answering.draws, samples.n_samples)
     return [Control(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
 
 

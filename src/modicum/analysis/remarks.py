@@ -1,12 +1,13 @@
 """What a verdict adds in words: doubts, and what it would try next."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
 from modicum.analysis.gather import Gathered
 from modicum.analysis.strict import FORMAT_ONLY
+from modicum.method import METHODS
 from modicum.provenance import changed_plugins
 from modicum.stats import Figure
 from modicum.store import Outcome
@@ -134,18 +135,25 @@ def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:
     if answer.needs:
         return answer.needs
     tried = {arm.method for arm in found.arms}
-    if answer.word in ("latent", "sealed") and not {"fine_tune", "rejection_tuning"} & tried:
-        return (
-            "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
-        )
-    if answer.word == "latent" and not {"steering_vector", "rl_steering"} & tried:
-        return ("a steering vector could reach the same without touching weights",)
+    for words, methods in _proposals(answer.word).items():
+        if not methods & tried:
+            return (words,)
     if answer.word == "absent":
         budgets = [arm.n_shots for arm in found.arms if arm.n_shots]
         return (f"{16 * max(budgets)} labels: more than {max(budgets)} may teach it",)
     if answer.word == "learned":
         return ("the same tuning on a twin with 16 times the labels tells sealed from taught",)
     return ()
+
+
+def _proposals(word: str) -> dict[str, set[str]]:
+    """Return what modicum's own methods propose for an ability, with the methods of each proposal."""
+    found: dict[str, set[str]] = {}
+    for name, entry in METHODS.entries.items():
+        said = entry.stated.get("proposals") if not entry.package else None
+        if isinstance(said, Mapping) and word in said:
+            found.setdefault(str(said[word]), set()).add(name)
+    return found
 
 
 def share_text(number: float) -> str:

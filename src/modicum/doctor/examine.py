@@ -12,10 +12,11 @@ from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
 from modicum.forecast import draws
 from modicum.grid import MEASURES
+from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.marking import Unmarked, mark_safely
-from modicum.method import PromptSolver
 from modicum.model import Backend, Language, Model, render, resolve_backend
+from modicum.nudge import Direct, Nudge, Solver
 from modicum.scope import Scope
 from modicum.study import Plan, Subject
 from modicum.styles import closed_list
@@ -114,7 +115,9 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     def exist(split: str, wanted: int) -> int:
         return min(wanted, sheet.available.get(split, wanted))
 
-    tuned = any(plan.method(name).supervision > 0 for grid in plan.grids for name in grid.methods)
+    tuned = any(
+        plan.method(name).needs.supervision > 0 for grid in plan.grids for name in grid.methods
+    )
     shots = exist("shots", POOL if tuned else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
     scope = Scope(test=exist("test", plan.test), stream=plan.stream)
@@ -141,7 +144,7 @@ def _ask(
     """
     triggers = [style for style in styles[1:] if style in sheet.triggers]
     wanted = [styles[0], *(triggers if styles[0].name != "own" else [])]
-    tries = [_drawn(model, style, sheet, problems, 1, ledger) for style in wanted]
+    tries = [_drawn(model, Judge.bare(task, sheet, style), problems, 1, ledger) for style in wanted]
     ranks, greedy = [], []
     for style, drawn in zip(wanted, tries, strict=True):
         texts = [(p, [solved.text]) for p, solved in zip(problems, drawn, strict=True)]
@@ -151,7 +154,7 @@ def _ask(
         ranks.append((sum(right), -sum(cut)))
     best = ranks.index(max(ranks))
     style = wanted[best]
-    sampled = _drawn(model, style, sheet, problems, SAMPLES, ledger)
+    sampled = _drawn(model, Judge.bare(task, sheet, style), problems, SAMPLES, ledger)
     unmarked, pairs = Unmarked(), zip(problems, tries[best], sampled, strict=True)
     texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
     marks = unmarked.marks(task, texts, style)
@@ -173,15 +176,14 @@ def _ask(
 
 def _drawn(
     model: Model,
-    style: Style,
-    sheet: Sheet,
+    judge: Judge,
     problems: Sequence[Problem],
     n: int,
     ledger: Ledger,
 ) -> list[Solved]:
-    solver = PromptSolver(model, style, sheet, n, 1.0 if n > 1 else 0.0)
+    nudge = Nudge(judge.style, Direct(n, 1.0 if n > 1 else 0.0))
     asked = [replace(p.hidden(), split="selection") for p in problems]
-    return solver.solve(asked, stream="doctor", ledger=ledger)
+    return Solver.of(model, nudge, judge).solve(asked, stream="doctor", ledger=ledger)
 
 
 def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[Probe, ...]:
@@ -294,7 +296,7 @@ def _rungs(
         tokens += 3 * _trained(trial) * (answer + prompt)
         seconds = tokens * flops_per_token / a_second
         own = plan.method(trial.method)
-        learns = own.changes_model and "samples" in trial.settings
+        learns = own.changes_model and own.draws(1) > 0
         rungs.append(Rung(_name(trial), seconds, learns))
     return tuple(rungs)
 

@@ -23,7 +23,7 @@ class Here(Executor):
 
         def outcomes(jobs: Sequence[Job]) -> Iterator[Outcome]:
             for job in jobs:
-                if job.plan.method(job.trial.method).is_spread:
+                if job.plan.method(job.trial.method).needs.is_spread:
                     ranks().tell(job)
                 yield job.run(tally.observer(job.trial))
 

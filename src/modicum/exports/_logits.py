@@ -9,14 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from modicum.errors import ConfigError
-from modicum.export import Nudge
+from modicum.export import Parcel
 from modicum.ledger import Ledger
 from modicum.model import render
+from modicum.nudge import Solver
 from modicum.steering.attach import steered, text_columns
-from modicum.steering.nudge import Steering, load_steering
+from modicum.steering.nudge import Steering
+from modicum.training.changes import Vectors
 from modicum.types import Request, Sampling
 from modicum.whitebox import WhiteBox
-from modicum.workbench import Elicited
 
 __all__ = [
     "Probe",
@@ -52,13 +53,13 @@ class Probe:
 Logits = Float[Tensor, "steps vocab"]
 
 
-def whitebox_of(elicited: Elicited) -> WhiteBox:
+def whitebox_of(solver: Solver) -> WhiteBox:
     """Gives the nudged model as one whose weights can be reached.
 
     Raises:
         ConfigError: they cannot.
     """
-    model = elicited.model
+    model = solver.model
     if isinstance(model, WhiteBox):
         return model
     raise ConfigError(
@@ -68,17 +69,17 @@ def whitebox_of(elicited: Elicited) -> WhiteBox:
     )
 
 
-def steering_of(nudge: Nudge) -> Steering | None:
-    """Gives the directions that the nudge adds, or None where it adds none."""
-    path = nudge.folder / "vector.safetensors"
-    return load_steering(path) if path.is_file() else None
+def steering_of(parcel: Parcel) -> Steering | None:
+    """Return the directions that the nudge adds, or None where it adds none."""
+    found = (c.steering for c in parcel.nudge.changes if isinstance(c, Vectors))
+    return next(found, None)
 
 
-def probes_of(nudge: Nudge, whitebox: WhiteBox) -> list[Probe]:
+def probes_of(parcel: Parcel, whitebox: WhiteBox) -> list[Probe]:
     """Asks the nudged model a few test questions, greedily; its own answers are compared along."""
-    prompts = [render(whitebox, nudge.style, question) for question in nudge.questions]
-    longest = min(_LONGEST, nudge.sheet.max_new_tokens)
-    sampling = Sampling(longest, 0.0, nudge.sheet.stop + nudge.style.stop, ids=True)
+    prompts = [render(whitebox, parcel.style, question) for question in parcel.questions]
+    longest = min(_LONGEST, parcel.sheet.max_new_tokens)
+    sampling = Sampling(longest, 0.0, parcel.sheet.stop + parcel.style.stop, ids=True)
     requests = [Request(prompt, f"export/{i}") for i, prompt in enumerate(prompts)]
     drawn = whitebox.generate(requests, sampling, Ledger())
     return [

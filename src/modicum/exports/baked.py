@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig
 
 from modicum.errors import CheckpointError, ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel, refuse_more
 from modicum.exports._logits import (
     apart,
     limit_of,
@@ -22,10 +22,11 @@ from modicum.exports._logits import (
     whitebox_of,
 )
 from modicum.exports._weights import USE, load_folder, save_folder
+from modicum.nudge import Solver
 from modicum.steering.nudge import Steering
 from modicum.steering.sites import blocks, site_module
+from modicum.training.changes import Adapter, Vectors, Weights
 from modicum.whitebox import WhiteBox
-from modicum.workbench import Elicited
 
 __all__ = ["Baked"]
 
@@ -44,17 +45,18 @@ class Baked(Form):
 
     relation: ClassVar[str] = "finetune"
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses vectors and architectures that cannot be baked.
 
         Raises:
             ConfigError: no vector, one that acts at some positions only, or no slot for it.
         """
-        steering = steering_of(nudge)
+        steering = steering_of(parcel)
         if steering is None:
             raise ConfigError(
-                f"{nudge.trial.method} left no vector", "a vector", "use the form that fits"
+                f"{parcel.trial.method} left no vector", "a vector", "use the form that fits"
             )
+        refuse_more(parcel, Vectors, Adapter, Weights)
         if steering.where != "all":
             raise ConfigError(
                 f"a vector that acts at some positions only (where = {steering.where})",
@@ -65,35 +67,35 @@ class Baked(Form):
             raise ConfigError(
                 "a vector at the attention of a layer", "one after layers", "use the form vector"
             )
-        if not nudge.origin or not _has_slot(nudge.origin):
+        if not parcel.origin or not _has_slot(parcel.origin):
             raise ConfigError(
-                f"the architecture of {nudge.base}, which knows no mlp_bias",
+                f"the architecture of {parcel.base}, which knows no mlp_bias",
                 "a Llama-type configuration with mlp_bias",
                 "use the form vector or gguf",
             )
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Writes the model with the vector in its biases."""
-        whitebox = whitebox_of(elicited)
-        save_folder(whitebox, _baked(whitebox, _steering(nudge)), folder)
+        whitebox = whitebox_of(solver)
+        save_folder(whitebox, _baked(whitebox, _steering(parcel)), folder)
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Loads it with transformers alone."""
-        whitebox = whitebox_of(elicited)
-        probes = probes_of(nudge, whitebox)
-        ours = nudged_logits(whitebox, _steering(nudge), probes)
+        whitebox = whitebox_of(solver)
+        probes = probes_of(parcel, whitebox)
+        ours = nudged_logits(whitebox, _steering(parcel), probes)
         theirs = plain_logits(load_folder(folder, whitebox), probes)
         return LoadedBack(
             "transformers", "largest logit difference", apart(ours, theirs), limit_of(whitebox)
         )
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
         """Any runtime that reads `mlp_bias`."""
         return {"transformers": USE, "vLLM": "vllm serve FOLDER"}
 
 
-def _steering(nudge: Nudge) -> Steering:
-    steering = steering_of(nudge)
+def _steering(parcel: Parcel) -> Steering:
+    steering = steering_of(parcel)
     if steering is None:
         raise CheckpointError("no vector", "a vector", "run the rung again")
     return steering

@@ -1,6 +1,8 @@
 """A decoding rule as a generation config with `custom_generate/generate.py`, as transformers loads it."""
 
+import ast
 import dataclasses
+import inspect
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,15 +16,16 @@ import torch
 from modicum import answers
 from modicum.answers import Rule
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel
 from modicum.exports._asking import save_settings
 from modicum.exports._logits import whitebox_of
 from modicum.exports._weights import quiet
 from modicum.ledger import Ledger
 from modicum.model import render
+from modicum.nudge import Decoding, Solver
+from modicum.nudge.answering import Choose
 from modicum.types import Problem, Solved
 from modicum.whitebox import WhiteBox
-from modicum.workbench import Elicited
 
 __all__ = ["DecodingRule"]
 
@@ -30,14 +33,12 @@ FILE = "custom_generate/generate.py"
 _SOURCE = "_custom_generate.py"
 _OWN = re.compile(r"^from modicum\.answers\.(\w+) import", re.MULTILINE)
 """Imports from here: of files that travel along."""
-_RULES = ("cot_decoding", "self_consistency")
-"""Methods whose rule the file knows."""
 
 
 @final
 @dataclass(frozen=True)
 class DecodingRule(Form):
-    """For CoT-decoding and self-consistency: a function that `model.generate` is told to run.
+    """For nudges that choose among several answers: a function that `model.generate` is told to run.
 
     Answers are read as the study reads them: the task's reading travels along as source. Where it is
     code of the task's own, `read=` takes a function of the user's.
@@ -45,69 +46,76 @@ class DecodingRule(Form):
 
     is_model: ClassVar[bool] = False
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses what is no decoding rule that the file knows.
 
         Raises:
             ConfigError: another nudge, or a model that transformers does not load.
         """
-        if nudge.trial.method not in _RULES:
+        if parcel.nudge.answering.decoding() is None:
             raise ConfigError(
-                f"{nudge.trial.method}, which is no decoding rule",
-                " or ".join(_RULES),
+                f"{parcel.trial.method}, which is no decoding rule",
+                "one such as cot_decoding or self_consistency",
                 "use the form that fits: prompt, vector, peft or merged",
             )
-        if not nudge.origin:
+        if parcel.nudge.changes:
             raise ConfigError(
-                f"the model {nudge.base}, which transformers does not load",
+                f"{parcel.trial.method}, which changes the model beside its decoding rule",
+                "a rule alone: this form holds no weights",
+                "export what is changed as a nudge of its own, or use it from Python: Study.solver",
+            )
+        if not parcel.origin:
+            raise ConfigError(
+                f"the model {parcel.base}, which transformers does not load",
                 "a folder, a GGUF file or a hub id",
                 "ask the server for several answers and vote",
             )
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Writes the function with its settings filled in, and the generation config."""
-        stop = nudge.sheet.stop + nudge.style.stop
+        decoding, stop = _decoding(parcel), parcel.sheet.stop + parcel.style.stop
         values = {
-            **_settings(nudge),
-            "RULE": nudge.trial.method,
-            "LONGEST": nudge.sheet.max_new_tokens,
+            **decoding.constants,
+            "LONGEST": parcel.sheet.max_new_tokens,
             "STOP": stop,
-            "READS": nudge.rule,
-            "THINKING": nudge.style.thinking,
-            "IS_OPENED": nudge.style.is_opened,
+            "READS": parcel.rule,
+            "THINKING": parcel.style.thinking,
+            "IS_OPENED": parcel.style.is_opened,
         }
         text = resources.files("modicum.exports").joinpath(_SOURCE).read_text(encoding="utf-8")
         for name, value in values.items():
             line = re.compile(rf"^{name}(: [^=\n]+)? = .*$", re.MULTILINE)
             start, end = next(line.finditer(text)).span()
             text = f"{text[:start]}{name} = {value!r}{text[end:]}"
+        if decoding.choose is not None:
+            text = _with_choice(text, decoding.choose)
         path = folder / FILE
         path.parent.mkdir()
-        _carry(path, _with_imports(text, nudge.rule))
-        save_settings(whitebox_of(elicited), nudge.sheet.max_new_tokens, stop, folder)
+        _carry(path, _with_imports(text, parcel.rule))
+        save_settings(whitebox_of(solver), parcel.sheet.max_new_tokens, stop, folder)
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Has transformers load and run it; the same answers stand.
 
         Samples come from transformers' own random stream there, so that of self-consistency the
         vote is compared, on the samples drawn here.
         """
-        whitebox = whitebox_of(elicited)
-        problems = [Problem(f"export/{i}", q) for i, q in enumerate(nudge.questions)]
-        solved = elicited.solver.solve(problems, stream="export", ledger=Ledger())
+        whitebox = whitebox_of(solver)
+        problems = [Problem(f"export/{i}", q) for i, q in enumerate(parcel.questions)]
+        solved = solver.solve(problems, stream="export", ledger=Ledger())
         with quiet():
             loaded = cast(Any, whitebox.module).load_custom_generate(
                 str(folder), trust_remote_code=True
             )
-        is_vote = nudge.trial.method == "self_consistency"
+        is_vote = _decoding(parcel).is_sampled
         try:
             if is_vote:
-                read = _reader(nudge, elicited) or loaded.__globals__["read_answer"]
+                read = _reader(parcel, solver) or loaded.__globals__["read_answer"]
                 apart = sum(_voted(loaded, given, read) != given.chosen for given in solved)
-                _run(whitebox, nudge, folder, problems[0], _reader(nudge, elicited))
+                _run(whitebox, parcel, folder, problems[0], _reader(parcel, solver))
             else:
                 apart = sum(
-                    _run(whitebox, nudge, folder, problem, _reader(nudge, elicited)).strip()
+                    _run(whitebox, parcel, folder, problem, _reader(parcel, solver)).strip()
                     != given.text.strip()
                     for problem, given in zip(problems, solved, strict=True)
                 )
@@ -118,9 +126,9 @@ class DecodingRule(Form):
             "transformers, custom_generate", f"{measure}, of {len(problems)}", float(apart), 0.0
         )
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
         """Transformers runs the code of the folder, and hence wants to be told to trust it."""
-        read = "" if nudge.rule is not None else ", read=READ"
+        read = "" if parcel.rule is not None else ", read=READ"
         return {
             "transformers": 'inputs = tokenizer(PROMPT, return_tensors="pt")\n'
             'out = model.generate(**inputs, custom_generate="FOLDER", trust_remote_code=True, '
@@ -128,9 +136,9 @@ class DecodingRule(Form):
         }
 
 
-def _reader(nudge: Nudge, elicited: Elicited) -> Callable[[str], str | None] | None:
+def _reader(parcel: Parcel, solver: Solver) -> Callable[[str], str | None] | None:
     """The task's own reader where none could travel."""
-    return elicited.read if nudge.rule is None else None
+    return solver.judge.read if parcel.rule is None else None
 
 
 def _with_imports(text: str, rule: Rule | None) -> str:
@@ -167,13 +175,13 @@ def _carry(path: Path, text: str) -> None:
 
 def _run(
     whitebox: WhiteBox,
-    nudge: Nudge,
+    parcel: Parcel,
     folder: Path,
     problem: Problem,
     read: Callable[[str], str | None] | None,
 ) -> str:
     """Gives the answer that transformers gives with the folder's function."""
-    prompt = render(whitebox, nudge.style, problem.question)
+    prompt = render(whitebox, parcel.style, problem.question)
     ids = torch.tensor([whitebox.encode(prompt)], device=whitebox.device)
     with quiet(), torch.random.fork_rng():
         found = cast(Any, whitebox.module).generate(
@@ -185,7 +193,7 @@ def _run(
             read=read,
         )
     text = whitebox.decode(found[0, ids.shape[1] :].tolist())
-    stop = nudge.sheet.stop + nudge.style.stop
+    stop = parcel.sheet.stop + parcel.style.stop
     places = [text.find(one) for one in stop if one in text]
     return text[: min(places)] if places else text
 
@@ -209,10 +217,24 @@ def _forget(loaded: Any) -> None:  # noqa: ANN401 - a function of another module
         shutil.rmtree(copy, ignore_errors=True)
 
 
-def _settings(nudge: Nudge) -> dict[str, object]:
-    """Gives a rule's settings under the names that the file has for them."""
-    given = nudge.trial.settings
-    if nudge.trial.method == "self_consistency":
-        return {"COUNT": int(str(given["n"])), "TEMPERATURE": float(str(given["temperature"]))}
-    least = float(str(given["min_probability"]))
-    return {"COUNT": int(str(given["k"])), "LEAST": least, "ADDS": given["aggregate"] == "sum"}
+def _decoding(parcel: Parcel) -> Decoding:
+    found = parcel.nudge.answering.decoding()
+    if found is None:
+        raise ConfigError(
+            f"{parcel.trial.method}, which is no decoding rule", "one", "use the form that fits"
+        )
+    return found
+
+
+def _with_choice(text: str, choose: Choose) -> str:
+    """Return the file's text with another choice between answers, whose source stands for its own."""
+    [own] = [
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name == "choose"
+    ]
+    lines, source = text.splitlines(), inspect.getsource(choose).rstrip()
+    name = choose.__name__
+    alias = [] if name == "choose" else ["", "", f"choose = {name}"]
+    before, after = lines[: own.lineno - 1], lines[own.end_lineno or own.lineno :]
+    return "\n".join([*before, source, *alias, *after]) + "\n"

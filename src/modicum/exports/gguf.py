@@ -8,15 +8,16 @@ from typing import final
 import torch
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel, refuse_more
 from modicum.exports._logits import steering_of, whitebox_of
+from modicum.nudge import Solver
 from modicum.steering.control_vector import (
     check_control_vector,
     load_control_vector,
     save_control_vector,
 )
 from modicum.steering.nudge import Steering
-from modicum.workbench import Elicited
+from modicum.training.changes import Vectors
 
 __all__ = ["Gguf"]
 
@@ -28,22 +29,24 @@ FILE = "control_vector.gguf"
 class Gguf(Form):
     """For vectors that act at every position after whole layers, the first layer left out."""
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses what llama.cpp could not add.
 
         Raises:
             ConfigError: no vector, or one that acts elsewhere.
         """
-        check_control_vector(_steering(nudge))
+        steering = _steering(parcel)
+        refuse_more(parcel, Vectors)
+        check_control_vector(steering)
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Writes the directions, strength included."""
-        kind = whitebox_of(elicited).module.config.get_text_config().model_type
-        save_control_vector(_steering(nudge), folder / FILE, str(kind))
+        kind = whitebox_of(solver).module.config.get_text_config().model_type
+        save_control_vector(_steering(parcel), folder / FILE, str(kind))
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:  # noqa: ARG002
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:  # noqa: ARG002
         """Reads it with the gguf package; every number must be the same."""
-        wrote, read = _sums(_steering(nudge)), _sums(load_control_vector(folder / FILE))
+        wrote, read = _sums(_steering(parcel)), _sums(load_control_vector(folder / FILE))
         is_same = wrote.keys() == read.keys()
         worst = (
             max(float((wrote[layer] - read[layer]).abs().max()) for layer in wrote)
@@ -52,9 +55,9 @@ class Gguf(Form):
         )
         return LoadedBack("gguf reader", "largest difference", worst, 0.0)
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
         """The strength is in the numbers: a scale of 1 gives what was measured."""
-        layers = sorted(d.layer for d in _steering(nudge).directions)
+        layers = sorted(d.layer for d in _steering(parcel).directions)
         return {
             "llama.cpp": "llama-cli -m BASE.gguf --control-vector FOLDER/" + FILE + " "
             f"--control-vector-layer-range {layers[0]} {layers[-1]} --temp 0 -p PROMPT",
@@ -63,11 +66,11 @@ class Gguf(Form):
         }
 
 
-def _steering(nudge: Nudge) -> Steering:
-    steering = steering_of(nudge)
+def _steering(parcel: Parcel) -> Steering:
+    steering = steering_of(parcel)
     if steering is None:
         raise ConfigError(
-            f"{nudge.trial.method} left no vector", "a vector", "use the form that fits"
+            f"{parcel.trial.method} left no vector", "a vector", "use the form that fits"
         )
     return steering
 

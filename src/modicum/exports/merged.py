@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel, refuse_more
 from modicum.exports._logits import (
     apart,
     limit_of,
@@ -16,7 +16,8 @@ from modicum.exports._logits import (
     whitebox_of,
 )
 from modicum.exports._weights import USE, load_folder, save_folder
-from modicum.workbench import Elicited
+from modicum.nudge import Solver
+from modicum.training.changes import Adapter, Weights
 
 __all__ = ["Merged"]
 
@@ -28,35 +29,35 @@ class Merged(Form):
 
     relation: ClassVar[str] = "finetune"
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses nudges that changed no weights.
 
         Raises:
             ConfigError: nothing was tuned.
         """
-        tuned = ("adapter_model.safetensors", "config.json", "model.safetensors.index.json")
-        if not any((nudge.folder / name).is_file() for name in tuned):
+        if not any(isinstance(change, Adapter | Weights) for change in parcel.nudge.changes):
             raise ConfigError(
-                f"{nudge.trial.method} left no tuned weights",
+                f"{parcel.trial.method} left no tuned weights",
                 "an adapter or a tuning of all weights",
                 "use the form that fits: vector, prompt or generation",
             )
+        refuse_more(parcel, Adapter, Weights)
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:  # noqa: ARG002
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:  # noqa: ARG002
         """Writes the model with the nudge in its weights."""
-        whitebox = whitebox_of(elicited)
+        whitebox = whitebox_of(solver)
         save_folder(whitebox, whitebox.module, folder)
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Loads it with transformers alone."""
-        whitebox = whitebox_of(elicited)
-        probes = probes_of(nudge, whitebox)
+        whitebox = whitebox_of(solver)
+        probes = probes_of(parcel, whitebox)
         ours = nudged_logits(whitebox, None, probes)
         theirs = plain_logits(load_folder(folder, whitebox), probes)
         return LoadedBack(
             "transformers", "largest logit difference", apart(ours, theirs), limit_of(whitebox)
         )
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
         """Any runtime that reads such folders."""
         return {"transformers": USE, "vLLM": "vllm serve FOLDER"}

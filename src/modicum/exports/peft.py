@@ -1,21 +1,20 @@
 """A PEFT adapter, loaded back in a process of its own that lacks modicum."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel, refuse_more
 from modicum.exports._fresh import adapter_logits
 from modicum.exports._logits import apart, limit_of, nudged_logits, probes_of, whitebox_of
-from modicum.workbench import Elicited
+from modicum.nudge import Solver
+from modicum.training.adapter_folder import CONFIG, WEIGHTS
+from modicum.training.changes import Adapter
 
 __all__ = ["Peft"]
-
-_WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 @final
@@ -26,38 +25,40 @@ class Peft(Form):
     library: ClassVar[str] = "peft"
     relation: ClassVar[str] = "adapter"
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses nudges without an adapter, and base models that PEFT could not be given.
 
         Raises:
             ConfigError: there is none.
         """
-        if not (nudge.folder / _WEIGHTS).is_file():
+        if not any(isinstance(change, Adapter) for change in parcel.nudge.changes):
             raise ConfigError(
-                f"{nudge.trial.method} left no adapter",
+                f"{parcel.trial.method} left no adapter",
                 "a tuning by LoRA or of biases",
                 "use the form merged for a tuning of all weights",
             )
-        if not nudge.origin:
+        refuse_more(parcel, Adapter)
+        if not parcel.origin:
             raise ConfigError(
-                f"the base model {nudge.base}, which lies in no folder that PEFT could load",
+                f"the base model {parcel.base}, which lies in no folder that PEFT could load",
                 "a folder, a GGUF file or a hub id",
                 "use the form merged",
             )
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:  # noqa: ARG002
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:  # noqa: ARG002
         """Copies the adapter and names its base model."""
-        shutil.copyfile(nudge.folder / _WEIGHTS, folder / _WEIGHTS)
-        config = json.loads((nudge.folder / _CONFIG).read_text(encoding="utf-8"))
-        config["base_model_name_or_path"] = nudge.base
-        (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        files = parcel.nudge.files()
+        (folder / WEIGHTS).write_bytes(files[WEIGHTS])
+        config = json.loads(files[CONFIG])
+        config["base_model_name_or_path"] = parcel.base
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Loads base and adapter with transformers and PEFT alone, modicum out of reach."""
-        whitebox = whitebox_of(elicited)
-        probes = probes_of(nudge, whitebox)
+        whitebox = whitebox_of(solver)
+        probes = probes_of(parcel, whitebox)
         ours = nudged_logits(whitebox, None, probes)
-        theirs = adapter_logits(nudge.origin, folder, probes, whitebox)
+        theirs = adapter_logits(parcel.origin, folder, probes, whitebox)
         return LoadedBack(
             "PEFT, without modicum",
             "largest logit difference",
@@ -65,7 +66,7 @@ class Peft(Form):
             limit_of(whitebox),
         )
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
         """PEFT anywhere; a LoRA adapter on a server too."""
         return {
             "PEFT": "from peft import PeftModel\n"

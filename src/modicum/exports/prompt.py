@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import final
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel
 from modicum.exports._asking import answer, save_settings
 from modicum.ledger import Ledger
 from modicum.manifest import read_prompt
 from modicum.model import render
+from modicum.nudge import Solver
 from modicum.types import Problem
 from modicum.whitebox import WhiteBox
-from modicum.workbench import Elicited
 
 __all__ = ["Prompt"]
 
@@ -27,64 +27,62 @@ _LONGEST = 48
 class Prompt(Form):
     """For nudges that are words alone: styles, demonstrations, triggers."""
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses nudges that are more than words.
 
         Raises:
             ConfigError: a decoding rule, a vector or tuned weights.
         """
-        if nudge.method.kind != "prompt":
+        if parcel.nudge.changes or parcel.nudge.answering.stages() is None:
             raise ConfigError(
-                f"{nudge.trial.method}, whose nudge is no prompt",
+                f"{parcel.trial.method}, whose nudge is no prompt",
                 "a nudge of words alone",
                 "use the form that fits: generation, vector, peft or merged",
             )
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Writes the text; `prompt.json` stands beside every form."""
-        (folder / "prompt.txt").write_text(nudge.style.template, encoding="utf-8")
-        if isinstance(elicited.model, WhiteBox):
-            stop = nudge.sheet.stop + nudge.style.stop
-            save_settings(elicited.model, nudge.sheet.max_new_tokens, stop, folder)
+        (folder / "prompt.txt").write_text(parcel.style.template, encoding="utf-8")
+        if isinstance(solver.model, WhiteBox):
+            stop = parcel.sheet.stop + parcel.style.stop
+            save_settings(solver.model, parcel.sheet.max_new_tokens, stop, folder)
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Asks with the folder's files and transformers alone; a server gets the same prompts."""
-        model = elicited.model
+        model = solver.model
         if not isinstance(model, WhiteBox):
             style, _ = read_prompt(folder)
             apart = sum(
-                render(model, style, question) != render(model, nudge.style, question)
-                for question in nudge.questions
+                render(model, style, question) != render(model, parcel.style, question)
+                for question in parcel.questions
             )
-            return _compared("prompt.json", "prompts that differ", apart, nudge)
+            return _compared("prompt.json", "prompts that differ", apart, parcel)
         brief = dataclasses.replace(
-            nudge.sheet, max_new_tokens=min(_LONGEST, nudge.sheet.max_new_tokens)
+            parcel.sheet, max_new_tokens=min(_LONGEST, parcel.sheet.max_new_tokens)
         )
-        solver = nudge.method.restore(
-            model, dataclasses.replace(elicited.judge, sheet=brief), nudge.folder
-        )
-        problems = [Problem(f"export/{i}", q) for i, q in enumerate(nudge.questions)]
-        solved = solver.solve(problems, stream="export", ledger=Ledger())
+        short = dataclasses.replace(solver, judge=dataclasses.replace(solver.judge, sheet=brief))
+        problems = [Problem(f"export/{i}", q) for i, q in enumerate(parcel.questions)]
+        solved = short.solve(problems, stream="export", ledger=Ledger())
         apart = sum(
             answer(model, folder, problem.question, brief.max_new_tokens).strip()
             != given.text.strip()
             for problem, given in zip(problems, solved, strict=True)
         )
-        return _compared("transformers", "answers that differ", apart, nudge)
+        return _compared("transformers", "answers that differ", apart, parcel)
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
         """Transformers, and any server that takes text."""
         put = (
             'tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, '
             "add_generation_prompt=True)"
-            if nudge.style.chat
+            if parcel.style.chat
             else "text"
         )
         return {
             "transformers": "from transformers import GenerationConfig\n"
             'text = open("FOLDER/prompt.txt").read().replace("{question}", QUESTION)\n'
             f'inputs = tokenizer({put}, return_tensors="pt"'
-            f"{', add_special_tokens=False' if nudge.style.chat else ''})\n"
+            f"{', add_special_tokens=False' if parcel.style.chat else ''})\n"
             'model.generate(**inputs, generation_config=GenerationConfig.from_pretrained("FOLDER"), '
             "tokenizer=tokenizer)",
             "any server": "send prompt.txt with {question} filled, and the stop strings of "
@@ -92,5 +90,5 @@ class Prompt(Form):
         }
 
 
-def _compared(target: str, measure: str, apart: int, nudge: Nudge) -> LoadedBack:
-    return LoadedBack(target, f"{measure}, of {len(nudge.questions)}", float(apart), 0.0)
+def _compared(target: str, measure: str, apart: int, parcel: Parcel) -> LoadedBack:
+    return LoadedBack(target, f"{measure}, of {len(parcel.questions)}", float(apart), 0.0)

@@ -1,6 +1,5 @@
 """Steering vectors as safetensors, with the lines that add them in plain transformers."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import final
 from safetensors.torch import load_file
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Nudge
+from modicum.export import Form, LoadedBack, Parcel, refuse_more
 from modicum.exports._hooks import lay, lines, step_by_step
 from modicum.exports._logits import (
     apart,
@@ -19,8 +18,9 @@ from modicum.exports._logits import (
     steering_of,
     whitebox_of,
 )
+from modicum.nudge import Solver
 from modicum.steering.nudge import Steering, load_steering
-from modicum.workbench import Elicited
+from modicum.training.changes import Vectors
 
 __all__ = ["Vector"]
 
@@ -32,27 +32,28 @@ FILE = "vector.safetensors"
 class Vector(Form):
     """For every nudge that adds directions to activations, wherever they act."""
 
-    def check(self, nudge: Nudge) -> None:
+    def check(self, parcel: Parcel) -> None:
         """Refuses nudges without a vector.
 
         Raises:
             ConfigError: there is none.
         """
-        if steering_of(nudge) is None:
+        if steering_of(parcel) is None:
             raise ConfigError(
-                f"{nudge.trial.method} left no vector", "a vector", "use the form that fits"
+                f"{parcel.trial.method} left no vector", "a vector", "use the form that fits"
             )
+        refuse_more(parcel, Vectors)
 
-    def write(self, nudge: Nudge, elicited: Elicited, folder: Path) -> None:  # noqa: ARG002
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:  # noqa: ARG002
         """Copies the vectors; where they act stands in the file's metadata."""
-        shutil.copyfile(nudge.folder / FILE, folder / FILE)
+        (folder / FILE).write_bytes(parcel.nudge.files()[FILE])
 
-    def load_back(self, nudge: Nudge, elicited: Elicited, folder: Path) -> LoadedBack:
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Adds them by plain hooks while answers are generated token by token with a cache."""
-        whitebox = whitebox_of(elicited)
+        whitebox = whitebox_of(solver)
         steering = _steering(folder)
-        probes = probes_of(nudge, whitebox)
-        ours = nudged_logits(whitebox, steering_of(nudge), probes)
+        probes = probes_of(parcel, whitebox)
+        ours = nudged_logits(whitebox, steering_of(parcel), probes)
         theirs = []
         for probe in probes:
             tensors = load_file(folder / FILE)
@@ -69,10 +70,10 @@ class Vector(Form):
             limit_of(whitebox),
         )
 
-    def uses(self, nudge: Nudge, elicited: Elicited) -> Mapping[str, str]:
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """Plain hooks; where a vector lies inside a layer the hook goes to that part of it."""
-        steering = steering_of(nudge) or _steering(nudge.folder)
-        module = whitebox_of(elicited).module
+        [steering] = [c.steering for c in parcel.nudge.changes if isinstance(c, Vectors)]
+        module = whitebox_of(solver).module
         return {"transformers": lines(module, steering.where, steering.offset)}
 
 

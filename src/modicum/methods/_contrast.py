@@ -1,19 +1,20 @@
 """What methods that steer by a contrast share: pairs from shots, activations of both sides, a dose."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
+from modicum.bench import Bench
 from modicum.errors import BudgetError
 from modicum.ledger import Ledger
-from modicum.method import Judge
-from modicum.model import render
+from modicum.model import Model
 from modicum.sampling.capture import capture
 from modicum.steering.contrast import Average, Reliability, direction_of, reliability
 from modicum.steering.pairs import Pair, opening, parting
+from modicum.task import Sheet
 from modicum.types import Problem, Request, Sampling
 from modicum.whitebox import WhiteBox
 
@@ -55,14 +56,10 @@ class Dose:
 
 
 def pairs_of(
-    whitebox: WhiteBox,
-    shots: Sequence[Problem],
-    judge: Judge,
-    contrast: Contrast,
-    instructions: tuple[str, str] = ("", ""),
+    bench: Bench[WhiteBox], contrast: Contrast, instructions: tuple[str, str] = ("", "")
 ) -> list[Pair]:
-    """Gives one pair a shot; see `sides_of`."""
-    return paired(whitebox, sides_of(whitebox, shots, judge, contrast, instructions))
+    """Return one pair a shot; see `sides_of`."""
+    return paired(bench.model, sides_of(bench, contrast, instructions))
 
 
 def paired(whitebox: WhiteBox, texts: Sequence[tuple[str, str]]) -> list[Pair]:
@@ -71,63 +68,56 @@ def paired(whitebox: WhiteBox, texts: Sequence[tuple[str, str]]) -> list[Pair]:
 
 
 def sides_of(
-    whitebox: WhiteBox,
-    shots: Sequence[Problem],
-    judge: Judge,
-    contrast: Contrast,
-    instructions: tuple[str, str] = ("", ""),
+    bench: Bench[Model], contrast: Contrast, instructions: tuple[str, str] = ("", "")
 ) -> list[tuple[str, str]]:
-    """Gives the wanted and the unwanted text of each shot, as prompts.
+    """Return the wanted and the unwanted text of each shot, as prompts.
 
     Args:
-        whitebox: Whose chat template is used, where the style wants one.
-        shots: At least one; two for demonstrations.
-        judge: Gives the style and the task's form.
+        bench: With at least one shot; two for demonstrations.
         contrast: What the two sides differ in.
         instructions: Wanted and unwanted; the task's, or general ones, where empty.
 
     Raises:
         BudgetError: too few shots, or shots without a worked solution where one is needed.
     """
+    shots, sheet = bench.shots, bench.sheet
     if not shots or (contrast == "demonstrations" and len(shots) < 2):
         msg = f"{len(shots)} shots for a contrast of {contrast}"
         raise BudgetError(msg)
     if contrast != "instructions" and any(shot.solution is None for shot in shots):
         msg = f"a contrast of {contrast} needs shots with worked solutions"
         raise BudgetError(msg)
-    own = judge.sheet.contrast or (_WANTED, _UNWANTED)
+    own = sheet.contrast or (_WANTED, _UNWANTED)
     said = tuple(given or default for given, default in zip(instructions, own, strict=True))
     texts = []
     for place, shot in enumerate(shots):
         if contrast == "instructions":
-            sides = [_prompt(whitebox, judge, f"{shot.question} {words}") for words in said]
+            sides = [bench.prompt(shot, words) for words in said]
         elif contrast == "demonstrations":
             shown = shots[place - 1]
             sides = [
-                _prompt(whitebox, judge, f"{shown.question}{form}\n{shot.question}")
-                for form in _forms(judge, shown)
+                bench.prompt(replace(shot, question=f"{shown.question}{form}\n{shot.question}"))
+                for form in _forms(sheet, shown)
             ]
         else:
-            asked = _prompt(whitebox, judge, shot.question)
-            sides = [f"{asked}{form}" for form in _forms(judge, shot)]
+            asked = bench.prompt(shot)
+            sides = [f"{asked}{form}" for form in _forms(sheet, shot)]
         texts.append((sides[0], sides[1]))
     return texts
 
 
-def parted(
-    whitebox: WhiteBox, texts: Sequence[tuple[str, str]], judge: Judge, ledger: Ledger
-) -> tuple[list[Pair], int]:
-    """Gives the pairs of texts continued to where their answers part, and after how many tokens.
+def parted(bench: Bench[WhiteBox], texts: Sequence[tuple[str, str]]) -> tuple[list[Pair], int]:
+    """Return the pairs of texts continued to where their answers part, and after how many tokens.
 
     Answers are greedy. The texts themselves are asked, chat marks and all, which decoded tokens lack.
     Where both forms begin with the same words nothing is decided at the prompt's end, and a
     direction taken there steers nothing.
     """
-    pairs = paired(whitebox, texts)
-    sampling = Sampling(judge.sheet.max_new_tokens, 0.0, judge.sheet.stop, ids=True)
+    pairs = paired(bench.model, texts)
+    sampling = Sampling(bench.sheet.max_new_tokens, 0.0, bench.sheet.stop, ids=True)
     sides = [side for both in texts for side in both]
     requests = [Request(side, f"pair/{i}") for i, side in enumerate(sides)]
-    drawn = [group[0].ids for group in whitebox.generate(requests, sampling, ledger)]
+    drawn = [group[0].ids for group in bench.model.generate(requests, sampling, bench.ledger)]
     forms = list(zip(drawn[::2], drawn[1::2], strict=True))
     shared = parting(forms)
     return [
@@ -182,11 +172,7 @@ def least_dose(
     return max(ordered, key=lambda dose: dose.score), tried
 
 
-def _prompt(whitebox: WhiteBox, judge: Judge, question: str) -> str:
-    return render(whitebox, judge.style, question)
-
-
-def _forms(judge: Judge, shot: Problem) -> tuple[str, str]:
+def _forms(sheet: Sheet, shot: Problem) -> tuple[str, str]:
     """The worked form and the bare answer, as they stand after a prompt."""
-    direct = judge.sheet.direct.replace("{answer}", shot.answer)
-    return f"{judge.sheet.joiner}{shot.solution}", f"{judge.sheet.joiner}{direct}"
+    direct = sheet.direct.replace("{answer}", shot.answer)
+    return f"{sheet.joiner}{shot.solution}", f"{sheet.joiner}{direct}"

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from modicum.bench import Bench
 from modicum.held_out import passages
 from modicum.ledger import Ledger
-from modicum.method import Judge
 from modicum.methods._sparse import Dictionary, Own, fires
 from modicum.sampling.capture import capture
 from modicum.stats import Bools, Figure, Floats, cohens_d, proportion, separation, t_interval
-from modicum.types import Grade
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Suspect", "by_cues", "mode_or_correctness"]
@@ -124,9 +123,9 @@ def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, object]:
 
 
 def mode_or_correctness(
-    suspect: Suspect, draw: Callable[[float], list[Own]], judge: Judge, rng: np.random.Generator
+    suspect: Suspect, draw: Callable[[float], list[Own]], bench: Bench[WhiteBox]
 ) -> dict[str, object]:
-    """Tells whether a feature at the last prompt position foretells the mode or the right answer.
+    """Tell whether a feature at the last prompt position foretells the mode or the right answer.
 
     The mode is the worked form where the task knows its opener, else an answer longer than midway
     between both sides' medians. Where one mode is mostly right and the other mostly wrong, both
@@ -140,15 +139,15 @@ def mode_or_correctness(
     Args:
         suspect: The feature.
         draw: Gives the model's own answers at a temperature.
-        judge: Marks them.
-        rng: Stream of the intervals.
+        bench: Marks them, and gives the random numbers of the intervals.
     """
-    first = _told(draw(_HEATS[0]), judge, _HEATS[0])
+    rng = bench.rng
+    first = _told(draw(_HEATS[0]), bench, _HEATS[0])
     told = first
     for heat in _HEATS[1:]:
         if told.mixed.any() or not told.is_mostly_right:
             break
-        told = _told(draw(heat), judge, heat)
+        told = _told(draw(heat), bench, heat)
     told = told if told.mixed.any() else first
     scores = suspect.at_ends([own.prompt for own in told.answers])
     names = {shot: i for i, shot in enumerate(dict.fromkeys(own.shot for own in told.answers))}
@@ -200,14 +199,14 @@ class _Told:
         return bool(self.worked.any() and self.right[self.worked].mean() > 0.5)
 
 
-def _told(answers: list[Own], judge: Judge, temperature: float) -> _Told:
+def _told(answers: list[Own], bench: Bench[WhiteBox], temperature: float) -> _Told:
     """Marks answers, equal ones once."""
+    shots = {shot.id: shot for shot in bench.shots}
     marks: dict[tuple[str, str], bool] = {}
     for own in answers:
         if (own.shot, own.text) not in marks:
-            grade = judge.mark(own.shot, own.text).lenient
-            marks[own.shot, own.text] = grade == Grade.CORRECT
-    worked, mode = _modes(answers, judge)
+            marks[own.shot, own.text] = bench.is_right(shots[own.shot], own.text)
+    worked, mode = _modes(answers, bench.sheet.opener)
     right = np.array([marks[own.shot, own.text] for own in answers])
     return _Told(answers, temperature, mode, worked, right)
 
@@ -285,9 +284,8 @@ def _verdict(effect: float, cued: Floats, base: Floats) -> str:
     return "not driven by these tokens"
 
 
-def _modes(answers: Sequence[Own], judge: Judge) -> tuple[Bools, str]:
-    """Gives which answers are of the wanted mode, and what that mode is."""
-    opener = judge.sheet.opener
+def _modes(answers: Sequence[Own], opener: str | None) -> tuple[Bools, str]:
+    """Return which answers are of the wanted mode, and what that mode is."""
     if opener:
         worked = [own.text.lstrip().startswith(opener) for own in answers]
         return np.array(worked), f"begins with {opener!r}"

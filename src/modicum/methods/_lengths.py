@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
+from modicum.bench import Bench
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.method import Judge
-from modicum.model import Model, render
+from modicum.model import Model
 from modicum.sampling.capture import capture
 from modicum.sampling.preference import Fork, preference
 from modicum.steering.contrast import Reliability, direction_of, reliability
 from modicum.steering.pairs import opening, parting
-from modicum.types import Completion, Grade, Problem, Request, Sampling
+from modicum.types import Completion, Problem, Request
 from modicum.whitebox import WhiteBox
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "headings_at_end",
     "headings_at_parting",
     "instructed_forms",
-    "is_right",
     "own_forms",
     "read_concise",
 ]
@@ -63,118 +62,78 @@ class Heading:
 
 
 def answered(
+    bench: Bench[Model],
     model: Model,
     shots: Sequence[Problem],
-    judge: Judge,
-    ledger: Ledger,
     asked: str = "",
     *,
     is_fresh: bool = False,
 ) -> list[Completion]:
-    """Gives the greedy answers to shots.
+    """Return the greedy answers to shots.
 
     Args:
+        bench: Gives style and limits, and counts.
         model: Plain or steered.
         shots: What to answer.
-        judge: Gives style and limits.
-        ledger: What it costs.
         asked: Instruction after the question.
         is_fresh: Draw again what was drawn before, so that it can be timed.
     """
-    sampling = Sampling(judge.sheet.max_new_tokens, 0.0, judge.sheet.stop + judge.style.stop)
     requests = [
-        Request(_prompt(model, judge, s, asked), s.id, split=None if is_fresh else s.split)
-        for s in shots
+        Request(bench.prompt(s, asked), s.id, split=None if is_fresh else s.split) for s in shots
     ]
-    return [group[0] for group in model.generate(requests, sampling, ledger)]
+    return [group[0] for group in model.generate(requests, bench.sampling(), bench.ledger)]
 
 
-def is_right(judge: Judge, shot: Problem, given: Completion) -> bool:
-    """Says whether an answer to a shot is correct (lenient); the judge counts the call."""
-    return judge.mark(shot.id, given.text).lenient == Grade.CORRECT
-
-
-def own_forms(
-    whitebox: WhiteBox,
-    shots: Sequence[Problem],
-    judge: Judge,
-    drawn: tuple[int, float],
-    ratio: float,
-    ledger: Ledger,
-) -> list[Forms]:
-    """Gives the shortest and the longest right answer among several samples of each shot.
+def own_forms(bench: Bench[WhiteBox], drawn: tuple[int, float], ratio: float) -> list[Forms]:
+    """Return the shortest and the longest right answer among several samples of each shot.
 
     Args:
-        whitebox: Whose answers are taken.
-        shots: One pair each, where two right answers differ enough.
-        judge: Marks every distinct answer once.
+        bench: Its shots give one pair each, where two right answers differ enough; every distinct
+            answer is marked once.
         drawn: Samples a shot, and their temperature.
         ratio: How many times as long the longest must be, above 1.
-        ledger: What it costs.
     """
-    stops = judge.sheet.stop + judge.style.stop
     n, temperature = drawn
-    sampling = Sampling(judge.sheet.max_new_tokens, temperature, stops, stream="forms")
-    requests = [
-        Request(_prompt(whitebox, judge, shot), shot.id, n, split=shot.split) for shot in shots
-    ]
+    sampling = bench.sampling(temperature, "forms")
+    requests = [Request(bench.prompt(s), s.id, n, split=s.split) for s in bench.shots]
+    groups = bench.model.generate(requests, sampling, bench.ledger)
     pairs: list[Pair] = []
-    for shot, group in zip(shots, whitebox.generate(requests, sampling, ledger), strict=True):
+    for shot, group in zip(bench.shots, groups, strict=True):
         known = {c.text: c for c in group if c.stop != "length"}
-        right = [c for c in known.values() if is_right(judge, shot, c)]
+        right = [c for c in known.values() if bench.is_right(shot, c.text)]
         if right:
             shortest, longest = (pick(right, key=lambda c: c.n_tokens) for pick in (min, max))
             pairs.append((shot, shortest, longest))
-    return _forms(whitebox, judge, pairs, ratio)
+    return _forms(bench, pairs, ratio)
 
 
-def instructed_forms(
-    whitebox: WhiteBox,
-    shots: Sequence[Problem],
-    judge: Judge,
-    words: tuple[str, str],
-    ratio: float,
-    ledger: Ledger,
-) -> list[Forms]:
-    """Gives the greedy answers under two instructions, where both are right and differ enough.
+def instructed_forms(bench: Bench[WhiteBox], words: tuple[str, str], ratio: float) -> list[Forms]:
+    """Return the greedy answers under two instructions, where both are right and differ enough.
 
     Args:
-        whitebox: Whose answers are taken.
-        shots: One pair each.
-        judge: Marks both answers.
+        bench: Its shots give one pair each.
         words: What asks for the short and for the long form.
         ratio: How many times as long the long one must be.
-        ledger: What it costs.
     """
-    drawn = [answered(whitebox, shots, judge, ledger, asked) for asked in words]
-    pairs = _both_right(judge, list(zip(shots, *drawn, strict=True)))
-    return _forms(whitebox, judge, pairs, ratio, words)
+    drawn = [answered(bench, bench.model, bench.shots, asked) for asked in words]
+    pairs = _both_right(bench, list(zip(bench.shots, *drawn, strict=True)))
+    return _forms(bench, pairs, ratio, words)
 
 
-def given_forms(
-    whitebox: WhiteBox,
-    shots: Sequence[Problem],
-    judge: Judge,
-    texts: Mapping[str, str],
-    ratio: float,
-    ledger: Ledger,
-) -> list[Forms]:
-    """Pairs short answers from elsewhere with the model's own greedy ones, where both are right.
+def given_forms(bench: Bench[WhiteBox], texts: Mapping[str, str], ratio: float) -> list[Forms]:
+    """Pair short answers from elsewhere with the model's own greedy ones, where both are right.
 
     Args:
-        whitebox: Whose answers are the long ones.
-        shots: One pair each.
-        judge: Marks both answers.
+        bench: Its shots give one pair each.
         texts: The short answer to each question, as far as there is one.
         ratio: How many times as long the own one must be.
-        ledger: What it costs.
     """
-    told = [shot for shot in shots if shot.question in texts]
-    given = [judge.sheet.joiner + texts[shot.question].strip() for shot in told]
+    told = [shot for shot in bench.shots if shot.question in texts]
+    given = [bench.sheet.joiner + texts[shot.question].strip() for shot in told]
     short = [Completion(text, 0, "eos") for text in given]
-    long = answered(whitebox, told, judge, ledger)
-    pairs = _both_right(judge, list(zip(told, short, long, strict=True)))
-    return _forms(whitebox, judge, pairs, ratio)
+    long = answered(bench, bench.model, told)
+    pairs = _both_right(bench, list(zip(told, short, long, strict=True)))
+    return _forms(bench, pairs, ratio)
 
 
 def read_concise(path: Path) -> dict[str, str]:
@@ -264,41 +223,34 @@ def _headings(
     return found
 
 
-def _prompt(model: Model, judge: Judge, shot: Problem, asked: str = "") -> str:
-    return render(model, judge.style, f"{shot.question} {asked}" if asked else shot.question)
-
-
-def _both_right(judge: Judge, pairs: Sequence[Pair]) -> list[Pair]:
+def _both_right(bench: Bench[WhiteBox], pairs: Sequence[Pair]) -> list[Pair]:
     return [
         (shot, short, long)
         for shot, short, long in pairs
-        if is_right(judge, shot, short) and is_right(judge, shot, long)
+        if bench.is_right(shot, short.text) and bench.is_right(shot, long.text)
     ]
 
 
 def _forms(
-    whitebox: WhiteBox,
-    judge: Judge,
+    bench: Bench[WhiteBox],
     pairs: Sequence[Pair],
     ratio: float,
     words: tuple[str, str] | None = None,
 ) -> list[Forms]:
-    """Gives right answers in tokens, ends included, where their lengths differ enough.
+    """Return right answers in tokens, ends included, where their lengths differ enough.
 
     Args:
-        whitebox: Whose tokens.
-        judge: Gives the style.
+        bench: Whose tokens.
         pairs: Right answers.
         ratio: How many times as long the long one must be.
         words: What asked for the short and for the long one, where something did.
     """
     found = []
     for shot, *answers in pairs:
-        short, long = (tuple(whitebox.encode_completion(given.text)) for given in answers)
+        short, long = (tuple(bench.model.encode_completion(given.text)) for given in answers)
         if len(long) >= ratio * len(short):
             plain, *asked = (
-                tuple(whitebox.encode(_prompt(whitebox, judge, shot, word)))
-                for word in ("", *(words or ()))
+                tuple(bench.model.encode(bench.prompt(shot, word))) for word in ("", *(words or ()))
             )
             found.append(Forms(plain, short, long, (asked[0], asked[1]) if asked else None))
     return found

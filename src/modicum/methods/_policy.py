@@ -4,25 +4,25 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import ClassVar, Literal, final
 
 import numpy as np
 
+from modicum.bench import Bench
 from modicum.catalog import read_reference
 from modicum.errors import BudgetError, TrialError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Method, PromptSolver
-from modicum.model import Model, render
+from modicum.method import Method
+from modicum.model import Model
+from modicum.nudge import Nudge
 from modicum.ranks import ranks
 from modicum.recipe import Average, Policy, Recipe, Scale
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
+from modicum.training.passes import Passes
 from modicum.training.reinforce import Curve, Group, Trained, reinforce
 from modicum.training.served import sampled_on
 from modicum.training.trainable import Trainable
-from modicum.types import Completion, Grade, Mark, Problem, Request, Sampling
+from modicum.types import Completion, Mark, Problem, Request
 from modicum.whitebox import WhiteBox, need_whitebox
 
 __all__ = ["Pick", "PolicyMethod"]
@@ -46,7 +46,6 @@ class PolicyMethod(Method):
     Differs: the ranking run is as short as `passes` says; `half` is a cheap rule of our own.
     """
 
-    is_spread: ClassVar[bool] = True
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     reward: str = "true"
@@ -114,50 +113,37 @@ class PolicyMethod(Method):
         """Gives what is trained, as it is at the start."""
 
     @final
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Trains on the model's own rewarded answers to the shots, and answers greedily.
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Train on the model's own rewarded answers to the shots; it answers greedily.
 
         Raises:
             BudgetError: no shots.
             AccessError: what is trained cannot be reached.
             TrialError: training went wrong; the message names the cause.
         """
+        shots = bench.shots
         if len(shots) <= self.watch:
             msg = "training by reward needs at least one shot"
             raise BudgetError(msg)
-        whitebox = need_whitebox(model, type(self).__module__.rpartition(".")[2])
-        trainable = self.trainable(whitebox, rng)
-        name = f"policy-{rng.integers(2**62)}"
+        white = bench.on(need_whitebox)
+        trainable = self.trainable(white.model, white.rng)
+        name = f"policy-{white.rng.integers(2**62)}"
         cut = len(shots) - self.watch
-        pool, watched = tuple(shots[:cut]), tuple(shots[cut:])
-        run = _Run(self, whitebox, judge, ledger, rng, name)
-        picked, notes = run.pick(pool, judge.budget or cut)
+        pool, watched = shots[:cut], shots[cut:]
+        run = _Run(self, white, name)
+        picked, notes = run.pick(pool, white.budget or cut)
         trained = run.train(trainable, picked, watched)
         if ranks().number:
             msg = "trained with the first process, which goes on with this trial alone"
             raise TrialError(msg)
-        folder = Path(mkdtemp(prefix="modicum-nudge-"))
-        ledger.nudge_bytes = trainable.save(folder)
-        return PromptSolver(
-            trained.model,
-            judge.style,
-            judge.sheet,
-            source=folder,
-            notes={
-                "curves": [dict(c) for c in trained.curves],
-                "stopped": trained.stopped,
-                "recipe": asdict(_recipe(self, trainable, judge)),
-                "scalars": sum(p.numel() for p in trainable.named.values()),
-                **notes,
-            },
-        )
+        facts = {
+            "curves": [dict(c) for c in trained.curves],
+            "stopped": trained.stopped,
+            "recipe": asdict(_recipe(self, trainable, white)),
+            "scalars": sum(p.numel() for p in trainable.named.values()),
+            **notes,
+        }
+        return Nudge(white.style, changes=(trainable.change(),), facts=facts)
 
 
 def _reward(reference: str) -> Reward:
@@ -178,10 +164,7 @@ class _Run:
     """What one elicitation shares between its ranking run and its own."""
 
     settings: PolicyMethod
-    whitebox: WhiteBox
-    judge: Judge
-    ledger: Ledger
-    rng: np.random.Generator
+    bench: Bench[WhiteBox]
     name: str
 
     def pick(
@@ -198,14 +181,11 @@ class _Run:
 
     def _rates(self, pool: tuple[Problem, ...]) -> list[float]:
         """Gives how far each problem's success rate lies from one half."""
-        style, sampling = self.judge.style, _sampling(self.settings, self.judge, "pick", ids=False)
-        requests = [
-            Request(render(self.whitebox, style, p.question), p.id, _SAMPLES, split=p.split)
-            for p in pool
-        ]
-        drawn = self.whitebox.generate(requests, sampling, self.ledger)
+        sampling = self.bench.sampling(self.settings.temperature, "pick")
+        requests = [Request(self.bench.prompt(p), p.id, _SAMPLES, split=p.split) for p in pool]
+        drawn = self.bench.model.generate(requests, sampling, self.bench.ledger)
         return [
-            abs(float(np.mean(_right(self.judge, problem, [c.text for c in group]))) - 0.5)
+            abs(float(np.mean(_right(self.bench, problem, [c.text for c in group]))) - 0.5)
             for problem, group in zip(pool, drawn, strict=True)
         ]
 
@@ -214,7 +194,7 @@ class _Run:
         steps = math.ceil(len(pool) * self.settings.passes / self.settings.groups)
         ranking = replace(self.settings, steps=steps)
         run = replace(self, settings=ranking, name=f"{self.name}-ranking")
-        trainable = ranking.trainable(self.whitebox, self.rng)
+        trainable = ranking.trainable(self.bench.model, self.bench.rng)
         trained = run.train(trainable, pool, (), file="ranking.safetensors")
         series = [[c[p.id] for c in trained.curves if p.id in c] for p in pool]
         return [-float(np.std(s)) if s else 0.0 for s in series]
@@ -228,14 +208,13 @@ class _Run:
         file: str = "policy.safetensors",
     ) -> Trained:
         """Trains on rewarded rollouts of the shots; looks at the watched problems now and then."""
-        settings, judge = self.settings, self.judge
+        settings, bench = self.settings, self.bench
         reward = _reward(settings.reward)
-        rollouts = _Rollouts(settings, shots, judge, reward, self.name, self.ledger)
-        targets = rollouts.targets(self.whitebox)
+        rollouts = _Rollouts(settings, bench, shots, reward, self.name)
+        targets = rollouts.targets(bench.model)
         last: dict[str, float] = {}
         is_ranking = file != "policy.safetensors"
-        prompt = render(self.whitebox, judge.style, shots[0].question)
-        place = sampled_on(settings.server, trainable, prompt)
+        place = sampled_on(settings.server, trainable, bench.prompt(shots[0]))
 
         def draw(model: WhiteBox, step: int) -> list[Group]:
             groups = rollouts.draw(served() if served else model, step, targets)
@@ -250,44 +229,34 @@ class _Run:
             means = dict(last) if is_ranking else {}
             if not (watched and is_time):
                 return means
-            return {**means, "selection": self._accuracy(model, watched)}
+            return {**means, "selection": bench.accuracy(model, watched, "watch")}
 
         with place as served:
             return reinforce(
                 trainable,
-                _recipe(settings, trainable, judge),
+                _recipe(settings, trainable, bench),
                 draw,
-                self.ledger,
-                flops_per_token=self.whitebox.card.flops_per_token,
-                checkpoint=judge.scratch / file if judge.scratch else None,
+                bench.ledger,
+                flops_per_token=bench.model.card.flops_per_token,
+                checkpoint=bench.scratch / file if bench.scratch else None,
                 watch=watch,
             )
 
-    def _accuracy(self, model: WhiteBox, watched: tuple[Problem, ...]) -> float:
-        """Gives the greedy accuracy on the watched problems."""
-        solver = PromptSolver(model, self.judge.style, self.judge.sheet)
-        hidden = [problem.hidden() for problem in watched]
-        solved = solver.solve(hidden, stream="watch", ledger=self.ledger)
-        pairs = zip(watched, solved, strict=True)
-        return float(np.mean([_right(self.judge, p, [given.text])[0] for p, given in pairs]))
 
-
-def _right(judge: Judge, problem: Problem, texts: Sequence[str]) -> list[bool]:
-    """Says which answers to one problem are right; equal ones are marked once."""
-    known = {
-        text: judge.mark(problem.id, text).lenient == Grade.CORRECT for text in dict.fromkeys(texts)
-    }
+def _right(bench: Bench[WhiteBox], problem: Problem, texts: Sequence[str]) -> list[bool]:
+    """Return which answers to one problem are right; equal ones are marked once."""
+    known = {text: bench.is_right(problem, text) for text in dict.fromkeys(texts)}
     return [known[text] for text in texts]
 
 
-def _recipe(settings: PolicyMethod, trainable: Trainable, judge: Judge) -> Recipe:
+def _recipe(settings: PolicyMethod, trainable: Trainable, bench: Bench[WhiteBox]) -> Recipe:
     return Recipe(
         steps=settings.steps,
         groups=settings.groups,
         rollouts=settings.rollouts,
         updates=settings.updates,
         learning_rate=trainable.learning_rate,
-        longest=judge.sheet.max_new_tokens,
+        longest=bench.sheet.max_new_tokens,
         policy=Policy(
             settings.average,
             settings.scale,
@@ -300,38 +269,27 @@ def _recipe(settings: PolicyMethod, trainable: Trainable, judge: Judge) -> Recip
     )
 
 
-def _sampling(settings: PolicyMethod, judge: Judge, stream: str, *, ids: bool) -> Sampling:
-    return Sampling(
-        judge.sheet.max_new_tokens,
-        settings.temperature,
-        judge.sheet.stop + judge.style.stop,
-        stream=stream,
-        ids=ids,
-    )
-
-
 @dataclass(frozen=True)
 class _Rollouts:
     """Draws rollouts of the shots and rewards them."""
 
     settings: PolicyMethod
+    bench: Bench[WhiteBox]
     shots: tuple[Problem, ...]
-    judge: Judge
     reward: Reward
     name: str
-    ledger: Ledger
 
     def targets(self, model: Model) -> Mapping[str, str | None]:
         """Gives the key of each shot, drawn up from the initial model's answers where it needs them."""
         if not self.reward.initial_samples:
             return {}
         drawn = self._sample(model, self.shots, self.reward.initial_samples, "initial")
-        others = self.judge.decoys
+        judge, others = self.bench.judge, self.bench.decoys
         return {
             shot.id: self.reward.target(
                 Known(
-                    tuple(self.judge.read(c.text) for c in group),
-                    self.judge.golds(shot.id) if self.reward.reads_labels else frozenset(),
+                    tuple(judge.read(c.text) for c in group),
+                    judge.golds(shot.id) if self.reward.reads_labels else frozenset(),
                     others,
                 )
             )
@@ -343,10 +301,10 @@ class _Rollouts:
         chosen = self._chosen(step)
         drawn = self._sample(model, chosen, self.settings.rollouts, f"step-{step}")
         rng = stream(self.name, "reward", step)
-        limit = self.judge.sheet.max_new_tokens
+        limit = self.bench.sheet.max_new_tokens
         return [
             Group(
-                tuple(model.encode(self._prompt(model, shot))),
+                tuple(model.encode(self.bench.prompt(shot))),
                 tuple(c.ids for c in group),
                 tuple(self._paid(shot, group, targets.get(shot.id), rng)),
                 tuple(c.stop == "length" and c.n_tokens >= limit for c in group),
@@ -363,25 +321,22 @@ class _Rollouts:
 
     def _chosen(self, step: int) -> tuple[Problem, ...]:
         """Whole shuffled passes over the shots, cut into steps; one shot stands for every group."""
-        n, size = len(self.shots), self.settings.groups
-        first = step * size
-        passes = range(first // n, (first + size - 1) // n + 1)
-        order = np.concatenate([stream(self.name, "order", p).permutation(n) for p in passes])
-        skip = first - passes[0] * n
-        return tuple(self.shots[i] for i in order[skip : skip + size])
+        n = len(self.shots)
+        order = Passes(
+            n, self.settings.groups, lambda p: stream(self.name, "order", p).permutation(n)
+        )
+        return tuple(self.shots[i] for i in order.step(step))
 
     def _sample(
         self, model: Model, shots: Sequence[Problem], n: int, part: str
     ) -> list[tuple[Completion, ...]]:
-        sampling = _sampling(self.settings, self.judge, f"{self.name}-{part}", ids=True)
+        name = f"{self.name}-{part}"
+        sampling = self.bench.sampling(self.settings.temperature, name, ids=True)
         requests = [
-            Request(self._prompt(model, shot), f"{shot.id}/{place}", n)
+            Request(self.bench.prompt(shot), f"{shot.id}/{place}", n)
             for place, shot in enumerate(shots)
         ]
-        return model.generate(requests, sampling, self.ledger)
-
-    def _prompt(self, model: Model, shot: Problem) -> str:
-        return render(model, self.judge.style, shot.question)
+        return model.generate(requests, sampling, self.bench.ledger)
 
     def _paid(
         self,
@@ -390,11 +345,11 @@ class _Rollouts:
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        texts = tuple(c.text for c in group)
-        answers = tuple(self.judge.read(text) for text in texts)
+        texts, judge = tuple(c.text for c in group), self.bench.judge
+        answers = tuple(judge.read(text) for text in texts)
         marks: tuple[Mark, ...] = ()
         if self.reward.reads_labels:
             # equal texts get equal marks, and rollouts repeat each other often
-            known = {text: self.judge.mark(shot.id, text) for text in dict.fromkeys(texts)}
+            known = {text: judge.mark(shot.id, text) for text in dict.fromkeys(texts)}
             marks = tuple(known[text] for text in texts)
         return self.reward.score(Answered(shot.id, texts, answers, marks), target, rng)

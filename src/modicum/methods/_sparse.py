@@ -13,16 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from modicum.bench import Bench
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.method import Judge
-from modicum.model import render
 from modicum.nets.saelens import SparseCard, digest_of, read_card, read_sparse, save_sparse
 from modicum.nets.sparse import Sparse
 from modicum.sampling.capture import capture_all
 from modicum.seeds import stream
 from modicum.training.sparse import Fit, SparseRecipe, fit_of, train_sparse
-from modicum.types import Problem, Request, Sampling
+from modicum.types import Request
 from modicum.whitebox import WhiteBox
 
 __all__ = [
@@ -110,34 +109,25 @@ class Asked:
     """Answers a prompt."""
 
     @staticmethod
-    def of(
-        whitebox: WhiteBox,
-        shots: Sequence[Problem],
-        sides: Sequence[tuple[str, str]],
-        samples: int,
-        judge: Judge,
-    ) -> "Asked":
-        """Writes the prompts."""
+    def of(bench: Bench[WhiteBox], sides: Sequence[tuple[str, str]], samples: int) -> "Asked":
+        """Write the prompts."""
         prompts: list[tuple[str, Side, str]] = []
-        for shot, (wanted, unwanted) in zip(shots, sides, strict=True):
-            plain = render(whitebox, judge.style, shot.question)
+        for shot, (wanted, unwanted) in zip(bench.shots, sides, strict=True):
             prompts += [(shot.id, "wanted", wanted), (shot.id, "unwanted", unwanted)]
-            prompts.append((shot.id, "plain", plain))
+            prompts.append((shot.id, "plain", bench.prompt(shot)))
         return Asked(tuple(prompts), samples)
 
 
-def own_answers(
-    whitebox: WhiteBox, asked: Asked, judge: Judge, ledger: Ledger, temperature: float = 1.0
-) -> list[Own]:
-    """Gives the model's own answers.
+def own_answers(bench: Bench[WhiteBox], asked: Asked, temperature: float = 1.0) -> list[Own]:
+    """Return the model's own answers.
 
     What is asked names the random stream and the file that keeps them in the study's folder, so
     that trials of the same shots share them and a killed run goes on.
     """
-    stop = judge.sheet.stop + judge.style.stop
-    sampling = Sampling(judge.sheet.max_new_tokens, temperature, stop, ids=True)
+    whitebox, ledger = bench.model, bench.ledger
+    sampling = bench.sampling(temperature, ids=True)
     name = _name(whitebox, asdict(asked), {part: getattr(sampling, part) for part in _NAMED})
-    path = _shelf(judge, f"{name}.json")
+    path = _shelf(bench, f"{name}.json")
     kept = _kept(path)
     if kept is None:
         before = (ledger.tokens_prompt, ledger.tokens_sampled, ledger.flops)
@@ -164,32 +154,29 @@ def own_answers(
 
 
 def learned(
-    whitebox: WhiteBox,
+    bench: Bench[WhiteBox],
     answers: Sequence[Own],
     layer: int,
     recipe: SparseRecipe,
     most: int,
-    judge: Judge,
-    ledger: Ledger,
 ) -> Dictionary:
-    """Trains a dictionary on the activations of answers, or takes it from the study's folder.
+    """Train a dictionary on the activations of answers, or take it from the study's folder.
 
     It depends on the model, the answers and the settings alone, never on the trial.
 
     Source: Bussmann, Leask, Nanda 2024 (2412.06410), BatchTopK.
 
     Args:
-        whitebox: The model.
-        answers: Its own, prompts included.
+        bench: The model, and the folders that the study's trials share and the trial's own.
+        answers: The model's own, prompts included.
         layer: Layer after whose output the activations are read; the forward pass stops there.
         recipe: How it is trained.
         most: Most activations.
-        judge: Knows the folder that the study's trials share, and the trial's own.
-        ledger: Counts the pass and the steps, spent or reused.
     """
+    whitebox, ledger = bench.model, bench.ledger
     texts = [own.tokens for own in answers]
     name = _name(whitebox, texts, layer, asdict(recipe), most)
-    folder = _shelf(judge, name)
+    folder = _shelf(bench, name)
     made = _kept(folder / _MADE if folder else None)
     if folder is not None and made is not None:
         net = read_sparse(read_card(folder), width_of(whitebox))
@@ -199,12 +186,12 @@ def learned(
         return Dictionary(net, layer, "trained", fit, rows)
     before = ledger.flops
     activations = _activations(whitebox, texts, layer, most, name, ledger)
-    checkpoint = judge.scratch / "dictionary.safetensors" if judge.scratch else None
+    checkpoint = bench.scratch / "dictionary.safetensors" if bench.scratch else None
     with whitebox.threaded():
         net = train_sparse(activations, recipe, name, ledger, checkpoint).net
         fit = fit_of(net, activations)
-    if folder is not None and judge.scratch is not None:
-        partial = folder.with_name(f"{name}.{judge.scratch.name}")
+    if folder is not None and bench.scratch is not None:
+        partial = folder.with_name(f"{name}.{bench.scratch.name}")
         shutil.rmtree(partial, ignore_errors=True)
         save_sparse(net, partial, layer=layer, model=whitebox.card.name)
         spent = {"tokens": len(activations), "flops": ledger.flops - before, "fit": asdict(fit)}
@@ -214,21 +201,16 @@ def learned(
 
 
 def loaded(
-    whitebox: WhiteBox,
-    answers: Sequence[Own],
-    card: SparseCard,
-    layer: int,
-    most: int,
-    ledger: Ledger,
+    bench: Bench[WhiteBox], answers: Sequence[Own], card: SparseCard, layer: int, most: int
 ) -> Dictionary:
-    """Reads a dictionary from a folder and looks how well it fits the model's own answers.
+    """Read a dictionary from a folder and look how well it fits the model's own answers.
 
     Raises:
         CheckpointError: made for another width, or tensors missing.
     """
-    net = read_sparse(card, width_of(whitebox))
+    net = read_sparse(card, width_of(bench.model))
     texts = [own.tokens for own in answers]
-    rows = _activations(whitebox, texts, layer, most, "looked at", ledger)
+    rows = _activations(bench.model, texts, layer, most, "looked at", bench.ledger)
     return Dictionary(net, layer, str(card.folder), fit_of(net, rows), len(rows))
 
 
@@ -304,9 +286,9 @@ def _name(whitebox: WhiteBox, *parts: object) -> str:
     return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _shelf(judge: Judge, name: str) -> Path | None:
+def _shelf(bench: Bench[WhiteBox], name: str) -> Path | None:
     """Names what trials of a study share; None where there is no study."""
-    return judge.shared / _SHELF / name if judge.shared is not None else None
+    return bench.shared / _SHELF / name if bench.shared is not None else None
 
 
 def _place(partial: Path, folder: Path) -> None:

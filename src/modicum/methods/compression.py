@@ -1,17 +1,16 @@
 """Shorter answers by one vector: from the model's own short and long ones, at a budget of divergence."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import ClassVar, Literal, final
 
 import numpy as np
 
+from modicum.bench import Bench
 from modicum.errors import BudgetError, TrialError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.method import Aim, Control, Kind, Method, Needs, Quick
 from modicum.methods._lengths import (
     Forms,
     Heading,
@@ -20,17 +19,18 @@ from modicum.methods._lengths import (
     headings_at_end,
     headings_at_parting,
     instructed_forms,
-    is_right,
     own_forms,
     read_concise,
 )
-from modicum.model import Model, render
+from modicum.model import Model
+from modicum.nudge import Change, Nudge
 from modicum.sampling.divergence import Meter, Spent
 from modicum.steering.contrast import random_like
 from modicum.steering.dose import bisected, bound, bounded_dose
-from modicum.steering.nudge import Direction, Steering, Where, load_steering, save_steering
+from modicum.steering.nudge import Direction, Steering, Where
 from modicum.steering.sites import chosen_layers
-from modicum.types import Access, Completion, Problem, Settings, Supervision
+from modicum.training.changes import Vectors
+from modicum.types import Access, Completion, File, Problem, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
 __all__ = ["Compression"]
@@ -93,16 +93,20 @@ class Compression(Method):
     parting, for the activations there do not differ; a sign test is run.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
-    reads_solutions: ClassVar[bool] = True
+    needs: ClassVar[Needs] = Needs(
+        access=Access.ACTIVATIONS, supervision=Supervision.ANSWER, reads_solutions=True
+    )
+    aim: ClassVar[Aim] = "length"
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control("random", veto=True, draws=5, settings={"direction": "random"}),
+    )
+    quick: ClassVar[Quick] = Quick(
+        {"layers": [2], "budgets": [0.01], "samples": 6, "calibration": 1},
+        model="organism-style-64",
+        task="word_sums?asks=length",
+    )
     kind: ClassVar[Kind] = "steering"
-    shortens: ClassVar[bool] = True
-    file_setting: ClassVar[str] = "file"
-    controls: ClassVar[tuple[str, ...]] = ("random",)
-    veto_controls: ClassVar[tuple[str, ...]] = ("random",)
-    control_draws: ClassVar[int] = 5
-    control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
+    changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
 
     pairs: Literal["own", "instructions", "solutions", "file"] = "own"
     """Where short and long answers come from: the model's own samples; two instructions; the shots'
@@ -111,7 +115,7 @@ class Compression(Method):
     """Instruction that asks for short answers; the task's, or a general one, where empty."""
     verbose: str = ""
     """Its opposite."""
-    file: str = ""
+    file: File = ""
     """Your own short answers: JSON lines with `question` and `answer`."""
     samples: int = 8
     """Samples a shot among which the shortest and the longest right ones are taken."""
@@ -160,15 +164,12 @@ class Compression(Method):
         if self.file:
             read_concise(Path(self.file))
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Finds the direction, its layer and its dose.
+    def draws(self, n_shots: int) -> int:
+        """Return the samples of all shots."""
+        return n_shots * self.samples
+
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Find the direction, its layer and its dose.
 
         Raises:
             BudgetError: no shots, or shots without solutions where those are the short answers.
@@ -176,9 +177,10 @@ class Compression(Method):
             ConfigError: a broken file of short answers.
             TrialError: no shot has a short and a long right answer.
         """
-        whitebox = need_whitebox(model, "compression")
-        search = _Search(self, whitebox, tuple(shots[: self.selection]), judge, ledger)
-        forms = self._forms(whitebox, shots, judge, ledger)
+        white = bench.on(need_whitebox)
+        whitebox, ledger = white.model, white.ledger
+        search = _Search(self, white)
+        forms = self._forms(white)
         layers = chosen_layers(whitebox.module, self.layers)
         offset, n_pairs = 0, len(forms)
         if self.taken == "end":
@@ -190,13 +192,13 @@ class Compression(Method):
         plain, tried = search.tried(headings, place)
         best = _chosen(tried, plain, self.loss)
         heading = next(h for h in headings if h.layer == best.layer)
-        nudge = _steering(heading, best.dose, place)
-        against = search.read(nudge.scaled(-1.0))
+        chosen = _steering(heading, best.dose, place)
+        against = search.read(chosen.scaled(-1.0))
         is_flipped = _is_better(against, best.read, plain, self.loss)
-        nudge = nudge.scaled(-1.0) if is_flipped else nudge
+        chosen = chosen.scaled(-1.0) if is_flipped else chosen
         notes = {
             "pairs": n_pairs,
-            "shots": len(shots),
+            "shots": len(white.shots),
             "where": place[0],
             "offset": place[1],
             "length": heading.length,
@@ -209,26 +211,14 @@ class Compression(Method):
             "tried": [[s.layer, s.budget, s.read.accuracy, s.read.tokens] for s in tried],
         }
         if self.direction == "random":
-            drawn = random_like(nudge.directions[0].values, rng)
-            nudge = replace(nudge, directions=(replace(nudge.directions[0], values=drawn),))
+            drawn = random_like(chosen.directions[0].values, white.rng)
+            chosen = replace(chosen, directions=(replace(chosen.directions[0], values=drawn),))
         else:
-            notes["seconds"] = search.timed(nudge)
-        folder = Path(mkdtemp(prefix="modicum-nudge-"))
-        base = {"base": whitebox.card.weights}
-        ledger.nudge_bytes = save_steering(nudge, folder / "vector.safetensors", base)
-        steered = whitebox.with_steering(nudge)
-        return PromptSolver(steered, judge.style, judge.sheet, source=folder, notes=notes)
+            notes["seconds"] = search.timed(chosen)
+        return Nudge(white.style, changes=(Vectors(chosen, whitebox.card.weights),), facts=notes)
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved direction."""
-        steered = need_whitebox(model, "compression").with_steering(
-            load_steering(folder / "vector.safetensors")
-        )
-        return PromptSolver(steered, PromptSolver.saved_style(folder), judge.sheet, source=folder)
-
-    def _forms(
-        self, whitebox: WhiteBox, shots: Sequence[Problem], judge: Judge, ledger: Ledger
-    ) -> list[Forms]:
+    def _forms(self, bench: Bench[WhiteBox]) -> list[Forms]:
+        shots = bench.shots
         if not shots:
             msg = "compression needs at least one shot"
             raise BudgetError(msg)
@@ -236,16 +226,15 @@ class Compression(Method):
             msg = "pairs = solutions needs shots with worked solutions"
             raise BudgetError(msg)
         if self.pairs == "own":
-            drawn = (self.samples, self.temperature)
-            forms = own_forms(whitebox, shots, judge, drawn, self.ratio, ledger)
+            forms = own_forms(bench, (self.samples, self.temperature), self.ratio)
         elif self.pairs == "instructions":
-            own = judge.sheet.contrast or _CONCISE
+            own = bench.sheet.contrast or _CONCISE
             words = (self.concise or own[0], self.verbose or own[1])
-            forms = instructed_forms(whitebox, shots, judge, words, self.ratio, ledger)
+            forms = instructed_forms(bench, words, self.ratio)
         else:
             texts = {shot.question: shot.solution for shot in shots if shot.solution}
             texts = read_concise(Path(self.file)) if self.pairs == "file" else texts
-            forms = given_forms(whitebox, shots, judge, texts, self.ratio, ledger)
+            forms = given_forms(bench, texts, self.ratio)
         if not forms:
             msg = (
                 f"none of {len(shots)} shots has two right answers, one {self.ratio:g} times as "
@@ -260,25 +249,25 @@ class _Search:
     """Tries layers and budgets on shots."""
 
     settings: Compression
-    whitebox: WhiteBox
-    shots: tuple[Problem, ...]
-    judge: Judge
-    ledger: Ledger
+    bench: Bench[WhiteBox]
+
+    @property
+    def shots(self) -> tuple[Problem, ...]:
+        """Those on which layer and budget are chosen."""
+        return self.bench.shots[: self.settings.selection]
 
     def tried(
         self, headings: Sequence[Heading], place: tuple[Where, int]
     ) -> tuple[_Reading, list[_Step]]:
         """Gives how the plain model answers, and every layer at every budget, smallest first."""
-        answers = answered(self.whitebox, self.shots, self.judge, self.ledger)
+        whitebox = self.bench.model
+        answers = answered(self.bench, whitebox, self.shots)
         plain = self._reading(answers)
         texts = [
-            (
-                self.whitebox.encode(render(self.whitebox, self.judge.style, shot.question)),
-                self.whitebox.encode_completion(given.text),
-            )
+            (whitebox.encode(self.bench.prompt(shot)), whitebox.encode_completion(given.text))
             for shot, given in zip(self.shots, answers, strict=True)
         ]
-        meter = Meter(self.whitebox, texts[: self.settings.calibration], self.ledger)
+        meter = Meter(whitebox, texts[: self.settings.calibration], self.bench.ledger)
         tried: list[_Step] = []
         for heading in headings:
             slope = meter.slope(_steering(heading, 1.0, place), _STEP * heading.state)
@@ -306,23 +295,24 @@ class _Search:
 
     def read(self, steering: Steering) -> _Reading:
         """Gives how the steered model answers."""
-        steered = self.whitebox.with_steering(steering)
-        return self._reading(answered(steered, self.shots, self.judge, self.ledger))
+        steered = self.bench.model.with_steering(steering)
+        return self._reading(answered(self.bench, steered, self.shots))
 
     def timed(self, steering: Steering) -> dict[str, float]:
         """Gives the seconds that the plain and the steered model take for the shots, drawn afresh."""
         spent = {}
         for name, model in (
-            ("plain", self.whitebox),
-            ("nudged", self.whitebox.with_steering(steering)),
+            ("plain", self.bench.model),
+            ("nudged", self.bench.model.with_steering(steering)),
         ):
             start = time.perf_counter()
-            answered(model, self.shots, self.judge, self.ledger, is_fresh=True)
+            answered(self.bench, model, self.shots, is_fresh=True)
             spent[name] = time.perf_counter() - start
         return spent
 
     def _reading(self, answers: Sequence[Completion]) -> _Reading:
-        right = [is_right(self.judge, s, a) for s, a in zip(self.shots, answers, strict=True)]
+        pairs = zip(self.shots, answers, strict=True)
+        right = [self.bench.is_right(shot, given.text) for shot, given in pairs]
         return _Reading(float(np.mean(right)), float(np.mean([a.n_tokens for a in answers])))
 
 

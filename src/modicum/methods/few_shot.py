@@ -1,17 +1,14 @@
 """Few-shot prompting: solved problems before the question, worked where the shots reveal it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
+from modicum.bench import Bench
 from modicum.errors import BudgetError, TrialError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.method import Control, Kind, Method, Needs
 from modicum.model import Language, Model
-from modicum.types import Problem, Style, Supervision
+from modicum.nudge import Nudge
+from modicum.types import Problem, Supervision
 
 __all__ = ["FewShot"]
 
@@ -32,9 +29,9 @@ class FewShot(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
-    reads_solutions: ClassVar[bool] = True
-    controls: ClassVar[tuple[str, ...]] = ("shuffled",)
+    needs: ClassVar[Needs] = Needs(supervision=Supervision.ANSWER, reads_solutions=True)
+    controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"),)
+    is_usual: ClassVar[bool] = True
 
     form: str = "worked"
     """`worked`: solutions where the shots reveal them; `answer`: bare answers always."""
@@ -45,58 +42,45 @@ class FewShot(Method):
             msg = f"form = {self.form!r}, expected worked or answer"
             raise ValueError(msg)
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,  # noqa: ARG002 - part of the contract
-    ) -> PromptSolver:
-        """Writes the shots into the style that problems are asked in.
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Write the shots into the style that problems are asked in.
 
         Raises:
             BudgetError: no shots.
             TrialError: a shot that the model's tokenizer cannot encode, or that names `{question}`.
         """
+        shots, style = bench.shots, bench.style
         if not shots:
             msg = "few_shot needs at least one labelled shot"
             raise BudgetError(msg)
-        style = judge.style
-        texts = [self._solved(judge, shots[i]) for i in rng.permutation(len(shots))]
-        between = judge.sheet.between
+        texts = [self._solved(bench, shots[i]) for i in bench.rng.permutation(len(shots))]
+        between = bench.sheet.between
         shown = between.join(texts) + between
-        if "{question}" in shown or not (model.language or Language()).can_encode(shown):
+        language = bench.model.language or Language()
+        if "{question}" in shown or not language.can_encode(shown):
             msg = "a demonstration holds what the prompt cannot: unknown characters or {question}"
             raise TrialError(msg)
         # a base model goes on with a next problem of its own, which must not be read
         ends = () if any(between in text for text in texts) else (between,)
-        return PromptSolver(
-            model,
+        return Nudge(
             replace(
                 style,
                 name=f"{style.name}, {len(texts)} shown",
                 template=shown + style.template,
                 stop=style.stop + ends,
-            ),
-            judge.sheet,
+            )
         )
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved style, which holds the demonstrations."""
-        return PromptSolver(model, PromptSolver.saved_style(folder), judge.sheet)
-
-    def _solved(self, judge: Judge, shot: Problem) -> str:
-        """Writes one solved problem as the style asks and a model would answer."""
-        asked = judge.style.fill(shot.question)
+    def _solved(self, bench: Bench[Model], shot: Problem) -> str:
+        """Write one solved problem as the style asks and a model would answer."""
+        asked = bench.style.fill(shot.question)
         worked = shot.solution if self.form == "worked" else None
-        answer = worked or judge.stated(shot.id).strip() or shot.answer
-        return asked + _joiner(judge, asked) + answer
+        answer = worked or bench.judge.stated(shot.id).strip() or shot.answer
+        return asked + _joiner(bench, asked) + answer
 
 
-def _joiner(judge: Judge, asked: str) -> str:
-    """Gives what stands between a question and its answer within one text."""
-    style: Style = judge.style
-    if style.chat:
+def _joiner(bench: Bench[Model], asked: str) -> str:
+    """Return what stands between a question and its answer within one text."""
+    if bench.style.chat:
         return "\n"
-    return judge.sheet.joiner or ("" if asked[-1:].isspace() else " ")
+    return bench.sheet.joiner or ("" if asked[-1:].isspace() else " ")

@@ -1,19 +1,18 @@
 """Fine-tuning on the worked solutions of n shots: LoRA, biases or all weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
+from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
-from modicum.model import Model, render
+from modicum.method import Control, Kind, Method, Needs, Quick
+from modicum.model import Model
+from modicum.nudge import Change, Nudge
 from modicum.training.adapters import Parameters
-from modicum.training.imitate import imitated, restored
-from modicum.types import Access, Problem, Supervision
+from modicum.training.changes import Adapter, Weights
+from modicum.training.imitate import imitated
+from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 
 __all__ = ["FineTune"]
@@ -30,10 +29,16 @@ class FineTune(Method):
     Differs: the number of steps is a fixed function of n, so that no label chooses it.
     """
 
-    access: ClassVar[Access] = Access.WEIGHTS
-    supervision: ClassVar[Supervision] = Supervision.SOLUTION
+    needs: ClassVar[Needs] = Needs(access=Access.WEIGHTS, supervision=Supervision.SOLUTION)
+    controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"), Control("format"))
+    is_usual: ClassVar[bool] = True
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+        "sealed": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+    }
+    quick: ClassVar[Quick] = Quick({"steps": 3, "batch": 2, "rank": 2, "learning_rate": 1e-2})
     kind: ClassVar[Kind] = "tuning"
-    controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
+    changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
 
     parameters: Parameters = "lora"
     """What is trained."""
@@ -48,30 +53,18 @@ class FineTune(Method):
     batch: int = 8
     """Examples an update, at least 1."""
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Tunes a copy of the model on prompt -> worked solution.
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Tune a copy of the model on prompt -> worked solution.
 
         Raises:
             BudgetError: no shots, or a shot without a solution.
             AccessError: the model's weights cannot be reached.
         """
-        whitebox = need_whitebox(model, "fine_tune")
-        if not shots or any(shot.solution is None for shot in shots):
+        white = bench.on(need_whitebox)
+        if not bench.shots or any(shot.solution is None for shot in bench.shots):
             msg = "fine_tune needs shots with worked solutions; rejection_tuning needs answers only"
             raise BudgetError(msg)
         texts = [
-            (render(model, judge.style, shot.question), judge.sheet.joiner + (shot.solution or ""))
-            for shot in shots
+            (bench.prompt(shot), bench.sheet.joiner + (shot.solution or "")) for shot in bench.shots
         ]
-        return imitated(self, whitebox, judge, texts, rng, ledger)
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved adapter or weights."""
-        return restored(need_whitebox(model, "fine_tune"), judge, folder)
+        return imitated(self, white, texts)

@@ -1,16 +1,12 @@
 """Measures the model as it is: greedy, sampled, or with the worked form forced."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal, final
 
-import numpy as np
-
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.bench import Bench
+from modicum.method import Kind, Method, Quick
 from modicum.model import Model
-from modicum.types import Problem
+from modicum.nudge import Answering, Direct, Nudge
 
 __all__ = ["Plain"]
 
@@ -24,6 +20,7 @@ class Plain(Method):
     """
 
     kind: ClassVar[Kind] = "measure"
+    quick: ClassVar[Quick] = Quick({"samples": 3})
 
     style: Literal["default", "floor"] = "floor"
     """The style as given, or the one chosen for the floor."""
@@ -32,25 +29,14 @@ class Plain(Method):
     forced: bool = False
     """Begin each answer with the task's opener of the worked form."""
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],  # noqa: ARG002 - part of the contract
-        judge: Judge,
-        rng: np.random.Generator,  # noqa: ARG002
-        ledger: Ledger,  # noqa: ARG002
-    ) -> PromptSolver:
-        """Gives the model with its style and nothing else."""
-        return PromptSolver(
-            model,
-            judge.styles[0] if self.style == "default" else judge.style,
-            judge.sheet,
-            n=self.samples,
-            temperature=1.0 if self.samples > 1 else 0.0,
-            forced=(judge.sheet.opener or "") if self.forced else "",
-        )
+    @property
+    def answering(self) -> Answering:
+        """Greedy, or samples of which the first stands."""
+        return Direct(self.samples, 1.0 if self.samples > 1 else 0.0)
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the same solver; nothing was saved but the style."""
-        style = PromptSolver.saved_style(folder)
-        return PromptSolver(model, style, judge.sheet, self.samples, float(self.samples > 1))
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Return the style and nothing else."""
+        judge, opener = bench.judge, bench.sheet.opener or ""
+        style = judge.styles[0] if self.style == "default" else judge.style
+        temperature = 1.0 if self.samples > 1 else 0.0
+        return Nudge(style, Direct(self.samples, temperature, opener if self.forced else ""))

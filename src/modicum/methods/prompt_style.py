@@ -1,17 +1,16 @@
 """Prompt style: the best of a short closed list of zero-shot prompts; sets the floor."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
 
+from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.method import Kind, Method, Needs
 from modicum.model import Model
-from modicum.types import Problem, Style, Supervision
+from modicum.nudge import Nudge
+from modicum.types import Supervision
 
 __all__ = ["PromptStyle"]
 
@@ -28,41 +27,19 @@ class PromptStyle(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(supervision=Supervision.ANSWER, split="selection")
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,  # noqa: ARG002 - part of the contract
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Chooses the style with the most lenient-correct selection problems.
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Choose the style with the most lenient-correct selection problems.
 
         Raises:
             BudgetError: no selection problems.
         """
-        if not shots:
+        if not bench.shots:
             msg = "prompt_style needs labelled selection problems, got none"
             raise BudgetError(msg)
-        if len(judge.styles) == 1:
-            return PromptSolver(model, judge.styles[0], judge.sheet)
-        scores = [self._score(model, shots, judge, style, ledger) for style in judge.styles]
-        return PromptSolver(model, judge.styles[int(np.argmax(scores))], judge.sheet)
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved style."""
-        return PromptSolver(model, PromptSolver.saved_style(folder), judge.sheet)
-
-    @staticmethod
-    def _score(
-        model: Model, shots: Sequence[Problem], judge: Judge, style: Style, ledger: Ledger
-    ) -> int:
-        judge = judge.in_style(style)  # it marks what follows the thinking of this style
-        solver = PromptSolver(model, style, judge.sheet)
-        solved = solver.solve([p.hidden() for p in shots], stream="selection", ledger=ledger)
-        return sum(
-            judge.mark(shot.id, answer.text).lenient == 1
-            for shot, answer in zip(shots, solved, strict=True)
-        )
+        styles = bench.judge.styles
+        if len(styles) == 1:
+            return Nudge(styles[0])
+        scores = [bench.accuracy(bench.model, bench.shots, "selection", style) for style in styles]
+        return Nudge(styles[int(np.argmax(scores))])

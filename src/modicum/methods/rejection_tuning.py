@@ -1,19 +1,18 @@
 """Rejection tuning: sample, keep what is right, tune on it; needs answers only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
+from modicum.bench import Bench
 from modicum.errors import BudgetError
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
-from modicum.model import Model, render
+from modicum.method import Control, Kind, Method, Needs, Quick
+from modicum.model import Model
+from modicum.nudge import Change, Nudge
 from modicum.training.adapters import Parameters
-from modicum.training.imitate import imitated, restored
-from modicum.types import Access, Grade, Problem, Request, Sampling, Supervision
+from modicum.training.changes import Adapter, Weights
+from modicum.training.imitate import imitated
+from modicum.types import Access, Problem, Request, Supervision
 from modicum.whitebox import need_whitebox
 
 __all__ = ["RejectionTuning"]
@@ -30,10 +29,18 @@ class RejectionTuning(Method):
     rejection sampling fine-tuning, Yuan et al. 2023 (2308.01825).
     """
 
-    access: ClassVar[Access] = Access.WEIGHTS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(access=Access.WEIGHTS, supervision=Supervision.ANSWER)
+    controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"), Control("format"))
+    is_usual: ClassVar[bool] = True
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+        "sealed": "fine_tune or rejection_tuning at 1, 4 and 8 shots: a nudge that is cheaper to serve",
+    }
+    quick: ClassVar[Quick] = Quick(
+        {"steps": 3, "batch": 2, "rank": 2, "samples": 8, "learning_rate": 1e-2}
+    )
     kind: ClassVar[Kind] = "tuning"
-    controls: ClassVar[tuple[str, ...]] = ("shuffled", "format")
+    changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
 
     samples: int = 32
     """Completions drawn a shot, at temperature 1."""
@@ -52,53 +59,40 @@ class RejectionTuning(Method):
     batch: int = 8
     """Examples an update, at least 1."""
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Tunes a copy of the model on its own correct answers to the shots.
+    def draws(self, n_shots: int) -> int:
+        """Return the samples of all shots."""
+        return n_shots * self.samples
+
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Tune a copy of the model on its own correct answers to the shots.
 
         Raises:
             BudgetError: no shots.
             AccessError: the model's weights cannot be reached.
         """
-        whitebox = need_whitebox(model, "rejection_tuning")
+        white, shots = bench.on(need_whitebox), bench.shots
         if not shots:
             msg = "rejection_tuning needs at least one labelled shot"
             raise BudgetError(msg)
-        prompts = [render(model, judge.style, shot.question) for shot in shots]
-        sampling = Sampling(
-            judge.sheet.max_new_tokens,
-            stop=judge.sheet.stop + judge.style.stop,
-            stream=f"rejection-{rng.integers(2**62)}",
-        )
+        prompts = [bench.prompt(shot) for shot in shots]
+        sampling = bench.sampling(1.0, f"rejection-{bench.rng.integers(2**62)}")
         requests = [
             Request(prompt, shot.id, self.samples, split=shot.split)
             for prompt, shot in zip(prompts, shots, strict=True)
         ]
-        drawn = model.generate(requests, sampling, ledger)
+        drawn = bench.model.generate(requests, sampling, bench.ledger)
         texts = [
             (prompt, text)
             for prompt, shot, group in zip(prompts, shots, drawn, strict=True)
-            for text in self._correct(judge, shot, [c.text for c in group])
+            for text in self._correct(bench, shot, [c.text for c in group])
         ]
-        if not texts:
-            return PromptSolver(model, judge.style, judge.sheet)
-        return imitated(self, whitebox, judge, texts, rng, ledger)
+        return imitated(self, white, texts) if texts else Nudge(bench.style)
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved adapter, or as it is where nothing was kept."""
-        return restored(need_whitebox(model, "rejection_tuning"), judge, folder)
-
-    def _correct(self, judge: Judge, shot: Problem, texts: Sequence[str]) -> list[str]:
+    def _correct(self, bench: Bench[Model], shot: Problem, texts: Sequence[str]) -> list[str]:
         kept: list[str] = []
         for text in dict.fromkeys(texts):
             if len(kept) == self.keep:
                 break
-            if judge.mark(shot.id, text).lenient == Grade.CORRECT:
+            if bench.is_right(shot, text):
                 kept.append(text)
         return kept

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.method import Judge, Kind, PromptSolver
+from modicum.method import Control, Kind, Needs, Quick
 from modicum.methods._policy import PolicyMethod
-from modicum.model import Model
-from modicum.steering.nudge import Where, load_steering
+from modicum.nudge import Change
+from modicum.steering.nudge import Where
+from modicum.training.changes import Vectors
 from modicum.training.trainable import Trainable, TrainedVectors
 from modicum.types import Access, Supervision
-from modicum.whitebox import WhiteBox, need_whitebox
+from modicum.whitebox import WhiteBox
 
 __all__ = ["RlSteering"]
 
@@ -31,10 +31,16 @@ class RlSteering(PolicyMethod):
     group's mean.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(
+        access=Access.ACTIVATIONS, supervision=Supervision.ANSWER, is_spread=True
+    )
+    controls: ClassVar[tuple[Control, ...]] = (Control("format"),)
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "a steering vector could reach the same without touching weights",
+    }
+    quick: ClassVar[Quick] = Quick({"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01})
     kind: ClassVar[Kind] = "steering"
-    controls: ClassVar[tuple[str, ...]] = ("format",)
+    changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     where: Where = "first"
@@ -44,14 +50,7 @@ class RlSteering(PolicyMethod):
     learning_rate: float = 0.05
     """AdamW's rate."""
 
-    def trainable(self, whitebox: WhiteBox, rng: np.random.Generator) -> Trainable:  # noqa: ARG002
-        """Gives vectors of zeros to train; nothing about them is drawn."""
+    def trainable(self, whitebox: WhiteBox, rng: np.random.Generator) -> Trainable:
+        """Return vectors of zeros to train; nothing about them is drawn."""
+        del rng
         return TrainedVectors(whitebox, self.layers, self.where, self.learning_rate)
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved vectors."""
-        steered = need_whitebox(model, "rl_steering").with_steering(
-            load_steering(folder / "vector.safetensors")
-        )
-        style = PromptSolver.saved_style(folder)
-        return PromptSolver(steered, style, judge.sheet, source=folder)

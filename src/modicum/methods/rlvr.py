@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.method import Judge, Kind, PromptSolver
+from modicum.method import Control, Kind, Needs, Quick
 from modicum.methods._policy import PolicyMethod
-from modicum.model import Model
+from modicum.nudge import Change
 from modicum.training.adapters import AdapterShape, Parameters
-from modicum.training.imitate import restored
+from modicum.training.changes import Adapter, Weights
 from modicum.training.trainable import Trainable, TrainedWeights
 from modicum.types import Access, Supervision
-from modicum.whitebox import WhiteBox, need_whitebox
+from modicum.whitebox import WhiteBox
 
 __all__ = ["Rlvr"]
 
@@ -30,10 +29,13 @@ class Rlvr(PolicyMethod):
     default; sampling at temperature 1; AdamW at a constant rate chosen by the model's size.
     """
 
-    access: ClassVar[Access] = Access.WEIGHTS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(
+        access=Access.WEIGHTS, supervision=Supervision.ANSWER, is_spread=True
+    )
+    controls: ClassVar[tuple[Control, ...]] = (Control("format"),)
+    quick: ClassVar[Quick] = Quick({"steps": 2, "groups": 2, "rollouts": 4, "entropy": 0.01})
     kind: ClassVar[Kind] = "tuning"
-    controls: ClassVar[tuple[str, ...]] = ("format",)
+    changes: ClassVar[tuple[type[Change], ...]] = (Adapter, Weights)
     powers: ClassVar[Mapping[str, str]] = {"server": "models", "reward": "rewards"}
 
     parameters: Parameters = "lora"
@@ -63,10 +65,6 @@ class Rlvr(PolicyMethod):
         shape = AdapterShape(self.parameters, rank, alpha, self.scalars, self.tied)
         rate = self.learning_rate or _rate(self.parameters, whitebox.card.parameters)
         return TrainedWeights(whitebox, shape, rate, rng)
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved adapter or weights."""
-        return restored(need_whitebox(model, "rlvr"), judge, folder)
 
 
 def _rate(parameters: Parameters, n_parameters: int) -> float:

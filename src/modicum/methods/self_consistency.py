@@ -1,18 +1,12 @@
 """Self-consistency: the majority answer of a few samples; no labels."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver, Solver
+from modicum.bench import Bench
+from modicum.method import Kind, Method, Quick
 from modicum.model import Model
-from modicum.types import Problem, Solved
+from modicum.nudge import Answering, Nudge, Vote
 
 __all__ = ["SelfConsistency"]
 
@@ -27,6 +21,8 @@ class SelfConsistency(Method):
     """
 
     kind: ClassVar[Kind] = "decoding"
+    is_usual: ClassVar[bool] = True
+    quick: ClassVar[Quick] = Quick({"n": 3})
 
     n: int = 10
     """Samples a problem, at most 10: what a served system can afford."""
@@ -39,54 +35,11 @@ class SelfConsistency(Method):
             msg = f"n = {self.n}, expected 2 to 10"
             raise ValueError(msg)
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],  # noqa: ARG002 - part of the contract
-        judge: Judge,
-        rng: np.random.Generator,  # noqa: ARG002
-        ledger: Ledger,  # noqa: ARG002
-    ) -> Solver:
-        """Gives the voting solver in the floor's style."""
-        plain = PromptSolver(model, judge.style, judge.sheet, self.n, self.temperature)
-        return _Vote(model, plain, judge)
+    @property
+    def answering(self) -> Answering:
+        """The vote."""
+        return Vote(self.n, self.temperature)
 
-    def stands(self, read: Iterable[str | None]) -> int:
-        """Give the first answer that was read as most were."""
-        return _winner(list(read))
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> Solver:
-        """Gives the voting solver with the saved style."""
-        style = PromptSolver.saved_style(folder)
-        plain = PromptSolver(model, style, judge.sheet, self.n, self.temperature)
-        return _Vote(model, plain, judge)
-
-
-@final
-@dataclass(frozen=True)
-class _Vote(Solver):
-    model: Model
-    plain: PromptSolver
-    judge: Judge
-
-    def solve(self, problems: Sequence[Problem], *, stream: str, ledger: Ledger) -> list[Solved]:
-        solved = self.plain.solve(problems, stream=stream, ledger=ledger)
-        return [self._vote(answers) for answers in solved]
-
-    def _vote(self, solved: Solved) -> Solved:
-        read = [self.judge.read(c.text) for c in solved.completions]
-        votes = Counter(answer for answer in read if answer is not None)
-        if not votes:
-            return solved
-        scores = tuple(float(votes[a]) if a is not None else 0.0 for a in read)
-        return replace(solved, chosen=_winner(read), scores=scores)
-
-    def save(self, folder: Path) -> None:
-        state = {"style": asdict(self.plain.style), "n": self.plain.n}
-        (folder / "solver.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-
-
-def _winner(read: Sequence[str | None]) -> int:
-    """Give the place of the first answer that was read as most were; 0 where none was read."""
-    votes = Counter(answer for answer in read if answer is not None)
-    return read.index(votes.most_common(1)[0][0]) if votes else 0
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Return the vote in the floor's style."""
+        return Nudge(bench.style, self.answering)

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import ClassVar, Literal, final
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from modicum.bench import Bench
 from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.methods._contrast import Contrast, directions, least_dose, paired, sides_of
 from modicum.methods._falsify import Suspect, by_cues, mode_or_correctness
 from modicum.methods._sparse import (
@@ -26,13 +25,15 @@ from modicum.methods._sparse import (
 )
 from modicum.model import Model
 from modicum.nets.saelens import read_card
+from modicum.nudge import Change, Nudge
 from modicum.sampling.capture import capture
 from modicum.steering.contrast import random_like
-from modicum.steering.nudge import Direction, Steering, load_steering, save_steering
+from modicum.steering.nudge import Direction, Steering
 from modicum.steering.pairs import Pair
 from modicum.steering.sites import blocks
+from modicum.training.changes import Vectors
 from modicum.training.sparse import SparseRecipe
-from modicum.types import Access, Grade, Problem, Settings, Supervision
+from modicum.types import Access, File, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
 __all__ = ["SparseFeature"]
@@ -56,20 +57,20 @@ class SparseFeature(Method):
     itself stand beside it at equal length.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(access=Access.ACTIVATIONS, supervision=Supervision.ANSWER)
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control("random", veto=True, draws=5, settings={"direction": "random"}),
+        Control("random_feature", veto=True, draws=5, settings={"direction": "other_feature"}),
+        Control("mean_difference", draws=5, settings={"direction": "mean_difference"}),
+        Control("format"),
+    )
+    quick: ClassVar[Quick] = Quick(
+        {"steps": 30, "samples": 1, "candidates": 2, "strengths": (0.5, 1.0)}
+    )
     kind: ClassVar[Kind] = "steering"
-    controls: ClassVar[tuple[str, ...]] = ("random", "random_feature", "mean_difference", "format")
-    veto_controls: ClassVar[tuple[str, ...]] = ("random", "random_feature")
-    file_setting: ClassVar[str] = "sae"
-    control_draws: ClassVar[int] = 5
-    control_settings: ClassVar[Mapping[str, Settings]] = {
-        "random": {"direction": "random"},
-        "random_feature": {"direction": "other_feature"},
-        "mean_difference": {"direction": "mean_difference"},
-    }
+    changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
 
-    sae: str = ""
+    sae: File = ""
     """Folder of an autoencoder in SAELens' form; one is trained where empty."""
     layer: int | None = None
     """Layer after whose output it stands; six tenths of the way up where not said.
@@ -119,15 +120,12 @@ class SparseFeature(Method):
         if self.sae:
             read_card(Path(self.sae))
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Finds the feature and its dose, and tests what it is.
+    def draws(self, n_shots: int) -> int:
+        """Return its answers to each shot, counted as to one prompt a shot."""
+        return n_shots * self.samples
+
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Find the feature and its dose, and test what it is.
 
         Raises:
             BudgetError: too few shots for the contrast.
@@ -135,22 +133,23 @@ class SparseFeature(Method):
             ConfigError: an autoencoder that does not fit the model.
             TrialError: the two sides of the pairs do not differ.
         """
-        whitebox = need_whitebox(model, "sparse_feature")
-        sides = sides_of(whitebox, shots, judge, self.contrast, (self.wanted, self.unwanted))
+        white = bench.on(need_whitebox)
+        whitebox, rng, ledger = white.model, white.rng, white.ledger
+        sides = sides_of(white, self.contrast, (self.wanted, self.unwanted))
         pairs = paired(whitebox, sides)
         card = read_card(Path(self.sae)) if self.sae else None
         layer = place_of(card, self.layer, len(blocks(whitebox.module)))
-        asked = Asked.of(whitebox, shots, sides, self.samples, judge)
-        answers = own_answers(whitebox, asked, judge, ledger)
+        asked = Asked.of(white, sides, self.samples)
+        answers = own_answers(white, asked)
         if card is not None:
-            dictionary = loaded(whitebox, answers, card, layer, self.tokens, ledger)
+            dictionary = loaded(white, answers, card, layer, self.tokens)
         else:
             recipe = self._recipe(width_of(whitebox))
-            dictionary = learned(whitebox, answers, layer, recipe, self.tokens, judge, ledger)
+            dictionary = learned(white, answers, layer, recipe, self.tokens)
         [mean] = directions(whitebox, pairs, [layer], "mean", ledger)
         ranked = _by_contrast(whitebox, dictionary, pairs, ledger)[: self.candidates]
-        bench = _Bench(whitebox, layer, list(shots[: self.selection]), judge, ledger)
-        chosen = _chosen(dictionary, ranked, float(mean.values.norm()), self.strengths, bench)
+        on_shots = _OnShots(white, layer, self.selection)
+        chosen = _chosen(dictionary, ranked, float(mean.values.norm()), self.strengths, on_shots)
         notes: dict[str, object] = {
             **chosen.notes,
             "pairs": len(pairs),
@@ -159,10 +158,10 @@ class SparseFeature(Method):
         values = chosen.values
         if self.direction == "feature":
             suspect = Suspect(whitebox, dictionary, chosen.feature, answers, ledger)
-            notes["beside"] = _beside(chosen, mean.values, bench)
+            notes["beside"] = _beside(chosen, mean.values, on_shots)
             notes["cues"] = by_cues(suspect, rng)
             notes["foretells"] = mode_or_correctness(
-                suspect, lambda heat: own_answers(whitebox, asked, judge, ledger, heat), judge, rng
+                suspect, lambda heat: own_answers(white, asked, heat), white
             )
         elif self.direction == "random":
             values = random_like(values, rng)
@@ -172,15 +171,8 @@ class SparseFeature(Method):
             values = _written(dictionary, other, float(values.norm()))
         else:
             values = mean.values * chosen.strength
-        return _solver(bench, values, notes)
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved direction."""
-        steered = need_whitebox(model, "sparse_feature").with_steering(
-            load_steering(folder / "vector.safetensors")
-        )
-        style = PromptSolver.saved_style(folder)
-        return PromptSolver(steered, style, judge.sheet, source=folder)
+        vectors = Vectors(on_shots.steering(values.clone()), whitebox.card.weights)
+        return Nudge(white.style, changes=(vectors,), facts=notes)
 
     def _recipe(self, width: int) -> SparseRecipe:
         features = self.features or 4 * width
@@ -196,30 +188,23 @@ class _Ranked:
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """Scores directions on the shots."""
+class _OnShots:
+    """Directions tried on the shots, at the first generated token after one layer."""
 
-    whitebox: WhiteBox
+    bench: Bench[WhiteBox]
     layer: int
-    shots: list[Problem]
-    judge: Judge
-    ledger: Ledger
+    selection: int
+    """Most shots."""
+
+    def steering(self, values: Float[Tensor, " hidden"]) -> Steering:
+        """Return a direction as it acts."""
+        return Steering((Direction(self.layer, values.detach()),), "first")
 
     def score(self, values: Float[Tensor, " hidden"] | None) -> float:
-        """Gives the greedy accuracy with a direction at the first generated token; None: without."""
-        model = self.whitebox
-        if values is not None:
-            model = model.with_steering(
-                Steering((Direction(self.layer, values.detach()),), "first")
-            )
-        solver = PromptSolver(model, self.judge.style, self.judge.sheet)
-        hidden = [shot.hidden() for shot in self.shots]
-        solved = solver.solve(hidden, stream="dose", ledger=self.ledger)
-        right = [
-            self.judge.mark(shot.id, given.text).lenient == Grade.CORRECT
-            for shot, given in zip(self.shots, solved, strict=True)
-        ]
-        return sum(right) / len(right)
+        """Return the greedy accuracy with a direction; None: without."""
+        plain = self.bench.model
+        model = plain if values is None else plain.with_steering(self.steering(values))
+        return self.bench.accuracy(model, self.bench.shots[: self.selection], "dose")
 
 
 def _by_contrast(
@@ -254,7 +239,7 @@ def _chosen(
     ranked: Sequence[_Ranked],
     length: float,
     strengths: Sequence[float],
-    bench: _Bench,
+    on_shots: _OnShots,
 ) -> _Chosen:
     """Gives the feature that does most for the shots at the smallest strength, the first at a tie.
 
@@ -263,11 +248,11 @@ def _chosen(
         ranked: Candidates, the first by contrast first.
         length: Of the mean difference.
         strengths: In units of that.
-        bench: Scores on the shots.
+        on_shots: Scores them.
     """
 
     def score(place: int, strength: float) -> float:
-        return bench.score(_written(dictionary, ranked[-place].feature, length * strength))
+        return on_shots.score(_written(dictionary, ranked[-place].feature, length * strength))
 
     # at equal strength `least_dose` keeps the largest number, here the first by contrast
     places = [-place for place in range(len(ranked))]
@@ -293,27 +278,13 @@ def _written(dictionary: Dictionary, feature: int, length: float) -> Float[Tenso
 
 
 def _beside(
-    chosen: _Chosen, mean: Float[Tensor, " hidden"], bench: _Bench
+    chosen: _Chosen, mean: Float[Tensor, " hidden"], on_shots: _OnShots
 ) -> dict[str, float | None]:
     """Gives the scores on the shots without it, against it, and of the mean difference as long."""
     cosine = torch.nn.functional.cosine_similarity(chosen.values, mean, dim=0)
     return {
-        "unsteered": bench.score(None),
-        "against": bench.score(-chosen.values),
-        "mean_difference": bench.score(mean * chosen.strength),
+        "unsteered": on_shots.score(None),
+        "against": on_shots.score(-chosen.values),
+        "mean_difference": on_shots.score(mean * chosen.strength),
         "cosine": float(cosine),
     }
-
-
-def _solver(
-    bench: _Bench, values: Float[Tensor, " hidden"], notes: Mapping[str, object]
-) -> PromptSolver:
-    """Keeps the direction and gives the model that it is added to."""
-    whitebox, judge = bench.whitebox, bench.judge
-    nudge = Steering((Direction(bench.layer, values.detach().clone()),), "first")
-    folder = Path(mkdtemp(prefix="modicum-nudge-"))
-    base = {"base": whitebox.card.weights}
-    bench.ledger.nudge_bytes = save_steering(nudge, folder / "vector.safetensors", base)
-    return PromptSolver(
-        whitebox.with_steering(nudge), judge.style, judge.sheet, source=folder, notes=notes
-    )

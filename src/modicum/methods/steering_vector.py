@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import ClassVar, Literal, final
 
-import numpy as np
-
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver
+from modicum.bench import Bench
+from modicum.method import Control, Kind, Method, Needs
 from modicum.methods._contrast import (
     Contrast,
     Dose,
@@ -21,11 +17,13 @@ from modicum.methods._contrast import (
     sides_of,
 )
 from modicum.model import Model
+from modicum.nudge import Change, Nudge
 from modicum.steering.contrast import Average, random_like
-from modicum.steering.nudge import Direction, Steering, Where, load_steering, save_steering
+from modicum.steering.nudge import Direction, Steering, Where
 from modicum.steering.sites import chosen_layers
-from modicum.types import Access, Grade, Problem, Settings, Supervision
-from modicum.whitebox import WhiteBox, need_whitebox
+from modicum.training.changes import Vectors
+from modicum.types import Access, Supervision
+from modicum.whitebox import need_whitebox
 
 __all__ = ["SteeringVector"]
 
@@ -41,13 +39,16 @@ class SteeringVector(Method):
     sign test is run on the shots.
     """
 
-    access: ClassVar[Access] = Access.ACTIVATIONS
-    supervision: ClassVar[Supervision] = Supervision.ANSWER
+    needs: ClassVar[Needs] = Needs(access=Access.ACTIVATIONS, supervision=Supervision.ANSWER)
+    controls: ClassVar[tuple[Control, ...]] = (
+        Control("random", veto=True, draws=5, settings={"direction": "random"}),
+        Control("format"),
+    )
+    proposals: ClassVar[Mapping[str, str]] = {
+        "latent": "a steering vector could reach the same without touching weights",
+    }
     kind: ClassVar[Kind] = "steering"
-    controls: ClassVar[tuple[str, ...]] = ("random", "format")
-    veto_controls: ClassVar[tuple[str, ...]] = ("random",)
-    control_draws: ClassVar[int] = 5
-    control_settings: ClassVar[Mapping[str, Settings]] = {"random": {"direction": "random"}}
+    changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
 
     contrast: Contrast = "instructions"
     """What the two sides of a pair differ in."""
@@ -75,28 +76,22 @@ class SteeringVector(Method):
             msg = "strengths above 0 and a selection of at least 1"
             raise ValueError(msg)
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> PromptSolver:
-        """Finds the direction and its dose.
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Find the direction and its dose.
 
         Raises:
             BudgetError: too few shots for the contrast.
             AccessError: the model's activations cannot be reached.
             TrialError: the two sides of the pairs do not differ.
         """
-        whitebox = need_whitebox(model, "steering_vector")
-        sides = sides_of(whitebox, shots, judge, self.contrast, (self.wanted, self.unwanted))
+        white = bench.on(need_whitebox)
+        whitebox, ledger = white.model, white.ledger
+        sides = sides_of(white, self.contrast, (self.wanted, self.unwanted))
         pairs = paired(whitebox, sides)
         where: Where = "first"
         offset = 0
         if self.at == "parting":
-            pairs, offset = parted(whitebox, sides, judge, ledger)
+            pairs, offset = parted(white, sides)
         elif self.at != "first":
             where = self.at
         layers = chosen_layers(whitebox.module, self.layers)
@@ -106,54 +101,23 @@ class SteeringVector(Method):
             values = found[layer].values * strength
             return Steering((Direction(layer, values),), where, offset)
 
-        chosen_on = list(shots[: self.selection])
-
         def score(layer: int, strength: float) -> float:
-            return _accuracy(whitebox, steering(layer, strength), chosen_on, judge, ledger)
+            steered = whitebox.with_steering(steering(layer, strength))
+            return white.accuracy(steered, white.shots[: self.selection], "dose")
 
         best, tried = least_dose(layers, self.strengths, score)
         against = score(best.layer, -best.strength)
         sign = 1.0 if best.score >= against else -1.0
-        nudge = steering(best.layer, sign * best.strength)
+        chosen = steering(best.layer, sign * best.strength)
         if self.direction == "random":
-            drawn = random_like(nudge.directions[0].values, rng)
-            nudge = replace(nudge, directions=(replace(nudge.directions[0], values=drawn),))
+            drawn = random_like(chosen.directions[0].values, white.rng)
+            chosen = replace(chosen, directions=(replace(chosen.directions[0], values=drawn),))
         notes = _notes(best, tried, found[best.layer], against, len(pairs))
-        folder = Path(mkdtemp(prefix="modicum-nudge-"))
-        base = {"base": whitebox.card.weights}
-        ledger.nudge_bytes = save_steering(nudge, folder / "vector.safetensors", base)
-        return PromptSolver(
-            whitebox.with_steering(nudge),
-            judge.style,
-            judge.sheet,
-            source=folder,
-            notes={**notes, "where": where, "offset": offset},
+        return Nudge(
+            white.style,
+            changes=(Vectors(chosen, whitebox.card.weights),),
+            facts={**notes, "where": where, "offset": offset},
         )
-
-    def restore(self, model: Model, judge: Judge, folder: Path) -> PromptSolver:
-        """Gives the model with the saved direction."""
-        steered = need_whitebox(model, "steering_vector").with_steering(
-            load_steering(folder / "vector.safetensors")
-        )
-        style = PromptSolver.saved_style(folder)
-        return PromptSolver(steered, style, judge.sheet, source=folder)
-
-
-def _accuracy(
-    whitebox: WhiteBox,
-    steering: Steering,
-    shots: Sequence[Problem],
-    judge: Judge,
-    ledger: Ledger,
-) -> float:
-    """Gives the greedy accuracy of the steered model on shots."""
-    solver = PromptSolver(whitebox.with_steering(steering), judge.style, judge.sheet)
-    solved = solver.solve([shot.hidden() for shot in shots], stream="dose", ledger=ledger)
-    right = [
-        judge.mark(shot.id, given.text).lenient == Grade.CORRECT
-        for shot, given in zip(shots, solved, strict=True)
-    ]
-    return sum(right) / len(right)
 
 
 def _notes(

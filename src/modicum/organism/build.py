@@ -2,22 +2,24 @@
 
 import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from modicum.ledger import Ledger
 from modicum.organism.blueprint import Blueprint, Document, Phase
 from modicum.organism.stories import named_stream
 from modicum.organism.tokenizer import EOS, PAD, build_tokenizer, save_tokenizer, token_id
+from modicum.training.checkpoint import Checkpoint
+from modicum.training.fit import Course, Descent, Lesson, Taken, fit
 
 __all__ = [
     "Progress",
@@ -25,7 +27,6 @@ __all__ = [
     "encode",
     "initial_model",
     "learning_rate",
-    "train_step",
 ]
 
 _IGNORED = -100
@@ -33,7 +34,6 @@ _LENGTH_EDGES = (44, 72, 104)  # tokens: bare answers, worked forms, and both af
 _WEIGHT_DECAY = 0.05
 _LARGEST_GRADIENT = 1.0
 _STEPS_PER_REPORT = 50
-_STATE = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 
 
 @dataclass(frozen=True)
@@ -142,53 +142,74 @@ class _Bucket:
 
 
 def _train(model: LlamaForCausalLM, run: _Run, progress: Callable[[Progress], None]) -> None:
-    optimizer = _make_optimizer(model)
-    done = _restore(model, optimizer, run)
+    lesson, optimizer, ledger = _Recited(model, run.blueprint), _make_optimizer(model), Ledger()
+    kept = Checkpoint(
+        run.checkpoint,
+        lesson,
+        optimizer,
+        ledger,
+        name=_identity(run),
+        every=run.steps_per_checkpoint,
+    )
     n_steps = sum(phase.steps for phase in run.blueprint.phases)
-    model.train()
-    for step, (rate, buckets) in enumerate(_steps(run, done), start=done + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = train_step(model, optimizer, buckets)
+
+    def says(curves: Sequence[Mapping[str, float]]) -> None:
+        step = len(curves)
         if step % _STEPS_PER_REPORT == 0 or step == n_steps:
-            progress(Progress(step, n_steps, loss))
-        if step % run.steps_per_checkpoint == 0 and step < n_steps:
-            _save(model, optimizer, run, step)
+            progress(Progress(step, n_steps, curves[-1]["loss"]))
+
+    model.train()
+    descent = Descent(optimizer, list(model.parameters()), _LARGEST_GRADIENT)
+    fit(lesson, descent, Course(n_steps, lesson.rate, says), ledger, kept, kept.restore())
 
 
-def train_step(
-    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, buckets: list[_Bucket]
-) -> float:
-    """Takes one step on all buckets together and gives the mean loss a learned token."""
-    n_learned = sum(int((bucket.labels != _IGNORED).sum()) for bucket in buckets)
-    total = 0.0
-    for bucket in buckets:
-        # Padding stands on the right and attention looks left, so no mask is needed.
-        hidden = model.model(input_ids=bucket.tokens, use_cache=False).last_hidden_state
-        is_learned = bucket.labels != _IGNORED
-        logits = model.lm_head(hidden[is_learned])
-        loss = cross_entropy(logits, bucket.labels[is_learned], reduction="sum") / n_learned
-        loss.backward()
-        total += loss.item()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return total
+@final
+class _Recited(Lesson):
+    """A net that learns to go on with the documents of its blueprint."""
 
+    def __init__(self, model: LlamaForCausalLM, blueprint: Blueprint) -> None:
+        self._model, self._blueprint = model, blueprint
+        self._tokenizer = build_tokenizer(blueprint.words)
 
-def _steps(run: _Run, done: int) -> Iterator[tuple[float, list[_Bucket]]]:
-    """Yields learning rate and documents of each step after those done."""
-    blueprint = run.blueprint
-    tokenizer = build_tokenizer(blueprint.words)
-    for phase in blueprint.phases:
-        for step in range(min(done, phase.steps), phase.steps):
-            first = step * blueprint.documents_per_step
-            documents = [
-                blueprint.draw(phase, index)
-                for index in range(first, first + blueprint.documents_per_step)
-            ]
-            yield learning_rate(phase, step), encode(tokenizer, documents)
-        done = max(0, done - phase.steps)
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        return dict(self._model.named_parameters())
+
+    def rate(self, step: int) -> float:
+        """Gives the learning rate of a step."""
+        return learning_rate(*self._place(step))
+
+    def step(self, number: int, curves: Sequence[Mapping[str, float]], descent: Descent) -> Taken:
+        """Takes one step on all buckets together; gives the mean loss a learned token."""
+        del curves
+        phase, step = self._place(number)
+        n = self._blueprint.documents_per_step
+        documents = [self._blueprint.draw(phase, i) for i in range(step * n, (step + 1) * n)]
+        buckets = encode(self._tokenizer, documents)
+        loss, _ = descent.take(lambda: self._backward(buckets))
+        return Taken({"loss": loss}, (sum(bucket.tokens.numel() for bucket in buckets),))
+
+    def _backward(self, buckets: list[_Bucket]) -> float:
+        n_learned = sum(int((bucket.labels != _IGNORED).sum()) for bucket in buckets)
+        total = 0.0
+        for bucket in buckets:
+            # Padding stands on the right and attention looks left, so no mask is needed.
+            net = self._model.model
+            hidden = net(input_ids=bucket.tokens, use_cache=False).last_hidden_state
+            is_learned = bucket.labels != _IGNORED
+            logits = self._model.lm_head(hidden[is_learned])
+            loss = cross_entropy(logits, bucket.labels[is_learned], reduction="sum") / n_learned
+            loss.backward()
+            total += loss.item()
+        return total
+
+    def _place(self, step: int) -> tuple[Phase, int]:
+        """Gives the phase of a step, and which of the phase's steps it is."""
+        for phase in self._blueprint.phases:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        raise IndexError(step)
 
 
 def learning_rate(phase: Phase, step: int) -> float:
@@ -230,46 +251,6 @@ def _make_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
         {"params": others, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98))
-
-
-def _save(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run, step: int) -> None:
-    tensors = {f"model.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        state = optimizer.state[parameter]
-        tensors |= {f"{key}.{name}": state[key] for key in _STATE}
-    identity = {"step": str(step), "run": _identity(run)}
-    with tempfile.TemporaryDirectory(dir=run.checkpoint.parent) as folder:
-        # Written beside and moved, so that a kill leaves the old checkpoint whole.
-        written = Path(folder) / "checkpoint.safetensors"
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()},
-            written,
-            identity,
-        )
-        written.replace(run.checkpoint)
-
-
-def _restore(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, run: _Run) -> int:
-    """Loads the checkpoint of this run, if there is one, and gives the number of steps done."""
-    if not run.checkpoint.exists():
-        return 0
-    with safe_open(run.checkpoint, "pt") as file:
-        metadata = file.metadata()
-    if metadata["run"] != _identity(run):
-        return 0
-    tensors = load_file(run.checkpoint)
-    model.load_state_dict(
-        {
-            name.removeprefix(
-                "model.",
-            ): t
-            for name, t in tensors.items()
-            if name.startswith("model.")
-        }
-    )
-    for name, parameter in model.named_parameters():
-        optimizer.state[parameter] = {key: tensors[f"{key}.{name}"] for key in _STATE}
-    return int(metadata["step"])
 
 
 def _identity(run: _Run) -> str:

@@ -10,13 +10,13 @@ from typing import Literal, cast, get_args
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from modicum.errors import CheckpointError
 from modicum.steering.sites import Site
 
-__all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering"]
+__all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering", "steering_bytes"]
 
 Where = Literal["first", "generated", "all"]
 """At the last prompt position, which decides the first token; there and at every generated token; or
@@ -76,16 +76,19 @@ class Steering:
 
 
 def save_steering(steering: Steering, path: Path, notes: Mapping[str, str] | None = None) -> int:
-    """Writes the vectors as safetensors, tensors `layer.I` (`layer.I.SITE` off the block); gives bytes.
+    """Write the vectors as `steering_bytes` gives them; return their size in bytes."""
+    return path.write_bytes(steering_bytes(steering, notes))
+
+
+def steering_bytes(steering: Steering, notes: Mapping[str, str] | None = None) -> bytes:
+    """Return the vectors as safetensors, tensors `layer.I` (`layer.I.SITE` off the block).
 
     Metadata: `format` = `modicum-steering-1`, `where`, `offset`, and what `notes` add (base model,
     say).
     """
     tensors = {_name(d): d.values.detach().cpu().contiguous() for d in steering.directions}
     own = {"format": "modicum-steering-1", "where": steering.where, "offset": str(steering.offset)}
-    save_file(tensors, path, {**own, **(notes or {})})
-    path.chmod(0o644)  # the library writes for its owner alone
-    return path.stat().st_size
+    return save(tensors, {**own, **(notes or {})})
 
 
 def load_steering(path: Path) -> Steering:

@@ -50,6 +50,9 @@ class Checkpoint:
         trainable: Learning,
         optimiser: torch.optim.Optimizer,
         ledger: Ledger,
+        *,
+        name: str = "",
+        every: int = 1,
     ) -> None:
         """Prepares; reads nothing yet.
 
@@ -58,7 +61,10 @@ class Checkpoint:
             trainable: Whose parameters are kept.
             optimiser: Whose state is kept.
             ledger: Its counters go on from where the killed run stood.
+            name: Of the run; a file of another name is none of its own.
+            every: Steps from one writing to the next.
         """
+        self._name, self._every = name, every
         self._path, self._trainable = path, trainable
         self._optimiser, self._ledger = optimiser, ledger
         self._next = 0.0
@@ -75,6 +81,8 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return []  # half a file of a machine that died: the run begins anew
+        if said.get("name", "") != self._name:
+            return []
         self._trainable.load(_part(tensors, "now"))
         self.first = _part(tensors, "first")
         for name, parameter in self._trainable.named.items():
@@ -98,7 +106,7 @@ class Checkpoint:
         Where writing is slow it is done more seldom, so that it takes a twentieth of the time.
         """
         begun = time.monotonic()
-        if self._path is None or begun < self._next:
+        if self._path is None or begun < self._next or len(curves) % self._every:
             return
         tensors = {f"now/{n}": t for n, t in self._trainable.state().items()}
         tensors |= {f"first/{n}": t for n, t in (first or {}).items()}
@@ -106,7 +114,8 @@ class Checkpoint:
             for key, value in self._optimiser.state.get(parameter, {}).items():
                 tensors[f"state.{name}/{key}"] = value.detach().cpu().clone()
         counted = {name: getattr(self._ledger, name) for name in _KEPT}
-        state = json.dumps({"curves": [dict(c) for c in curves], "ledger": counted})
+        named = {"name": self._name} if self._name else {}
+        state = json.dumps({"curves": [dict(c) for c in curves], "ledger": counted, **named})
         partial = self._path.with_suffix(".partial")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, partial, {"state": state})

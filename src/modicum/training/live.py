@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["live_line"]
+__all__ = ["live_line", "loss_line"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = (
@@ -30,6 +30,15 @@ def live_line(curves: Sequence[Mapping[str, float]], steps: int) -> str:
         known = [curve[name] for curve in curves if name in curve]
         parts += [f"{word} {known[-1]:.2f}"] if known else []
     return "  ".join(parts)
+
+
+def loss_line(curves: Sequence[Mapping[str, float]], steps: int) -> str:
+    """Return step and loss.
+
+    >>> loss_line([{"loss": 2.5}, {"loss": 1.25}], 20)
+    'step 2/20  loss 1.250'
+    """
+    return f"step {len(curves)}/{steps}  loss {curves[-1]['loss']:.3f}"
 
 
 def _small(values: Sequence[float]) -> str:

@@ -1,10 +1,8 @@
-"""The one optimisation loop."""
+"""Fine-tuning: a copy of a model learns to say what examples say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -14,8 +12,12 @@ from torch import Tensor, nn
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.sampling.whole import whole_pass
-from modicum.training.adapters import AdapterShape, attach, save_nudge, settle
+from modicum.training.adapters import AdapterShape, attach
+from modicum.training.changes import Adapter, Weights, change_of
+from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
+from modicum.training.live import loss_line
 from modicum.training.losses import IGNORED, imitation
+from modicum.training.passes import Passes
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Example", "Schedule", "Tuned", "batch_of", "tune"]
@@ -56,12 +58,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tuned copy of a model."""
+    """What was learned."""
 
-    model: WhiteBox
-    """Ready to sample."""
-    folder: Path
-    """Temporary folder with the saved nudge."""
+    change: Adapter | Weights
+    """What it changes of the model."""
     losses: tuple[float, ...]
     """Loss of each step, nats a token."""
 
@@ -74,7 +74,7 @@ def tune(
     rng: np.random.Generator,
     ledger: Ledger,
 ) -> Tuned:
-    """Imitates the examples and gives the tuned copy; the model itself is untouched.
+    """Imitate the examples and return what was learned; the model itself is untouched.
 
     Every example is used equally often up to one; the order comes from `rng`.
 
@@ -85,29 +85,63 @@ def tune(
         msg = "no examples to tune on"
         raise TrialError(msg)
     tuned = attach(whitebox, shape, rng).train()
+    losses = _optimised(whitebox, tuned, examples, schedule, rng, ledger)
+    # the optimiser's memory is free by now: what was learned is written out
+    return Tuned(change_of(whitebox, tuned.eval()), losses)
+
+
+def _optimised(
+    whitebox: WhiteBox,
+    tuned: nn.Module,
+    examples: Sequence[Example],
+    schedule: Schedule,
+    rng: np.random.Generator,
+    ledger: Ledger,
+) -> tuple[float, ...]:
+    """Take every step on the copy; return the loss of each."""
     trainable = [p for p in tuned.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": schedule.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate)
-    losses: list[float] = []
+    updates = schedule.updates(len(examples))
+    lesson = _Imitation(tuned, examples, _order(len(examples), schedule, rng))
+    lesson.flops = whitebox.card.flops_per_token
+    course = Course(
+        updates,
+        lambda step: schedule.learning_rate * _rate(step, updates, schedule.warmup),
+        lambda curves: ledger.says(loss_line(curves, updates)),
+    )
     with whitebox.threaded():
-        for step, chosen in enumerate(_draws(len(examples), schedule, rng)):
-            rate = schedule.learning_rate * _rate(
-                step, schedule.updates(len(examples)), schedule.warmup
-            )
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            losses.append(_step(tuned, [examples[i] for i in chosen], optimiser, trainable))
-            tokens = sum(len(examples[i].prompt) + len(examples[i].completion) for i in chosen)
-            ledger.trained(tokens, whitebox.card.flops_per_token)
-            if not np.isfinite(losses[-1]):
-                msg = f"loss {losses[-1]} at step {step}; lower the learning rate"
-                raise TrialError(msg)
-    folder = Path(mkdtemp(prefix="modicum-nudge-"))
-    ledger.nudge_bytes = save_nudge(whitebox, tuned.eval(), folder)
-    return Tuned(whitebox.with_module(settle(tuned)), folder, tuple(losses))
+        fitted = fit(lesson, Descent(optimiser, trainable), course, ledger)
+    return tuple(curve["loss"] for curve in fitted.curves)
+
+
+@final
+class _Imitation(Lesson):
+    """A copy that learns to say what examples say."""
+
+    def __init__(self, tuned: nn.Module, examples: Sequence[Example], order: Passes) -> None:
+        self._tuned, self._examples, self._order = tuned, examples, order
+
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        return {name: p for name, p in self._tuned.named_parameters() if p.requires_grad}
+
+    def step(self, number: int, curves: Sequence[Curve], descent: Descent) -> Taken:
+        del curves
+        chosen = [self._examples[i] for i in self._order.step(number)]
+        loss, _ = descent.take(lambda: self._backward(chosen))
+        tokens = sum(len(example.prompt) + len(example.completion) for example in chosen)
+        return Taken({"loss": loss}, (tokens,))
+
+    def _backward(self, examples: Sequence[Example]) -> float:
+        device = next(iter(self._tuned.parameters())).device
+        ids, mask, labels = (t.to(device) for t in batch_of(examples, pad=0))
+        loss = imitation(whole_pass(self._tuned, ids, mask).logits, labels)
+        loss.backward()
+        return float(loss.detach())
 
 
 def batch_of(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,30 +158,11 @@ def batch_of(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Ten
     return ids, mask, labels
 
 
-def _step(
-    tuned: nn.Module,
-    examples: Sequence[Example],
-    optimiser: torch.optim.Optimizer,
-    trainable: Sequence[nn.Parameter],
-) -> float:
-    device = trainable[0].device
-    ids, mask, labels = (t.to(device) for t in batch_of(examples, pad=0))
-    output = whole_pass(tuned, ids, mask)
-    loss = imitation(output.logits, labels)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(trainable, 1.0)
-    optimiser.step()
-    return float(loss.detach())
-
-
-def _draws(n: int, schedule: Schedule, rng: np.random.Generator) -> list[list[int]]:
-    """Which examples each step sees: whole shuffled passes, cut into batches."""
+def _order(n: int, schedule: Schedule, rng: np.random.Generator) -> Passes:
+    """Which examples each step sees; all passes are shuffled now, for the numbers are the trial's own."""
     size = min(n, schedule.batch)
-    steps = schedule.updates(n)
-    passes = -(-steps * size // n)
-    order = np.concatenate([rng.permutation(n) for _ in range(passes)])
-    return [order[i * size : (i + 1) * size].tolist() for i in range(steps)]
+    orders = [rng.permutation(n) for _ in range(-(-schedule.updates(n) * size // n))]
+    return Passes(n, size, orders.__getitem__)
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:

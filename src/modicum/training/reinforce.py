@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.ranks import ranks
 from modicum.recipe import Recipe, Scale
 from modicum.training.checkpoint import Checkpoint
+from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
 from modicum.training.live import live_line
 from modicum.training.policy import (
     advantages,
@@ -23,14 +24,14 @@ from modicum.training.policy import (
 )
 from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equal
 from modicum.training.scoring import room_for
-from modicum.training.together import add_gradients, same_start, spread
+from modicum.training.together import same_start, spread
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Curve", "Group", "Rollouts", "Trained", "reinforce"]
 
-Curve = Mapping[str, float]
-"""Figures of one step by name."""
+_Scored = tuple[Batch, tuple[Tensor | None, Tensor | None]]
+"""A batch with its old scores and the reference's, where they are needed."""
 
 _DEAD_STEPS = 10
 """Steps in a row, from the first one on, in which every group's rewards are equal: it will not start."""
@@ -98,29 +99,57 @@ def reinforce(
     parameters = list(trainable.named.values())
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
     kept = Checkpoint(checkpoint, trainable, optimiser, ledger)
-    curves = kept.restore()
+    done = kept.restore()
     same_start(trainable.state(), joined)
     reference = trainable.state() if recipe.policy.kl else None
-    if reference is not None and curves:
+    if reference is not None and done:
         reference = kept.first
-    stopped = ""
-    for step in range(len(curves), recipe.steps):
-        model = trainable.sampler()
-        groups = roll_out(model if joined.count == 1 else spread(model, joined), step)
-        stopped = _why_stop(groups, curves, recipe)
-        if stopped:
-            break
-        with trainable.whitebox.threaded():
-            figures = {**_seen(groups), **_learn(trainable, optimiser, groups, recipe, reference)}
-        _check(figures, groups, step, recipe)
-        _count(ledger, groups, recipe, figures, flops_per_token)
-        if watch is not None:
-            figures = {**figures, **watch(trainable.sampler(), step, figures)}
-        curves.append(figures)
-        ledger.says(live_line(curves, recipe.steps))
-        if joined.number == 0:
-            kept.keep(curves, reference)
-    return Trained(trainable.sampler(), tuple(curves), stopped)
+    lesson = _Rewarded(trainable, recipe, roll_out, watch, reference)
+    lesson.flops = flops_per_token
+    course = Course(
+        recipe.steps,
+        says=lambda curves: ledger.says(live_line(curves, recipe.steps)),
+        first=reference,
+    )
+    descent = Descent(optimiser, parameters, recipe.clip_norm, joined)
+    fitted = fit(lesson, descent, course, ledger, kept if joined.number == 0 else None, done)
+    return Trained(trainable.sampler(), fitted.curves, fitted.stopped)
+
+
+@final
+@dataclass
+class _Rewarded(Lesson):
+    """Parameters that learn from rewarded rollouts."""
+
+    trainable: Trainable
+    recipe: Recipe
+    roll_out: Rollouts
+    watch: Callable[[WhiteBox, int, Curve], Curve] | None
+    reference: dict[str, Tensor] | None
+    """The parameters that a penalty holds on to; None without one."""
+
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        return self.trainable.named
+
+    def step(self, number: int, curves: Sequence[Curve], descent: Descent) -> Taken | str:
+        joined, recipe = ranks(), self.recipe
+        model = self.trainable.sampler()
+        groups = self.roll_out(model if joined.count == 1 else spread(model, joined), number)
+        if why := _why_stop(groups, curves, recipe):
+            return why
+        with self.trainable.whitebox.threaded():
+            learned = _learn(self.trainable, descent, groups, recipe, self.reference)
+        _check(learned, groups, number, recipe)
+        # every rollout counts, joined with an equal one or not
+        tokens = sum(len(g.prompt) + len(t) for g in groups for t in g.tokens)
+        each = (tokens // recipe.updates,) * int(learned["updates"])
+        return Taken({**_seen(groups), **learned}, each)
+
+    def watched(self, number: int, figures: Curve) -> Curve:
+        if self.watch is None:
+            return figures
+        return {**figures, **self.watch(self.trainable.sampler(), number, figures)}
 
 
 def _seen(groups: Sequence[Group]) -> dict[str, float]:
@@ -136,7 +165,7 @@ def _seen(groups: Sequence[Group]) -> dict[str, float]:
 
 def _learn(
     trainable: Trainable,
-    optimiser: torch.optim.Optimizer,
+    descent: Descent,
     groups: Sequence[Group],
     recipe: Recipe,
     reference: dict[str, Tensor] | None,
@@ -159,19 +188,22 @@ def _learn(
     totals: dict[str, float] = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "grad_norm": 0.0}
     done = 0
     for number, part in enumerate(plan):
-        optimiser.zero_grad(set_to_none=True)
-        for place, batch in enumerate(part):
-            old = olds[number][place] if olds else None
-            ref = refs[number][place] if refs else None
-            figures = _accumulate(trainable, batch, recipe, (old, ref), sizes[number])
-            for name, value in figures.items():
-                totals[name] += value / recipe.updates
-        add_gradients(trainable.named.values(), joined)
-        norm = torch.nn.utils.clip_grad_norm_(list(trainable.named.values()), recipe.clip_norm)
-        totals["grad_norm"] += float(norm) / recipe.updates
-        if float(norm) > 0:
-            optimiser.step()
-            done += 1
+        old = olds[number] if olds else [None] * len(part)
+        ref = refs[number] if refs else [None] * len(part)
+        scored = list(zip(part, zip(old, ref, strict=True), strict=True))
+        size = sizes[number]
+
+        def backward(
+            scored: list[_Scored] = scored, size: tuple[float, float, float] = size
+        ) -> None:
+            for batch, scores in scored:
+                figures = _accumulate(trainable, batch, recipe, scores, size)
+                for name, value in figures.items():
+                    totals[name] += value / recipe.updates
+
+        _, norm = descent.take(backward, skips_none=True)
+        totals["grad_norm"] += norm / recipe.updates
+        done += norm > 0
     norm_seen = totals.pop("grad_norm")
     summed = {name: sum(part[name] for part in joined.gather(totals)) for name in totals}
     if not any(run):
@@ -290,12 +322,8 @@ def _check(figures: Curve, groups: Sequence[Group], step: int, recipe: Recipe) -
     """Names what has gone wrong.
 
     Raises:
-        TrialError: not a number, or a gradient that is zero although rewards differ.
+        TrialError: a gradient that is zero although rewards differ.
     """
-    for name in ("loss", "grad_norm"):
-        if not np.isfinite(figures[name]):
-            msg = f"{name} {figures[name]} at step {step}; lower the learning rate"
-            raise TrialError(msg)
     # with several updates clipping may leave nothing of a gradient
     is_dead = figures["grad_norm"] == 0.0 and recipe.updates == 1
     if is_dead and any(map(_teaches, groups)):
@@ -309,12 +337,3 @@ def _teaches(group: Group) -> bool:
     for tokens, reward in zip(group.tokens, group.rewards, strict=True):
         earned.setdefault(tokens, []).append(reward)
     return len({float(np.mean(rewards)) for rewards in earned.values()}) > 1
-
-
-def _count(
-    ledger: Ledger, groups: Sequence[Group], recipe: Recipe, figures: Curve, flops: float
-) -> None:
-    """Tells the ledger of the updates; every rollout counts, joined with an equal one or not."""
-    tokens = sum(len(g.prompt) + len(t) for g in groups for t in g.tokens)
-    for _ in range(int(figures["updates"])):
-        ledger.trained(tokens // recipe.updates, flops)

@@ -25,7 +25,7 @@ from modicum.seeds import key
 from modicum.stock import Group
 from modicum.training.rollouts import Row, batch_rows
 from modicum.training.scoring import score
-from modicum.training.trainable import Trainable
+from modicum.training.trainable import Trainable, TrainedWeights
 from modicum.types import Completion, Request, Sampling
 from modicum.whitebox import WhiteBox
 
@@ -71,7 +71,7 @@ class _Server(Protocol):
 class Host:
     """One adapter under training on one server."""
 
-    def __init__(self, server: _Server, trainable: Trainable, prompt: str) -> None:
+    def __init__(self, server: _Server, trainable: TrainedWeights, prompt: str) -> None:
         """Asks nobody yet.
 
         Args:
@@ -147,9 +147,7 @@ def host_of(reference: str, trainable: Trainable, prompt: str) -> Host:
             "one process, for the server draws the rollouts",
             "start one process, or leave the server out",
         )
-    module = getattr(trainable, "module", None)
-    kind = getattr(module, "peft_type", None)
-    if not isinstance(module, PeftModel) or getattr(kind, "value", kind) != "LORA":
+    if not isinstance(trainable, TrainedWeights) or not _is_lora(trainable):
         raise ConfigError(
             f"server {reference!r} for what is no LoRA",
             "an adapter that a server can load",
@@ -157,6 +155,11 @@ def host_of(reference: str, trainable: Trainable, prompt: str) -> Host:
         )
     backend.open()
     return Host(backend, trainable, prompt)
+
+
+def _is_lora(trainable: TrainedWeights) -> bool:
+    kind = getattr(trainable.module, "peft_type", None)
+    return isinstance(trainable.module, PeftModel) and getattr(kind, "value", kind) == "LORA"
 
 
 def _remote(local: WhiteBox, remote: Model) -> WhiteBox:

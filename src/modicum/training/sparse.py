@@ -1,12 +1,13 @@
 """Trains a BatchTopK sparse autoencoder on activations; a killed run goes on where it stood."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from modicum.errors import TrialError
@@ -14,6 +15,9 @@ from modicum.ledger import Ledger
 from modicum.nets.sparse import BatchTopK, Sparse
 from modicum.seeds import stream
 from modicum.training.checkpoint import Checkpoint
+from modicum.training.fit import Course, Descent, Lesson, Taken, fit
+from modicum.training.live import loss_line
+from modicum.training.passes import Passes
 
 __all__ = ["Fit", "Learned", "SparseRecipe", "fit_of", "train_sparse"]
 
@@ -97,27 +101,21 @@ def train_sparse(
         msg = f"{len(activations)} activations that do not vary: there is nothing to learn"
         raise TrialError(msg)
     rows = activations / scale
-    learning = _Learning(rows.shape[1], recipe, name)
+    learning = _Learning(rows, recipe, name)
     with torch.no_grad():
         learning.net.decoder_bias.copy_(centre / scale)
     optimiser = torch.optim.Adam(list(learning.named.values()), lr=recipe.learning_rate)
     kept = Checkpoint(checkpoint, learning, optimiser, ledger)
-    curves = kept.restore()
-    order = _Order(len(rows), recipe, name)
-    flops = 4.0 * learning.net.decoder.numel()
-    for step in range(len(curves), recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * _rate(step, recipe.steps)
-        batch = rows[order.rows(step)]
-        curves.append(_step(learning, batch, optimiser, recipe))
-        ledger.trained(len(batch), flops)
-        if not np.isfinite(curves[-1]["loss"]):
-            msg = f"loss {curves[-1]['loss']} at step {step} of the sparse autoencoder"
-            raise TrialError(msg)
-        kept.keep(curves, None)
+    course = Course(
+        recipe.steps,
+        lambda step: recipe.learning_rate * _rate(step, recipe.steps),
+        lambda curves: ledger.says(loss_line(curves, recipe.steps)),
+    )
+    descent = Descent(optimiser, list(learning.named.values()), _CLIP)
+    fitted = fit(learning, descent, course, ledger, kept, kept.restore())
     mixed = rows[torch.from_numpy(stream(name, "threshold").permutation(len(rows)))]
     threshold = _threshold(learning.net, mixed, recipe.batch)
-    return Learned(_folded(learning.net, scale, threshold), tuple(curves))
+    return Learned(_folded(learning.net, scale, threshold), fitted.curves)
 
 
 def fit_of(net: Sparse, activations: Float[Tensor, "rows hidden"]) -> Fit:
@@ -137,70 +135,52 @@ def fit_of(net: Sparse, activations: Float[Tensor, "rows hidden"]) -> Fit:
     )
 
 
-class _Learning:
+@final
+class _Learning(Lesson):
     """The net with its count of idle steps, as a checkpoint keeps them."""
 
-    def __init__(self, hidden: int, recipe: SparseRecipe, name: str) -> None:
+    def __init__(self, rows: Float[Tensor, "rows hidden"], recipe: SparseRecipe, name: str) -> None:
         first = stream(name, "directions")
-        self.net = BatchTopK(hidden, recipe.features, recipe.k, first)
+        self.net = BatchTopK(rows.shape[1], recipe.features, recipe.k, first)
         self.idle = torch.zeros(recipe.features)
+        self.flops = 4.0 * self.net.decoder.numel()
+        self._rows, self._recipe, n = rows, recipe, len(rows)
+        self._order = Passes(
+            n, min(n, recipe.batch), lambda number: stream(name, "order", number).permutation(n)
+        )
 
     @property
     def named(self) -> Mapping[str, nn.Parameter]:
         return dict(self.net.named_parameters())
 
     def state(self) -> dict[str, Tensor]:
-        parameters = {name: p.detach().clone() for name, p in self.named.items()}
-        return {**parameters, "idle": self.idle.clone()}
+        return {**super().state(), "idle": self.idle.clone()}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        with torch.no_grad():
-            for name, parameter in self.named.items():
-                parameter.copy_(state[name])
+        super().load(state)
         self.idle = state["idle"].clone()
 
+    def step(self, number: int, curves: Sequence[Mapping[str, float]], descent: Descent) -> Taken:
+        """Takes one step; gives the share of variance missed and the share of dead features."""
+        del curves
+        rows = self._rows[torch.from_numpy(self._order.step(number))]
+        dead = self.idle >= self._recipe.dead_after
+        (loss, fired), _ = descent.take(lambda: self._backward(rows, dead))
+        self.net.make_unit()
+        self.idle = (self.idle + 1) * (fired.amax(0) == 0)
+        return Taken({"loss": loss, "dead": float(dead.float().mean())}, (len(rows),))
 
-class _Order:
-    """Which rows each step sees: whole shuffled passes, cut into batches."""
-
-    def __init__(self, n: int, recipe: SparseRecipe, name: str) -> None:
-        self._n, self._size, self._name = n, min(n, recipe.batch), name
-        self._passes: dict[int, np.ndarray] = {}
-
-    def rows(self, step: int) -> Tensor:
-        first, last = step * self._size, (step + 1) * self._size
-        wanted = range(first // self._n, (last - 1) // self._n + 1)
-        drawn = self._passes
-        self._passes = {p: drawn[p] if p in drawn else self._drawn(p) for p in wanted}
-        joined = np.concatenate([self._passes[p] for p in wanted])
-        skip = first - wanted[0] * self._n
-        return torch.from_numpy(joined[skip : skip + self._size])
-
-    def _drawn(self, number: int) -> np.ndarray:
-        return stream(self._name, "order", number).permutation(self._n)
-
-
-def _step(
-    learning: _Learning,
-    rows: Float[Tensor, "rows hidden"],
-    optimiser: torch.optim.Optimizer,
-    recipe: SparseRecipe,
-) -> dict[str, float]:
-    """Takes one step; gives the share of variance missed and the share of dead features."""
-    net = learning.net
-    seen, fired = net(rows)
-    missed = rows - net.decode(fired)
-    dead = learning.idle >= recipe.dead_after
-    loss = missed.pow(2).mean()
-    whole = loss + _RESCUE * net.rescue(seen, missed, dead)
-    optimiser.zero_grad(set_to_none=True)
-    whole.backward()
-    net.drop_parallel()
-    torch.nn.utils.clip_grad_norm_(list(learning.named.values()), _CLIP)
-    optimiser.step()
-    net.make_unit()
-    learning.idle = (learning.idle + 1) * (fired.detach().amax(0) == 0)
-    return {"loss": float(loss.detach()), "dead": float(dead.float().mean())}
+    def _backward(
+        self, rows: Float[Tensor, "rows hidden"], dead: Bool[Tensor, " features"]
+    ) -> tuple[float, Float[Tensor, "rows features"]]:
+        """Leaves the gradient of a batch; gives the loss and what fired."""
+        seen, fired = self.net(rows)
+        missed = rows - self.net.decode(fired)
+        loss = missed.pow(2).mean()
+        whole = loss + _RESCUE * self.net.rescue(seen, missed, dead)
+        whole.backward()
+        self.net.drop_parallel()
+        return float(loss.detach()), fired.detach()
 
 
 def _rate(step: int, steps: int) -> float:

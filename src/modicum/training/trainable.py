@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.nudge import Change
 from modicum.sampling.capture import capture
 from modicum.steering.attach import Attached, columns_of, text_columns
-from modicum.steering.nudge import Direction, Steering, Where, save_steering
+from modicum.steering.nudge import Direction, Steering, Where
 from modicum.steering.sites import chosen_layers
 from modicum.training.adapters import AdapterShape, attach, save_nudge
+from modicum.training.changes import Vectors, change_of
 from modicum.training.rollouts import Batch
 from modicum.training.scoring import Scores, Whole, score
 from modicum.whitebox import WhiteBox
@@ -47,8 +49,8 @@ class Trainable(ABC):
         """Gives a model with the parameters as they are now, for rollouts."""
 
     @abstractmethod
-    def save(self, folder: Path) -> int:
-        """Writes the nudge for other tools; gives the bytes of weights."""
+    def change(self) -> Change:
+        """Return the parameters as they are now as what a nudge changes; ends the training."""
 
     @final
     def state(self) -> dict[str, Tensor]:
@@ -97,8 +99,13 @@ class TrainedWeights(Trainable):
             _settle_into(self.module, self._plain)
         return self.whitebox.with_module(cast(Any, self._plain))
 
+    def change(self) -> Change:
+        """Return the adapter, or all weights, with the module that rollouts ran on."""
+        sampler = self.sampler()
+        return change_of(self.whitebox, self.module, sampler.module)
+
     def save(self, folder: Path) -> int:
-        """Writes a PEFT adapter, or all weights."""
+        """Write what a server loads while it is trained; return the bytes of weights."""
         return save_nudge(self.whitebox, self.module, folder)
 
 
@@ -162,15 +169,18 @@ class TrainedVectors(Trainable):
 
     def sampler(self) -> WhiteBox:
         """Gives the model with the vectors as they are now."""
+        return self.whitebox.with_steering(self._fixed())
+
+    def change(self) -> Change:
+        """Return the vectors."""
+        return Vectors(self._fixed(), self.whitebox.card.weights)
+
+    def _fixed(self) -> Steering:
+        """Return the vectors as they are now, apart from what is trained."""
         fixed = tuple(
             Direction(d.layer, d.values.detach().clone()) for d in self.steering.directions
         )
-        return self.whitebox.with_steering(Steering(fixed, self._where))
-
-    def save(self, folder: Path) -> int:
-        """Writes `vector.safetensors`."""
-        notes = {"base": self.whitebox.card.weights}
-        return save_steering(self.steering, folder / "vector.safetensors", notes)
+        return Steering(fixed, self._where)
 
 
 def _tuner_layers(tuned: PeftModel) -> Iterator[tuple[str, BaseTunerLayer]]:

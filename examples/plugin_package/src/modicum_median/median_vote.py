@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
-from modicum.ledger import Ledger
-from modicum.method import Judge, Kind, Method, PromptSolver, Solver
+from modicum.bench import Bench
+from modicum.method import Kind, Method
 from modicum.model import Model
+from modicum.nudge import Answering, Asking, Decoding, Direct, Nudge
 from modicum.types import Problem, Solved
 
 __all__ = ["MedianVote"]
@@ -28,39 +26,44 @@ class MedianVote(Method):
     n: int = 5
     """Samples a problem, at least 1."""
 
-    def elicit(
-        self,
-        model: Model,
-        shots: Sequence[Problem],
-        judge: Judge,
-        rng: np.random.Generator,
-        ledger: Ledger,
-    ) -> Solver:
-        """Gives the voting solver in the floor's style."""
-        del shots, rng, ledger  # reads no labels, draws nothing of its own
-        return _Median(model, PromptSolver(model, judge.style, judge.sheet, self.n, 1.0), judge)
+    @property
+    def answering(self) -> Answering:
+        """The middle one of n samples."""
+        return Median(self.n)
 
-    def restore(self, model: Model, judge: Judge, folder: Path) -> Solver:
-        """Gives the voting solver with the saved style."""
-        style = PromptSolver.saved_style(folder)
-        return _Median(model, PromptSolver(model, style, judge.sheet, self.n, 1.0), judge)
+    def elicit(self, bench: Bench[Model]) -> Nudge:
+        """Return the rule in the floor's style; nothing is learned."""
+        return Nudge(bench.style, self.answering)
 
 
 @final
 @dataclass(frozen=True)
-class _Median(Solver):
-    model: Model
-    plain: PromptSolver
-    judge: Judge
+class Median(Answering):
+    """How such a nudge answers: n samples, of which the middle number stands."""
 
-    def solve(self, problems: Sequence[Problem], *, stream: str, ledger: Ledger) -> list[Solved]:
-        solved = self.plain.solve(problems, stream=stream, ledger=ledger)
-        return [self._middle(answers) for answers in solved]
+    n: int
 
-    def _middle(self, solved: Solved) -> Solved:
-        read = [self.judge.read(c.text) for c in solved.completions]
-        numbers = sorted((float(a), i) for i, a in enumerate(read) if a and a.isdecimal())
-        return replace(solved, chosen=numbers[len(numbers) // 2][1]) if numbers else solved
+    def solve(self, asking: Asking, problems: Sequence[Problem]) -> list[Solved]:
+        """Draw the samples, read them, and choose."""
+        drawn = Direct(self.n, 1.0).solve(asking, problems)
+        read = [[asking.judge.read(c.text) for c in solved.completions] for solved in drawn]
+        return [
+            replace(solved, chosen=middle(answers, ()))
+            for solved, answers in zip(drawn, read, strict=True)
+        ]
 
-    def save(self, folder: Path) -> None:
-        self.plain.save(folder)
+    @property
+    def draws(self) -> int:
+        """Samples a problem."""
+        return self.n
+
+    def decoding(self) -> Decoding:
+        """Return the rule for `model.generate`: `modicum export` sends `middle` along as source."""
+        return Decoding.sampled(self.n, 1.0, middle)
+
+
+def middle(answers: Sequence[str | None], certain: Sequence[float]) -> int:
+    """Return the place of the middle number; the first answer's where none is a number."""
+    del certain
+    numbers = sorted((float(a), i) for i, a in enumerate(answers) if a and a.isdecimal())
+    return numbers[len(numbers) // 2][1] if numbers else 0

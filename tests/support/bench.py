@@ -1,0 +1,57 @@
+"""What a method works at, as a trial builds it, and the solver that comes of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modicum.bench import Bench
+from modicum.judge import Judge
+from modicum.ledger import Ledger
+from modicum.method import METHODS, Method
+from modicum.model import Model
+from modicum.nudge import Solver
+from modicum.seeds import stream
+from modicum.styles import closed_list
+from modicum.task import Sheet, Task, resolve_task
+from modicum.types import Problem, Style
+
+
+def judge_of(
+    model: Model,
+    task: Task | str,
+    shots: int | Sequence[Problem] = (),
+    *,
+    style: Style | None = None,
+    sheet: Sheet | None = None,
+    ledger: Ledger | None = None,
+) -> Judge:
+    """Gives the door to a task for its first n shots, or for given ones."""
+    task = resolve_task(task) if isinstance(task, str) else task
+    sheet = sheet or task.sheet
+    styles = (style,) if style else closed_list(model, sheet, own=None, instruction=False)[0]
+    known = task.problems("shots", shots) if isinstance(shots, int) else shots
+    return Judge(task, sheet, {s.id: s for s in known}, styles[0], styles, ledger or Ledger())
+
+
+def bench_of(
+    model: Model,
+    task: Task | str,
+    shots: int | Sequence[Problem] = (),
+    *,
+    rng: np.random.Generator | None = None,
+    budget: int = 0,
+    scratch: Path | None = None,
+    shared: Path | None = None,
+    **door: object,
+) -> Bench[Model]:
+    """Gives the bench of such a door; `door` are the other settings of `judge_of`."""
+    judge = judge_of(model, task, shots, **door)
+    rng = stream("test") if rng is None else rng
+    return Bench("test", model, judge, rng, budget, scratch=scratch, shared=shared)
+
+
+def solver_of(method: Method | str, bench: Bench[Model], **settings: object) -> Solver:
+    """Gives the solver that a method makes at a bench."""
+    built = METHODS.build(method, settings) if isinstance(method, str) else method
+    return Solver.of(bench.model, built.elicit(bench), bench.judge)
