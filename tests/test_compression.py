@@ -15,9 +15,10 @@ from modicum.methods._lengths import answered, headings_at_parting, own_forms, r
 from modicum.methods.compression import _chosen, _Reading, _Step
 from modicum.model import resolve_backend
 from modicum.nudge import Nudge, Solver, write_folder
+from modicum.readings.lengths import lengths_section
 from modicum.report.axes import Palette
 from modicum.report.length_chart import length_chart
-from modicum.report.lengths import lengths
+from modicum.report.sections import core
 from modicum.sampling.divergence import Spent
 from modicum.seeds import stream
 from modicum.steering.nudge import load_steering
@@ -282,7 +283,7 @@ def test_the_frontier_is_drawn_with_the_plain_model_and_every_budget(studied) ->
     [row] = [row for row in verdict.rungs if row.lengths is not None]
     drawn = json.dumps(chart.spec)
     assert drawn.count("nats a token") == 1 + len(row.lengths.frontier)
-    assert "◂" in lengths(verdict)
+    assert "◂" in core(verdict, "lengths")
 
 
 def test_a_verdict_without_such_a_rung_has_no_such_chart(studied) -> None:
@@ -290,4 +291,4 @@ def test_a_verdict_without_such_a_rung_has_no_such_chart(studied) -> None:
     rungs = tuple(dataclasses.replace(r, lengths=None) for r in verdict.rungs)
     bare = dataclasses.replace(verdict, rungs=rungs)
     assert length_chart(bare, Palette.of([bare])) is None
-    assert not lengths(bare)
+    assert lengths_section(bare) is None

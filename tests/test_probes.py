@@ -190,6 +190,16 @@ def test_a_study_goes_on_with_the_probes_trials_alone(tmp_path: Path) -> None:
     assert probed == plain
 
 
+def test_a_budget_buys_the_probes_trials_last(tmp_path: Path) -> None:
+    options = ("run", *SMALL, "--out", tmp_path / "study", "--probes", BOTH, "--no-check")
+    little = modicum(*options, "--max-tokens", 12_000)
+    assert "left out for want of budget" in little.err
+    assert "in other forms" not in little.out
+    enough = modicum(*options, "--max-tokens", 1_000_000)
+    assert "left out" not in enough.err
+    assert "in other forms" in enough.out
+
+
 def test_a_reading_that_fails_says_so_and_breaks_no_verdict(tmp_path: Path) -> None:
     said = modicum("run", *SMALL, "--out", tmp_path / "study", "--no-check")
     assert said.code == 0, said.err

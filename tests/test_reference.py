@@ -9,7 +9,7 @@ import pytest
 from modicum import trials
 from modicum.checks import check_plan
 from modicum.errors import ConfigError, UnknownNameError
-from modicum.report import words
+from modicum.readings.reference import reference_section
 from modicum.store import Store
 from modicum.study import Grid, Plan, Subject
 from modicum.trials import open_model
@@ -139,7 +139,7 @@ def test_reference_without_the_ability_leaves_its_gap_undefined(tmp_path) -> Non
     study = Study("scripted:latent", "sums", ["cot_decoding"], out=tmp_path, options=options)
     verdict = study.run()
     assert {row.gap_against_reference for row in verdict.rungs} == {None}
-    assert "not above the floor" in words.reference(verdict)
+    assert "not above the floor" in verdict.sections["reference"].brief
 
 
 def test_answers_that_were_cut_are_a_doubt(tmp_path) -> None:
@@ -178,6 +178,7 @@ def test_text_counts_the_disagreements_and_names_the_first() -> None:
     known = Reference(
         "twin", figure(0.9), figure(0.9), "chat", 64, ("a", "b", "c", "d"), ("e",), "t"
     )
-    said = words.reference(dataclasses.replace(built.latent(), reference=known))
+    section = reference_section(dataclasses.replace(built.latent(), reference=known))
+    said = section.brief
     assert "solves 4 problems (a, b, c, …) that none of 64 samples solves" in said
     assert "some sample solves 1 problem (e) that it does not" in said

@@ -12,6 +12,7 @@ from modicum.cli.verdict_text import verdict_text
 from modicum.report.page import write_report
 from modicum.section import (
     Column,
+    Listing,
     Plot,
     Point,
     Section,
@@ -37,9 +38,18 @@ def section(text: str, **more: object) -> Section:
     )
     points = (Point(text, 0.5, 0.4, 0.6), Point("b", 0.25), Point("c", float("nan")))
     chart = Plot(text, text, text, text, text, (Series(text, points), Series("other", points)))
-    table = SectionTable(text, columns, rows, text)
+    table = SectionTable(text, columns, rows, text, text)
     return dataclasses.replace(
-        Section(text, (text,), (table,), (chart,), {"half": HALF, "text": text}), **more
+        Section(
+            text,
+            (text,),
+            lists=(Listing(text, (text,)), Listing(text, (text, text), is_folded=True)),
+            tables=(table,),
+            charts=(chart,),
+            note=text,
+            values={"half": HALF, "text": text},
+        ),
+        **more,
     )
 
 
@@ -64,9 +74,10 @@ def test_terminal_prints_title_sentences_and_table() -> None:
     lines = verdict_text(verdict(section("plain words"))).splitlines()
     at = lines.index("plain words")
     assert lines[at + 1] == "plain words"
-    assert lines[at + 2].split() == ["plain", "words", "score"]
-    assert lines[at + 3].split() == ["plain", "words", ".50", "[.40,", ".60]"]
-    assert lines[at + 4] == "  plain words  –"
+    assert lines[at + 2 : at + 5] == ["plain words: plain words", "plain words: 2", "plain words"]
+    assert lines[at + 5].split() == ["plain", "words", "score"]
+    assert lines[at + 6].split() == ["plain", "words", ".50", "[.40,", ".60]"]
+    assert lines[at + 7] == "  plain words  –"
 
 
 def test_report_draws_table_and_chart(write) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from modicum.analysis.feature import feature_facts
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger, cost
 from modicum.method import METHODS
@@ -16,7 +17,6 @@ from modicum.model import resolve_backend
 from modicum.nets.saelens import read_card
 from modicum.nets.sparse import Sparse
 from modicum.nudge import Solver
-from modicum.report.feature import feature_facts
 from modicum.sampling.capture import capture_all
 from modicum.seeds import stream
 from modicum.task import resolve_task

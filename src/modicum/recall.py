@@ -18,7 +18,7 @@ from modicum.verdict import Verdict
 
 __all__ = ["last_kept", "recalled", "verdicts_of"]
 
-CORE = ("worth", "arms")
+CORE = ("lengths", "features", "worth", "arms", "reference")
 """Readings whose sections stand first, in this order; the others follow by name."""
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "Cell",
     "Column",
     "Kind",
+    "Listing",
     "Plot",
     "Point",
     "Section",
@@ -62,6 +63,8 @@ class SectionTable:
     """What it is called where it is not seen."""
     columns: tuple[Column, ...]
     rows: tuple[SectionRow, ...]
+    lead: str = ""
+    """A sentence that stands above it."""
     note: str = ""
     """What a reader must know of its columns; stands below it in the report."""
     brief: Mapping[str, Column] = field(default_factory=dict)
@@ -81,6 +84,18 @@ class SectionTable:
                 f"table {self.name!r}: {len(self.columns)} columns, rows of {sorted(odd)}, "
                 f"brief {sorted(unknown)}; expected a cell a column, and brief titles among theirs"
             )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A titled list."""
+
+    title: str
+    items: tuple[str, ...]
+    trials: tuple[str, ...] = ()
+    """Ids of the trials that it speaks of."""
+    is_folded: bool = False
+    """Whether the report shows it only where it is asked for, the title with the number of items."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +151,15 @@ class Section:
     title: str
     sentences: tuple[str, ...] = ()
     """Plain text; what a model wrote is escaped where it is shown."""
+    trials: tuple[str, ...] = ()
+    """Ids of the trials that the last sentence rests on."""
+    lists: tuple[Listing, ...] = ()
     tables: tuple[SectionTable, ...] = ()
     charts: tuple[Plot, ...] = ()
+    note: str = ""
+    """What a reader must know; stands at its end in the report."""
+    brief: str = ""
+    """All of it in one line, for where the terminal has room for no more; empty where it has."""
     values: Mapping[str, Value] = field(default_factory=dict)
     """Figures for machines, by name."""
     is_core: bool = False

@@ -15,7 +15,7 @@ from modicum.store import Store
 from modicum.verdict import as_json
 from modicum.workbench import plan_for
 
-SIZES = {"test": 24, "selection": 4, "samples": 8}
+SIZES = {"test": 24, "selection": 4, "samples": 8, "reference": "scripted:shown"}
 
 
 @pytest.fixture(scope="module")
@@ -59,5 +59,5 @@ def test_it_is_plain_json(reading: Reading, found: Material) -> None:
 def test_it_is_printed_within_a_hundred_columns(reading: Reading, found: Material) -> None:
     section = _section(reading, found)
     text = "\n".join(core_text(section)) if section.is_core else section_text(section)
-    assert text.strip()
-    assert max(map(len, text.splitlines())) <= 100
+    assert text.strip() or section.brief
+    assert max(map(len, text.splitlines()), default=0) <= 100

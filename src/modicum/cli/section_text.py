@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from modicum.cli.columns import WIDTH, columns
 from modicum.report.untrusted import visible
-from modicum.section import Column, Section, SectionRow, SectionTable, written
+from modicum.section import Column, Listing, Section, SectionRow, SectionTable, written
 from modicum.stats.written import MISSING
 
 __all__ = ["core_text", "section_text"]
@@ -21,10 +21,23 @@ def core_text(section: Section) -> list[str]:
 
 def section_text(section: Section) -> str:
     """Give a section with its title; its charts are for the report."""
-    said = [
-        textwrap.fill(visible(line), WIDTH, break_on_hyphens=False) for line in section.sentences
-    ]
-    return "\n".join([visible(section.title), *said, *core_text(section)])
+    lines = [*section.sentences, *map(_listed, section.lists)]
+    tables = [part for table in section.tables for part in (_filled(table.lead), _table(table))]
+    said = [_filled(line) for line in lines]
+    return "\n".join(filter(None, [visible(section.title), *said, *tables]))
+
+
+def _listed(listing: Listing) -> str:
+    items = "; ".join(listing.items)
+    return (
+        f"{listing.title}: {len(listing.items)}"
+        if listing.is_folded
+        else f"{listing.title}: {items}"
+    )
+
+
+def _filled(line: str) -> str:
+    return textwrap.fill(visible(line), WIDTH, break_on_hyphens=False)
 
 
 def _table(table: SectionTable) -> str:

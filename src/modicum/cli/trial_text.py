@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from modicum.analysis.feature import feature_facts
 from modicum.analysis.gather import correctness
 from modicum.cli.columns import WIDTH, columns, wrapped
 from modicum.plain import thawed
 from modicum.report import words
-from modicum.report.feature import feature_facts
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, proportion
 from modicum.store import Outcome, Row

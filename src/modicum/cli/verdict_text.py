@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
 from modicum.report import words
-from modicum.report.lengths import shorter
 from modicum.report.untrusted import visible
 from modicum.stats import disagree
 from modicum.verdict import RungRow, Verdict
@@ -96,8 +95,8 @@ def _measures(verdict: Verdict) -> list[str]:
     strict = words.read_strictly(verdict)
     if strict:
         lines.append(_wrapped(f"(read strictly: {strict})"))
-    if verdict.reference is not None:
-        lines.append(_wrapped(words.reference(verdict)))
+    if said := _brief(verdict, "reference"):
+        lines.append(_wrapped(said))
     return lines
 
 
@@ -155,7 +154,7 @@ def _findings(verdict: Verdict) -> str:
     """Gives least data, what to ship, doubts and what to try next."""
     found = [
         ("Least data", words.least_data(verdict)),
-        ("Shorter", shorter(verdict)),
+        ("Shorter", _brief(verdict, "lengths")),
         ("Ship", words.ship(verdict)),
         (
             "Aside",
@@ -168,6 +167,12 @@ def _findings(verdict: Verdict) -> str:
         ("Notes", "; ".join(verdict.notes)),
     ]
     return "\n".join(_finding(label, said) for label, said in found if said)
+
+
+def _brief(verdict: Verdict, name: str) -> str:
+    """Gives one of the verdict's own sections in one line; empty where there is none."""
+    section = verdict.sections.get(name)
+    return "" if section is None else section.brief
 
 
 def _finding(label: str, said: str) -> str:

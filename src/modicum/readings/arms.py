@@ -59,7 +59,7 @@ def arms_of(verdict: Verdict) -> Section | None:
     rows = tuple(line for row in verdict.rungs for line in _lines(row))
     if not rows:
         return None
-    table = SectionTable("Arms", COLUMNS, rows, NOTE, BRIEF)
+    table = SectionTable("Arms", COLUMNS, rows, note=NOTE, brief=BRIEF)
     return Section("Arms with other settings", tables=(table,), is_core=True)
 
 

@@ -44,7 +44,7 @@ def worth_of(verdict: Verdict) -> Section | None:
     if not rows:
         return None
     brief = {column.title: column for column in COLUMNS[:5]}
-    table = SectionTable("Worth", COLUMNS, rows, NOTE, brief)
+    table = SectionTable("Worth", COLUMNS, rows, note=NOTE, brief=brief)
     return Section("What it is worth", tables=(table,), is_core=True)
 
 

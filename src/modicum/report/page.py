@@ -18,13 +18,10 @@ from modicum.report.charts import charts
 from modicum.report.completions import completions
 from modicum.report.drawing import CONFIG, Chart, draw, span
 from modicum.report.evidence import anchor, cited, trials_table
-from modicum.report.feature import features
 from modicum.report.findings import findings
-from modicum.report.lengths import lengths
 from modicum.report.markup import Markup, element, join
 from modicum.report.packed import as_line, block, compressed, csp_hash, vega_bundle
 from modicum.report.questions import Questions
-from modicum.report.reference import reference
 from modicum.report.rows import arms_of, read_rows
 from modicum.report.untrusted import visible
 from modicum.store import Outcome, Store
@@ -35,6 +32,8 @@ __all__ = ["write_report"]
 
 LIMIT = 2_900_000
 """Bytes of the page at most; what is left beside everything else is the room for answers."""
+CORE = ("lengths", "features", "worth", "arms", "reference")
+"""The verdict's own sections, in their order."""
 QUESTION = "Is this ability latent, and how little unlocks it?"
 
 
@@ -242,11 +241,7 @@ def _subject(
         _curve(verdict),
         element("h3", "Rungs and their controls"),
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
-        lengths(verdict),
-        features(verdict, book.heads),
-        sections.core(verdict, "worth"),
-        sections.core(verdict, "arms"),
-        reference(verdict),
+        *(sections.core(verdict, name) for name in CORE),
         sections.others(verdict, drawn, name, pair),
         element("h3", "Completions, before and after"),
         completions(verdict, book.store, book.asked),

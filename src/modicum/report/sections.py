@@ -6,7 +6,7 @@ from modicum.report.drawing import Chart, draw
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
 from modicum.report.tables import scrolled
-from modicum.section import Cell, Column, Section, SectionRow, SectionTable, written
+from modicum.section import Cell, Column, Listing, Section, SectionRow, SectionTable, written
 from modicum.verdict import Verdict
 
 __all__ = ["core", "others"]
@@ -39,9 +39,29 @@ def others(verdict: Verdict, drawn: Sequence[Chart], anchor: str, subject: str) 
 def _section(section: Section, figures: str) -> Markup:
     """Give a section, or nothing where all that it says is for the terminal."""
     tables = [_table(table) for table in section.tables]
-    said = [element("p", sentence) for sentence in section.sentences]
-    body = [part for part in (*said, figures, *tables) if part]
-    return join([element("h3", section.title), *body]) if body else Markup("")
+    lists = map(_listed, section.lists)
+    body = [part for part in (*_sentences(section), *lists, figures, *tables) if part]
+    if not body:
+        return Markup("")
+    note = [element("p", section.note, class_="note")] if section.note else []
+    return join([element("h3", section.title), *body, *note])
+
+
+def _sentences(section: Section) -> list[Markup]:
+    """Give the sentences, the last one with links to the trials that it rests on."""
+    *first, last = section.sentences or ("",)
+    links = cited(section.trials, "trial" if len(section.trials) == 1 else "trials")
+    parts = [f"{last} ", links] if links else [last]
+    return [element("p", sentence) for sentence in first] + [element("p", *parts)] * bool(last)
+
+
+def _listed(listing: Listing) -> Markup:
+    if listing.is_folded:
+        summary = element("summary", f"{listing.title}: {len(listing.items)}")
+        return element("details", summary, element("p", ", ".join(listing.items)), class_="small")
+    links = cited(listing.trials, "trial" if len(listing.trials) == 1 else "trials")
+    name = element("p", element("b", listing.title), " ", links)
+    return element("div", name, element("ul", *(element("li", item) for item in listing.items)))
 
 
 def _table(table: SectionTable) -> Markup:
@@ -57,8 +77,9 @@ def _table(table: SectionTable) -> Markup:
         groups[-1].append(_row(row, table.columns))
     bodies = [element("tbody", *group) for group in groups]
     whole = element("table", _head(table.columns), *bodies, class_="rungs" if is_grouped else None)
+    lead = element("p", table.lead) if table.lead else ""
     note = element("p", table.note, class_="note") if table.note else ""
-    return join([scrolled(whole, table.name), note])
+    return join([lead, scrolled(whole, table.name), note])
 
 
 def _head(columns: Sequence[Column]) -> Markup:

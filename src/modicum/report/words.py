@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Sequence
 
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
@@ -45,7 +44,6 @@ __all__ = [
     "points",
     "ratio",
     "read_strictly",
-    "reference",
     "retained",
     "score",
     "serving_base",
@@ -166,31 +164,6 @@ def read_strictly(verdict: Verdict) -> str:
     return ", ".join(f"{name} {figure(strict)}" for name, _, strict in pairs)
 
 
-def reference(verdict: Verdict, *, most: int = 3) -> str:
-    """Says what the second model scores and on how many problems it and sampling disagree.
-
-    Args:
-        verdict: What to say it of; empty text where there is no reference.
-        most: Ids that each count brings along; 0 for none.
-    """
-    known = verdict.reference
-    if known is None:
-        return ""
-    said = [f'reference {known.model} {figure(known.score)} (style "{known.style}")']
-    if known.beyond_samples:
-        said.append(
-            f"it solves {_problems(known.beyond_samples, most)} that none of {known.samples} "
-            "samples solves"
-        )
-    if known.samples_beyond:
-        said.append(f"some sample solves {_problems(known.samples_beyond, most)} that it does not")
-    if len(said) == 1:
-        said.append("it and sampling solve the same problems")
-    if verdict.rungs and all(row.gap_against_reference is None for row in verdict.rungs):
-        said.append("it is not above the floor, so that there is no gap to it")
-    return "; ".join(said)
-
-
 def _reached(found: Figure, between: tuple[int, int] | None) -> str:
     """Says where a share of the gap is reached: between tried budgets nothing was seen."""
     if between is None:
@@ -291,9 +264,3 @@ def controls(verdict: Verdict, row: RungRow) -> list[str]:
 def trials_failed(count: int) -> str:
     """Says how many trials failed."""
     return "1 trial failed" if count == 1 else f"{count} trials failed"
-
-
-def _problems(ids: Sequence[str], most: int) -> str:
-    """Counts problems and names the first few."""
-    named = ", ".join(ids[:most]) + (", …" if len(ids) > most else "")
-    return f"{len(ids)} problem{'s' * (len(ids) != 1)}" + (f" ({named})" if most else "")

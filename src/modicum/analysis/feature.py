@@ -3,15 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from modicum.made import Made
-from modicum.report import words
-from modicum.report.evidence import cited
-from modicum.report.markup import Markup, element, join
-from modicum.report.untrusted import visible
-from modicum.stats import Figure
-from modicum.store import Outcome
-from modicum.verdict import Verdict
+from modicum.stats import Figure, written
 
-__all__ = ["feature_facts", "features"]
+__all__ = ["feature_facts"]
 
 
 def feature_facts(nudge: Made) -> dict[str, str]:
@@ -30,24 +24,8 @@ def feature_facts(nudge: Made) -> dict[str, str]:
         part = nudge.get(keys[name])
         if isinstance(part, Mapping):
             said[name] = write(part)
-    return said
-
-
-def features(verdict: Verdict, heads: Mapping[str, Outcome]) -> Markup:
-    """Gives the section on features, one item a trial that found one, or nothing."""
-    found: list[Markup] = []
-    for row in verdict.rungs:
-        for trial in row.trials:
-            outcome = heads.get(trial)
-            facts = feature_facts(outcome.made) if outcome is not None else {}
-            if not facts:
-                continue
-            name = element("p", element("b", row.name), " ", cited([trial], "trial"))
-            told = [element("li", f"{label}: {text}") for label, text in facts.items()]
-            found.append(element("div", name, element("ul", *told)))
-    if not found:
-        return Markup("")
-    return join([element("h3", "What the feature is"), *found])
+    # tokens and modes may hold line feeds; whoever shows a sentence makes the rest of them visible
+    return {name: text.replace("\n", " ").replace("\t", " ") for name, text in said.items()}
 
 
 def _choice(nudge: Made) -> str:
@@ -62,11 +40,9 @@ def _choice(nudge: Made) -> str:
 
 
 def _dictionary(part: Made) -> str:
-    made = (
-        "trained" if part.get("source") == "trained" else f"from {visible(str(part.get('source')))}"
-    )
+    made = "trained" if part.get("source") == "trained" else f"from {part.get('source')!s}"
     return (
-        f"{part.get('features')} features, {made}, {words.count(_float(part.get('tokens')))} "
+        f"{part.get('features')} features, {made}, {written.count(_float(part.get('tokens')))} "
         f"activations; {_number(part.get('unexplained'))} of their variance missed, "
         f"{_float(part.get('firing')):.1f} features fire for one, {_number(part.get('dead'))} never fire"
     )
@@ -81,15 +57,15 @@ def _beside(part: Made) -> str:
 
 
 def _cues(part: Made) -> str:
-    named = " ".join(f"“{visible(str(cue))}”" for cue in _listed(part.get("cues")))
-    verdict = visible(str(part.get("verdict")))
+    named = " ".join(f"“{cue!s}”" for cue in _listed(part.get("cues")))
+    verdict = str(part.get("verdict"))
     if "with_cues" not in part:
         return f"{verdict}; it fires in {_figure(part.get('reasoning'))} of its own side's texts"
     effect = part.get("effect")
     size = f"d = {effect:.1f}" if isinstance(effect, float) else "d beyond measure"
     return (
-        f"{verdict} ({size}): put into {part.get('texts')} texts of {visible(str(part.get('text')))} "
-        f"({visible(str(part.get('way')))}), {named} make it fire in {_figure(part.get('with_cues'))}; "
+        f"{verdict} ({size}): put into {part.get('texts')} texts of {part.get('text')!s} "
+        f"({part.get('way')!s}), {named} make it fire in {_figure(part.get('with_cues'))}; "
         f"tokens on which it is silent {_figure(part.get('with_other'))}, nothing put in "
         f"{_figure(part.get('untouched'))}, its own side's texts {_figure(part.get('reasoning'))}"
     )
@@ -99,7 +75,7 @@ def _foretells(part: Made) -> str:
     within = part.get("of_correctness_within_mode")
     inside = _figure(within) if within else "cannot be told, no mode holds right and wrong answers"
     return (
-        f"the mode ({visible(str(part.get('mode')))}) {_figure(part.get('of_mode'))}, the right answer "
+        f"the mode ({part.get('mode')!s}) {_figure(part.get('of_mode'))}, the right answer "
         f"{_figure(part.get('of_correctness'))}, the right answer within one mode {inside} (areas, .5 "
         f"is chance; {part.get('answers')} of the model's own answers at temperature "
         f"{_float(part.get('temperature')):.1f})"
@@ -109,13 +85,13 @@ def _foretells(part: Made) -> str:
 def _figure(record: object) -> str:
     """Writes a stored figure with its interval."""
     if not isinstance(record, Mapping):
-        return words.MISSING
+        return written.MISSING
     values = {name: _float(record.get(name)) for name in ("value", "low", "high")}
-    return words.figure(Figure(**values, n=int(_float(record.get("n")))))
+    return written.figure(Figure(**values, n=int(_float(record.get("n")))))
 
 
 def _number(value: object) -> str:
-    return words.share(float(value)) if isinstance(value, int | float) else words.MISSING
+    return written.share(float(value)) if isinstance(value, int | float) else written.MISSING
 
 
 def _float(value: object) -> float:
