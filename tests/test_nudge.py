@@ -14,19 +14,24 @@ from modicum.nudge import (
     GREEDY,
     Direct,
     Nudge,
+    Shelf,
     Solver,
     TwoStages,
     Vote,
     read_nudge,
     weight_bytes,
     write_folder,
+    write_shared,
 )
+from modicum.runner import Silent, run
 from modicum.steering.nudge import Direction, Steering
+from modicum.store import Store
 from modicum.task import Sheet
 from modicum.training.adapters import AdapterShape
 from modicum.training.changes import Adapter, Vectors, Weights
 from modicum.training.loop import Example, Schedule, tune
 from modicum.types import Problem, Style, Trial
+from modicum.workbench import plan_for
 from tests.support.bench import judge_of
 from tests.support.tiny_models import tiny_local
 
@@ -184,3 +189,30 @@ def test_refusal_names_the_part(adapter, vector, based) -> None:
 def test_folders_keep_the_form_that_earlier_versions_wrote(answering, kept) -> None:
     assert answering.kept() == kept
     assert answering.recalled(kept) == answering
+
+
+def test_a_nudge_that_the_driver_cannot_write_is_the_trials_error(tmp_path) -> None:
+    plan = plan_for(
+        "scripted:latent", "sums", ["self_consistency"], test=4, selection=2, samples=2,
+        ceiling_test=4, controls=False, settings={"self_consistency": {"n": 2}},
+    )  # fmt: skip
+    store = Store(tmp_path)
+    (tmp_path / "artefacts").write_text("no folder")
+    run(plan, store, Silent())
+    errors = store.failed()
+    assert set(errors) == {t.id for t in plan.trials() if t.method in ("prompt_style", "self_consistency")
+                           and not t.is_twin}  # fmt: skip
+    assert all(error.startswith("OSError") for error in errors.values())
+    store.close()
+
+
+def test_what_trials_share_waits_in_the_trials_own_folder_for_the_driver(tmp_path) -> None:
+    study, own = tmp_path / "artefacts", tmp_path / "trial.unfinished" / "shared"
+    shelf = Shelf(study, own)
+    shelf.put({"sparse/a.json": b"1", "sparse/net/weights": b"2", "sparse/net/made.json": b"3"})
+    assert not study.exists()
+    assert Shelf(study, own).find("sparse/a.json") == own / "sparse" / "a.json"  # a killed try's
+    assert Shelf(study).find("sparse/net") is None
+    write_shared(shelf.added(), study)
+    assert Shelf(study).find("sparse/net") == study / "sparse" / "net"
+    assert {p.name for p in study.rglob("*") if p.is_file()} == {"a.json", "weights", "made.json"}
