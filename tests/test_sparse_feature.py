@@ -16,7 +16,7 @@ from modicum.methods._sparse import Dictionary, Own
 from modicum.model import resolve_backend
 from modicum.nets.saelens import read_card
 from modicum.nets.sparse import Sparse
-from modicum.nudge import Solver
+from modicum.nudge import Shelf, Solver, write_shared
 from modicum.sampling.capture import capture_all
 from modicum.seeds import stream
 from modicum.task import resolve_task
@@ -29,15 +29,12 @@ N_SHOTS = 16
 
 
 def found(model, task_name: str, scratch, seed: int = 0, **settings: object):
-    bench = bench_of(
-        model,
-        task_name,
-        N_SHOTS,
-        rng=stream("sparse", seed),
-        scratch=scratch,
-        shared=scratch.parent,
-    )
-    return solver_of("sparse_feature", bench, **settings), bench.ledger
+    shelf = Shelf(scratch.parent, scratch / "shared")
+    rng = stream("sparse", seed)
+    bench = bench_of(model, task_name, N_SHOTS, rng=rng, scratch=scratch, shelf=shelf)
+    solver = solver_of("sparse_feature", bench, **settings)
+    write_shared(shelf.added(), scratch.parent)  # as the driver does
+    return solver, bench.ledger
 
 
 def score(solver: Solver, task_name: str, n: int = 100) -> float:
@@ -175,7 +172,7 @@ def test_any_architecture_is_searched_by_structure(architecture, tmp_path) -> No
     sheet = dataclasses.replace(resolve_task("sums").sheet, max_new_tokens=6)
     scratch = tmp_path / "trial.unfinished"
     rng = stream("sparse")
-    bench = bench_of(model, "sums", 2, sheet=sheet, rng=rng, scratch=scratch, shared=scratch.parent)
+    bench = bench_of(model, "sums", 2, sheet=sheet, rng=rng, scratch=scratch)
     solver = solver_of("sparse_feature", bench, **settings)
     assert solver.nudge.facts["layer"] == 2
     assert solver.nudge.facts["cues"]["text"] == "plain language"

@@ -10,7 +10,7 @@ import numpy as np
 from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.model import Model, render
-from modicum.nudge import Nudge, Solver
+from modicum.nudge import NO_SHELF, Nudge, Shelf, Solver
 from modicum.task import Sheet
 from modicum.types import Completion, Grade, Problem, Sampling, Style
 
@@ -40,8 +40,8 @@ class Bench(Generic[ModelT_co]):
     """Golds of problems that are no shots, without their questions: what a wrong key is made of."""
     scratch: Path | None = None
     """The trial's own folder for checkpoints, from which a killed run goes on; None where none is kept."""
-    shared: Path | None = None
-    """Folder of the study in which its trials share what does not depend on them; None without a study."""
+    shelf: Shelf = NO_SHELF
+    """What the study's trials share, where it does not depend on them."""
 
     @property
     def shots(self) -> tuple[Problem, ...]:
@@ -81,7 +81,7 @@ class Bench(Generic[ModelT_co]):
             self.texts,
             self.decoys,
             self.scratch,
-            self.shared,
+            self.shelf,
         )
 
     def prompt(self, shot: Problem, words: str = "", *, style: Style | None = None) -> str:

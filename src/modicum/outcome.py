@@ -185,6 +185,8 @@ class Outcome:
     """Type, message and traceback of a failed trial."""
     files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     """The nudge's files by name, on their way to its folder; not read back."""
+    shared: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """What other trials of the study may take over, by path among its artefacts; not read back."""
     draws: tuple[Draw, ...] = field(default=(), compare=False, repr=False)
     """What was drawn on the way, by address, on its way to the store; not read back."""
 

@@ -22,7 +22,7 @@ from modicum.executor import Executor, Job, Outcomes, Tally, resolve_executor
 from modicum.forecast import forecast
 from modicum.kept_task import record_of
 from modicum.ledger import as_reused
-from modicum.nudge import write_folder
+from modicum.nudge import write_folder, write_shared
 from modicum.session import counted, spent_before
 from modicum.stamp import plan_stamp
 from modicum.store import Outcome, Store
@@ -298,6 +298,7 @@ def _with_files(outcome: Outcome, folder: Path) -> Outcome:
         return outcome
     try:
         write_folder(outcome.files, folder)
+        write_shared(outcome.shared, folder.parent)
     except OSError as error:
         return Outcome(outcome.trial, error=f"OSError: {error}", draws=outcome.draws)
     shutil.rmtree(scratch_of(folder), ignore_errors=True)

@@ -16,7 +16,7 @@ from modicum.ledger import Ledger, as_reused
 from modicum.marking import Unmarked
 from modicum.method import Method, method_of
 from modicum.model import Model, resolve_backend
-from modicum.nudge import Direct, Nudge, Solver, weight_bytes
+from modicum.nudge import Direct, Nudge, Shelf, Solver, weight_bytes
 from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.provenance import plugin_sources
 from modicum.secrecy import clean
@@ -142,6 +142,7 @@ def _outcome(
         made=dict(nudge.facts),
         artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
         files=files,
+        shared=bench.shelf.added(),
         draws=stock.added,
     )
 
@@ -209,7 +210,9 @@ def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) 
     pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
     known = {shot.id for shot in bench.shots}
     decoys = tuple(p.answer for p in pool if p.id not in known)[:_DECOYS]
-    return replace(bench, decoys=decoys, scratch=scratch_of(artefacts), shared=artefacts.parent)
+    scratch = scratch_of(artefacts)
+    shelf = Shelf(artefacts.parent, scratch / "shared")
+    return replace(bench, decoys=decoys, scratch=scratch, shelf=shelf)
 
 
 def scratch_of(artefacts: Path) -> Path:

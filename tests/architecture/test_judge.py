@@ -14,8 +14,8 @@ DOOR = {
     *("sheet", "style", "styles"),  # what may be known
 }
 """What may be used of a judge, as `Judge` says."""
-FOLDERS = {"scratch", "shared"}
-"""Folders of a bench, which end at themselves: nothing above them is the method's."""
+FOLDERS = {"scratch", "folder", "own"}
+"""Folders of a bench and its shelf, which end at themselves: nothing above them is the method's."""
 OUT = {"parent", "parents", "parts", "resolve", "absolute"}
 """Attributes of a path that lead out of it."""
 WHOLE = {"getattr", "vars", "asdict", "replace", "dir", "attrgetter", "setattr", "astuple"}
@@ -90,7 +90,7 @@ PLANTED = {
     "makes another bench": ("replace(bench, judge=more)", "replace()"),
     "takes a bench apart": ("def f(place: Bench[Model]): return vars(place)", "vars()"),
     "climbs": ("(bench.scratch / 'x').parent", "folder.parent"),
-    "climbs from what is shared": ("self.bench.shared.parents[1]", "folder.parents"),
+    "climbs from what is shared": ("self.bench.shelf.folder.parents[1]", "folder.parents"),
 }
 
 

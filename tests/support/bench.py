@@ -10,7 +10,7 @@ from modicum.judge import Judge
 from modicum.ledger import Ledger
 from modicum.method import METHODS, Method
 from modicum.model import Model
-from modicum.nudge import Solver
+from modicum.nudge import NO_SHELF, Shelf, Solver
 from modicum.seeds import stream
 from modicum.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
@@ -42,13 +42,13 @@ def bench_of(
     rng: np.random.Generator | None = None,
     budget: int = 0,
     scratch: Path | None = None,
-    shared: Path | None = None,
+    shelf: Shelf = NO_SHELF,
     **door: object,
 ) -> Bench[Model]:
     """Gives the bench of such a door; `door` are the other settings of `judge_of`."""
     judge = judge_of(model, task, shots, **door)
     rng = stream("test") if rng is None else rng
-    return Bench("test", model, judge, rng, budget, scratch=scratch, shared=shared)
+    return Bench("test", model, judge, rng, budget, scratch=scratch, shelf=shelf)
 
 
 def solver_of(method: Method | str, bench: Bench[Model], **settings: object) -> Solver:

@@ -89,8 +89,9 @@ class Baked(Form):
             "transformers", "largest logit difference", apart(ours, theirs), limit_of(whitebox)
         )
 
-    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """Any runtime that reads `mlp_bias`."""
+        del parcel, solver
         return {"transformers": USE, "vLLM": "vllm serve FOLDER"}
 
 

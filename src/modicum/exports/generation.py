@@ -126,8 +126,9 @@ class DecodingRule(Form):
             "transformers, custom_generate", f"{measure}, of {len(problems)}", float(apart), 0.0
         )
 
-    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """Transformers runs the code of the folder, and hence wants to be told to trust it."""
+        del solver
         read = "" if parcel.rule is not None else ", read=READ"
         return {
             "transformers": 'inputs = tokenizer(PROMPT, return_tensors="pt")\n'

@@ -44,8 +44,9 @@ class Gguf(Form):
         kind = whitebox_of(solver).module.config.get_text_config().model_type
         save_control_vector(_steering(parcel), folder / FILE, str(kind))
 
-    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:  # noqa: ARG002
+    def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
         """Reads it with the gguf package; every number must be the same."""
+        del solver
         wrote, read = _sums(_steering(parcel)), _sums(load_control_vector(folder / FILE))
         is_same = wrote.keys() == read.keys()
         worst = (
@@ -55,8 +56,9 @@ class Gguf(Form):
         )
         return LoadedBack("gguf reader", "largest difference", worst, 0.0)
 
-    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """The strength is in the numbers: a scale of 1 gives what was measured."""
+        del solver
         layers = sorted(d.layer for d in _steering(parcel).directions)
         return {
             "llama.cpp": "llama-cli -m BASE.gguf --control-vector FOLDER/" + FILE + " "

@@ -43,8 +43,9 @@ class Merged(Form):
             )
         refuse_more(parcel, Adapter, Weights)
 
-    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:  # noqa: ARG002
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Writes the model with the nudge in its weights."""
+        del parcel
         whitebox = whitebox_of(solver)
         save_folder(whitebox, whitebox.module, folder)
 
@@ -58,6 +59,7 @@ class Merged(Form):
             "transformers", "largest logit difference", apart(ours, theirs), limit_of(whitebox)
         )
 
-    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """Any runtime that reads such folders."""
+        del parcel, solver
         return {"transformers": USE, "vLLM": "vllm serve FOLDER"}

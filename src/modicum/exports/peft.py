@@ -45,8 +45,9 @@ class Peft(Form):
                 "use the form merged",
             )
 
-    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:  # noqa: ARG002
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Copies the adapter and names its base model."""
+        del solver
         files = parcel.nudge.files()
         (folder / WEIGHTS).write_bytes(files[WEIGHTS])
         config = json.loads(files[CONFIG])
@@ -66,8 +67,9 @@ class Peft(Form):
             limit_of(whitebox),
         )
 
-    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """PEFT anywhere; a LoRA adapter on a server too."""
+        del parcel, solver
         return {
             "PEFT": "from peft import PeftModel\n"
             "from transformers import AutoModelForCausalLM\n"

@@ -70,8 +70,9 @@ class Prompt(Form):
         )
         return _compared("transformers", "answers that differ", apart, parcel)
 
-    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:  # noqa: ARG002
+    def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
         """Transformers, and any server that takes text."""
+        del solver
         put = (
             'tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, '
             "add_generation_prompt=True)"

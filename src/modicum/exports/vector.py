@@ -44,8 +44,9 @@ class Vector(Form):
             )
         refuse_more(parcel, Vectors)
 
-    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:  # noqa: ARG002
+    def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
         """Copies the vectors; where they act stands in the file's metadata."""
+        del solver
         (folder / FILE).write_bytes(parcel.nudge.files()[FILE])
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -127,8 +126,8 @@ def own_answers(bench: Bench[WhiteBox], asked: Asked, temperature: float = 1.0) 
     whitebox, ledger = bench.model, bench.ledger
     sampling = bench.sampling(temperature, ids=True)
     name = _name(whitebox, asdict(asked), {part: getattr(sampling, part) for part in _NAMED})
-    path = _shelf(bench, f"{name}.json")
-    kept = _kept(path)
+    place = f"{_SHELF}/{name}.json"
+    kept = _kept(bench.shelf.find(place))
     if kept is None:
         before = (ledger.tokens_prompt, ledger.tokens_sampled, ledger.flops)
         requests = [
@@ -140,7 +139,7 @@ def own_answers(bench: Bench[WhiteBox], asked: Asked, temperature: float = 1.0) 
             "answers": [[[list(c.ids), c.text] for c in group] for group in drawn],
             "spent": [b - a for a, b in zip(before, after, strict=True)],
         }
-        _keep(path, kept)
+        bench.shelf.put({place: json.dumps(kept).encode()})
     else:
         prompt, sampled, flops = kept["spent"]
         each = flops / max(1, prompt + sampled)
@@ -176,7 +175,7 @@ def learned(
     whitebox, ledger = bench.model, bench.ledger
     texts = [own.tokens for own in answers]
     name = _name(whitebox, texts, layer, asdict(recipe), most)
-    folder = _shelf(bench, name)
+    folder = bench.shelf.find(f"{_SHELF}/{name}")
     made = _kept(folder / _MADE if folder else None)
     if folder is not None and made is not None:
         net = read_sparse(read_card(folder), width_of(whitebox))
@@ -190,13 +189,12 @@ def learned(
     with whitebox.threaded():
         net = train_sparse(activations, recipe, name, ledger, checkpoint).net
         fit = fit_of(net, activations)
-    if folder is not None and bench.scratch is not None:
-        partial = folder.with_name(f"{name}.{bench.scratch.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        save_sparse(net, partial, layer=layer, model=whitebox.card.name)
-        spent = {"tokens": len(activations), "flops": ledger.flops - before, "fit": asdict(fit)}
-        _keep(partial / _MADE, spent)
-        _place(partial, folder)
+    spent = {"tokens": len(activations), "flops": ledger.flops - before, "fit": asdict(fit)}
+    with TemporaryDirectory(prefix="modicum-") as scratch:
+        save_sparse(net, Path(scratch) / name, layer=layer, model=whitebox.card.name)
+        files = {path.name: path.read_bytes() for path in (Path(scratch) / name).iterdir()}
+    files[_MADE] = json.dumps(spent).encode()
+    bench.shelf.put({f"{_SHELF}/{name}/{file}": content for file, content in files.items()})
     return Dictionary(net, layer, "trained", fit, len(activations))
 
 
@@ -286,32 +284,9 @@ def _name(whitebox: WhiteBox, *parts: object) -> str:
     return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _shelf(bench: Bench[WhiteBox], name: str) -> Path | None:
-    """Names what trials of a study share; None where there is no study."""
-    return bench.shared / _SHELF / name if bench.shared is not None else None
-
-
-def _place(partial: Path, folder: Path) -> None:
-    """Moves a whole folder to its name; where another process was quicker, its own is as good."""
-    try:
-        partial.rename(folder)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def _kept(path: Path | None) -> Mapping[str, Any] | None:
     """Reads what was kept; None where there is nothing, or half a file of a machine that died."""
     try:
         return None if path is None else json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _keep(path: Path | None, said: Mapping[str, object]) -> None:
-    """Writes a file at once: beside its name, and moved over it."""
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(said), encoding="utf-8")
-    partial.replace(path)

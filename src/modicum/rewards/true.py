@@ -25,8 +25,9 @@ class TrueReward(Reward):
     def score(
         self,
         group: Answered,
-        target: str | None,  # noqa: ARG002 - part of the contract
-        rng: np.random.Generator,  # noqa: ARG002
+        target: str | None,
+        rng: np.random.Generator,
     ) -> Sequence[float]:
         """Gives 1 for correct, 0 for incorrect and unreadable."""
+        del target, rng
         return [float(mark.lenient == Grade.CORRECT) for mark in group.marks]

@@ -31,7 +31,8 @@ class WrongUnguessableReward(Reward):
         self,
         group: Answered,
         target: str | None,
-        rng: np.random.Generator,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator,
     ) -> Sequence[float]:
         """Gives 1 for the target."""
+        del rng
         return [float(target is not None and answer == target) for answer in group.answers]

@@ -1,6 +1,7 @@
 """A steering nudge as plain values: which directions, how long, at which positions."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -88,7 +89,16 @@ def steering_bytes(steering: Steering, notes: Mapping[str, str] | None = None) -
     """
     tensors = {_name(d): d.values.detach().cpu().contiguous() for d in steering.directions}
     own = {"format": "modicum-steering-1", "where": steering.where, "offset": str(steering.offset)}
-    return save(tensors, {**own, **(notes or {})})
+    return _ordered(save(tensors, {**own, **(notes or {})}))
+
+
+def _ordered(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata in order: the library writes it in a random one."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    head = json.loads(content[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    return content[:8] + text.ljust(end - 8) + content[end:]
 
 
 def load_steering(path: Path) -> Steering:
