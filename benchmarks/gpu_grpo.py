@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from benchmarks.gpu_shapes import Case, random_llama, timed
 from modicum.ledger import Ledger
-from modicum.recipe import Recipe
+from modicum.made import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import stream
 from modicum.training.adapters import AdapterShape

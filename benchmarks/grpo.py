@@ -35,7 +35,7 @@ from modicum.ledger import Ledger
 from modicum.method import METHODS, Method
 from modicum.model import render, resolve_backend
 from modicum.nudge import Nudge, Solver
-from modicum.recipe import Recipe
+from modicum.made import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import key, stream
 from modicum.styles import closed_list

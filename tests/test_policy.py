@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modicum.recipe import Policy
+from modicum.made import Policy
 from modicum.training.policy import (
     advantages,
     kl_terms,

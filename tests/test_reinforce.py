@@ -10,9 +10,9 @@ import torch
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.made import Policy, Recipe
 from modicum.model import resolve_backend
 from modicum.nudge import Solver, weight_bytes
-from modicum.recipe import Policy, Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import stream
 from modicum.task import resolve_task

@@ -14,10 +14,9 @@ from modicum.catalog import read_reference
 from modicum.draws import shots_of
 from modicum.errors import ConfigError
 from modicum.foreign import put_text
-from modicum.made import picked_of, recipe_of
+from modicum.made import Recipe, picked_of, recipe_of
 from modicum.method import METHODS
 from modicum.plain import table_of, thawed
-from modicum.recipe import Recipe
 from modicum.reward import REWARDS, Reward
 from modicum.store import Outcome, Store
 from modicum.study import Plan

@@ -5,8 +5,8 @@ import warnings
 import pytest
 import torch
 
+from modicum.made import Average, Policy
 from modicum.model import resolve_backend
-from modicum.recipe import Average, Policy
 from modicum.task import resolve_task
 from modicum.training.policy import (
     advantages,

@@ -15,9 +15,9 @@ from transformers import GenerationConfig, PreTrainedModel
 from modicum.errors import ModicumError, TrialError
 from modicum.exports._weights import load_folder, save_folder
 from modicum.ledger import Ledger
+from modicum.made import Recipe
 from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.nudge import write_folder
-from modicum.recipe import Recipe
 from modicum.sampling.capture import capture
 from modicum.sampling.local import Local
 from modicum.seeds import stream

@@ -11,11 +11,11 @@ import numpy as np
 from modicum.bench import Bench
 from modicum.catalog import read_reference
 from modicum.errors import BudgetError, TrialError
+from modicum.made import Average, Policy, Recipe, Scale
 from modicum.method import Method
 from modicum.model import Model
 from modicum.nudge import Nudge
 from modicum.ranks import ranks
-from modicum.recipe import Average, Policy, Recipe, Scale
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
 from modicum.training.passes import Passes

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from modicum.recipe import Policy, Scale
+from modicum.made import Policy, Scale
 
 __all__ = [
     "advantages",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.made import Recipe, Scale
 from modicum.ranks import ranks
-from modicum.recipe import Recipe, Scale
 from modicum.training.checkpoint import Checkpoint
 from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
 from modicum.training.live import live_line
