@@ -16,15 +16,15 @@ import numpy as np
 
 from benchmarks import Figure, Report
 from modicum.bench import Bench
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.method import METHODS, Method
 from modicum.model import resolve_backend
 from modicum.nudge import Nudge, Solver
 from modicum.organism.style import SHORT, STYLE_FAMILIES
 from modicum.seeds import stream
 from modicum.stats import Floats, equivalence
-from modicum.styles import closed_list
+from modicum.study.styles import closed_list
 from modicum.task import Task, resolve_task
 from modicum.types import Grade, Problem, Style
 from modicum.whitebox import WhiteBox, need_whitebox

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks import Figure, Report
 from modicum.export import EXPORTS, Form, Parcel
-from modicum.exports._logits import (
+from modicum.exporting.logits import (
     apart,
     nudged_logits,
     plain_logits,
@@ -26,16 +26,16 @@ from modicum.exports._logits import (
     steering_of,
     whitebox_of,
 )
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.model import render, resolve_backend
 from modicum.nudge import Change, Nudge, Solver
+from modicum.nudge.sites import blocks
+from modicum.nudge.steering import Direction, Steering
 from modicum.sampling.capture import capture
 from modicum.sampling.local import Local
 from modicum.seeds import stream
-from modicum.steering.nudge import Direction, Steering
-from modicum.steering.sites import blocks
-from modicum.styles import closed_list
+from modicum.study.styles import closed_list
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.changes import Adapter, Vectors

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modicum.sampling.lean import LeanLlama
 from modicum.sampling.linear import linear
+from modicum.sampling.llama_steps import LeanLlama
 from modicum.sampling.local import Local
 
 __all__ = ["Rates", "measure", "spied_rows"]

@@ -25,9 +25,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from benchmarks.gpu_grpo import measure_grpo
 from benchmarks.gpu_shapes import SHAPES, Case, random_llama, timed
 from modicum.sampling.cache import PrefixCache, layer_windows
+from modicum.sampling.cuda_graphs import StaticSteps
 from modicum.sampling.draw import draw
 from modicum.sampling.prefix import forward_segments
-from modicum.sampling.static import StaticSteps
 from modicum.seeds import stream, uniforms
 
 SHARING = 16

@@ -30,15 +30,15 @@ from transformers import PrinterCallback, TrainerCallback
 
 from benchmarks import Figure, Report
 from modicum.bench import Bench
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.made import Recipe
+from modicum.marking.judge import Judge
 from modicum.method import METHODS, Method
 from modicum.model import render, resolve_backend
 from modicum.nudge import Nudge, Solver
-from modicum.made import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import key, stream
-from modicum.styles import closed_list
+from modicum.study.styles import closed_list
 from modicum.task import Task, resolve_task
 from modicum.training.adapters import AdapterShape
 from modicum.training.reinforce import Group, reinforce

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from benchmarks import Figure, Report
-from modicum.store import Store
-from modicum.study import MEASURES
+from modicum.store.database import Store
+from modicum.study.plan import MEASURES
 
 SIZE = ("--force", "--test", "50", "--selection", "20", "--samples", "16", "--seeds", "1")
 FIRST = ("--methods", "self_consistency", "--shots", "1")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import transformers.models.llama.modeling_llama  # noqa: F401 - "after import" means all of it
 
-import modicum.models._checkpoint  # noqa: F401
+import modicum.loading.checkpoint  # noqa: F401
 from modicum.ledger import Ledger
 from modicum.model import render, resolve_backend
 from modicum.sampling.local import Local

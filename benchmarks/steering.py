@@ -15,10 +15,10 @@ import torch
 from benchmarks import Figure, Report
 from modicum.ledger import Ledger
 from modicum.model import render, resolve_backend
+from modicum.nudge.sites import blocks
+from modicum.nudge.steering import Direction, Steering, Where
 from modicum.sampling.local import Local
 from modicum.seeds import stream
-from modicum.steering.nudge import Direction, Steering, Where
-from modicum.steering.sites import blocks
 from modicum.task import resolve_task
 from modicum.types import Request, Sampling, Style
 

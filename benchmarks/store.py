@@ -24,10 +24,10 @@ from benchmarks import Figure, Report
 from modicum.ledger import Ledger
 from modicum.model import ModelCard
 from modicum.outcome import Styles
-from modicum.runner import planned
+from modicum.running.runner import planned
 from modicum.seeds import stream
-from modicum.store import Answer, Outcome, Store
-from modicum.study import Plan, read_plan
+from modicum.store.database import Answer, Outcome, Store
+from modicum.study.plan import Plan, read_plan
 from modicum.task import resolve_task
 from modicum.types import Grade, Mark, Problem, Style, Trial
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import final
 
 from modicum.bench import Bench
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.method import METHODS
 from modicum.model import resolve_backend
 from modicum.nudge import Solver
 from modicum.seeds import stream
-from modicum.styles import closed_list
+from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task
 from modicum.types import Grade, Mark, Problem, Split
 

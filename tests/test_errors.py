@@ -14,7 +14,7 @@ from modicum.errors import (
     TrustError,
     UnknownNameError,
 )
-from modicum.steering.sites import chosen_layers
+from modicum.nudge.sites import chosen_layers
 from tests.support.tiny_models import tiny_local
 
 

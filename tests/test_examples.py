@@ -150,9 +150,9 @@ EXPORT = """
 import json, sys
 from pathlib import Path
 from modicum import Study
-from modicum.exported import export, finished, fitting
-from modicum.store import Store
-from modicum.study import Subject
+from modicum.exporting.exporter import export, finished, fitting
+from modicum.store.database import Store
+from modicum.study.plan import Subject
 from modicum.workbench import rung
 
 options = dict(test=4, selection=2, samples=2, ceiling_test=4, controls=False, retain=("none",))

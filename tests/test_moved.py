@@ -5,11 +5,11 @@ import json
 import pytest
 
 from modicum.analysis.gather import correctness, gather
-from modicum.runner import Silent, missing, run
-from modicum.store import Store
-from modicum.study import Plan
+from modicum.running.runner import Silent, missing, run
+from modicum.store.database import Store
+from modicum.study.plan import Plan
+from modicum.study.trial import open_model
 from modicum.task import Scrambled
-from modicum.trials import open_model
 from modicum.workbench import plan_for
 
 

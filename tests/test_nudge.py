@@ -23,9 +23,9 @@ from modicum.nudge import (
     write_folder,
     write_shared,
 )
-from modicum.runner import Silent, run
-from modicum.steering.nudge import Direction, Steering
-from modicum.store import Store
+from modicum.nudge.steering import Direction, Steering
+from modicum.running.runner import Silent, run
+from modicum.store.database import Store
 from modicum.task import Sheet
 from modicum.training.adapters import AdapterShape
 from modicum.training.changes import Adapter, Vectors, Weights

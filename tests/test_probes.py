@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from modicum.catalog import Catalog
-from modicum.checks import check_plan
-from modicum.draws import shots_of
 from modicum.errors import ConfigError, UnknownNameError
-from modicum.forecast import forecast
-from modicum.provenance import plugin_sources
-from modicum.study import Plan
+from modicum.store.provenance import plugin_sources
+from modicum.study.checks import check_plan
+from modicum.study.forecast import forecast
+from modicum.study.plan import Plan
+from modicum.study.problem_sets import shots_of
+from modicum.study.trust import powers_of
 from modicum.task import resolve_task
-from modicum.trust import powers_of
 from modicum.types import Trial
 from modicum.workbench import plan_for
 from tests.support.commands import SMALL, modicum

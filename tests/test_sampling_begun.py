@@ -9,11 +9,11 @@ import torch
 from modicum.errors import AccessError, EndpointError, TrialError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
-from modicum.models._completions import completion
-from modicum.models._protocol import Choice, Step
+from modicum.nudge.attach import attached
+from modicum.nudge.steering import Direction, Steering
 from modicum.sampling.local import Local
-from modicum.steering.attach import attached
-from modicum.steering.nudge import Direction, Steering
+from modicum.serving.completions import completion
+from modicum.serving.protocol import Choice, Step
 from modicum.stock import Draw, Stock, address_of
 from modicum.types import Branches, Completion, Request, Sampling
 from tests.support.tiny_models import tiny_local

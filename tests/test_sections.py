@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modicum.cli.section_text import section_text
-from modicum.cli.verdict_text import verdict_text
-from modicum.report.axes import Palette
-from modicum.report.page import write_report
-from modicum.report.plots import section_charts
-from modicum.section import (
+from modicum.analysis.section import (
     Column,
     Listing,
     Plot,
@@ -23,10 +18,15 @@ from modicum.section import (
     Series,
     written,
 )
+from modicum.analysis.verdict import Verdict, as_json
+from modicum.cli.section_text import section_text
+from modicum.cli.verdict_text import verdict_text
+from modicum.report.axes import Palette
+from modicum.report.page import write_report
+from modicum.report.plots import section_charts
 from modicum.stats import Figure
-from modicum.verdict import Verdict, as_json
 from tests.support import verdicts as built
-from tests.test_report import OURS, Page
+from tests.report.test_report import OURS, Page
 
 HALF = Figure(0.5, 0.4, 0.6, 100)
 

@@ -8,7 +8,7 @@ import pytest
 
 import modicum
 from modicum.errors import CheckpointError, ConfigError
-from modicum.forecast import forecast
+from modicum.study.forecast import forecast
 from modicum.task import resolve_task
 from modicum.workbench import default_methods, plan_for
 

@@ -12,7 +12,11 @@ __all__ = ["Plan", "Study", "Verdict", "__version__"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Plan": "modicum.study", "Study": "modicum.workbench", "Verdict": "modicum.verdict"}
+_HOMES = {
+    "Plan": "modicum.study.plan",
+    "Study": "modicum.workbench",
+    "Verdict": "modicum.analysis.verdict",
+}
 
 
 def __getattr__(name: str) -> object:

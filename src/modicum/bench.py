@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.model import Model, render
 from modicum.nudge import NO_SHELF, Nudge, Shelf, Solver
 from modicum.task import Sheet

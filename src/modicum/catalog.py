@@ -21,10 +21,10 @@ from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from modicum.content import content_hash
 from modicum.errors import ConfigError, ModicumError, UnknownNameError
-from modicum.limits import shown
-from modicum.plugins import Entry, found_in
+from modicum.files.content import content_hash
+from modicum.files.entries import Entry, found_in
+from modicum.files.limits import shown
 from modicum.secrecy import learn_from, looks_like_key
 from modicum.types import File
 
@@ -92,7 +92,7 @@ class Catalog:
         return self.entries[plain]
 
     def powers(self, name: str) -> Mapping[str, str]:
-        """Return what a plug-in says that it switches on, by the setting that does; see `modicum.powers`.
+        """Return what a plug-in says that it switches on, by the setting that does; see `study.powers`.
 
         Our own plug-ins state it in the file of their class, which is not imported; a plug-in of
         another package is imported, for it may inherit what it states.

@@ -11,11 +11,11 @@ from typing import ClassVar, TypeAlias
 from modicum.catalog import Catalog, read_reference
 from modicum.ledger import Ledger
 from modicum.outcome import Outcome
-from modicum.ranks import ranks
-from modicum.shelves import shelf
 from modicum.stock import Stock
-from modicum.study import Plan
-from modicum.trials import AS_PLANNED, Way, run_trial
+from modicum.store.siblings import shelf
+from modicum.study.plan import Plan
+from modicum.study.trial import AS_PLANNED, Way, run_trial
+from modicum.training.launch import ranks
 from modicum.types import Style, Trial
 
 __all__ = [

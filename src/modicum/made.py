@@ -75,6 +75,7 @@ class Recipe:
     """Tokens, padding included, that go through the model at once; 0 chooses from the memory. It
     changes no figure."""
 
+
 T = TypeVar("T")
 
 Made = Mapping[str, object]

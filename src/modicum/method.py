@@ -38,7 +38,7 @@ class Needs:
     split: Split = "shots"
     """Where its labelled problems come from."""
     is_spread: bool = False
-    """Whether the processes of a launch (`modicum.ranks`) share its training."""
+    """Whether the processes of a launch (`modicum.training.launch`) share its training."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import ClassVar, Literal, Self, TypeAlias, final
 
 from modicum.catalog import Catalog, file_name, read_reference
 from modicum.errors import AccessError, ConfigError
-from modicum.foreign import at, is_there
+from modicum.files.foreign import at, is_there
+from modicum.files.manifest import is_export
 from modicum.ledger import Ledger
-from modicum.manifest import is_export
 from modicum.stock import Group, Stock
 from modicum.types import Access, Request, Sampling, Style
 
@@ -279,7 +279,7 @@ class Backend(ABC):
     """Whether several processes may each hold a copy."""
     powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What a setting switches on where it is set, `""` being the backend itself: a kind of power, or
-    the folder of plug-ins that the setting's reference names (see `modicum.powers`)."""
+    the folder of plug-ins that the setting's reference names (see `study.powers`)."""
 
     @abstractmethod
     def check(self) -> None:

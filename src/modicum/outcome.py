@@ -7,9 +7,9 @@ so that one of them is read without the others.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from modicum.files.packing import packed_json, unpacked_json
 from modicum.made import Made
 from modicum.model import ModelCard
-from modicum.packing import packed_json, unpacked_json
 from modicum.stock import Draw
 from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 

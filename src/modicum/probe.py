@@ -6,7 +6,7 @@ from typing import ClassVar, final
 
 from modicum.catalog import read_reference
 from modicum.reading import Material, Reading
-from modicum.study import Subject
+from modicum.study.plan import Subject
 from modicum.task import PROBES
 from modicum.types import Problem, Trial
 

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from modicum.analysis.material import Material
+from modicum.analysis.section import Section
 from modicum.catalog import Catalog, read_reference
-from modicum.section import Section
 
 __all__ = ["READINGS", "Material", "Reading", "resolve_reading"]
 

@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from modicum.files.packing import inflated, packed_json, unpacked_json
 from modicum.ledger import Ledger
-from modicum.packing import inflated, packed_json, unpacked_json
 from modicum.types import Completion, Request, Sampling
 
 __all__ = ["Draw", "Group", "Stock", "address_of", "pack_texts", "text_hash", "unpack_texts"]

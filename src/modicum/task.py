@@ -290,7 +290,7 @@ def _paired(original: Problem, made: Problem, variant: str) -> Problem:
 def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
     """Let tasks stand for those of their references while the context lasts.
 
-    A study that is only read is read with the tasks that it keeps (`modicum.kept_task`), so that
+    A study that is only read is read with the tasks that it keeps (`modicum.store.kept_tasks`), so that
     nothing is opened that its plan names: any other task is refused.
 
     Args:

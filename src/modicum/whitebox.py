@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
 from modicum.model import Language, Model
-from modicum.steering.nudge import Steering
+from modicum.nudge.steering import Steering
 
 __all__ = [
     "WhiteBox",

@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modicum.budget import Budget
-from modicum.checks import check_plan
+from modicum.analysis.verdict import Verdict
 from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import CheckpointError, ConfigError, ModicumError
-from modicum.foreign import inside, is_name
+from modicum.files.foreign import inside, is_name
 from modicum.ledger import Ledger
 from modicum.method import LADDER, METHODS, Kind, Needs, method_of
 from modicum.model import Model, backend_access
 from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
-from modicum.recall import recalled
-from modicum.renewal import renew
-from modicum.runner import Silent, Watcher, floor_style, run
-from modicum.shelves import siblings
-from modicum.sole_driver import me, sole_driver
-from modicum.store import Store
-from modicum.study import Grid, Plan, Subject
+from modicum.running.folder_lock import me, sole_driver
+from modicum.running.kept_verdicts import recalled
+from modicum.running.renewal import renew
+from modicum.running.runner import Silent, Watcher, floor_style, run
+from modicum.store.database import Store
+from modicum.store.siblings import siblings
+from modicum.study.budget import Budget
+from modicum.study.checks import check_plan
+from modicum.study.plan import Grid, Plan, Subject
+from modicum.study.trial import judge_for, open_model
 from modicum.task import full_reference, resolve_task
-from modicum.trials import judge_for, open_model
 from modicum.types import Access, Problem, Solved, Supervision, Trial
-from modicum.verdict import Verdict
 
 __all__ = [
     "SHOTS",

@@ -21,12 +21,12 @@ LINT = "from importlinter.cli import lint_imports_command as lint; lint()"
 
 
 PLANTED = {
-    "Floors: imports go down only": ("modicum.handoff", "modicum.cli.columns"),
+    "Floors: imports go down only": ("modicum.exporting.handoff", "modicum.cli.columns"),
     "A plug-in never imports another plug-in": (
         "modicum.methods.plain",
         "modicum.methods.few_shot",
     ),
-    "No cycles": ("modicum.handoff", "modicum.cli.columns"),
+    "No cycles": ("modicum.exporting.handoff", "modicum.cli.columns"),
     "Torch stays below: results are read on any laptop": ("modicum.stats.figure", "torch"),
     "The command line names no torch itself": ("modicum.cli.columns", "torch"),
     "Only the command line reaches the report": ("modicum.doctor.costs", "modicum.report.words"),

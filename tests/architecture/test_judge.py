@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from modicum.judge import Judge
+from modicum.marking.judge import Judge
 from tests.support.sources import PACKAGE, plugin_files, short, tree
 
 DOOR = {

@@ -11,9 +11,9 @@ from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from modicum.nets.sparse import keep_largest
+from modicum.nudge.dose import divergences
+from modicum.nudge.steering import Direction
 from modicum.sampling.draw import branches
-from modicum.steering.dose import divergences
-from modicum.steering.nudge import Direction
 from modicum.training.policy import advantages
 from modicum.training.scoring import Scores
 from tests.support.shapes import check_shapes, checked, has_shape, shape_names

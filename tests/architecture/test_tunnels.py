@@ -10,14 +10,14 @@ from tests.support.sources import ROOT, files, module_name, short, tree
 
 ALLOWED = {
     "src/modicum/catalog.py": "finds plug-ins by file name: what the laziness is for",
-    "src/modicum/plugins.py": "names the modules of the files it finds for the catalogue",
-    "src/modicum/killable.py": "loads a function by name in a process of its own",
+    "src/modicum/files/entries.py": "names the modules of the files it finds for the catalogue",
+    "src/modicum/marking/killable.py": "loads a function by name in a process of its own",
     "src/modicum/__init__.py": "the package's face, above all floors, loads what it names",
 }
 """Files that import by a name, and why. An entry may go; none may come."""
 KILLABLE = {
-    "src/modicum/markers/math_verify.py": "modicum.markers._algebra:equal",
-    "src/modicum/markers/regex.py": "modicum.markers._search:search",
+    "src/modicum/markers/math_verify.py": "modicum.marking.algebra:equal",
+    "src/modicum/markers/regex.py": "modicum.marking.search:search",
     "src/modicum/sampling/chat.py": "modicum.sampling.turns:turns",
 }
 """Own functions that run in processes of their own, by the files that name them."""
@@ -170,8 +170,8 @@ PLANTED = {
     "a format": "x = 'modicum.{}'.format(name)",
     "percent": "x = 'modicum.%s' % name",
     "looked up": "sys.modules['modicum.workbench'].Study",
-    "a command": "subprocess.run([sys.executable, '-m', 'modicum.killable'])",
-    "a function by name": "killable('modicum.trials:run_trial', 1.0)",
+    "a command": "subprocess.run([sys.executable, '-m', 'modicum.marking.killable'])",
+    "a function by name": "killable('modicum.study.trial:run_trial', 1.0)",
     "the data of another package": "resources.files('modicum.report')",
     "torch": "import_module('torch').cuda",
     "a part of torch": "__import__('torch.cuda')",
@@ -219,5 +219,5 @@ def test_a_function_in_a_process_of_its_own_stands_beside_what_names_it() -> Non
 
 
 def test_modules_that_must_stay_light_are_known() -> None:
-    assert _heavy(ROOT / "src/modicum/ranks.py") >= {"torch", "transformers"}
+    assert _heavy(ROOT / "src/modicum/training/launch.py") >= {"torch", "transformers"}
     assert not _heavy(ROOT / "src/modicum/whitebox.py")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from modicum.analysis.verdict import Ship
 from modicum.cli.verbs import ask
-from modicum.verdict import Ship
 from tests.support.commands import SMALL, Said, modicum
 
 QUESTION = "What is 112 + 230?"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modicum.store import SCHEMA, Store
+from modicum.store.database import SCHEMA, Store
 from tests.support.commands import SMALL, Said, modicum
 
 GOOD = """
@@ -24,7 +24,7 @@ methods = ["self_consistency"]
 def opened(monkeypatch, tmp_path) -> list[str]:
     """References of models that were opened although the input was bad."""
     found: list[str] = []
-    monkeypatch.setattr("modicum.trials.open_model", found.append)
+    monkeypatch.setattr("modicum.study.trial.open_model", found.append)
     monkeypatch.chdir(tmp_path)
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from modicum.cli.check_text import scan_text
 from modicum.cli.progress import Steps
 from modicum.doctor.scan import Scan, Tried, row_of
-from modicum.store import Store
+from modicum.store.database import Store
 from tests.support.commands import SMALL, modicum
 
 CUT = (*SMALL, "--max-new-tokens", 2)
@@ -114,7 +114,9 @@ def test_verdict_holds_findings_and_the_cost_of_the_look(tmp_path) -> None:
 
 def test_second_run_does_not_look_again(tmp_path, monkeypatch) -> None:
     modicum("run", *SMALL, "--out", tmp_path)
-    monkeypatch.setattr("modicum.cli.first.visit", lambda *given: pytest.fail("looked again"))
+    monkeypatch.setattr(
+        "modicum.cli.doctor_first.visit", lambda *given: pytest.fail("looked again")
+    )
     assert modicum("run", *SMALL, "--out", tmp_path).code == 0
 
 

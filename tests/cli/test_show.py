@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modicum.store import Answer, Outcome, Store
-from modicum.study import Plan
+from modicum.store.database import Answer, Outcome, Store
+from modicum.study.plan import Plan
 from modicum.types import Grade, Mark, Style, Trial
 from tests.support import verdicts as made
 from tests.support.commands import SMALL, Said, modicum

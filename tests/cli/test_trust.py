@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modicum.store import Store
+from modicum.store.database import Store
 from modicum.types import Trial
 from tests.support.commands import Said, modicum
 

@@ -206,7 +206,7 @@ def test_half_a_report_is_written_again(study) -> None:
 
 
 def test_full_disk_leaves_the_old_report(study, monkeypatch) -> None:
-    from modicum.cli import paper
+    from modicum.cli import report_file as paper
 
     page = (study / "report.html").read_bytes()
 
@@ -223,10 +223,10 @@ def test_full_disk_leaves_the_old_report(study, monkeypatch) -> None:
 
 
 def test_full_disk_while_writing_a_trial_is_told(tmp_path, monkeypatch) -> None:
-    from modicum.store import Store
+    from modicum.store.database import Store
 
     def full(self, outcome) -> None:
-        from modicum.store_opening import damage_told
+        from modicum.store.opening import damage_told
 
         with damage_told(self.folder, is_writing=True):
             error = sqlite3.OperationalError("database or disk is full")

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from modicum import trials
 from modicum.errors import CheckpointError, ConfigError, UnknownNameError
 from modicum.export import EXPORTS, Form
-from modicum.exported import export, fitting
-from modicum.manifest import MANIFEST, check_files, listed, read_manifest, read_prompt
+from modicum.exporting.exporter import export, fitting
+from modicum.files.manifest import MANIFEST, check_files, listed, read_manifest, read_prompt
 from modicum.model import MODELS, backend_access, resolve_backend
+from modicum.study.plan import trial as trials
+from modicum.study.trial import run_trial
 from modicum.task import resolve_task
-from modicum.trials import run_trial
 from modicum.types import Access
 from tests.support.exports import RUNGS, TASK, study
 

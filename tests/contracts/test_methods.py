@@ -10,8 +10,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from modicum.bench import Bench
 from modicum.catalog import settings_of
 from modicum.errors import AccessError, BudgetError
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.method import METHODS, Method, Needs
 from modicum.model import Model, Passed, resolve_backend
 from modicum.nudge import Nudge, Solver, read_nudge, weight_bytes, write_folder

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from modicum.errors import AccessError, ConfigError
-from modicum.held_out import text_loss
 from modicum.ledger import Ledger
-from modicum.marking import mark_safely
+from modicum.marking.marks import mark_safely
 from modicum.model import (
     MODELS,
     Backend,
@@ -21,7 +20,8 @@ from modicum.model import (
 )
 from modicum.sampling.local import Local
 from modicum.stock import Stock
-from modicum.styles import closed_list
+from modicum.study.held_out import text_loss
+from modicum.study.styles import closed_list
 from modicum.task import resolve_task
 from modicum.types import Access, Branches, Completion, Grade, Request, Sampling, Style
 from tests.support.bench import bench_of, solver_of

@@ -8,10 +8,10 @@ import pytest
 
 from modicum.cli.section_text import section_text
 from modicum.probe import PROBES, Probe, resolve_probe
-from modicum.recall import recalled
-from modicum.runner import Silent, missing, run
-from modicum.store import Store
-from modicum.study import Plan, Subject
+from modicum.running.kept_verdicts import recalled
+from modicum.running.runner import Silent, missing, run
+from modicum.store.database import Store
+from modicum.study.plan import Plan, Subject
 from modicum.task import resolve_task
 from modicum.types import Trial
 from modicum.workbench import plan_for

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from modicum.analysis.judgement import judged
+from modicum.analysis.section import Section
+from modicum.analysis.verdict import as_json
 from modicum.cli.section_text import core_text, section_text
 from modicum.plain import plain, thawed
 from modicum.reading import READINGS, Material, Reading, resolve_reading
-from modicum.runner import Silent, run
-from modicum.section import Section
-from modicum.store import Store
-from modicum.verdict import as_json
+from modicum.running.runner import Silent, run
+from modicum.store.database import Store
 from modicum.workbench import plan_for
 
 SIZES = {"test": 24, "selection": 4, "samples": 8, "reference": "scripted:shown"}

@@ -124,7 +124,7 @@ def quick_pantry(folder: Path, log: Path) -> Pantry:
 
 def _plain_pantry(folder: Path, log: Path) -> Pantry:
     from tests.support.tiny_models import byte_tokenizer, tiny_module
-    from tests.test_gguf import write_gguf
+    from tests.loading.test_gguf import write_gguf
 
     pantry = _began(folder, log)
     tiny_module("llama").save_pretrained(folder / "tiny", progress=False)
@@ -157,11 +157,11 @@ def _by_hand(pantry: Pantry) -> None:
     """Lays a prompt, a vector and an adapter on the tiny model, each as an export would."""
     import torch
 
-    from modicum.manifest import write_manifest, write_prompt
+    from modicum.files.manifest import write_manifest, write_prompt
     from modicum.model import resolve_backend
+    from modicum.nudge.control_vector import save_control_vector
+    from modicum.nudge.steering import Direction, Steering, save_steering
     from modicum.seeds import stream
-    from modicum.steering.control_vector import save_control_vector
-    from modicum.steering.nudge import Direction, Steering, save_steering
     from modicum.training.adapters import AdapterShape, attach, save_nudge
     from modicum.types import Style
     from modicum.whitebox import need_whitebox

@@ -184,8 +184,8 @@ class Walls:
 @contextlib.contextmanager
 def _stopped(is_wanted: bool) -> Iterator[None]:
     """Ends a run, as if it were done, where the first worker would begin."""
-    from modicum import runner
     from modicum.executor import Tally
+    from modicum.running import runner
 
     def stop(*_given: object) -> Tally:
         raise SystemExit(0)

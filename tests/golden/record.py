@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from modicum.study import read_plan
+from modicum.study.plan import read_plan
 from tests.support.commands import modicum
 
 HERE = Path(__file__).parent

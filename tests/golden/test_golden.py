@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from modicum.runner import missing
-from modicum.store import Store
-from modicum.study import read_plan
+from modicum.running.runner import missing
+from modicum.store.database import Store
+from modicum.study.plan import read_plan
 from tests.golden import record
 from tests.support.commands import modicum
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from modicum.bench import Bench
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.method import METHODS, Method
 from modicum.model import Model
 from modicum.nudge import NO_SHELF, Shelf, Solver
 from modicum.seeds import stream
-from modicum.styles import closed_list
+from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Problem, Style
 

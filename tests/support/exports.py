@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modicum.export import Parcel
-from modicum.exported import Finished, finished
+from modicum.exporting.exporter import Finished, finished
 from modicum.nudge import Nudge, Solver, write_folder
-from modicum.runner import Silent, run
+from modicum.nudge.steering import Steering
+from modicum.running.runner import Silent, run
 from modicum.sampling.local import Local
-from modicum.steering.nudge import Steering
-from modicum.store import Store
-from modicum.study import Grid, Plan, Subject
+from modicum.store.database import Store
+from modicum.study.plan import Grid, Plan, Subject
 from modicum.task import Sheet
 from modicum.training.changes import Vectors
 from modicum.types import Style, Trial

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-from modicum.store import Answer, Outcome, Store
+from modicum.store.database import Answer, Outcome, Store
 
 COUNT = {"writes": 0}
 

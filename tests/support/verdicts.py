@@ -4,17 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from modicum.readings.arms import arms_of
-from modicum.readings.learning import learning_section
-from modicum.readings.lengths import lengths_section
-from modicum.readings.reference import reference_section
-from modicum.readings.retention import retention_section
-from modicum.readings.worth import worth_of
-from modicum.stats import Figure
-from modicum.store import Answer, Outcome, Store
-from modicum.study import Grid, Plan
-from modicum.types import Grade, Mark, Problem, Trial
-from modicum.verdict import (
+from modicum.analysis.verdict import (
     Ceiling,
     Curve,
     FrontPoint,
@@ -24,6 +14,16 @@ from modicum.verdict import (
     Ship,
     Verdict,
 )
+from modicum.readings.arms import arms_of
+from modicum.readings.learning import learning_section
+from modicum.readings.lengths import lengths_section
+from modicum.readings.reference import reference_section
+from modicum.readings.retention import retention_section
+from modicum.readings.worth import worth_of
+from modicum.stats import Figure
+from modicum.store.database import Answer, Outcome, Store
+from modicum.study.plan import Grid, Plan
+from modicum.types import Grade, Mark, Problem, Trial
 
 __all__ = [
     "HOSTILE",

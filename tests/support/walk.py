@@ -13,16 +13,16 @@ from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel
 
 from modicum.errors import ModicumError, TrialError
-from modicum.exports._weights import load_folder, save_folder
+from modicum.exporting.weights import load_folder, save_folder
 from modicum.ledger import Ledger
+from modicum.loading.checkpoint import Running, check_source, open_source
 from modicum.made import Recipe
-from modicum.models._checkpoint import Running, check_source, open_source
 from modicum.nudge import write_folder
+from modicum.nudge.sites import blocks
+from modicum.nudge.steering import Direction, Steering
 from modicum.sampling.capture import capture
 from modicum.sampling.local import Local
 from modicum.seeds import stream
-from modicum.steering.nudge import Direction, Steering
-from modicum.steering.sites import blocks
 from modicum.training.adapters import AdapterShape, load_nudge
 from modicum.training.loop import Example, Schedule, tune
 from modicum.training.reinforce import Group, reinforce

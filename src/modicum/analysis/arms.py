@@ -9,11 +9,11 @@ from modicum.analysis.gather import Arm, Gathered, correctness, samples_of, stac
 from modicum.analysis.pairing import level_of, paired, possible
 from modicum.analysis.retention import retention_of
 from modicum.analysis.sampling import sampled
-from modicum.controls import WITH
+from modicum.analysis.verdict import ArmRow, Curve
 from modicum.made import curves_of, part_of
 from modicum.stats import Figure, Floats, pass_curve, powers_of_two
-from modicum.store import Outcome
-from modicum.verdict import ArmRow, Curve
+from modicum.store.database import Outcome
+from modicum.study.controls import WITH
 
 __all__ = ["Beside", "arm_rows", "beside", "learning_of", "nudged_curve"]
 

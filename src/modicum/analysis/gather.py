@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
-from modicum.controls import WITH
-from modicum.draws import problems_of
-from modicum.grid import MEASURES
 from modicum.method import LADDER, METHODS, Kind, Method, method_of
 from modicum.stats import Floats, vote
-from modicum.store import Answer, Outcome, Store
-from modicum.store_opening import damage_told
-from modicum.study import Subject
+from modicum.store.database import Answer, Outcome, Store
+from modicum.store.opening import damage_told
+from modicum.study.controls import WITH
+from modicum.study.grid import MEASURES
+from modicum.study.plan import Subject
+from modicum.study.problem_sets import problems_of
 from modicum.task import resolve_task
 from modicum.types import PROMPT, Grade, Problem, Trial, named
 

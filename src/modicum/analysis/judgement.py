@@ -18,18 +18,18 @@ from modicum.analysis.readings import RungReading
 from modicum.analysis.reference import gap_against_reference, reference_of
 from modicum.analysis.remarks import doubts, next_steps, share_text
 from modicum.analysis.retention import retention_of, text_before, text_change
+from modicum.analysis.sample_worth import PlainCurves, plain_curves, samples_worth
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.strict import FORMAT_ONLY, ceiling_strict, is_format_only
 from modicum.analysis.threshold import between, threshold
-from modicum.analysis.worth import PlainCurves, plain_curves, samples_worth
-from modicum.controls import WITH
+from modicum.analysis.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, proportion, resample
-from modicum.store import Outcome, Store
-from modicum.study import Subject
+from modicum.store.database import Outcome, Store
+from modicum.study.controls import WITH
+from modicum.study.plan import Subject
 from modicum.types import PROMPT, Finding
-from modicum.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 
 __all__ = ["judged", "verdict_of"]
 

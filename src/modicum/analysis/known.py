@@ -2,7 +2,7 @@
 
 from modicum.analysis.gather import Gathered
 from modicum.model import ModelCard
-from modicum.store import Outcome
+from modicum.store.database import Outcome
 
 __all__ = ["notes_of", "nudged"]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from modicum.analysis.gather import Arm, Gathered, correctness, shortens, stack
+from modicum.analysis.verdict import Lengths
 from modicum.made import frontier_of
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, bootstrap, equivalence, resample
-from modicum.store import Answer, Outcome
-from modicum.verdict import Lengths
+from modicum.store.database import Answer, Outcome
 
 __all__ = ["EQUAL", "lengths_of"]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from modicum.analysis.ability import Ability
 from modicum.analysis.gather import Gathered
+from modicum.analysis.verdict import Verdict
 from modicum.outcome import Outcome
 from modicum.stats import Resamples
-from modicum.study import Subject
+from modicum.study.plan import Subject
 from modicum.types import Trial
-from modicum.verdict import Verdict
 
 __all__ = ["Material"]
 

@@ -6,9 +6,9 @@ from modicum.analysis.gather import Gathered, correctness
 from modicum.analysis.known import nudged
 from modicum.analysis.pairing import level_of
 from modicum.analysis.readings import majority_scores
+from modicum.analysis.verdict import Aside
 from modicum.stats import Figure, proportion
-from modicum.store import Outcome
-from modicum.verdict import Aside
+from modicum.store.database import Outcome
 
 __all__ = ["Levels", "asides_of", "forced_of", "levels_of", "measure_ids", "taken"]
 

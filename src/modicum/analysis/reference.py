@@ -3,9 +3,9 @@
 from modicum.analysis.ability import Ability
 from modicum.analysis.gap import Ceiling, gap_recovered
 from modicum.analysis.gather import Gathered, correctness
+from modicum.analysis.verdict import Reference
 from modicum.stats import Figure, Floats, Resamples, proportion
 from modicum.types import Grade
-from modicum.verdict import Reference
 
 __all__ = ["gap_against_reference", "reference_of"]
 

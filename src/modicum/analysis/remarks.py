@@ -7,11 +7,11 @@ from modicum.analysis.ability import Ability
 from modicum.analysis.detect import detectable
 from modicum.analysis.gather import Gathered
 from modicum.analysis.strict import FORMAT_ONLY
+from modicum.analysis.verdict import RungRow
 from modicum.method import METHODS
-from modicum.provenance import changed_plugins
 from modicum.stats import Figure
-from modicum.store import Outcome
-from modicum.verdict import RungRow
+from modicum.store.database import Outcome
+from modicum.store.provenance import changed_plugins
 
 __all__ = ["doubts", "next_steps", "share_text"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from modicum.analysis.gather import Arm, Gathered, correctness
 from modicum.analysis.pairing import level_of, possible
+from modicum.analysis.verdict import Retention
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, bootstrap, paired_difference, resample
-from modicum.verdict import Retention
 
 __all__ = ["TextChange", "retention_of", "text_before", "text_change"]
 

@@ -9,7 +9,7 @@ from modicum.analysis.gap import Ceiling, ceiling_figure
 from modicum.analysis.gather import Gathered, correctness, stack
 from modicum.analysis.pairing import paired
 from modicum.stats import Figure, Floats, Ints, Resamples, pass_curve
-from modicum.store import Outcome
+from modicum.store.database import Outcome
 from modicum.types import PROMPT, Grade
 
 __all__ = ["FORMAT_ONLY", "ceiling_strict", "is_format_only"]

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modicum.errors import ConfigError
-from modicum.kept_task import KeptTask
-from modicum.store import Store
-from modicum.store_opening import DATABASE
-from modicum.study import Plan
+from modicum.store.database import Store
+from modicum.store.kept_tasks import KeptTask
+from modicum.store.opening import DATABASE
+from modicum.study.plan import Plan
+from modicum.study.trust import powers_of, refuse_untrusted
 from modicum.task import Task, full_reference, held
 from modicum.task_names import split_task
-from modicum.trust import powers_of, refuse_untrusted
 
 __all__ = ["open_study", "reading"]
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, cast
 
-from modicum.killable import end_all
+from modicum.marking.killable import end_all
 
 __all__ = ["INTERRUPTED", "STOPPED", "ended_by_interrupts", "leave"]
 

@@ -14,9 +14,9 @@ from modicum import __version__
 from modicum.catalog import Catalog
 from modicum.cli.interrupt import INTERRUPTED, STOPPED, ended_by_interrupts, leave
 from modicum.errors import ConfigError, ModicumError, StoreError, UnknownNameError
-from modicum.ranks import ranks
 from modicum.report.untrusted import pieces
 from modicum.secrecy import clean, learn_from
+from modicum.training.launch import ranks
 
 __all__ = ["main"]
 

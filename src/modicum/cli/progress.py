@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from modicum.store import Outcome
+from modicum.store.database import Outcome
 
 __all__ = ["Heartbeat", "Live", "Steps", "waiting", "watcher"]
 

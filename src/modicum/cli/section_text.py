@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 
+from modicum.analysis.section import Column, Listing, Section, SectionRow, SectionTable, written
 from modicum.cli.columns import WIDTH, columns
 from modicum.report.untrusted import visible
-from modicum.section import Column, Listing, Section, SectionRow, SectionTable, written
 from modicum.stats.written import MISSING
 
 __all__ = ["core_text", "section_text"]

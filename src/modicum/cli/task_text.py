@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 from modicum.analysis.detect import DISCORDANT_GAIN, detectable, problems_needed
 from modicum.cli.reading_text import reading_lines, table_of
-from modicum.draws import POOL
-from modicum.study import Plan
+from modicum.study.plan import Plan
+from modicum.study.problem_sets import POOL
 from modicum.task import Task, resolve_task
 
 __all__ = ["detectable_text", "task_lines"]

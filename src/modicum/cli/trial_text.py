@@ -9,7 +9,7 @@ from modicum.plain import thawed
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, proportion
-from modicum.store import Outcome, Row
+from modicum.store.database import Outcome, Row
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["completion_text", "scores", "spent", "trial_text", "trials_text"]

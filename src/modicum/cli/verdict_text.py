@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import disagree
-from modicum.verdict import RungRow, Verdict
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -8,21 +8,21 @@ from typing import Any
 from modicum.doctor.contamination import halves
 from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
 from modicum.doctor.files import refuse_long
-from modicum.draws import POOL, problems_of
 from modicum.errors import EndpointError
-from modicum.forecast import draws
-from modicum.grid import MEASURES
-from modicum.judge import Judge
 from modicum.ledger import Ledger
-from modicum.marking import Unmarked, mark_safely
+from modicum.marking.judge import Judge
+from modicum.marking.marks import Unmarked, mark_safely
 from modicum.model import Backend, Language, Model, render, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver
 from modicum.scope import Scope
-from modicum.study import Plan, Subject
-from modicum.styles import closed_list
+from modicum.study.forecast import draws
+from modicum.study.grid import MEASURES
+from modicum.study.plan import Plan, Subject
+from modicum.study.problem_sets import POOL, problems_of
+from modicum.study.styles import closed_list
+from modicum.study.trial import limited
 from modicum.tables.table import Table
 from modicum.task import Scrambled, Sheet, Task, resolve_task
-from modicum.trials import limited
 from modicum.types import Access, Grade, Problem, Request, Sampling, Solved, Split, Style, Trial
 
 __all__ = ["PROBLEMS", "SAMPLES", "examine", "memory_needed"]

@@ -14,11 +14,11 @@ from modicum.analysis.evidence import Samples
 from modicum.analysis.nulls import luck
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.marking import Unmarked
+from modicum.marking.marks import Unmarked
 from modicum.model import Model, render
 from modicum.seeds import key
 from modicum.stats import Bools, Figure, contrast, pass_at_k, proportion
-from modicum.styles import closed_list
+from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Completion, Grade, Mark, Problem, Request, Sampling, Split, Style
 

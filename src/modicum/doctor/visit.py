@@ -11,12 +11,12 @@ from modicum.errors import ConfigError, JudgeError, ModicumError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.secrecy import clean
-from modicum.shelves import shelf
 from modicum.stock import Stock
-from modicum.store import Store
-from modicum.study import Plan, Subject
+from modicum.store.database import Store
+from modicum.store.siblings import shelf
+from modicum.study.plan import Plan, Subject
+from modicum.study.trial import open_model
 from modicum.task import resolve_task
-from modicum.trials import open_model
 from modicum.types import Finding
 
 __all__ = ["Checked", "Observer", "check_subject", "refuse_faults", "unchecked", "visit"]

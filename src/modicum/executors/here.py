@@ -7,7 +7,7 @@ from typing import final
 
 from modicum.executor import Executor, Job, Outcomes, Tally
 from modicum.outcome import Outcome
-from modicum.ranks import ranks
+from modicum.training.launch import ranks
 
 __all__ = ["Here"]
 

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 
 from modicum.errors import CheckpointError, ConfigError
 from modicum.export import Form, LoadedBack, Parcel, refuse_more
-from modicum.exports._logits import (
+from modicum.exporting.logits import (
     apart,
     limit_of,
     nudged_logits,
@@ -21,10 +21,10 @@ from modicum.exports._logits import (
     steering_of,
     whitebox_of,
 )
-from modicum.exports._weights import USE, load_folder, save_folder
+from modicum.exporting.weights import USE, load_folder, save_folder
 from modicum.nudge import Solver
-from modicum.steering.nudge import Steering
-from modicum.steering.sites import blocks, site_module
+from modicum.nudge.sites import blocks, site_module
+from modicum.nudge.steering import Steering
 from modicum.training.changes import Adapter, Vectors, Weights
 from modicum.whitebox import WhiteBox
 

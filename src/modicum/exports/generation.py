@@ -17,9 +17,9 @@ from modicum import answers
 from modicum.answers import Rule
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Parcel
-from modicum.exports._asking import save_settings
-from modicum.exports._logits import whitebox_of
-from modicum.exports._weights import quiet
+from modicum.exporting.asking import save_settings
+from modicum.exporting.logits import whitebox_of
+from modicum.exporting.weights import quiet
 from modicum.ledger import Ledger
 from modicum.model import render
 from modicum.nudge import Decoding, Solver

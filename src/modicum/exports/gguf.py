@@ -9,14 +9,14 @@ import torch
 
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Parcel, refuse_more
-from modicum.exports._logits import steering_of, whitebox_of
+from modicum.exporting.logits import steering_of, whitebox_of
 from modicum.nudge import Solver
-from modicum.steering.control_vector import (
+from modicum.nudge.control_vector import (
     check_control_vector,
     load_control_vector,
     save_control_vector,
 )
-from modicum.steering.nudge import Steering
+from modicum.nudge.steering import Steering
 from modicum.training.changes import Vectors
 
 __all__ = ["Gguf"]

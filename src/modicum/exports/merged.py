@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Parcel, refuse_more
-from modicum.exports._logits import (
+from modicum.exporting.logits import (
     apart,
     limit_of,
     nudged_logits,
@@ -15,7 +15,7 @@ from modicum.exports._logits import (
     probes_of,
     whitebox_of,
 )
-from modicum.exports._weights import USE, load_folder, save_folder
+from modicum.exporting.weights import USE, load_folder, save_folder
 from modicum.nudge import Solver
 from modicum.training.changes import Adapter, Weights
 

@@ -8,8 +8,8 @@ from typing import ClassVar, final
 
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Parcel, refuse_more
-from modicum.exports._fresh import adapter_logits
-from modicum.exports._logits import apart, limit_of, nudged_logits, probes_of, whitebox_of
+from modicum.exporting.fresh_process import adapter_logits
+from modicum.exporting.logits import apart, limit_of, nudged_logits, probes_of, whitebox_of
 from modicum.nudge import Solver
 from modicum.training.adapter_folder import CONFIG, WEIGHTS
 from modicum.training.changes import Adapter

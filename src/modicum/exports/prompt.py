@@ -8,9 +8,9 @@ from typing import final
 
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Parcel
-from modicum.exports._asking import answer, save_settings
+from modicum.exporting.asking import answer, save_settings
+from modicum.files.manifest import read_prompt
 from modicum.ledger import Ledger
-from modicum.manifest import read_prompt
 from modicum.model import render
 from modicum.nudge import Solver
 from modicum.types import Problem

@@ -9,8 +9,7 @@ from safetensors.torch import load_file
 
 from modicum.errors import ConfigError
 from modicum.export import Form, LoadedBack, Parcel, refuse_more
-from modicum.exports._hooks import lay, lines, step_by_step
-from modicum.exports._logits import (
+from modicum.exporting.logits import (
     apart,
     limit_of,
     nudged_logits,
@@ -18,8 +17,9 @@ from modicum.exports._logits import (
     steering_of,
     whitebox_of,
 )
+from modicum.exporting.plain_hooks import lay, lines, step_by_step
 from modicum.nudge import Solver
-from modicum.steering.nudge import Steering, load_steering
+from modicum.nudge.steering import Steering, load_steering
 from modicum.training.changes import Vectors
 
 __all__ = ["Vector"]

@@ -7,8 +7,8 @@ from typing import ClassVar, final
 
 from modicum.answers import Formulas, latex, same_text, value_of, words_of
 from modicum.errors import ConfigError
-from modicum.killable import killable
 from modicum.marker import Reader
+from modicum.marking.killable import killable
 
 __all__ = ["MathVerify"]
 
@@ -60,5 +60,5 @@ class MathVerify(Reader):
 
 @lru_cache(maxsize=65536)
 def _equal(answer: str, gold: str, timeout_s: float) -> bool:
-    worker = killable("modicum.markers._algebra:equal", timeout_s, _MEMORY_MB)
+    worker = killable("modicum.marking.algebra:equal", timeout_s, _MEMORY_MB)
     return bool(worker.ask(answer=answer, gold=gold))

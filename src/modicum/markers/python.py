@@ -9,9 +9,9 @@ from typing import ClassVar, final
 
 from modicum.answers import Form, last_line, places, plain, tail
 from modicum.errors import ConfigError, JudgeError, UnknownNameError
-from modicum.killable import killable
+from modicum.files.sources import local_hashes, sources_stamp
 from modicum.marker import Marker, grade_of, text_hash
-from modicum.sources import local_hashes, sources_stamp
+from modicum.marking.killable import killable
 from modicum.types import Mark, Problem
 
 __all__ = ["Python"]

@@ -6,8 +6,8 @@ from typing import ClassVar, final
 
 from modicum.answers import Form, plain, tail
 from modicum.errors import ConfigError, JudgeError
-from modicum.killable import killable
 from modicum.marker import Marker, grade_of
+from modicum.marking.killable import killable
 from modicum.types import Grade, Mark, Problem
 
 __all__ = ["Regex"]
@@ -77,7 +77,7 @@ class Regex(Marker):
         return Mark(answer, grade, grade if is_last else Grade.UNREADABLE)
 
     def _search(self, text: str) -> tuple[str | None, bool]:
-        worker = killable("modicum.markers._search:search", self.timeout_s)
+        worker = killable("modicum.marking.search:search", self.timeout_s)
         found = worker.ask(pattern=self.name, text=tail(text))
         if not isinstance(found, list):
             raise JudgeError(f"the search for {self.name!r} gave no match or miss")

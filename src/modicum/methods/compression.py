@@ -11,7 +11,15 @@ import numpy as np
 from modicum.bench import Bench
 from modicum.errors import BudgetError, TrialError
 from modicum.method import Aim, Control, Kind, Method, Needs, Quick
-from modicum.methods._lengths import (
+from modicum.model import Model
+from modicum.nudge import Change, Nudge
+from modicum.nudge.contrast import random_like
+from modicum.nudge.dose import bisected, bound, bounded_dose
+from modicum.nudge.sites import chosen_layers
+from modicum.nudge.steering import Direction, Steering, Where
+from modicum.sampling.divergence import Meter, Spent
+from modicum.training.changes import Vectors
+from modicum.training.lengths import (
     Forms,
     Heading,
     answered,
@@ -22,14 +30,6 @@ from modicum.methods._lengths import (
     own_forms,
     read_concise,
 )
-from modicum.model import Model
-from modicum.nudge import Change, Nudge
-from modicum.sampling.divergence import Meter, Spent
-from modicum.steering.contrast import random_like
-from modicum.steering.dose import bisected, bound, bounded_dose
-from modicum.steering.nudge import Direction, Steering, Where
-from modicum.steering.sites import chosen_layers
-from modicum.training.changes import Vectors
 from modicum.types import Access, Completion, File, Problem, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 

@@ -7,9 +7,9 @@ from typing import ClassVar, final
 import numpy as np
 
 from modicum.method import Control, Kind, Needs, Quick
-from modicum.methods._policy import PolicyMethod
 from modicum.nudge import Change
-from modicum.steering.nudge import Where
+from modicum.nudge.steering import Where
+from modicum.training.by_reward import PolicyMethod
 from modicum.training.changes import Vectors
 from modicum.training.trainable import Trainable, TrainedVectors
 from modicum.types import Access, Supervision

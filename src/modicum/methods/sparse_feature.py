@@ -12,9 +12,17 @@ from torch import Tensor
 from modicum.bench import Bench
 from modicum.ledger import Ledger
 from modicum.method import Control, Kind, Method, Needs, Quick
-from modicum.methods._contrast import Contrast, directions, least_dose, paired, sides_of
-from modicum.methods._falsify import Suspect, by_cues, mode_or_correctness
-from modicum.methods._sparse import (
+from modicum.model import Model
+from modicum.nets.saelens import read_card
+from modicum.nudge import Change, Nudge
+from modicum.nudge.contrast import random_like
+from modicum.nudge.pairs import Pair
+from modicum.nudge.sites import blocks
+from modicum.nudge.steering import Direction, Steering
+from modicum.sampling.capture import capture
+from modicum.training.changes import Vectors
+from modicum.training.contrast import Contrast, directions, least_dose, paired, sides_of
+from modicum.training.dictionary import (
     Asked,
     Dictionary,
     learned,
@@ -23,15 +31,7 @@ from modicum.methods._sparse import (
     place_of,
     width_of,
 )
-from modicum.model import Model
-from modicum.nets.saelens import read_card
-from modicum.nudge import Change, Nudge
-from modicum.sampling.capture import capture
-from modicum.steering.contrast import random_like
-from modicum.steering.nudge import Direction, Steering
-from modicum.steering.pairs import Pair
-from modicum.steering.sites import blocks
-from modicum.training.changes import Vectors
+from modicum.training.falsify import Suspect, by_cues, mode_or_correctness
 from modicum.training.sparse import SparseRecipe
 from modicum.types import Access, File, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox

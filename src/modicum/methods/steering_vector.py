@@ -6,7 +6,13 @@ from typing import ClassVar, Literal, final
 
 from modicum.bench import Bench
 from modicum.method import Control, Kind, Method, Needs
-from modicum.methods._contrast import (
+from modicum.model import Model
+from modicum.nudge import Change, Nudge
+from modicum.nudge.contrast import Average, random_like
+from modicum.nudge.sites import chosen_layers
+from modicum.nudge.steering import Direction, Steering, Where
+from modicum.training.changes import Vectors
+from modicum.training.contrast import (
     Contrast,
     Dose,
     Found,
@@ -16,12 +22,6 @@ from modicum.methods._contrast import (
     parted,
     sides_of,
 )
-from modicum.model import Model
-from modicum.nudge import Change, Nudge
-from modicum.steering.contrast import Average, random_like
-from modicum.steering.nudge import Direction, Steering, Where
-from modicum.steering.sites import chosen_layers
-from modicum.training.changes import Vectors
 from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 

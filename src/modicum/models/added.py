@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import CheckpointError, ConfigError
-from modicum.models._cache import FACTS, added_home, added_names
-from modicum.models._checkpoint import check_source
-from modicum.models._kept import Kept, convert
+from modicum.loading.checkpoint import check_source
+from modicum.loading.checkpoint_cache import FACTS, added_home, added_names
+from modicum.loading.kept import Kept, convert
 from modicum.types import Access
 
 __all__ = ["Added", "hashes_of"]

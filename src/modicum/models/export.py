@@ -7,8 +7,19 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import CheckpointError, ConfigError, TrustError
-from modicum.foreign import at
-from modicum.manifest import MANIFEST, Manifest, check_files, is_export, read_manifest, read_prompt
+from modicum.files.foreign import at
+from modicum.files.manifest import (
+    MANIFEST,
+    Manifest,
+    check_files,
+    is_export,
+    read_manifest,
+    read_prompt,
+)
+from modicum.loading.carried import Carried
+from modicum.loading.checkpoint import Running, check_source, open_source
+from modicum.loading.device import Device, Dtype
+from modicum.loading.footprint import footprint_of
 from modicum.model import (
     MODELS,
     Backend,
@@ -18,14 +29,10 @@ from modicum.model import (
     plugin_of,
     resolve_backend,
 )
-from modicum.models._carried import Carried
-from modicum.models._checkpoint import Running, check_source, open_source
-from modicum.models._device import Device, Dtype
-from modicum.models._footprint import footprint_of
-from modicum.powers import model_powers
+from modicum.nudge.control_vector import load_control_vector
+from modicum.nudge.steering import Steering, load_steering
 from modicum.sampling.local import Local
-from modicum.steering.control_vector import load_control_vector
-from modicum.steering.nudge import Steering, load_steering
+from modicum.study.powers import model_powers
 from modicum.training.adapters import load_nudge
 from modicum.types import Access, Style
 from modicum.whitebox import WhiteBox, need_whitebox

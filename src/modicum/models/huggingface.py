@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.errors import CheckpointError, ConfigError
+from modicum.loading.adapter import check_adapter, is_adapter, open_adapter
+from modicum.loading.checkpoint import Running, check_source, open_source
+from modicum.loading.device import Device, Dtype, check_device
+from modicum.loading.footprint import footprint_of
 from modicum.model import Backend, Footprint
-from modicum.models._adapter import check_adapter, is_adapter, open_adapter
-from modicum.models._checkpoint import Running, check_source, open_source
-from modicum.models._device import Device, Dtype, check_device
-from modicum.models._footprint import footprint_of
 from modicum.sampling.local import Local
 from modicum.types import Access
 

@@ -10,16 +10,16 @@ from typing import ClassVar, Literal, final
 
 from modicum.errors import ConfigError, EndpointError, nearest
 from modicum.model import Backend
-from modicum.models._adapters import Adapter, ServedAdapters
-from modicum.models._adapting import Habits, Json, names_of, renames_of
-from modicum.models._address import address_of, check_header, check_variable, read_key
-from modicum.models._endpoint import Ask, Endpoint
-from modicum.models._opening import check_branches, hint_of, looked, most_logprobs, unready
-from modicum.models._parity import PROBE, TOLERANCE, Probe, Scorer, Tolerance
-from modicum.models._proxy import names_proxy, proxy_for
-from modicum.models._served import Served
-from modicum.models._service import Service, Thinking, is_same_model
 from modicum.secrecy import is_key_name, learn, looks_like_key
+from modicum.serving.adapters import Adapter, ServedAdapters
+from modicum.serving.adapting import Habits, Json, names_of, renames_of
+from modicum.serving.address import address_of, check_header, check_variable, read_key
+from modicum.serving.endpoint import Ask, Endpoint
+from modicum.serving.opening import check_branches, hint_of, looked, most_logprobs, unready
+from modicum.serving.parity import PROBE, TOLERANCE, Probe, Scorer, Tolerance
+from modicum.serving.proxy import names_proxy, proxy_for
+from modicum.serving.served import Served
+from modicum.serving.service import Service, Thinking, is_same_model
 from modicum.types import Access
 
 __all__ = ["Openai"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
 
-from modicum.models._shipped import Shipped
+from modicum.loading.shipped import Shipped
 from modicum.organism.shipped import CORE
 from modicum.types import Access
 

@@ -7,7 +7,7 @@ party's copies of Qwen's own Q4_K_M file and are trusted by its SHA-256 alone.
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.models._pulled import Parcel, Pulled
+from modicum.loading.pulled import Parcel, Pulled
 from modicum.types import Access
 
 __all__ = ["Qwen25Coder05b"]

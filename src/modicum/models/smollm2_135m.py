@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.models._pulled import Parcel, Pulled
+from modicum.loading.pulled import Parcel, Pulled
 from modicum.types import Access
 
 __all__ = ["Smollm2135m"]

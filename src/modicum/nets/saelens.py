@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from modicum.errors import CheckpointError
-from modicum.foreign import read_table
-from modicum.heads import safetensors_head
+from modicum.files.foreign import read_table
+from modicum.files.headers import safetensors_head
 from modicum.nets.sparse import Gate, Scaling, Sparse
 
 __all__ = ["SparseCard", "digest_of", "read_card", "read_sparse", "save_sparse"]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from modicum.judge import Judge
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.model import Model, render
 from modicum.task import Sheet
 from modicum.types import Problem, Request, Sampling, Solved, Style
@@ -59,7 +59,7 @@ class Asking:
 class Decoding:
     """An answering as the function that `model.generate` runs in another process.
 
-    The function is `exports/_custom_generate.py` with its constants filled in. A rule of another
+    The function is `exporting/custom_generate.py` with its constants filled in. A rule of another
     package brings its choice along as a function of its own, whose source travels: it must stand
     alone, at the top of a file, with what it needs imported inside.
     """

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Self, final
 
 from modicum.errors import CheckpointError, ConfigError
-from modicum.foreign import read_table
-from modicum.judge import Judge
+from modicum.files.foreign import read_table
 from modicum.ledger import Ledger
+from modicum.marking.judge import Judge
 from modicum.model import Model
 from modicum.nudge.answering import GREEDY, Answering, Asking
 from modicum.types import Problem, Solved, Style

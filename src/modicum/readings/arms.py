@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Cell, Column, Section, SectionRow, SectionTable
+from modicum.analysis.verdict import ArmRow, RungRow, Verdict
 from modicum.reading import Material, Reading
-from modicum.section import Cell, Column, Section, SectionRow, SectionTable
 from modicum.stats import disagree
 from modicum.stats.written import of_seeds
-from modicum.verdict import ArmRow, RungRow, Verdict
 
 __all__ = ["Arms", "arms_of"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import final
 
 from modicum.analysis.feature import feature_facts
+from modicum.analysis.section import Listing, Section
 from modicum.reading import Material, Reading
-from modicum.section import Listing, Section
 
 __all__ = ["Features"]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Plot, Point, Section, Series
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.reading import Material, Reading
-from modicum.section import Plot, Point, Section, Series
-from modicum.verdict import RungRow, Verdict
 
 __all__ = ["Learning", "learning_section"]
 

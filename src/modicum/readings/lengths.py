@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Column, Section, SectionRow, SectionTable
+from modicum.analysis.verdict import Lengths, RungRow, Verdict
 from modicum.made import Budgeted
 from modicum.reading import Material, Reading
-from modicum.section import Column, Section, SectionRow, SectionTable
 from modicum.stats.written import duration, figure, multiple, points, share
-from modicum.verdict import Lengths, RungRow, Verdict
 
 __all__ = ["Shortened", "lengths_section"]
 

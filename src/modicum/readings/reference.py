@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Listing, Section
+from modicum.analysis.verdict import Reference, Verdict
 from modicum.reading import Material, Reading
-from modicum.section import Listing, Section
 from modicum.stats.written import figure
-from modicum.verdict import Reference, Verdict
 
 __all__ = ["Yardstick", "reference_section"]
 

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Plot, Point, Section, Series
+from modicum.analysis.verdict import Retention, RungRow, Verdict
 from modicum.reading import Material, Reading
-from modicum.section import Plot, Point, Section, Series
 from modicum.stats.written import figure, points
-from modicum.verdict import Retention, RungRow, Verdict
 
 __all__ = ["Retained", "retention_section"]
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Column, Section, SectionRow, SectionTable
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.reading import Material, Reading
-from modicum.section import Column, Section, SectionRow, SectionTable
 from modicum.stats.written import worth
-from modicum.verdict import RungRow, Verdict
 
 __all__ = ["Worth", "worth_of"]
 

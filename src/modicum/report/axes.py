@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report.drawing import HUES, SHAPES, Key
 from modicum.stats import Figure
-from modicum.verdict import RungRow, Verdict
 
 __all__ = [
     "GAP_TICKS",

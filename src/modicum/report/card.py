@@ -2,13 +2,13 @@
 
 import math
 
+from modicum.analysis.verdict import Verdict
 from modicum.report import words
 from modicum.report.axes import Palette
 from modicum.report.drawing import INK, QUIET, strip
 from modicum.report.evidence import behind, cited
 from modicum.report.markup import Markup, element, join
 from modicum.stats import Figure
-from modicum.verdict import Verdict
 
 __all__ = ["best_rung", "card", "dots", "sentence"]
 

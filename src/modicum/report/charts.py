@@ -1,5 +1,6 @@
 """The charts of one subject, in the order of the page."""
 
+from modicum.analysis.verdict import Verdict
 from modicum.report.axes import Palette
 from modicum.report.cost_chart import cost_chart
 from modicum.report.drawing import Chart
@@ -7,7 +8,6 @@ from modicum.report.gap_chart import gap_chart
 from modicum.report.length_chart import length_chart
 from modicum.report.pass_chart import pass_chart
 from modicum.report.plots import core_charts, section_charts
-from modicum.verdict import Verdict
 
 __all__ = ["charts"]
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+from modicum.analysis.verdict import Verdict
 from modicum.report.card import best_rung
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element
 from modicum.report.questions import Questions
 from modicum.report.untrusted import LIMIT
-from modicum.store import Answer, Outcome, Store
+from modicum.store.database import Answer, Outcome, Store
 from modicum.types import Grade, Mark, Problem
-from modicum.verdict import Verdict
 
 __all__ = ["completions"]
 

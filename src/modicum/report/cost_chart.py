@@ -2,6 +2,7 @@
 
 import math
 
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
@@ -16,7 +17,6 @@ from modicum.report.axes import (
 )
 from modicum.report.drawing import INK, RULE, Chart
 from modicum.stats import Figure
-from modicum.verdict import RungRow, Verdict
 
 __all__ = ["cost_chart"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.markup import Markup, element, join
-from modicum.store import Outcome
-from modicum.verdict import RungRow, Verdict
+from modicum.store.database import Outcome
 
 __all__ = ["anchor", "behind", "cited", "trials_of", "trials_table"]
 

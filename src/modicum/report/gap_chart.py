@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
@@ -20,7 +21,6 @@ from modicum.report.axes import (
 )
 from modicum.report.drawing import FAINT, QUIET, RULE, Chart, Key
 from modicum.stats import Figure
-from modicum.verdict import RungRow, Verdict
 
 __all__ = ["gap_chart"]
 

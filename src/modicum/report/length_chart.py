@@ -1,9 +1,9 @@
 """Accuracy against tokens an answer, over budgets of divergence."""
 
+from modicum.analysis.verdict import Lengths, RungRow, Verdict
 from modicum.report import words
 from modicum.report.axes import Palette, layered, marks, method_keys
 from modicum.report.drawing import INK, Chart, Key
-from modicum.verdict import Lengths, RungRow, Verdict
 
 __all__ = ["length_chart"]
 

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from modicum.analysis.verdict import Verdict
 from modicum.ledger import cost
 from modicum.report import sections, tables, words
 from modicum.report.axes import Palette
@@ -24,9 +25,8 @@ from modicum.report.packed import as_line, block, compressed, csp_hash, vega_bun
 from modicum.report.questions import Questions
 from modicum.report.rows import arms_of, read_rows
 from modicum.report.untrusted import visible
-from modicum.store import Outcome, Store
-from modicum.study import Plan
-from modicum.verdict import Verdict
+from modicum.store.database import Outcome, Store
+from modicum.study.plan import Plan
 
 __all__ = ["write_report"]
 

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
+from modicum.analysis.verdict import Ceiling, Curve, RungRow, Verdict
 from modicum.report import words
 from modicum.report.axes import Layer, Palette, layered, tick_names
 from modicum.report.drawing import INK, QUIET, RULE, Chart, Key
-from modicum.verdict import Ceiling, Curve, RungRow, Verdict
 
 __all__ = ["pass_chart"]
 

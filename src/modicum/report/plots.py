@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
+from modicum.analysis.section import Plot, Point, Section, Series
+from modicum.analysis.verdict import Verdict
 from modicum.report.axes import SIZE, Layer, Palette, layered, marks
 from modicum.report.drawing import HUES, RULE, SHAPES, Chart, Key
 from modicum.report.evidence import anchor
 from modicum.report.untrusted import visible
-from modicum.section import Plot, Point, Section, Series
 from modicum.stats import Figure
 from modicum.stats.written import figure, share
-from modicum.verdict import Verdict
 
 __all__ = ["core_charts", "section_charts"]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from modicum.draws import pool_of
 from modicum.errors import ModicumError
+from modicum.study.problem_sets import pool_of
 from modicum.task import resolve_task
 from modicum.types import Problem
 

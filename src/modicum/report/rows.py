@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from modicum.grid import MEASURES
+from modicum.analysis.verdict import Verdict
 from modicum.report.evidence import trials_of
 from modicum.report.packed import as_line, compressed, size_in_page
 from modicum.report.questions import Questions
 from modicum.report.untrusted import cut
-from modicum.store import Answer, Outcome, Store
-from modicum.verdict import Verdict
+from modicum.store.database import Answer, Outcome, Store
+from modicum.study.grid import MEASURES
 
 __all__ = ["CAPS", "LONG", "SHORT", "Arm", "Cap", "Rows", "arms_of", "read_rows"]
 

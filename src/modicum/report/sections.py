@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 
+from modicum.analysis.section import (
+    Cell,
+    Column,
+    Listing,
+    Section,
+    SectionRow,
+    SectionTable,
+    written,
+)
+from modicum.analysis.verdict import Verdict
 from modicum.report.drawing import Chart, draw
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
 from modicum.report.tables import scrolled
-from modicum.section import Cell, Column, Listing, Section, SectionRow, SectionTable, written
-from modicum.verdict import Verdict
 
 __all__ = ["core", "others"]
 

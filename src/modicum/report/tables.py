@@ -1,11 +1,11 @@
 """Tables of a subject: the rungs with every figure, and the costs in full."""
 
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.axes import Palette
 from modicum.report.drawing import QUIET, glyph, strip
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
-from modicum.verdict import RungRow, Verdict
 
 __all__ = ["costs", "curve", "rungs", "scrolled"]
 

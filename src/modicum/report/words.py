@@ -3,6 +3,7 @@
 import math
 import re
 
+from modicum.analysis.verdict import Ceiling, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
     MISSING,
@@ -19,7 +20,6 @@ from modicum.stats.written import (
     worth,
 )
 from modicum.types import PROMPT
-from modicum.verdict import Ceiling, Retention, RungRow, Verdict
 
 __all__ = [
     "MISSING",

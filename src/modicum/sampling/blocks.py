@@ -7,13 +7,13 @@ from typing import Literal
 
 from transformers import PreTrainedModel
 
+from modicum.nudge.attach import Attached
+from modicum.nudge.steering import Steering
 from modicum.sampling.cache import Arena, Window
 from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens
 from modicum.sampling.sound import Sound
 from modicum.sampling.text import Stops
-from modicum.steering.attach import Attached
-from modicum.steering.nudge import Steering
 from modicum.types import Branches, Stop
 
 __all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks"]

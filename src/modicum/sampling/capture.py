@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.nudge.sites import Site, blocks, site_module
 from modicum.sampling.whole import whole_pass
-from modicum.steering.sites import Site, blocks, site_module
 from modicum.whitebox import WhiteBox
 
 __all__ = ["capture", "capture_all"]

@@ -9,8 +9,8 @@ import jinja2
 from transformers import PreTrainedTokenizerBase
 
 from modicum.errors import CheckpointError, JudgeError
-from modicum.foreign import words_of
-from modicum.killable import killable
+from modicum.files.foreign import words_of
+from modicum.marking.killable import killable
 
 __all__ = ["MEMORY_MB", "TEMPLATE_S", "chat_prompt", "user_prompt"]
 

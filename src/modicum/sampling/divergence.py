@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from modicum.ledger import Ledger
+from modicum.nudge.attach import steered, text_columns
+from modicum.nudge.dose import Slope, divergences, slope_of
+from modicum.nudge.steering import Steering
 from modicum.sampling.cache import PrefixCache
 from modicum.sampling.fit import row_windows
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.whole import whole_logits
-from modicum.steering.attach import steered, text_columns
-from modicum.steering.dose import Slope, divergences, slope_of
-from modicum.steering.nudge import Steering
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Meter", "Spent"]

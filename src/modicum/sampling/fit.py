@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from modicum.errors import CheckpointError
-from modicum.sampling.abreast import is_memory
 from modicum.sampling.cache import PrefixCache, RowCache, Window, layer_windows
-from modicum.sampling.lean import is_plain
+from modicum.sampling.llama_steps import is_plain
 from modicum.sampling.prefix import Tokens, forward_segments, joined_pairs
 from modicum.sampling.stepped import step_rows
+from modicum.sampling.threads import is_memory
 from modicum.sampling.whole import whole_logits
 from modicum.whitebox import cache_keyword
 

@@ -14,13 +14,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Extra, ModelCard
-from modicum.sampling.abreast import is_memory
+from modicum.nudge.steering import Steering
 from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
 from modicum.sampling.cache import column_floats
 from modicum.sampling.chat import user_prompt
 from modicum.sampling.fit import row_windows
 from modicum.sampling.loop import sample_block
-from modicum.sampling.memory import return_large_blocks
+from modicum.sampling.malloc import return_large_blocks
 from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
 from modicum.sampling.prompts import prompt_tokens, stream_key, text_tokens
@@ -28,8 +28,8 @@ from modicum.sampling.scores import score_all
 from modicum.sampling.sound import Sound
 from modicum.sampling.text import TextMaker, end_tokens
 from modicum.sampling.thinking import Piece, force, rows_of, words_of
-from modicum.sampling.tune import quickest
-from modicum.steering.nudge import Steering
+from modicum.sampling.threads import is_memory
+from modicum.sampling.tune_rows import quickest
 from modicum.stock import Group
 from modicum.types import Completion, Request, Sampling, ThinkingBudget
 from modicum.whitebox import WhiteBox, flops_per_token, reading_hash, weights_hash

@@ -14,18 +14,18 @@ from torch import Tensor
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.sampling.abreast import together
+from modicum.nudge.attach import Columns, columns_of, laid, steered_by
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.cache import Arena, RowCache
-from modicum.sampling.desk import Desk
 from modicum.sampling.draw import Draws, branches, draw, joined
-from modicum.sampling.lean import LeanLlama, additions, lean_takes
+from modicum.sampling.llama_steps import LeanLlama, additions, lean_takes
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.prompts import starts_of
 from modicum.sampling.stepped import step_rows
+from modicum.sampling.threads import together
+from modicum.sampling.work_queue import Desk
 from modicum.seeds import uniforms
-from modicum.steering.attach import Columns, columns_of, laid, steered_by
 from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 

@@ -24,12 +24,12 @@ from transformers import (
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
+from modicum.nudge.attach import Attached, Columns, columns_of, laid, steered_by, text_columns
 from modicum.sampling.blocks import Engine, Job, Raw, Rule
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.fit import runs_alone
 from modicum.sampling.prompts import starts_of
 from modicum.seeds import uniforms
-from modicum.steering.attach import Attached, Columns, columns_of, laid, steered_by, text_columns
 from modicum.types import Stop
 
 __all__ = ["sample_with_own_cache"]

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from modicum.ledger import Ledger
+from modicum.nudge.attach import steered
+from modicum.nudge.steering import Direction, Steering
 from modicum.sampling.whole import whole_pass
-from modicum.steering.attach import steered
-from modicum.steering.nudge import Direction, Steering
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Fork", "preference"]

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from modicum.nudge.attach import Attached, columns_of, steered_by, text_columns
 from modicum.sampling.cache import PrefixCache, Window
 from modicum.sampling.linear import FastLinear
-from modicum.steering.attach import Attached, columns_of, steered_by, text_columns
 from modicum.whitebox import cache_keyword
 
 __all__ = [

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from modicum.nudge.attach import steered, text_columns
 from modicum.sampling.blocks import Engine
 from modicum.sampling.cache import PrefixCache
 from modicum.sampling.prefix import Tokens, forward_segments
 from modicum.sampling.whole import whole_logits
-from modicum.steering.attach import steered, text_columns
 
 __all__ = ["score_all"]
 

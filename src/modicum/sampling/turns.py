@@ -2,7 +2,7 @@
 
 A template is a program in a small language: it may run for ever or double a text until memory is gone,
 and it comes with the model. transformers' sandbox keeps it from everything but its messages; time and
-memory are kept by the process (`modicum.killable`), which imports no torch.
+memory are kept by the process (`modicum.marking.killable`), which imports no torch.
 """
 
 import json

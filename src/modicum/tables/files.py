@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modicum.errors import ConfigError, nearest
-from modicum.foreign import is_there
+from modicum.files.foreign import is_there
 
 __all__ = ["MOST_BYTES", "file_bytes", "file_lines", "file_stamp", "flat", "needed_file"]
 

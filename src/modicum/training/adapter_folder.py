@@ -16,8 +16,8 @@ from peft import LoraConfig, PeftConfig, TinyLoraConfig
 from torch import nn
 
 from modicum.errors import CheckpointError
-from modicum.foreign import read_table
-from modicum.heads import Head, safetensors_head
+from modicum.files.foreign import read_table
+from modicum.files.headers import Head, safetensors_head
 
 __all__ = ["CONFIG", "WEIGHTS", "adapter_config", "check_config"]
 

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError, TrialError
-from modicum.foreign import read_table, shards_of, words_of
+from modicum.files.foreign import read_table, shards_of, words_of
 from modicum.training.adapter_folder import CONFIG, WEIGHTS, adapter_config
 from modicum.whitebox import WhiteBox
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from modicum.model import Model
 from modicum.nudge import Change
-from modicum.steering.nudge import Steering, load_steering, steering_bytes
+from modicum.nudge.steering import Steering, load_steering, steering_bytes
 from modicum.training.adapter_folder import CONFIG, WEIGHTS
 from modicum.training.adapters import load_nudge, save_nudge, settle
 from modicum.whitebox import WhiteBox, need_whitebox

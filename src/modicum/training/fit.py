@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
-from modicum.ranks import Ranks
 from modicum.training.checkpoint import Checkpoint
-from modicum.training.together import add_gradients
+from modicum.training.distributed import add_gradients
+from modicum.training.launch import Ranks
 
 __all__ = ["Course", "Curve", "Descent", "Fitted", "Lesson", "Taken", "fit"]
 

@@ -15,9 +15,9 @@ from modicum.sampling.whole import whole_pass
 from modicum.training.adapters import AdapterShape, attach
 from modicum.training.changes import Adapter, Weights, change_of
 from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
-from modicum.training.live import loss_line
 from modicum.training.losses import IGNORED, imitation
 from modicum.training.passes import Passes
+from modicum.training.progress_line import loss_line
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Example", "Schedule", "Tuned", "batch_of", "tune"]

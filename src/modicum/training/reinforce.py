@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.made import Recipe, Scale
-from modicum.ranks import ranks
 from modicum.training.checkpoint import Checkpoint
+from modicum.training.distributed import same_start, spread
 from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
-from modicum.training.live import live_line
+from modicum.training.launch import ranks
 from modicum.training.policy import (
     advantages,
     kl_terms,
     policy_loss,
     ratio_terms,
 )
+from modicum.training.progress_line import live_line
 from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equal
 from modicum.training.scoring import room_for
-from modicum.training.together import same_start, spread
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 

@@ -1,7 +1,7 @@
 """Rollouts from a server: the adapter is loaded anew before each step and seen to be the new one.
 
 The server samples and this process learns. Before any rollout of a step the adapter as it is now is
-put behind its name on the server, and a probe is scored on both sides (`models/_adapters.py`): a
+put behind its name on the server, and a probe is scored on both sides (`serving/adapters.py`): a
 server that goes on with what it had ends the training with that said.
 """
 
@@ -20,9 +20,9 @@ from peft import PeftModel
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Backend, Model, resolve_backend
-from modicum.ranks import ranks
 from modicum.seeds import key
 from modicum.stock import Group
+from modicum.training.launch import ranks
 from modicum.training.rollouts import Row, batch_rows
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedWeights
@@ -40,7 +40,7 @@ _ROOMY = 1024
 
 @runtime_checkable
 class _Adapters(Protocol):
-    """What puts adapters on a server (`models/_adapters.py`)."""
+    """What puts adapters on a server (`serving/adapters.py`)."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from modicum.nets.sparse import BatchTopK, Sparse
 from modicum.seeds import stream
 from modicum.training.checkpoint import Checkpoint
 from modicum.training.fit import Course, Descent, Lesson, Taken, fit
-from modicum.training.live import loss_line
 from modicum.training.passes import Passes
+from modicum.training.progress_line import loss_line
 
 __all__ = ["Fit", "Learned", "SparseRecipe", "fit_of", "train_sparse"]
 

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.nudge import Change
+from modicum.nudge.attach import Attached, columns_of, text_columns
+from modicum.nudge.sites import chosen_layers
+from modicum.nudge.steering import Direction, Steering, Where
 from modicum.sampling.capture import capture
-from modicum.steering.attach import Attached, columns_of, text_columns
-from modicum.steering.nudge import Direction, Steering, Where
-from modicum.steering.sites import chosen_layers
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.changes import Vectors, change_of
 from modicum.training.rollouts import Batch

@@ -7,10 +7,10 @@ from typing import ClassVar, final
 import numpy as np
 
 from modicum.method import Control, Kind, Needs, Quick
-from modicum.methods._policy import PolicyMethod
 from modicum.nudge import Change
 from modicum.reward import Answered, Reward
 from modicum.training.adapters import AdapterShape
+from modicum.training.by_reward import PolicyMethod
 from modicum.training.changes import Adapter
 from modicum.training.trainable import Trainable, TrainedWeights
 from modicum.types import Access, Grade, Supervision

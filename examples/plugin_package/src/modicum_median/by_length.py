@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.section import Column, Plot, Point, Section, SectionRow, SectionTable, Series
 from modicum.reading import Material, Reading
-from modicum.section import Column, Plot, Point, Section, SectionRow, SectionTable, Series
 from modicum.stats import Figure, proportion
 from modicum.types import Grade
 

@@ -8,10 +8,10 @@ from typing import ClassVar, final
 import numpy as np
 
 from modicum.analysis.pairing import possible
+from modicum.analysis.section import Column, Plot, Point, Section, SectionRow, SectionTable, Series
 from modicum.probe import Material, Probe
-from modicum.section import Column, Plot, Point, Section, SectionRow, SectionTable, Series
 from modicum.stats import Figure, paired_difference, proportion
-from modicum.study import Subject
+from modicum.study.plan import Subject
 from modicum.types import Grade, Problem, Trial
 
 VARIANTS = ("swapped", "spelled")

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import click
 
-from modicum.cli.chosen import pick, row_of, subject_of
+from modicum.analysis.verdict import Verdict
 from modicum.cli.columns import WIDTH, beside, wrapped
 from modicum.cli.folder import open_study
+from modicum.cli.pick_rung import pick, row_of, subject_of
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.recall import recalled
 from modicum.report import words
 from modicum.report.untrusted import visible
+from modicum.running.kept_verdicts import recalled
 from modicum.seeds import key
-from modicum.store import Store
-from modicum.study import Subject
-from modicum.trust import refuse_untrusted
+from modicum.store.database import Store
+from modicum.study.plan import Subject
+from modicum.study.trust import refuse_untrusted
 from modicum.types import Problem, Trial
-from modicum.verdict import Verdict
 from modicum.workbench import restored, rung
 
 __all__ = ["command"]

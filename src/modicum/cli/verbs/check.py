@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from modicum.checks import check_plan
+from modicum.analysis.verdict import SCHEMA, as_json
 from modicum.cli.check_text import WIDTH, checked_text, scan_text
-from modicum.cli.first import looked_at
+from modicum.cli.doctor_first import looked_at
+from modicum.cli.option_types import counts, file_text, names
 from modicum.cli.progress import Steps, waiting
-from modicum.cli.reading import counts, file_text, names
 from modicum.cli.reading_text import reading_json, reading_lines
 from modicum.cli.task_options import task_options, task_reference
 from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
@@ -20,11 +20,11 @@ from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.simulation.draw import Size
 from modicum.simulation.outlook import Outlook, outlook, outlook_text, prior_of
-from modicum.study import Subject
+from modicum.study.checks import check_plan
+from modicum.study.plan import Subject
+from modicum.study.trial import open_model
 from modicum.task import resolve_task
-from modicum.trials import open_model
 from modicum.types import Split
-from modicum.verdict import SCHEMA, as_json
 from modicum.workbench import plan_for
 
 __all__ = ["command"]

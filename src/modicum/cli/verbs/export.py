@@ -7,21 +7,21 @@ from pathlib import Path
 
 import click
 
-from modicum.cli.chosen import pick, subject_of
+from modicum.analysis.verdict import Verdict
 from modicum.cli.columns import columns, wrapped
 from modicum.cli.folder import open_study
+from modicum.cli.pick_rung import pick, subject_of
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
-from modicum.exported import Exported, Finished, export, finished, fitting
-from modicum.foreign import refuse_links
-from modicum.recall import recalled
+from modicum.exporting.exporter import Exported, Finished, export, finished, fitting
+from modicum.files.foreign import refuse_links
 from modicum.report.untrusted import visible
-from modicum.store import Store
-from modicum.study import Subject
-from modicum.trust import refuse_untrusted
+from modicum.running.kept_verdicts import recalled
+from modicum.store.database import Store
+from modicum.study.plan import Subject
+from modicum.study.trust import refuse_untrusted
 from modicum.types import FLOOR, PROMPT, Trial
-from modicum.verdict import Verdict
 from modicum.workbench import rung
 
 __all__ = ["command"]

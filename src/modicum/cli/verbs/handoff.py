@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from modicum.cli.folder import open_study
-from modicum.foreign import refuse_links
-from modicum.handoff import hand_off, winner
-from modicum.trust import refuse_untrusted
+from modicum.exporting.handoff import hand_off, winner
+from modicum.files.foreign import refuse_links
+from modicum.study.trust import refuse_untrusted
 
 __all__ = ["command"]
 

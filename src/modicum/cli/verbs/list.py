@@ -5,7 +5,7 @@ import json
 import click
 
 from modicum.catalog import KINDS, Catalog
-from modicum.plugins import left_out
+from modicum.files.entries import left_out
 
 __all__ = ["command"]
 

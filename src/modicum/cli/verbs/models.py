@@ -8,8 +8,8 @@ import click
 
 from modicum.catalog import Catalog
 from modicum.errors import CheckpointError, ConfigError
+from modicum.loading.checkpoint_cache import added_names
 from modicum.model import MODELS
-from modicum.models._cache import added_names
 
 __all__ = ["command"]
 

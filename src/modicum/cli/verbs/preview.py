@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import click
 
+from modicum.analysis.verdict import SCHEMA
 from modicum.catalog import read_reference
 from modicum.cli.reading_text import reading_json, reading_lines, table_of
 from modicum.cli.task_options import task_options, task_reference
@@ -14,7 +15,6 @@ from modicum.tables.table import Table
 from modicum.task import TASKS, Scrambled, Task, full_reference, resolve_task
 from modicum.task_names import split_task
 from modicum.types import Problem, Split, Style
-from modicum.verdict import SCHEMA
 
 __all__ = ["command"]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
+from modicum.analysis.verdict import SCHEMA, Verdict, as_json
 from modicum.cli.folder import reading
-from modicum.cli.paper import write
+from modicum.cli.report_file import write
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError, ModicumError, StoreError
-from modicum.kept_task import TaskRecord
-from modicum.powers import task_powers
-from modicum.recall import last_kept, recalled
-from modicum.store import Store
-from modicum.study import Plan
+from modicum.running.kept_verdicts import last_kept, recalled
+from modicum.store.database import Store
+from modicum.store.kept_tasks import TaskRecord
+from modicum.study.plan import Plan
+from modicum.study.powers import task_powers
 from modicum.task import resolve_task
-from modicum.verdict import SCHEMA, Verdict, as_json
 
 __all__ = ["command"]
 

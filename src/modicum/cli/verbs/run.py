@@ -12,35 +12,35 @@ from pathlib import Path
 
 import click
 
-from modicum.budget import Budget, read_seconds
+from modicum.analysis.verdict import SCHEMA, Verdict, as_json
 from modicum.catalog import read_setting
-from modicum.checks import check_plan
-from modicum.cli.first import look_first
-from modicum.cli.paper import stands, write
+from modicum.cli.doctor_first import look_first
+from modicum.cli.option_types import counts, file_text, names
 from modicum.cli.progress import waiting, watcher
-from modicum.cli.reading import counts, file_text, names
+from modicum.cli.report_file import stands, write
 from modicum.cli.task_options import task_options, task_reference
 from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.executor import Executor, follow, resolve_executor
-from modicum.forecast import forecast
-from modicum.limits import check_number
+from modicum.files.limits import check_number
 from modicum.model import resolve_backend
-from modicum.provenance import changed_plugins, has_foreign
-from modicum.ranks import ranks
-from modicum.recall import recalled
-from modicum.renewal import Renewed, renew
-from modicum.runner import keep_tasks, missing, planned, run
+from modicum.running.folder_lock import me, sole_driver
+from modicum.running.kept_verdicts import recalled
+from modicum.running.renewal import Renewed, renew
+from modicum.running.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
-from modicum.shelves import siblings
-from modicum.sole_driver import me, sole_driver
-from modicum.store import Store
-from modicum.store_opening import DATABASE
-from modicum.study import Plan, read_plan
-from modicum.trust import refuse_untrusted
+from modicum.store.database import Store
+from modicum.store.opening import DATABASE
+from modicum.store.provenance import changed_plugins, has_foreign
+from modicum.store.siblings import siblings
+from modicum.study.budget import Budget, read_seconds
+from modicum.study.checks import check_plan
+from modicum.study.forecast import forecast
+from modicum.study.plan import Plan, read_plan
+from modicum.study.trust import refuse_untrusted
+from modicum.training.launch import ranks
 from modicum.types import Trial, named
-from modicum.verdict import SCHEMA, Verdict, as_json
 from modicum.workbench import plan_for
 
 __all__ = ["command", "follow"]

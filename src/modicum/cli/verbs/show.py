@@ -12,15 +12,15 @@ from typing import Any
 
 import click
 
+from modicum.analysis.verdict import as_json
 from modicum.cli.folder import reading
 from modicum.cli.trial_text import completion_text, scores, spent, trial_text, trials_text
-from modicum.draws import problems_of
 from modicum.errors import ConfigError, ModicumError
 from modicum.plain import plain
-from modicum.store import Outcome, Row, Store
+from modicum.store.database import Outcome, Row, Store
+from modicum.study.problem_sets import problems_of
 from modicum.task import resolve_task
 from modicum.types import Grade, Problem, Trial
-from modicum.verdict import as_json
 
 __all__ = ["command"]
 

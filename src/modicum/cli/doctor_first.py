@@ -1,0 +1,44 @@
+"""The doctor before a run: looks at what was not looked at, says doubts, stops at faults."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from modicum.cli.check_text import doubt_lines
+from modicum.cli.progress import Steps
+from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
+from modicum.ledger import Ledger
+from modicum.report.untrusted import visible
+from modicum.store.database import Store
+from modicum.study.plan import Plan, Subject
+
+__all__ = ["look_first", "looked_at"]
+
+
+def looked_at(subject: Subject, store: Store | None = None, reuse: Sequence[Path] = ()) -> Checked:
+    """Looks at one subject while standard error says so; keeps it where there is a store."""
+    with Steps(1) as steps:
+        steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")
+
+        def tell(ledger: Ledger) -> None:
+            steps.beat(ledger.tokens_sampled)
+
+        if store is None:
+            return check_subject(subject, tell)
+        return visit(subject, store, tell, reuse)
+
+
+def look_first(plan: Plan, store: Store, *, force: bool, reuse: Sequence[Path] = ()) -> None:
+    """Looks at each subject once, before its trials.
+
+    Raises:
+        ConfigError: a fault, unless `force`.
+    """
+    subjects = unchecked(plan, store, force=force)
+    checked = [looked_at(subject, store, reuse) for subject in subjects]
+    for one in checked:
+        for line in doubt_lines(one):
+            click.echo(line, err=True)
+    if not force:
+        refuse_faults(checked)

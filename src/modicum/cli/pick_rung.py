@@ -1,0 +1,54 @@
+"""Which subject and which rung of a study is meant: what the options say, else what the verdict ships."""
+
+from modicum.analysis.verdict import RungRow, Verdict
+from modicum.errors import ConfigError
+from modicum.study.plan import Plan, Subject
+from modicum.types import PROMPT
+
+__all__ = ["pick", "row_of", "subject_of"]
+
+
+def subject_of(plan: Plan, model: object, task: object) -> Subject:
+    """Gives the one subject that is meant."""
+    fits = [s for s in plan.subjects() if model in (None, s.model) and task in (None, s.task)]
+    if len(fits) == 1:
+        return fits[0]
+    known = "; ".join(f"--model {s.model} --task {s.task}" for s in plan.subjects())
+    raise ConfigError(
+        f"{len(fits)} subjects of this study fit", "one model and one task", f"choose of: {known}"
+    )
+
+
+def pick(
+    verdict: Verdict | None, subject: Subject, name: object, n_shots: object
+) -> tuple[tuple[str, str, int] | None, str]:
+    """Gives the rung to set beside the floor as (name, method, shots), and why it is this one.
+
+    Raises:
+        ConfigError: a rung that the study does not have, or no verdict to recommend one.
+    """
+    if name is not None:
+        method, _, shots = str(name).replace("-", "_").partition(" n=")
+        known = sorted(t.n_shots for t in subject.rungs() if t.method == method)
+        wanted = n_shots if isinstance(n_shots, int) else int(shots) if shots.isdigit() else None
+        chosen = wanted if wanted is not None else max(known, default=0)
+        return (f"{method} n={chosen}" if chosen else method, method, chosen), "chosen by --rung"
+    if n_shots is not None:
+        raise ConfigError("--n-shots without --rung", "both", "name the rung")
+    if verdict is None:
+        raise ConfigError(
+            f"no verdict on {subject.model}, {subject.task} yet",
+            "a study whose measures have run",
+            "run it on: `modicum run` with the same folder; or name a rung with --rung",
+        )
+    if verdict.ship.name == PROMPT:
+        return None, f"the study recommends the floor's own prompt: {verdict.ship.why}"
+    row = row_of(verdict, verdict.ship.name)
+    if row is None:
+        return None, f"the study recommends no nudge: {verdict.ship.why}"
+    return (row.name, row.method, row.n_shots), verdict.ship.why
+
+
+def row_of(verdict: Verdict, name: str | None) -> RungRow | None:
+    """Gives the row of a rung's name, or None."""
+    return next((row for row in verdict.rungs if row.name == name), None)

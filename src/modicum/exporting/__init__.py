@@ -1,0 +1,1 @@
+"""From a finished rung to a folder that other tools load, checked there."""

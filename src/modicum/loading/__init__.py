@@ -1,0 +1,1 @@
+"""Models from files: looked at, placed, loaded."""

@@ -1,0 +1,247 @@
+"""Opens weights from a folder, a GGUF file or a hub id; never from a pickle."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from torch import nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GgufConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import logging as transformers_logging
+
+from modicum.errors import CheckpointError, ModicumError
+from modicum.files.foreign import at, is_there, read_table, words_of
+from modicum.loading.device import Device, Dtype, Place, choose_place
+from modicum.loading.looked import configured
+from modicum.loading.tokens import check_rows, check_tokens
+from modicum.sampling.local import Local
+
+__all__ = ["Running", "check_source", "open_source"]
+
+_GGUF_BYTES = 0.6
+"""Bytes that a parameter takes in a file of four to five bits."""
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how a model runs; None leaves the choice to `Local`."""
+
+    rows: int | None = None
+    """Completions in flight."""
+    threads: int | None = None
+    """CPU threads."""
+    device: Device = "auto"
+    """CUDA where there is one, else Apple's MPS, else the processor."""
+    dtype: Dtype = "auto"
+    """bfloat16 on CUDA; elsewhere float32, unless a timing speaks against it."""
+
+
+def check_source(source: str) -> None:
+    """Looks at a folder or file without reading weights; a hub id passes.
+
+    Raises:
+        CheckpointError: missing, a pickle, an adapter without its base, or no model at all.
+    """
+    path = at(source)
+    is_here = is_there(path)
+    if is_here and path.is_file():
+        _check_file(path)
+    elif is_here and path.is_dir():
+        _check_folder(path)
+    elif source.startswith((".", "/", "~", "\\")) or source.count("/") != 1:
+        raise CheckpointError(
+            f"no folder or file {source!r}",
+            "a model's folder, a GGUF file or a hub id (ORGANISATION/NAME)",
+            "check the spelling of the path",
+        )
+
+
+def open_source(
+    source: str,
+    *,
+    name: str,
+    licence: str = "",
+    notes: Sequence[str] = (),
+    running: Running | None = None,
+    trust_remote_code: bool = False,
+) -> Local:
+    """Loads a model: single precision on the processor, bfloat16 and SDPA on a GPU.
+
+    Raises:
+        CheckpointError: weights that are missing, unsafe or broken.
+        ConfigError: torch does not see the device.
+    """
+    running = running or Running()
+    path = at(source)
+    where, extra = (str(path) if path.exists() else source), {}
+    gguf = _gguf(path)
+    if gguf is not None:
+        where, extra = str(gguf.parent), {"gguf_file": gguf.name}
+        notes = (*notes, f"dequantised from {gguf.name}")
+    # Quantized modules would run at a tenth of the speed and cannot be tuned.
+    plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
+    transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
+    with _plainly(source):
+        config = configured(where, gguf, trusted=trust_remote_code)
+        place = choose_place(running.device, running.dtype, _size(config, gguf))
+        loaded = AutoModelForCausalLM.from_pretrained(
+            where,
+            config=config,
+            dtype=place.dtype,
+            use_safetensors=None if gguf else True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+            **extra,
+            **plain,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            where, trust_remote_code=trust_remote_code, **extra
+        )
+        module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
+        _check_whole(source, found["missing_keys"])
+        check_tokens(source, module, tokenizer)
+        cast(nn.Module, module).to(place.device).eval()
+        return Local(
+            module,
+            tokenizer,
+            name=name,
+            licence=licence,
+            notes=(*notes, *_left_out(found["unexpected_keys"]), *_reason(module, place)),
+            rows=running.rows,
+            threads=running.threads,
+        )
+
+
+@contextlib.contextmanager
+def _plainly(source: str) -> Iterator[None]:
+    """Turn whatever a library raises on a model's files into one error that names them.
+
+    Raises:
+        CheckpointError: anything was raised but an error of ours or the user's stop.
+    """
+    try:
+        yield
+    except ModicumError:
+        raise
+    except BaseException as error:
+        # a stranger's files make libraries raise anything, and Rust's panics are no `Exception`
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise CheckpointError(
+            f"{source!r} does not load: {words_of(error)}",
+            "a transformers causal language model in safetensors or GGUF, with its tokenizer",
+            "check folder or hub id; a model with code of its own needs trust_remote_code=true",
+        ) from error
+
+
+def _left_out(unexpected: Iterable[str]) -> list[str]:
+    """Says which tensors of the files the model has no place for."""
+    names = sorted(unexpected)
+    return [f"{len(names)} tensors of the files left out, {names[0]!r} first"] if names else []
+
+
+def _reason(module: PreTrainedModel, place: Place) -> list[str]:
+    """Says where and how it runs, where that was chosen; off the processor its attention too."""
+    if not place.reason or place.device == "cpu":
+        return [place.reason] if place.reason else []
+    return [place.reason, f"attention by {module.config._attn_implementation}"]
+
+
+def _size(config: PreTrainedConfig, gguf: Path | None) -> float:
+    """About how many parameters a model has, before it is loaded."""
+    if gguf is not None:
+        return gguf.stat().st_size / _GGUF_BYTES
+    text = config.get_text_config(decoder=True)
+    if not (getattr(text, "hidden_size", 0) and getattr(text, "num_hidden_layers", 0)):
+        return 0.0
+    width, inner = text.hidden_size, getattr(text, "intermediate_size", None)
+    inner = max(inner) if isinstance(inner, list | tuple) else inner or 4 * width
+    layer = 4.0 * width * width + 3.0 * width * inner
+    return float(text.num_hidden_layers * layer + text.vocab_size * width)
+
+
+def _check_whole(source: str, missing: Iterable[str]) -> None:
+    """Refuses weights with holes: transformers would leave them random and only warn."""
+    lacking = sorted(missing)
+    if lacking:
+        raise CheckpointError(
+            f"{len(lacking)} tensors missing in {source!r}, {lacking[0]!r} first",
+            "all weights of the model",
+            "download the model again",
+        )
+
+
+def _check_file(path: Path) -> None:
+    if path.suffix in _PICKLES:
+        raise _pickle(path.name, path.parent)
+    if path.suffix != ".gguf":
+        raise CheckpointError(
+            f"the file {str(path)!r}", "a GGUF file or a folder", "give the model's folder"
+        )
+
+
+def _check_folder(path: Path) -> None:
+    names = sorted(p.name for p in path.iterdir() if p.is_file())
+    if "adapter_config.json" in names:
+        raise CheckpointError(
+            f"{str(path)!r} holds a PEFT adapter", "a whole model", "merge it into its base first"
+        )
+    if any(name.endswith(".gguf") for name in names) and "config.json" not in names:
+        _only_gguf(path)
+        return
+    if "config.json" not in names:
+        raise CheckpointError(
+            f"{str(path)!r} without config.json",
+            "a folder written by transformers' save_pretrained",
+            "give the folder that holds config.json and the weights",
+        )
+    try:
+        read_table(path / "config.json")
+    except ValueError as error:
+        raise CheckpointError(
+            f"a broken config.json in {str(path)!r}: {error}", "JSON", "download the model again"
+        ) from error
+    if any(name.endswith((".safetensors", ".gguf")) for name in names):
+        check_rows(path)
+        return
+    pickles = [name for name in names if name.endswith(_PICKLES)]
+    if pickles:
+        raise _pickle(pickles[0], path)
+    raise CheckpointError(
+        f"no weights in {str(path)!r}", "*.safetensors or *.gguf", "download the weights as well"
+    )
+
+
+def _pickle(name: str, folder: Path) -> CheckpointError:
+    return CheckpointError(
+        f"pickled weights {name!r} in {str(folder)!r}: loading them can run any code",
+        "safetensors or GGUF",
+        "convert them where you trust them: "
+        "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)",
+    )
+
+
+def _gguf(path: Path) -> Path | None:
+    """Gives the GGUF file that a path stands for, if it does."""
+    if path.is_file() and path.suffix == ".gguf":
+        return path
+    if path.is_dir() and not list(path.glob("*.safetensors")) and list(path.glob("*.gguf")):
+        return _only_gguf(path)
+    return None
+
+
+def _only_gguf(path: Path) -> Path:
+    files = sorted(path.glob("*.gguf"))
+    if len(files) > 1:
+        raise CheckpointError(
+            f"{len(files)} GGUF files in {str(path)!r}", "one", "give the file instead"
+        )
+    return files[0]

@@ -1,0 +1,1 @@
+"""Running a study: what is missing, who drives, what is marked again."""

@@ -1,0 +1,108 @@
+"""Verdicts kept in the store: computed once for what is stored, this plan and this code."""
+
+import dataclasses
+import json
+
+from modicum.analysis.judgement import judged
+from modicum.analysis.material import Material
+from modicum.analysis.section import Section
+from modicum.analysis.verdict import Verdict
+from modicum.catalog import Catalog, read_reference
+from modicum.plain import plain, thawed
+from modicum.probe import PROBES
+from modicum.reading import READINGS, Reading
+from modicum.running.cache_key import store_stamp
+from modicum.secrecy import clean
+from modicum.store.database import Store
+from modicum.study.plan import Plan
+
+__all__ = ["last_kept", "recalled", "verdicts_of"]
+
+CORE = ("retention", "learning", "lengths", "features", "worth", "arms", "reference")
+"""Readings whose sections stand first, in this order; the others follow by name."""
+
+
+def recalled(plan: Plan, store: Store) -> list[Verdict]:
+    """Gives what `verdicts_of` gives; the second time without computing anything."""
+    stamp = store_stamp(plan, store)
+    kept = store.kept("verdicts", stamp)
+    if kept is not None:
+        return _verdicts(kept)
+    found = _compared(verdicts_of(plan, store), _before(store))
+    store.keep("verdicts", stamp, json.dumps(plain(found)))
+    return found
+
+
+def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
+    """Return the verdict of every subject whose measures are stored, in the plan's order.
+
+    Each with the sections of all readings that are installed.
+    """
+    read = [judged(subject, store) for subject in plan.subjects()]
+    return [_with_sections(found) for found in read if found is not None]
+
+
+def _with_sections(found: Material) -> Verdict:
+    """Return the verdict with what the installed readings say of its subject."""
+    names = [*(n for n in CORE if n in READINGS.entries), *sorted(set(READINGS.entries) - {*CORE})]
+    said = {name: _section(READINGS, name, found) for name in names}
+    for reference in found.subject.plan.probes:
+        name = read_reference(reference)[0]
+        said[reference if name in said else name] = _section(PROBES, reference, found)
+    sections = {name: section for name, section in said.items() if section is not None}
+    return dataclasses.replace(found.verdict, sections=sections)
+
+
+def _section(catalog: Catalog, reference: str, found: Material) -> Section | None:
+    """Return what a reading says; one of another package that fails says how, and breaks no verdict."""
+    name, _, settings = read_reference(reference)
+    try:
+        reading = catalog.build(name, settings)
+        if not isinstance(reading, Reading):
+            raise TypeError(reference)
+        return reading.read(found)
+    except Exception as error:
+        if name in catalog.entries and not catalog.entry(name).package:
+            raise
+        return Section(name, (clean(f"could not be read: {type(error).__name__}: {error}"),))
+
+
+def _before(store: Store) -> list[Verdict]:
+    try:
+        return last_kept(store)
+    except ValueError:  # of a version that knew other fields
+        return []
+
+
+def _compared(found: list[Verdict], before: list[Verdict]) -> list[Verdict]:
+    """Say in each verdict where the rules of an earlier version said another word of the folder."""
+    known = {(verdict.task, verdict.model): verdict for verdict in before}
+    return [_with_earlier(one, known.get((one.task, one.model))) for one in found]
+
+
+def _with_earlier(now: Verdict, before: Verdict | None) -> Verdict:
+    if before is None:
+        return now
+    word = before.read_before if before.rules == now.rules else before.ability
+    if not word or word == now.ability:
+        return now
+    doubt = f"earlier rules read it as {word}: the same outcomes, other rules (version {now.rules})"
+    return dataclasses.replace(now, read_before=word, doubts=(*now.doubts, doubt))
+
+
+def last_kept(store: Store) -> list[Verdict]:
+    """Return the verdicts that were last kept, whatever has changed since; none where none were.
+
+    Raises:
+        ValueError: they are of an earlier version, and cannot be read any more.
+    """
+    kept = store.kept("verdicts", None)
+    try:
+        return _verdicts(kept) if kept is not None else []
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = f"kept verdicts of another version: {type(error).__name__} {error}"
+        raise ValueError(msg) from error
+
+
+def _verdicts(text: str) -> list[Verdict]:
+    return thawed(list[Verdict], json.loads(text), "verdicts")

@@ -1,0 +1,350 @@
+"""Runs what is missing of a study, writes each outcome, and goes on after failures and kills."""
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from modicum.executor import Executor, Job, Outcomes, Tally, resolve_executor
+from modicum.ledger import as_reused
+from modicum.nudge import write_folder, write_shared
+from modicum.running.cache_key import plan_stamp
+from modicum.running.session import counted, spent_before
+from modicum.store.database import Outcome, Store
+from modicum.store.kept_tasks import record_of
+from modicum.study.budget import (
+    Arm,
+    Budget,
+    Cost,
+    Pace,
+    arms_of,
+    fitting,
+    measures_of,
+    next_trials,
+)
+from modicum.study.forecast import forecast
+from modicum.study.plan import Plan, Subject
+from modicum.study.problem_sets import pool_of, retained_size
+from modicum.study.trial import Way, remark, scratch_of
+from modicum.task import full_reference, resolve_task
+from modicum.task_names import split_task
+from modicum.types import Style, Trial
+
+__all__ = [
+    "Silent",
+    "Watcher",
+    "floor_style",
+    "keep_tasks",
+    "missing",
+    "planned",
+    "run",
+]
+
+
+class Watcher(Protocol):
+    """What wants to know how a run gets on."""
+
+    def started(self, total: int, existing: int) -> None:
+        """Called once, with the number of trials and how many exist already."""
+
+    def spent(self, tokens: float) -> None:
+        """Called now and then with the tokens run so far."""
+
+    def learns(self, line: str) -> None:
+        """Called now and then with the last figures of what is being trained."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Called after each trial was written."""
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def started(self, total: int, existing: int) -> None:
+        """Ignores the start."""
+
+    def spent(self, tokens: float) -> None:
+        """Ignores the tokens."""
+
+    def learns(self, line: str) -> None:
+        """Ignores the figures."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Ignores the outcome."""
+
+
+def planned(plan: Plan, store: Store) -> frozenset[str]:
+    """Gives the ids of a plan's trials; kept in the store, so that a second time loads no method."""
+    stamp = plan_stamp(plan)
+    kept = store.kept("trials", stamp)
+    if kept is not None:
+        return frozenset(json.loads(kept))
+    names = [trial.id for trial in plan.trials()]
+    store.keep("trials", stamp, json.dumps(names))
+    return frozenset(names)
+
+
+def keep_tasks(plan: Plan, store: Store) -> None:
+    """Keep the tasks of a plan in the store, so that the study is read without their files or markers."""
+    sizes: dict[str, int] = {}
+    for subject in plan.subjects():
+        wanted = {subject.task: plan.test}
+        wanted |= {
+            name: retained_size(resolve_task(name), plan.retain_test) for name in subject.retain()
+        }
+        wanted |= {trial.task: plan.test for trial in subject.probed()}
+        for reference, n in wanted.items():
+            _, name = split_task(full_reference(reference))
+            sizes[name] = max(n, sizes.get(name, 0))
+    for name, n in sizes.items():
+        task = resolve_task(name)
+        store.keep_task(name, record_of(task, pool_of(task, "test", n, plan.stream)))
+
+
+def missing(plan: Plan, store: Store) -> list[Trial]:
+    """Gives the trials that have not finished, in the order they will run."""
+    done = store.done()
+    return [trial for trial in plan.trials() if trial.id not in done]
+
+
+def run(
+    plan: Plan,
+    store: Store,
+    watcher: Watcher,
+    *,
+    executor: Executor | None = None,
+    reuse: Sequence[Path] = (),
+    budget: Budget | None = None,
+) -> None:
+    """Runs every missing trial of a plan; what is finished is never run again.
+
+    First the floor's style of every subject, for all else is asked in it; then the rest. Twins
+    that only need other golds are marked from stored answers. Within a budget the measures run
+    first, then as many rungs as it buys (`modicum.study.budget`).
+
+    Args:
+        plan: What to run.
+        store: Where outcomes go; the driver alone writes.
+        watcher: Told of progress.
+        executor: Where trials run; in this process, one after the other, where None.
+        reuse: Folders of other studies whose draws are taken over.
+        budget: What the study may take in all; None for no limit.
+    """
+    keep_tasks(plan, store)
+    todo = missing(plan, store)
+    watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
+    first = [t for t in todo if t.is_floor and not t.is_twin]
+    later = [t for t in todo if t not in first]
+    copied = [t for t in later if _original(t) is not None]
+    drawn = [t for t in later if t not in copied]
+    before = spent_before(store)
+    tally, executor = Tally(watcher.spent, watcher.learns), executor or resolve_executor("here")
+    with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
+        workers = executor.workers
+        twins = [twin for subject in plan.subjects() for twin in subject.scrambled()]
+        moved = {str(replace(twin, task=twin.subject).id): twin for twin in twins}
+        crew = _Crew(plan, store, watcher, outcomes, workers, (store.folder, *reuse), moved)
+        stored = crew.spent()
+        earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
+        crew.run(first)
+        same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
+        _mark_twins(twins, store, watcher)
+        left = [t for t in drawn if t not in same]
+        if budget is None:
+            crew.run(left)
+        else:
+            measures = measures_of(plan)
+            crew.run([t for t in left if t.id in measures])
+            rest = [t for t in left if t.id not in measures]
+            crew.run_within(
+                budget,
+                rest,
+                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + tally.tokens),
+            )
+        _mark_twins(copied, store, watcher)
+
+
+def floor_style(store: Store, subject: Subject) -> Style | None:
+    """Gives the style chosen for a subject's floor, or None before it is chosen."""
+    outcome = store.read(subject.floor(), texts=False)
+    if outcome is None or outcome.error:
+        return None
+    return outcome.style
+
+
+def _jobs(
+    plan: Plan,
+    trials: Sequence[Trial],
+    store: Store,
+    shelves: tuple[Path, ...],
+    probes: Collection[str] = (),
+) -> list[Job]:
+    """Gives the jobs of trials, each in the style of its subject's floor and with its rows.
+
+    Those among `probes` are scored on the selection problems too.
+
+    A decoding rung waits for the samples behind the ceiling: it takes its own from them.
+    """
+    styles: dict[tuple[str, str], Style | None] = {}
+    rows = {trial.model: 0 for trial in trials}
+    rows |= {model: _frozen_rows(plan, store, model) for model in rows}
+    jobs = []
+    for trial in trials:
+        pair = (trial.model, trial.subject)
+        subject = Subject(plan, *pair)
+        if not trial.is_floor and styles.get(pair) is None:
+            styles[pair] = floor_style(store, subject)
+        is_decoding = plan.method(trial.method).kind == "decoding"
+        after = frozenset({str(subject.samples().id)} if is_decoding else ())
+        artefacts = store.artefacts(trial)
+        way = Way(rows[trial.model], str(trial.id) in probes)
+        jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after, way))
+    return jobs
+
+
+def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
+    """Gives the completions in flight that the model's first floor was drawn with; 0 before."""
+    for subject in plan.subjects():
+        outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
+        if outcome is not None and not outcome.error:
+            return outcome.card.rows if outcome.card is not None else 0
+    return 0
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """What runs trials and writes their outcomes."""
+
+    plan: Plan
+    store: Store
+    watcher: Watcher
+    outcomes: Outcomes
+    workers: int
+    shelves: tuple[Path, ...]
+    moved: Mapping[str, Trial]
+    """The twin of each measure that has one, by the measure's id."""
+
+    def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
+        """Runs trials and writes the outcome of each as it ends."""
+        jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
+        for outcome in self.outcomes(jobs):
+            self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
+            self.watcher.finished(outcome)
+            if outcome.trial.id in self.moved:  # at once: without it nothing is said of a subject
+                _mark_twins([self.moved[outcome.trial.id]], self.store, self.watcher)
+
+    def run_within(
+        self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]
+    ) -> None:
+        """Runs as many of the trials as the budget buys, in the order that `budget` gives them.
+
+        Args:
+            budget: What the study may take in all.
+            trials: What is missing.
+            taken: Gives what the study has taken up to now, killed runs included.
+        """
+        arms, tried = arms_of(self.plan), set[str]()
+        probes = {str(level.probe.id) for arm in arms for level in arm.levels}
+        while True:
+            open_ones = {t.id: t for t in trials if t.id not in tried | self.store.done()}
+            scores = self._scores(arms, set(open_ones))
+            wanted = [t for t in next_trials(arms, scores) if t.id in open_ones]
+            wanted = wanted or list(open_ones.values())
+            pace = Pace(tuple(self._costs()))
+            costs = [pace.expect(t, float(forecast(self.plan, [t]).tokens)) for t in wanted]
+            spent = taken()
+            left = budget.less(spent.seconds, spent.tokens)
+            chosen = fitting(wanted, costs, left, self.workers)[: self.workers]
+            if not chosen:
+                return
+            tried.update(trial.id for trial in chosen)
+            self.run(chosen, probes)
+
+    def spent(self) -> Cost:
+        """Gives what all trials of the folder took, seconds of several processes added."""
+        costs = [cost for _, cost in self._costs()]
+        return Cost(sum(c.seconds for c in costs), sum(c.tokens for c in costs))
+
+    def _costs(self) -> Iterator[tuple[Trial, Cost]]:
+        for outcome in self.store.heads().values():
+            ledgers = [outcome.elicitation, outcome.serving]
+            ledgers += [outcome.selected.costs] if outcome.selected is not None else []
+            took = [
+                sum(float(ledger.get(name, 0)) for ledger in ledgers)
+                for name in ("seconds", "tokens_sampled", "tokens_trained")
+            ]
+            yield outcome.trial, Cost(took[0], took[1] + took[2])
+
+    def _scores(self, arms: Sequence[Arm], open_ones: Collection[str]) -> dict[str, float]:
+        """Gives the accuracy of each rung's first seeds on the selection problems.
+
+        Other trials that have ended count 0. What is chosen among by the test problems would look
+        better there than it is.
+        """
+        scores = {}
+        for level in (level for arm in arms for level in arm.levels):
+            scores.update({str(t.id): 0.0 for t in level.rest if t.id not in open_ones})
+            if level.probe.id not in open_ones:
+                outcome = self.store.read(level.probe, texts=False)
+                scores[str(level.probe.id)] = _accuracy(outcome)
+        return scores
+
+
+def _with_files(outcome: Outcome, folder: Path) -> Outcome:
+    """Write a trial's files; return its outcome, with the error where they cannot be written."""
+    if not outcome.artefact:
+        return outcome
+    try:
+        write_folder(outcome.files, folder)
+        write_shared(outcome.shared, folder.parent)
+    except OSError as error:
+        return Outcome(outcome.trial, error=f"OSError: {error}", draws=outcome.draws)
+    shutil.rmtree(scratch_of(folder), ignore_errors=True)
+    return outcome
+
+
+def _accuracy(outcome: Outcome | None) -> float:
+    """Gives the lenient accuracy on the selection problems; -1 where the trial failed.
+
+    A trial that ran without a budget has none: it counts as half right, neither first nor last.
+    """
+    if outcome is None or outcome.error or not outcome.answers:
+        return -1.0
+    if outcome.selected is None:
+        return 0.5
+    return outcome.selected.right / max(1, outcome.selected.n)
+
+
+def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:
+    """Copies the floor's answers where the default style was chosen for it: the same prompts."""
+    subject = Subject(plan, trial.model, trial.task)
+    if trial.id != subject.default().id:
+        return False
+    floor = store.read(subject.floor())
+    if floor is None or floor.error:
+        return False
+    if floor.styles is None or floor.style.name != floor.styles.asked[0]:
+        return False
+    served = as_reused(floor.serving, len(floor.answers))
+    store.write(replace(floor, trial=trial, elicitation={}, serving=served, artefact=""))
+    watcher.finished(Outcome(trial))
+    return True
+
+
+def _mark_twins(twins: Sequence[Trial], store: Store, watcher: Watcher) -> None:
+    """Marks the twins that have not ended from the stored answers of their originals."""
+    done = store.done()
+    for trial in twins:
+        original = store.read(_original(trial) or trial) if trial.id not in done else None
+        if original is not None and not original.error:
+            store.write(remark(original, trial))
+            watcher.finished(Outcome(trial))
+
+
+def _original(trial: Trial) -> Trial | None:
+    """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
+    if not trial.is_twin or (trial.n_shots and not trial.is_floor):
+        return None
+    return replace(trial, task=trial.task.removeprefix("scrambled:"))

@@ -1,0 +1,329 @@
+"""One-token steps of a plain Llama or Qwen2 in few operations.
+
+At a width of 96 a transformers forward pass spends half of its time between operations, and at any
+width much of it on masks and on rows read to the longest. This path computes with the module's own
+weights (nothing is copied) and is taken only where the module is exactly the plain architecture and
+carries no hooks; everything else takes the module's own forward pass. `tests/sampling/test_sampling.py`
+holds both together. Where the native kernel was compiled, it rotates, keeps and attends.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import LlamaForCausalLM, PreTrainedModel, Qwen2ForCausalLM
+from transformers.models.llama.modeling_llama import (
+    LlamaAttention,
+    LlamaDecoderLayer,
+    LlamaMLP,
+    LlamaRMSNorm,
+)
+from transformers.models.qwen2.modeling_qwen2 import (
+    Qwen2Attention,
+    Qwen2DecoderLayer,
+    Qwen2MLP,
+    Qwen2RMSNorm,
+)
+
+from modicum.nudge.attach import Columns
+from modicum.nudge.steering import Steering
+from modicum.sampling.cache import RowCache, layer_windows
+from modicum.sampling.draw import race_noise
+from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
+from modicum.sampling.native import PAGE, Kernel, Shape, load_kernel
+from modicum.sampling.pages import RowPages
+from modicum.sampling.weights_left import Weights, column_takes, padded, times, times_add, times_mul
+
+__all__ = [
+    "Additions",
+    "LeanLlama",
+    "additions",
+    "finish",
+    "is_plain",
+    "lean_shape",
+    "lean_takes",
+    "normalise",
+    "rotate",
+]
+
+Additions = dict[int, Tensor]
+"""What is added to the output of a layer, by its index: `[hidden]`, or `[rows, hidden]`."""
+
+_PLAIN = {
+    LlamaForCausalLM: {LlamaRMSNorm, LlamaAttention, LlamaMLP},
+    Qwen2ForCausalLM: {Qwen2RMSNorm, Qwen2Attention, Qwen2MLP},
+}
+"""Architectures that this path computes, and their parts."""
+
+Uniforms = npt.NDArray[np.float64]
+"""One number in [0, 1) a row."""
+
+_Linear = tuple[Tensor, Tensor | None]
+"""Weight and bias."""
+
+
+class _Norm(NamedTuple):
+    weight: Tensor
+    epsilon: float
+
+
+class _Layer(NamedTuple):
+    """The weights of one layer, looked up once: a module's attributes are slow to reach."""
+
+    before: _Norm
+    query: _Linear
+    key: _Linear
+    value: _Linear
+    output: _Linear
+    after: _Norm
+    gate: _Linear
+    up: _Linear
+    down: _Linear
+
+
+class LeanLlama:
+    """Steps through a Llama's layers without its modules' overhead; made anew for each block."""
+
+    def __init__(self, module: PreTrainedModel, longest: int) -> None:
+        """Looks up the weights and prepares the rotations of all positions up to `longest`."""
+        model = module.model
+        self.embedding = model.embed_tokens.weight
+        self.layers = [_layer(layer) for layer in model.layers]
+        self.last = _norm_of(model.norm)
+        self.head = _linear_of(module.lm_head)
+        self.vocab = len(self.head[0])
+        self.in_columns = all(map(column_takes, (self.layers[0].gate[0], self.head[0])))
+        self._width = model.layers[0].self_attn.head_dim
+        self.scale = model.layers[0].self_attn.scaling
+        self.shape = lean_shape(module)
+        self.kernel = load_kernel(self.shape)
+        places = torch.arange(longest, device=self.embedding.device)[None]
+        cos, sin = model.rotary_emb(self.embedding, places)
+        half = self._width // 2
+        self.cos = cos[0]
+        # rotate_half(x) * sin as one roll: the first half takes the second's negative.
+        self.sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+
+    @staticmethod
+    def fits(module: PreTrainedModel) -> bool:
+        """Says whether the module is a plain Llama on the processor: no hooks, no adapters."""
+        if type(module) not in _PLAIN or module.training:
+            return False
+        if module.device.type != "cpu" or module.dtype != torch.float32:
+            return False
+        config = module.config
+        if any(window.width is not None for window in layer_windows(config)):
+            return False
+        known = {nn.Linear, nn.Embedding} | _PLAIN[type(module)]
+        for part in module.modules():
+            if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
+                return False
+            is_leaf = next(part.children(), None) is None
+            has_weights = next(part.parameters(recurse=False), None) is not None
+            if is_leaf and has_weights and type(part) not in known:
+                return False
+        is_default = config.rope_parameters.get("rope_type", "default") == "default"
+        return bool(is_default and config.hidden_act == "silu")
+
+    def step(
+        self,
+        ids: Int[Tensor, " rows"],
+        places: Int[Tensor, " rows"],
+        cache: RowCache,
+        mask: Tensor,
+        added: Additions,
+    ) -> Float[Tensor, "rows vocab"]:
+        """Runs one token of each row; gives the scores of the next.
+
+        Args:
+            ids: Newest token of each row.
+            places: Its position.
+            cache: Holds the rows' keys and values, receives the new ones.
+            mask: Additive mask of the columns in use, `[rows, 1, 1, columns]`.
+            added: What steers this step.
+        """
+        rows, width = len(ids), self._width
+        hidden = self.embedding[ids]
+        cos, sin = self.cos[places][:, None], self.sin[places][:, None]
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden, layer.before)
+            queries = rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
+            keys = rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
+            values = linear(normed, *layer.value).view(rows, -1, width)
+            seen, shown = cache.buffers[index].update(keys[:, :, None], values[:, :, None])
+            # Queries that share keys stand side by side as if they were positions. Batched
+            # products beat the fused kernel here, which pays for each row and head.
+            grouped = queries.mul_(self.scale).view(rows, keys.shape[1], -1, width)
+            weights = (grouped @ seen.transpose(2, 3)).add_(mask).softmax(-1)
+            mixed = (weights @ shown).reshape(rows, -1)
+            hidden = finish(hidden, mixed, layer)
+            if index in added:
+                hidden = hidden + added[index]
+        return linear(normalise(hidden, self.last), *self.head)
+
+    def step_in_pages(
+        self, ids: Int[Tensor, " rows"], pages: RowPages, added: Additions
+    ) -> Float[Tensor, "rows hidden"]:
+        """Runs one token of each row by the native kernel; gives what `scores` scores.
+
+        Args:
+            ids: Newest token of each row.
+            pages: The rows' pages, opened for that token.
+            added: What a nudge adds to layers.
+        """
+        rows, shape, kernel = len(ids), self.shape, self._native
+        size = padded(rows) if self.in_columns else rows
+        hidden = self.embedding[ids]
+        where = pages.read(rows)
+        mixed = torch.zeros(size, shape.keys * shape.group * shape.head)
+        scores = torch.empty(shape.group * pages.table.shape[1] * PAGE)
+
+        def attend(projected: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
+            turns = (self.cos, self.sin)
+            kernel.attend(projected, turns, where, (mixed, scores), index, self.scale)
+            return mixed
+
+        if self.in_columns:
+            return self._in_columns_through(hidden, size, attend, added)
+        for index, layer in enumerate(self.layers):
+            normed = normalise(hidden, layer.before)
+            projected = (
+                linear(normed, *layer.query),
+                linear(normed, *layer.key),
+                linear(normed, *layer.value),
+            )
+            hidden = finish(hidden, attend(projected, index), layer)
+            if index in added:
+                hidden = hidden + added[index]
+        return normalise(hidden, self.last)
+
+    def _in_columns_through(
+        self,
+        start: Float[Tensor, "rows hidden"],
+        size: int,
+        attend: Callable[[tuple[Tensor, Tensor, Tensor], int], Tensor],
+        added: Additions,
+    ) -> Float[Tensor, "rows hidden"]:
+        """Runs the layers with rows as columns; see `modicum.sampling.weights_left`."""
+        rows, turn = len(start), self._native.turn
+        hidden = start.new_zeros(start.shape[1], size)
+        hidden[:, :rows] = start.t()
+        for index, layer in enumerate(self.layers):
+            normed = turn(hidden, *layer.before)
+            query, key, value = (
+                turn(times(Weights(*part), normed))[:rows]
+                for part in (layer.query, layer.key, layer.value)
+            )
+            mixed = attend((query, key, value), index)
+            hidden = times_add(Weights(*layer.output), mixed, hidden)
+            normed = turn(hidden, *layer.after)
+            gate = times(Weights(*layer.gate), normed, "swish")
+            gated = times_mul(Weights(*layer.up), normed, gate)
+            hidden = times_add(Weights(*layer.down), gated.t(), hidden)
+            if index in added:
+                hidden[:, :rows] += added[index].expand(rows, -1).t()
+        return turn(hidden, *self.last)[:rows]
+
+    @property
+    def _native(self) -> Kernel:
+        if self.kernel is None:
+            raise RuntimeError("no kernel was compiled")
+        return self.kernel
+
+    def scores(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
+        """Gives the scores of the next token."""
+        if not self.in_columns:
+            return linear(hidden, *self.head)
+        return self._native.turn(self._columns_of_scores(hidden))[: len(hidden)]
+
+    def drawn(
+        self, hidden: Float[Tensor, "rows hidden"], uniforms: Uniforms, temperature: float
+    ) -> npt.NDArray[np.int64]:
+        """Gives the next tokens, drawn from scores that stay in columns; see `draw`."""
+        noise, width = race_noise(uniforms, self.vocab)
+        return self._native.race(self._columns_of_scores(hidden), noise, width, temperature)
+
+    def _columns_of_scores(self, hidden: Tensor) -> Tensor:
+        rows = len(hidden)
+        wide = functional.pad(hidden, (0, 0, 0, padded(rows) - rows))
+        return times(Weights(*self.head), wide)
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Say whether a module is of an architecture that this path was written for."""
+    return type(module) in _PLAIN
+
+
+def lean_shape(module: PreTrainedModel) -> Shape:
+    """Gives the heads of a plain module's layers."""
+    config = module.config
+    heads, keys = config.num_attention_heads, config.num_key_value_heads
+    return Shape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
+
+
+def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
+    """Gives a layer's result from what its attention mixed."""
+    hidden = linear_add(mixed, *layer.output, hidden)
+    normed = normalise(hidden, layer.after)
+    gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
+    return linear_add(gated, *layer.down, hidden)
+
+
+def lean_takes(steering: Steering | None) -> bool:
+    """Says whether this path can carry a nudge: directions on the residual stream, or none."""
+    return steering is None or all(d.site == "block" for d in steering.directions)
+
+
+def additions(steering: Steering | None, columns: Columns) -> Additions:
+    """Gives what a one-token step adds, for columns as `columns_of` gives them."""
+    if steering is None or (isinstance(columns, slice) and columns == slice(0, 0)):
+        return {}
+    added: Additions = {}
+    for direction in steering.directions:
+        values = direction.values
+        if isinstance(columns, Tensor):
+            values = columns * values
+        added[direction.layer] = added.get(direction.layer, 0) + values
+    return added
+
+
+def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> _Layer:
+    attention, mlp = layer.self_attn, layer.mlp
+    return _Layer(
+        before=_norm_of(layer.input_layernorm),
+        query=_linear_of(attention.q_proj),
+        key=_linear_of(attention.k_proj),
+        value=_linear_of(attention.v_proj),
+        output=_linear_of(attention.o_proj),
+        after=_norm_of(layer.post_attention_layernorm),
+        gate=_linear_of(mlp.gate_proj),
+        up=_linear_of(mlp.up_proj),
+        down=_linear_of(mlp.down_proj),
+    )
+
+
+def _norm_of(norm: LlamaRMSNorm | Qwen2RMSNorm) -> _Norm:
+    return _Norm(norm.weight, norm.variance_epsilon)
+
+
+def _linear_of(module: nn.Linear) -> _Linear:
+    return module.weight, module.bias
+
+
+def normalise(hidden: Tensor, norm: _Norm) -> Tensor:
+    """Gives activations divided by their root mean square, times the norm's weights."""
+    return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
+
+
+def rotate(
+    heads: Float[Tensor, "rows heads head"],
+    cos: Float[Tensor, "rows 1 head"],
+    sin: Float[Tensor, "rows 1 head"],
+) -> Float[Tensor, "rows heads head"]:
+    """Turns heads by their position; the sines carry the sign of the first half."""
+    return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

@@ -1,0 +1,185 @@
+"""What a study's database holds beside trials: plan, findings, computed values, tasks, sessions."""
+
+import dataclasses
+import functools
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar, cast
+
+from modicum.plain import plain, thawed
+from modicum.store.kept_tasks import TaskRecord
+from modicum.store.opening import damage_told
+from modicum.types import Finding
+
+__all__ = ["COUNT_WRITE", "Facts", "Session", "told"]
+
+M = TypeVar("M", bound=Callable[..., object])
+
+COUNT_WRITE = (
+    "INSERT INTO meta VALUES ('writes', '1')"
+    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+)
+"""Counts one change of what verdicts are made from."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """One run of a study, as far as it came: what a killed one took is counted too."""
+
+    name: str
+    """Unique within the study."""
+    seconds: float
+    """Wall seconds from its start to its last sign of life."""
+    tokens: float
+    """Sampled and trained until then, those of trials that never ended included."""
+
+
+class Facts:
+    """Named values of one study; `Store` adds the trials."""
+
+    folder: Path
+    """The study's folder."""
+    is_read_only: bool
+    """Whether nothing is written; `keep` then keeps nothing."""
+    _db: sqlite3.Connection
+
+    @property
+    def plan(self) -> Mapping[str, object] | None:
+        """The frozen plan, or None in a new folder."""
+        text = self._fact("plan")
+        return None if text is None else _table(self.folder, text)
+
+    def freeze(self, plan: Mapping[str, object]) -> None:
+        """Writes the plan; later calls overwrite what is not part of a trial's identity."""
+        self._set("plan", json.dumps(plan, indent=1, default=str))
+
+    def keep_findings(
+        self,
+        model: str,
+        task: str,
+        findings: Sequence[Finding],
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
+        """Writes what the doctor says of a subject and what that cost; replaces what it said before."""
+        text = json.dumps(plain(findings))
+        with damage_told(self.folder, is_writing=True), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(COUNT_WRITE)
+            self._set(_findings_key(model, task), text)
+            self._set(_findings_key(model, task, "costs"), json.dumps(dict(costs or {})))
+
+    def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
+        """Gives what the doctor said of a subject; None where it was not asked."""
+        text = self._fact(_findings_key(model, task))
+        with damage_told(self.folder):
+            return None if text is None else thawed(tuple[Finding, ...], json.loads(text))
+
+    def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
+        """Gives the ledger of the doctor's look at a subject; empty where it was not asked."""
+        text = self._fact(_findings_key(model, task, "costs"))
+        found = _table(self.folder, text) if text is not None else {}
+        with damage_told(self.folder):
+            return thawed(dict[str, float], found, "costs")
+
+    @property
+    def writes(self) -> int:
+        """Counts what was ever written: while it stands still, nothing has changed."""
+        with damage_told(self.folder):
+            return int(self._fact("writes") or 0)
+
+    def keep(self, name: str, stamp: str, value: str) -> None:
+        """Keeps a value that was computed from the store, until it is kept again.
+
+        Args:
+            name: What it is.
+            stamp: What it was computed from; another stamp finds nothing.
+            value: The value as text.
+        """
+        if not self.is_read_only:
+            self._set(f"kept {name}", json.dumps([stamp, value]))
+
+    def kept(self, name: str, stamp: str | None) -> str | None:
+        """Gives a value that was kept with this stamp, or None; whatever its stamp where None."""
+        text = self._fact(f"kept {name}")
+        if text is None:
+            return None
+        with damage_told(self.folder):
+            found, value = json.loads(text)
+            return str(value) if stamp in (None, found) else None
+
+    @property
+    def driver(self) -> str:
+        """Who is at work on the study, or was last, in words; empty where that is not known."""
+        return self._fact("driver") or ""
+
+    def keep_driver(self, name: str) -> None:
+        """Writes who is at work on the study."""
+        self._set("driver", name)
+
+    def keep_task(self, reference: str, record: TaskRecord) -> None:
+        """Keeps what a task is now, in place of what it was when the study ran before."""
+        text = record.as_text()
+        if text != self._fact(_task_key(reference)):
+            self._set(_task_key(reference), text)
+
+    def kept_tasks(self) -> dict[str, TaskRecord]:
+        """Return every task that the study keeps, by full reference."""
+        with damage_told(self.folder):
+            rows = self._db.execute("SELECT key, value FROM meta WHERE key LIKE '[\"task\", %'")
+            return {str(json.loads(key)[1]): TaskRecord.from_text(text) for key, text in rows}
+
+    def keep_session(self, session: Session) -> None:
+        """Writes how far a run has come."""
+        self._set(*self.session_row(session))
+
+    @staticmethod
+    def session_row(session: Session) -> tuple[str, str]:
+        """Return the key and the value under which a session is kept."""
+        return f"session {session.name}", json.dumps(plain(session))
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Return the runs of this study, as far as each came; none of earlier versions."""
+        with damage_told(self.folder):
+            rows = self._db.execute("SELECT value FROM meta WHERE key LIKE 'session %'")
+            return tuple(thawed(Session, json.loads(row[0])) for row in rows)
+
+    def _fact(self, key: str) -> str | None:
+        with damage_told(self.folder):
+            row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+            if row is not None and not isinstance(row[0], str):
+                raise TypeError(type(row[0]).__name__)
+            return row[0] if row else None
+
+    def _set(self, key: str, value: str) -> None:
+        with damage_told(self.folder, is_writing=True):
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def told(method: M) -> M:
+    """Let a method of a store say in words that its database is damaged or cannot be read."""
+
+    @functools.wraps(method)
+    def guarded(self: Facts, *args: object, **kwargs: object) -> object:
+        with damage_told(self.folder):
+            return method(self, *args, **kwargs)
+
+    return cast(M, guarded)
+
+
+def _table(folder: Path, text: str) -> Mapping[str, object]:
+    """Read a JSON object."""
+    with damage_told(folder):
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise TypeError(type(found).__name__)
+        return found
+
+
+def _findings_key(model: str, task: str, *part: str) -> str:
+    return json.dumps(["findings", model, task, *part])
+
+
+def _task_key(reference: str) -> str:
+    return json.dumps(["task", reference])

@@ -1,0 +1,85 @@
+"""Whose code made a trial: hashes of the plug-ins of other packages, and what has changed since."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from modicum.catalog import read_reference
+from modicum.files.entries import foreign_in, source_hash
+from modicum.outcome import Outcome
+from modicum.task import full_reference
+from modicum.task_names import split_task
+from modicum.types import Trial
+
+__all__ = ["changed_plugins", "has_foreign", "plugin_sources"]
+
+_GROUPS: Mapping[str, str] = {
+    "method": "methods",
+    "model": "models",
+    "task": "tasks",
+    "marker": "markers",
+    "reward": "rewards",
+    "probe": "probes",
+}
+
+
+def has_foreign() -> bool:
+    """Whether another package adds a plug-in whose code could change."""
+    return any(foreign_in(group) for group in _GROUPS.values())
+
+
+def plugin_sources(trial: Trial) -> dict[str, str]:
+    """Gives hashes of the code behind the plug-ins of other packages that a trial names.
+
+    Own plug-ins are left out: their numbers are held by their versions, and a hash of theirs would
+    change with every release. A marker from a file of the user's is part of the task's identity.
+
+    Returns:
+        Hashes by kind and name, such as `method median_vote`.
+    """
+    found = {}
+    for kind, name in dict.fromkeys(_named(trial)):
+        entry = foreign_in(_GROUPS[kind]).get(name.replace("-", "_"))
+        if entry is not None and (value := source_hash(entry)):
+            found[f"{kind} {entry.name}"] = value
+    return found
+
+
+def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """Says which plug-ins have other code now than when trials ran, though their versions are the same.
+
+    Trials of before these hashes were kept, and those whose plug-in is not installed here, say
+    nothing.
+    """
+    now: dict[str, str] = {}
+    stale: Counter[str] = Counter()
+    for outcome in {str(o.trial.id): o for o in outcomes}.values():
+        for plugin, then in outcome.sources.items():
+            if plugin not in now:
+                kind, _, name = plugin.partition(" ")
+                entry = foreign_in(_GROUPS.get(kind, "")).get(name)
+                now[plugin] = source_hash(entry) if entry is not None else ""
+            stale[plugin] += bool(now[plugin]) and now[plugin] != then
+    return tuple(
+        f"the code of the {plugin} has changed since {n} trial{'s' * (n > 1)} ran (same version): "
+        "raise its version, or start anew with --out"
+        for plugin, n in sorted(stale.items())
+        if n
+    )
+
+
+def _named(trial: Trial) -> Iterable[tuple[str, str]]:
+    """Gives every plug-in that a trial names, by kind."""
+    yield "method", trial.method
+    yield "model", read_reference(trial.model)[0]
+    reward = trial.settings.get("reward")
+    if isinstance(reward, str):
+        yield "reward", read_reference(reward)[0]
+    others = trial.scope.retain.tasks if trial.scope.retain is not None else ()
+    for reference in (trial.task, *others):
+        made, task = split_task(full_reference(reference))
+        yield from (("probe", name) for name in re.findall(r"varied:([^:.]*)", made))
+        kind, _, settings = read_reference(task)
+        yield "task", kind
+        if "marker" in settings:
+            yield "marker", settings["marker"].partition(":")[0].partition("?")[0]

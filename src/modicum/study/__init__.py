@@ -1,0 +1,1 @@
+"""What is to be run: the declared plan, its trials, and what they may cost."""

@@ -1,0 +1,232 @@
+"""What must hold of a plan before any weights load."""
+
+from modicum.catalog import read_settings
+from modicum.errors import AccessError, ConfigError, JudgeError
+from modicum.method import METHODS, Method
+from modicum.model import Backend, resolve_backend
+from modicum.study.plan import NOTHING, Grid, Plan
+from modicum.study.problem_sets import POOL, retained_size
+from modicum.task import Task, resolve_task
+from modicum.types import Access, Grade, Split, Supervision
+
+__all__ = ["check_golds", "check_plan"]
+
+_ROLES: tuple[Split, ...] = ("shots", "selection", "test")
+GOLDS = 40
+"""Golds of each role that are put before their own marker, where the problems lie in a file."""
+GOLDS_MADE = 2
+"""The same where problems are made on the spot, which may take long."""
+
+
+def check_plan(plan: Plan) -> None:
+    """Refuses, before any weights load, what cannot work.
+
+    Raises:
+        UnknownNameError: unknown model, task, method or setting.
+        AccessError: a method that needs more access than a model offers.
+        ConfigError: more shots than exist, or shots that reveal too little.
+    """
+    for name in plan.settings:
+        _check_server(plan.method(name))
+    for grid in plan.grids:
+        tasks = [resolve_task(task) for task in grid.tasks]
+        models = [*grid.models, *([grid.twin] if grid.twin else [])]
+        backends = [(reference, resolve_backend(reference)) for reference in models]
+        for name in grid.methods:
+            method = plan.method(name)
+            method.check()
+            _check_server(method)
+            for reference, backend in backends:
+                _check_access(name, method, reference, backend)
+            for reference, task in zip(grid.tasks, tasks, strict=True):
+                _check_shots(name, method, reference, task, grid)
+        _check_arms(plan, grid)
+        for reference, task in zip(grid.tasks, tasks, strict=True):
+            _check_split(reference, task, "test", plan.test, "--test")
+            _check_split(reference, task, "selection", plan.selection, "--selection")
+            check_golds(reference, task, plan.selection)
+    _check_reference(plan)
+    _check_retained(plan)
+    _check_probes(plan)
+    _check_ready(plan)
+    for subject in plan.subjects():
+        subject.asides()  # builds every setting
+
+
+def _check_ready(plan: Plan) -> None:
+    """Ask what the models need: a server whether it is there and gives what will be asked of it."""
+    named = [m for g in plan.grids for m in (*g.models, g.twin)]
+    named += [trial.model for subject in plan.subjects() for trial in subject.probed()]
+    for reference in dict.fromkeys(filter(None, (*named, plan.reference))):
+        resolve_backend(reference).ready()
+    for grid in plan.grids:
+        most = _most_branches(plan, grid)
+        for reference in dict.fromkeys(filter(None, (*grid.models, grid.twin))) if most else ():
+            resolve_backend(reference).ready_for(most)
+
+
+def _check_server(method: Method) -> None:
+    """Refuses a server that cannot be asked, before its address stands in a frozen plan."""
+    server = getattr(method, "server", "")
+    if server:
+        resolve_backend(str(server))
+
+
+def _check_reference(plan: Plan) -> None:
+    if not plan.reference:
+        return
+    resolve_backend(plan.reference)
+    if all(subject.model == plan.reference for subject in plan.subjects()):
+        raise ConfigError(
+            f"reference {plan.reference!r}, the model that is studied",
+            "a second model",
+            "name a reasoning twin, say, or leave --reference out",
+        )
+
+
+def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
+    """Refuses a task whose golds do not pass its own marker, or whose roles share a question.
+
+    Each gold is written in the task's exact format; it must be correct in both readings.
+
+    Args:
+        reference: The task, for the message.
+        task: What is looked at: a sample of each role.
+        most: Most problems of a role.
+
+    Raises:
+        ConfigError: a gold that is not correct leniently and strictly, with its line; a marker
+            that fails; or a question that stands in two roles.
+    """
+    sizes = task.sheet.available
+    asked: dict[str, Split] = {}
+    for split in _ROLES:
+        n = min(most, GOLDS, sizes[split]) if split in sizes else min(most, GOLDS_MADE)
+        for problem in task.problems(split, n):
+            if asked.setdefault(problem.question, split) != split:
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its question stands in "
+                    f"{asked[problem.question]} and in {split}",
+                    "roles that share no question",
+                    "mend the task: what is learned from must not be tested",
+                )
+            said = task.stated(problem)
+            if not (problem.answer and said):
+                continue  # nothing to go by: a task without golds, a format that cannot be written
+            try:
+                mark = task.mark(problem, said)
+            except JudgeError as error:
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its marker failed: {error}",
+                    "a marker that answers",
+                    "mend it, or choose another --marker",
+                ) from error
+            if (mark.lenient, mark.strict) != (Grade.CORRECT, Grade.CORRECT):
+                raise ConfigError(
+                    f"{task.origin(problem)} of {reference}: its own marker finds {said[-80:]!r} "
+                    f"{mark.lenient.name.lower()} leniently, {mark.strict.name.lower()} strictly",
+                    f"a marker that accepts the gold {problem.answer!r:.80}",
+                    "correct the gold, or choose another --marker",
+                )
+
+
+def _check_retained(plan: Plan) -> None:
+    if NOTHING in plan.retain and len(plan.retain) > 1:
+        raise ConfigError(
+            f"retain {', '.join(plan.retain)}", "none alone, or tasks", f"leave {NOTHING} out"
+        )
+    names = {name for subject in plan.subjects() for name in subject.retain()}
+    for name in sorted(names):
+        task = resolve_task(name)
+        if not retained_size(task, plan.retain_test):
+            raise ConfigError(
+                f"no test problems of the retained task {name!r}", "at least 1", "leave it out"
+            )
+        check_golds(name, task, plan.retain_test)
+
+
+def _check_probes(plan: Plan) -> None:
+    """Refuses probes whose trials cannot run: their tasks, models and methods are looked at as others."""
+    trials = {t.id: t for subject in plan.subjects() for t in subject.probed()}.values()
+    for reference, n in {t.task: t.scope.size("test") for t in trials}.items():
+        task = resolve_task(reference)
+        _check_split(reference, task, "test", n, "--test")
+        check_golds(reference, task)
+    for trial in {(t.method, t.model): t for t in trials}.values():
+        backend = resolve_backend(trial.model)
+        _check_access(trial.method, plan.method(trial.method), trial.model, backend)
+
+
+def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
+    if method.needs.access > backend.access:
+        raise AccessError(
+            f"method {name!r} on model {reference!r}, which offers {backend.access.name.lower()}",
+            f"a model with access to {method.needs.access.name.lower()}",
+            _for_more(method, backend),
+        )
+
+
+def _for_more(method: Method, backend: Backend) -> str:
+    """Say how a model would offer what a method needs."""
+    weights = "leave the method out, or give the weights (a folder or hub id)"
+    if method.needs.access > Access.LOGPROBS or not backend.more_access:
+        return weights
+    return f"{backend.more_access}, {weights}"
+
+
+def _most_branches(plan: Plan, grid: Grid) -> int:
+    """Return the most first tokens that a method of a grid, or an arm of one, branches at."""
+    built = [plan.method(name) for name in grid.methods]
+    for name, own in map(read_settings, grid.arms):
+        arm = METHODS.build(name, {**plan.settings.get(name, {}), **own})
+        built += [arm] if isinstance(arm, Method) else []
+    return max((method.answering.first_tokens for method in built), default=0)
+
+
+def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:
+    if method.needs.supervision == Supervision.QUESTION:
+        return
+    if method.needs.supervision > task.sheet.supervision:
+        raise ConfigError(
+            f"method {name!r} on task {reference!r}, whose shots reveal "
+            f"{task.sheet.supervision.name.lower()}",
+            f"shots that reveal {method.needs.supervision.name.lower()}",
+            "choose rejection_tuning, which needs answers only",
+        )
+    budgets = (*grid.shots, *grid.twin_shots)
+    if min(budgets) < 1:
+        raise ConfigError("shots below 1", "at least 1 shot", "remove it from --shots")
+    exist = min(POOL, task.sheet.available.get("shots", POOL))
+    most = max(map(method.shown, budgets))  # what it picks from and watches among them
+    if most > exist:
+        raise ConfigError(
+            f"{most} shots of task {reference!r}",
+            f"at most {exist}",
+            "lower --shots",
+        )
+
+
+def _check_arms(plan: Plan, grid: Grid) -> None:
+    """Builds every arm with other settings, and looks whether its shots exist."""
+    for name, own in map(read_settings, grid.arms):
+        if name not in grid.methods:
+            raise ConfigError(
+                f"an arm of {name!r}, which this grid does not run",
+                f"one of {', '.join(grid.methods)}",
+                "add it to methods, or take the arm out",
+            )
+        method = METHODS.build(name, {**plan.settings.get(name, {}), **own})
+        if isinstance(method, Method):
+            _check_server(method)
+            for reference in grid.tasks:
+                _check_shots(name, method, reference, resolve_task(reference), grid)
+
+
+def _check_split(reference: str, task: Task, split: str, wanted: int, option: str) -> None:
+    exist = task.sheet.available.get(split)
+    if exist is not None and wanted > exist:
+        raise ConfigError(
+            f"{wanted} {split} problems of task {reference!r}",
+            f"at most {exist}",
+            f"lower {option}, or give more problems",
+        )

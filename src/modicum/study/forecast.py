@@ -1,0 +1,60 @@
+"""What a run will draw at most, said before it starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modicum.method import method_of
+from modicum.study.plan import Plan
+from modicum.task import resolve_task
+from modicum.types import Trial
+
+__all__ = ["Draws", "Forecast", "draws", "forecast"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Upper bounds; what ends early costs less."""
+
+    completions: int
+    """Answers to draw."""
+    tokens: int
+    """Tokens at most: every answer at its length limit."""
+    tunings: int
+    """Trials that change weights."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What one trial draws at most."""
+
+    answers: int
+    """Answers to draw."""
+    limit: int
+    """Most tokens of each."""
+    is_tuning: bool
+    """Whether it changes weights."""
+
+
+def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
+    """Gives the upper bounds of the trials that are to run."""
+    each = [draws(plan, trial) for trial in trials]
+    return Forecast(
+        completions=sum(d.answers for d in each),
+        tokens=sum(d.answers * d.limit for d in each),
+        tunings=sum(d.is_tuning for d in each),
+    )
+
+
+def draws(plan: Plan, trial: Trial) -> Draws:
+    """Gives the upper bounds of one trial.
+
+    Scrambled twins of methods without labels are marked from stored answers and draw nothing.
+    """
+    limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
+    if trial.is_twin and (trial.is_floor or not trial.n_shots):
+        return Draws(0, limit, is_tuning=False)
+    method = method_of(trial)
+    each, is_tuning = method.answering.draws, method.changes_model
+    test = trial.scope.answered
+    drawn = test * (each + trial.scope.sampled) + method.draws(trial.n_shots)
+    return Draws(drawn, limit, is_tuning)

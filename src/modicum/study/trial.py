@@ -1,0 +1,363 @@
+"""One trial from its identity to its outcome: a pure function that any process can run."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from modicum.bench import Bench
+from modicum.errors import JudgeError, ModicumError, TrialError
+from modicum.ledger import Ledger, as_reused
+from modicum.marking.judge import Judge
+from modicum.marking.marks import Unmarked
+from modicum.method import Method, method_of
+from modicum.model import Model, resolve_backend
+from modicum.nudge import Direct, Nudge, Shelf, Solver, weight_bytes
+from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
+from modicum.secrecy import clean
+from modicum.seeds import stream
+from modicum.stock import Stock
+from modicum.store.provenance import plugin_sources
+from modicum.study.controls import WITH
+from modicum.study.held_out import text_loss
+from modicum.study.plan import Plan
+from modicum.study.problem_sets import POOL, names_of, problems_of, retained_size, shots_of
+from modicum.study.styles import closed_list
+from modicum.task import Sheet, Task, resolve_task
+from modicum.types import Grade, Problem, Solved, Split, Style, Trial
+
+__all__ = [
+    "AS_PLANNED",
+    "Way",
+    "judge_for",
+    "limited",
+    "open_model",
+    "remark",
+    "run_trial",
+    "scratch_of",
+    "thinking_of",
+]
+
+_DECOYS = 64
+"""Golds of other problems from which wrong keys are made."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a trial is run, which is no part of its identity."""
+
+    rows: int = 0
+    """Completions in flight that the study froze for its model; 0 where it has not."""
+    selects: bool = False
+    """Whether it is scored on the selection problems as well: a budget chooses by that."""
+
+
+AS_PLANNED = Way()
+"""Rows by rule, scored on the test problems alone."""
+
+
+def run_trial(
+    plan: Plan,
+    trial: Trial,
+    floor: Style | None,
+    artefacts: Path,
+    observer: Callable[[Ledger], None] | None = None,
+    stock: Stock | None = None,
+    way: Way = AS_PLANNED,
+) -> Outcome:
+    """Gives a trial's outcome; an error inside becomes part of it.
+
+    Args:
+        plan: The study's plan.
+        trial: What to run.
+        floor: The floor's style of the trial's subject; None where it is not chosen yet.
+        artefacts: Where the driver puts the nudge; checkpoints lie beside it.
+        observer: Called as tokens are spent.
+        stock: What was drawn before; what is drawn now is added to it.
+        way: How it is run.
+    """
+    stock = stock or Stock()
+    try:
+        return _outcome(plan, trial, floor, artefacts, observer, stock, way)
+    except Exception as error:  # noqa: BLE001 - a failed trial is data; the study goes on
+        return Outcome(trial, error=_told(error), draws=stock.added)
+
+
+def _told(error: Exception) -> str:
+    """Say why a trial failed, without secrets; where it arose, if it was not raised on purpose."""
+    trace = "" if isinstance(error, ModicumError) else "".join(traceback.format_exception(error))
+    return clean("\n".join(filter(None, (f"{type(error).__name__}: {error}", trace))))
+
+
+def _outcome(
+    plan: Plan,
+    trial: Trial,
+    floor: Style | None,
+    artefacts: Path,
+    observer: Callable[[Ledger], None] | None,
+    stock: Stock,
+    way: Way,
+) -> Outcome:
+    """Runs a trial: what `run_trial` gives where nothing fails."""
+    spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
+    task = resolve_task(trial.task)
+    model = _settled(trial.model, way.rows, spent).stocked(stock)
+    method = method_of(trial)
+    judge, styles = judge_for(plan, trial, task, model, floor, spent)
+    spent.labels = method.reads(len(judge.shots))
+    rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
+    bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
+    bench = _equipped(bench, task, method, artefacts)
+    spent.texts = len(bench.texts)
+    with spent.timed():
+        nudge = method.elicit(bench)
+        files = {} if method.kind == "measure" else nudge.files()
+    spent.nudge_bytes = weight_bytes(files)
+    solver = Solver.of(model, nudge, judge)
+    style, unmarked.shots = nudge.style, judge.lost
+    problems = problems_of(task, "test", trial.scope)
+    with served.timed():
+        solved = _solve(solver, problems, trial, served, split="test")
+        answers = unmarked.answered(task, problems, solved, style)
+    retention = _retention(plan, trial, method, solver, unmarked)
+    sampled = _sampled(solver, task, problems, trial, style, unmarked)
+    selected = _selected(solver, task, trial, style, unmarked) if way.selects else None
+    _check_unchanged(trial)
+    return Outcome(
+        trial=trial,
+        answers=answers,
+        elicitation=spent.as_dict(),
+        serving=served.as_dict(),
+        retention=retention,
+        text_loss=text_loss(solver.model) if _scores_text(trial) else (),
+        card=model.card,
+        asked_in=style,
+        styles=styles,
+        sampled=sampled,
+        selected=selected,
+        thinking=thinking_of(answers, style),
+        lost=unmarked.lost,
+        sources=plugin_sources(trial),
+        made=dict(nudge.facts),
+        artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
+        files=files,
+        shared=bench.shelf.added(),
+        draws=stock.added,
+    )
+
+
+@lru_cache(maxsize=2)
+def open_model(reference: str) -> Model:
+    """Gives the loaded model of a reference; the last two stay loaded in this process."""
+    return resolve_backend(reference).open()
+
+
+def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
+    """Gives the loaded model with its rows settled; what a timing of them takes is counted."""
+    model = open_model(reference)
+    with ledger.timed():
+        return model.tuned(rows)
+
+
+def judge_for(
+    plan: Plan,
+    trial: Trial,
+    task: Task,
+    model: Model,
+    floor: Style | None,
+    ledger: Ledger,
+) -> tuple[Judge, Styles]:
+    """Gives the metered door to the task, and the styles that the model can be asked in."""
+    sheet = limited(task.sheet, plan)
+    styles, skipped = closed_list(
+        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+    )
+    if not styles:
+        raise TrialError(
+            f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
+            "prompt of your own that it can (--template)"
+        )
+    method = method_of(trial)
+    found = shots_of(trial, task, method.shown(trial.n_shots))
+    shots = [replace(shot, split=method.needs.split) for shot in found]
+    judge = Judge(
+        _task=task,
+        sheet=sheet,
+        shots={shot.id: shot for shot in shots},
+        style=floor or styles[0],
+        styles=styles,
+        ledger=ledger,
+        is_form_only=trial.control == "format",
+    )
+    return judge, Styles(tuple(s.name for s in styles), skipped)
+
+
+def _texts(trial: Trial, task: Task, method: Method) -> tuple[Problem, ...]:
+    """Return the questions that a method is shown without labels: those after its shots."""
+    n = method.texts(trial.n_shots)
+    if not n:
+        return ()
+    shown = method.shown(trial.n_shots)
+    plain = replace(trial, control="", n_shots=trial.n_shots or 1)
+    return tuple(problem.hidden() for problem in shots_of(plain, task, shown + n)[shown:])
+
+
+def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:
+    """Return the bench with what training needs: places for files, wrong keys."""
+    if not method.changes_model:
+        return bench
+    pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
+    known = {shot.id for shot in bench.shots}
+    decoys = tuple(p.answer for p in pool if p.id not in known)[:_DECOYS]
+    scratch = scratch_of(artefacts)
+    shelf = Shelf(artefacts.parent, scratch / "shared")
+    return replace(bench, decoys=decoys, scratch=scratch, shelf=shelf)
+
+
+def scratch_of(artefacts: Path) -> Path:
+    """Name the folder in which a trial keeps what a killed run goes on from."""
+    return artefacts.with_name(f"{artefacts.name}.unfinished")
+
+
+def limited(sheet: Sheet, plan: Plan) -> Sheet:
+    """Gives the sheet with the plan's length limit."""
+    if not plan.max_new_tokens:
+        return sheet
+    return replace(sheet, max_new_tokens=plan.max_new_tokens)
+
+
+def remark(outcome: Outcome, twin: Trial) -> Outcome:
+    """Marks stored answers against the scrambled twin's golds; draws nothing.
+
+    Right for methods that see no shots: their answers cannot depend on the golds.
+    """
+    task = resolve_task(twin.task)
+    problems, style = problems_of(task, "test", twin.scope), outcome.style
+    unmarked, pairs = Unmarked(), list(zip(problems, outcome.answers, strict=True))
+    try:
+        marks = unmarked.marks(task, [(problem, answer.texts) for problem, answer in pairs], style)
+    except JudgeError as error:
+        return Outcome(twin, error=f"JudgeError: {error}")
+    answers = tuple(
+        replace(answer, marks=own) for (_, answer), own in zip(pairs, marks, strict=True)
+    )
+    drawn = sum(len(answer.texts) for answer in answers)
+    return replace(
+        outcome,
+        trial=twin,
+        answers=answers,
+        lost=unmarked.lost,
+        elicitation=as_reused(outcome.elicitation, 0),
+        serving=as_reused(outcome.serving, drawn),
+        artefact="",
+    )
+
+
+def _solve(
+    solver: Solver,
+    problems: Sequence[Problem],
+    trial: Trial,
+    ledger: Ledger,
+    *,
+    split: Split | None = None,
+) -> list[Solved]:
+    """Solves the hidden problems; answers are kept where a split is named."""
+    hidden = [replace(problem.hidden(), split=split) for problem in problems]
+    name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
+    return solver.solve(hidden, stream=name, ledger=ledger)
+
+
+def _check_unchanged(trial: Trial) -> None:
+    """Refuses what was marked by other files than those that the trial's identity names.
+
+    Raises:
+        TrialError: a file of the task or of its marker has changed while the study ran.
+    """
+    versions = trial.scope.versions
+    if versions is not None and versions.content != resolve_task(trial.task).fingerprint:
+        raise TrialError(
+            f"the files of {trial.task} have changed while the study ran; the same command runs it "
+            "again, with what they hold now"
+        )
+
+
+def _sampled(
+    solver: Solver,
+    task: Task,
+    problems: Sequence[Problem],
+    trial: Trial,
+    style: Style,
+    unmarked: Unmarked,
+) -> Sampled | None:
+    """Samples the nudged model where the trial asks for it; keeps how many were right a problem.
+
+    Its cost is measuring cost, and stands with the counts instead of in the nudge's own ledgers.
+    """
+    n, ledger = trial.scope.sampled, Ledger()
+    if not n:
+        return None
+    drawing = replace(solver, nudge=Nudge(style, Direct(n, 1.0)))
+    with ledger.timed():
+        solved = _solve(drawing, problems, trial, ledger)
+        answers = unmarked.answered(task, problems, solved, style)
+    right = (sum(mark.lenient == Grade.CORRECT for mark in answer.marks) for answer in answers)
+    return Sampled(n, tuple(right), ledger.tokens_sampled, ledger.seconds)
+
+
+def _selected(
+    solver: Solver, task: Task, trial: Trial, style: Style, unmarked: Unmarked
+) -> Selected:
+    """Scores the solver on the selection problems, where rungs are to be chosen among.
+
+    Its cost is measuring cost, as that of `_sampled`; the labels are those that chose the floor.
+    """
+    problems, ledger = problems_of(task, "selection", trial.scope), Ledger()
+    with ledger.timed():
+        solved = _solve(solver, problems, trial, ledger)
+        answers = unmarked.answered(task, problems, solved, style)
+    right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
+    return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
+
+
+def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
+    """Counts the answers whose thinking did not end, and those of them that the limit cut."""
+    if style.thinking is None:
+        return None
+    drawn = [pair for a in answers for pair in zip(a.texts, a.stops, strict=True)]
+    endless = [stop for text, stop in drawn if style.answer(text) is None]
+    return Thinking(len(drawn), len(endless), endless.count("length"))
+
+
+def _retention(
+    plan: Plan, trial: Trial, method: Method, solver: Solver, unmarked: Unmarked
+) -> dict[str, tuple[bool, ...]]:
+    """Scores the nudged model, greedy and in each retained task's default style."""
+    retain = trial.scope.retain
+    if not method.changes_model or _is_control(trial) or retain is None:
+        return {}
+    retained: dict[str, tuple[bool, ...]] = {}
+    for name in retain.tasks:
+        task = resolve_task(name)
+        sheet = limited(task.sheet, plan)
+        styles, _ = closed_list(solver.model, sheet, own=plan.own_style, instruction=False)
+        door = Judge.bare(task, sheet, styles[0])
+        plain = Solver(solver.model, Nudge(styles[0]), door)
+        scope = replace(trial.scope, test=retained_size(task, retain.test))
+        problems = problems_of(task, "test", scope)
+        hidden = [problem.hidden() for problem in problems]
+        solved = plain.solve(hidden, stream="retain", ledger=Ledger())
+        asked = [(p, [given.text]) for p, given in zip(problems, solved, strict=True)]
+        marks = unmarked.marks(task, asked, styles[0])
+        retained[name] = tuple(mark.lenient == Grade.CORRECT for (mark,) in marks)
+    return retained
+
+
+def _scores_text(trial: Trial) -> bool:
+    """Says whether a trial is to score the held-out text: the text itself is in its identity."""
+    return bool(trial.scope.text) and not _is_control(trial)
+
+
+def _is_control(trial: Trial) -> bool:
+    """Says whether a trial is a control; an arm with other settings is none, and may do damage."""
+    return trial.is_twin or bool(trial.control and not trial.control.startswith(WITH))
