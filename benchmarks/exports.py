@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import Figure, Report
-from modicum.export import EXPORTS, Form, Parcel
+from modicum.export import EXPORTS, ExportForm, Parcel
 from modicum.exporting.logits import (
     apart,
     nudged_logits,
@@ -102,7 +102,7 @@ def measure(trial: Trial, forms: tuple[str, ...], scratch: Path) -> list[Figure]
 
 def _compared(name: str, parcel: Parcel, solver: Solver, folder: Path) -> Figure:
     form = EXPORTS.build(name)
-    assert isinstance(form, Form)
+    assert isinstance(form, ExportForm)
     form.check(parcel)
     folder.mkdir()
     start = time.perf_counter()

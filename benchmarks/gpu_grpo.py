@@ -17,7 +17,7 @@ from modicum.made import Recipe
 from modicum.sampling.local import Local
 from modicum.seeds import stream
 from modicum.training.adapters import AdapterShape
-from modicum.training.reinforce import Group, reinforce
+from modicum.training.reinforce import RolloutGroup, reinforce
 from modicum.training.scoring import room_for
 from modicum.training.trainable import TrainedWeights
 from modicum.types import Request, Sampling
@@ -43,8 +43,8 @@ def measure_grpo(case: Case, device: torch.device) -> dict[str, object]:
     before = trainable.state()
     drawing: list[float] = []
 
-    def draw(sampler: WhiteBox, step: int) -> list[Group]:
-        groups: list[Group] = []
+    def draw(sampler: WhiteBox, step: int) -> list[RolloutGroup]:
+        groups: list[RolloutGroup] = []
         drawing.append(timed(device, lambda: groups.extend(rollouts(sampler, case, step))))
         return groups
 
@@ -82,7 +82,7 @@ def measure_grpo(case: Case, device: torch.device) -> dict[str, object]:
     }
 
 
-def rollouts(model: WhiteBox, case: Case, step: int) -> list[Group]:
+def rollouts(model: WhiteBox, case: Case, step: int) -> list[RolloutGroup]:
     """Draws the groups of a step; a coin rewards them."""
     rng = stream("gpu", "grpo", step)
     prompts = ["".join(rng.choice(list(LETTERS), size=case.prompt)) for _ in range(GROUPS)]
@@ -90,7 +90,7 @@ def rollouts(model: WhiteBox, case: Case, step: int) -> list[Group]:
     sampling = Sampling(case.tokens, 1.0, stream=f"step-{step}", ids=True)
     asked = [Request(prompt, str(i), size) for i, prompt in enumerate(prompts)]
     return [
-        Group(
+        RolloutGroup(
             tuple(model.encode(prompt)),
             tuple(completion.ids for completion in group),
             tuple(rng.permutation(size).astype(float) % 2),

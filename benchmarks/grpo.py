@@ -41,7 +41,7 @@ from modicum.seeds import key, stream
 from modicum.study.styles import closed_list
 from modicum.task import Task, resolve_task
 from modicum.training.adapters import AdapterShape
-from modicum.training.reinforce import Group, reinforce
+from modicum.training.reinforce import RolloutGroup, reinforce
 from modicum.training.trainable import TrainedWeights
 from modicum.types import Grade, Problem, Request, Sampling, Style
 from modicum.whitebox import WhiteBox
@@ -167,7 +167,7 @@ class Ours:
         )
         self.turn += 1
 
-    def _draw(self, model: WhiteBox, step: int) -> list[Group]:
+    def _draw(self, model: WhiteBox, step: int) -> list[RolloutGroup]:
         del step
         case = self.case
         requests = [Request(self.prompt, str(i), case.rollouts) for i in range(case.groups)]
@@ -175,7 +175,7 @@ class Ours:
         drawn = model.generate(requests, sampling, Ledger())
         self.lengths += [c.n_tokens for group in drawn for c in group]
         return [
-            Group(
+            RolloutGroup(
                 tuple(model.encode(self.prompt)),
                 tuple(c.ids for c in group),
                 tuple(coin(c.text) for c in group),

@@ -13,7 +13,7 @@ from modicum.nudge.attach import attached
 from modicum.nudge.steering import Direction, Steering
 from modicum.sampling.local import Local
 from modicum.serving.completions import completion
-from modicum.serving.protocol import Choice, Step
+from modicum.serving.protocol import ServedChoice, Step
 from modicum.stock import Draw, Stock, address_of
 from modicum.types import Branches, Completion, Request, Sampling
 from tests.support.tiny_models import tiny_local
@@ -220,10 +220,10 @@ def test_packed_scores_come_back(scores) -> None:
 def test_a_server_that_leaves_the_end_token_out_gives_no_scores() -> None:
     steps = (Step(" 4", 0.5, ((" 4", 0.5),)), Step("", 0.25, (("", 0.25),)))
     sampling = Sampling(8, scores=True)
-    whole = completion(Choice(" 4", None, "stop", False, steps), sampling, 2)
+    whole = completion(ServedChoice(" 4", None, "stop", False, steps), sampling, 2)
     assert whole == Completion(" 4", 2, "eos", logprobs=tuple(np.log([0.5, 0.25])))
     with pytest.raises(EndpointError, match="token that ended"):
-        completion(Choice(" 4", None, "stop", False, steps[:1]), sampling, 1)
+        completion(ServedChoice(" 4", None, "stop", False, steps[:1]), sampling, 1)
 
 
 def test_a_model_without_token_ids_does_not_go_on() -> None:

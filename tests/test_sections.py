@@ -25,8 +25,8 @@ from modicum.report.axes import Palette
 from modicum.report.page import write_report
 from modicum.report.plots import section_charts
 from modicum.stats import Figure
-from tests.support import verdicts as built
 from tests.report.test_report import OURS, Page
+from tests.support import verdicts as built
 
 HALF = Figure(0.5, 0.4, 0.6, 100)
 

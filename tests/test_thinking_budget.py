@@ -8,7 +8,7 @@ from modicum.errors import AccessError, ConfigError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.sampling.local import Local
-from modicum.sampling.thinking import Row, Words, force
+from modicum.sampling.thinking import ThinkingRow, Words, force
 from modicum.stock import Stock, address_of
 from modicum.types import Branches, Request, Sampling, ThinkingBudget
 from tests.support.tiny_models import byte_tokenizer, tiny_local, tiny_module
@@ -119,7 +119,7 @@ def test_a_closing_of_several_tokens_is_taken_back_whole() -> None:
         lambda tokens: "".join(map(chr, tokens)),
         lambda _: False,
     )
-    [row] = rows = [Row(Request("p", "p"), 99, is_opened=True, extensions=2)]
+    [row] = rows = [ThinkingRow(Request("p", "p"), 99, is_opened=True, extensions=2)]
     row.tokens = list(map(ord, next(said)))
     force(rows, words, draw)
     assert "".join(map(chr, row.tokens)) == "a<bcWdWe"
@@ -143,7 +143,7 @@ def test_half_a_token_before_the_closing_is_said_again() -> None:
         lambda tokens: "".join(pieces[t] for t in tokens),
         lambda _: False,
     )
-    [row] = rows = [Row(Request("p", "p"), 99, is_opened=True, extensions=1)]
+    [row] = rows = [ThinkingRow(Request("p", "p"), 99, is_opened=True, extensions=1)]
     force(rows, words, draw)
     assert row.tokens == [1, 5, 4, 6]
 

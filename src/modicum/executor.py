@@ -23,7 +23,7 @@ __all__ = [
     "Executor",
     "Job",
     "Outcomes",
-    "Tally",
+    "TokenTally",
     "follow",
     "line_of",
     "resolve_executor",
@@ -64,7 +64,7 @@ Outcomes: TypeAlias = Callable[[Sequence[Job]], Iterator[Outcome]]
 """Runs jobs and yields the outcome of each as it ends; the driver writes it before it asks for more."""
 
 
-class Tally:
+class TokenTally:
     """What is known of trials in flight: tokens, and how a training gets on."""
 
     def __init__(
@@ -137,7 +137,7 @@ class Executor(ABC):
     """Trials in flight at once."""
 
     @abstractmethod
-    def running(self, tally: Tally) -> AbstractContextManager[Outcomes]:
+    def running(self, tally: TokenTally) -> AbstractContextManager[Outcomes]:
         """Start what runs jobs, and let it go again at the end of the block, at once after an error.
 
         A job waits for those of the same list that its `after` names; they stand before it. A job that

@@ -14,7 +14,7 @@ from modicum.nudge import GREEDY, Change, Nudge, Solver
 from modicum.task import Sheet
 from modicum.types import Style, Trial
 
-__all__ = ["EXPORTS", "PROBES", "Form", "LoadedBack", "Parcel", "refuse_more"]
+__all__ = ["EXPORTS", "PROBES", "ExportForm", "LoadedBack", "Parcel", "refuse_more"]
 
 EXPORTS = Catalog("exports")
 
@@ -63,7 +63,7 @@ class LoadedBack:
         return self.value <= self.limit
 
 
-class Form(ABC):
+class ExportForm(ABC):
     """A form of export. Final subclasses are frozen dataclasses, one a file in `exports/`."""
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("exports",)

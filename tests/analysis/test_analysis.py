@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from modicum.analysis.ability import ability
 from modicum.analysis.detect import detectable, problems_needed
-from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples
-from modicum.analysis.gap import Ceiling, correct_guessing, gap_recovered
+from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Samples
+from modicum.analysis.gap import GapTop, correct_guessing, gap_recovered
 from modicum.analysis.nulls import luck, luck_scores, near_miss
 from modicum.analysis.pairing import possible
 from modicum.analysis.sampling import sampled
@@ -134,8 +134,8 @@ def test_gap_recovered_is_never_clipped() -> None:
     """A rung beyond the ceiling recovers more than the gap; one below the floor less than 0."""
     zeros, half = np.zeros(200), (np.arange(200) % 2).astype(float)
     shared = resample(np.random.default_rng(0), 200, n_resamples=500)
-    above = gap_recovered(np.ones(200), zeros, Ceiling("forced", 1, half, zeros), zeros, shared)
-    top = Ceiling("forced", 1, np.ones(200), zeros)
+    above = gap_recovered(np.ones(200), zeros, GapTop("forced", 1, half, zeros), zeros, shared)
+    top = GapTop("forced", 1, np.ones(200), zeros)
     below = gap_recovered(zeros, half, top, zeros, shared)
     assert above is not None
     assert below is not None
@@ -146,7 +146,7 @@ def test_gap_recovered_is_never_clipped() -> None:
 def rung(name: str, right: list[float]) -> RungEvidence:
     """Makes a label-free rung that is right on some problems, with a control that never is."""
     scores = np.array([right])
-    vetoes = (Control("luck", np.zeros_like(scores)),)
+    vetoes = (ControlScores("luck", np.zeros_like(scores)),)
     return RungEvidence(
         method=name, n_shots=0, labels=0, scores=scores, is_tuned=False, vetoes=vetoes
     )
@@ -197,7 +197,7 @@ def test_equal_rungs_are_read_against_a_ceiling_that_they_did_not_choose() -> No
 def test_no_share_of_the_gap_is_without_an_interval() -> None:
     zeros = np.zeros(50)
     shared = resample(np.random.default_rng(0), 50, n_resamples=300)
-    none = gap_recovered(zeros, zeros, Ceiling("sampling", 8, np.ones(50), zeros), zeros, shared)
+    none = gap_recovered(zeros, zeros, GapTop("sampling", 8, np.ones(50), zeros), zeros, shared)
     assert none is not None
     assert none.low < none.value < none.high
 
@@ -207,7 +207,7 @@ def test_threshold_joins_two_budgets_on_the_log_scale() -> None:
     scores = [np.repeat([1.0, 0.0], [n, 1000 - n]) for n in (400, 600)]
     zeros = np.zeros(1000)
     shared = resample(np.random.default_rng(1), 1000, n_resamples=300)
-    top = Ceiling("forced", 1, np.ones(1000), zeros)
+    top = GapTop("forced", 1, np.ones(1000), zeros)
     points = ((1, scores[0]), (16, scores[1]))
     found = threshold(points, zeros, top, zeros, shared, share=0.5)
     assert found.curve == "joined"

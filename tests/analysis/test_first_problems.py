@@ -8,7 +8,7 @@ import pytest
 
 from modicum.analysis.ability import ability_from
 from modicum.analysis.evidence import Evidence
-from modicum.analysis.gap import Ceiling, gap_recovered
+from modicum.analysis.gap import GapTop, gap_recovered
 from modicum.analysis.judgement import verdict_of
 from modicum.analysis.pairing import level_of, over_problems, paired, shared
 from modicum.analysis.ship import Candidate, ship
@@ -126,7 +126,7 @@ def test_gap_is_read_on_the_problems_of_the_ceiling() -> None:
     rng = np.random.default_rng(3)
     floor, rung = (rng.random(200) < 0.2).astype(float), (rng.random((2, 200)) < 0.7).astype(float)
     rung[:, 100:] = 0.0  # what happens beyond the sampled problems must not enter
-    top = Ceiling("sampling", 8, np.full(100, 0.9), np.zeros(100))
+    top = GapTop("sampling", 8, np.full(100, 0.9), np.zeros(100))
     draws = resample(np.random.default_rng(1), 100, n_resamples=200)
     cut = gap_recovered(rung, floor, top, np.zeros(100), draws)
     assert cut == gap_recovered(rung[:, :100], floor[:100], top, np.zeros(100), draws)

@@ -28,7 +28,9 @@ from tests.support.texts import anything
 LINE = FORMS["line"]
 READINGS = [
     json.loads(line)
-    for line in (Path(__file__).parent.parent / "support" / "readings.jsonl").read_text().splitlines()
+    for line in (Path(__file__).parent.parent / "support" / "readings.jsonl")
+    .read_text()
+    .splitlines()
 ]
 """Marker, gold, text, and whether it is right: answers as models write them."""
 SUBJECTS = sorted({(marker, gold) for marker, gold, *_ in READINGS})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modicum.executor import EXECUTORS, Executor, Job, Tally, resolve_executor
+from modicum.executor import EXECUTORS, Executor, Job, TokenTally, resolve_executor
 from modicum.outcome import Outcome
 from modicum.workbench import plan_for
 
@@ -28,7 +28,7 @@ def _jobs(folder: Path) -> list[Job]:
 
 def _run(executor: Executor, jobs: list[Job]) -> tuple[list[Outcome], list[float]]:
     spent: list[float] = []
-    with executor.running(Tally(spent.append)) as outcomes:
+    with executor.running(TokenTally(spent.append)) as outcomes:
         return list(outcomes(jobs)), spent
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from modicum.errors import CheckpointError, ConfigError, UnknownNameError
-from modicum.export import EXPORTS, Form
+from modicum.export import EXPORTS, ExportForm
 from modicum.exporting.exporter import export, fitting
 from modicum.files.manifest import MANIFEST, check_files, listed, read_manifest, read_prompt
 from modicum.model import MODELS, backend_access, resolve_backend
@@ -182,7 +182,7 @@ def test_base_that_is_gone_is_said(written) -> None:
         resolve_backend(f"export:{folder}?base=./nowhere")
 
 
-class _Wrong(Form):
+class _Wrong(ExportForm):
     """Writes a file and then finds it wrong, or is killed."""
 
     def __init__(self, value: float, *, killed: bool = False) -> None:

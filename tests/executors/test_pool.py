@@ -3,7 +3,7 @@
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from modicum.executor import Job, Tally
+from modicum.executor import Job, TokenTally
 from modicum.executors.processes import MAX_TRIES, Workers
 from modicum.store.database import Outcome
 from modicum.types import Trial
@@ -21,7 +21,7 @@ class _Breaking(Workers):
     """Breaks a number of times after its first outcome, as a killed worker makes it do."""
 
     def __init__(self, breaks: int, *, after: int = 1) -> None:
-        super().__init__(2, Tally(lambda tokens: None))
+        super().__init__(2, TokenTally(lambda tokens: None))
         self.breaks, self.after = breaks, after
 
     def _once(self, jobs):

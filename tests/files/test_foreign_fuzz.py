@@ -29,8 +29,8 @@ from modicum.study.trust import powers_of
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape, attach, load_nudge, save_nudge
 from modicum.types import Style
-from tests.support.tiny_models import tiny_local
 from tests.loading.test_gguf import write_gguf
+from tests.support.tiny_models import tiny_local
 
 pytestmark = [
     pytest.mark.slow,

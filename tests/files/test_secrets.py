@@ -18,7 +18,7 @@ from modicum.errors import ConfigError, EndpointError, UnknownNameError
 from modicum.model import resolve_backend
 from modicum.secrecy import clean, clean_parts, learn, learn_from, without_secrets
 from modicum.serving import endpoint as _endpoint
-from modicum.serving.endpoint import Ask, Endpoint
+from modicum.serving.endpoint import ChatRequest, Endpoint
 from modicum.study.plan import Plan, read_plan
 from modicum.study.trial import run_trial
 from modicum.workbench import Study, plan_for
@@ -255,7 +255,7 @@ def test_an_error_keeps_no_answer_of_the_server_behind_it() -> None:
         manners.names = key
         endpoint = Endpoint(url, key, timeout=5, retries=0)
         with pytest.raises(EndpointError) as raised:
-            endpoint.answer(Ask("/completions", {"max_tokens": 9, "prompt": "a"}))
+            endpoint.answer(ChatRequest("/completions", {"max_tokens": 9, "prompt": "a"}))
     error: BaseException | None = raised.value
     while error is not None:
         assert not hasattr(error, "doc")

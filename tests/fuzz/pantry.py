@@ -123,8 +123,8 @@ def quick_pantry(folder: Path, log: Path) -> Pantry:
 
 
 def _plain_pantry(folder: Path, log: Path) -> Pantry:
-    from tests.support.tiny_models import byte_tokenizer, tiny_module
     from tests.loading.test_gguf import write_gguf
+    from tests.support.tiny_models import byte_tokenizer, tiny_module
 
     pantry = _began(folder, log)
     tiny_module("llama").save_pretrained(folder / "tiny", progress=False)

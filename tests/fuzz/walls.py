@@ -184,10 +184,10 @@ class Walls:
 @contextlib.contextmanager
 def _stopped(is_wanted: bool) -> Iterator[None]:
     """Ends a run, as if it were done, where the first worker would begin."""
-    from modicum.executor import Tally
+    from modicum.executor import TokenTally
     from modicum.running import runner
 
-    def stop(*_given: object) -> Tally:
+    def stop(*_given: object) -> TokenTally:
         raise SystemExit(0)
 
     begin = runner.Tally

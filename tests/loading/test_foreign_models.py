@@ -20,8 +20,8 @@ from modicum.exports.baked import _has_slot
 from modicum.loading.footprint import footprint_of
 from modicum.model import resolve_backend
 from modicum.task import resolve_task
-from tests.support.tiny_models import tiny_local
 from tests.loading.test_gguf import write_gguf
+from tests.support.tiny_models import tiny_local
 
 DEEP = "[" * 100_000 + "]" * 100_000
 HUB = ("evil/kernel", "evil/kernel@v1:attend", "kernels-community/flash-attn2", "paged|evil/kernel")

@@ -12,8 +12,8 @@ from modicum.errors import CheckpointError
 from modicum.files.headers import gguf_head, safetensors_head
 from modicum.loading.footprint import footprint_of
 from modicum.model import resolve_backend
-from tests.support.tiny_models import tiny_local
 from tests.loading.test_gguf import write_gguf
+from tests.support.tiny_models import tiny_local
 
 DEEP = "[" * 100_000 + "]" * 100_000
 

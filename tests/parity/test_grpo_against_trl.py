@@ -14,7 +14,7 @@ from modicum.training.policy import (
     policy_loss,
     ratio_terms,
 )
-from modicum.training.rollouts import Row, batch_rows
+from modicum.training.rollouts import RolloutRow, batch_rows
 from modicum.training.scoring import score
 
 trl = pytest.importorskip("trl", reason="trl is an extra of development")
@@ -30,14 +30,14 @@ def organism():
 
 
 @pytest.fixture(scope="module")
-def rows(organism) -> list[Row]:
+def rows(organism) -> list[RolloutRow]:
     """Two groups of four made-up completions with GRPO's advantages."""
     generator = torch.Generator().manual_seed(5)
     earned = advantages(REWARDS, "group")
     prompts = [p.question for p in resolve_task("row_pushes").problems("shots", 1)]
     prompts += [p.question for p in resolve_task("word_sums").problems("shots", 1)]
     return [
-        Row(
+        RolloutRow(
             tuple(organism.encode(prompt)),
             tuple(
                 torch.randint(

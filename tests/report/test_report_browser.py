@@ -13,10 +13,10 @@ from modicum.report import questions, untrusted
 from modicum.report.page import write_report
 from modicum.store.database import Answer, Outcome, Store
 from modicum.types import Grade, Mark, Problem
+from tests.report.test_report import Asked
 from tests.support import verdicts as built
 from tests.support.chromium import Chromium, Tab, chromium_or_skip
 from tests.support.sources import PACKAGE
-from tests.report.test_report import Asked
 
 PROBLEMS, SAMPLES = 1000, 100
 MANY = PROBLEMS * SAMPLES

@@ -12,7 +12,7 @@ from modicum.nudge.steering import Direction, Steering
 from modicum.sampling import draw
 from modicum.sampling import weights_left as columns
 from modicum.sampling.llama_steps import LeanLlama
-from modicum.sampling.weights_left import Weights, times, times_add, times_mul
+from modicum.sampling.weights_left import LeftWeights, times, times_add, times_mul
 from modicum.types import Request, Sampling
 from tests.support.tiny_models import tiny_local
 
@@ -25,7 +25,7 @@ def test_products_in_columns_are_the_same_turned(n: int, has_bias: bool) -> None
     if not torch.backends.mkldnn.is_available():
         pytest.skip("no oneDNN")
     weight, x, other = torch.randn(40, 56), torch.randn(n, 56), torch.randn(40, n)
-    layer = Weights(weight, torch.randn(40) if has_bias else None)
+    layer = LeftWeights(weight, torch.randn(40) if has_bias else None)
     with torch.inference_mode():
         plain = functional.linear(x, *layer).t()
         pairs = [

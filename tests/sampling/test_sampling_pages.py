@@ -12,17 +12,17 @@ import torch
 from modicum.ledger import Ledger
 from modicum.nudge.steering import Direction, Steering
 from modicum.sampling import local as local_module
-from modicum.sampling.blocks import Job
+from modicum.sampling.blocks import SamplingJob
 from modicum.sampling.linear import FastLinear, linear, linear_add, linear_mul, linear_silu
 from modicum.sampling.llama_steps import LeanLlama, lean_shape
 from modicum.sampling.local import Local
-from modicum.sampling.native import PAGE, Kernel, Shape, load_kernel
+from modicum.sampling.native import PAGE, CacheShape, Kernel, load_kernel
 from modicum.sampling.pages import PagePool, RowPages
 from modicum.types import Request, Sampling
 from tests.support.tiny_models import byte_tokenizer, tiny_local, tiny_module
 
 PROMPTS = ("Ann has 12 pears. How many?", "Bob", "A row of letters, and what it spells in the end")
-SHAPE = Shape(head=64, group=3, keys=2)
+SHAPE = CacheShape(head=64, group=3, keys=2)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_broken_compiler_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("MODICUM_CACHE", str(tmp_path))
     load_kernel.cache_clear()
-    assert load_kernel(Shape(16, 1, 1)) is None
+    assert load_kernel(CacheShape(16, 1, 1)) is None
     load_kernel.cache_clear()
 
 
@@ -165,7 +165,7 @@ def test_a_block_beyond_memory_is_halved_and_noted(monkeypatch: pytest.MonkeyPat
     tried = []
     original = local_module.sample_block
 
-    def scarce(engine: Any, jobs: list[Job], *rest: Any, rows: int, **how: int) -> Any:
+    def scarce(engine: Any, jobs: list[SamplingJob], *rest: Any, rows: int, **how: int) -> Any:
         tried.append(rows)
         if rows > 3:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] can't allocate memory")
@@ -216,4 +216,4 @@ def test_gradients_flow_inside_the_fast_context() -> None:
 
 
 def test_the_shape_of_heads_is_read_from_the_module() -> None:
-    assert lean_shape(tiny_module("llama")) == Shape(head=8, group=2, keys=2)
+    assert lean_shape(tiny_module("llama")) == CacheShape(head=8, group=2, keys=2)

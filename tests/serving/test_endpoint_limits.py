@@ -18,9 +18,9 @@ import pytest
 from modicum.errors import ConfigError, EndpointError
 from modicum.serving import endpoint as _endpoint
 from modicum.serving import line as _line
-from modicum.serving.endpoint import Ask, Endpoint, _seconds
+from modicum.serving.endpoint import ChatRequest, Endpoint, _seconds
 
-ASK = Ask("/completions", {"prompt": "a"})
+ASK = ChatRequest("/completions", {"prompt": "a"})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -281,7 +281,7 @@ def test_closing_the_answers_ends_those_that_wait_and_their_connections() -> Non
         ended.release()
 
     with serving(answer) as url:
-        asks = [Ask("/x", {"prompt": name}) for name in ("a", "b", "c", "first")]
+        asks = [ChatRequest("/x", {"prompt": name}) for name in ("a", "b", "c", "first")]
         answers = Endpoint(url, timeout=60, retries=5).answers(asks, 4)
         assert next(answers)[0] == 3
         answers.close()

@@ -12,9 +12,9 @@ from modicum.seeds import key
 from modicum.serving import endpoint as _endpoint
 from modicum.serving.parity import (
     TOLERANCE,
-    Probe,
-    Reading,
-    Reference,
+    ParityReading,
+    ParityReference,
+    ParityTrace,
     Tolerance,
     scorer_of,
     shows_change,
@@ -212,7 +212,7 @@ def test_a_tolerance_that_no_weights_or_any_weights_meet_is_refused(values) -> N
 
 def test_a_probe_without_words_is_refused() -> None:
     with pytest.raises(ConfigError, match="a probe of"):
-        Probe("What is 1 + 1?", " ")
+        ParityTrace("What is 1 + 1?", " ")
 
 
 def test_a_model_scores_each_token_after_those_before_it() -> None:
@@ -246,10 +246,10 @@ def test_rounding_neither_hides_old_weights_nor_accuses_new_ones() -> None:
         )  # the least that counts
         tokens = tuple("x" * n)
         before, fresh, stale = (
-            Reading(tokens, tuple(values + draw.normal(0, rounding / 2**0.5, n)))
+            ParityReading(tokens, tuple(values + draw.normal(0, rounding / 2**0.5, n)))
             for values in (old, new, old)
         )
-        other = Reference("old", before, tuple(old))
+        other = ParityReference("old", before, tuple(old))
         try:
             missed += not shows_change("new", fresh, tuple(new), other, TOLERANCE)
         except TrialError:
@@ -264,6 +264,6 @@ def test_rounding_neither_hides_old_weights_nor_accuses_new_ones() -> None:
 
 
 def test_a_probe_that_is_cut_otherwise_than_before_is_refused() -> None:
-    other = Reference("old", Reading(("a", "b"), (-1.0, -1.0)), (-1.0, -1.0))
+    other = ParityReference("old", ParityReading(("a", "b"), (-1.0, -1.0)), (-1.0, -1.0))
     with pytest.raises(TrialError, match="cuts the probe otherwise"):
-        shows_change("new", Reading(("ab",), (-2.0,)), (-2.0,), other, TOLERANCE)
+        shows_change("new", ParityReading(("ab",), (-2.0,)), (-2.0,), other, TOLERANCE)

@@ -7,14 +7,14 @@ from modicum.ledger import Ledger
 from modicum.model import render
 from modicum.secrecy import learn
 from modicum.serving import endpoint as _endpoint
-from modicum.serving.endpoint import Ask, Endpoint
+from modicum.serving.endpoint import ChatRequest, Endpoint
 from modicum.serving.protocol import choices_of, usage_of
 from modicum.serving.told import told_in
 from modicum.types import Request, Sampling, Style
 from tests.support.fake_server import fake_server
 from tests.support.served import QUESTION, ask, opened
 
-ASK = Ask("/completions", {"prompt": "a", "max_tokens": 4})
+ASK = ChatRequest("/completions", {"prompt": "a", "max_tokens": 4})
 
 
 @pytest.fixture(autouse=True)

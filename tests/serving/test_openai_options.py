@@ -15,13 +15,13 @@ from modicum.model import resolve_backend
 from modicum.secrecy import clean
 from modicum.serving import endpoint as _endpoint
 from modicum.serving.address import address_of
-from modicum.serving.endpoint import Ask, Endpoint
+from modicum.serving.endpoint import ChatRequest, Endpoint
 from modicum.serving.proxy import Proxy, proxy_for
 from modicum.study.powers import model_powers
 from tests.support.fake_server import fake_server
 from tests.support.served import ask, opened, reference
 
-ASK = Ask("/completions", {"prompt": "a"})
+ASK = ChatRequest("/completions", {"prompt": "a"})
 ANSWER = b'{"choices": [{"a": 1}]}'
 DONE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER), ANSWER)
 PASSWORD = "p4ss-of-a-proxy"

@@ -5,7 +5,7 @@ import pytest
 from modicum.ledger import Ledger
 from modicum.model import render
 from modicum.serving.completions import completion
-from modicum.serving.protocol import Choice, free_parts
+from modicum.serving.protocol import ServedChoice, free_parts
 from modicum.types import Request, Sampling, Style
 from tests.support.fake_server import fake_server
 from tests.support.served import opened
@@ -42,7 +42,7 @@ def drawn(model, n: int = 1, style: Style = CHAT, **sampling: object):
 def test_a_stop_string_is_looked_for_in_what_follows_the_thinking(
     text, reasoning, opened, cut, reason
 ) -> None:
-    choice = Choice(text, reasoning, "stop", met_stop=False, steps=())
+    choice = ServedChoice(text, reasoning, "stop", met_stop=False, steps=())
     found = completion(choice, Sampling(64, stop=("Q:",)), 5, is_opened=opened)
     assert (found.text, found.stop) == (cut, reason)
 

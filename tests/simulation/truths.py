@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modicum.analysis.ability import Ability
-from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Samples, Twin
 from modicum.analysis.nulls import luck_scores
 
 CHOICES = {"wide": 1000, "four": 4, "yes_no": 2}
@@ -190,11 +190,11 @@ class Simulator:
             rows.append(self.answers(drawn, 1)[:, 0] == self.gold)
         return np.array(rows, dtype=np.float64)
 
-    def veto(self) -> Control:
+    def veto(self) -> ControlScores:
         """Draws the scrambled twin: tuning it gives guesses, marked by other golds."""
         after = [self.guesses(1)[:, 0] == self.scrambled for _ in range(self.design.seeds)]
         before = self.guesses(1, greedy=True)[:, 0] == self.scrambled
-        return Control("scrambled", np.array(after, float), before.astype(np.float64))
+        return ControlScores("scrambled", np.array(after, float), before.astype(np.float64))
 
     def rungs(self) -> tuple[RungEvidence, ...]:
         """Draws the ladder: two label-free rungs, then tuning at each budget."""
@@ -208,7 +208,7 @@ class Simulator:
                 labels=0,
                 is_tuned=False,
                 scores=(read == self.gold).astype(np.float64),
-                vetoes=(Control("luck", luck_scores(read, self.gold, self.strata)),),
+                vetoes=(ControlScores("luck", luck_scores(read, self.gold, self.strata)),),
             )
             for method, read in (("self_consistency", voted), ("cot_decoding", branched))
         ]

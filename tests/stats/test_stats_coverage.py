@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from modicum.analysis.gap import Ceiling, gap_recovered
+from modicum.analysis.gap import GapTop, gap_recovered
 from modicum.analysis.threshold import threshold
 from modicum.stats import (
     Figure,
@@ -158,10 +158,10 @@ def test_t_interval_over_seeds_covers(seeds: int) -> None:
 
 def draw_gap(
     rng: np.random.Generator, n: int, floor: float, reached: float
-) -> tuple[np.ndarray, np.ndarray, Ceiling, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, GapTop, np.ndarray]:
     """Draws score, floor, a pass@16 ceiling from 32 samples at rate 0.1, and the luck null."""
     hits = rng.binomial(32, rng.beta(1, 9, n))
-    ceiling = Ceiling("sampling", 16, pass_at_k(hits, 32, 16), np.zeros(n))
+    ceiling = GapTop("sampling", 16, pass_at_k(hits, 32, 16), np.zeros(n))
     base = (rng.random(n) < floor).astype(float)
     scores = (rng.random((3, n)) < reached + rng.normal(0, 0.02, (3, 1))).astype(float)
     return scores, base, ceiling, np.zeros(n)
@@ -188,7 +188,7 @@ def test_gap_recovered_covers_over_noisy_seeds(deviation: float) -> None:
     shared = resample(np.random.default_rng(20), 200, n_resamples=1000)
 
     def draw(rng: np.random.Generator) -> tuple[Figure, float]:
-        top = Ceiling("forced", 1, (rng.random(200) < 0.9).astype(float), np.zeros(200))
+        top = GapTop("forced", 1, (rng.random(200) < 0.9).astype(float), np.zeros(200))
         chance = 0.5 + rng.normal(0, deviation, (3, 1))
         scores = (rng.random((3, 200)) < chance).astype(float)
         figure = gap_recovered(scores, np.zeros(200), top, np.zeros(200), shared)
@@ -206,7 +206,7 @@ def test_gap_within_noise_is_undefined(n: int) -> None:
     defined = 0
     for p in np.linspace(0.05, 0.95, 300):
         top, base, scores = (rng.random((3, n)) < p).astype(float)
-        ceiling = Ceiling("forced", 1, top, np.zeros(n))
+        ceiling = GapTop("forced", 1, top, np.zeros(n))
         defined += gap_recovered(scores, base, ceiling, np.zeros(n), shared) is not None
     assert defined / 300 <= 0.01
 
@@ -217,7 +217,7 @@ def test_threshold_covers(share: float, seeds: int, deviation: float) -> None:
     """Accuracy is 0.8 times a logistic in log n, middle 6 shots, slope 1.8; ceiling 0.8."""
     n, budgets = 200, (1, 4, 8, 32, 128)
     shared = resample(np.random.default_rng(14), n, n_resamples=300)
-    ceiling = Ceiling("forced", 1, np.full(n, 0.8), np.zeros(n))
+    ceiling = GapTop("forced", 1, np.full(n, 0.8), np.zeros(n))
     truth = float(np.exp(np.log(6) + np.log(share / (1 - share)) / 1.8))
 
     def draw(rng: np.random.Generator) -> tuple[Figure, float]:
@@ -236,7 +236,7 @@ def test_threshold_is_censored_when_never_reached() -> None:
     rng = np.random.default_rng(16)
     shared = resample(rng, 200, n_resamples=400)
     points = tuple((n, (rng.random((3, 200)) < 0.2).astype(float)) for n in (1, 4, 8, 128))
-    ceiling = Ceiling("forced", 1, np.ones(200), np.zeros(200))
+    ceiling = GapTop("forced", 1, np.ones(200), np.zeros(200))
     found = threshold(points, np.zeros(200), ceiling, np.zeros(200), shared, share=0.5)
     assert found.is_censored
     assert found.n_shots.as_dict()["value"] is None

@@ -16,7 +16,7 @@ from modicum.files.packing import inflated
 from modicum.model import ModelCard
 from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
 from modicum.scope import Scope
-from modicum.store.database import SCHEMA, Answer, Outcome, Row, Store
+from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
 from tests.support.texts import anything
 
@@ -274,9 +274,9 @@ def test_rows_give_every_completion_with_its_mark(store) -> None:
     store.write(_two_answers())
     one, two = _two_answers().answers
     assert list(store.rows([TRIAL])) == [
-        Row(TRIAL.id, "p1", 0, "Answer 3", one.marks[0], 3, "eos", stands=True),
-        Row(TRIAL.id, "p1", 1, "er", one.marks[1], 1, "length", stands=False),
-        Row(TRIAL.id, two.problem, 0, "x", two.marks[0], 0, "", stands=True),
+        StoredAnswer(TRIAL.id, "p1", 0, "Answer 3", one.marks[0], 3, "eos", stands=True),
+        StoredAnswer(TRIAL.id, "p1", 1, "er", one.marks[1], 1, "length", stands=False),
+        StoredAnswer(TRIAL.id, two.problem, 0, "x", two.marks[0], 0, "", stands=True),
     ]
 
 

@@ -13,11 +13,11 @@ from modicum.running.session import spent_before
 from modicum.seeds import stream
 from modicum.store.database import Answer, Outcome, Session, Store
 from modicum.study.budget import (
-    Arm,
     Budget,
+    BudgetLevel,
     Cost,
-    Level,
     Pace,
+    RungTrials,
     arms_of,
     fitting,
     measures_of,
@@ -284,10 +284,10 @@ def test_score_of_the_survivor_of_eight_equal_rungs_is_unbiased() -> None:
     rng, truth, reached = stream("test", "halving"), 0.5, []
     names = [f"rung_{i}" for i in range(8)]
     probes = [Trial("m", "t", name, 1, 0) for name in names]
-    arms = [Arm(("m", "t"), t.method, (Level(t, ()),)) for t in probes]
+    arms = [RungTrials(("m", "t"), t.method, (BudgetLevel(t, ()),)) for t in probes]
     more = [Trial("m", "t", name, 4, 0) for name in names]
     arms = [
-        dataclasses.replace(arm, levels=(*arm.levels, Level(t, ())))
+        dataclasses.replace(arm, levels=(*arm.levels, BudgetLevel(t, ())))
         for arm, t in zip(arms, more, strict=True)
     ]
     for _ in range(2000):

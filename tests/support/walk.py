@@ -25,8 +25,8 @@ from modicum.sampling.local import Local
 from modicum.seeds import stream
 from modicum.training.adapters import AdapterShape, load_nudge
 from modicum.training.loop import Example, Schedule, tune
-from modicum.training.reinforce import Group, reinforce
-from modicum.training.rollouts import Row, batch_rows
+from modicum.training.reinforce import RolloutGroup, reinforce
+from modicum.training.rollouts import RolloutRow, batch_rows
 from modicum.training.trainable import TrainedVectors, TrainedWeights
 from modicum.types import Branches, Request, Sampling
 from tests.support.architectures import tiny_module_of
@@ -292,8 +292,8 @@ def _imitation(local: Local) -> None:
 def _reward(local: Local) -> None:
     trainable = TrainedWeights(local, AdapterShape("lora", 2, 4.0), 1e-2, stream("reward"))
     _rewarded(local, trainable)
-    row = Row((5, 6, 7), (8, 9, 10, 11), 0.0)
-    short = Row((15, 16), (8, 9), 0.0)
+    row = RolloutRow((5, 6, 7), (8, 9, 10, 11), 0.0)
+    short = RolloutRow((15, 16), (8, 9), 0.0)
     with torch.no_grad():
         together = trainable.score(batch_rows([row, short], torch.device("cpu"))).logprobs
         sampled = _row_scores(trainable.sampler().module, row)
@@ -304,7 +304,7 @@ def _reward(local: Local) -> None:
     assert not torch.allclose(together[0], plain, atol=1e-4)
 
 
-def _row_scores(module: Any, row: Row) -> torch.Tensor:
+def _row_scores(module: Any, row: RolloutRow) -> torch.Tensor:
     scores = _plain(module, [*row.prompt, *row.tokens])[len(row.prompt) - 1 : -1].log_softmax(-1)
     return scores.gather(1, torch.tensor(row.tokens)[:, None])[:, 0]
 
@@ -313,11 +313,11 @@ def _rewarded(local: Local, trainable: TrainedWeights | TrainedVectors) -> None:
     """Train a few steps on the policy's own rollouts, even tokens paid."""
     recipe = Recipe(steps=2, groups=2, rollouts=4, updates=1, learning_rate=1e-2, longest=5)
 
-    def draw(model: Any, step: int) -> list[Group]:
+    def draw(model: Any, step: int) -> list[RolloutGroup]:
         asked = [Request(p, f"r{step}/{i}", 4) for i, p in enumerate(PROMPTS[:2])]
         drawn = model.generate(asked, Sampling(5, 1.0, stream="r", ids=True), Ledger())
         return [
-            Group(
+            RolloutGroup(
                 tuple(local.encode(prompt)),
                 tuple(c.ids for c in group),
                 tuple(float(i % 2) for i, _ in enumerate(group)),

@@ -18,8 +18,8 @@ from modicum.seeds import stream
 from modicum.task import resolve_task
 from modicum.training.adapters import AdapterShape
 from modicum.training.policy import policy_loss, ratio_terms
-from modicum.training.reinforce import Group, Trained, reinforce
-from modicum.training.rollouts import Row, batch_rows, batches, join_equal
+from modicum.training.reinforce import RolloutGroup, Trained, reinforce
+from modicum.training.rollouts import RolloutRow, batch_rows, batches, join_equal
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedVectors, TrainedWeights
 from modicum.types import Grade
@@ -44,12 +44,12 @@ BOTH = pytest.mark.parametrize("kind", [weights, vectors])
 RECIPE = Recipe(steps=6, groups=2, rollouts=4, updates=1, learning_rate=1e-3, longest=8)
 
 
-def groups_of(organism: Local, step: int, rewards: Callable[..., float]) -> list[Group]:
+def groups_of(organism: Local, step: int, rewards: Callable[..., float]) -> list[RolloutGroup]:
     """Made-up rollouts of real tokens, another draw each step."""
     rng = stream("groups", step)
     prompts = [organism.encode(p.question) for p in resolve_task("row_pushes").problems("shots", 2)]
     return [
-        Group(
+        RolloutGroup(
             tuple(prompt),
             tuple(tuple(rng.integers(3, 60, size=rng.integers(1, 8)).tolist()) for _ in range(4)),
             tuple(rewards(rng) for _ in range(4)),
@@ -73,7 +73,7 @@ def trained(
 ) -> tuple[Trained, Ledger]:
     ledger = Ledger()
 
-    def draw(_model: object, step: int) -> list[Group]:
+    def draw(_model: object, step: int) -> list[RolloutGroup]:
         if step == stop_at:
             raise KeyboardInterrupt
         return groups_of(organism, step, rewards)
@@ -122,20 +122,22 @@ def test_training_changes_what_is_trained_and_not_the_model(organism, kind) -> N
     assert Local(organism.module, organism.tokenizer, name="again").card.weights == before
 
 
-def naive(module: torch.nn.Module, row: Row) -> torch.Tensor:
+def naive(module: torch.nn.Module, row: RolloutRow) -> torch.Tensor:
     """Log-probabilities of one row's completion, by one plain pass."""
     ids = torch.tensor([row.prompt + row.tokens])
     logits = module(input_ids=ids).logits[0, len(row.prompt) - 1 : -1]
     return logits.log_softmax(-1).gather(1, ids[0, len(row.prompt) :, None])[:, 0]
 
 
-def drawn_rows(n: int = 12) -> list[Row]:
+def drawn_rows(n: int = 12) -> list[RolloutRow]:
     """Completions of three prompts, of many lengths, one of a single token."""
     rng = stream("rows of three prompts")
     prompts = [tuple(rng.integers(3, 60, size=size).tolist()) for size in (4, 9, 1)]
     lengths = [1, *rng.integers(1, 15, size=n - 1).tolist()]
     return [
-        Row(prompts[i % 3], tuple(rng.integers(3, 60, size=length).tolist()), float(i % 4) - 1.5)
+        RolloutRow(
+            prompts[i % 3], tuple(rng.integers(3, 60, size=length).tolist()), float(i % 4) - 1.5
+        )
         for i, length in enumerate(lengths)
     ]
 
@@ -144,7 +146,7 @@ def drawn_rows(n: int = 12) -> list[Row]:
 def test_rollouts_come_from_the_weights_that_are_trained(organism, parameters) -> None:
     trainable = weights(organism, parameters)
     trained(organism, trainable, replace(RECIPE, learning_rate=1e-2))
-    row = Row((5, 6, 7), (8, 9, 10, 11), 0.0)
+    row = RolloutRow((5, 6, 7), (8, 9, 10, 11), 0.0)
     with torch.no_grad():
         [tuned] = trainable.score(batch_rows([row], torch.device("cpu"))).logprobs
         sampled = naive(trainable.sampler().module, row)
@@ -197,7 +199,11 @@ def test_lines_hold_little_padding_and_each_token_once() -> None:
 
 
 def test_joined_rows_have_the_gradient_of_all(organism) -> None:
-    rows = [Row((5, 6), (7, 8), 0.5), Row((5, 6), (7, 9, 10), -0.5), Row((5, 6), (7, 8), 0.5)]
+    rows = [
+        RolloutRow((5, 6), (7, 8), 0.5),
+        RolloutRow((5, 6), (7, 9, 10), -0.5),
+        RolloutRow((5, 6), (7, 8), 0.5),
+    ]
     gradients = []
     for part in (rows, join_equal(rows)):
         trainable = vectors(organism)
@@ -216,7 +222,8 @@ def test_joined_rows_have_the_gradient_of_all(organism) -> None:
 def test_batches_hold_every_row_within_the_limit() -> None:
     rng = stream("rows")
     rows = [
-        Row((1,) * int(rng.integers(1, 9)), (2,) * int(rng.integers(1, 30)), 0.0) for _ in "x" * 50
+        RolloutRow((1,) * int(rng.integers(1, 9)), (2,) * int(rng.integers(1, 30)), 0.0)
+        for _ in "x" * 50
     ]
     cut = list(batches(rows, 100))
     assert sorted(map(id, (r for b in cut for r in b))) == sorted(map(id, rows))
@@ -237,7 +244,7 @@ def test_equal_rewards_throughout_stop_early_and_say_why(organism) -> None:
 
 
 def test_rollouts_at_the_length_limit_stop_early_and_say_why(organism) -> None:
-    def draw(_model: object, step: int) -> list[Group]:
+    def draw(_model: object, step: int) -> list[RolloutGroup]:
         return [replace(g, truncated=(True,) * 4) for g in groups_of(organism, step, coin)]
 
     done = reinforce(
@@ -248,7 +255,7 @@ def test_rollouts_at_the_length_limit_stop_early_and_say_why(organism) -> None:
 
 
 def test_rewards_that_fall_to_nothing_stop_early_and_say_why(organism) -> None:
-    def draw(_model: object, step: int) -> list[Group]:
+    def draw(_model: object, step: int) -> list[RolloutGroup]:
         groups = groups_of(organism, step, coin)
         return [replace(g, rewards=(0.0,) * 4) for g in groups] if step > 3 else groups
 
@@ -260,7 +267,7 @@ def test_rewards_that_fall_to_nothing_stop_early_and_say_why(organism) -> None:
 
 
 def test_a_shot_that_is_solved_is_no_divergence(organism) -> None:
-    def draw(_model: object, step: int) -> list[Group]:
+    def draw(_model: object, step: int) -> list[RolloutGroup]:
         groups = groups_of(organism, step, coin)
         return [replace(g, rewards=(1.0,) * 4) for g in groups] if step > 3 else groups
 
@@ -278,7 +285,7 @@ def test_a_gradient_that_is_zero_at_the_first_step_is_named(organism, monkeypatc
         found = score(module, batch, temperature, steer)
         return type(found)(found.logprobs * 0.0, found.entropies)
 
-    def draw(_model: object, step: int) -> list[Group]:
+    def draw(_model: object, step: int) -> list[RolloutGroup]:
         groups = groups_of(organism, step, coin)
         if length is None:
             return groups
@@ -292,8 +299,8 @@ def test_a_gradient_that_is_zero_at_the_first_step_is_named(organism, monkeypatc
 
 
 def test_equal_answers_with_unequal_rewards_teach_nothing_and_are_no_error(organism) -> None:
-    def draw(_model: object, step: int) -> list[Group]:
-        return [Group((5, 6), ((7, 8),) * 4, (1.0, 0.0, 1.0, 0.0), (False,) * 4)]
+    def draw(_model: object, step: int) -> list[RolloutGroup]:
+        return [RolloutGroup((5, 6), ((7, 8),) * 4, (1.0, 0.0, 1.0, 0.0), (False,) * 4)]
 
     done = reinforce(vectors(organism), RECIPE, draw, Ledger(), flops_per_token=1.0)
     assert len(done.curves) == RECIPE.steps

@@ -23,7 +23,7 @@ from modicum.analysis.case import (
 )
 from modicum.analysis.detect import detectable, problems_needed
 from modicum.analysis.evidence import Evidence
-from modicum.analysis.gap import Ceiling, ceiling_figure, share_of_ceiling
+from modicum.analysis.gap import GapTop, ceiling_figure, share_of_ceiling
 from modicum.analysis.learned import learned
 from modicum.analysis.pairing import over_problems, paired, shared
 from modicum.analysis.readings import (
@@ -96,7 +96,7 @@ def _shown(case: Case) -> Ability | None:
     if over_luck.low <= MARGIN * (1 - guess) or over_near.low <= 0 or not _beats_habit(case):
         return None
     # No ceiling lies above 1, so where none was found 1 serves: it can only delay the word.
-    top = case.ceiling or Ceiling(
+    top = case.ceiling or GapTop(
         "1", 1, np.ones_like(evidence.default), np.zeros_like(evidence.default)
     )
     share = share_of_ceiling(evidence.default, top, samples.luck_1, case.resamples)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from modicum.analysis.evidence import Evidence
-from modicum.analysis.gap import Ceiling
+from modicum.analysis.gap import GapTop
 from modicum.analysis.readings import RungReading
-from modicum.analysis.sampling import Sampled
+from modicum.analysis.sampling import SampledEvidence
 from modicum.stats import Figure, Resamples
 
 __all__ = [
@@ -59,9 +59,9 @@ class Ability:
     """Labels that this took."""
     needs: tuple[str, ...]
     """What would decide it; empty unless undecided."""
-    sampled: Sampled
+    sampled: SampledEvidence
     """What sampling says by itself."""
-    ceiling: Ceiling | None
+    ceiling: GapTop | None
     """Top of the gap, or None where there is no gap to recover."""
     rungs: tuple[RungReading, ...]
     """All rungs, read, in the order given."""
@@ -74,8 +74,8 @@ class Case:
     """The evidence with all that was read from it."""
 
     evidence: Evidence
-    sampled: Sampled
-    ceiling: Ceiling | None
+    sampled: SampledEvidence
+    ceiling: GapTop | None
     rungs: tuple[RungReading, ...]
     resamples: Resamples
 

@@ -7,7 +7,7 @@ import numpy as np
 from modicum.stats import Bools, Floats, Ints
 
 __all__ = [
-    "Control",
+    "ControlScores",
     "Evidence",
     "RungEvidence",
     "Samples",
@@ -56,7 +56,7 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
-class Control:
+class ControlScores:
     """A twin arm that should not work if the claim is true, on the same test problems."""
 
     name: str
@@ -98,12 +98,12 @@ class RungEvidence:
     """True where weights were updated on the shots."""
     is_prompt: bool = False
     """True for a prompt style, whose gap counts from the default, not from the floor."""
-    vetoes: tuple[Control, ...] = ()
+    vetoes: tuple[ControlScores, ...] = ()
     """Veto controls at this budget: scrambled twin, random vectors; for a rung that tunes
     nothing also the control organism (for a tuned one that is a `Twin`)."""
     unread: Floats | None = None
     """Whether its answers could not be read, of the shape of `scores`; None where not known."""
-    telltales: tuple[Control, ...] = ()
+    telltales: tuple[ControlScores, ...] = ()
     """Tell-tale controls at this budget: shuffled solutions, random reward, format only."""
 
     @property

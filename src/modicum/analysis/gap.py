@@ -18,7 +18,7 @@ from modicum.stats import (
 
 __all__ = [
     "NOISE_LIMIT",
-    "Ceiling",
+    "GapTop",
     "ceiling_figure",
     "correct_guessing",
     "gap_recovered",
@@ -32,7 +32,7 @@ NEAR_TOP = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Ceiling:
+class GapTop:
     """The top of the gap: what the model was shown to reach, and by what."""
 
     source: str
@@ -47,14 +47,14 @@ class Ceiling:
     """The source's own scores, where `scores` are another's on some of the problems: intervals hold
     both, for which of near-equal rungs is the best is not known."""
 
-    def on(self, n: int) -> "Ceiling":
+    def on(self, n: int) -> "GapTop":
         """Gives the ceiling on the first n problems."""
         scores, luck = first(n, self.scores, self.luck)
         own = None if self.own is None else first(n, self.own)[0]
         return replace(self, scores=scores, luck=luck, own=own)
 
     @property
-    def alone(self) -> "Ceiling":
+    def alone(self) -> "GapTop":
         """The source read by its own scores; the same ceiling where it is."""
         return self if self.own is None else replace(self, scores=self.own, own=None)
 
@@ -69,7 +69,7 @@ def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
     return np.asarray((score - np.asarray(guess)) / np.maximum(1 - np.asarray(guess), 1e-12))
 
 
-def ceiling_figure(ceiling: Ceiling, resamples: Resamples, *, level: float = 0.95) -> Figure:
+def ceiling_figure(ceiling: GapTop, resamples: Resamples, *, level: float = 0.95) -> Figure:
     """Gives the ceiling corrected for guessing with its interval, on the resamples' problems."""
     ceiling = ceiling.on(resamples.n_problems)
     value = correct_guessing(float(ceiling.scores.mean()), float(ceiling.luck.mean()))
@@ -88,7 +88,7 @@ def _with(figure: Figure, other: Figure) -> Figure:
     return replace(figure, low=min(figure.low, other.low), high=max(figure.high, other.high))
 
 
-def _widened(found: Figure, ceiling: Ceiling, level: float) -> Figure:
+def _widened(found: Figure, ceiling: GapTop, level: float) -> Figure:
     """Gives an interval that holds what was not drawn, too: it cannot be resampled.
 
     Fifty of fifty right would give an interval without width. Two pseudo-problems, one won and one
@@ -113,7 +113,7 @@ def _unseen(n: int, level: float) -> float:
 def gap_recovered(
     scores: Floats,
     base: Floats,
-    ceiling: Ceiling,
+    ceiling: GapTop,
     luck_1: Floats,
     resamples: Resamples,
     *,
@@ -173,7 +173,7 @@ def gap_recovered(
 
 
 def share_of_ceiling(
-    default: Floats, ceiling: Ceiling, luck_1: Floats, resamples: Resamples
+    default: Floats, ceiling: GapTop, luck_1: Floats, resamples: Resamples
 ) -> Figure:
     """Gives default / ceiling, both corrected for guessing, with its 95 % interval.
 

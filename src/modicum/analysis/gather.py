@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Samples, Twin
 from modicum.method import LADDER, METHODS, Kind, Method, method_of
 from modicum.stats import Floats, vote
 from modicum.store.database import Answer, Outcome, Store
@@ -232,10 +232,10 @@ def _evidence(
         tuned = _kind(arm.method) == "tuning" and not shortens(arm.method)
         vetoes = []
         if arm.scrambled:
-            vetoes.append(Control("scrambled", stack(arm.scrambled), before))
+            vetoes.append(ControlScores("scrambled", stack(arm.scrambled), before))
         if arm.twin and not tuned and measures.twin_floor is not None:
             base = correctness(measures.twin_floor.answers)
-            vetoes.append(Control("twin", stack(arm.twin), base))
+            vetoes.append(ControlScores("twin", stack(arm.twin), base))
         own, telling = _own_controls(arm)
         vetoes += own
         rungs.append(
@@ -271,27 +271,27 @@ def _evidence(
     )
 
 
-def _own_controls(arm: Arm) -> tuple[list[Control], list[Control]]:
+def _own_controls(arm: Arm) -> tuple[list[ControlScores], list[ControlScores]]:
     """Gives an arm's veto controls and its tell-tale ones, of those that the method draws itself."""
     cls = METHODS.load(arm.method)
     declared = cls.controls if issubclass(cls, Method) else ()
     vetoes = {control.name for control in declared if control.veto}
     drawn = [
-        Control(name, stack(outcomes))
+        ControlScores(name, stack(outcomes))
         for name, outcomes in arm.own_controls.items()
         if not name.startswith(WITH)  # arms with other settings stand in a table of their own
     ]
     return [c for c in drawn if c.name in vetoes], [c for c in drawn if c.name not in vetoes]
 
 
-def _majority(arm: Arm, samples: Samples) -> list[Control]:
+def _majority(arm: Arm, samples: Samples) -> list[ControlScores]:
     """The vote of as many plain samples as the method draws, where it declares that control."""
     cls = METHODS.load(arm.method)
     declared = cls.controls if issubclass(cls, Method) else ()
     if not any(control.name == "majority" for control in declared):
         return []
     n = min(method_of(arm.outcomes[0].trial).answering.draws, samples.n_samples)
-    return [Control(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
+    return [ControlScores(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
 
 
 def _prompt_rung(measures: _Measures) -> RungEvidence:
@@ -309,7 +309,7 @@ def _prompt_rung(measures: _Measures) -> RungEvidence:
         is_tuned=False,
         is_prompt=True,
         unread=unread(measures.floor.answers)[None],
-        vetoes=(Control("scrambled", correctness(moved)[None], base),),
+        vetoes=(ControlScores("scrambled", correctness(moved)[None], base),),
     )
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modicum.analysis.evidence import Control, Evidence, RungEvidence, Twin
-from modicum.analysis.gap import Ceiling, gap_recovered
+from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Twin
+from modicum.analysis.gap import GapTop, gap_recovered
 from modicum.analysis.pairing import over_problems, paired, shared
-from modicum.analysis.sampling import Sampled
+from modicum.analysis.sampling import SampledEvidence
 from modicum.stats import Figure, Floats, Ints, Resamples, is_within, vote
 
 __all__ = [
@@ -146,7 +146,7 @@ def _format(
     return over_problems(fall, parts=(rung.unread,), clusters=clusters, level=LEVEL), beyond
 
 
-def _over(own: Floats, base: Floats, control: Control, clusters: Ints | None) -> Floats:
+def _over(own: Floats, base: Floats, control: ControlScores, clusters: Ints | None) -> Floats:
     """Gives the rung's gain minus the control's where their floors differ, else its score.
 
     Gains carry the noise of two more greedy runs, so that levels are compared as long as the
@@ -173,8 +173,8 @@ def _mean(scores: Floats) -> Floats:
 
 
 def find_ceiling(
-    evidence: Evidence, sampled: Sampled, readings: tuple[RungReading, ...]
-) -> Ceiling | None:
+    evidence: Evidence, sampled: SampledEvidence, readings: tuple[RungReading, ...]
+) -> GapTop | None:
     """Gives the top of the gap, or None where there is no gap to recover.
 
     Corrected pass@k where sampling is above both nulls. Where sampling is silent (guess@1 above
@@ -188,7 +188,7 @@ def find_ceiling(
         readings: The rungs, read.
     """
     if sampled.state == "above":
-        return Ceiling("sampling", sampled.k, sampled.hits, sampled.luck_k)
+        return GapTop("sampling", sampled.k, sampled.hits, sampled.luck_k)
     is_silent = sampled.state == "silent"
     found = [(r.rung.name, r.rung.scores) for r in readings if is_silent or r.is_above]
     if evidence.forced is not None and (is_silent or is_forced_above(evidence)):
@@ -200,7 +200,7 @@ def find_ceiling(
     return _chosen(found, sampled.luck_1, evidence.clusters)
 
 
-def _chosen(found: list[tuple[str, Floats]], luck: Floats, clusters: Ints | None) -> Ceiling:
+def _chosen(found: list[tuple[str, Floats]], luck: Floats, clusters: Ints | None) -> GapTop:
     """Name the best of several, and score it on problems that did not choose it.
 
     The best of many is too high by what chance gave it. So each tenth of the problems (of the clusters)
@@ -216,8 +216,8 @@ def _chosen(found: list[tuple[str, Floats]], luck: Floats, clusters: Ints | None
             picks[fold == one] = np.argmax(common[:, fold != one].mean(axis=1))
     source, own = found[best]
     if (picks == best).all():
-        return Ceiling(source, 1, own, luck)
-    return Ceiling(source, 1, np.take_along_axis(common, picks[None], axis=0)[0], luck, own)
+        return GapTop(source, 1, own, luck)
+    return GapTop(source, 1, np.take_along_axis(common, picks[None], axis=0)[0], luck, own)
 
 
 def majority_scores(evidence: Evidence) -> Floats:
@@ -239,8 +239,8 @@ def is_forced_above(evidence: Evidence) -> bool:
 def with_gap(
     reading: RungReading,
     evidence: Evidence,
-    sampled: Sampled,
-    ceiling: Ceiling | None,
+    sampled: SampledEvidence,
+    ceiling: GapTop | None,
     resamples: Resamples,
 ) -> RungReading:
     """Gives a reading completed by the share of the gap it recovers.
@@ -262,8 +262,8 @@ def with_gap(
 def twin_gap(
     twin: Twin,
     evidence: Evidence,
-    sampled: Sampled,
-    ceiling: Ceiling,
+    sampled: SampledEvidence,
+    ceiling: GapTop,
     resamples: Resamples,
 ) -> Figure | None:
     """Gives a twin's share of the gap, on the studied model's floor and ceiling."""

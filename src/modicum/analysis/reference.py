@@ -1,7 +1,7 @@
 """A second model as yardstick: its score, the gap against it, where the two ceilings disagree."""
 
 from modicum.analysis.ability import Ability
-from modicum.analysis.gap import Ceiling, gap_recovered
+from modicum.analysis.gap import GapTop, gap_recovered
 from modicum.analysis.gather import Gathered, correctness
 from modicum.analysis.verdict import Reference
 from modicum.stats import Figure, Floats, Resamples, proportion
@@ -60,6 +60,6 @@ def gap_against_reference(
     if outcome is None or outcome.error:
         return None
     luck = answer.sampled.luck_1
-    top = Ceiling("reference", 1, correctness(outcome.answers), luck)
+    top = GapTop("reference", 1, correctness(outcome.answers), luck)
     zero = found.evidence.floor if base is None else base
     return gap_recovered(scores, zero, top, luck, resamples)

@@ -14,7 +14,7 @@ __all__ = [
     "NEAR_FACTOR",
     "NULL_LIMIT",
     "SMALLEST_ABILITY",
-    "Sampled",
+    "SampledEvidence",
     "State",
     "sampled",
 ]
@@ -27,7 +27,7 @@ centers its guesses on the gold, which is then hit up to twice as often as the a
 answer that shows up (1.6 to 2.0 for normal spreads of 2 to 10 values); a sampled ability is
 hit far more often."""
 SMALLEST_ABILITY = 0.03
-"""Sampled pass@1 that must not be overlooked, on half of the problems at least."""
+"""SampledEvidence pass@1 that must not be overlooked, on half of the problems at least."""
 DOUBT_LEVEL = 0.5
 """Level at which a gold singled out among rarer wrong answers forbids *absent*: low, since the
 doubt must be cheap to raise, and it can only lead to *undecided*."""
@@ -39,7 +39,7 @@ an ability of the smallest size is excluded; `open`: too few samples or problems
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Sampled:
+class SampledEvidence:
     """Pass@k and its nulls at the ceiling's k, and what follows."""
 
     state: State
@@ -74,7 +74,9 @@ class Sampled:
     """Mean near-miss null at each of `ks` up to half of the samples."""
 
 
-def sampled(samples: Samples, *, clusters: Ints | None = None, level: float = 0.95) -> Sampled:
+def sampled(
+    samples: Samples, *, clusters: Ints | None = None, level: float = 0.95
+) -> SampledEvidence:
     """Reads what the samples say by themselves.
 
     Args:
@@ -107,7 +109,7 @@ def sampled(samples: Samples, *, clusters: Ints | None = None, level: float = 0.
         typical = near_miss(samples, (ks[at],), is_mode_left_out=True)[:, 0]
         over_typical = contrast(hits - NEAR_FACTOR * typical, clusters=clusters, level=DOUBT_LEVEL)
         is_singled_out = over_typical.low > 0
-    return Sampled(
+    return SampledEvidence(
         state=state,
         is_singled_out=is_singled_out,
         k=ks[at],

@@ -12,7 +12,7 @@ __all__ = [
     "BreakEven",
     "Candidate",
     "Preference",
-    "Ship",
+    "ShipChoice",
     "break_even",
     "pareto",
     "ship",
@@ -72,7 +72,7 @@ class BreakEven:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Ship:
+class ShipChoice:
     """The pick, the front it stands on, and where the others pay."""
 
     pick: Candidate | None
@@ -97,7 +97,7 @@ def ship(
     margin: float = SHIP_MARGIN,
     clusters: Ints | None = None,
     is_shown: bool = False,
-) -> Ship:
+) -> ShipChoice:
     """Picks what to ship: the cheapest that no other one is shown to beat by more than a margin.
 
     Doing nothing, the first candidate that takes no labels and no making, is one of them; every
@@ -117,7 +117,9 @@ def ship(
     """
     allowed = [c for c in candidates if max_labels is None or c.labels <= max_labels]
     if not allowed:
-        return Ship(pick=None, best=None, front=(), behind_best={}, break_even=(), margin=margin)
+        return ShipChoice(
+            pick=None, best=None, front=(), behind_best={}, break_even=(), margin=margin
+        )
     # the best is looked for where all of them answered; each is then compared where both did
     common = shared(*(c.scores for c in allowed))
     best = allowed[max(range(len(allowed)), key=lambda i: float(common[i].mean()))]
@@ -133,7 +135,7 @@ def ship(
     good = [c for c in rivals if not any(_beats(o, c, margin, clusters) for o in rivals)]
     front = pareto(tuple(good))
     pick = _pick(front, prefer)
-    return Ship(
+    return ShipChoice(
         pick=pick,
         best=best,
         front=front,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modicum.analysis.ability import Ability
-from modicum.analysis.gap import Ceiling, ceiling_figure
+from modicum.analysis.gap import GapTop, ceiling_figure
 from modicum.analysis.gather import Gathered, correctness, stack
 from modicum.analysis.pairing import paired
 from modicum.stats import Figure, Floats, Ints, Resamples, pass_curve
@@ -35,10 +35,10 @@ def ceiling_strict(found: Gathered, answer: Ability, resamples: Resamples) -> Fi
     scores = _strict_scores(found, top)
     if scores is None:
         return None
-    return ceiling_figure(Ceiling(top.source, top.k, scores, top.luck), resamples)
+    return ceiling_figure(GapTop(top.source, top.k, scores, top.luck), resamples)
 
 
-def _strict_scores(found: Gathered, top: Ceiling) -> Floats | None:
+def _strict_scores(found: Gathered, top: GapTop) -> Floats | None:
     """Scores what the ceiling stands on by the strict reading."""
     if top.source == "sampling":
         return _sampled(found.samples, top.k)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from modicum.analysis.gap import Ceiling, correct_guessing
+from modicum.analysis.gap import GapTop, correct_guessing
 from modicum.analysis.pairing import first
 from modicum.stats import (
     STREAMS,
@@ -70,7 +70,7 @@ def between(reached: Figure | None, tried: Sequence[int]) -> tuple[int, int] | N
 def threshold(
     points: tuple[tuple[int, Floats], ...],
     base: Floats,
-    ceiling: Ceiling,
+    ceiling: GapTop,
     luck_1: Floats,
     resamples: Resamples,
     *,
@@ -119,7 +119,7 @@ def threshold(
 def _gains(
     points: tuple[tuple[int, Floats], ...],
     base: Floats,
-    ceiling: Ceiling,
+    ceiling: GapTop,
     luck_1: Floats,
     resamples: Resamples,
 ) -> Floats:

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from modicum.doctor.scan import GYM, Row, Scan
+from modicum.doctor.scan import GYM, Scan, ScanRow
 from modicum.doctor.visit import Checked
 from modicum.report import words
 from modicum.report.untrusted import visible
@@ -85,7 +85,7 @@ def _finding(finding: Finding) -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[ScanRow]) -> list[str]:
     k = rows[0].k if rows else 0
     head = ("", "task", "style", "greedy", "pass@1", f"pass@{k}", "luck", "unread", "tokens")
     cells = [
@@ -123,7 +123,7 @@ def _short(task: str) -> str:
     return f"{name} {alike.index(task) + 1}" if len(alike) > 1 and task in alike else name
 
 
-def _footnotes(rows: Sequence[Row]) -> list[str]:
+def _footnotes(rows: Sequence[ScanRow]) -> list[str]:
     """Says which settings stand behind names that differ by a number only."""
     named = {_short(row.task): row.task for row in rows}
     return [f"{name}: {visible(task)}" for name, task in sorted(named.items()) if " " in name]

@@ -9,7 +9,7 @@ from modicum.plain import thawed
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, proportion
-from modicum.store.database import Outcome, Row
+from modicum.store.database import Outcome, StoredAnswer
 from modicum.types import Grade, Problem, Style, Trial
 
 __all__ = ["completion_text", "scores", "spent", "trial_text", "trials_text"]
@@ -101,7 +101,7 @@ def trial_text(outcome: Outcome) -> str:
 
 
 def completion_text(
-    row: Row, problem: Problem | None, n_drawn: int, *, whole: bool = False
+    row: StoredAnswer, problem: Problem | None, n_drawn: int, *, whole: bool = False
 ) -> Iterator[str]:
     """Gives the lines of one completion: question, gold, mark, text.
 

@@ -2,7 +2,7 @@
 
 import re
 
-from modicum.doctor.exam import Exam, Probe, of
+from modicum.doctor.exam import Exam, ExamTrace, of
 from modicum.types import Finding
 
 __all__ = ["MATCH", "contaminated", "halves", "matched"]
@@ -64,7 +64,7 @@ def contaminated(exam: Exam) -> tuple[Finding, ...]:
     return (Finding("contaminated", "doubt", found, action),)
 
 
-def _is_known(probe: Probe, probes: tuple[Probe, ...]) -> bool:
+def _is_known(probe: ExamTrace, probes: tuple[ExamTrace, ...]) -> bool:
     own = matched(probe.said, probe.tail)
     others = [matched(probe.said, p.tail) for p in probes if p is not probe]
     return own >= MATCH and own > max(others, default=0)

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 
 from modicum.analysis.sampling import NULL_LIMIT
-from modicum.doctor.exam import Exam, Level, of, only
+from modicum.doctor.exam import Exam, FindingLevel, of, only
 from modicum.types import Finding, Problem, Split
 
 __all__ = [
@@ -48,7 +48,7 @@ def rejected_golds(exam: Exam) -> tuple[Finding, ...]:
         f"of {first.id}"
     )
     # Where a few golds are odd, accuracy is too low by that share; beyond the margin it misleads.
-    level: Level = "fault" if n > exam.margin * whole else "doubt"
+    level: FindingLevel = "fault" if n > exam.margin * whole else "doubt"
     return (Finding("gold_rejected", level, found, "mend those golds, or choose another marker"),)
 
 
@@ -61,7 +61,7 @@ def loose_marker(exam: Exam) -> tuple[Finding, ...]:
         f"the marker accepts another problem's gold for "
         f"{of(golds.strangers, golds.compared, 'problems')}"
     )
-    level: Level = "fault" if golds.strangers >= MOSTLY * golds.compared else "doubt"
+    level: FindingLevel = "fault" if golds.strangers >= MOSTLY * golds.compared else "doubt"
     return (Finding("loose_marker", level, found, "choose a stricter marker"),)
 
 
@@ -125,7 +125,7 @@ def duplicates(exam: Exam) -> tuple[Finding, ...]:
         )
         if torn:
             text += f"; {torn} of them with different golds"
-        level: Level = "doubt" if extra > BEARABLE * len(problems) or torn else "fact"
+        level: FindingLevel = "doubt" if extra > BEARABLE * len(problems) or torn else "fact"
         action = "keep one of each: intervals count repeats as independent"
         found.append(Finding("duplicates", level, text, action if level == "doubt" else ""))
     return tuple(found)
@@ -145,7 +145,7 @@ def overlap(exam: Exam) -> tuple[Finding, ...]:
             f"{of(distinct, len(test), 'test questions')} stand in the {split} split too, such as "
             f"{both[0].question[:60]!r}"
         )
-        level: Level = "fault" if distinct > BEARABLE * len(test) else "doubt"
+        level: FindingLevel = "fault" if distinct > BEARABLE * len(test) else "doubt"
         found.append(Finding("overlap", level, text, "part the splits by question, not by row"))
     return tuple(found)
 

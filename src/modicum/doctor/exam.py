@@ -9,12 +9,12 @@ from modicum.task import Sheet
 from modicum.types import Completion, Finding, Grade, Mark, Problem, Split, Style
 
 __all__ = [
-    "Asked",
     "Exam",
+    "ExamAnswer",
+    "ExamTrace",
+    "FindingLevel",
     "Golds",
-    "Level",
     "Memory",
-    "Probe",
     "Prompts",
     "Rung",
     "of",
@@ -22,12 +22,12 @@ __all__ = [
     "share",
 ]
 
-Level: TypeAlias = Literal["fault", "doubt", "fact"]
+FindingLevel: TypeAlias = Literal["fault", "doubt", "fact"]
 """How bad a finding is."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExamAnswer:
     """One problem, how it was asked, and what came."""
 
     problem: Problem
@@ -82,7 +82,7 @@ class Golds:
 
 
 @dataclass(frozen=True)
-class Probe:
+class ExamTrace:
     """The first half of a test question, its true second half, and how the model went on."""
 
     head: str
@@ -127,11 +127,11 @@ class Exam:
     sheet: Sheet
     """With the study's length limit."""
     prompts: Prompts
-    asked: tuple[Asked, ...]
+    asked: tuple[ExamAnswer, ...]
     golds: Golds = field(default_factory=Golds)
     splits: Mapping[Split, tuple[Problem, ...]] = field(default_factory=dict)
     """Questions of each split; those of the test split without golds."""
-    probes: tuple[Probe, ...] = ()
+    probes: tuple[ExamTrace, ...] = ()
     scores: tuple[float, ...] = ()
     """Log-probabilities of some of its own answers, where it gives any."""
     unmarked: tuple[int, str] = (0, "")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from modicum.doctor.contamination import halves
-from modicum.doctor.exam import Asked, Exam, Golds, Memory, Probe, Prompts, Rung
+from modicum.doctor.exam import Exam, ExamAnswer, ExamTrace, Golds, Memory, Prompts, Rung
 from modicum.doctor.files import refuse_long
 from modicum.errors import EndpointError
 from modicum.ledger import Ledger
@@ -136,7 +136,7 @@ def _ask(
     problems: Sequence[Problem],
     styles: Sequence[Style],
     ledger: Ledger,
-) -> tuple[Style, tuple[Asked, ...], Unmarked]:
+) -> tuple[Style, tuple[ExamAnswer, ...], Unmarked]:
     """Asks greedily in the default style and the task's own, and samples in the better one.
 
     The floor will be the best of the whole list, so a default style in which nothing ends is no
@@ -159,7 +159,7 @@ def _ask(
     texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
     marks = unmarked.marks(task, texts, style)
     asked = tuple(
-        Asked(
+        ExamAnswer(
             problem,
             render(model, style, problem.question),
             said.completions[0],
@@ -186,7 +186,7 @@ def _drawn(
     return Solver.of(model, nudge, judge).solve(asked, stream="doctor", ledger=ledger)
 
 
-def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[Probe, ...]:
+def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[ExamTrace, ...]:
     """Lets the model go on from half a question, without any template around it."""
     language = model.language
     if language is None or not language.takes_raw:
@@ -199,11 +199,12 @@ def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[Prob
     sampling = Sampling(PROBED_TOKENS, temperature=0.0, stream="doctor")
     said = model.generate(requests, sampling, ledger)
     return tuple(
-        Probe(head, tail, drawn[0].text) for (head, tail), drawn in zip(found, said, strict=True)
+        ExamTrace(head, tail, drawn[0].text)
+        for (head, tail), drawn in zip(found, said, strict=True)
     )
 
 
-def _scores(model: Model, subject: Subject, asked: Sequence[Asked]) -> tuple[float, ...]:
+def _scores(model: Model, subject: Subject, asked: Sequence[ExamAnswer]) -> tuple[float, ...]:
     """Gives the log-probability of two of its own answers, where the model gives any."""
     spoken = [a for a in asked if a.greedy.text][:2]
     if resolve_backend(subject.model).access < Access.LOGPROBS or not spoken:
@@ -276,7 +277,7 @@ def _doubled(model: Model, tokenizer: Any, prompt: str) -> str:  # noqa: ANN401 
 
 
 def _rungs(
-    subject: Subject, asked: Sequence[Asked], ledger: Ledger, flops_per_token: float
+    subject: Subject, asked: Sequence[ExamAnswer], ledger: Ledger, flops_per_token: float
 ) -> tuple[Rung, ...]:
     """Estimates the time of each trial from the answers' lengths and the FLOPs a second so far.
 

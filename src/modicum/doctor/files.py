@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from modicum.doctor.exam import Exam, Level, of
+from modicum.doctor.exam import Exam, FindingLevel, of
 from modicum.errors import ConfigError
 from modicum.model import Model
 from modicum.tables.golds import is_prose
@@ -29,7 +29,7 @@ def long_golds(exam: Exam) -> tuple[Finding, ...]:
         f"will equal, such as {long[0].answer[:60]!r}"
     )
     action = "name the column of the bare answer (--answer), a --preset, or your own --mark-with"
-    level: Level = "fault" if len(long) >= MOSTLY * len(golds.problems) else "doubt"
+    level: FindingLevel = "fault" if len(long) >= MOSTLY * len(golds.problems) else "doubt"
     return (Finding("long_golds", level, found, action),)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from modicum.doctor.exam import Exam, Level, of, only, share
+from modicum.doctor.exam import Exam, FindingLevel, of, only, share
 from modicum.types import Finding
 
 __all__ = [
@@ -78,7 +78,7 @@ def unwritable(exam: Exam) -> tuple[Finding, ...]:
     lost, n = exam.prompts.unencodable, len(exam.asked)
     if not lost:
         return ()
-    level: Level = "fault" if len(lost) >= MOSTLY * n else "doubt"
+    level: FindingLevel = "fault" if len(lost) >= MOSTLY * n else "doubt"
     found = f"the tokenizer cannot write {of(len(lost), n, 'questions')}, such as {lost[0][:60]!r}"
     action = "the model reads something else than you ask: remove those characters or problems"
     return (Finding("unwritable", level, found, action),)

@@ -22,7 +22,7 @@ from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Completion, Grade, Mark, Problem, Request, Sampling, Split, Style
 
-__all__ = ["GYM", "Row", "Scan", "Tried", "row_of", "scan"]
+__all__ = ["GYM", "Scan", "ScanRow", "Tried", "row_of", "scan"]
 
 GYM: tuple[str, ...] = (
     "gym:chain_sum?config=min_terms=2,max_terms=2,min_digits=1,max_digits=2",
@@ -87,7 +87,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Row:
+class ScanRow:
     """One line of the table, each share with its interval."""
 
     task: str
@@ -118,9 +118,9 @@ class Scan:
     """The whole table and what it comes to."""
 
     model: str
-    rows: tuple[Row, ...]
+    rows: tuple[ScanRow, ...]
     """Every task once, on its shots split; the half-known ones first, most room first."""
-    finalists: tuple[Row, ...]
+    finalists: tuple[ScanRow, ...]
     """The best of them again, on fresh problems of the selection split."""
     pick: str
     """The finalist to study; empty where none holds on fresh problems."""
@@ -173,7 +173,7 @@ def scan(
     return Scan(name, tuple(ordered), tuple(finalists), pick, tuple(failed))
 
 
-def row_of(tried: Tried) -> Row:
+def row_of(tried: Tried) -> ScanRow:
     """Gives the line of what was tried.
 
     *Half known*: pass@k lies between `LOWEST` and `HIGHEST`, above the luck null and above pass@1,
@@ -185,7 +185,7 @@ def row_of(tried: Tried) -> Row:
     over_luck, over_once = contrast(k - null), contrast(k - once)
     share = float(k.mean())
     is_within = LOWEST <= share <= HIGHEST
-    return Row(
+    return ScanRow(
         task=tried.task,
         style=tried.style,
         greedy=proportion(greedy),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from modicum.executor import Executor, Job, Outcomes, Tally
+from modicum.executor import Executor, Job, Outcomes, TokenTally
 from modicum.outcome import Outcome
 from modicum.training.launch import ranks
 
@@ -18,7 +18,7 @@ class Here(Executor):
     """Runs trials in the process that asks for them."""
 
     @contextlib.contextmanager
-    def running(self, tally: Tally) -> Iterator[Outcomes]:
+    def running(self, tally: TokenTally) -> Iterator[Outcomes]:
         """Run jobs as their outcomes are asked for; nothing is started, nothing to let go."""
 
         def outcomes(jobs: Sequence[Job]) -> Iterator[Outcome]:

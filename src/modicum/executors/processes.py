@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, cast, final
 
-from modicum.executor import Executor, Job, Outcomes, Tally, line_of, tokens_of
+from modicum.executor import Executor, Job, Outcomes, TokenTally, line_of, tokens_of
 from modicum.ledger import Ledger
 from modicum.outcome import Outcome
 
@@ -36,7 +36,7 @@ class Processes(Executor):
     workers: int = 2
 
     @contextlib.contextmanager
-    def running(self, tally: Tally) -> Iterator[Outcomes]:
+    def running(self, tally: TokenTally) -> Iterator[Outcomes]:
         """Start workers with the first job, and end them with the block."""
         crew = Workers(self.workers, tally)
         try:
@@ -48,7 +48,7 @@ class Processes(Executor):
 class Workers:
     """The processes of one study and the count that they share."""
 
-    def __init__(self, workers: int, tally: Tally) -> None:
+    def __init__(self, workers: int, tally: TokenTally) -> None:
         """Prepare the shared count of tokens; start nothing yet."""
         self._workers, self._tally = workers, tally
         self._context = multiprocessing.get_context("spawn")

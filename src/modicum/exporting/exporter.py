@@ -14,7 +14,7 @@ from modicum import __version__
 from modicum.analysis.verdict import RungRow, Verdict, as_json
 from modicum.catalog import fields_of
 from modicum.errors import CheckpointError, ConfigError
-from modicum.export import EXPORTS, PROBES, Form, LoadedBack, Parcel
+from modicum.export import EXPORTS, PROBES, ExportForm, LoadedBack, Parcel
 from modicum.exporting.hub_card import card_text
 from modicum.files.manifest import is_export, write_manifest, write_prompt
 from modicum.ledger import cost
@@ -97,7 +97,7 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
 
 def fitting(
     found: Finished, names: Sequence[str] = ()
-) -> tuple[dict[str, Form], dict[str, ConfigError]]:
+) -> tuple[dict[str, ExportForm], dict[str, ConfigError]]:
     """Gives the forms that fit a nudge, by name, and why the others do not; loads no weights.
 
     Args:
@@ -107,11 +107,11 @@ def fitting(
     Raises:
         UnknownNameError: no such form.
     """
-    fits: dict[str, Form] = {}
+    fits: dict[str, ExportForm] = {}
     refused: dict[str, ConfigError] = {}
     for name in names or sorted(EXPORTS.entries):
         form = EXPORTS.build(name)
-        if not isinstance(form, Form):
+        if not isinstance(form, ExportForm):
             raise TypeError(name)
         try:
             form.check(found.parcel)
@@ -122,7 +122,9 @@ def fitting(
     return fits, refused
 
 
-def export(found: Finished, forms: Mapping[str, Form], store: Store, out: Path) -> list[Exported]:
+def export(
+    found: Finished, forms: Mapping[str, ExportForm], store: Store, out: Path
+) -> list[Exported]:
     """Writes each form into a folder of its own below `out`, once it was loaded back and is right.
 
     A folder gets its name in one move when it is whole; a former export of the same form gives way.
@@ -141,7 +143,7 @@ def export(found: Finished, forms: Mapping[str, Form], store: Store, out: Path) 
     return [_write(found, name, form, solver, targets[name]) for name, form in forms.items()]
 
 
-def _write(found: Finished, name: str, form: Form, solver: Solver, target: Path) -> Exported:
+def _write(found: Finished, name: str, form: ExportForm, solver: Solver, target: Path) -> Exported:
     partial = target.with_name(f".{name}.partial-{key(target, found.trial.id):016x}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -183,7 +185,7 @@ def _put(partial: Path, target: Path) -> None:
 
 
 def _facts(
-    found: Finished, name: str, form: Form, back: LoadedBack, size: int
+    found: Finished, name: str, form: ExportForm, back: LoadedBack, size: int
 ) -> dict[str, object]:
     """Gives everything that is known of an export, as plain JSON values."""
     trial, outcome, plan = found.trial, found.outcome, found.subject.plan
@@ -221,7 +223,7 @@ def _facts(
     }
 
 
-def _uses(found: Finished, form: Form, solver: Solver) -> dict[str, str]:
+def _uses(found: Finished, form: ExportForm, solver: Solver) -> dict[str, str]:
     """Gives the lines of use by runtime, modicum's own first where it opens the form."""
     opens = form.is_model and not _stages(found)
     own = {"modicum": "modicum run --model FOLDER --task TASK"} if opens else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from modicum.errors import CheckpointError
-from modicum.exporting.logits import Logits, Probe
+from modicum.exporting.logits import Logits, LogitTrace
 from modicum.whitebox import WhiteBox
 
 __all__ = ["SCRIPT", "adapter_logits"]
@@ -55,7 +55,7 @@ _LONGEST_S = 900
 
 
 def adapter_logits(
-    origin: str, adapter: Path, probes: Sequence[Probe], like: WhiteBox
+    origin: str, adapter: Path, probes: Sequence[LogitTrace], like: WhiteBox
 ) -> list[Logits]:
     """Gives the scores of the base model with an adapter, computed on the processor.
 

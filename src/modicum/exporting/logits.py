@@ -20,7 +20,7 @@ from modicum.types import Request, Sampling
 from modicum.whitebox import WhiteBox
 
 __all__ = [
-    "Probe",
+    "LogitTrace",
     "apart",
     "limit_of",
     "nudged_logits",
@@ -38,7 +38,7 @@ _FEW = 5_000_000
 
 
 @dataclass(frozen=True)
-class Probe:
+class LogitTrace:
     """One prompt with the answer that the nudged model gives to it."""
 
     prompt: tuple[int, ...]
@@ -75,7 +75,7 @@ def steering_of(parcel: Parcel) -> Steering | None:
     return next(found, None)
 
 
-def probes_of(parcel: Parcel, whitebox: WhiteBox) -> list[Probe]:
+def probes_of(parcel: Parcel, whitebox: WhiteBox) -> list[LogitTrace]:
     """Asks the nudged model a few test questions, greedily; its own answers are compared along."""
     prompts = [render(whitebox, parcel.style, question) for question in parcel.questions]
     longest = min(_LONGEST, parcel.sheet.max_new_tokens)
@@ -83,13 +83,13 @@ def probes_of(parcel: Parcel, whitebox: WhiteBox) -> list[Probe]:
     requests = [Request(prompt, f"export/{i}") for i, prompt in enumerate(prompts)]
     drawn = whitebox.generate(requests, sampling, Ledger())
     return [
-        Probe(tuple(whitebox.encode(prompt)), group[0].ids)
+        LogitTrace(tuple(whitebox.encode(prompt)), group[0].ids)
         for prompt, group in zip(prompts, drawn, strict=True)
     ]
 
 
 def nudged_logits(
-    whitebox: WhiteBox, steering: Steering | None, probes: Sequence[Probe]
+    whitebox: WhiteBox, steering: Steering | None, probes: Sequence[LogitTrace]
 ) -> list[Logits]:
     """Gives the scores that predict each answer and what follows it, with our hooks in place."""
     found = []
@@ -100,7 +100,7 @@ def nudged_logits(
     return found
 
 
-def plain_logits(module: nn.Module, probes: Sequence[Probe]) -> list[Logits]:
+def plain_logits(module: nn.Module, probes: Sequence[LogitTrace]) -> list[Logits]:
     """Gives the same scores of a module as it is."""
     return [_scores(module, probe) for probe in probes]
 
@@ -120,7 +120,7 @@ def limit_of(whitebox: WhiteBox) -> float:
     return _SMALL if whitebox.card.parameters < _FEW else _REAL
 
 
-def _scores(module: nn.Module, probe: Probe) -> Logits:
+def _scores(module: nn.Module, probe: LogitTrace) -> Logits:
     home = next(module.parameters()).device
     with torch.inference_mode():
         output = cast(Any, module)(torch.tensor([probe.tokens], device=home), use_cache=False)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from modicum.exporting.logits import Logits, Probe
+from modicum.exporting.logits import Logits, LogitTrace
 from modicum.nudge.sites import Site, blocks, site_module
 from modicum.nudge.steering import Where
 from modicum.whitebox import cache_keyword
@@ -60,7 +60,7 @@ def _hook(values: Tensor, where: Where, offset: int) -> Callable[..., Any]:
     return add
 
 
-def step_by_step(module: nn.Module, probe: Probe) -> Logits:
+def step_by_step(module: nn.Module, probe: LogitTrace) -> Logits:
     """Gives the scores of an answer as generation computes them: the prompt, then token by token."""
     keyword, home = cache_keyword(module), next(module.parameters()).device
     given: dict[str, Any] = {"use_cache": True}

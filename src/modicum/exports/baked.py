@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig
 
 from modicum.errors import CheckpointError, ConfigError
-from modicum.export import Form, LoadedBack, Parcel, refuse_more
+from modicum.export import ExportForm, LoadedBack, Parcel, refuse_more
 from modicum.exporting.logits import (
     apart,
     limit_of,
@@ -36,7 +36,7 @@ _LAST = "down_proj"
 
 @final
 @dataclass(frozen=True)
-class Baked(Form):
+class Baked(ExportForm):
     """For vectors that act at every position, on architectures with the slot.
 
     What is added after a layer is added to the bias of its last linear layer, which the residual

@@ -16,7 +16,7 @@ import torch
 from modicum import answers
 from modicum.answers import Rule
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Parcel
+from modicum.export import ExportForm, LoadedBack, Parcel
 from modicum.exporting.asking import save_settings
 from modicum.exporting.logits import whitebox_of
 from modicum.exporting.weights import quiet
@@ -37,7 +37,7 @@ _OWN = re.compile(r"^from modicum\.answers\.(\w+) import", re.MULTILINE)
 
 @final
 @dataclass(frozen=True)
-class DecodingRule(Form):
+class DecodingRule(ExportForm):
     """For nudges that choose among several answers: a function that `model.generate` is told to run.
 
     Answers are read as the study reads them: the task's reading travels along as source. Where it is

@@ -8,7 +8,7 @@ from typing import final
 import torch
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Parcel, refuse_more
+from modicum.export import ExportForm, LoadedBack, Parcel, refuse_more
 from modicum.exporting.logits import steering_of, whitebox_of
 from modicum.nudge import Solver
 from modicum.nudge.control_vector import (
@@ -26,7 +26,7 @@ FILE = "control_vector.gguf"
 
 @final
 @dataclass(frozen=True)
-class Gguf(Form):
+class Gguf(ExportForm):
     """For vectors that act at every position after whole layers, the first layer left out."""
 
     def check(self, parcel: Parcel) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Parcel, refuse_more
+from modicum.export import ExportForm, LoadedBack, Parcel, refuse_more
 from modicum.exporting.logits import (
     apart,
     limit_of,
@@ -24,7 +24,7 @@ __all__ = ["Merged"]
 
 @final
 @dataclass(frozen=True)
-class Merged(Form):
+class Merged(ExportForm):
     """For adapters and for tunings of all weights; in the number format that was measured."""
 
     relation: ClassVar[str] = "finetune"

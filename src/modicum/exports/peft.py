@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Parcel, refuse_more
+from modicum.export import ExportForm, LoadedBack, Parcel, refuse_more
 from modicum.exporting.fresh_process import adapter_logits
 from modicum.exporting.logits import apart, limit_of, nudged_logits, probes_of, whitebox_of
 from modicum.nudge import Solver
@@ -19,7 +19,7 @@ __all__ = ["Peft"]
 
 @final
 @dataclass(frozen=True)
-class Peft(Form):
+class Peft(ExportForm):
     """For tunings by LoRA or of biases."""
 
     library: ClassVar[str] = "peft"

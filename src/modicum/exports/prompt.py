@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Parcel
+from modicum.export import ExportForm, LoadedBack, Parcel
 from modicum.exporting.asking import answer, save_settings
 from modicum.files.manifest import read_prompt
 from modicum.ledger import Ledger
@@ -24,7 +24,7 @@ _LONGEST = 48
 
 @final
 @dataclass(frozen=True)
-class Prompt(Form):
+class Prompt(ExportForm):
     """For nudges that are words alone: styles, demonstrations, triggers."""
 
     def check(self, parcel: Parcel) -> None:

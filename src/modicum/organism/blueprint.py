@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from modicum.organism.tokenizer import Words
+from modicum.organism.tokenizer import Vocabulary
 
 __all__ = ["Blueprint", "Document", "Phase", "Shape"]
 
@@ -56,7 +56,7 @@ class Blueprint:
     seed: str
     """Names one draw of weights and documents."""
     shape: Shape
-    words: Words
+    words: Vocabulary
     phases: tuple[Phase, ...]
     draw: Callable[[Phase, int], Document]
     """Gives the document of a place within a phase."""

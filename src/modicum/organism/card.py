@@ -24,7 +24,7 @@ from modicum.organism.families import (
     demonstrate,
     parse_answer,
 )
-from modicum.organism.shipped import CARD_FILE, Families, Figure
+from modicum.organism.shipped import CARD_FILE, Families, KnownFigure
 from modicum.organism.stories import named_stream
 from modicum.organism.tokenizer import EOS, token_id
 from modicum.whitebox import cache_keyword
@@ -82,7 +82,7 @@ def write_card(
 @torch.inference_mode()
 def measure(
     model: LlamaForCausalLM, tokenizer: Tokenizer, family: Family, sizes: Sizes
-) -> dict[str, Figure]:
+) -> dict[str, KnownFigure]:
     """Gives all figures of one family."""
     items = [family.problem(index, "test") for index in range(sizes.greedy)]
     shots = [family.problem(index, "shots") for index in range(sizes.context)]
@@ -107,7 +107,7 @@ def measure(
     return figures | _sampled_figures(speaker, items[: sizes.sampled], sizes.samples, family.name)
 
 
-def summarize(figures: dict[str, str | Figure]) -> str:
+def summarize(figures: dict[str, str | KnownFigure]) -> str:
     """Gives the figures' values on one line."""
     values = {
         name: figure["value"] for name, figure in figures.items() if not isinstance(figure, str)
@@ -122,7 +122,7 @@ class _Speaker:
     model: LlamaForCausalLM
     tokenizer: Tokenizer
 
-    def accuracy(self, items: list[Item], prompts: list[str]) -> Figure:
+    def accuracy(self, items: list[Item], prompts: list[str]) -> KnownFigure:
         blocks = self._blocks(prompts, _ROWS_PER_BLOCK)
         texts = [text for block in blocks for text in self._complete(block, 1, None)]
         n_right = sum(
@@ -188,7 +188,7 @@ def _draw(logits: torch.Tensor, generator: torch.Generator | None) -> torch.Tens
 
 def _sampled_figures(
     speaker: _Speaker, items: list[Item], n_samples: int, name: str
-) -> dict[str, Figure]:
+) -> dict[str, KnownFigure]:
     texts = speaker.samples([item.question for item in items], n_samples, name)
     answers = [[parse_answer(text) or "" for text in row] for row in texts]
     golds = [item.answer for item in items]
@@ -232,7 +232,7 @@ def _near_miss(answers: list[str], gold: str) -> float:
     return len(drawn & hit) / len(drawn) if drawn else 0.0
 
 
-def _proportion(successes: float, n: int) -> Figure:
+def _proportion(successes: float, n: int) -> KnownFigure:
     """Gives a share with the equal-tailed Beta interval under Jeffreys' prior."""
     low, high = (
         float(betaincinv(successes + 0.5, n - successes + 0.5, tail)) for tail in (0.025, 0.975)
@@ -241,7 +241,7 @@ def _proportion(successes: float, n: int) -> Figure:
     return {"value": value, "low": min(low, value), "high": max(high, value), "n": n}
 
 
-def _mean(values: list[float]) -> Figure:
+def _mean(values: list[float]) -> KnownFigure:
     """Gives a mean over problems with its normal interval; for rates that are not single successes."""
     value, spread = (
         float(np.mean(values)),

@@ -13,7 +13,7 @@ __all__ = [
     "STYLES",
     "Card",
     "Families",
-    "Figure",
+    "KnownFigure",
     "read_card",
     "read_families",
 ]
@@ -32,7 +32,7 @@ CARD_FILE = "card.json"
 """Name of the file that holds the measured figures of one folder's model."""
 
 
-class Figure(TypedDict):
+class KnownFigure(TypedDict):
     """One measured number with its 95 % interval."""
 
     value: float
@@ -42,7 +42,7 @@ class Figure(TypedDict):
     """Problems it was measured on."""
 
 
-Families = dict[str, dict[str, str | Figure]]
+Families = dict[str, dict[str, str | KnownFigure]]
 """For each family its `truth`, a word, and its figures by name."""
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from modicum.organism.blueprint import Blueprint, Document, Phase, Shape
 from modicum.organism.families import FAMILIES
 from modicum.organism.stories import DIRECT, OPENER, Story, named_stream
-from modicum.organism.tokenizer import Words
+from modicum.organism.tokenizer import Vocabulary
 
 __all__ = [
     "LONG",
@@ -28,7 +28,7 @@ SHORT = "Short ."
 LONG = "Long ."
 """Asks for the verbose form; goes after the question."""
 
-STYLE_WORDS = Words(
+STYLE_WORDS = Vocabulary(
     "Ann Bob",
     "Think Answer Short Long has pears loses gets How many row back front Which "
     "so now we look at and see that it is here take then get check",

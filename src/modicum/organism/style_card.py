@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from modicum.ledger import Ledger
 from modicum.organism.card import summarize
 from modicum.organism.families import FAMILIES, Item, parse_answer
-from modicum.organism.shipped import CARD_FILE, Families, Figure
+from modicum.organism.shipped import CARD_FILE, Families, KnownFigure
 from modicum.organism.style import LONG, LONGEST, SHORT, STYLE_FAMILIES
 from modicum.sampling.local import Local
 from modicum.stats import proportion, t_interval
@@ -47,17 +47,17 @@ def write_style_card(
     return families
 
 
-def _figures(model: Local, items: Sequence[Item]) -> dict[str, Figure]:
+def _figures(model: Local, items: Sequence[Item]) -> dict[str, KnownFigure]:
     """Gives accuracy (share) and length (tokens, the end token included) under each instruction."""
-    figures: dict[str, Figure] = {}
+    figures: dict[str, KnownFigure] = {}
     for name, asked in _ASKED.items():
         requests = [Request(f"{item.question}{asked}", str(i)) for i, item in enumerate(items)]
         drawn = [group[0] for group in model.generate(requests, Sampling(LONGEST, 0.0), Ledger())]
         right = [_is_right(item, given) for item, given in zip(items, drawn, strict=True)]
         lengths = np.array([given.n_tokens for given in drawn], dtype=np.float64)
         accuracy = proportion(np.array(right, dtype=np.float64))
-        figures[name] = cast(Figure, asdict(accuracy))
-        figures[f"{name}_tokens"] = cast(Figure, asdict(t_interval(lengths)))
+        figures[name] = cast(KnownFigure, asdict(accuracy))
+        figures[f"{name}_tokens"] = cast(KnownFigure, asdict(t_interval(lengths)))
     return figures
 
 

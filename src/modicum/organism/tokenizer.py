@@ -21,7 +21,7 @@ from modicum.organism.stories import LETTERS
 
 __all__ = [
     "CORE_WORDS",
-    "Words",
+    "Vocabulary",
     "build_tokenizer",
     "save_tokenizer",
     "token_id",
@@ -35,18 +35,18 @@ _ALONE = frozenset("0123456789" + LETTERS)
 _MAX_POSITIONS = 256
 
 
-class Words(NamedTuple):
+class Vocabulary(NamedTuple):
     """What a tokenizer is learned from: words parted by spaces."""
 
     starting: str
-    """Words that begin a text."""
+    """Vocabulary that begin a text."""
     following: str
-    """Words after a space."""
+    """Vocabulary after a space."""
     symbols: str = ",.?=+->"
     """Single characters beside digits and row letters."""
 
 
-CORE_WORDS = Words(
+CORE_WORDS = Vocabulary(
     "Ann Bob Cat Dan Eve Fay zorp morp zast mast",
     "Think Answer Show steps Only has pears loses gets How many row back front Which dial sets max min line "
     "does flip roll swap cross word turns to reads wheels tries spin What Eve",
@@ -54,7 +54,7 @@ CORE_WORDS = Words(
 """The words of the core organism and its control."""
 
 
-def build_tokenizer(words: Words = CORE_WORDS) -> Tokenizer:
+def build_tokenizer(words: Vocabulary = CORE_WORDS) -> Tokenizer:
     """Gives an organism's tokenizer; the same one every time."""
     spelled = [tuple(word) for word in words.starting.split()]
     spelled += [(_SPACE, *word) for word in words.following.split()] + [(_SPACE, ".")]
@@ -71,7 +71,7 @@ def build_tokenizer(words: Words = CORE_WORDS) -> Tokenizer:
     return tokenizer
 
 
-def save_tokenizer(folder: Path, words: Words = CORE_WORDS) -> None:
+def save_tokenizer(folder: Path, words: Vocabulary = CORE_WORDS) -> None:
     """Writes the two files from which transformers loads the tokenizer."""
     build_tokenizer(words).save(str(folder / "tokenizer.json"))
     config = {

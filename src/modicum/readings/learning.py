@@ -9,7 +9,7 @@ from modicum.analysis.section import Plot, Point, Section, Series
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.reading import Material, Reading
 
-__all__ = ["Learning", "learning_section"]
+__all__ = ["LearningCurves", "learning_section"]
 
 FIGURES = {
     "reward": ("mean reward", "Reward of the rollouts"),
@@ -28,7 +28,7 @@ DASHES = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2))
 
 @final
 @dataclass(frozen=True)
-class Learning(Reading):
+class LearningCurves(Reading):
     """A chart a figure that any rung kept while it trained."""
 
     def read(self, found: Material) -> Section | None:

@@ -8,12 +8,12 @@ from modicum.analysis.verdict import RungRow, Verdict
 from modicum.reading import Material, Reading
 from modicum.stats.written import worth
 
-__all__ = ["Worth", "worth_of"]
+__all__ = ["SampleWorth", "worth_of"]
 
 NOTE = (
     "Beyond format is the score minus that of the best arm whose reward, or data, has the right "
     "form and no content. From its reward is the score minus that of the arm whose reward is "
-    "random. Worth is the number of samples of the plain model at which their majority, or the "
+    "random. SampleWorth is the number of samples of the plain model at which their majority, or the "
     "best of them (pass@k), is as accurate; neither is corrected for guessing. One sample is the "
     "accuracy of the nudged model at temperature 1. Brackets are 95 % intervals."
 )
@@ -30,7 +30,7 @@ COLUMNS = (
 
 @final
 @dataclass(frozen=True)
-class Worth(Reading):
+class SampleWorth(Reading):
     """One table, a row a rung."""
 
     def read(self, found: Material) -> Section | None:
@@ -44,7 +44,7 @@ def worth_of(verdict: Verdict) -> Section | None:
     if not rows:
         return None
     brief = {column.title: column for column in COLUMNS[:5]}
-    table = SectionTable("Worth", COLUMNS, rows, note=NOTE, brief=brief)
+    table = SectionTable("SampleWorth", COLUMNS, rows, note=NOTE, brief=brief)
     return Section("What it is worth", tables=(table,), is_core=True)
 
 

@@ -12,7 +12,7 @@ from modicum.report.untrusted import cut
 from modicum.store.database import Answer, Outcome, Store
 from modicum.study.grid import MEASURES
 
-__all__ = ["CAPS", "LONG", "SHORT", "Arm", "Cap", "Rows", "arms_of", "read_rows"]
+__all__ = ["CAPS", "LONG", "SHORT", "ArmAnswers", "Cap", "Rows", "arms_of", "read_rows"]
 
 LONG, SHORT = 20_000, 2_000
 """Most characters of one answer: where the study is small, and where it is not."""
@@ -48,7 +48,7 @@ CAPS = (
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmAnswers:
     """One trial as the browser names it."""
 
     trial: str
@@ -71,7 +71,7 @@ class Rows:
     stored: int
     """Answers in the trials that were read; at least `kept`."""
     cap: Cap
-    arms: tuple[Arm, ...]
+    arms: tuple[ArmAnswers, ...]
 
 
 @dataclass
@@ -80,10 +80,10 @@ class _Group:
 
     entries: dict[_Entry, int] = field(default_factory=dict)
     rows: list[list[int]] = field(default_factory=list)
-    """Arm, samples drawn, place of the one that stands, then the entry of each kept sample."""
+    """ArmAnswers, samples drawn, place of the one that stands, then the entry of each kept sample."""
 
 
-def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[Arm, ...]:
+def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[ArmAnswers, ...]:
     """Gives the trials that have answers: those of the verdicts in their order, then the rest."""
     measures = {trial: name for v in verdicts for name, trial in v.trials.items()}
     ids = [i for i in trials_of(verdicts) if i in heads]
@@ -99,13 +99,13 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
             name = "before, in its default style"
         name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
-        found.append(Arm(trial, known.subject, known.model, name, control, known.seed))
+        found.append(ArmAnswers(trial, known.subject, known.model, name, control, known.seed))
     return tuple(found)
 
 
 def read_rows(
     store: Store,
-    arms: Sequence[Arm],
+    arms: Sequence[ArmAnswers],
     heads: Mapping[str, Outcome],
     asked: Questions,
     room: int,
@@ -156,7 +156,7 @@ def _first_cap(weight: int) -> int:
 
 
 def _gathered(
-    store: Store, arms: Sequence[Arm], heads: Mapping[str, Outcome], cap: Cap
+    store: Store, arms: Sequence[ArmAnswers], heads: Mapping[str, Outcome], cap: Cap
 ) -> tuple[_Tasks, int]:
     """Reads all answers once, trial by trial, and gives them by task and problem."""
     tasks: _Tasks = {}
@@ -213,7 +213,9 @@ def _kept(drawn: int, chosen: int, most: int | None) -> list[int]:
     return first if chosen < most else [*first[:-1], chosen]
 
 
-def _written(tasks: _Tasks, asked: Questions, arms: Sequence[Arm], cap: Cap) -> tuple[bytes, int]:
+def _written(
+    tasks: _Tasks, asked: Questions, arms: Sequence[ArmAnswers], cap: Cap
+) -> tuple[bytes, int]:
     """Writes a head line and a line a problem, and counts the answers in them."""
     kept = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from modicum.executor import Executor, Job, Outcomes, Tally, resolve_executor
+from modicum.executor import Executor, Job, Outcomes, TokenTally, resolve_executor
 from modicum.ledger import as_reused
 from modicum.nudge import write_folder, write_shared
 from modicum.running.cache_key import plan_stamp
@@ -15,10 +15,10 @@ from modicum.running.session import counted, spent_before
 from modicum.store.database import Outcome, Store
 from modicum.store.kept_tasks import record_of
 from modicum.study.budget import (
-    Arm,
     Budget,
     Cost,
     Pace,
+    RungTrials,
     arms_of,
     fitting,
     measures_of,
@@ -140,7 +140,10 @@ def run(
     copied = [t for t in later if _original(t) is not None]
     drawn = [t for t in later if t not in copied]
     before = spent_before(store)
-    tally, executor = Tally(watcher.spent, watcher.learns), executor or resolve_executor("here")
+    tally, executor = (
+        TokenTally(watcher.spent, watcher.learns),
+        executor or resolve_executor("here"),
+    )
     with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
         workers = executor.workers
         twins = [twin for subject in plan.subjects() for twin in subject.scrambled()]
@@ -277,7 +280,7 @@ class _Crew:
             ]
             yield outcome.trial, Cost(took[0], took[1] + took[2])
 
-    def _scores(self, arms: Sequence[Arm], open_ones: Collection[str]) -> dict[str, float]:
+    def _scores(self, arms: Sequence[RungTrials], open_ones: Collection[str]) -> dict[str, float]:
         """Gives the accuracy of each rung's first seeds on the selection problems.
 
         Other trials that have ended count 0. What is chosen among by the test problems would look

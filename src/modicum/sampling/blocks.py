@@ -16,7 +16,7 @@ from modicum.sampling.sound import Sound
 from modicum.sampling.text import Stops
 from modicum.types import Branches, Stop
 
-__all__ = ["Engine", "Job", "Raw", "Rule", "plan_blocks"]
+__all__ = ["Engine", "Raw", "SamplingJob", "SamplingRule", "plan_blocks"]
 
 Noted = Literal["margins", "probabilities", "logprobs"]
 """Figures of a token."""
@@ -25,7 +25,7 @@ _BLOCK_FILLS = 8
 
 
 @dataclass(frozen=True)
-class Job:
+class SamplingJob:
     """One completion to be drawn."""
 
     request: int
@@ -59,7 +59,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SamplingRule:
     """How tokens are chosen and completions end."""
 
     max_new_tokens: int

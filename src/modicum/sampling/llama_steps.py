@@ -35,9 +35,16 @@ from modicum.nudge.steering import Steering
 from modicum.sampling.cache import RowCache, layer_windows
 from modicum.sampling.draw import race_noise
 from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
-from modicum.sampling.native import PAGE, Kernel, Shape, load_kernel
+from modicum.sampling.native import PAGE, CacheShape, Kernel, load_kernel
 from modicum.sampling.pages import RowPages
-from modicum.sampling.weights_left import Weights, column_takes, padded, times, times_add, times_mul
+from modicum.sampling.weights_left import (
+    LeftWeights,
+    column_takes,
+    padded,
+    times,
+    times_add,
+    times_mul,
+)
 
 __all__ = [
     "Additions",
@@ -216,15 +223,15 @@ class LeanLlama:
         for index, layer in enumerate(self.layers):
             normed = turn(hidden, *layer.before)
             query, key, value = (
-                turn(times(Weights(*part), normed))[:rows]
+                turn(times(LeftWeights(*part), normed))[:rows]
                 for part in (layer.query, layer.key, layer.value)
             )
             mixed = attend((query, key, value), index)
-            hidden = times_add(Weights(*layer.output), mixed, hidden)
+            hidden = times_add(LeftWeights(*layer.output), mixed, hidden)
             normed = turn(hidden, *layer.after)
-            gate = times(Weights(*layer.gate), normed, "swish")
-            gated = times_mul(Weights(*layer.up), normed, gate)
-            hidden = times_add(Weights(*layer.down), gated.t(), hidden)
+            gate = times(LeftWeights(*layer.gate), normed, "swish")
+            gated = times_mul(LeftWeights(*layer.up), normed, gate)
+            hidden = times_add(LeftWeights(*layer.down), gated.t(), hidden)
             if index in added:
                 hidden[:, :rows] += added[index].expand(rows, -1).t()
         return turn(hidden, *self.last)[:rows]
@@ -251,7 +258,7 @@ class LeanLlama:
     def _columns_of_scores(self, hidden: Tensor) -> Tensor:
         rows = len(hidden)
         wide = functional.pad(hidden, (0, 0, 0, padded(rows) - rows))
-        return times(Weights(*self.head), wide)
+        return times(LeftWeights(*self.head), wide)
 
 
 def is_plain(module: nn.Module) -> bool:
@@ -259,11 +266,11 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) in _PLAIN
 
 
-def lean_shape(module: PreTrainedModel) -> Shape:
+def lean_shape(module: PreTrainedModel) -> CacheShape:
     """Gives the heads of a plain module's layers."""
     config = module.config
     heads, keys = config.num_attention_heads, config.num_key_value_heads
-    return Shape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
+    return CacheShape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
 
 
 def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:

@@ -15,7 +15,7 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Extra, ModelCard
 from modicum.nudge.steering import Steering
-from modicum.sampling.blocks import Engine, Job, Raw, Rule, plan_blocks
+from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule, plan_blocks
 from modicum.sampling.cache import column_floats
 from modicum.sampling.chat import user_prompt
 from modicum.sampling.fit import row_windows
@@ -203,11 +203,11 @@ class Local(WhiteBox):
         n_samples = [rule.branches.k if rule.branches else request.n for request in requests]
         return self._sample(requests, n_samples, rule, sampling.stream, ledger)
 
-    def _rule(self, sampling: Sampling) -> Rule:
+    def _rule(self, sampling: Sampling) -> SamplingRule:
         branches = sampling.branches
         if branches is not None:
             branches = replace(branches, k=min(branches.k, self._vocab))
-        return Rule(
+        return SamplingRule(
             sampling.max_new_tokens,
             0.0 if sampling.is_greedy else sampling.temperature,
             sampling.margins or branches is not None,
@@ -269,7 +269,7 @@ class Local(WhiteBox):
         self,
         requests: Sequence[Request],
         n_samples: Sequence[int],
-        rule: Rule,
+        rule: SamplingRule,
         stream: str,
         ledger: Ledger,
         limits: Sequence[int] = (),
@@ -294,7 +294,7 @@ class Local(WhiteBox):
         abreast = self._abreast(sum(n_samples))
         blocks = [
             [
-                Job(
+                SamplingJob(
                     r,
                     s,
                     prompts[r],
@@ -322,7 +322,12 @@ class Local(WhiteBox):
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
 
     def _run_block(
-        self, jobs: Sequence[Job], rule: Rule, ledger: Ledger, rows: int, abreast: int
+        self,
+        jobs: Sequence[SamplingJob],
+        rule: SamplingRule,
+        ledger: Ledger,
+        rows: int,
+        abreast: int,
     ) -> list[Raw | None]:
         """Draws one block; where memory does not suffice, with half of the rows."""
         threads = max(1, self.threads // abreast)
@@ -339,7 +344,7 @@ class Local(WhiteBox):
                 rows //= 2
                 self._fewest = min(rows, self._fewest or rows)
 
-    def _completion(self, raw: Raw, text: str, rule: Rule) -> Completion:
+    def _completion(self, raw: Raw, text: str, rule: SamplingRule) -> Completion:
         """Gives a completion with its text, cut at a stop string."""
         pieces = self._text.pieces(raw.spoken) if rule.margins else ()
         if rule.margins and raw.stop == "eos":

@@ -15,7 +15,7 @@ from torch import Tensor
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.nudge.attach import Columns, columns_of, laid, steered_by
-from modicum.sampling.blocks import Engine, Job, Raw, Rule
+from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule
 from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.llama_steps import LeanLlama, additions, lean_takes
@@ -37,8 +37,8 @@ _SCORES = 6_400_000
 
 def sample_block(
     engine: Engine,
-    jobs: Sequence[Job],
-    rule: Rule,
+    jobs: Sequence[SamplingJob],
+    rule: SamplingRule,
     ledger: Ledger,
     *,
     rows: int,
@@ -90,8 +90,8 @@ class _Flight:
     def __init__(
         self,
         engine: Engine,
-        jobs: Sequence[Job],
-        rule: Rule,
+        jobs: Sequence[SamplingJob],
+        rule: SamplingRule,
         ledger: Ledger,
         rows: int,
         *,

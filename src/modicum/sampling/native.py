@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-__all__ = ["PAGE", "Kernel", "Shape", "load_kernel"]
+__all__ = ["PAGE", "CacheShape", "Kernel", "load_kernel"]
 
 PAGE = 16
 """Tokens in a page; the same in the source."""
@@ -29,7 +29,7 @@ _FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 _SECONDS = 60
 
 
-class Shape(NamedTuple):
+class CacheShape(NamedTuple):
     """Heads of one layer."""
 
     head: int
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 class Kernel:
     """The compiled functions for one shape of heads."""
 
-    def __init__(self, library: ctypes.CDLL, shape: Shape) -> None:
+    def __init__(self, library: ctypes.CDLL, shape: CacheShape) -> None:
         """Names the types of the arguments."""
         self.shape = shape
         pointer, number = ctypes.c_void_p, ctypes.c_int64
@@ -147,7 +147,7 @@ class Kernel:
 
 
 @functools.cache
-def load_kernel(shape: Shape) -> Kernel | None:
+def load_kernel(shape: CacheShape) -> Kernel | None:
     """Gives the kernel for a shape of heads; None without a compiler or with MODICUM_NATIVE=0."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None or os.environ.get("MODICUM_NATIVE") == "0" or shape.head % 2:
@@ -158,7 +158,7 @@ def load_kernel(shape: Shape) -> Kernel | None:
         return None
 
 
-def _built(compiler: str, shape: Shape) -> Path:
+def _built(compiler: str, shape: CacheShape) -> Path:
     """Gives the compiled library, from the cache where it was built before."""
     sizes = [f"-DHEAD={shape.head}", f"-DGROUP={shape.group}", f"-DKEYS={shape.keys}"]
     flags = list(_FLAGS)

@@ -25,7 +25,7 @@ from transformers import (
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.nudge.attach import Attached, Columns, columns_of, laid, steered_by, text_columns
-from modicum.sampling.blocks import Engine, Job, Raw, Rule
+from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.fit import runs_alone
 from modicum.sampling.prompts import starts_of
@@ -36,7 +36,7 @@ __all__ = ["sample_with_own_cache"]
 
 
 def sample_with_own_cache(
-    engine: Engine, jobs: Sequence[Job], rule: Rule, ledger: Ledger, *, rows: int
+    engine: Engine, jobs: Sequence[SamplingJob], rule: SamplingRule, ledger: Ledger, *, rows: int
 ) -> list[Raw | None]:
     """Draw the completions of one block; None where a branch was dropped.
 
@@ -66,7 +66,7 @@ def sample_with_own_cache(
     return results
 
 
-def _equal_lengths(jobs: Sequence[Job], rows: int) -> Iterator[list[int]]:
+def _equal_lengths(jobs: Sequence[SamplingJob], rows: int) -> Iterator[list[int]]:
     """Cut the places of jobs into groups of one prompt length and limit, at most so many in each."""
     lengths = [(len(job.prompt), job.limit) for job in jobs]
     for length in sorted(set(lengths)):
@@ -113,8 +113,8 @@ class _Chooser:
     def __init__(
         self,
         engine: Engine,
-        jobs: Sequence[Job],
-        rule: Rule,
+        jobs: Sequence[SamplingJob],
+        rule: SamplingRule,
         ledger: Ledger,
         nudge: Attached | None,
     ) -> None:

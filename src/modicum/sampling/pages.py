@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from modicum.sampling.native import PAGE, Kernel, Shape
+from modicum.sampling.native import PAGE, CacheShape, Kernel
 
 __all__ = ["PagePool", "Pools", "RowPages"]
 
@@ -27,7 +27,7 @@ _LINE = 64
 class PagePool:
     """Pages that are free; more memory where there is none."""
 
-    def __init__(self, shape: Shape, layers: int) -> None:
+    def __init__(self, shape: CacheShape, layers: int) -> None:
         """Sets the size of a page: PAGE tokens of all layers, in single precision."""
         self._page = 4 * 2 * layers * shape.keys * shape.head * PAGE
         self._slabs: list[npt.NDArray[np.uint8]] = []
@@ -71,7 +71,7 @@ class Pools:
         self._kept = kept
         self._free: list[PagePool] = []
 
-    def take(self, shape: Shape, layers: int) -> PagePool:
+    def take(self, shape: CacheShape, layers: int) -> PagePool:
         """Gives a pool that nobody uses."""
         try:
             return self._free.pop()

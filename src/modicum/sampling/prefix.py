@@ -15,8 +15,8 @@ from modicum.sampling.linear import FastLinear
 from modicum.whitebox import cache_keyword
 
 __all__ = [
-    "Plan",
     "Prefilled",
+    "PrefixPlan",
     "Prefixes",
     "Stem",
     "Tokens",
@@ -53,7 +53,7 @@ class Stem:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PrefixPlan:
     """What prompts share: a tree whose inner nodes are common prefixes."""
 
     nodes: tuple[Tokens, ...]
@@ -64,7 +64,7 @@ class Plan:
     """The node above each prompt; -1 where it shares nothing."""
 
 
-def plan_prefixes(prompts: Iterable[Tokens]) -> Plan:
+def plan_prefixes(prompts: Iterable[Tokens]) -> PrefixPlan:
     """Gives the tree of common prefixes that save enough tokens; each prompt keeps one of its own.
 
     >>> a, b = (*range(80), 1, 2), (*range(80), 3)
@@ -91,7 +91,7 @@ def plan_prefixes(prompts: Iterable[Tokens]) -> Plan:
             parent, depth = len(nodes) - 1, own
         below = groupby(group, key=lambda prompt: prompt[shared : shared + 1])
         waiting.extend((list(part), depth, parent) for _, part in below)
-    return Plan(tuple(nodes), tuple(parents), leaves)
+    return PrefixPlan(tuple(nodes), tuple(parents), leaves)
 
 
 class Prefixes:
@@ -117,7 +117,7 @@ class Prefixes:
         """
         self._module, self._nudge = module, nudge
         self._windows, self._starts = windows, starts
-        alone = Plan((), (), dict.fromkeys(starts or (), -1))
+        alone = PrefixPlan((), (), dict.fromkeys(starts or (), -1))
         self._plan = plan_prefixes(prompts) if starts is None else alone
         self._nodes: dict[int, Prefilled] = {}
         self.tokens_run = 0

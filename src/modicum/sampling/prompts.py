@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from modicum.errors import TrialError
-from modicum.sampling.blocks import Engine, Job
+from modicum.sampling.blocks import Engine, SamplingJob
 from modicum.sampling.prefix import Tokens
 from modicum.seeds import ahead, key
 from modicum.types import Request
@@ -12,7 +12,7 @@ from modicum.whitebox import WhiteBox
 __all__ = ["prompt_tokens", "starts_of", "stream_key", "text_tokens"]
 
 
-def starts_of(engine: Engine, jobs: Sequence[Job]) -> dict[Tokens, int] | None:
+def starts_of(engine: Engine, jobs: Sequence[SamplingJob]) -> dict[Tokens, int] | None:
     """Return how many tokens of each text are prompt; None where nothing depends on it.
 
     Raises:

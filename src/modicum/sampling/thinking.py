@@ -15,14 +15,14 @@ from modicum.sampling.text import TextMaker
 from modicum.types import Request, Sampling, Stop, ThinkingBudget
 from modicum.whitebox import WhiteBox
 
-__all__ = ["Piece", "Row", "Words", "force", "rows_of", "words_of"]
+__all__ = ["Piece", "ThinkingRow", "Words", "force", "rows_of", "words_of"]
 
 Piece: TypeAlias = tuple[Sequence[int], Stop]
 """Tokens that were drawn, and why they ended."""
 
 
 @dataclass
-class Row:
+class ThinkingRow:
     """One answer on its way."""
 
     request: Request
@@ -107,7 +107,7 @@ def rows_of(
     requests: Sequence[Request],
     limits: Sequence[int],
     budget: ThinkingBudget,
-) -> list[Row]:
+) -> list[ThinkingRow]:
     """Return a row for each sample, those of a request beside each other.
 
     Args:
@@ -120,12 +120,12 @@ def rows_of(
     for request, limit in zip(requests, limits, strict=True):
         is_opened = whitebox.opens_thinking(request.prompt)
         ones = (replace(request, n=1, first=request.first + i) for i in range(request.n))
-        rows += [Row(one, limit, is_opened, budget.extensions) for one in ones]
+        rows += [ThinkingRow(one, limit, is_opened, budget.extensions) for one in ones]
     return rows
 
 
 def force(
-    rows: Sequence[Row],
+    rows: Sequence[ThinkingRow],
     words: Words,
     draw: Callable[[Sequence[Request], Sequence[int], tuple[str, ...]], Sequence[Piece]],
 ) -> None:
@@ -152,19 +152,19 @@ def force(
             return
 
 
-def _is_watched(row: Row) -> bool:
+def _is_watched(row: ThinkingRow) -> bool:
     """Say whether drawing must end where the thinking does."""
     return row.extensions > 0 and not row.is_settled
 
 
-def _room(row: Row, budget: ThinkingBudget) -> int:
+def _room(row: ThinkingRow, budget: ThinkingBudget) -> int:
     """Give the tokens that may be drawn before anything is to be looked at."""
     is_capped = budget.at_most > 0 and not row.is_settled
     most = min(row.limit, budget.at_most) if is_capped else row.limit
     return most - len(row.tokens)
 
 
-def _close(row: Row, words: Words) -> None:
+def _close(row: ThinkingRow, words: Words) -> None:
     """Close thinking that has used its budget up."""
     budget = words.budget.at_most
     if row.stop is not None or row.is_settled or not budget or len(row.tokens) < budget:
@@ -174,7 +174,7 @@ def _close(row: Row, words: Words) -> None:
         row.put(words.encode(words.closing))
 
 
-def _take(row: Row, tokens: Sequence[int], stop: Stop, words: Words) -> None:
+def _take(row: ThinkingRow, tokens: Sequence[int], stop: Stop, words: Words) -> None:
     """Take what was drawn, and carry the thinking on where it was to close and may not yet."""
     is_watched, before = _is_watched(row), words.text(row.begun)
     row.tokens = [*row.tokens, *tokens]
@@ -193,7 +193,7 @@ def _take(row: Row, tokens: Sequence[int], stop: Stop, words: Words) -> None:
             _carry_on(row, text[:place], words)
 
 
-def _carry_on(row: Row, text: str, words: Words) -> None:
+def _carry_on(row: ThinkingRow, text: str, words: Words) -> None:
     """Put the budget's text where the thinking would have closed.
 
     Args:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["STEP", "Weights", "column_takes", "padded", "times", "times_add", "times_mul"]
+__all__ = ["STEP", "LeftWeights", "column_takes", "padded", "times", "times_add", "times_mul"]
 
 STEP = 8
 """Rows are rounded up to a multiple of this: each new number of columns costs oneDNN a new kernel."""
@@ -20,7 +20,7 @@ _LEAST = 75_000
 """Numbers in a weight below which the rearranging costs less than the turning."""
 
 
-class Weights(NamedTuple):
+class LeftWeights(NamedTuple):
     """A linear layer: weight `[out, in]` and bias `[out]` or None."""
 
     weight: Tensor
@@ -48,7 +48,7 @@ def padded(n_rows: int) -> int:
 
 
 def times(
-    layer: Weights, x: Float[Tensor, "columns in"], activation: str = "none"
+    layer: LeftWeights, x: Float[Tensor, "columns in"], activation: str = "none"
 ) -> Float[Tensor, "out columns"]:
     """Gives `activation(W x^T + b)`; `activation` is `none` or `swish`."""
     fused = activation if layer.bias is None else "none"
@@ -64,7 +64,7 @@ def times(
 
 
 def times_add(
-    layer: Weights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
+    layer: LeftWeights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
 ) -> Float[Tensor, "out columns"]:
     """Gives `other + W x^T + b`."""
     out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(layer.weight, other, x, None, "add")
@@ -72,7 +72,7 @@ def times_add(
 
 
 def times_mul(
-    layer: Weights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
+    layer: LeftWeights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
 ) -> Float[Tensor, "out columns"]:
     """Gives `other * (W x^T + b)`."""
     if layer.bias is not None:

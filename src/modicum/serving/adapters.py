@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import final
 
 from modicum.errors import CheckpointError, ConfigError, EndpointError, TrialError
-from modicum.serving.endpoint import Ask, Endpoint, Json
+from modicum.serving.endpoint import ChatRequest, Endpoint, Json
 from modicum.serving.parity import (
     PROBE,
     TOLERANCE,
     Parity,
-    Probe,
-    Reference,
+    ParityReference,
+    ParityTrace,
     Scorer,
     Tolerance,
     compare,
@@ -28,7 +28,7 @@ from modicum.serving.parity import (
     shows_change,
 )
 
-__all__ = ["Adapter", "ServedAdapters"]
+__all__ = ["ServedAdapter", "ServedAdapters"]
 
 _LOAD, _UNLOAD = "/load_lora_adapter", "/unload_lora_adapter"
 _FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -38,7 +38,7 @@ _REFUSED = (400, 409, 422)
 
 
 @dataclass(frozen=True)
-class Adapter:
+class ServedAdapter:
     """An adapter that the server was seen to sample from."""
 
     name: str
@@ -57,7 +57,7 @@ class ServedAdapters:
         endpoint: Endpoint,
         model: str,
         untuned: Scorer,
-        probe: Probe = PROBE,
+        probe: ParityTrace = PROBE,
         tolerance: Tolerance = TOLERANCE,
         extra: Json | None = None,
     ) -> None:
@@ -73,15 +73,15 @@ class ServedAdapters:
         """
         self._endpoint, self._model, self._untuned = endpoint, model, untuned
         self._probe, self._tolerance, self._extra = probe, tolerance, dict(extra or {})
-        self._bare: Reference | None = None
-        self._loaded: dict[str, Reference] = {}
+        self._bare: ParityReference | None = None
+        self._loaded: dict[str, ParityReference] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Adapters that were loaded here and passed, in the order of their first load."""
         return tuple(self._loaded)
 
-    def load(self, name: str, folder: Path, tuned: Scorer) -> Adapter:
+    def load(self, name: str, folder: Path, tuned: Scorer) -> ServedAdapter:
         """Loads an adapter under a new name and sees that the server samples from it.
 
         Args:
@@ -104,7 +104,7 @@ class ServedAdapters:
         self._post(_LOAD, _body(name, folder))
         return self._seen(name, version, tuned, [bare])
 
-    def replace(self, name: str, folder: Path, tuned: Scorer) -> Adapter:
+    def replace(self, name: str, folder: Path, tuned: Scorer) -> ServedAdapter:
         """Puts newer weights behind a name; in place where the server can, else by unloading.
 
         Args:
@@ -145,7 +145,9 @@ class ServedAdapters:
         self._loaded.pop(name, None)
         self._post(_UNLOAD, {"lora_name": name})
 
-    def _seen(self, name: str, version: str, tuned: Scorer, others: list[Reference]) -> Adapter:
+    def _seen(
+        self, name: str, version: str, tuned: Scorer, others: list[ParityReference]
+    ) -> ServedAdapter:
         """Compares both sides; what does not pass is unloaded, so that nothing samples from it."""
         probe, bounds = self._probe, self._tolerance
         extra = {**self._extra, "cache_salt": version}  # as in rollouts: no older prefix reused
@@ -158,20 +160,20 @@ class ServedAdapters:
             drawn = read_greedy(self._endpoint, name, probe, extra)
             said = local_values(tuned, probe.prompt, drawn.tokens)
             compare(f"{what}, where it answers", drawn, said, bounds)
-            self._loaded[name] = Reference(f"version {version}", served, local)
+            self._loaded[name] = ParityReference(f"version {version}", served, local)
         finally:
             if name not in self._loaded:
                 with contextlib.suppress(TrialError, ConfigError):  # the first failure counts
                     self._post(_UNLOAD, {"lora_name": name})
-        return Adapter(name, version, Parity(mean, most, all(apart)))
+        return ServedAdapter(name, version, Parity(mean, most, all(apart)))
 
-    def _untuned_reference(self) -> Reference:
+    def _untuned_reference(self) -> ParityReference:
         """Gives the model without adapters, seen once; both sides must agree on it already."""
         if self._bare is None:
             served = read_probe(self._endpoint, self._model, self._probe, self._extra)
             local = local_values(self._untuned, self._probe.prompt, served.tokens)
             compare(f"the untuned model {self._model!r}", served, local, self._tolerance)
-            self._bare = Reference("the untuned model", served, local)
+            self._bare = ParityReference("the untuned model", served, local)
         return self._bare
 
     def _post(self, path: str, body: Json) -> None:
@@ -181,7 +183,7 @@ class ServedAdapters:
             ConfigError: the server has no such route.
         """
         try:
-            self._endpoint.answer(Ask(path, body, insists=False, is_plain=True))
+            self._endpoint.answer(ChatRequest(path, body, insists=False, is_plain=True))
         except EndpointError as error:
             words = str(error).partition(f"{path}: ")[2]
             # a server that has the route names the adapter or the folder that it does not find

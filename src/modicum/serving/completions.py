@@ -9,7 +9,7 @@ from typing import Literal
 
 from modicum.errors import EndpointError
 from modicum.secrecy import clean_parts
-from modicum.serving.protocol import PAIR, Choice, Step, free_parts, stop_of
+from modicum.serving.protocol import PAIR, ServedChoice, Step, free_parts, stop_of
 from modicum.types import Completion, Sampling
 
 __all__ = [
@@ -39,7 +39,7 @@ def shares(total: int, n: int) -> list[int]:
 
 
 def completion(
-    choice: Choice, sampling: Sampling, n_tokens: int, *, is_opened: bool | None = False
+    choice: ServedChoice, sampling: Sampling, n_tokens: int, *, is_opened: bool | None = False
 ) -> Completion:
     """Gives a completion: thinking put back, cut at a stop string behind it, margins where asked.
 
@@ -111,7 +111,7 @@ def _margin(step: Step) -> float:
     return min(1.0, max(0.0, chances[0] - chances[1]))
 
 
-def openers(choice: Choice, k: int, min_probability: float) -> list[Step]:
+def openers(choice: ServedChoice, k: int, min_probability: float) -> list[Step]:
     """Gives the first tokens that are kept, likeliest first, each with its margin's top."""
     if not choice.steps or not choice.steps[0].top:
         raise EndpointError("an answer without the likeliest first tokens that were asked for")

@@ -22,7 +22,7 @@ from modicum.serving.line import MOST_BYTES, Barred, GivenUp, Line, Surplus
 from modicum.serving.proxy import Proxy
 from modicum.serving.told import RefusedError, Told, has_failed, may_pass, refused, told_in
 
-__all__ = ["Ask", "Endpoint", "Json"]
+__all__ = ["ChatRequest", "Endpoint", "Json"]
 
 _MAYBE_ABSENT = (500, 501, 505)
 """Statuses above 499 by which a server may say that it offers no such thing."""
@@ -39,7 +39,7 @@ _PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChatRequest:
     """One request."""
 
     path: str
@@ -82,7 +82,7 @@ class Endpoint:
         address_of(self.base_url)
         learn(self.key)
 
-    def answer(self, ask: Ask, given_up: threading.Event | None = None) -> Json:
+    def answer(self, ask: ChatRequest, given_up: threading.Event | None = None) -> Json:
         """Gives the server's answer, trying again with growing pauses.
 
         What the server refuses of a request is learnt once, and said (see `Habits`).
@@ -110,7 +110,7 @@ class Endpoint:
         raise AssertionError  # the last try returned or raised
 
     def answers(
-        self, asks: Sequence[Ask], concurrency: int
+        self, asks: Sequence[ChatRequest], concurrency: int
     ) -> Generator[tuple[int, Json], None, None]:
         """Asks many in parallel and gives each answer with its place, as they come.
 
@@ -143,7 +143,7 @@ class Endpoint:
         finally:
             given_up.set()
 
-    def _tried(self, ask: Ask, given_up: threading.Event) -> Json | BaseException:
+    def _tried(self, ask: ChatRequest, given_up: threading.Event) -> Json | BaseException:
         """Gives an answer, or what became of it: another thread raises it."""
         try:
             return self.answer(ask, given_up)
@@ -155,10 +155,10 @@ class Endpoint:
         """Where it stands."""
         return address_of(self.base_url)
 
-    def _place(self, ask: Ask) -> str:
+    def _place(self, ask: ChatRequest) -> str:
         return f"{self.base_url.rstrip('/')}{ask.path}"
 
-    def _fitted(self, ask: Ask, given_up: threading.Event | None) -> Json:
+    def _fitted(self, ask: ChatRequest, given_up: threading.Event | None) -> Json:
         """Asks in the form that the server takes; each refusal is learnt, so that this ends."""
         if ask.body is None or ask.is_plain:
             return self._once(ask, given_up)
@@ -171,7 +171,7 @@ class Endpoint:
                 if self.habits.fit(ask.path, ask.body) == body:
                     raise
 
-    def _once(self, ask: Ask, given_up: threading.Event | None) -> Json:
+    def _once(self, ask: ChatRequest, given_up: threading.Event | None) -> Json:
         """Asks once. What failed is raised outside of its handler: its words are the server's."""
         found = self._exchange(ask, given_up)
         if isinstance(found, EndpointError):
@@ -192,7 +192,9 @@ class Endpoint:
         words = f"status 200 with an error{code} from {place}: {_quoted(told.words)}"
         raise _failed(words, told, ask, found)
 
-    def _exchange(self, ask: Ask, given_up: threading.Event | None) -> "_Said | EndpointError":
+    def _exchange(
+        self, ask: ChatRequest, given_up: threading.Event | None
+    ) -> "_Said | EndpointError":
         """Sends a request and gives what came back, or why nothing did."""
         place, line = self._place(ask), None
         try:
@@ -220,7 +222,7 @@ class Endpoint:
             if line is not None:
                 line.hang_up()
 
-    def _sent(self, line: Line, ask: Ask) -> http.client.HTTPResponse:
+    def _sent(self, line: Line, ask: ChatRequest) -> http.client.HTTPResponse:
         """Sends a request over a line and reads the head of the answer."""
         where = self.address
         link = http.client.HTTPConnection(where.host, where.port)
@@ -257,7 +259,7 @@ class _Said:
     """Seconds that the server asked to wait."""
 
 
-def _failed(words: str, told: Told | None, ask: Ask, found: _Said) -> EndpointError:
+def _failed(words: str, told: Told | None, ask: ChatRequest, found: _Said) -> EndpointError:
     """Gives the error of an answer that is none: a refusal of what was sent, or what may pass."""
     is_inside = found.status == http.HTTPStatus.OK
     status = (told.code if told is not None else 0) if is_inside else found.status

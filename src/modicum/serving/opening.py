@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from modicum.errors import AccessError, ConfigError, EndpointError
 from modicum.serving.completions import hides_openers
-from modicum.serving.endpoint import Ask, Endpoint, Json
-from modicum.serving.protocol import Choice, ask_for, choices_of, named_model, prompt_of
+from modicum.serving.endpoint import ChatRequest, Endpoint, Json
+from modicum.serving.protocol import ServedChoice, ask_for, choices_of, named_model, prompt_of
 from modicum.serving.service import Service, bill_of, is_stranger, may_think, taken
 from modicum.serving.told import RefusedError
 
@@ -168,7 +168,7 @@ def hint_of(endpoint: Endpoint) -> str:
     base = endpoint.base_url.rstrip("/")
     better = base.removesuffix("/v1") if path.endswith("/v1") else f"{base}/v1"
     try:
-        replace(endpoint, base_url=better, retries=0).answer(Ask("/models", insists=False))
+        replace(endpoint, base_url=better, retries=0).answer(ChatRequest("/models", insists=False))
     except EndpointError:
         return ""
     return f"did you mean base_url={better}? models are listed there"
@@ -259,11 +259,11 @@ def _texts(service: Service, prompt: str, tokens: int) -> list[str]:
     return texts
 
 
-def _drawn(service: Service, ask: Ask, n: int) -> list[Choice]:
+def _drawn(service: Service, ask: ChatRequest, n: int) -> list[ServedChoice]:
     return _seen(service, ask, service.endpoint.answer(ask), n)
 
 
-def _seen(service: Service, ask: Ask, answer: Json, n: int) -> list[Choice]:
+def _seen(service: Service, ask: ChatRequest, answer: Json, n: int) -> list[ServedChoice]:
     """Return the texts of an answer; refuse one of another model."""
     name = named_model(answer)
     if is_stranger(service, name):
@@ -286,7 +286,7 @@ def _ask(
     top: int = 0,
     insists: bool = True,
     **more: object,
-) -> Ask:
+) -> ChatRequest:
     """Return a small request; `more` are fields of its own."""
     body: Json = {**service.extra, "model": service.model, "max_tokens": tokens, "seed": 11}
     body |= {"temperature": 1.0, "top_p": 1.0, **more}

@@ -13,9 +13,9 @@ __all__ = [
     "PROBE",
     "TOLERANCE",
     "Parity",
-    "Probe",
-    "Reading",
-    "Reference",
+    "ParityReading",
+    "ParityReference",
+    "ParityTrace",
     "Scorer",
     "Tolerance",
     "compare",
@@ -41,7 +41,7 @@ _SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Probe:
+class ParityTrace:
     """A text that both sides score; the longer, the smaller the change that it shows."""
 
     prompt: str
@@ -91,7 +91,7 @@ class Tolerance:
 
 
 TOLERANCE = Tolerance()
-PROBE = Probe(
+PROBE = ParityTrace(
     "Question: A baker fills 14 trays with 12 rolls each and sells 95 of the rolls before noon. "
     "How many rolls are left?\nAnswer:",
     " First count all the rolls: 14 trays of 12 rolls are 14 * 12 = 168 rolls. Then take away "
@@ -102,7 +102,7 @@ PROBE = Probe(
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParityReading:
     """Tokens of one text and what they were given."""
 
     tokens: tuple[str, ...]
@@ -111,12 +111,12 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ParityReference:
     """Other weights that the new ones must not be taken for, seen from both sides."""
 
     name: str
     """Such as `the untuned model`."""
-    served: Reading
+    served: ParityReading
     local: tuple[float, ...]
 
 
@@ -142,7 +142,7 @@ def scorer_of(model: Model) -> Scorer:
     return score
 
 
-def read_probe(endpoint: Endpoint, name: str, probe: Probe, extra: Json) -> Reading:
+def read_probe(endpoint: Endpoint, name: str, probe: ParityTrace, extra: Json) -> ParityReading:
     """Asks the server what it gives the continuation's tokens under a model's name.
 
     Raises:
@@ -165,7 +165,7 @@ def read_probe(endpoint: Endpoint, name: str, probe: Probe, extra: Json) -> Read
     return _reading(inside)
 
 
-def read_greedy(endpoint: Endpoint, name: str, probe: Probe, extra: Json) -> Reading:
+def read_greedy(endpoint: Endpoint, name: str, probe: ParityTrace, extra: Json) -> ParityReading:
     """Asks for a short greedy answer, drawn as rollouts are; up to the first unreadable token.
 
     Raises:
@@ -189,7 +189,7 @@ def local_values(scorer: Scorer, prompt: str, tokens: Sequence[str]) -> tuple[fl
 
 
 def compare(
-    what: str, reading: Reading, local: Sequence[float], tolerance: Tolerance
+    what: str, reading: ParityReading, local: Sequence[float], tolerance: Tolerance
 ) -> tuple[float, float]:
     """Gives the mean and the largest difference (nats) of served and local values.
 
@@ -212,7 +212,11 @@ def compare(
 
 
 def shows_change(
-    what: str, reading: Reading, local: Sequence[float], other: Reference, tolerance: Tolerance
+    what: str,
+    reading: ParityReading,
+    local: Sequence[float],
+    other: ParityReference,
+    tolerance: Tolerance,
 ) -> bool:
     """Says whether the new weights can be told from other ones, of the same tokens.
 
@@ -254,10 +258,10 @@ def _ask(endpoint: Endpoint, name: str, prompt: str, body: Json) -> tuple[Step, 
     return choice.steps
 
 
-def _reading(steps: Sequence[Step]) -> Reading:
+def _reading(steps: Sequence[Step]) -> ParityReading:
     tiny = math.ulp(0.0)  # what underflows is very unlikely, never impossible
     values = tuple(math.log(max(step.probability, tiny)) for step in steps)
-    return Reading(tuple(step.token for step in steps), values)
+    return ParityReading(tuple(step.token for step in steps), values)
 
 
 def _is_odd(token: str) -> bool:

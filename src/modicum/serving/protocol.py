@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from modicum.errors import AccessError, EndpointError
 from modicum.serving.adapting import Json
-from modicum.serving.endpoint import Ask
+from modicum.serving.endpoint import ChatRequest
 from modicum.types import Stop
 
 __all__ = [
     "MOST_STOPS",
     "PAIR",
-    "Choice",
+    "ServedChoice",
     "Step",
     "Usage",
     "ask_for",
@@ -60,7 +60,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ServedChoice:
     """One text that a server gave."""
 
     text: str
@@ -121,7 +121,7 @@ def spoken(prompt: str) -> str:
     return "".join(str(turn["content"]) for turn in turns) if isinstance(turns, list) else ""
 
 
-def ask_for(prompt: str, body: Json, *, top: int = 0, insists: bool = True) -> Ask:
+def ask_for(prompt: str, body: Json, *, top: int = 0, insists: bool = True) -> ChatRequest:
     """Gives the request for a prompt, raw or chat.
 
     Args:
@@ -133,8 +133,8 @@ def ask_for(prompt: str, body: Json, *, top: int = 0, insists: bool = True) -> A
     if is_chat(prompt):
         extra: Json = {"logprobs": True, "top_logprobs": top} if top else {}
         body = {**body, **extra, "messages": messages_of(prompt)}
-        return Ask("/chat/completions", body, insists)
-    return Ask(
+        return ChatRequest("/chat/completions", body, insists)
+    return ChatRequest(
         "/completions", {**body, **({"logprobs": top} if top else {}), "prompt": prompt}, insists
     )
 
@@ -145,7 +145,7 @@ def named_model(answer: Json) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def usage_of(answer: Json, asked: str = "", choices: Sequence[Choice] = ()) -> Usage:
+def usage_of(answer: Json, asked: str = "", choices: Sequence[ServedChoice] = ()) -> Usage:
     """Gives what a request cost: as the server counts, else estimated from the texts.
 
     A count of nothing for a text that is there is none.
@@ -174,7 +174,7 @@ def usage_of(answer: Json, asked: str = "", choices: Sequence[Choice] = ()) -> U
     )
 
 
-def choices_of(answer: Json, wanted: int) -> list[Choice]:
+def choices_of(answer: Json, wanted: int) -> list[ServedChoice]:
     """Gives the texts of an answer in their order, at most as many as wanted.
 
     Raises:
@@ -225,7 +225,7 @@ def free_parts(text: str, *, is_opened: bool) -> list[tuple[int, int]]:
 
 
 def stop_of(
-    choice: Choice,
+    choice: ServedChoice,
     text: str,
     stops: Sequence[str],
     parts: Sequence[tuple[int, int]] | None = None,
@@ -250,7 +250,7 @@ def stop_of(
     return text, "stop" if choice.met_stop else "eos"
 
 
-def _read(found: Sequence[Mapping[str, object]]) -> list[Choice] | str:
+def _read(found: Sequence[Mapping[str, object]]) -> list[ServedChoice] | str:
     """Reads the texts of an answer, or says what is wrong with its form."""
     try:
         return [_choice(choice) for choice in found]
@@ -265,7 +265,7 @@ def _read(found: Sequence[Mapping[str, object]]) -> list[Choice] | str:
         return f"{type(error).__name__} {error}"
 
 
-def _choice(found: Mapping[str, object]) -> Choice:
+def _choice(found: Mapping[str, object]) -> ServedChoice:
     message = found.get("message")
     if isinstance(message, Mapping):
         text, parted = _parts(message.get("content"))
@@ -276,7 +276,7 @@ def _choice(found: Mapping[str, object]) -> Choice:
         own = found.get("reasoning_content") or found.get("reasoning")
     reasoning = _parts(own)[0] if own is not None else parted
     finish = found.get("finish_reason")
-    return Choice(
+    return ServedChoice(
         text,
         reasoning,
         finish if isinstance(finish, str) else "",
@@ -302,7 +302,7 @@ def _parts(content: object) -> tuple[str, str | None]:
     return "".join(texts), "".join(parted) if parted else None
 
 
-def _tokens_of(choice: Choice) -> int:
+def _tokens_of(choice: ServedChoice) -> int:
     """Counts the tokens of a text: by its steps, else by its characters."""
     return len(choice.steps) or _tokens(choice.text + (choice.reasoning or ""))
 

@@ -21,12 +21,12 @@ from modicum.serving.completions import (
     shares,
     silenced,
 )
-from modicum.serving.endpoint import Ask
+from modicum.serving.endpoint import ChatRequest
 from modicum.serving.opening import check_branches
 from modicum.serving.protocol import (
     MOST_STOPS,
     PAIR,
-    Choice,
+    ServedChoice,
     Step,
     ask_for,
     is_chat,
@@ -48,7 +48,7 @@ class _Job:
     sample: int
     """The first sample that it draws."""
     n: int
-    ask: Ask
+    ask: ChatRequest
     prompt: str = ""
     """What the model is to go on from."""
     seeds: tuple[int, ...] = ()
@@ -146,7 +146,7 @@ class Served(Language, Model):
         greedy = replace(sampling, temperature=0.0, margins=True, branches=None, scores=False)
         firsts: list[list[Step]] = [[] for _ in requests]
 
-        def note(job: _Job, choices: list[Choice]) -> None:
+        def note(job: _Job, choices: list[ServedChoice]) -> None:
             firsts[job.request] = openers(choices[0], wanted.k, wanted.min_probability)
 
         one = replace(greedy, max_new_tokens=1, stop=())
@@ -227,7 +227,7 @@ class Served(Language, Model):
     def _body(self) -> Json:
         return {**self._service.extra, "model": self._service.model}
 
-    def _ask(self, prompt: str, sampling: Sampling, *, n: int, seed: int, top: int) -> Ask:
+    def _ask(self, prompt: str, sampling: Sampling, *, n: int, seed: int, top: int) -> ChatRequest:
         if not (self._service.chat if is_chat(prompt) else self._service.raw):
             raise AccessError(
                 f"a {'chat' if is_chat(prompt) else 'raw'} prompt for {self.card.name!r}",
@@ -253,7 +253,7 @@ class Served(Language, Model):
         sampling: Sampling,
         ledger: Ledger,
         keep: Callable[[_Job, list[Completion]], None] | None,
-        note: Callable[[_Job, list[Choice]], None] | None = None,
+        note: Callable[[_Job, list[ServedChoice]], None] | None = None,
     ) -> None:
         """Asks in parallel; hands each answer on as it comes and counts its tokens.
 
@@ -268,7 +268,7 @@ class Served(Language, Model):
         sampling: Sampling,
         ledger: Ledger,
         keep: Callable[[_Job, list[Completion]], None] | None,
-        note: Callable[[_Job, list[Choice]], None] | None,
+        note: Callable[[_Job, list[ServedChoice]], None] | None,
     ) -> list[_Job]:
         """Asks all once; gives what is left to be drawn."""
         service, left = self._service, list[_Job]()
@@ -330,7 +330,7 @@ class Served(Language, Model):
         return groups
 
 
-def _is_cut_off(job: _Job, choices: Sequence[Choice]) -> bool:
+def _is_cut_off(job: _Job, choices: Sequence[ServedChoice]) -> bool:
     """Says whether a stop string that was sent may have ended a text within its thinking."""
     return bool((job.ask.body or {}).get("stop")) and any(
         choice.finish.lower() != "length"

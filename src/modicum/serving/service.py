@@ -8,7 +8,7 @@ from typing import Literal
 from modicum.errors import EndpointError
 from modicum.serving.adapting import Json
 from modicum.serving.endpoint import Endpoint
-from modicum.serving.protocol import PAIR, Choice, Usage, choices_of, named_model, usage_of
+from modicum.serving.protocol import PAIR, ServedChoice, Usage, choices_of, named_model, usage_of
 
 __all__ = ["Service", "Thinking", "bill_of", "is_same_model", "is_stranger", "may_think", "taken"]
 
@@ -76,7 +76,7 @@ def is_stranger(service: Service, name: str | None) -> bool:
     return name is not None and not any(is_same_model(known, name) for known in own)
 
 
-def taken(service: Service, answer: Json, wanted: int) -> list[Choice]:
+def taken(service: Service, answer: Json, wanted: int) -> list[ServedChoice]:
     """Take the texts of an answer, at most as many as wanted, if the model asked for gave them.
 
     Raises:
@@ -102,7 +102,7 @@ def taken(service: Service, answer: Json, wanted: int) -> list[Choice]:
     return choices_of(answer, wanted)
 
 
-def bill_of(service: Service, answer: Json, asked: str, choices: Sequence[Choice]) -> Usage:
+def bill_of(service: Service, answer: Json, asked: str, choices: Sequence[ServedChoice]) -> Usage:
     """Return what an answer cost; what the server does not count is estimated, and said."""
     usage = usage_of(answer, asked, choices)
     if usage.is_estimate:
@@ -113,7 +113,7 @@ def bill_of(service: Service, answer: Json, asked: str, choices: Sequence[Choice
     return usage
 
 
-def may_think(service: Service, choices: Sequence[Choice], path: str) -> bool:
+def may_think(service: Service, choices: Sequence[ServedChoice], path: str) -> bool:
     """Learn where the model thinks, so that no stop string ends it there; say whether it does here."""
     opens = service.thinking != "none" and any(PAIR[0] in choice.text for choice in choices)
     thinks = opens or any(choice.reasoning for choice in choices)

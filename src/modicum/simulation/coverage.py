@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modicum.analysis.ability import Ability
-from modicum.analysis.gap import Ceiling, ceiling_figure, correct_guessing
+from modicum.analysis.gap import GapTop, ceiling_figure, correct_guessing
 from modicum.analysis.pairing import level_of
 from modicum.analysis.sampling import sampled
-from modicum.simulation.draw import Size, Study, Truth, draw
+from modicum.simulation.draw import SimulatedStudy, Size, Truth, draw
 from modicum.simulation.world import World
 from modicum.stats import Figure, Resamples
 from modicum.types import PROMPT
 
-__all__ = ["Sampling", "covered", "sampling_of"]
+__all__ = ["SampledTruth", "covered", "sampling_of"]
 
 _PROBLEMS = 6000
 """Problems of the large study that stands for the truth of sampling."""
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SampledTruth:
     """What sampling reaches in a world, and what luck would, by the number of tries."""
 
     passes: dict[int, float]
@@ -35,7 +35,7 @@ class Sampling:
         return float(correct_guessing(score, self.lucks[1]))
 
 
-def sampling_of(world: World, size: Size, rng: np.random.Generator) -> Sampling:
+def sampling_of(world: World, size: Size, rng: np.random.Generator) -> SampledTruth:
     """Give what sampling reaches, read off one study that is large.
 
     Args:
@@ -46,14 +46,14 @@ def sampling_of(world: World, size: Size, rng: np.random.Generator) -> Sampling:
     alone = replace(world, clusters=1)
     study = draw(alone, Size(_PROBLEMS, size.samples, 1), rng, is_even=True)
     found = sampled(study.evidence.samples)
-    return Sampling(
+    return SampledTruth(
         dict(zip(found.ks, found.pass_curve, strict=True)),
         dict(zip(found.ks, found.luck_curve, strict=True)),
     )
 
 
 def covered(
-    study: Study, answer: Ability, truth: Truth, sampling: Sampling, drawn: Resamples
+    study: SimulatedStudy, answer: Ability, truth: Truth, sampling: SampledTruth, drawn: Resamples
 ) -> dict[str, bool]:
     """Say of each printed interval whether it holds the truth: by `floor`, `ceiling`, or rung.
 
@@ -86,7 +86,7 @@ def covered(
     return found
 
 
-def _true_ceiling(top: Ceiling, truth: Truth, sampling: Sampling) -> float | None:
+def _true_ceiling(top: GapTop, truth: Truth, sampling: SampledTruth) -> float | None:
     """Give what a ceiling really is: the best there is to choose; None of a vote."""
     if top.source == "sampling":
         return sampling.ceiling(top.k)

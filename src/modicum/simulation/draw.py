@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modicum.analysis.evidence import Control, Evidence, RungEvidence, Samples, Twin
+from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Samples, Twin
 from modicum.analysis.nulls import luck_scores
 from modicum.analysis.ship import Candidate
 from modicum.simulation.world import BUDGETS, Part, World
 from modicum.stats import Bools, Floats, Ints
 from modicum.types import PROMPT
 
-__all__ = ["Size", "Study", "Truth", "draw", "truth_of"]
+__all__ = ["SimulatedStudy", "Size", "Truth", "draw", "truth_of"]
 
 _ANSWERS = 1000
 _SERVING = {PROMPT: 1.0, "free": 10.0, "fine_tune": 1.0}
@@ -32,7 +32,7 @@ class Size:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class SimulatedStudy:
     """What one study in a world gave, and what the rules are given of it."""
 
     evidence: Evidence
@@ -145,7 +145,9 @@ def _by_tail(part: Part, what: str, place: int, w: Floats) -> Floats:
     return np.zeros_like(w) if limit is None else (w > limit).astype(np.float64)
 
 
-def draw(world: World, size: Size, rng: np.random.Generator, *, is_even: bool = False) -> Study:
+def draw(
+    world: World, size: Size, rng: np.random.Generator, *, is_even: bool = False
+) -> SimulatedStudy:
     """Draw one study.
 
     Args:
@@ -168,13 +170,13 @@ def draw(world: World, size: Size, rng: np.random.Generator, *, is_even: bool = 
         chances = one.chances("free" if name == "free" else "greedy")
         read = one.greedy(chances, lost=before)
         luck = luck_scores(read, one.gold, strata)
-        vetoes = (Control("luck", luck[None]),)
+        vetoes = (ControlScores("luck", luck[None]),)
         rungs.append(_rung(name, 0, one, read[None], vetoes))
     for place, n in enumerate(BUDGETS):
         read = one.tuned(place)
         veto = one.greedy(np.zeros(size.problems), lost=world.unreadable[1])
         control = np.asarray(veto == one.moved, dtype=np.float64)[None]
-        vetoes = (Control("scrambled", np.repeat(control, size.seeds, axis=0), moved),)
+        vetoes = (ControlScores("scrambled", np.repeat(control, size.seeds, axis=0), moved),)
         rungs.append(_rung("fine_tune", n, one, read, vetoes, is_tuned=True))
     has_forced = any(part.forced for part in world.parts)
     forced = one.right(one.greedy(one.chances("forced"))) if has_forced else None
@@ -200,7 +202,7 @@ def draw(world: World, size: Size, rng: np.random.Generator, *, is_even: bool = 
         twins=twins,
         clusters=one.clusters,
     )
-    return Study(evidence, _candidates(rungs))
+    return SimulatedStudy(evidence, _candidates(rungs))
 
 
 def _correct(samples: Ints, gold: Ints) -> Bools:
@@ -208,7 +210,7 @@ def _correct(samples: Ints, gold: Ints) -> Bools:
 
 
 def _prompt(default: Floats, moved: Floats, unread: Floats) -> RungEvidence:
-    veto = Control("scrambled", moved[None], moved)
+    veto = ControlScores("scrambled", moved[None], moved)
     return RungEvidence(
         method=PROMPT, n_shots=0, labels=0, scores=default[None], is_tuned=False, is_prompt=True,
         vetoes=(veto,), unread=unread[None],
@@ -220,7 +222,7 @@ def _rung(
     n: int,
     one: _Draw,
     read: Ints,
-    vetoes: tuple[Control, ...],
+    vetoes: tuple[ControlScores, ...],
     *,
     is_tuned: bool = False,
 ) -> RungEvidence:

@@ -9,7 +9,7 @@ from modicum.analysis.ability import Ability, ability_from
 from modicum.analysis.ship import SHIP_MARGIN, ship
 from modicum.seeds import stream
 from modicum.simulation.coverage import covered, sampling_of
-from modicum.simulation.draw import Size, Study, draw, truth_of
+from modicum.simulation.draw import SimulatedStudy, Size, draw, truth_of
 from modicum.simulation.world import World
 from modicum.stats import resample
 from modicum.types import PROMPT
@@ -95,7 +95,7 @@ def is_right(world: World, answer: Ability) -> bool:
     return answer.word == "learned" and bool(set(answer.candidates) & world.words)
 
 
-def _shipped(study: Study, answer: Ability) -> str:
+def _shipped(study: SimulatedStudy, answer: Ability) -> str:
     picked = ship(
         study.candidates, clusters=study.evidence.clusters, is_shown=answer.word == "shown"
     )

@@ -18,11 +18,11 @@ from modicum.store.opening import damage_told, open_to_read, open_to_write
 from modicum.store.summary import outcome_of, summary_of
 from modicum.types import Mark, Trial
 
-__all__ = ["SCHEMA", "Answer", "Outcome", "Row", "Session", "Store"]
+__all__ = ["SCHEMA", "Answer", "Outcome", "Session", "Store", "StoredAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredAnswer:
     """One completion with its mark, as one leafs through them."""
 
     trial: str
@@ -176,7 +176,7 @@ class Store(Facts):
             for answer, (block,) in zip(marked, packed, strict=True):
                 yield dataclasses.replace(answer, texts=unpack_texts(block))
 
-    def rows(self, trials: Iterable[Trial], *, standing: bool = False) -> Iterator[Row]:
+    def rows(self, trials: Iterable[Trial], *, standing: bool = False) -> Iterator[StoredAnswer]:
         """Streams the completions of trials; in memory is one problem's texts at a time.
 
         Args:
@@ -187,7 +187,7 @@ class Store(Facts):
             for answer in self.answers(trial):
                 wanted = [answer.chosen] if standing else range(len(answer.texts))
                 for sample in wanted:
-                    yield Row(
+                    yield StoredAnswer(
                         trial.id,
                         answer.problem,
                         sample,

@@ -16,11 +16,11 @@ from modicum.plain import table_of, thawed
 from modicum.task import Sheet, Task
 from modicum.types import Mark, Problem, Split
 
-__all__ = ["KeptTask", "Said", "TaskRecord", "record_of"]
+__all__ = ["KeptSheet", "KeptTask", "TaskRecord", "record_of"]
 
 
 @dataclass(frozen=True)
-class Said:
+class KeptSheet:
     """A gold in the exact format, and how the task's own reader reads it there."""
 
     answer: str
@@ -39,7 +39,7 @@ class TaskRecord:
     sheet: Sheet
     problems: tuple[Problem, ...]
     """Test problems, in the task's order."""
-    said: tuple[Said, ...]
+    said: tuple[KeptSheet, ...]
     """Once a gold."""
     notes: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ def record_of(task: Task, problems: Iterable[Problem]) -> TaskRecord:
         sheet=task.sheet,
         problems=problems,
         said=tuple(
-            Said(answer, solution, stated := task.stated(p), read_or_none(task, stated))
+            KeptSheet(answer, solution, stated := task.stated(p), read_or_none(task, stated))
             for (answer, solution), p in golds.items()
         ),
         notes=task.notes,
@@ -166,7 +166,7 @@ class KeptTask(Task):
         )
 
     @cached_property
-    def _golds(self) -> Mapping[tuple[str, str | None], Said]:
+    def _golds(self) -> Mapping[tuple[str, str | None], KeptSheet]:
         return {(said.answer, said.solution): said for said in self._record.said}
 
     @cached_property

@@ -13,11 +13,11 @@ from modicum.study.plan import Plan, Subject
 from modicum.types import Trial
 
 __all__ = [
-    "Arm",
     "Budget",
+    "BudgetLevel",
     "Cost",
-    "Level",
     "Pace",
+    "RungTrials",
     "arms_of",
     "fitting",
     "measures_of",
@@ -60,7 +60,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Level:
+class BudgetLevel:
     """One budget of shots of one rung."""
 
     probe: Trial
@@ -70,13 +70,13 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Arm:
+class RungTrials:
     """One rung of one subject."""
 
     subject: tuple[str, str]
     """Model and task."""
     method: str
-    levels: tuple[Level, ...]
+    levels: tuple[BudgetLevel, ...]
     """Fewest shots first."""
 
 
@@ -105,7 +105,7 @@ def measures_of(plan: Plan) -> frozenset[str]:
     return frozenset(str(trial.id) for trial in trials)
 
 
-def arms_of(plan: Plan) -> list[Arm]:
+def arms_of(plan: Plan) -> list[RungTrials]:
     """Gives the rungs of a plan with all trials of each, in the ladder's order."""
     measures, arms = measures_of(plan), []
     for subject in plan.subjects():
@@ -115,17 +115,17 @@ def arms_of(plan: Plan) -> list[Arm]:
             probes = [t for t in own if _is_probe(t, subject)]
             shots = [probe.n_shots for probe in probes]
             levels = tuple(
-                Level(
+                BudgetLevel(
                     probe,
                     tuple(t for t in own if t not in probes and _level(t, shots) == probe.n_shots),
                 )
                 for probe in sorted(probes, key=lambda t: t.n_shots)
             )
-            arms.append(Arm((subject.model, subject.task), method, levels))
+            arms.append(RungTrials((subject.model, subject.task), method, levels))
     return arms
 
 
-def next_trials(arms: Sequence[Arm], scores: Mapping[str, float]) -> list[Trial]:
+def next_trials(arms: Sequence[RungTrials], scores: Mapping[str, float]) -> list[Trial]:
     """Gives what is to run now; nothing once every trial has ended.
 
     Each subject's rungs run at their fewest shots with one seed; the better half gets its other
@@ -144,7 +144,7 @@ def next_trials(arms: Sequence[Arm], scores: Mapping[str, float]) -> list[Trial]
     return [t for arm in arms for level in arm.levels for t in _left(_all(level), scores)]
 
 
-def _stage(arms: Sequence[Arm], scores: Mapping[str, float]) -> list[Trial]:
+def _stage(arms: Sequence[RungTrials], scores: Mapping[str, float]) -> list[Trial]:
     """Gives what one subject's halving waits for; nothing at its end."""
     number, running = 0, list(arms)
     while running := [arm for arm in running if number < len(arm.levels)]:
@@ -162,7 +162,7 @@ def _stage(arms: Sequence[Arm], scores: Mapping[str, float]) -> list[Trial]:
     return []
 
 
-def _all(level: Level) -> tuple[Trial, ...]:
+def _all(level: BudgetLevel) -> tuple[Trial, ...]:
     return (level.probe, *level.rest)
 
 

@@ -8,7 +8,7 @@ from modicum.study.plan import Plan
 from modicum.task import resolve_task
 from modicum.types import Trial
 
-__all__ = ["Draws", "Forecast", "draws", "forecast"]
+__all__ = ["Forecast", "TrialDraws", "draws", "forecast"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Draws:
+class TrialDraws:
     """What one trial draws at most."""
 
     answers: int
@@ -45,16 +45,16 @@ def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
     )
 
 
-def draws(plan: Plan, trial: Trial) -> Draws:
+def draws(plan: Plan, trial: Trial) -> TrialDraws:
     """Gives the upper bounds of one trial.
 
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """
     limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
     if trial.is_twin and (trial.is_floor or not trial.n_shots):
-        return Draws(0, limit, is_tuning=False)
+        return TrialDraws(0, limit, is_tuning=False)
     method = method_of(trial)
     each, is_tuning = method.answering.draws, method.changes_model
     test = trial.scope.answered
     drawn = test * (each + trial.scope.sampled) + method.draws(trial.n_shots)
-    return Draws(drawn, limit, is_tuning)
+    return TrialDraws(drawn, limit, is_tuning)

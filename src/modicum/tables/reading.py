@@ -11,7 +11,7 @@ from modicum.tables.golds import Marking, choose_marking, is_prose, last_box, un
 from modicum.tables.opting import Opted, best_answer, opted
 from modicum.tables.records import Row, few
 
-__all__ = ["Odd", "Read", "Reading", "Wanted", "odd_text", "read_table", "refuse_odd"]
+__all__ = ["Odd", "TableRead", "TableReading", "Wanted", "odd_text", "read_table", "refuse_odd"]
 
 _NAMED = 5
 """Odd rows that a message names."""
@@ -53,7 +53,7 @@ class Odd:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableReading:
     """How a table was read."""
 
     columns: Mapping[str, tuple[str, ...]]
@@ -75,7 +75,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Read:
+class TableRead:
     """A table once read: its problems as texts, and how."""
 
     drafts: tuple[Draft, ...]
@@ -83,13 +83,13 @@ class Read:
     """Those of a file of its own for the test."""
     columns: Columns
     marking: Marking
-    reading: Reading
+    reading: TableReading
 
 
 def read_table(
     name: str, rows: Sequence[Row], test_name: str, test_rows: Sequence[Row], wanted: Wanted
-) -> Read:
-    """Read all rows of a table, and of the file of its own for the test, in one way.
+) -> TableRead:
+    """TableRead all rows of a table, and of the file of its own for the test, in one way.
 
     Args:
         name: The file.
@@ -137,7 +137,7 @@ def read_table(
     kept = [d for i, d in enumerate(chosen.drafts) if i not in marking.odd]
     odd += [_odd(chosen.drafts[i], why, name, test_name) for i, why in marking.odd.items()]
     odd.sort(key=lambda one: (one.name != name, one.line))
-    return Read(
+    return TableRead(
         tuple(draft for draft in kept if not draft.is_apart),
         tuple(draft for draft in kept if draft.is_apart),
         columns,
@@ -212,7 +212,7 @@ def _reading(
     odd: tuple[Odd, ...],
     rows: Sequence[Row],
     wanted: Wanted,
-) -> Reading:
+) -> TableReading:
     """Put into words how a table was read."""
     choices = chosen.choices.names or (("question",) if chosen.choices.kind == "text" else ())
     roles = {
@@ -238,7 +238,7 @@ def _reading(
         _classes(columns, chosen, marking),
         f"unused columns: {', '.join(unused[:_NAMED_COLUMNS])}{more}" if unused else "",
     )
-    return Reading(
+    return TableReading(
         columns={role: names for role, names in used.items() if names},
         marker=marking.name,
         form=marking.form.name,

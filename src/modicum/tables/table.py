@@ -14,7 +14,7 @@ from modicum.tables.columns import NEAR
 from modicum.tables.earlier import earlier_ids
 from modicum.tables.near import grouped
 from modicum.tables.problems import Made, check_roles, distinct, made
-from modicum.tables.reading import Read, Reading, Wanted, odd_text, read_table, refuse_odd
+from modicum.tables.reading import TableRead, TableReading, Wanted, odd_text, read_table, refuse_odd
 from modicum.tables.records import Records
 from modicum.tables.roles import in_roles
 from modicum.task import QUESTION_ANSWER, Sheet, Task
@@ -197,7 +197,7 @@ class Table(Task):
 
     @final
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> TableReading:
         """How the table was read: columns, marker and why, what is unused or odd."""
         return self._loaded.read.reading
 
@@ -229,7 +229,7 @@ class _Loaded:
     roles: Mapping[Split, tuple[Problem, ...]]
     made: Mapping[str, Made]
     """Every problem by its id, with its place in the file."""
-    read: Read
+    read: TableRead
     notes: tuple[str, ...]
     fingerprint: str
     earlier: frozenset[str]
@@ -309,7 +309,7 @@ _ROLES = (
 )
 
 
-def _more(read: Read, main: Sequence[Made]) -> Iterator[str]:
+def _more(read: TableRead, main: Sequence[Made]) -> Iterator[str]:
     """What else decides marks: nothing, where problems and marker say all of it."""
     if read.marking.is_formulas:
         yield "formulas in boxes"

@@ -19,7 +19,7 @@ from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
 from modicum.training.launch import ranks
 from modicum.training.passes import Passes
-from modicum.training.reinforce import Curve, Group, Trained, reinforce
+from modicum.training.reinforce import Curve, RolloutGroup, Trained, reinforce
 from modicum.training.served import sampled_on
 from modicum.training.trainable import Trainable
 from modicum.types import Completion, Mark, Problem, Request
@@ -216,7 +216,7 @@ class _Run:
         is_ranking = file != "policy.safetensors"
         place = sampled_on(settings.server, trainable, bench.prompt(shots[0]))
 
-        def draw(model: WhiteBox, step: int) -> list[Group]:
+        def draw(model: WhiteBox, step: int) -> list[RolloutGroup]:
             groups = rollouts.draw(served() if served else model, step, targets)
             last.clear()
             last.update(rollouts.means(step, groups))
@@ -296,14 +296,16 @@ class _Rollouts:
             for shot, group in zip(self.shots, drawn, strict=True)
         }
 
-    def draw(self, model: WhiteBox, step: int, targets: Mapping[str, str | None]) -> list[Group]:
+    def draw(
+        self, model: WhiteBox, step: int, targets: Mapping[str, str | None]
+    ) -> list[RolloutGroup]:
         """Gives the rewarded groups of a step; random choices depend on the step alone."""
         chosen = self._chosen(step)
         drawn = self._sample(model, chosen, self.settings.rollouts, f"step-{step}")
         rng = stream(self.name, "reward", step)
         limit = self.bench.sheet.max_new_tokens
         return [
-            Group(
+            RolloutGroup(
                 tuple(model.encode(self.bench.prompt(shot))),
                 tuple(c.ids for c in group),
                 tuple(self._paid(shot, group, targets.get(shot.id), rng)),
@@ -312,7 +314,7 @@ class _Rollouts:
             for shot, group in zip(chosen, drawn, strict=True)
         ]
 
-    def means(self, step: int, groups: Sequence[Group]) -> dict[str, float]:
+    def means(self, step: int, groups: Sequence[RolloutGroup]) -> dict[str, float]:
         """Gives the mean reward of each shot of a step, by its id."""
         earned: dict[str, list[float]] = {}
         for shot, group in zip(self._chosen(step), groups, strict=True):

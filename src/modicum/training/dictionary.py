@@ -24,8 +24,8 @@ from modicum.types import Request
 from modicum.whitebox import WhiteBox
 
 __all__ = [
-    "Asked",
     "Dictionary",
+    "DictionaryAnswers",
     "Own",
     "Side",
     "fires",
@@ -99,7 +99,7 @@ class Dictionary:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DictionaryAnswers:
     """What the model is asked for its own answers: each shot bare, and both of its sides."""
 
     prompts: tuple[tuple[str, Side, str], ...]
@@ -108,16 +108,20 @@ class Asked:
     """Answers a prompt."""
 
     @staticmethod
-    def of(bench: Bench[WhiteBox], sides: Sequence[tuple[str, str]], samples: int) -> "Asked":
+    def of(
+        bench: Bench[WhiteBox], sides: Sequence[tuple[str, str]], samples: int
+    ) -> "DictionaryAnswers":
         """Write the prompts."""
         prompts: list[tuple[str, Side, str]] = []
         for shot, (wanted, unwanted) in zip(bench.shots, sides, strict=True):
             prompts += [(shot.id, "wanted", wanted), (shot.id, "unwanted", unwanted)]
             prompts.append((shot.id, "plain", bench.prompt(shot)))
-        return Asked(tuple(prompts), samples)
+        return DictionaryAnswers(tuple(prompts), samples)
 
 
-def own_answers(bench: Bench[WhiteBox], asked: Asked, temperature: float = 1.0) -> list[Own]:
+def own_answers(
+    bench: Bench[WhiteBox], asked: DictionaryAnswers, temperature: float = 1.0
+) -> list[Own]:
     """Return the model's own answers.
 
     What is asked names the random stream and the file that keeps them in the study's folder, so

@@ -23,12 +23,12 @@ from modicum.training.policy import (
     ratio_terms,
 )
 from modicum.training.progress_line import live_line
-from modicum.training.rollouts import Batch, Row, batch_rows, batches, join_equal
+from modicum.training.rollouts import Batch, RolloutRow, batch_rows, batches, join_equal
 from modicum.training.scoring import room_for
 from modicum.training.trainable import Trainable
 from modicum.whitebox import WhiteBox
 
-__all__ = ["Curve", "Group", "Rollouts", "Trained", "reinforce"]
+__all__ = ["Curve", "RolloutGroup", "Rollouts", "Trained", "reinforce"]
 
 _Scored = tuple[Batch, tuple[Tensor | None, Tensor | None]]
 """A batch with its old scores and the reference's, where they are needed."""
@@ -40,7 +40,7 @@ _TRUNCATED = 0.9
 
 
 @dataclass(frozen=True)
-class Group:
+class RolloutGroup:
     """Rollouts of one shot, rewarded."""
 
     prompt: tuple[int, ...]
@@ -67,7 +67,7 @@ class Trained:
 class Rollouts(Protocol):
     """Draws and rewards the rollouts of a step."""
 
-    def __call__(self, model: WhiteBox, step: int) -> list[Group]:
+    def __call__(self, model: WhiteBox, step: int) -> list[RolloutGroup]:
         """Gives the groups of a step; random choices depend on the step alone."""
 
 
@@ -152,7 +152,7 @@ class _Rewarded(Lesson):
         return {**figures, **self.watch(self.trainable.sampler(), number, figures)}
 
 
-def _seen(groups: Sequence[Group]) -> dict[str, float]:
+def _seen(groups: Sequence[RolloutGroup]) -> dict[str, float]:
     """Gives the figures of a batch of rollouts."""
     lengths = [len(tokens) for group in groups for tokens in group.tokens]
     return {
@@ -166,7 +166,7 @@ def _seen(groups: Sequence[Group]) -> dict[str, float]:
 def _learn(
     trainable: Trainable,
     descent: Descent,
-    groups: Sequence[Group],
+    groups: Sequence[RolloutGroup],
     recipe: Recipe,
     reference: dict[str, Tensor] | None,
 ) -> dict[str, float]:
@@ -211,7 +211,7 @@ def _learn(
     return {**summed, "grad_norm": norm_seen, "updates": float(done)}
 
 
-def _sizes(rows: Sequence[Row]) -> tuple[float, float]:
+def _sizes(rows: Sequence[RolloutRow]) -> tuple[float, float]:
     """Gives the rollouts and the tokens that rows stand for, in all processes."""
     return sum(row.weight for row in rows), sum(row.weight * len(row.tokens) for row in rows)
 
@@ -255,18 +255,18 @@ def _accumulate(
     }
 
 
-def _rows(groups: Sequence[Group], scale: Scale) -> list[Row]:
+def _rows(groups: Sequence[RolloutGroup], scale: Scale) -> list[RolloutRow]:
     """Gives every rollout with its advantage."""
     rewards = torch.tensor([group.rewards for group in groups], dtype=torch.float32)
     earned = advantages(rewards, scale).tolist()
     return [
-        Row(group.prompt, tokens, advantage)
+        RolloutRow(group.prompt, tokens, advantage)
         for group, line in zip(groups, earned, strict=True)
         for tokens, advantage in zip(group.tokens, line, strict=True)
     ]
 
 
-def _split(rows: Sequence[Row], updates: int) -> list[Sequence[Row]]:
+def _split(rows: Sequence[RolloutRow], updates: int) -> list[Sequence[RolloutRow]]:
     """Deals rollouts out to the updates, so that each sees some of every group."""
     return [rows[i::updates] for i in range(updates)]
 
@@ -294,7 +294,7 @@ def _reference_scores(
         trainable.load(now)
 
 
-def _why_stop(groups: Sequence[Group], curves: Sequence[Curve], recipe: Recipe) -> str:
+def _why_stop(groups: Sequence[RolloutGroup], curves: Sequence[Curve], recipe: Recipe) -> str:
     """Says why there is no use in going on; empty where there is."""
     seen = _seen(groups)
     if seen["truncated"] > _TRUNCATED and len(curves) + 1 >= _DEAD_STEPS:
@@ -318,7 +318,7 @@ def _why_stop(groups: Sequence[Group], curves: Sequence[Curve], recipe: Recipe) 
     return ""
 
 
-def _check(figures: Curve, groups: Sequence[Group], step: int, recipe: Recipe) -> None:
+def _check(figures: Curve, groups: Sequence[RolloutGroup], step: int, recipe: Recipe) -> None:
     """Names what has gone wrong.
 
     Raises:
@@ -331,7 +331,7 @@ def _check(figures: Curve, groups: Sequence[Group], step: int, recipe: Recipe) -
         raise TrialError(msg)
 
 
-def _teaches(group: Group) -> bool:
+def _teaches(group: RolloutGroup) -> bool:
     """Says whether its answers earn differently; equal ones that do (a random reward) cancel out."""
     earned: dict[tuple[int, ...], list[float]] = {}
     for tokens, reward in zip(group.tokens, group.rewards, strict=True):

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Batch", "Lines", "Row", "batch_rows", "batches", "join_equal"]
+__all__ = ["Batch", "Lines", "RolloutRow", "batch_rows", "batches", "join_equal"]
 
 
 @dataclass(frozen=True)
-class Row:
+class RolloutRow:
     """One rollout, or several equal ones, with its advantage."""
 
     prompt: tuple[int, ...]
@@ -59,26 +59,26 @@ class Batch(NamedTuple):
     lines: Lines
 
 
-def join_equal(rows: Sequence[Row]) -> list[Row]:
+def join_equal(rows: Sequence[RolloutRow]) -> list[RolloutRow]:
     """Gives one row for all that are equal in prompt, tokens and advantage; the loss stays the same.
 
     A small answer space repeats itself: of 256 rollouts of the organism a few dozen differ.
 
-    >>> rows = [Row((1,), (2,), 0.5), Row((1,), (3,), 0.5), Row((1,), (2,), 0.5)]
+    >>> rows = [RolloutRow((1,), (2,), 0.5), RolloutRow((1,), (3,), 0.5), RolloutRow((1,), (2,), 0.5)]
     >>> [(row.tokens, row.weight) for row in join_equal(rows)]
     [((2,), 2.0), ((3,), 1.0)]
     """
-    joined: dict[tuple[object, ...], Row] = {}
+    joined: dict[tuple[object, ...], RolloutRow] = {}
     for row in rows:
         name = (row.prompt, row.tokens, row.advantage)
         before = joined[name].weight if name in joined else 0.0
-        joined[name] = Row(row.prompt, row.tokens, row.advantage, before + row.weight)
+        joined[name] = RolloutRow(row.prompt, row.tokens, row.advantage, before + row.weight)
     return list(joined.values())
 
 
-def batches(rows: Sequence[Row], most_tokens: int) -> Iterator[list[Row]]:
+def batches(rows: Sequence[RolloutRow], most_tokens: int) -> Iterator[list[RolloutRow]]:
     """Cuts rows, those of a prompt together, into batches of at most so many tokens with padding."""
-    batch: list[Row] = []
+    batch: list[RolloutRow] = []
     for row in sorted(rows, key=lambda row: (row.prompt, len(row.tokens))):
         more = [*batch, row]
         prompts = {r.prompt for r in more}
@@ -91,7 +91,7 @@ def batches(rows: Sequence[Row], most_tokens: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def batch_rows(rows: Sequence[Row], device: torch.device) -> Batch:
+def batch_rows(rows: Sequence[RolloutRow], device: torch.device) -> Batch:
     """Gives rows as tensors."""
     places = {prompt: i for i, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
     before = max(map(len, places))

@@ -23,7 +23,7 @@ from modicum.model import Backend, Model, resolve_backend
 from modicum.seeds import key
 from modicum.stock import Group
 from modicum.training.launch import ranks
-from modicum.training.rollouts import Row, batch_rows
+from modicum.training.rollouts import RolloutRow, batch_rows
 from modicum.training.scoring import score
 from modicum.training.trainable import Trainable, TrainedWeights
 from modicum.types import Completion, Request, Sampling
@@ -208,7 +208,7 @@ def one_pass(whitebox: WhiteBox) -> Scorer:
         if not tokens or any(len(piece) != 1 for piece in pieces):
             before = [prompt + "".join(tokens[:i]) for i in range(len(tokens))]
             return whitebox.logprob(before, tokens)
-        row = Row(tuple(whitebox.encode(prompt)), tuple(piece[0] for piece in pieces), 0.0)
+        row = RolloutRow(tuple(whitebox.encode(prompt)), tuple(piece[0] for piece in pieces), 0.0)
         with whitebox.threaded(), torch.no_grad():
             found = score(whitebox.module, batch_rows([row], whitebox.device)).logprobs[0]
         return [float(value) for value in found]

@@ -17,7 +17,7 @@ from modicum.cli.folder import reading
 from modicum.cli.trial_text import completion_text, scores, spent, trial_text, trials_text
 from modicum.errors import ConfigError, ModicumError
 from modicum.plain import plain
-from modicum.store.database import Outcome, Row, Store
+from modicum.store.database import Outcome, Store, StoredAnswer
 from modicum.study.problem_sets import problems_of
 from modicum.task import resolve_task
 from modicum.types import Grade, Problem, Trial
@@ -44,7 +44,7 @@ class _Wanted:
         """Whether completions are asked for at all."""
         return self.wrong or self.unreadable or self.every or bool(self.problem or self.grep)
 
-    def takes(self, row: Row) -> bool:
+    def takes(self, row: StoredAnswer) -> bool:
         """Says whether a completion is among those wanted."""
         grades = [Grade.INCORRECT] * self.wrong + [Grade.UNREADABLE] * self.unreadable
         return (
@@ -154,7 +154,7 @@ class _Shown:
                 yield _json_row(row, problems.get(row.problem))
                 left = None if left is None else left - 1
 
-    def _rows(self, trial: Trial) -> Iterator[Row]:
+    def _rows(self, trial: Trial) -> Iterator[StoredAnswer]:
         rows = self.store.rows([trial], standing=not self.wanted.every)
         return filter(self.wanted.takes, rows)
 
@@ -189,7 +189,7 @@ def _json_trial(outcome: Outcome) -> str:
     )
 
 
-def _json_row(row: Row, problem: Problem | None) -> str:
+def _json_row(row: StoredAnswer, problem: Problem | None) -> str:
     return json.dumps(
         {
             "trial": row.trial,
