@@ -7,7 +7,7 @@ import re
 import pytest
 
 from modicum.marking.judge import Judge
-from tests.support.sources import PACKAGE, plugin_files, short, tree
+from tests.support.sources import PACKAGE, method_files, plugin_files, short, tree
 
 DOOR = {
     *("mark", "read", "stated", "golds", "in_style"),  # calls, counted where they mark
@@ -74,7 +74,7 @@ def uses(module: ast.Module) -> set[str]:
     return found
 
 
-METHODS = plugin_files("methods")
+METHODS = method_files()
 BENCH = PACKAGE / "bench.py"
 
 PLANTED = {
@@ -100,8 +100,10 @@ def test_method_uses_the_door_only(path) -> None:
 
 
 def test_files_that_methods_share_are_looked_at() -> None:
-    assert PACKAGE / "methods" / "_sparse.py" in METHODS
-    assert len(METHODS) == len(list((PACKAGE / "methods").glob("*.py")))
+    assert PACKAGE / "training" / "dictionary.py" in METHODS
+    assert {path for path in METHODS if path.parent.name == "methods"} == set(
+        plugin_files("methods")
+    )
 
 
 def test_the_bench_adds_shots_and_ledger_alone() -> None:

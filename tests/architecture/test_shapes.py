@@ -55,7 +55,7 @@ def _is_checked(module, name: str) -> bool:
 
 def test_shapes_stand_in_all_that_computes() -> None:
     packages = {short(path).split("/")[2] for path in SHAPED}
-    assert packages >= {"nets", "sampling", "steering", "training", "methods", "exports"}
+    assert packages >= {"nets", "sampling", "nudge", "training", "methods"}
     assert {"Float", "Int", "Bool", "Columns", "Logits"} <= NAMES
 
 
@@ -92,7 +92,7 @@ def test_a_wrong_shape_that_is_given_back_is_caught() -> None:
 
 
 def test_the_hook_refuses_to_come_too_late() -> None:
-    with pytest.raises(RuntimeError, match=r"modicum\.steering\.dose"):
+    with pytest.raises(RuntimeError, match=r"modicum\.nudge\.dose"):
         check_shapes()
 
 

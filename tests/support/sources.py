@@ -24,6 +24,21 @@ def plugin_files(folder: str) -> list[Path]:
     return sorted((PACKAGE / folder).rglob("*.py"))
 
 
+def method_files() -> list[Path]:
+    """Gives the methods, and the files of training that are handed a bench or a judge: they elicit too."""
+    shared = [
+        path
+        for path in plugin_files("training")
+        if {"modicum.bench", "modicum.marking.judge"} & _imported(path)
+    ]
+    return [*plugin_files("methods"), *shared]
+
+
+def _imported(path: Path) -> set[str]:
+    nodes = ast.walk(tree(path))
+    return {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
 def short(path: Path) -> str:
     """Gives a path relative to the repository, with slashes."""
     return path.relative_to(ROOT).as_posix()

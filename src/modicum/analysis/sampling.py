@@ -27,7 +27,7 @@ centers its guesses on the gold, which is then hit up to twice as often as the a
 answer that shows up (1.6 to 2.0 for normal spreads of 2 to 10 values); a sampled ability is
 hit far more often."""
 SMALLEST_ABILITY = 0.03
-"""SampledEvidence pass@1 that must not be overlooked, on half of the problems at least."""
+"""Sampled pass@1 that must not be overlooked, on half of the problems at least."""
 DOUBT_LEVEL = 0.5
 """Level at which a gold singled out among rarer wrong answers forbids *absent*: low, since the
 doubt must be cheap to raise, and it can only lead to *undecided*."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast, final
 
 import torch
 
-from modicum import answers
+from modicum import answers, exporting
 from modicum.answers import Rule
 from modicum.errors import ConfigError
 from modicum.export import ExportForm, LoadedBack, Parcel
@@ -30,7 +30,7 @@ from modicum.whitebox import WhiteBox
 __all__ = ["DecodingRule"]
 
 FILE = "custom_generate/generate.py"
-_SOURCE = "_custom_generate.py"
+_SOURCE = "custom_generate.py"
 _OWN = re.compile(r"^from modicum\.answers\.(\w+) import", re.MULTILINE)
 """Imports from here: of files that travel along."""
 
@@ -82,7 +82,7 @@ class DecodingRule(ExportForm):
             "THINKING": parcel.style.thinking,
             "IS_OPENED": parcel.style.is_opened,
         }
-        text = resources.files("modicum.exports").joinpath(_SOURCE).read_text(encoding="utf-8")
+        text = resources.files(exporting).joinpath(_SOURCE).read_text(encoding="utf-8")
         for name, value in values.items():
             line = re.compile(rf"^{name}(: [^=\n]+)? = .*$", re.MULTILINE)
             start, end = next(line.finditer(text)).span()

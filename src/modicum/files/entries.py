@@ -130,7 +130,7 @@ def _own(kind: str) -> dict[str, Entry]:
 
 
 def _own_names(kind: str) -> dict[str, Path]:
-    folder = Path(__file__).parent.joinpath(*kind.split("."))
+    folder = Path(__file__).parent.parent.joinpath(*kind.split("."))
     return {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem[0] != "_"}
 
 

@@ -228,7 +228,7 @@ class Openai(Backend):
 
         Its card's hash tells versions of one name apart, so that no kept sample of an older
         version is taken for this one's; each request carries the version as `cache_salt`, so that
-        the server reuses no prefix of an older one either. ChatRequest anew after each replacement.
+        the server reuses no prefix of an older one either. Ask anew after each replacement.
         """
         return dataclasses.replace(
             self,

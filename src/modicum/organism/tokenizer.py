@@ -39,9 +39,9 @@ class Vocabulary(NamedTuple):
     """What a tokenizer is learned from: words parted by spaces."""
 
     starting: str
-    """Vocabulary that begin a text."""
+    """Words that begin a text."""
     following: str
-    """Vocabulary after a space."""
+    """Words after a space."""
     symbols: str = ",.?=+->"
     """Single characters beside digits and row letters."""
 

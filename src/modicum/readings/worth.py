@@ -13,7 +13,7 @@ __all__ = ["SampleWorth", "worth_of"]
 NOTE = (
     "Beyond format is the score minus that of the best arm whose reward, or data, has the right "
     "form and no content. From its reward is the score minus that of the arm whose reward is "
-    "random. SampleWorth is the number of samples of the plain model at which their majority, or the "
+    "random. Worth is the number of samples of the plain model at which their majority, or the "
     "best of them (pass@k), is as accurate; neither is corrected for guessing. One sample is the "
     "accuracy of the nudged model at temperature 1. Brackets are 95 % intervals."
 )

@@ -80,7 +80,7 @@ class _Group:
 
     entries: dict[_Entry, int] = field(default_factory=dict)
     rows: list[list[int]] = field(default_factory=list)
-    """ArmAnswers, samples drawn, place of the one that stands, then the entry of each kept sample."""
+    """Arm, samples drawn, place of the one that stands, then the entry of each kept sample."""
 
 
 def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[ArmAnswers, ...]:

@@ -57,7 +57,7 @@ def _files(plan: Plan) -> list[str]:
 @cache
 def _code() -> str:
     """Gives the hash of the package's own files."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     own = [
         path.relative_to(package).as_posix() + path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(package.rglob("*"))

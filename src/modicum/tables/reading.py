@@ -89,7 +89,7 @@ class TableRead:
 def read_table(
     name: str, rows: Sequence[Row], test_name: str, test_rows: Sequence[Row], wanted: Wanted
 ) -> TableRead:
-    """TableRead all rows of a table, and of the file of its own for the test, in one way.
+    """Read all rows of a table, and of the file of its own for the test, in one way.
 
     Args:
         name: The file.
