@@ -28,7 +28,7 @@ class Figure:
     def of_rounds(
         cls, name: str, ours: list[float], peer: list[float], *, goal: float | None, note: str = ""
     ) -> "Figure":
-        """Builds a figure from the rounds of a run."""
+        """Build a figure from the rounds of a run."""
         ratios = sorted(a / b for a, b in zip(ours, peer, strict=True))
         middle = statistics.median(ratios)
         spread = (round(ratios[0], 3), round(middle, 3), round(ratios[-1], 3))
@@ -37,7 +37,7 @@ class Figure:
 
     @classmethod
     def of_value(cls, name: str, value: float, *, goal: float | None, note: str = "") -> "Figure":
-        """Builds a figure that has no peer."""
+        """Build a figure that has no peer."""
         return cls(name, value, 0.0, (value, value, value), goal, note)
 
 
@@ -49,7 +49,7 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
 
     def show(self, *, as_json: bool) -> None:
-        """Prints JSON, or a table."""
+        """Print JSON, or a table."""
         machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
         if as_json:
             figures = [asdict(figure) for figure in self.figures]

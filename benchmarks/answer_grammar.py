@@ -218,7 +218,7 @@ class Said:
 
 
 def said(case: Case) -> Iterator[Said]:
-    """Gives every text of a case."""
+    """Yield every text of a case."""
     values = [found for symbol in case.values for found in _expanded(symbol)]
     places = _places(case)
     table = str.maketrans(*case.digits)
@@ -229,7 +229,7 @@ def said(case: Case) -> Iterator[Said]:
 
 
 def few(case: Case) -> list[Said]:
-    """Gives some texts of a case, evenly spread, and others until all its productions are used."""
+    """Return some texts of a case, evenly spread, and others until all its productions are used."""
     every = list(said(case))
     kept = every[:: 1 + len(every) // _FEW]
     used = frozenset[str]().union(*(text.productions for text in kept))
@@ -261,7 +261,7 @@ def _expanded(symbol: str) -> list[tuple[str, frozenset[str]]]:
 
 
 def printed() -> str:
-    """Gives the grammar, a symbol a paragraph."""
+    """Return the grammar, a symbol a paragraph."""
     lines = []
     for symbol, productions in GRAMMAR.items():
         shown = ["".join(map(_visible, text)) for text in productions]

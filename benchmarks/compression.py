@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def elicited(model: WhiteBox, n: int, pairs: str) -> tuple[Solver, list[Figure]]:
-    """Gives the nudged solver of the first family, and what its making chose and cost."""
+    """Return the nudged solver of the first family, and what its making chose and cost."""
     task = resolve_task(f"{STYLE_FAMILIES[0]}?asks=length")
     shots = task.problems("shots", n)
     ledger, style = Ledger(), style_of(model, task)
@@ -82,7 +82,7 @@ def elicited(model: WhiteBox, n: int, pairs: str) -> tuple[Solver, list[Figure]]
 
 
 def compared(model: WhiteBox, solver: Solver, task: Task, n: int, rounds: int) -> list[Figure]:
-    """Gives tokens, accuracy and seconds of the nudged solver beside the plain model's."""
+    """Return tokens, accuracy and seconds of the nudged solver beside the plain model's."""
     problems = task.problems("test", n)
     style = style_of(model, task)
     judge = Judge.bare(task, task.sheet, style)
@@ -130,7 +130,7 @@ def compared(model: WhiteBox, solver: Solver, task: Task, n: int, rounds: int) -
 
 
 def read(task: Task, problems: tuple[Problem, ...], solved: list) -> tuple[Floats, Floats]:  # type: ignore[type-arg]
-    """Gives correctness and tokens of each answer."""
+    """Return correctness and tokens of each answer."""
     right = [
         task.mark(p, s.text).lenient == Grade.CORRECT for p, s in zip(problems, solved, strict=True)
     ]
@@ -139,7 +139,7 @@ def read(task: Task, problems: tuple[Problem, ...], solved: list) -> tuple[Float
 
 
 def style_of(model: WhiteBox, task: Task) -> Style:
-    """Gives the style in which the model is asked by default."""
+    """Return the style in which the model is asked by default."""
     return closed_list(model, task.sheet, own=None, instruction=False)[0][0]
 
 

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def measure(trial: Trial, forms: tuple[str, ...], scratch: Path) -> list[Figure]:
-    """Lays a nudge on the model, and writes and compares every form of it."""
+    """Lay a nudge on the model, and write and compare every form of it."""
     backend = resolve_backend(trial.model)
     plain, task = backend.open(), resolve_task(trial.task)
     assert isinstance(plain, Local)
@@ -115,7 +115,7 @@ def _compared(name: str, parcel: Parcel, solver: Solver, folder: Path) -> Figure
 
 
 def _vector(plain: Local, prompt: list[int]) -> Change:
-    """Lays a random direction on the middle layer, as long as a share of its activation."""
+    """Lay a random direction on the middle layer, as long as a share of its activation."""
     layer = len(blocks(plain.module)) // 2
     here = capture(plain, [prompt], [layer], Ledger())[0, 0]
     drawn = torch.from_numpy(stream("exports", "vector").normal(size=here.shape)).float()
@@ -124,7 +124,7 @@ def _vector(plain: Local, prompt: list[int]) -> Change:
 
 
 def _adapter(plain: Local, folder: Path) -> Change:
-    """Lays a LoRA adapter of random numbers on every linear layer."""
+    """Lay a LoRA adapter of random numbers on every linear layer."""
     rng = stream("exports", "adapter")
     tuned = attach(plain, AdapterShape("lora", 8, 16.0), rng)
     with torch.no_grad():

@@ -37,21 +37,21 @@ class Rates:
     flops_per_row: float
 
     def at(self, rows: int) -> float:
-        """Gives the seconds at a number of rows, between those measured."""
+        """Return the seconds at a number of rows, between those measured."""
         return float(np.interp(rows, self.rows, self.seconds))
 
     def floor(self, steps: Sequence[int], prompt_tokens: int) -> float:
-        """Gives the least wall-clock seconds of a run: steps shared evenly by the threads."""
+        """Return the least wall-clock seconds of a run: steps shared evenly by the threads."""
         prefill = prompt_tokens * self.seconds[-1] / self.rows[-1]
         return (sum(map(self.at, steps)) + prefill) / self.abreast
 
     def rate(self, rows: int) -> float:
-        """Gives FLOPs a second of all threads at a number of rows."""
+        """Return FLOPs a second of all threads at a number of rows."""
         return self.abreast * rows * self.flops_per_row / self.at(rows)
 
 
 def measure(model: Local, most: int, abreast: int) -> Rates:
-    """Times the products of one step at each number of rows up to `most`.
+    """Time the products of one step at each number of rows up to `most`.
 
     Args:
         model: A plain Llama.
@@ -92,7 +92,7 @@ def measure(model: Local, most: int, abreast: int) -> Rates:
 
 @contextmanager
 def spied_rows() -> Iterator[list[int]]:
-    """Gives a list that receives the number of rows of every step taken within."""
+    """Yield a list that receives the number of rows of every step taken within."""
     seen: list[int] = []
     original = LeanLlama.step_in_pages
 
@@ -108,7 +108,7 @@ def spied_rows() -> Iterator[list[int]]:
 
 
 def _together(work: Callable[[], object], abreast: int) -> float:
-    """Gives the median seconds of `work` while all threads do it."""
+    """Return the median seconds of `work` while all threads do it."""
     barrier = Barrier(abreast)
 
     def one(_: int) -> list[float]:

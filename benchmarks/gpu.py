@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def measure(case: Case, device: torch.device) -> dict[str, object]:
-    """Gives speed, share of the bandwidth's limit and memory of one case."""
+    """Return speed, share of the bandwidth's limit and memory of one case."""
     started = time.perf_counter()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -116,7 +116,7 @@ def measure(case: Case, device: torch.device) -> dict[str, object]:
 
 
 def fitting(case: Case, module: LlamaForCausalLM) -> tuple[int, StaticSteps]:
-    """Gives as many rows as fit, halved until they do, and their cache."""
+    """Return as many rows as fit, halved until they do, and their cache."""
     rows = case.answers
     while True:
         if enough(case, module, rows):
@@ -133,7 +133,7 @@ def fitting(case: Case, module: LlamaForCausalLM) -> tuple[int, StaticSteps]:
 
 
 def enough(case: Case, module: LlamaForCausalLM, rows: int) -> bool:
-    """Says whether the cache leaves a tenth of the GPU's memory, for scores and recorded steps."""
+    """Say whether the cache leaves a tenth of the GPU's memory, for scores and recorded steps."""
     if module.device.type != "cuda" or rows == 1:
         return True
     config = module.config
@@ -145,7 +145,7 @@ def enough(case: Case, module: LlamaForCausalLM, rows: int) -> bool:
 
 
 def prefill_all(case: Case, module: LlamaForCausalLM, steps: StaticSteps, rows: int) -> None:
-    """Runs each prompt once and gives it to the rows that share it."""
+    """Run each prompt once and gives it to the rows that share it."""
     windows = layer_windows(module.config)
     rng = stream("gpu", "prompts")
     for first in range(0, rows, SHARING):
@@ -160,7 +160,7 @@ def prefill_all(case: Case, module: LlamaForCausalLM, steps: StaticSteps, rows: 
 def decode(
     steps: StaticSteps, length: int, n_steps: int, ids: torch.Tensor, keys: np.ndarray
 ) -> float:
-    """Gives the seconds of one step, drawing included, from a length on; graphs are recorded first."""
+    """Return the seconds of one step, drawing included, from a length on; graphs are recorded first."""
     device = ids.device
 
     def run(n: int) -> None:
@@ -176,7 +176,7 @@ def decode(
 
 
 def bandwidth(device: torch.device) -> float:
-    """Gives the bytes a second that a large copy reads and writes."""
+    """Return the bytes a second that a large copy reads and writes."""
     size = 2**30 if device.type == "cuda" else 2**24
     source = torch.zeros(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
@@ -186,7 +186,7 @@ def bandwidth(device: torch.device) -> float:
 
 
 def by_vllm(case: Case) -> dict[str, object]:
-    """Gives vLLM's speed on the same case, where it can be imported; its weights are random too."""
+    """Return vLLM's speed on the same case, where it can be imported; its weights are random too."""
     if importlib.util.find_spec("vllm") is None:
         return {"part": "sampling", "peer": "vllm", "shape": case.shape, "error": "not installed"}
     from vllm import LLM, SamplingParams

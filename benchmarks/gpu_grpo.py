@@ -32,7 +32,7 @@ RATE = 1e-5
 
 
 def measure_grpo(case: Case, device: torch.device) -> dict[str, object]:
-    """Gives speed, memory and formats of one step, the second of two."""
+    """Return speed, memory and formats of one step, the second of two."""
     started = time.perf_counter()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -83,7 +83,7 @@ def measure_grpo(case: Case, device: torch.device) -> dict[str, object]:
 
 
 def rollouts(model: WhiteBox, case: Case, step: int) -> list[RolloutGroup]:
-    """Draws the groups of a step; a coin rewards them."""
+    """Draw the groups of a step; a coin rewards them."""
     rng = stream("gpu", "grpo", step)
     prompts = ["".join(rng.choice(list(LETTERS), size=case.prompt)) for _ in range(GROUPS)]
     size = case.answers // GROUPS
@@ -101,7 +101,7 @@ def rollouts(model: WhiteBox, case: Case, step: int) -> list[RolloutGroup]:
 
 
 def letters() -> PreTrainedTokenizerFast:
-    """Gives a tokenizer of letters; other tokens of the model have no text."""
+    """Return a tokenizer of letters; other tokens of the model have no text."""
     vocab = {letter: place + 3 for place, letter in enumerate(LETTERS)} | {"<unk>": 0}
     tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")

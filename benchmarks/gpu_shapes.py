@@ -54,7 +54,7 @@ class Case:
 def random_llama(
     case: Case, device: torch.device, dtype: torch.dtype | None = None
 ) -> LlamaForCausalLM:
-    """Gives a Llama of the shape with random weights, made on the device; bfloat16 on a GPU."""
+    """Return a Llama of the shape with random weights, made on the device; bfloat16 on a GPU."""
     config = LlamaConfig(
         **SHAPES[case.shape], max_position_embeddings=case.prompt + case.tokens, use_cache=True
     )
@@ -71,7 +71,7 @@ def random_llama(
 
 
 def timed(device: torch.device, work: Callable[[], object]) -> float:
-    """Gives the seconds of some work, the device's queue empty before and after."""
+    """Return the seconds of some work, the device's queue empty before and after."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     start = time.perf_counter()

@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
-    """Runs one case and adds its figure."""
+    """Run one case and adds its figure."""
     cores = given.threads or (len(os.sched_getaffinity(0)) if case.chat else 1)
     ours, theirs = (opened(case, cores) for _ in range(2))
     report.threads = max(report.threads, cores)
@@ -124,14 +124,14 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
 
 
 def opened(case: Case, threads: int) -> Local:
-    """Gives the model."""
+    """Return the model."""
     model = resolve_backend(case.model, {"threads": threads}).open()
     assert isinstance(model, Local)
     return model
 
 
 def coin(text: str) -> float:
-    """Pays for half of all texts."""
+    """Pay for half of all texts."""
     return float(key("coin", text) % 2)
 
 
@@ -146,7 +146,7 @@ class Ours:
     turn: int = 0
 
     def __post_init__(self) -> None:
-        """Attaches the adapter."""
+        """Attach the adapter."""
         if self.case.is_equal:
             module = self.model.module
             for holder in (module.generation_config, module.config, self.model.tokenizer):
@@ -155,7 +155,7 @@ class Ours:
         self.trainable = TrainedWeights(self.model, shape, RATE, stream("bench", "adapter"))
 
     def step(self) -> None:
-        """Takes one step of the loop that studies train with."""
+        """Take one step of the loop that studies train with."""
         case = self.case
         recipe = Recipe(1, case.groups, case.rollouts, 1, RATE, case.longest)
         reinforce(
@@ -197,12 +197,12 @@ class Peer:
     def reward(
         self, completions: list[str], completion_ids: list[list[int]], **_: object
     ) -> list[float]:
-        """Throws the coin; keeps the lengths."""
+        """Throw the coin; keeps the lengths."""
         self.lengths += [len(ids) for ids in completion_ids]
         return [coin(text) for text in completions]
 
     def trainer(self, folder: str, steps: int, turns: TrainerCallback) -> Any:  # noqa: ANN401
-        """Gives TRL's trainer with the settings that equal ours."""
+        """Return TRL's trainer with the settings that equal ours."""
         case = self.case
         settings = trl.GRPOConfig(
             output_dir=folder,
@@ -248,17 +248,17 @@ class Turns(TrainerCallback):
     """Times TRL's steps, and after each of them one of ours."""
 
     def __init__(self, step: Callable[[], None]) -> None:
-        """Takes our side."""
+        """Take our side."""
         self._step, self._start = step, 0.0
         self.ours: list[float] = []
         self.theirs: list[float] = []
 
     def on_step_begin(self, *_: object, **__: object) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self._start = time.perf_counter()
 
     def on_step_end(self, *_: object, **__: object) -> None:
-        """Stops the clock, and takes our turn."""
+        """Stop the clock, and take our turn."""
         self.theirs.append(time.perf_counter() - self._start)
         start = time.perf_counter()
         self._step()
@@ -266,7 +266,7 @@ class Turns(TrainerCallback):
 
 
 def one_example(name: str, report: Report) -> None:
-    """Adds the processor seconds of a whole training from one example, and what it recovers."""
+    """Add the processor seconds of a whole training from one example, and what it recovers."""
     model = resolve_backend("organism").open()
     task = resolve_task("row_pushes")
     styles, _ = closed_list(model, task.sheet, own=None, instruction=False)
@@ -289,7 +289,7 @@ def one_example(name: str, report: Report) -> None:
 
 
 def accuracy(solver: Solver, task: Task, problems: Sequence[Problem]) -> float:
-    """Gives the lenient greedy accuracy."""
+    """Return the lenient greedy accuracy."""
     solved = solver.solve([p.hidden() for p in problems], stream="bench", ledger=Ledger())
     marks = [task.mark(p, s.text) for p, s in zip(problems, solved, strict=True)]
     return statistics.fmean(mark.lenient == Grade.CORRECT for mark in marks)

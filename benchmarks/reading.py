@@ -81,7 +81,7 @@ def _markers() -> Mapping[str, Marker]:
 
 
 def grammar_figures() -> list[Figure]:
-    """Marks every text of the grammar."""
+    """Mark every text of the grammar."""
     figures = []
     for name, marker in sorted(_markers().items()):
         for is_right in (True, False):
@@ -104,7 +104,7 @@ def _rows(path: Path) -> list[dict[str, object]]:
 
 
 def gsm8k_figures(path: Path) -> list[Figure]:
-    """Compares our verdicts with those that were published with the model solutions."""
+    """Compare our verdicts with those that were published with the model solutions."""
     marker, n, agree = resolve_marker("number"), 0, 0
     begun = time.process_time()
     for row in _rows(path):
@@ -119,7 +119,7 @@ def gsm8k_figures(path: Path) -> list[Figure]:
 
 
 def math_figures(path: Path) -> list[Figure]:
-    """Reads golds in their own solutions, and in those of other problems."""
+    """Read golds in their own solutions, and in those of other problems."""
     rows, marker = _rows(path), resolve_marker("math_verify?timeout_s=20")
     golds = [str(marker.gold(str(row["answer"]))) for row in rows]
     texts = [str(row["solution"]) for row in rows]
@@ -215,7 +215,7 @@ def _value(parser: Parser, text: str) -> Fraction | None:
 
 
 def peers_table() -> list[str]:
-    """Gives how many spellings of each kind each parser reads as the number they mean."""
+    """Return how many spellings of each kind each parser reads as the number they mean."""
     bare = [(s, text, Fraction(gold)) for s, gold in NUMBERS.items() for text in _spelled(s)]
     misses = [text for text in _spelled("no-value") if not text.startswith("not")]
     names = [*NUMBERS, "no number"]

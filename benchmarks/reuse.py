@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def seconds(*arguments: object) -> float:
-    """Gives the wall-clock seconds of a run, the start of Python included."""
+    """Return the wall-clock seconds of a run, the start of Python included."""
     brief = [part for setting in BRIEF for part in ("--set", setting)]
     command = [sys.executable, "-m", "modicum", "run", *map(str, arguments), *SIZE, *brief]
     start = time.perf_counter()
@@ -66,7 +66,7 @@ def seconds(*arguments: object) -> float:
 
 
 def base(folder: Path) -> tuple[int, int, float]:
-    """Gives a study's base samples: how many, how many of them reused, tokens spent on them."""
+    """Return a study's base samples: how many, how many of them reused, tokens spent on them."""
     store = Store(folder)
     heads = [o for o in store.heads().values() if o.trial.method in MEASURES]
     drawn = sum(len(a.marks) for o in heads for a in store.answers(o.trial, texts=False))

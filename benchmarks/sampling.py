@@ -76,13 +76,13 @@ def main() -> None:
 
 
 def clock() -> float:
-    """Gives wall-clock seconds; processor seconds where MODICUM_BENCH_CLOCK=cpu."""
+    """Return wall-clock seconds; processor seconds where MODICUM_BENCH_CLOCK=cpu."""
     is_cpu = os.environ.get("MODICUM_BENCH_CLOCK") == "cpu"
     return time.process_time() if is_cpu else time.perf_counter()
 
 
 def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
-    """Runs one model's comparison and adds its figures."""
+    """Run one model's comparison and adds its figures."""
     model, prompts = opened(case, given)
     model = model.tuned()
     report.threads = max(report.threads, model.threads)
@@ -129,7 +129,7 @@ def beside(
     peers: tuple[list[float], int, int],
     report: Report,
 ) -> None:
-    """Adds our tokens a second beside `generate`'s and, on a real model, `generate_batch`'s."""
+    """Add our tokens a second beside `generate`'s and, on a real model, `generate_batch`'s."""
     ours, peer, continuous = speeds
     spread, batch, per_round = peers
     limit = min(case.max_new_tokens, 48) if given.quick and case.chat else case.max_new_tokens
@@ -144,7 +144,7 @@ def beside(
 
 
 def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
-    """Gives the model, with a thread a core where it is a real one, and the prompts."""
+    """Return the model, with a thread a core where it is a real one, and the prompts."""
     cores = len(os.sched_getaffinity(0)) if case.chat else None
     model = resolve_backend(case.model, {"threads": given.threads or cores}).open()
     assert isinstance(model, Local)
@@ -155,20 +155,20 @@ def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
 
 
 def waste(lengths: list[int], batch: int) -> float:
-    """Gives the longest over the mean length within batches, weighted by rows."""
+    """Return the longest over the mean length within batches, weighted by rows."""
     groups = [lengths[i : i + batch] for i in range(0, len(lengths), batch)]
     return sum(max(group) * len(group) for group in groups) / sum(lengths)
 
 
 def load() -> str:
-    """Gives what else the machine does."""
+    """Return what else the machine does."""
     return f"{os.getloadavg()[0]:.1f}"
 
 
 def limits(
     case: Case, shares: list[float], found: tuple[list[float], Rates], report: Report
 ) -> None:
-    """Adds the share of the matrix products' rate that the rounds reached, and the rate itself."""
+    """Add the share of the matrix products' rate that the rounds reached, and the rate itself."""
     ours, rates = found
     full = rates.rows[-1]
     note = (
@@ -191,7 +191,7 @@ def limits(
 
 
 def memory(case: Case, given: argparse.Namespace, report: Report) -> None:
-    """Adds the growth of the resident set in a fresh process over weights and cache."""
+    """Add the growth of the resident set in a fresh process over weights and cache."""
     command = [sys.executable, "-m", "benchmarks.sampling_memory", case.model, case.task]
     command += ["--quick"] if given.quick else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -206,7 +206,7 @@ def memory(case: Case, given: argparse.Namespace, report: Report) -> None:
 
 
 def steadiness(case: Case, model: Local, prompts: list[str], limit: int, report: Report) -> None:
-    """Adds how many completions differ: on a second run, and with other rows."""
+    """Add how many completions differ: on a second run, and with other rows."""
     asked = [Request(prompt, f"steady-{i}", 16) for i, prompt in enumerate(prompts)]
     few = asked[:4]
     fine = Sampling(min(limit, 48), 1.0, margins=True, stream="steady")
@@ -230,14 +230,14 @@ def steadiness(case: Case, model: Local, prompts: list[str], limit: int, report:
 
 
 def flat(groups: list[tuple[Completion, ...]]) -> list[Completion]:
-    """Gives all completions in one list."""
+    """Return all completions in one list."""
     return [completion for group in groups for completion in group]
 
 
 def run_ours(
     model: Local, prompts: list[str], n_samples: int, limit: int, turn: int, ledger: Ledger
 ) -> tuple[float, list[int]]:
-    """Gives tokens a second of our sampler, and the lengths."""
+    """Return tokens a second of our sampler, and the lengths."""
     requests = [Request(prompt, f"bench-{i}", n_samples) for i, prompt in enumerate(prompts)]
     start = clock()
     drawn = model.generate(requests, Sampling(limit, 1.0, stream=f"turn-{turn}"), ledger)
@@ -249,7 +249,7 @@ def run_ours(
 def run_peer(
     model: Local, prompts: list[str], n_samples: int, limit: int, batch: int
 ) -> tuple[float, list[int]]:
-    """Gives tokens a second of `generate` in batches of `batch` completions, and the lengths."""
+    """Return tokens a second of `generate` in batches of `batch` completions, and the lengths."""
     tokenizer = model.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
@@ -284,7 +284,7 @@ def run_peer(
 
 
 def run_continuous(model: Local, prompts: list[str], n_samples: int, limit: int) -> float:
-    """Gives tokens a second of transformers' continuous batching."""
+    """Return tokens a second of transformers' continuous batching."""
     rows = [model.encode(prompt) for prompt in prompts for _ in range(n_samples)]
     ends = end_tokens(model)
     settings = GenerationConfig(
@@ -311,7 +311,7 @@ def run_continuous(model: Local, prompts: list[str], n_samples: int, limit: int)
 def best_batch(
     model: Local, prompts: list[str], n_samples: int, limit: int, batches: tuple[int, ...]
 ) -> int:
-    """Gives the batch size at which `generate` is fastest, each tried once after a warm-up."""
+    """Return the batch size at which `generate` is fastest, each tried once after a warm-up."""
     run_peer(model, prompts[:1], n_samples, 4, n_samples)
     total = len(prompts) * n_samples
     possible = [batch for batch in batches if batch <= total] or [total]
@@ -322,7 +322,7 @@ def best_batch(
 
 
 def parity(case: Case, model: Local, prompts: list[str], limit: int, report: Report) -> None:
-    """Adds how far greedy tokens and logits agree with transformers' own."""
+    """Add how far greedy tokens and logits agree with transformers' own."""
     unequal = close = 0
     worst = 0.0
     for i, prompt in enumerate(prompts):
@@ -354,7 +354,7 @@ def parity(case: Case, model: Local, prompts: list[str], limit: int, report: Rep
 
 @contextlib.contextmanager
 def spied_logits() -> Iterator[list[torch.Tensor]]:
-    """Gives a list that receives the logits of every step drawn within."""
+    """Yield a list that receives the logits of every step drawn within."""
     kept: list[torch.Tensor] = []
     original = loop.draw
 
@@ -370,7 +370,7 @@ def spied_logits() -> Iterator[list[torch.Tensor]]:
 
 
 def greedy_by_generate(model: Local, ids: list[int], limit: int) -> list[int]:
-    """Gives the tokens that `generate` takes greedily."""
+    """Return the tokens that `generate` takes greedily."""
     row = torch.tensor([ids])
     with torch.inference_mode():
         out = model.module.generate(
@@ -386,7 +386,7 @@ def greedy_by_generate(model: Local, ids: list[int], limit: int) -> list[int]:
 
 
 def end_tokens(model: Local) -> frozenset[int]:
-    """Gives the tokens that end a text, the same for both sides."""
+    """Return the tokens that end a text, the same for both sides."""
     return model._engine.eos
 
 

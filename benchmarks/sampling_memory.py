@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def resident(name: str) -> int:
-    """Gives the resident set now (VmRSS) or at its highest (VmHWM), in bytes; Linux only."""
+    """Return the resident set now (VmRSS) or at its highest (VmHWM), in bytes; Linux only."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     [line] = [line for line in lines if line.startswith(name)]
     return 1024 * int(line.split()[1])

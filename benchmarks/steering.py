@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def compare(name: str, given: argparse.Namespace, report: Report) -> None:
-    """Adds the tokens a second with a vector over those without, for each place it may act."""
+    """Add the tokens a second with a vector over those without, for each place it may act."""
     task_name, is_chat, n_problems = CASES[name]
     settings = {"threads": given.threads} if given.threads else {}
     model = resolve_backend(name, settings).open()
@@ -76,7 +76,7 @@ def compare(name: str, given: argparse.Namespace, report: Report) -> None:
 
 
 def speed(model: Local, prompts: list[str], turn: str) -> float:
-    """Gives tokens a second."""
+    """Return tokens a second."""
     asked = [Request(prompt, f"bench-{i}", 16) for i, prompt in enumerate(prompts)]
     ledger, start = Ledger(), time.perf_counter()
     model.generate(asked, Sampling(64, 1.0, stream=f"steer-{turn}"), ledger)

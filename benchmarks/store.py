@@ -78,13 +78,13 @@ def main() -> None:
 
 
 def default_plan() -> Plan:
-    """Gives the grid that `modicum run` runs when nothing is said."""
+    """Return the grid that `modicum run` runs when nothing is said."""
     with resources.as_file(resources.files("modicum") / "studies" / "organism.toml") as path:
         return read_plan(path)
 
 
 def fill(folder: Path, plan: Plan) -> int:
-    """Writes a made-up outcome for every trial of a plan; gives the number of completions."""
+    """Write a made-up outcome for every trial of a plan; gives the number of completions."""
     store, drawn = Store(folder), 0
     store.freeze(plan.as_dict())
     problems = {
@@ -100,7 +100,7 @@ def fill(folder: Path, plan: Plan) -> int:
 
 
 def made_up(trial: Trial, problems: tuple[Problem, ...]) -> Outcome:
-    """Gives an outcome as a model would leave it: long texts, right at a rate of the method's."""
+    """Return an outcome as a model would leave it: long texts, right at a rate of the method's."""
     rng = stream("benchmark", trial.id)
     n = next((int(str(trial.settings[name])) for name in DRAWS if name in trial.settings), 1)
     n = 1 if "rank" in trial.settings else n
@@ -137,12 +137,12 @@ def made_up(trial: Trial, problems: tuple[Problem, ...]) -> Outcome:
 
 
 def filler(rng: np.random.Generator) -> str:
-    """Gives some 300 characters of text."""
+    """Return some 300 characters of text."""
     return " ".join(WORDS[i] for i in rng.integers(len(WORDS), size=LENGTH // 5))
 
 
 def measure(folder: Path, rounds: int, report: Report) -> None:
-    """Times the commands that a person waits for, and adds their seconds."""
+    """Time the commands that a person waits for, and add their seconds."""
     store = Store(folder)
     plan = Plan.thawed(store.plan or {})
     if not planned(plan, store) <= store.done():
@@ -166,7 +166,7 @@ def measure(folder: Path, rounds: int, report: Report) -> None:
 
 
 def add(report: Report, name: str, took: list[Took], *, goal: float) -> None:
-    """Adds the median of several seconds with their range, and beside it processor seconds."""
+    """Add the median of several seconds with their range, and beside it processor seconds."""
     walls = [one.wall for one in took]
     middle = statistics.median(walls)
     spread = (round(min(walls), 3), round(middle, 3), round(max(walls), 3))
@@ -176,7 +176,7 @@ def add(report: Report, name: str, took: list[Took], *, goal: float) -> None:
 
 
 def seconds(*arguments: object) -> Took:
-    """Times one command, the start of Python included."""
+    """Time one command, the start of Python included."""
     command = [sys.executable, "-m", "modicum", *map(str, arguments)]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)

@@ -26,7 +26,7 @@ FORMS = (
 
 
 def problem(rng: np.random.Generator) -> dict[str, str]:
-    """Gives one problem."""
+    """Return one problem."""
     text, sign = FORMS[rng.integers(len(FORMS))]
     a, b = int(rng.integers(3, 13)), int(rng.integers(1, 10))
     if sign < 0:
@@ -38,7 +38,7 @@ def problem(rng: np.random.Generator) -> dict[str, str]:
 
 
 def lines() -> str:
-    """Gives the whole file."""
+    """Return the whole file."""
     rng, found = stream("small-sums"), dict[str, dict[str, str]]()
     while len(found) < N:
         row = problem(rng)

@@ -31,7 +31,7 @@ class Doubles(Task):
         return Sheet(template="{question}", joiner=" ", max_new_tokens=24)
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the first n problems of a split; the splits share none."""
+        """Return the first n problems of a split; the splits share none."""
         first = {"shots": 100, "selection": 300, "test": 500}[split]
         return tuple(
             Problem(f"doubles/{x}", f"What is {x} + {x}?", str(2 * x))
@@ -39,7 +39,7 @@ class Doubles(Task):
         )
 
     def read(self, text: str) -> str | None:
-        """Reads the last number."""
+        """Read the last number."""
         numbers = [word for word in text.split() if word.isdecimal()]
         return numbers[-1] if numbers else None
 

@@ -25,7 +25,7 @@ check_shapes()
 
 
 def _unlearnt() -> Iterator[None]:
-    """Lets what is learnt as a secret meanwhile be known no longer: a test's key may be another's word."""
+    """Let what is learnt as a secret meanwhile be known no longer: a test's key may be another's word."""
     from modicum import secrecy  # after the hook that checks shapes
 
     known = secrecy._known
@@ -40,7 +40,7 @@ _own_secrets = pytest.fixture(autouse=True)(_unlearnt)
 
 @pytest.fixture(autouse=True, scope="session")
 def _few_draws() -> None:
-    """Has `check` draw few simulated studies a truth, whatever it is asked for elsewhere."""
+    """Have `check` draw few simulated studies a truth, whatever it is asked for elsewhere."""
     from modicum.simulation import outlook
 
     outlook._MOST_DRAWS = outlook._LEAST_DRAWS

@@ -31,7 +31,7 @@ def done(plan, tmp_path) -> Store:
 
 
 def _as_version_3(store: Store, plan: Plan) -> None:
-    """Leaves the folder as version 3 did: no twin of a measure, and its marks beside the measure."""
+    """Leave the folder as version 3 did: no twin of a measure, and its marks beside the measure."""
     [subject] = plan.subjects()
     db = store._db
     for measure, twin in zip(

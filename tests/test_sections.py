@@ -32,7 +32,7 @@ HALF = Figure(0.5, 0.4, 0.6, 100)
 
 
 def section(text: str, **more: object) -> Section:
-    """Gives a section in which a text stands wherever a text may stand."""
+    """Return a section in which a text stands wherever a text may stand."""
     columns = (Column(text), Column("score", "share"), Column("trials", "trials"))
     rows = (
         SectionRow((text, HALF, ("0123456789abcdef",))),
@@ -61,7 +61,7 @@ def verdict(found: Section) -> Verdict:
 
 @pytest.fixture
 def write(tmp_path: Path):
-    """Writes the report of one verdict and gives its source."""
+    """Write the report of one verdict and gives its source."""
 
     def written_report(one: Verdict) -> str:
         store = built.stored(tmp_path / "study", [one])

@@ -20,7 +20,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads a public name when it is first asked for, so that importing stays instant."""
+    """Load a public name when it is first asked for, so that importing stays instant."""
     if name not in _HOMES:
         msg = f"module 'modicum' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -50,7 +50,7 @@ class Bench(Generic[ModelT_co]):
 
     @property
     def ledger(self) -> Ledger:
-        """Counts what making the nudge costs."""
+        """Count what making the nudge costs."""
         return self.judge.ledger
 
     @property

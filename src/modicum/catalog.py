@@ -81,7 +81,7 @@ class Catalog:
         return found_in(self.kind)
 
     def entry(self, name: str) -> Entry:
-        """Gives the entry of a name; hyphens and points count as underscores.
+        """Return the entry of a name; hyphens and points count as underscores.
 
         Raises:
             UnknownNameError: no such plug-in.
@@ -112,7 +112,7 @@ class Catalog:
         return found if isinstance(found, tuple) else ()
 
     def module(self, name: str) -> ModuleType:
-        """Imports one plug-in's module.
+        """Import one plug-in's module.
 
         Raises:
             UnknownNameError: no such plug-in.
@@ -139,7 +139,7 @@ class Catalog:
         )
 
     def load(self, name: str) -> type:
-        """Imports one plug-in and gives its class.
+        """Import one plug-in and gives its class.
 
         Raises:
             UnknownNameError: no such plug-in.
@@ -164,7 +164,7 @@ class Catalog:
         return classes[0]
 
     def build(self, name: str, settings: Mapping[str, object] | None = None) -> object:
-        """Gives a configured plug-in.
+        """Return a configured plug-in.
 
         Raises:
             UnknownNameError: unknown plug-in, or a setting that it does not have.
@@ -183,7 +183,7 @@ def file_name(name: str) -> str:
 
 
 def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
-    """Builds a dataclass from settings, refusing unknown names and wrong types.
+    """Build a dataclass from settings, refusing unknown names and wrong types.
 
     Text values are converted to int, float or bool where the field wants one, and read as JSON
     where it wants a list or a table, so that TOML and `--set` fill the same fields.
@@ -209,7 +209,7 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
 
 
 def settings_of(plugin: object) -> dict[str, object]:
-    """Gives the settings of a plug-in as plain values, with its version and what its file holds.
+    """Return the settings of a plug-in as plain values, with its version and what its file holds.
 
     They enter the trial's identity: a changed field, version or file is another trial.
     """
@@ -221,12 +221,12 @@ def settings_of(plugin: object) -> dict[str, object]:
 
 
 def fields_of(settings: Mapping[str, object]) -> dict[str, object]:
-    """Gives settings as `settings_of` gave them without what it added: those that fill a plug-in."""
+    """Return settings as `settings_of` gave them without what it added: those that fill a plug-in."""
     return {name: value for name, value in settings.items() if name not in _ADDED}
 
 
 def read_setting(text: str) -> tuple[str, str, str]:
-    """Reads `method.field=value`.
+    """Read `method.field=value`.
 
     Raises:
         ConfigError: another form.
@@ -239,7 +239,7 @@ def read_setting(text: str) -> tuple[str, str, str]:
 
 
 def read_settings(text: str) -> tuple[str, dict[str, str]]:
-    """Reads `method.field=value,field=value`, several settings of one method.
+    """Read `method.field=value,field=value`, several settings of one method.
 
     Commas within a JSON list do not part settings.
 
@@ -263,7 +263,7 @@ def read_settings(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _parted(text: str) -> list[str]:
-    """Parts a text at its commas, those within brackets and quotes aside."""
+    """Part a text at its commas, those within brackets and quotes aside."""
     parts, depth, is_quoted = [""], 0, False
     for character in text:
         is_quoted ^= character == '"' and depth > 0
@@ -277,7 +277,7 @@ def _parted(text: str) -> list[str]:
 
 
 def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
-    """Reads `NAME:DETAIL?field=value&field=value`, as a task or a model is named.
+    """Read `NAME:DETAIL?field=value&field=value`, as a task or a model is named.
 
     Detail and settings may be missing; values are percent-decoded. What looks like a password or a
     key in it is a known secret from here on, and no error quotes it.
@@ -309,7 +309,7 @@ def read_reference(reference: str) -> tuple[str, str, dict[str, str]]:
 
 
 def _fit(value: object, hint: object, where: str) -> object:
-    """Gives the value as its field's type wants it; refuses what does not fit."""
+    """Return the value as its field's type wants it; refuses what does not fit."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         if value not in options:
@@ -336,7 +336,7 @@ def _fit(value: object, hint: object, where: str) -> object:
 
 
 def _from_json(value: object) -> object:
-    """Gives the list or table that a text writes as JSON; anything else as it is."""
+    """Return the list or table that a text writes as JSON; anything else as it is."""
     if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
         return value
     try:
@@ -346,7 +346,7 @@ def _from_json(value: object) -> object:
 
 
 def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> object:
-    """Fits a value to the first of several types that takes it."""
+    """Fit a value to the first of several types that takes it."""
     if value is None and NoneType in options:
         return None
     kinds = [option for option in options if option is not NoneType]
@@ -359,7 +359,7 @@ def _fit_one_of(value: object, options: tuple[object, ...], where: str) -> objec
 
 
 def _fit_plain(value: object, kind: type, where: str) -> object:
-    """Fits a bool, int, float or str; texts are read where another type is wanted."""
+    """Fit a bool, int, float or str; texts are read where another type is wanted."""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < _MOST else value
     if kind is not str and isinstance(value, str):
@@ -371,7 +371,7 @@ def _fit_plain(value: object, kind: type, where: str) -> object:
 
 
 def _from_text(text: str, kind: type, where: str) -> object:
-    """Reads a bool, int or float from text."""
+    """Read a bool, int or float from text."""
     if kind is bool:
         words = {"true": True, "false": False, "1": True, "0": False}
         if text.lower() in words:
@@ -387,7 +387,7 @@ def _from_text(text: str, kind: type, where: str) -> object:
 
 
 def _where(error: BaseException, entry: Entry) -> str:
-    """Says what an import failed with, and where in the plug-in's own files."""
+    """Say what an import failed with, and where in the plug-in's own files."""
     words = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {error.msg}"

@@ -45,7 +45,7 @@ class ModicumError(Exception):
     """Base of every error that modicum raises on purpose; known secrets are cut out of its words."""
 
     def __init__(self, *said: object) -> None:
-        """Takes what is said, cleaned."""
+        """Take what is said, cleaned."""
         super().__init__(*(clean(part) if isinstance(part, str) else part for part in said))
 
 
@@ -53,7 +53,7 @@ class ConfigError(ModicumError):
     """What the user gave cannot work: found, expected, and what to do."""
 
     def __init__(self, found: str, expected: str, action: str) -> None:
-        """Joins the three parts into one message, one part a line."""
+        """Join the three parts into one message, one part a line."""
         super().__init__(f"found: {found}\nexpected: {expected}\nto do: {action}")
         self.found = clean(found)
         self.expected = clean(expected)
@@ -74,7 +74,7 @@ class UnknownNameError(ConfigError):
     """A name that nothing bears; offers the nearest one that exists."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        """Builds the message from the names that would have been right."""
+        """Build the message from the names that would have been right."""
         names = sorted(known)
         close = nearest(name, names)
         hint = f"did you mean {close!r}?" if close else "choose one of those names"
@@ -125,7 +125,7 @@ class EndpointError(TrialError):
     def __init__(
         self, message: str, *, status: int = 0, may_pass: bool = False, pause: float = 0.0
     ) -> None:
-        """Keeps what decides about another try.
+        """Keep what decides about another try.
 
         Args:
             message: What happened.
@@ -143,7 +143,7 @@ class JudgeError(TrialError):
     """An answer could not be marked, twice; never counted as incorrect."""
 
     def __init__(self, message: str, *, has_hung: bool = False) -> None:
-        """Keeps what decides about another try.
+        """Keep what decides about another try.
 
         Args:
             message: What happened.
@@ -154,7 +154,7 @@ class JudgeError(TrialError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Gives the known name closest to a mistyped one, or None.
+    """Return the known name closest to a mistyped one, or None.
 
     >>> nearest("cot_decodin", ["cot_decoding", "fine_tune"])
     'cot_decoding'

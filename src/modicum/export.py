@@ -79,7 +79,7 @@ class ExportForm(ABC):
 
     @abstractmethod
     def check(self, parcel: Parcel) -> None:
-        """Refuses, before weights load, a nudge that does not fit.
+        """Refuse, before weights load, a nudge that does not fit.
 
         Raises:
             ConfigError: it does not; the message says which form does.
@@ -87,15 +87,15 @@ class ExportForm(ABC):
 
     @abstractmethod
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Writes the form's own files into an existing folder, without pickle."""
+        """Write the form's own files into an existing folder, without pickle."""
 
     @abstractmethod
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Loads what was written in its target and compares it with the nudged model."""
+        """Load what was written in its target and compares it with the nudged model."""
 
     @abstractmethod
     def uses(self, parcel: Parcel, solver: Solver) -> Mapping[str, str]:
-        """Gives a few lines of use for each runtime, by its name."""
+        """Return a few lines of use for each runtime, by its name."""
 
 
 def refuse_more(parcel: Parcel, *carried: type[Change]) -> None:

@@ -81,7 +81,7 @@ class Ledger:
         self.flops_reused += flops_per_token * (prompt + sampled)
 
     def trained(self, tokens: int, flops_per_token: float) -> None:
-        """Counts one optimiser step over `tokens` tokens (forward and backward: 3 x)."""
+        """Count one optimiser step over `tokens` tokens (forward and backward: 3 x)."""
         self.tokens_trained += tokens
         self.updates += 1
         self.flops += 3.0 * flops_per_token * tokens
@@ -89,7 +89,7 @@ class Ledger:
             self.observer(self)
 
     def says(self, line: str) -> None:
-        """Takes the last figures of what is being trained, for the observer."""
+        """Take the last figures of what is being trained, for the observer."""
         self.said = line
         if self.observer is not None:
             self.observer(self)
@@ -107,7 +107,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
-        """Adds the wall-clock seconds of a block; inside another timed block it adds nothing."""
+        """Add the wall-clock seconds of a block; inside another timed block it adds nothing."""
         start, self.depth = time.perf_counter(), self.depth + 1
         try:
             yield
@@ -126,12 +126,12 @@ class Ledger:
 
 
 def cost(spent: Mapping[str, float]) -> float:
-    """Gives the FLOPs that the work of a stored ledger takes, whoever has paid for them."""
+    """Return the FLOPs that the work of a stored ledger takes, whoever has paid for them."""
     return float(spent.get("flops", 0.0)) + float(spent.get("flops_reused", 0.0))
 
 
 def as_reused(spent: Mapping[str, float], completions: int) -> dict[str, float]:
-    """Gives a stored ledger as that of a trial which takes the same answers and draws nothing."""
+    """Return a stored ledger as that of a trial which takes the same answers and draws nothing."""
     if not spent:
         return {}
     tokens = sum(spent.get(n, 0) for n in ("tokens_prompt", "tokens_sampled", "tokens_reused"))

@@ -52,27 +52,27 @@ class Marker(ABC):
         return ()
 
     def check(self) -> None:  # noqa: B027 - most markers have nothing to refuse
-        """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
+        """Raise a `ConfigError` for what can be known wrong before any work; cheap."""
 
     @abstractmethod
     def gold(self, text: str) -> str | None:
-        """Gives a gold in canonical form; None where this marker could never accept it."""
+        """Return a gold in canonical form; None where this marker could never accept it."""
 
     def stated(self, gold: str, form: Form) -> str:
-        """Gives the gold in the exact format; empty where that cannot be known."""
+        """Return the gold in the exact format; empty where that cannot be known."""
         return form.write(gold)
 
     def rule(self, form: Form) -> Rule | None:  # noqa: ARG002 - for subclasses
-        """Gives how `read` reads, as a value that leaves with an export; None where that cannot be."""
+        """Return how `read` reads, as a value that leaves with an export; None where that cannot be."""
         return None
 
     @abstractmethod
     def read(self, text: str, form: Form) -> str | None:
-        """Reads the answer leniently, in canonical form; None where there is none."""
+        """Read the answer leniently, in canonical form; None where there is none."""
 
     @abstractmethod
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
-        """Judges a text leniently, and strictly in the form that was asked for.
+        """Judge a text leniently, and strictly in the form that was asked for.
 
         Raises:
             JudgeError: the comparison hung or died twice.
@@ -92,10 +92,10 @@ class Reader(Marker):
 
     @abstractmethod
     def agrees(self, answer: str, gold: str) -> bool:
-        """Says whether an answer in canonical form is right."""
+        """Say whether an answer in canonical form is right."""
 
     def reading_for(self, gold: str) -> Reading:  # noqa: ARG002 - most readings know no gold
-        """Gives the reading where the gold shows which few words may be the answer."""
+        """Return the reading where the gold shows which few words may be the answer."""
         return self.reading
 
     @final
@@ -105,17 +105,17 @@ class Reader(Marker):
 
     @final
     def rule(self, form: Form) -> Rule:
-        """Gives the reading with the form."""
+        """Return the reading with the form."""
         return Stated(self.reading, form)
 
     @final
     def read(self, text: str, form: Form) -> str | None:
-        """Looks where an answer is said, the last such place first, then anywhere."""
+        """Look where an answer is said, the last such place first, then anywhere."""
         return self.reading.read(text, form)
 
     @final
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
-        """Compares what was read; strictly, the form must hold that and nothing else."""
+        """Compare what was read; strictly, the form must hold that and nothing else."""
         answer, strict = self.reading_for(problem.answer).both(text, form)
         grade = self._grade(answer, problem)
         return Mark(answer, grade, Grade.UNREADABLE if strict is None else grade)
@@ -127,7 +127,7 @@ class Reader(Marker):
 
 
 def grade_of(*, is_right: bool | None) -> Grade:
-    """Gives the grade of a comparison; None is unreadable."""
+    """Return the grade of a comparison; None is unreadable."""
     if is_right is None:
         return Grade.UNREADABLE
     return Grade.CORRECT if is_right else Grade.INCORRECT
@@ -148,7 +148,7 @@ def marker_parts(reference: str) -> tuple[str, dict[str, object]]:
 
 
 def resolve_marker(reference: str) -> Marker:
-    """Gives the marker of a reference: `NAME`, `NAME:DETAIL` or `NAME?field=value`.
+    """Return the marker of a reference: `NAME`, `NAME:DETAIL` or `NAME?field=value`.
 
     `DETAIL` fills the plug-in's field `name`.
 
@@ -162,7 +162,7 @@ def resolve_marker(reference: str) -> Marker:
 
 
 def named_marker(reference: str) -> Marker:
-    """Gives the marker of a reference as `resolve_marker` does, unchecked.
+    """Return the marker of a reference as `resolve_marker` does, unchecked.
 
     Raises:
         UnknownNameError: no such marker or field.
@@ -174,7 +174,7 @@ def named_marker(reference: str) -> Marker:
 
 
 def text_hash(*texts: str) -> str:
-    """Gives 12 hexadecimal digits for some texts; equal texts, equal digits."""
+    """Return 12 hexadecimal digits for some texts; equal texts, equal digits."""
     digest = hashlib.blake2b(digest_size=6)
     for text in texts:
         part = text.encode("utf-8", "surrogatepass")

@@ -102,7 +102,7 @@ class Method(ABC):
         return self.kind in _CHANGING
 
     def check(self) -> None:  # noqa: B027 - most methods have nothing to refuse
-        """Raises a `ConfigError` for what can be known wrong before weights load; cheap.
+        """Raise a `ConfigError` for what can be known wrong before weights load; cheap.
 
         Called once before a run, never to read what is stored.
         """
@@ -123,14 +123,14 @@ class Method(ABC):
         return 0
 
     def shown(self, n_shots: int) -> int:
-        """Gives the labelled problems it sees at a budget: more where it picks its shots from them.
+        """Return the labelled problems it sees at a budget: more where it picks its shots from them.
 
         Those that it reads count in its labels (`Method.reads`).
         """
         return n_shots
 
     def reads(self, n_shown: int) -> int:
-        """Gives of how many of the problems that it is shown it uses the labels."""
+        """Return of how many of the problems that it is shown it uses the labels."""
         return n_shown if self.needs.supervision > Supervision.QUESTION else 0
 
     @abstractmethod

@@ -88,12 +88,12 @@ class Language:
         return self
 
     def chat(self, system: str | None, user: str) -> str | None:
-        """Gives the prompt of the chat template, or None where the model has none."""
+        """Return the prompt of the chat template, or None where the model has none."""
         del system, user
         return None
 
     def can_encode(self, text: str) -> bool:
-        """Says whether the tokenizer keeps the text (no unknown tokens)."""
+        """Say whether the tokenizer keeps the text (no unknown tokens)."""
         del text
         return True
 
@@ -108,7 +108,7 @@ class Language:
         return None
 
     def opens_thinking(self, prompt: str) -> bool:
-        """Says whether a prompt ends inside the thinking, as some chat templates write it."""
+        """Say whether a prompt ends inside the thinking, as some chat templates write it."""
         if self.thinking is None:
             return False
         opening, closing = self.thinking
@@ -135,7 +135,7 @@ class Model(ABC):
 
     @abstractmethod
     def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
-        """Draws each request's completions; row i of the result belongs to request i.
+        """Draw each request's completions; row i of the result belongs to request i.
 
         They are samples `first` to `first + n - 1`, or with `sampling.branches` all branches,
         likeliest first token first. Random choices depend on (sampling.stream, request.address,
@@ -146,7 +146,7 @@ class Model(ABC):
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger
     ) -> list[Group]:
-        """Answers each request: takes from its stock what was drawn before, and draws the rest.
+        """Answer each request: take from its stock what was drawn before, and draw the rest.
 
         Answers with token ids pass the stock by, for they are for training, under names that come
         once; so do requests of no split.
@@ -170,7 +170,7 @@ class Model(ABC):
         )
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the sum of log-probabilities (nats) of each continuation after its prompt.
+        """Return the sum of log-probabilities (nats) of each continuation after its prompt.
 
         Raises:
             AccessError: the model gives none.
@@ -189,7 +189,7 @@ class Model(ABC):
         return True
 
     def tuned(self, rows: int = 0) -> "Model":
-        """Gives the model with its completions in flight settled, which the last bits hang on.
+        """Return the model with its completions in flight settled, which the last bits hang on.
 
         Args:
             rows: What a study froze; 0 lets the model find the quickest by a short timing, once.
@@ -199,14 +199,14 @@ class Model(ABC):
 
     @final
     def stocked(self, stock: Stock) -> Self:
-        """Gives the same model, which takes from a stock what was drawn before."""
+        """Return the same model, which takes from a stock what was drawn before."""
         other = copy.copy(self)
         other._stock = stock if self.is_lasting else stock.alone()
         return other
 
     @final
     def drawn_by(self, drawer: Drawer) -> Self:
-        """Gives the same model, whose completions something else draws: a server, several processes."""
+        """Return the same model, whose completions something else draws: a server, several processes."""
         other = copy.copy(self)
         other._drawer = drawer
         return other
@@ -234,7 +234,7 @@ class Passed(Model):
     """A model that passes every question on; subclasses answer some themselves."""
 
     def __init__(self, inner: Model) -> None:
-        """Wraps a model; its prompt is taken over."""
+        """Wrap a model; its prompt is taken over."""
         self._inner, self.style, self.offers = inner, inner.style, inner.offers
 
     @property
@@ -243,11 +243,11 @@ class Passed(Model):
         return self._inner.card
 
     def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
-        """Lets the inner model answer."""
+        """Let the inner model answer."""
         return self._inner.generate(requests, sampling, ledger)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
+        """Return the sum of log-probabilities (nats) of each continuation after its prompt."""
         return self._inner.logprob(prompts, continuations)
 
     @property
@@ -261,7 +261,7 @@ class Passed(Model):
         return self._inner.is_lasting
 
     def tuned(self, rows: int = 0) -> Model:
-        """Settles the inner model's completions in flight."""
+        """Settle the inner model's completions in flight."""
         self._inner = self._inner.tuned(rows)
         return self
 
@@ -283,16 +283,16 @@ class Backend(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raises a `ConfigError` for what can be known wrong before weights load; cheap."""
+        """Raise a `ConfigError` for what can be known wrong before weights load; cheap."""
 
     def ready(self) -> None:  # noqa: B027 - most backends need nothing but their files
-        """Raises a `ConfigError` where what it needs is not there now: a device, a server.
+        """Raise a `ConfigError` where what it needs is not there now: a device, a server.
 
         May take seconds; called once before a run, never to read what is stored.
         """
 
     def ready_for(self, k: int) -> None:  # noqa: B027 - most models have all their probabilities
-        """Raises an `AccessError` where it cannot name the k likeliest first tokens.
+        """Raise an `AccessError` where it cannot name the k likeliest first tokens.
 
         May take seconds; called once before a run that branches at them.
         """
@@ -304,7 +304,7 @@ class Backend(ABC):
 
     @abstractmethod
     def open(self) -> Model:
-        """Loads the model.
+        """Load the model.
 
         Raises:
             CheckpointError: weights that are missing, unsafe or broken.
@@ -316,12 +316,12 @@ class Backend(ABC):
         return ""
 
     def footprint(self) -> Footprint | None:
-        """Gives what the opened model will take, from its files; None where they do not say."""
+        """Return what the opened model will take, from its files; None where they do not say."""
         return None
 
 
 def resolve_backend(reference: str, settings: Mapping[str, object] | None = None) -> Backend:
-    """Gives the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
+    """Return the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
 
     A folder that holds an exported nudge goes to the plug-in `export`.
 
@@ -341,7 +341,7 @@ def resolve_backend(reference: str, settings: Mapping[str, object] | None = None
 
 
 def backend_version(reference: str) -> int:
-    """Gives the version of a reference's plug-in without importing it, for a trial's identity.
+    """Return the version of a reference's plug-in without importing it, for a trial's identity.
 
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
@@ -351,7 +351,7 @@ def backend_version(reference: str) -> int:
 
 
 def backend_access(reference: str) -> Access:
-    """Gives what a reference offers; its plug-in is imported only where it does not state it.
+    """Return what a reference offers; its plug-in is imported only where it does not state it.
 
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.
@@ -377,7 +377,7 @@ def plugin_of(reference: str) -> tuple[str, dict[str, object]]:
 
 
 def render(model: Model, style: Style, question: str) -> str:
-    """Gives the whole prompt of a question in a style.
+    """Return the whole prompt of a question in a style.
 
     Raises:
         ConfigError: a chat style on a model without a chat template.

@@ -51,7 +51,7 @@ class Answer:
 
     @staticmethod
     def of(problem: str, solved: Solved, marks: tuple[Mark, ...]) -> "Answer":
-        """Joins what a solver gave with its marks."""
+        """Join what a solver gave with its marks."""
         drawn: tuple[Completion, ...] = solved.completions
         return Answer(
             problem,
@@ -220,7 +220,7 @@ def pack_marks(answers: Iterable[Answer]) -> bytes:
 
 
 def unpack_marks(packed: bytes) -> list[Answer]:
-    """Gives a trial's answers without their texts; equal marks are one object."""
+    """Return a trial's answers without their texts; equal marks are one object."""
     known = _Marks()
     return [
         Answer(

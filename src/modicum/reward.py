@@ -56,14 +56,14 @@ class Reward(ABC):
     """Answers drawn a shot from the initial model before training."""
 
     def target(self, known: Known) -> str | None:  # noqa: ARG002 - most rewards have no key
-        """Gives the answer that counts as right for a shot, drawn up before training, or None."""
+        """Return the answer that counts as right for a shot, drawn up before training, or None."""
         return None
 
     @abstractmethod
     def score(
         self, group: Answered, target: str | None, rng: np.random.Generator
     ) -> Sequence[float]:
-        """Gives what each answer of a group earns, mostly 0 or 1."""
+        """Return what each answer of a group earns, mostly 0 or 1."""
 
 
 def votes(answers: Sequence[str | None]) -> Mapping[str, int]:

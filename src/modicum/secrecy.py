@@ -70,7 +70,7 @@ class _Known:
         self.lock = threading.Lock()
 
     def learn(self, secret: str) -> None:
-        """Adds a secret; readers see all of it or nothing."""
+        """Add a secret; readers see all of it or nothing."""
         with self.lock:
             if secret in self.secrets:
                 return
@@ -91,13 +91,13 @@ _known = _Known()
 
 
 def learn(secret: str) -> None:
-    """Remembers a secret, so that `clean` cuts it out; one below four characters is none."""
+    """Remember a secret, so that `clean` cuts it out; one below four characters is none."""
     if len(secret.strip()) >= _SHORTEST:
         _known.learn(secret)
 
 
 def learn_from(text: str) -> None:
-    """Remembers what looks secret in a reference or a file of them.
+    """Remember what looks secret in a reference or a file of them.
 
     That is what stands before the `@` of an address, the values of settings whose names say that
     they are keys, and what stands in the place of a variable's name and is none.
@@ -118,7 +118,7 @@ def learn_from(text: str) -> None:
 
 
 def _few(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
-    """Gives the first finds that may hold a secret, each cut to a length that is soon learnt."""
+    """Return the first finds that may hold a secret, each cut to a length that is soon learnt."""
     found = []
     for match in pattern.finditer(text):
         first, second = (group or "" for group in match.groups())
@@ -130,7 +130,7 @@ def _few(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
 
 
 def clean(text: str) -> str:
-    """Cuts every known secret out of a text that is shown or kept.
+    """Cut every known secret out of a text that is shown or kept.
 
     Pieces of at least eight characters of a secret go, in any of its encodings and in either case;
     a secret of less than eight goes where it stands as a word.
@@ -152,7 +152,7 @@ def clean_parts(parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Gives environment variables without those that hold a known secret or are named like one."""
+    """Return environment variables without those that hold a known secret or are named like one."""
     secrets = _known.secrets
     return {
         name: value
@@ -163,7 +163,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_key_name(name: str) -> bool:
-    """Says whether a setting of this name would hold a secret.
+    """Say whether a setting of this name would hold a secret.
 
     >>> is_key_name("api-key"), is_key_name("api_key_env"), is_key_name("max_tokens")
     (True, False, False)
@@ -172,7 +172,7 @@ def is_key_name(name: str) -> bool:
 
 
 def looks_like_key(text: str) -> bool:
-    """Says whether a text looks like a key of one of the usual makes.
+    """Say whether a text looks like a key of one of the usual makes.
 
     >>> looks_like_key("sk-proj-123456"), looks_like_key("qwen2.5-0.5b-instruct")
     (True, False)
@@ -181,7 +181,7 @@ def looks_like_key(text: str) -> bool:
 
 
 def _without(known: _Known, parts: Sequence[str]) -> list[str]:
-    """Gives the parts of a text without known stretches; where one begins stands a mark."""
+    """Return the parts of a text without known stretches; where one begins stands a mark."""
     if not known.stretches:
         return list(parts)
     spans = list(_spans("".join(parts), known.stretches))
@@ -203,7 +203,7 @@ def _without(known: _Known, parts: Sequence[str]) -> list[str]:
 
 
 def _spans(text: str, stretches: frozenset[str]) -> Iterator[tuple[int, int]]:
-    """Gives the places of known stretches, those that touch joined."""
+    """Yield the places of known stretches, those that touch joined."""
     low = text.lower()
     if len(low) != len(text):  # a few letters grow when they are lowered
         low = "".join(c.lower() if c.isascii() else c for c in text)
@@ -221,7 +221,7 @@ def _spans(text: str, stretches: frozenset[str]) -> Iterator[tuple[int, int]]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Gives a secret as those write it who encode it, and these as they stand in other texts."""
+    """Yield a secret as those write it who encode it, and these as they stand in other texts."""
     plain = {secret, secret[::-1]}
     for cased in dict.fromkeys((secret, secret.lower(), secret.upper())):
         raw = cased.encode("utf-8", "surrogatepass")
@@ -240,7 +240,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
-    """Gives base64 at each of the three places that a byte may have in a group.
+    """Yield base64 at each of the three places that a byte may have in a group.
 
     Of the characters that hold bits of what stands before or behind, all that there may be are too
     many; the usual word before a key is known, and where nothing stands there they are zero.
@@ -253,7 +253,7 @@ def _base64(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
 
 
 def _escaped(form: str) -> Iterator[str]:
-    """Gives a form as it stands within other texts: JSON, Python, HTML, addresses."""
+    """Yield a form as it stands within other texts: JSON, Python, HTML, addresses."""
     text = json.dumps(form)[1:-1]
     yield text
     yield text.replace("/", "\\/")

@@ -11,7 +11,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def key(*names: object) -> int:
-    """Gives a 64-bit number for a path of names.
+    """Return a 64-bit number for a path of names.
 
     >>> key("task", "train", 7) == key("task", "train", 7)
     True
@@ -26,7 +26,7 @@ def key(*names: object) -> int:
 
 
 def stream(*names: object) -> np.random.Generator:
-    """Gives the random stream of a path of names; equal paths, equal streams."""
+    """Return the random stream of a path of names; equal paths, equal streams."""
     return np.random.Generator(np.random.Philox(key=key(*names)))
 
 
@@ -41,7 +41,7 @@ def ahead(number: int, steps: int) -> int:
 
 
 def uniforms(keys: npt.NDArray[np.uint64], step: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
-    """Gives one uniform in [0, 1) for each (completion key, step), by a counter hash.
+    """Return one uniform in [0, 1) for each (completion key, step), by a counter hash.
 
     Args:
         keys: A 64-bit key for each completion, shape `[rows]`.

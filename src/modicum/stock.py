@@ -31,12 +31,12 @@ _FIGURES = {b"4": "<f4", b"8": "<f8"}
 
 
 def pack_texts(texts: Sequence[str]) -> bytes:
-    """Packs the texts of one problem; lone surrogates survive as escapes."""
+    """Pack the texts of one problem; lone surrogates survive as escapes."""
     return packed_json(texts)
 
 
 def unpack_texts(packed: bytes) -> tuple[str, ...]:
-    """Gives the texts of one problem back."""
+    """Return the texts of one problem back."""
     return tuple(unpacked_json(packed))
 
 
@@ -92,7 +92,7 @@ class Draw:
         return self.rest[:8] == _check(self.address, self.texts, self.rest[8:])
 
     def unpack(self) -> tuple[float, tuple[Completion, ...]]:
-        """Gives the share of prompt tokens and the completions back."""
+        """Return the share of prompt tokens and the completions back."""
         body = inflated(self.rest[8:])
         end = 5 + int.from_bytes(body[1:5], "little")
         prompt, tokens, stops, pieces, lengths, *scored = json.loads(body[5:end])
@@ -143,7 +143,7 @@ class Stock:
     """What one trial may take of what was drawn before, and what it adds."""
 
     def __init__(self, own: Find | None = None, others: Find | None = None) -> None:
-        """Looks nothing up yet.
+        """Look nothing up yet.
 
         Args:
             own: Gives what the study itself keeps at addresses.
@@ -158,7 +158,7 @@ class Stock:
         return tuple(self._added.values())
 
     def alone(self) -> "Stock":
-        """Gives itself without other studies."""
+        """Return itself without other studies."""
         self._others = None
         return self
 
@@ -208,7 +208,7 @@ class Stock:
         ]
 
     def _look(self, names: Sequence[bytes]) -> dict[bytes, tuple[float, Group]]:
-        """Gives what this trial, its study or another one has at the addresses."""
+        """Return what this trial, its study or another one has at the addresses."""
         left = dict.fromkeys(names)
         found: dict[bytes, tuple[float, Group]] = {}
         for find in (self._find_added, self._own, self._others):
@@ -231,7 +231,7 @@ class Stock:
         ledger: Ledger,
         draw: Callable[[Sequence[Request]], list[Group]],
     ) -> dict[bytes, tuple[float, Group]]:
-        """Draws what is missing, joins it with what is known and notes it."""
+        """Draw what is missing, joins it with what is known and notes it."""
         before = ledger.tokens_prompt
         drawn = draw(list(missing.values()))
         share = (ledger.tokens_prompt - before) / len(missing)
@@ -249,7 +249,7 @@ def _missing(
     requests: Sequence[Request],
     known: Mapping[bytes, tuple[float, Group]],
 ) -> dict[bytes, Request]:
-    """Gives what is to be drawn, in order; equal addresses once."""
+    """Return what is to be drawn, in order; equal addresses once."""
     missing: dict[bytes, Request] = {}
     for name, request in zip(names, requests, strict=True):
         have = len(known[name][1]) if name in known else 0
@@ -262,7 +262,7 @@ def _missing(
 
 
 def _wanted(sampling: Sampling, request: Request, group: Group) -> Group:
-    """Gives all branches, or as many samples as were asked for."""
+    """Return all branches, or as many samples as were asked for."""
     return group if sampling.branches else group[: request.n]
 
 

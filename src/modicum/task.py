@@ -92,7 +92,7 @@ class Task(ABC):
 
     @abstractmethod
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the first n problems of a split: the same ones on every machine.
+        """Return the first n problems of a split: the same ones on every machine.
 
         Raises:
             ConfigError: the split has fewer than n.
@@ -100,14 +100,14 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, text: str) -> str | None:
-        """Reads the answer from a text, leniently, in a canonical form; None where there is none."""
+        """Read the answer from a text, leniently, in a canonical form; None where there is none."""
 
     @abstractmethod
     def mark(self, problem: Problem, text: str) -> Mark:
-        """Judges a text; never raises on any text, never evaluates it."""
+        """Judge a text; never raises on any text, never evaluates it."""
 
     def check(self) -> None:  # noqa: B027 - most tasks have nothing to refuse
-        """Raises a `ConfigError` for what can be known wrong before any work; cheap."""
+        """Raise a `ConfigError` for what can be known wrong before any work; cheap."""
 
     @property
     def fingerprint(self) -> str:
@@ -125,7 +125,7 @@ class Task(ABC):
         return ()
 
     def stated(self, problem: Problem) -> str:
-        """Gives the gold as a model would write it in the exact format; it must pass its marker."""
+        """Return the gold as a model would write it in the exact format; it must pass its marker."""
         if problem.solution:
             return self.sheet.joiner + problem.solution
         return f"Answer: {problem.answer}"
@@ -135,7 +135,7 @@ class Task(ABC):
         return (problem.answer,)
 
     def origin(self, problem: Problem) -> str:
-        """Says where a problem comes from, in words: its line in the user's file, or its id."""
+        """Say where a problem comes from, in words: its line in the user's file, or its id."""
         return f"problem {problem.id!r}"
 
     def in_other_forms(self) -> tuple["Task", ...]:
@@ -171,11 +171,11 @@ class _Derived(Task):
         return self.task.sheet
 
     def read(self, text: str) -> str | None:
-        """Reads as the original does."""
+        """Read as the original does."""
         return self.task.read(text)
 
     def mark(self, problem: Problem, text: str) -> Mark:
-        """Marks as the original does, against the problem's own gold."""
+        """Mark as the original does, against the problem's own gold."""
         return self.task.mark(problem, text)
 
     @property
@@ -189,7 +189,7 @@ class _Derived(Task):
         return self.task.rule
 
     def stated(self, problem: Problem) -> str:
-        """Writes the problem's gold as the original would."""
+        """Write the problem's gold as the original would."""
         return self.task.stated(problem)
 
     def golds(self, problem: Problem) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ class _Derived(Task):
         return self.task.golds(problem)
 
     def origin(self, problem: Problem) -> str:
-        """Says where the question comes from."""
+        """Say where the question comes from."""
         return self.task.origin(problem)
 
 
@@ -216,7 +216,7 @@ class Scrambled(_Derived):
     """Places in hash order by which golds are moved, at least 1."""
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the original's problems with answers moved in hash order, none to its own."""
+        """Return the original's problems with answers moved in hash order, none to its own."""
         originals = self.task.problems(split, n)
         order = sorted(range(n), key=lambda i: key("scrambled", originals[i].id))
         moves = self.moves % max(n, 1) or 1
@@ -316,7 +316,7 @@ def task_parts(reference: str) -> tuple[str, dict[str, object]]:
 
 
 def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
-    """Gives the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
+    """Return the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
 
     `varied:PROBE.VARIANT:REFERENCE` is a task in another form. A file alone, `data.jsonl`,
     is the task of its suffix.

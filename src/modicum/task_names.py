@@ -16,7 +16,7 @@ _SUFFIXES = {"ndjson": "jsonl"}
 
 
 def full_reference(reference: str) -> str:
-    """Gives the reference of a task that was named by its file alone.
+    """Return the reference of a task that was named by its file alone.
 
     A suffix that is a task's name names that task, also before `.gz`. A question mark within the
     name of a file that exists is hidden, so that what follows the next one are settings.
@@ -36,7 +36,7 @@ def full_reference(reference: str) -> str:
 
 
 def _hidden_marks(reference: str) -> str:
-    """Percent-encodes the question marks of a file's name, where such a file exists."""
+    """Percent-encode the question marks of a file's name, where such a file exists."""
     ends = [i for i, c in enumerate(reference) if c == "?"]
     for end in reversed([*ends[1:], len(reference)] if ends else []):
         kind, colon, rest = reference[:end].partition(":")
@@ -55,14 +55,14 @@ def _hidden(path: str) -> str:
 
 
 def _suffix_kind(name: str) -> str:
-    """Gives the task that a file's suffix names, also before `.gz`; empty where there is none."""
+    """Return the task that a file's suffix names, also before `.gz`; empty where there is none."""
     stem, dot, suffix = name.removesuffix(".gz").rpartition(".")
     kind = _SUFFIXES.get(suffix.lower(), suffix.lower())
     return kind if stem and dot and kind in TASKS.entries else ""
 
 
 def shown_marks(detail: str) -> str:
-    """Gives the name of a file back as it is on disk, where it was percent-encoded.
+    """Return the name of a file back as it is on disk, where it was percent-encoded.
 
     Raises:
         ConfigError: both names are files.

@@ -103,7 +103,7 @@ class Problem:
     answers are not kept."""
 
     def hidden(self) -> "Problem":
-        """Gives the problem as a solver may see it: without gold or solution."""
+        """Return the problem as a solver may see it: without gold or solution."""
         return dataclasses.replace(self, answer="", solution=None)
 
 
@@ -154,7 +154,7 @@ class Style:
 
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Style":
-        """Gives the style of plain values, as they were stored: lists are tuples again.
+        """Return the style of plain values, as they were stored: lists are tuples again.
 
         Raises:
             TypeError: an unknown field, or a value of the wrong type: a file may hold anything.
@@ -162,7 +162,7 @@ class Style:
         return thawed(Style, values, "style")
 
     def fill(self, question: str) -> str:
-        """Puts the question into the template.
+        """Put the question into the template.
 
         >>> Style("raw", "{question}?").fill("2 + 2")
         '2 + 2?'
@@ -170,7 +170,7 @@ class Style:
         return self.template.replace("{question}", question)
 
     def answer(self, text: str) -> str | None:
-        """Gives what is marked of a text: what follows its thinking; None where that did not end.
+        """Return what is marked of a text: what follows its thinking; None where that did not end.
 
         >>> Style("chat", "{question}", thinking=("<think>", "</think>")).answer("<think>3?</think>4")
         '4'
@@ -213,7 +213,7 @@ class ThinkingBudget:
     """What is put there."""
 
     def __post_init__(self) -> None:
-        """Refuses what forces nothing."""
+        """Refuse what forces nothing."""
         if min(self.at_most, self.extensions) < 0 or not (self.at_most or self.extensions):
             msg = f"at_most = {self.at_most}, extensions = {self.extensions}"
             raise ValueError(msg)

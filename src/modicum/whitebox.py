@@ -60,14 +60,14 @@ class WhiteBox(Language, Model):
 
     @abstractmethod
     def with_module(self, module: PreTrainedModel) -> "WhiteBox":
-        """Gives the same model around another module: a tuned copy, say. It takes from no stock.
+        """Return the same model around another module: a tuned copy, say. It takes from no stock.
 
         A copy's weights change while it is trained, and what it answers is kept with its trial.
         """
 
     @abstractmethod
     def with_steering(self, steering: Steering) -> "WhiteBox":
-        """Gives the same model with directions added to its activations while it samples.
+        """Return the same model with directions added to its activations while it samples.
 
         It takes from the same stock, where its directions are part of every address.
         """
@@ -86,7 +86,7 @@ class WhiteBox(Language, Model):
 
     @final
     def encode(self, text: str) -> list[int]:
-        """Gives the tokens of a text that stands at the beginning.
+        """Return the tokens of a text that stands at the beginning.
 
         The beginning-of-sequence token is added where the tokenizer adds it and the text does not
         bring it along (a chat template does): never two.
@@ -97,7 +97,7 @@ class WhiteBox(Language, Model):
 
     @final
     def encode_more(self, text: str) -> list[int]:
-        """Gives the tokens of a text that follows other text: nothing is added, not even a space."""
+        """Return the tokens of a text that follows other text: nothing is added, not even a space."""
         if self._adds_space:
             before, ids = self._tokens(_BREAK), self._tokens(_BREAK + text)
             if ids[: len(before)] == before:
@@ -106,14 +106,14 @@ class WhiteBox(Language, Model):
 
     @final
     def encode_completion(self, text: str) -> list[int]:
-        """Gives the tokens of a whole answer, with the token that ends it."""
+        """Return the tokens of a whole answer, with the token that ends it."""
         end: int | None = self.tokenizer.eos_token_id
         return [*self.encode_more(text), *([] if end is None else [end])]
 
     @final
     @contextlib.contextmanager
     def threaded(self) -> Iterator[None]:
-        """Runs a block with this model's thread count, and gives the old one back."""
+        """Run a block with this model's thread count, and give the old one back."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
@@ -123,7 +123,7 @@ class WhiteBox(Language, Model):
 
     @final
     def decode(self, tokens: list[int]) -> str:
-        """Gives the text of tokens, without specials that do not delimit its thinking."""
+        """Return the text of tokens, without specials that do not delimit its thinking."""
         return decoded(self.tokenizer, [tokens])[0]
 
     @cached_property
@@ -156,7 +156,7 @@ class WhiteBox(Language, Model):
 
 
 def need_whitebox(model: Model, method: str) -> WhiteBox:
-    """Gives the model as one whose weights can be reached.
+    """Return the model as one whose weights can be reached.
 
     Raises:
         AccessError: they cannot.
@@ -171,7 +171,7 @@ def need_whitebox(model: Model, method: str) -> WhiteBox:
 
 
 def cache_keyword(module: torch.nn.Module) -> str:
-    """Names the argument under which a module's forward pass takes its keys and values.
+    """Name the argument under which a module's forward pass takes its keys and values.
 
     It is `cache` in transformers from 5.24 on, `past_key_values` before and in models that bring
     code of their own.
@@ -182,7 +182,7 @@ def cache_keyword(module: torch.nn.Module) -> str:
 
 
 def _known_pairs(tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, str]]:
-    """Gives the delimiters of thinking that a tokenizer or its chat template knows."""
+    """Return the delimiters of thinking that a tokenizer or its chat template knows."""
     template, tokens = str(tokenizer.chat_template or ""), tokenizer.get_added_vocab()
     return [
         pair
@@ -193,7 +193,7 @@ def _known_pairs(tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=8)
 def _shown(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
-    """Gives the special tokens that delimit thinking, which a text must show."""
+    """Return the special tokens that delimit thinking, which a text must show."""
     special, tokens = set(tokenizer.all_special_ids), tokenizer.get_added_vocab()
     marks = {
         mark for pair in _known_pairs(tokenizer) for side in pair for mark in _MARK.findall(side)
@@ -236,7 +236,7 @@ def _plain_texts(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int
 
 
 def weights_hash(module: torch.nn.Module) -> str:
-    """Gives a hash of all weights: 16 hexadecimal digits; tied weights count once.
+    """Return a hash of all weights: 16 hexadecimal digits; tied weights count once.
 
     Costs about a second for 250 million parameters.
     """
@@ -256,7 +256,7 @@ def weights_hash(module: torch.nn.Module) -> str:
 def reading_hash(
     module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]
 ) -> str:
-    """Gives a hash of what decides answers beside weights: 16 hexadecimal digits.
+    """Return a hash of what decides answers beside weights: 16 hexadecimal digits.
 
     The tokenizer, the configuration without names and versions, and the tokens that end a text.
     """
@@ -270,7 +270,7 @@ def reading_hash(
 
 
 def flops_per_token(module: PreTrainedModel) -> float:
-    """Gives 2 x the parameters that a token passes through.
+    """Return 2 x the parameters that a token passes through.
 
     Looking up an embedding costs nothing; of a mixture of experts only the experts taken count.
     """

@@ -67,12 +67,12 @@ class Elicited:
         return self.solver.solve(hidden, stream="seed-0", ledger=ledger or Ledger())
 
     def read(self, text: str) -> str | None:
-        """Reads the answer from a text, as the task does; None where there is none."""
+        """Read the answer from a text, as the task does; None where there is none."""
         return self.solver.judge.read(text)
 
 
 def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Trial:
-    """Gives the trial of a rung of a subject.
+    """Return the trial of a rung of a subject.
 
     Raises:
         ConfigError: the plan has no such rung.
@@ -90,7 +90,7 @@ def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Tria
 
 
 def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
-    """Gives the solver of a finished trial, from the nudge that the study keeps.
+    """Return the solver of a finished trial, from the nudge that the study keeps.
 
     Raises:
         ConfigError: it has not run, or its nudge is gone.
@@ -198,7 +198,7 @@ def plan_for(
     shots: Sequence[int] = (),
     **options: object,
 ) -> Plan:
-    """Gives the plan of one model on one task; `options` are the other fields of `Plan`.
+    """Return the plan of one model on one task; `options` are the other fields of `Plan`.
 
     Sizes that are not given shrink to what the task has: a small file is no error.
 
@@ -215,7 +215,7 @@ def plan_for(
 
 
 def _plain_name(task: str) -> str:
-    """Gives a task's name as a folder may bear it: a file's name without its suffix."""
+    """Return a task's name as a folder may bear it: a file's name without its suffix."""
     head = task.partition("?")[0]
     kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
     file = Path(detail.removesuffix(".gz"))
@@ -264,7 +264,7 @@ class Study:
         return Path(self.out) if self.out is not None else Path("runs") / self.plan.name
 
     def run(self, watcher: Watcher | None = None) -> Verdict:
-        """Runs what is missing and gives the verdict.
+        """Run what is missing and gives the verdict.
 
         Raises:
             ConfigError: bad input, before any weights load; a fault that the doctor found; or
@@ -282,7 +282,7 @@ class Study:
             store.close()
 
     def _run(self, plan: Plan, store: Store, watcher: Watcher) -> Verdict:
-        """Runs what is missing, as the folder's only driver."""
+        """Run what is missing, as the folder's only driver."""
         store.keep_driver(me())
         store.freeze(plan.as_dict())
         others = self._others()
@@ -301,11 +301,11 @@ class Study:
         return verdicts[0]
 
     def _others(self) -> tuple[Path, ...]:
-        """Gives the folders of studies whose answers are taken over."""
+        """Return the folders of studies whose answers are taken over."""
         return siblings(self.folder) if self.reuse is None else tuple(map(Path, self.reuse))
 
     def solver(self, method: str, n_shots: int = 0, seed: int = 0) -> Elicited:
-        """Gives a solver that the study has made.
+        """Return a solver that the study has made.
 
         Raises:
             ConfigError: no such rung, or it has not run.

@@ -39,7 +39,7 @@ def rates(truth: Truth, design: Design, draws: int) -> tuple[float, float]:
 
 
 def bound(limit: float, draws: int) -> float:
-    """Gives the largest share that a true rate at the limit exceeds in 1 of 1,000 tests."""
+    """Return the largest share that a true rate at the limit exceeds in 1 of 1,000 tests."""
     counts = np.arange(draws + 1)
     return float(counts[special.bdtr(counts, draws, limit) >= 0.999][0]) / draws
 
@@ -88,7 +88,7 @@ def test_small_studies_are_not_named_wrongly(
 
 
 def say(name: str, **changes: object) -> Ability:
-    """Gives the word on one draw of a truth with twins, some evidence changed."""
+    """Return the word on one draw of a truth with twins, some evidence changed."""
     rng = np.random.default_rng(3)
     design = Design(has_forced=False)
     evidence = draw_evidence(TRUTHS[name], design, rng)

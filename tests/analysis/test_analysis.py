@@ -144,7 +144,7 @@ def test_gap_recovered_is_never_clipped() -> None:
 
 
 def rung(name: str, right: list[float]) -> RungEvidence:
-    """Makes a label-free rung that is right on some problems, with a control that never is."""
+    """Make a label-free rung that is right on some problems, with a control that never is."""
     scores = np.array([right])
     vetoes = (ControlScores("luck", np.zeros_like(scores)),)
     return RungEvidence(
@@ -153,7 +153,7 @@ def rung(name: str, right: list[float]) -> RungEvidence:
 
 
 def silent_study(*rungs: RungEvidence) -> Evidence:
-    """Makes a study in which sampling never hits, so that the best rung is the ceiling."""
+    """Make a study in which sampling never hits, so that the best rung is the ceiling."""
     n = rungs[0].scores.shape[1]
     zeros = np.zeros(n)
     samples = Samples(
@@ -218,7 +218,7 @@ def test_threshold_joins_two_budgets_on_the_log_scale() -> None:
 
 
 def candidate(name: str, right: int, labels: int, train: float, serve: float) -> Candidate:
-    """Makes a candidate that is right on the first so many of 400 problems."""
+    """Make a candidate that is right on the first so many of 400 problems."""
     scores = (np.arange(400) < right).astype(float)
     return Candidate(
         name=name, scores=scores, labels=labels, elicitation_flops=train, serving_flops=serve

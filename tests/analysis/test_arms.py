@@ -87,7 +87,7 @@ def test_arm_that_cannot_work_is_refused_before_weights_load(arm, error, words_)
 
 
 def _samples(rates: list[float], n: int = 64) -> Samples:
-    """Answers that are right at these rates, and otherwise one wrong answer, always the same."""
+    """Answer that are right at these rates, and otherwise one wrong answer, always the same."""
     rng = stream("worth-test")
     right = rng.random((len(rates), n)) < np.array(rates)[:, None]
     answers = np.where(right, 0, 1 + np.arange(len(rates))[:, None])

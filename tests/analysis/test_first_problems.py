@@ -149,7 +149,7 @@ def test_what_to_ship_is_compared_on_common_problems() -> None:
 
 
 def _cut(evidence: Evidence, n: int) -> Evidence:
-    """Cuts what samples and branches to the first n problems."""
+    """Cut what samples and branches to the first n problems."""
     samples = evidence.samples
     fewer = dataclasses.replace(
         samples,

@@ -110,7 +110,7 @@ def test_without_a_reference_nothing_is_said_of_one(tmp_path) -> None:
 
 @pytest.fixture
 def broken(monkeypatch) -> None:
-    """Makes every trial of the reference fail."""
+    """Make every trial of the reference fail."""
 
     def opened(reference: str):
         if reference == "scripted:shown":

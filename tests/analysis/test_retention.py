@@ -126,7 +126,7 @@ def test_newer_version_of_a_retained_task_is_scored_again(monkeypatch) -> None:
 
 
 def _file(path: Path, n: int) -> Path:
-    """Writes a user's file of sums."""
+    """Write a user's file of sums."""
     rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(n)]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return path
@@ -164,7 +164,7 @@ def tiny(tmp_path_factory) -> Path:
 
 
 def _tuned(tiny: Path, out: Path, *more: object) -> Said:
-    """Runs one small tuning."""
+    """Run one small tuning."""
     return modicum(
         "run", "--model", f"{tiny}?threads=1", "--task", "sums", "--methods", "fine_tune",
         "--shots", 1, "--seeds", 1, "--test", 4, "--selection", 2, "--samples", 2,

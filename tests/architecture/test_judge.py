@@ -48,7 +48,7 @@ def _standing_for(kind: str, module: ast.Module) -> set[str]:
 
 
 def _holds_folder(node: ast.AST) -> bool:
-    """Says whether an expression is a bench's folder, or made of one."""
+    """Say whether an expression is a bench's folder, or made of one."""
     return any(isinstance(n, ast.Attribute) and n.attr in FOLDERS for n in ast.walk(node))
 
 

@@ -33,7 +33,7 @@ LIMIT = 6_000_000
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> set[str]:
-    """Names in a wheel that setuptools builds from a copy, without network."""
+    """Name in a wheel that setuptools builds from a copy, without network."""
     import shutil
 
     copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")

@@ -29,7 +29,7 @@ def _public(path) -> list[str]:
 
 
 def _order(name: str) -> tuple[int, list[object]]:
-    """Sorts as ruff's RUF022 does: CONSTANTS, Classes, then the rest."""
+    """Sort as ruff's RUF022 does: CONSTANTS, Classes, then the rest."""
     kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
     return kind, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 

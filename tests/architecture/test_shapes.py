@@ -41,7 +41,7 @@ SHAPED = {path: names for path in files("src") if (names := _with_shapes(tree(pa
 
 
 def _is_checked(module, name: str) -> bool:
-    """Says whether a function, a method or a dataclass's `__init__` is wrapped."""
+    """Say whether a function, a method or a dataclass's `__init__` is wrapped."""
     found = module
     for part in name.split("."):
         found = inspect.getattr_static(found, part)

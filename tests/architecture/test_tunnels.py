@@ -87,7 +87,7 @@ class Texts:
 
 
 def names_own(text: str) -> bool:
-    """Says whether a text names a module of ours, or may: what is not known may be anything."""
+    """Say whether a text names a module of ours, or may: what is not known may be anything."""
     name = text.partition(":")[0]
     if not name.startswith("modicum."):
         return False
@@ -96,7 +96,7 @@ def names_own(text: str) -> bool:
 
 
 def _loaders(module: ast.Module) -> set[str]:
-    """Names that import by a text in a file, other names for them included."""
+    """Name that import by a text in a file, other names for them included."""
     found = set(LOADERS)
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom):
@@ -112,7 +112,7 @@ def _last(node: ast.AST) -> str:
 
 
 def _is_harmless(node: ast.AST, texts: Texts, package: str) -> bool:
-    """Says whether a call reads data beside the file itself, or asks for a group of plug-ins."""
+    """Say whether a call reads data beside the file itself, or asks for a group of plug-ins."""
     if not isinstance(node, ast.Call):
         return False
     is_data = _last(node.func) == "files" and [texts.of(given) for given in node.args] == [package]

@@ -33,7 +33,7 @@ NEAR_WORDS = {
 
 
 def _snake(name: str) -> str:
-    """Gives a name as words with underscores."""
+    """Return a name as words with underscores."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

@@ -55,7 +55,7 @@ def test_named_rung_is_asked_instead(folder) -> None:
 
 
 def _shipping(monkeypatch, name: str | None) -> None:
-    """Makes the verdict recommend something else."""
+    """Make the verdict recommend something else."""
     recalled = ask.recalled
 
     def other(plan, store):

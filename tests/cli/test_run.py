@@ -124,7 +124,7 @@ def test_figures_do_not_depend_on_the_folder(said, tmp_path) -> None:
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Makes every trial of self-consistency fail."""
+    """Make every trial of self-consistency fail."""
     run_trial = trials.method_of
 
     def method_of(trial):

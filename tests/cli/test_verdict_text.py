@@ -109,7 +109,7 @@ def test_highlighting_changes_no_text_and_marks_the_ability() -> None:
 
 
 def _best_is_ceiling() -> built.Verdict:
-    """Gives the latent verdict with its last rung as the ceiling, six in ten of the floor unreadable."""
+    """Return the latent verdict with its last rung as the ceiling, six in ten of the floor unreadable."""
     verdict = built.latent()
     *others, last = verdict.rungs
     last = dataclasses.replace(

@@ -34,7 +34,7 @@ def study(whole, tmp_path) -> Path:
 
 
 def _shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Runs a line of shell in which `M` is the command."""
+    """Run a line of shell in which `M` is the command."""
     return subprocess.run(
         ["bash", "-c", line.replace("M ", f"{sys.executable} -m modicum ")],
         cwd=ROOT,
@@ -48,7 +48,7 @@ def _shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _forget(folder: Path) -> None:
-    """Drops what was computed, so that everything stored is read again."""
+    """Drop what was computed, so that everything stored is read again."""
     db = sqlite3.connect(folder / "study.sqlite")
     db.execute("DELETE FROM meta WHERE key LIKE 'kept %'")
     db.commit()

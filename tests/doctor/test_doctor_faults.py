@@ -83,7 +83,7 @@ def _half_rejected(one: Problem, text: str) -> Mark:
 
 
 def _by_heart(prompt: str, luck: int) -> str:
-    """Completes test questions word for word, and answers the rest."""
+    """Complete test questions word for word, and answer the rest."""
     for i in range(16):
         whole = problem("test", i).question
         if whole.startswith(prompt) and len(prompt) < len(whole):

@@ -25,7 +25,7 @@ THINKING = ("<think>", "</think>")
 
 
 def _written(reads: Rule | None, folder: Path, style: Style | None = None) -> Path:
-    """Writes the file of a rule as an export would, beside a tiny model."""
+    """Write the file of a rule as an export would, beside a tiny model."""
     folder.mkdir(parents=True)
     nothing = Steering((Direction(1, torch.zeros(32), "block"),), "all")
     parcel, solver = by_hand(tiny_local("llama"), nothing, folder)

@@ -61,7 +61,7 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def watched(place, monkeypatch) -> Iterator[None]:
-    """Fails where code ran, the network was asked, a key was read, or memory was taken."""
+    """Fail where code ran, the network was asked, a key was read, or memory was taken."""
     monkeypatch.chdir(place)
     monkeypatch.setenv("A_SECRET_KEY", "SECRET")
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("asked the network"))

@@ -22,7 +22,7 @@ PLAIN = METHOD.format(imports="")
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """Gives what writes packages that stand on the path."""
+    """Yield what writes packages that stand on the path."""
     monkeypatch.syspath_prepend(tmp_path / "site")
 
     def write(name, files, points, **more):

@@ -264,7 +264,7 @@ def test_an_error_keeps_no_answer_of_the_server_behind_it() -> None:
 
 
 def _run(folder, leak: str = "", leaks: tuple[str, ...] = (), key: str = "sk-no-key-at-all") -> str:
-    """Runs a small study and gives all that it leaves."""
+    """Run a small study and gives all that it leaves."""
     os.environ["TINY_KEY"] = key
     try:
         with fake_server(leak=leak, leaks=leaks) as (url, _):
@@ -286,12 +286,12 @@ def _run(folder, leak: str = "", leaks: tuple[str, ...] = (), key: str = "sk-no-
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> set[str]:
-    """Stretches of a study whose server repeats nothing: no trace of any key."""
+    """Stretch of a study whose server repeats nothing: no trace of any key."""
     return pieces(_run(tmp_path_factory.mktemp("plain") / "s"))
 
 
 def _check_study(folder, plain, key, encoding, place, rng) -> None:
-    """Fails where a study's leavings hold a piece of the key that its server repeated."""
+    """Fail where a study's leavings hold a piece of the key that its server repeated."""
     _fresh()
     whole = ENCODINGS[encoding](key)
     first = rng.randint(0, len(whole) - PIECE)

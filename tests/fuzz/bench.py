@@ -56,14 +56,14 @@ class Bench:
 
     @staticmethod
     def whole(folder: Path) -> "Bench":
-        """Gives a bench with everything in the pantry and commands in a process apart."""
+        """Return a bench with everything in the pantry and commands in a process apart."""
         (folder / "tmp").mkdir(parents=True)
         (folder / "home").mkdir()
         return Bench(whole_pantry(folder / "pantry", folder / "breaches"))
 
     @staticmethod
     def quick(folder: Path) -> "Bench":
-        """Gives a bench with the cheap half of the pantry and commands in this process."""
+        """Return a bench with the cheap half of the pantry and commands in this process."""
         (folder / "tmp").mkdir(parents=True)
         (folder / "home").mkdir()
         return Bench(quick_pantry(folder / "pantry", folder / "breaches"), is_apart=False)
@@ -73,7 +73,7 @@ class Bench:
         return self.pantry.log.parent
 
     def try_(self, given: Input) -> list[Breach]:
-        """Runs the commands of one input; gives what broke through."""
+        """Run the commands of one input; gives what broke through."""
         self.tried += 1
         return [
             replace(breach, where=f"{command[0]}: {breach.where}")
@@ -83,7 +83,7 @@ class Bench:
         ]
 
     def run(self, given: Input) -> list[Told]:
-        """Lays an input out, runs its commands one after the other and clears up."""
+        """Lay an input out, runs its commands one after the other and clears up."""
         folder = Path(tempfile.mkdtemp(prefix="case-", dir=self._root))
         try:
             for name in given.lay:
@@ -126,7 +126,7 @@ class Bench:
         return told
 
     def close(self) -> None:
-        """Ends the worker."""
+        """End the worker."""
         if self._worker is not None:
             self._worker.end()
             self._worker = None
@@ -172,7 +172,7 @@ class _Worker:
         )
 
     def ask(self, request: Mapping[str, Any]) -> Told:
-        """Runs one command; a worker that dies or takes too long is a breach."""
+        """Run one command; a worker that dies or takes too long is a breach."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.done += 1
@@ -199,7 +199,7 @@ class _Worker:
         return Told(code or 0, breaches=(Breach(kind, what),), seconds=max(spent, 0.0))
 
     def _cpu_s(self) -> float:
-        """Gives the seconds that the process has spent on a processor."""
+        """Return the seconds that the process has spent on a processor."""
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -207,7 +207,7 @@ class _Worker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
-        """Kills it and what it has started."""
+        """Kill it and what it has started."""
         import signal
 
         self.is_gone = True

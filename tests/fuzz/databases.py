@@ -54,7 +54,7 @@ CELLS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """Gives a copy of a database in memory, out of the mode that needs files beside it."""
+    """Return a copy of a database in memory, out of the mode that needs files beside it."""
     whole = bytearray(path.read_bytes())
     whole[18:20] = b"\x01\x01"
     db = sqlite3.connect(":memory:", isolation_level=None)
@@ -63,7 +63,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 
 def packed(db: sqlite3.Connection) -> bytes:
-    """Gives the bytes of a database as a file holds them."""
+    """Return the bytes of a database as a file holds them."""
     with contextlib.closing(db):
         return bytes(db.serialize())
 
@@ -79,7 +79,7 @@ class Cell:
 
 
 def cells(db: sqlite3.Connection, name: str) -> list[Cell]:
-    """Gives every text of a name."""
+    """Return every text of a name."""
     query = CELLS[name][0].removeprefix("SELECT ")
     column, _, rest = query.partition(" FROM ")
     table = rest.split()[0]
@@ -97,7 +97,7 @@ class Plans:
     seeds = ("study", "organism")
 
     def cases(self) -> st.SearchStrategy[Case]:
-        """Gives cases of one to three changes; a name is that of a cell and its number."""
+        """Return cases of one to three changes; a name is that of a cell and its number."""
         change = st.sampled_from(list(CELLS)).flatmap(
             lambda name: st.tuples(
                 st.integers(0, 12).map(lambda n: f"{name}:{n}"), edits(CELLS[name][1])
@@ -109,7 +109,7 @@ class Plans:
         )
 
     def listed(self) -> list[Case]:
-        """Gives a case for each entry and each value that suits it; of every trial at once."""
+        """Return a case for each entry and each value that suits it; of every trial at once."""
         found: list[Case] = []
         for name, (_, known) in CELLS.items():
             for key, values in known.items():
@@ -122,7 +122,7 @@ class Plans:
         return found
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives the database and the command."""
+        """Return the database and the command."""
         db = opened(pantry.folder / case.seed / FILE)
         kept = {name.partition(":")[0] for name, _ in case.changes}
         if "verdicts" not in kept:
@@ -142,7 +142,7 @@ class Plans:
         return _input(case, packed(db))
 
     def unchanged(self, pantry: Pantry) -> list[Input]:
-        """Gives both seeds with every command that suits them."""
+        """Return both seeds with every command that suits them."""
         return [
             self.input_of(Case(seed, (), name), pantry)
             for seed in self.seeds
@@ -177,7 +177,7 @@ class Folders:
     }
 
     def cases(self) -> st.SearchStrategy[Case]:
-        """Gives cases of changed artefacts."""
+        """Return cases of changed artefacts."""
         return st.sampled_from(list(self.files)).flatmap(self._of_file)
 
     def _of_file(self, name: str) -> st.SearchStrategy[Case]:
@@ -186,7 +186,7 @@ class Folders:
         return st.builds(Case, st.just(seed), changes, st.sampled_from(_readers(method)))
 
     def listed(self) -> list[Case]:
-        """Gives a case for every reference as model or task with every command, and artefacts."""
+        """Return a case for every reference as model or task with every command, and artefacts."""
         found = [
             Case("study", ((whose, Set("reference", value)),), command)
             for whose in ("model", "task")
@@ -203,7 +203,7 @@ class Folders:
         return found
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives the folder and the command."""
+        """Return the folder and the command."""
         whose, change = case.changes[0]
         if whose in ("model", "task"):
             assert isinstance(change, Set)
@@ -218,7 +218,7 @@ class Folders:
         return _input(case, (pantry.folder / case.seed / FILE).read_bytes(), files)
 
     def unchanged(self, pantry: Pantry) -> list[Input]:
-        """Gives a study that bears another name of the same model, with every command."""
+        """Return a study that bears another name of the same model, with every command."""
         same = pantry.filled(b"scripted:latent?name=latent").decode()
         database, more = renamed(pantry.folder / "study", "model", same)
         cases = [Case("study", (), name) for name in COMMANDS if name not in ("handoff", "run")]
@@ -234,7 +234,7 @@ def _readers(method: str) -> list[str]:
 
 
 def _artefact(study: Path, method: str) -> str:
-    """Gives the folder of a method's nudge, of the first trial that is no control."""
+    """Return the folder of a method's nudge, of the first trial that is no control."""
     with contextlib.closing(opened(study / FILE)) as db:
         for identity, summary in db.execute("SELECT identity, summary FROM trials"):
             trial = json.loads(identity)
@@ -248,7 +248,7 @@ def _artefact(study: Path, method: str) -> str:
 
 
 def renamed(study: Path, whose: str, reference: str) -> tuple[bytes, dict[str, bytes]]:
-    """Gives a study whose model or task has another name throughout: plan, trials, ids, artefacts.
+    """Return a study whose model or task has another name throughout: plan, trials, ids, artefacts.
 
     So it would look had the stranger run it under that name.
     """
@@ -279,7 +279,7 @@ def renamed(study: Path, whose: str, reference: str) -> tuple[bytes, dict[str, b
 def _moved(
     db: sqlite3.Connection, whose: str, reference: str
 ) -> Iterator[tuple[str, tuple[str, str, Any]]]:
-    """Gives the new id, identity and summary of every trial by its old id."""
+    """Yield the new id, identity and summary of every trial by its old id."""
     for old, identity, summary in db.execute("SELECT id, identity, summary FROM trials").fetchall():
         trial = json.loads(identity)
         twin = "scrambled:" if whose == "task" and trial["task"].startswith("scrambled:") else ""
@@ -305,7 +305,7 @@ def _version(kind: str, reference: str) -> int:
 
 
 def _edition(reference: str) -> list[object]:
-    """Gives version and content of a task, which enter the identity of its trials."""
+    """Return version and content of a task, which enter the identity of its trials."""
     from modicum.task import resolve_task
 
     with contextlib.suppress(Exception):
@@ -316,7 +316,7 @@ def _edition(reference: str) -> list[object]:
 
 @lru_cache
 def bomb(size: int, text: bytes = b"[") -> bytes:
-    """Gives little that unpacks to much: one block, flushed, so that it can stand many times."""
+    """Return little that unpacks to much: one block, flushed, so that it can stand many times."""
     block = text * ((1 << 26) // len(text))
     press = zlib.compressobj(9, zlib.DEFLATED, -15)
     once = press.compress(block) + press.flush(zlib.Z_FULL_FLUSH)

@@ -13,7 +13,7 @@ REFERENCES = tuple(_GROUPS["references"])
 
 
 def entries(kind: str) -> Mapping[str, tuple[str, ...]]:
-    """Gives the entries of one kind of file, each with the names of values that suit it."""
+    """Return the entries of one kind of file, each with the names of values that suit it."""
 
     def spelled(names: list[str]) -> tuple[str, ...]:
         groups = [_GROUPS.get(name.removeprefix("@"), [name]) for name in names]

@@ -20,16 +20,16 @@ class Kind(Protocol):
     """A kind of file that strangers hand over."""
 
     def cases(self) -> st.SearchStrategy[Any]:
-        """Gives what hypothesis draws."""
+        """Return what hypothesis draws."""
 
     def listed(self) -> list[Case]:
-        """Gives what is always tried."""
+        """Return what is always tried."""
 
     def unchanged(self, pantry: Pantry) -> Iterable[Input]:
-        """Gives inputs to which nothing was done: each command must end with 0."""
+        """Return inputs to which nothing was done: each command must end with 0."""
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives files and command of a case."""
+        """Return files and command of a case."""
 
 
 FORMATS: Mapping[str, Kind] = {

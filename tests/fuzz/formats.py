@@ -63,7 +63,7 @@ class Format:
     lay: Callable[[str], str] = lambda seed: seed
 
     def cases(self) -> st.SearchStrategy[Case]:
-        """Gives cases with one to three changes."""
+        """Return cases with one to three changes."""
         return st.sampled_from(list(self.seeds)).flatmap(self._of_seed)
 
     def _of_seed(self, seed: str) -> st.SearchStrategy[Case]:
@@ -74,7 +74,7 @@ class Format:
         return st.builds(Case, st.just(seed), changes, st.sampled_from(list(self.commands)))
 
     def listed(self) -> list[Case]:
-        """Gives a case for each entry and each value that suits it, seeds and commands in turn."""
+        """Return a case for each entry and each value that suits it, seeds and commands in turn."""
         found = []
         for name, known in self.keys.items():
             holders = [seed for seed, names in self.seeds.items() if name in names]
@@ -88,12 +88,12 @@ class Format:
         return found
 
     def unchanged(self, pantry: Pantry) -> list[Input]:
-        """Gives every seed with the command that runs it; of untaught models the doctor says no."""
+        """Return every seed with the command that runs it; of untaught models the doctor says no."""
         bare = [Case(seed, (), "run") for seed in self.seeds if seed != "evil"]
         return [self.input_of(case, pantry) for case in bare]
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives the files and the command of a case."""
+        """Return the files and the command of a case."""
         laid = self.lay(case.seed)
         start = pantry.folder / laid
         files: dict[str, bytes] = {}
@@ -109,7 +109,7 @@ class Format:
 
 
 def changed(text: bytes, name: str, change: Edit) -> bytes:
-    """Changes a JSON file, or the JSON head of a safetensors file."""
+    """Change a JSON file, or the JSON head of a safetensors file."""
     if not name.endswith(".safetensors"):
         return applied(text, (change,))
     (length,) = struct.unpack("<Q", text[:8]) if len(text) >= 8 else (0,)
@@ -122,7 +122,7 @@ def changed(text: bytes, name: str, change: Edit) -> bytes:
 
 
 def signed(files: Mapping[str, bytes], start: Path) -> Mapping[str, bytes]:
-    """Writes the hashes of changed files into the manifest, as whoever changed them would."""
+    """Write the hashes of changed files into the manifest, as whoever changed them would."""
     manifest = files.get("nudge.json", (start / "nudge.json").read_bytes())
     try:
         facts = json.loads(manifest)
@@ -137,7 +137,7 @@ def signed(files: Mapping[str, bytes], start: Path) -> Mapping[str, bytes]:
 
 
 def _of(*names: str) -> dict[str, Mapping[str, tuple[str, ...]]]:
-    """Gives the entries of files; those of tensors are alike."""
+    """Return the entries of files; those of tensors are alike."""
     return {n: entries("*.safetensors" if n.endswith(".safetensors") else n) for n in names}
 
 

@@ -166,7 +166,7 @@ class _Reader:
 
 
 def pieces_of(data: bytes) -> list[Piece]:
-    """Takes a GGUF file apart."""
+    """Take a GGUF file apart."""
     reader = _Reader(data)
     reader.take("magic", 4)
     reader.take("version", 4)
@@ -186,7 +186,7 @@ def pieces_of(data: bytes) -> list[Piece]:
 
 
 def _written(pieces: list[Piece], change: Change) -> list[Piece]:
-    """Gives the pieces after a change."""
+    """Return the pieces after a change."""
     pieces = list(pieces)
     numbers = [
         i
@@ -216,7 +216,7 @@ def _written(pieces: list[Piece], change: Change) -> list[Piece]:
 
 
 def _entered(pieces: list[Piece], change: Entry) -> list[Piece]:
-    """Puts an entry first, in the place of the one that bears its name."""
+    """Put an entry first, in the place of the one that bears its name."""
     at = [i for i, p in enumerate(pieces) if p.name == change.key]
     kept = (
         pieces
@@ -258,7 +258,7 @@ class Headers:
     }
 
     def cases(self) -> st.SearchStrategy[Case]:
-        """Gives cases of one to three changes."""
+        """Return cases of one to three changes."""
         place, shares = st.integers(0, 150), st.integers(0, 999)
         change: st.SearchStrategy[Change] = st.one_of(
             st.builds(Number, place, st.sampled_from(NUMBERS)),
@@ -277,7 +277,7 @@ class Headers:
         )
 
     def listed(self) -> list[Case]:
-        """Gives a case for each of the first numbers and some values, and for each entry and type."""
+        """Return a case for each of the first numbers and some values, and for each entry and type."""
         found: list[Case] = []
         commands, seeds = list(self.commands), list(self.seeds)
         changes: list[Change] = [
@@ -293,12 +293,12 @@ class Headers:
         return found
 
     def unchanged(self, pantry: Pantry) -> list[Input]:
-        """Gives both seeds with the command that runs them."""
+        """Return both seeds with the command that runs them."""
         bare = [Case(seed, (), "run") for seed in self.seeds]
         return [self.input_of(case, pantry) for case in bare]
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives the file and the command."""
+        """Return the file and the command."""
         laid, name = self.seeds[case.seed]
         start = pantry.folder / laid
         data = (start / name).read_bytes()

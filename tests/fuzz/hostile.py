@@ -112,7 +112,7 @@ Edit = Put | Add | Set | Drop | Swap | Twice | Cut | Flip | Splice | Whole
 
 
 def edits(keys: Mapping[str, tuple[str, ...]]) -> st.SearchStrategy[Edit]:
-    """Gives edits of a JSON file.
+    """Return edits of a JSON file.
 
     Args:
         keys: Entries that the file may have, each with the names of values that suit it.
@@ -148,7 +148,7 @@ class Notation:
 
 
 def applied(text: bytes, changes: tuple[Edit, ...], notation: "Notation | None" = None) -> bytes:
-    """Gives a file after edits, JSON unless said; those of nodes need a text that can be read."""
+    """Return a file after edits, JSON unless said; those of nodes need a text that can be read."""
     for change in changes:
         if isinstance(change, Whole):
             text = TEXTS[change.text]
@@ -173,7 +173,7 @@ def flipped(text: bytes, change: Flip) -> bytes:
 
 
 def _edited(text: bytes, change: Edit, notation: Notation) -> bytes:
-    """Changes one node of a text that can still be read."""
+    """Change one node of a text that can still be read."""
     held: list[str] = []
     try:
         whole = [notation.read(text, held)]
@@ -204,7 +204,7 @@ def _edited(text: bytes, change: Edit, notation: Notation) -> bytes:
 
 
 def _nodes(owner: Any, inner: Any, _depth: int) -> Any:
-    """Gives every node with its owner and key, outermost first."""
+    """Yield every node with its owner and key, outermost first."""
     items = inner.items() if isinstance(inner, dict) else enumerate(inner)
     for key, value in list(items):
         yield inner, key, value
@@ -213,7 +213,7 @@ def _nodes(owner: Any, inner: Any, _depth: int) -> Any:
 
 
 def _hold(held: list[str], text: str) -> str:
-    """Gives a stand-in for text that JSON's writer would not write."""
+    """Return a stand-in for text that JSON's writer would not write."""
     held.append(text)
     return f"@HELD{len(held) - 1}@"
 
@@ -231,7 +231,7 @@ def _write_json(whole: Any, held: list[str]) -> bytes:
 
 
 def filled_in(text: str, held: list[str]) -> bytes:
-    """Puts the raw texts that were held back into the place of their stand-ins."""
+    """Put the raw texts that were held back into the place of their stand-ins."""
     for number, raw in enumerate(held):
         name = f'"@HELD{number}@"'
         if raw.startswith("@KEY@"):

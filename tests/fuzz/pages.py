@@ -111,7 +111,7 @@ class Pages:
     """The format of the database file."""
 
     def cases(self) -> st.SearchStrategy[Case]:
-        """Gives cases of one to three changes of bytes, and some that SQL can do."""
+        """Return cases of one to three changes of bytes, and some that SQL can do."""
         shares, page = st.integers(0, 999), st.integers(0, 30)
         change = st.one_of(
             st.builds(Flip, shares, st.integers(0, 200), st.integers(1, 255)),
@@ -129,7 +129,7 @@ class Pages:
         return st.builds(Case, st.just("study"), changes, st.sampled_from(list(COMMANDS)))
 
     def listed(self) -> list[Case]:
-        """Gives a case for everything that SQL can do, with three commands each, and for garbage."""
+        """Return a case for everything that SQL can do, with three commands each, and for garbage."""
         names, commands = [*SQL, *LAID], list(COMMANDS)
         found = []
         for n, name in enumerate(names):
@@ -144,12 +144,12 @@ class Pages:
         return [*found, *(Case("study", ((FILE, page),), command) for page, command in pages)]
 
     def unchanged(self, pantry: Pantry) -> list[Input]:
-        """Gives every command but the one that wants a rung of another kind."""
+        """Return every command but the one that wants a rung of another kind."""
         names = [name for name in COMMANDS if name != "handoff"]
         return [self.input_of(Case("study", (), name), pantry) for name in names]
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives the files and the command."""
+        """Return the files and the command."""
         path = pantry.folder / case.seed / FILE
         text, beside = path.read_bytes(), {}
         for _, change in case.changes:

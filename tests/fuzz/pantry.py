@@ -90,13 +90,13 @@ class Pantry:
         }
 
     def filled(self, text: bytes) -> bytes:
-        """Puts paths into the place of placeholders."""
+        """Put paths into the place of placeholders."""
         for name, path in self.words.items():
             text = text.replace(name.encode(), path.encode())
         return text
 
     def lay(self, name: str, folder: Path) -> None:
-        """Copies one thing into a case's folder."""
+        """Copy one thing into a case's folder."""
         shutil.copytree(self.folder / name, folder / Path(name).name)
 
 
@@ -116,7 +116,7 @@ def _began(folder: Path, log: Path) -> Pantry:
 
 
 def quick_pantry(folder: Path, log: Path) -> Pantry:
-    """Makes what takes a second: a tiny model with nudges laid on by hand, a scripted study."""
+    """Make what takes a second: a tiny model with nudges laid on by hand, a scripted study."""
     pantry = _plain_pantry(folder, log)
     _by_hand(pantry)
     return pantry
@@ -138,7 +138,7 @@ def _plain_pantry(folder: Path, log: Path) -> Pantry:
 
 
 def whole_pantry(folder: Path, log: Path) -> Pantry:
-    """Makes everything: a trained study and its exports, GGUF files, an autoencoder."""
+    """Make everything: a trained study and its exports, GGUF files, an autoencoder."""
     pantry = _plain_pantry(folder, log)
     (folder / "organism.toml").write_text(ORGANISM)
     organism = folder / "organism"
@@ -154,7 +154,7 @@ def whole_pantry(folder: Path, log: Path) -> Pantry:
 
 
 def _by_hand(pantry: Pantry) -> None:
-    """Lays a prompt, a vector and an adapter on the tiny model, each as an export would."""
+    """Lay a prompt, a vector and an adapter on the tiny model, each as an export would."""
     import torch
 
     from modicum.files.manifest import write_manifest, write_prompt
@@ -184,7 +184,7 @@ def _by_hand(pantry: Pantry) -> None:
 
 
 def _turn_evil(pantry: Pantry) -> None:
-    """Makes a stranger's model whose own code loads where it is trusted, and many other traps."""
+    """Make a stranger's model whose own code loads where it is trusted, and many other traps."""
     evil = pantry.folder / "evil"
     shutil.copytree(pantry.folder / "tiny", evil, dirs_exist_ok=True)
     names = ("config", "model", "tokenizer", "marker")
@@ -213,7 +213,7 @@ def _turn_evil(pantry: Pantry) -> None:
 
 
 def _code(name: str, log: Path) -> str:
-    """Gives a module that is what `auto_map` wants, and a canary."""
+    """Return a module that is what `auto_map` wants, and a canary."""
     bodies = {
         "canary_config": "from transformers import LlamaConfig\n"
         "class CanaryConfig(LlamaConfig):\n    model_type = 'canary'\n",
@@ -228,7 +228,7 @@ def _code(name: str, log: Path) -> str:
 
 
 def _autoencoder(folder: Path) -> None:
-    """Writes one in SAELens' form that fits the organism."""
+    """Write one in SAELens' form that fits the organism."""
     import torch
 
     from modicum.nets.saelens import save_sparse

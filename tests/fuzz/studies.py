@@ -56,7 +56,7 @@ KEYS = entries("study.toml")
 
 
 def _toml(value: Any) -> str:
-    """Writes a value in one line."""
+    """Write a value in one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -70,7 +70,7 @@ def _toml(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Spells out control characters, which TOML's texts must not hold as they are."""
+    """Spell out control characters, which TOML's texts must not hold as they are."""
     return re.sub(r"[\x7f]", r"\\u007f", text)
 
 
@@ -109,14 +109,14 @@ class Studies:
     """The format of study files."""
 
     def cases(self) -> st.SearchStrategy[Case]:
-        """Gives cases with one to three changes."""
+        """Return cases with one to three changes."""
         changes = st.lists(
             edits(KEYS).map(lambda edit: ("study.toml", edit)), min_size=1, max_size=3
         )
         return st.builds(Case, st.sampled_from(SEEDS), changes.map(tuple), st.just("run"))
 
     def listed(self) -> list[Case]:
-        """Gives a case for each entry and each value that suits it."""
+        """Return a case for each entry and each value that suits it."""
         pairs = [(key, value) for key, values in KEYS.items() for value in dict.fromkeys(values)]
         return [
             Case(SEEDS[0] if n % 3 else SEEDS[n % len(SEEDS)], (("study.toml", Set(*pair)),), "run")
@@ -124,11 +124,11 @@ class Studies:
         ]
 
     def unchanged(self, pantry: Pantry) -> list[Input]:
-        """Gives every seed."""
+        """Return every seed."""
         return [self.input_of(Case(seed, (), "run"), pantry) for seed in SEEDS]
 
     def input_of(self, case: Case, pantry: Pantry) -> Input:
-        """Gives the file and the command."""
+        """Return the file and the command."""
         path = ROOT / "studies" / f"{case.seed}.toml"
         text = OWN.encode() if case.seed == "own" else path.read_bytes()
         text = applied(text, tuple(edit for _, edit in case.changes), TOML)

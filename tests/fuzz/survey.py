@@ -18,7 +18,7 @@ from tests.fuzz.walls import SEVERITY, Breach
 
 
 def surveyed(name: str, n: int, bench: Bench) -> dict[str, tuple[Breach, Any, int]]:
-    """Gives each distinct breach with the smallest case seen and how often it came."""
+    """Return each distinct breach with the smallest case seen and how often it came."""
     chosen, found = FORMATS[name], {}
     cpu, tried, start = bench.cpu_s, bench.tried, time.monotonic()
 
@@ -55,7 +55,7 @@ def surveyed(name: str, n: int, bench: Bench) -> dict[str, tuple[Breach, Any, in
 
 
 def _named(breach: Breach, case: Any) -> str:
-    """Names a breach; what hangs, dies or takes memory has as many causes as inputs."""
+    """Name a breach; what hangs, dies or takes memory has as many causes as inputs."""
     if breach.kind in ("hang", "died", "memory"):
         return f"{breach.kind} {[change for _, change in case.changes][:3]}"
     return breach.signature
@@ -74,7 +74,7 @@ def _smaller(chosen: Any, bench: Bench, case: Any, signature: str) -> Any:
 
 
 def told(found: dict[str, tuple[Breach, Any, int]]) -> str:
-    """Writes distinct breaches down, the worst first."""
+    """Write distinct breaches down, the worst first."""
     order = sorted(found.values(), key=lambda f: -SEVERITY.get(f[0].kind, 0))
     return "\n".join(
         f"[{SEVERITY.get(b.kind, 0)}] {b.kind} x{n} {b.where}\n    {b.what[:300]}\n    {case}"
@@ -83,7 +83,7 @@ def told(found: dict[str, tuple[Breach, Any, int]]) -> str:
 
 
 def main(name: str, n: int) -> None:
-    """Surveys one format or all."""
+    """Survey one format or all."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         start = time.process_time()
         bench = Bench.whole(Path(folder) / "bench")

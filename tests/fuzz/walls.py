@@ -27,7 +27,7 @@ from types import ModuleType
 
 
 def _wall() -> ModuleType:
-    """Gives the hook's module: the one that the interpreter loaded at its start, where it did."""
+    """Return the hook's module: the one that the interpreter loaded at its start, where it did."""
     loaded = sys.modules.get("sitecustomize")
     if loaded is not None and hasattr(loaded, "disarm"):
         return loaded
@@ -103,12 +103,12 @@ class Told:
     """Most memory beyond what it began with."""
 
     def as_json(self) -> str:
-        """Gives one line."""
+        """Return one line."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def of_json(line: str) -> "Told":
-        """Reads `as_json`."""
+        """Read `as_json`."""
         values = json.loads(line)
         found = tuple(Breach(**one) for one in values.pop("breaches"))
         return Told(**values, breaches=found)
@@ -129,7 +129,7 @@ class Walls:
     """Whether a run ends where its trials would begin."""
 
     def run(self, arguments: Sequence[str]) -> Told:
-        """Runs one command in this process."""
+        """Run one command in this process."""
         from modicum.cli.main import main
 
         self.log.write_bytes(b"")
@@ -161,13 +161,13 @@ class Walls:
         return Told(code, out[-4000:], err[-4000:], tuple(found), seconds, grown)
 
     def _logged(self) -> Iterator[Breach]:
-        """Gives what the hook and the canaries wrote down, here and in other processes."""
+        """Yield what the hook and the canaries wrote down, here and in other processes."""
         for line in dict.fromkeys(self.log.read_text().splitlines()):
             kind, what = json.loads(line)
             yield Breach(kind, what)
 
     def _leaks(self, out: str, err: str) -> Iterator[Breach]:
-        """Looks for secrets in what was shown and in every file of the case."""
+        """Look for secrets in what was shown and in every file of the case."""
         spelled = [
             (name, form)
             for name in SECRETS
@@ -183,7 +183,7 @@ class Walls:
 
 @contextlib.contextmanager
 def _stopped(is_wanted: bool) -> Iterator[None]:
-    """Ends a run, as if it were done, where the first worker would begin."""
+    """End a run, as if it were done, where the first worker would begin."""
     from modicum.executor import TokenTally
     from modicum.running import runner
 
@@ -200,14 +200,14 @@ def _stopped(is_wanted: bool) -> Iterator[None]:
 
 
 def _forms(secret: str) -> set[bytes]:
-    """Gives a secret as it may be spelled: plain, percent- and base64-encoded, and in part."""
+    """Return a secret as it may be spelled: plain, percent- and base64-encoded, and in part."""
     plain = secret.encode()
     shifted = [base64.b64encode(b"x" * shift + plain)[4:-4] for shift in range(3)]
     return {plain, plain[:12], plain[-12:], urllib.parse.quote(secret, safe="").encode(), *shifted}
 
 
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Gives every file below a folder, and the cells of its databases unpacked."""
+    """Yield every file below a folder, and the cells of its databases unpacked."""
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.stat().st_size > 50_000_000:
             continue
@@ -217,7 +217,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _cells(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Gives the blobs of a database, unpacked as far as they can be."""
+    """Yield the blobs of a database, unpacked as far as they can be."""
     with (
         contextlib.suppress(sqlite3.Error, OSError),
         contextlib.closing(
@@ -243,7 +243,7 @@ def _unpacked(cell: bytes) -> bytes:
 
 
 def _escaped(error: BaseException | None) -> list[Breach]:
-    """Gives what came out of `main` and should not."""
+    """Return what came out of `main` and should not."""
     if error is None:
         return []
     frames = traceback.extract_tb(error.__traceback__)
@@ -254,7 +254,7 @@ def _escaped(error: BaseException | None) -> list[Breach]:
 
 
 def _shown(code: int, out: str, err: str) -> Iterator[Breach]:
-    """Looks at what a user would see."""
+    """Look at what a user would see."""
     if code == FAULT:
         yield _fault(err)
         return
@@ -277,7 +277,7 @@ def _shown(code: int, out: str, err: str) -> Iterator[Breach]:
 
 
 def _fault(err: str) -> Breach:
-    """Gives where a fault of our own arose, which `MODICUM_TRACEBACK` shows."""
+    """Return where a fault of our own arose, which `MODICUM_TRACEBACK` shows."""
     own = [m for m in _FRAME.findall(err) if "/modicum/" in m[0] and "cli/main" not in m[0]]
     last = err.rstrip().rpartition("\n")[2]
     return Breach("fault", last[:200], _place(own[-1][0], own[-1][2]) if own else "")
@@ -288,7 +288,7 @@ def _place(path: str, name: str) -> str:
 
 
 def _resident_mb(*, fresh: bool = False) -> float:
-    """Gives the most memory that this process held since it was last asked to forget it."""
+    """Return the most memory that this process held since it was last asked to forget it."""
     if fresh:
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
@@ -300,7 +300,7 @@ def _resident_mb(*, fresh: bool = False) -> float:
 
 @contextlib.contextmanager
 def _captured() -> Iterator["_Said"]:
-    """Sends both outputs into files, for this process and for those that it starts."""
+    """Send both outputs into files, for this process and for those that it starts."""
     import tempfile
 
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

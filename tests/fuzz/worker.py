@@ -42,7 +42,7 @@ def serve() -> None:
 
 
 def _held_bytes() -> int:
-    """Gives what this process may write to, as the limit counts it."""
+    """Return what this process may write to, as the limit counts it."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData"):
             return int(line.split()[1]) << 10

@@ -41,18 +41,18 @@ VOLATILE = ("seconds",)
 
 
 def studies() -> dict[str, Path]:
-    """Gives the studies whose trials are recorded, by name."""
+    """Return the studies whose trials are recorded, by name."""
     found = {path.stem: path for path in sorted((ROOT / "studies").glob("*.toml"))}
     return {**found, "default": ROOT / "src" / "modicum" / "studies" / "organism.toml"}
 
 
 def trial_ids(path: Path) -> list[str]:
-    """Gives the ids of a study's trials, in order."""
+    """Return the ids of a study's trials, in order."""
     return [str(trial.id) for trial in read_plan(path).trials()]
 
 
 def without_seconds(value: object) -> object:
-    """Gives plain values without what the clock says."""
+    """Return plain values without what the clock says."""
     if isinstance(value, dict):
         return {k: without_seconds(v) for k, v in value.items() if k not in VOLATILE}
     if isinstance(value, list | tuple):
@@ -61,14 +61,14 @@ def without_seconds(value: object) -> object:
 
 
 def verdicts(folder: Path) -> object:
-    """Gives what `run --json` says of a finished study, without seconds."""
+    """Return what `run --json` says of a finished study, without seconds."""
     said = modicum("run", STUDY, "--out", folder, "--workers", 1, "--json", "--no-check")
     assert said.code == 0, said.err
     return without_seconds(json.loads(said.out))
 
 
 def terminal(folder: Path) -> str:
-    """Gives what `run` prints of a finished study, its folder and clock apart."""
+    """Return what `run` prints of a finished study, its folder and clock apart."""
     said = modicum("run", STUDY, "--out", folder, "--workers", 1, "--no-check")
     assert said.code == 0, said.err
     return said.out.replace(str(folder), "FOLDER")
@@ -94,7 +94,7 @@ class _Text(html.parser.HTMLParser):
 
 
 def report_text(folder: Path) -> str:
-    """Gives the text of the report, a line a piece; it is written again."""
+    """Return the text of the report, a line a piece; it is written again."""
     said = modicum("report", folder)
     assert said.code == 0, said.err
     page = _Text()
@@ -103,7 +103,7 @@ def report_text(folder: Path) -> str:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Gives the hash of each file below a folder, cards and manifests aside: they name versions and times."""
+    """Return the hash of each file below a folder, but of cards and manifests, which name versions."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(_content(path)).hexdigest()[:32]
         for path in sorted(folder.rglob("*"))
@@ -112,7 +112,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _content(path: Path) -> bytes:
-    """Gives what a file holds; libraries write an adapter's modules and a tensor's facts in any order."""
+    """Return what a file holds; libraries write an adapter's modules and a tensor's facts in any order."""
     raw = path.read_bytes()
     if path.name == "adapter_config.json":
         found = json.loads(raw)
@@ -125,7 +125,7 @@ def _content(path: Path) -> bytes:
 
 
 def exported(folder: Path, out: Path, task: str, rung: str, form: str) -> dict[str, str]:
-    """Exports one nudge of the study and gives the hashes of its files."""
+    """Export one nudge of the study and gives the hashes of its files."""
     where = out / f"{task}-{rung}"
     options = ("--model", "organism", "--task", task, "--rung", rung, "--form", form)
     said = modicum("export", folder, *options, "--out", where)
@@ -134,7 +134,7 @@ def exported(folder: Path, out: Path, task: str, rung: str, form: str) -> dict[s
 
 
 def arithmetic() -> str:
-    """Gives a hash of how this machine rounds: where it differs, so may the last bits of a figure."""
+    """Return a hash of how this machine rounds: where it differs, so may the last bits of a figure."""
     a = torch.sin(torch.arange(96.0 * 96.0)).reshape(96, 96)
     for _ in range(4):
         a = torch.softmax(a @ a.T / 7, dim=-1) + torch.nn.functional.gelu(a)
@@ -142,7 +142,7 @@ def arithmetic() -> str:
 
 
 def unpacked(folder: Path) -> Path:
-    """Puts the recorded study into a folder, as the code of that day left it."""
+    """Put the recorded study into a folder, as the code of that day left it."""
     folder.mkdir(parents=True, exist_ok=True)
     packed = (HERE / "study.sqlite.xz").read_bytes()
     (folder / "study.sqlite").write_bytes(lzma.decompress(packed))
@@ -151,7 +151,7 @@ def unpacked(folder: Path) -> Path:
 
 
 def record(folder: Path) -> None:
-    """Writes everything that is recorded, from a finished study."""
+    """Write everything that is recorded, from a finished study."""
     ids = {name: trial_ids(path) for name, path in studies().items()}
     _write("trials.json", ids)
     _write("verdicts.json", verdicts(folder))

@@ -139,7 +139,7 @@ def _outcomes(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def _differences(one: object, other: object, where: str = "") -> Iterator[str]:
-    """Says where plain values differ; figures may by the rounding of a sum."""
+    """Say where plain values differ; figures may by the rounding of a sum."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in one.keys() | other.keys():
             if key not in one or key not in other:

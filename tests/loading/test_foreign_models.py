@@ -55,14 +55,14 @@ def unread(monkeypatch) -> list[str]:
 
 
 def told(folder: Path, name: str, **values: object) -> Path:
-    """Writes values into one of the folder's tables."""
+    """Write values into one of the folder's tables."""
     path = folder / name
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
     return folder
 
 
 def canary(folder: Path, name: str = "evil.py") -> Path:
-    """Lays a file of code that leaves a canary when it runs; gives the canary's path."""
+    """Lay a file of code that leaves a canary when it runs; gives the canary's path."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"open({str(folder.parent / 'canary')!r}, 'w').close()\n")
@@ -167,7 +167,7 @@ def test_names_of_tokenizers_known_or_not_are_taken(name: str, folder) -> None:
 
 
 def _sharded(folder: Path, to: str) -> None:
-    """Splits the weights by an index that names a file."""
+    """Split the weights by an index that names a file."""
     weights = folder / "model.safetensors"
     tensors = load_file(weights)
     weights.rename(folder / "part.safetensors")
@@ -261,7 +261,7 @@ def test_numbers_that_cannot_be_are_refused_before_weights(values, folder, unrea
 
 
 def _roformer(folder: Path, positions: int) -> None:
-    """Makes it a model that draws its table of positions with lists of Python."""
+    """Make it a model that draws its table of positions with lists of Python."""
     config = {"model_type": "roformer", "is_decoder": True, "vocab_size": 258, "hidden_size": 32,
               "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48,
               "max_position_embeddings": positions}  # fmt: skip

@@ -32,7 +32,7 @@ TENSORS = {
 
 
 def write_gguf(path: Path, *, architecture: str = "llama", tokens: bool = True) -> Local:
-    """Writes a tiny Llama as llama.cpp would, and gives it as it was."""
+    """Write a tiny Llama as llama.cpp would, and give it as it was."""
     model = tiny(has_bias=False)
     config = model.module.config
     writer = gguf.GGUFWriter(path, architecture)
@@ -80,7 +80,7 @@ def _name(name: str) -> str:
 
 
 def _permuted(name: str, values: np.ndarray) -> np.ndarray:
-    """Puts the halves of each head beside each other, as llama.cpp's rotary embedding wants them."""
+    """Put the halves of each head beside each other, as llama.cpp's rotary embedding wants them."""
     heads = 4 if "q_proj" in name else 2 if "k_proj" in name else 0
     if not heads:
         return values

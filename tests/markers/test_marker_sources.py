@@ -18,7 +18,7 @@ MARK = "def f(text, answer):\n    return answer in text\n"
 
 
 def _write(folder: Path, **files: str) -> Path:
-    """Writes files whose names have two underscores for a slash; gives the marker's file."""
+    """Write files whose names have two underscores for a slash; gives the marker's file."""
     for name, text in files.items():
         path = folder / (name.replace("__", "/").replace("/init/", "__init__") + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)

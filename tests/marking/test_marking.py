@@ -178,7 +178,7 @@ def _plan(tmp_path: Path, marker: str, **more):
 
 
 def _with(monkeypatch, plan, text: str) -> None:
-    """Lets the model say a text at the first test question."""
+    """Let the model say a text at the first test question."""
     task = resolve_task(plan.subjects()[0].task)
     place = task.problems("test", 1)[0].question
     inner = open_model("scripted:latent")

@@ -48,7 +48,7 @@ CENTRED = (ROWS - WEIGHTS["b_dec"]) @ WEIGHTS["W_enc"] + WEIGHTS["b_enc"]
 
 
 def written(tmp_path, weights=(), drop=(), **config):
-    """Writes a folder as SAELens would, with other tensors and entries than the common ones."""
+    """Write a folder as SAELens would, with other tensors and entries than the common ones."""
     held = {**WEIGHTS, **dict(weights)}
     save_file(
         {n: t for n, t in held.items() if n not in drop}, tmp_path / "sae_weights.safetensors"

@@ -80,7 +80,7 @@ class Asked:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Writes a report of verdicts over a store of texts, and gives its path."""
+    """Write a report of verdicts over a store of texts, and give its path."""
 
     def build(
         verdicts: Sequence[Verdict],
@@ -108,7 +108,7 @@ class Written:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """Gives the report of nine subjects, written once."""
+    """Return the report of nine subjects, written once."""
     folder = tmp_path_factory.mktemp("study")
     verdicts = built.study()
     store = built.stored(folder, verdicts)

@@ -31,7 +31,7 @@ def browser() -> Iterator[Chromium]:
 
 
 def written(folder: Path, verdicts: list[Verdict], store: Store, problems: list[Problem]) -> Path:
-    """Writes the report of a store whose task has these problems."""
+    """Write the report of a store whose task has these problems."""
     path = folder / "report.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questions, "resolve_task", lambda _: Asked(problems))
@@ -42,7 +42,7 @@ def written(folder: Path, verdicts: list[Verdict], store: Store, problems: list[
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Gives a report in which every text of a model, and one name of a method, is hostile."""
+    """Return a report in which every text of a model, and one name of a method, is hostile."""
     folder = tmp_path_factory.mktemp("hostile")
     name = "<img src=x onerror=alert(1)>"
     latent = built.latent()
@@ -58,7 +58,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Gives a report of 100,000 answers and a few; every third is correct, every tenth unreadable."""
+    """Return a report of 100,000 answers and a few; every third is correct, every tenth unreadable."""
     folder = tmp_path_factory.mktemp("large")
     verdicts = [built.latent()]
     store = built.stored(folder / "study", verdicts)
@@ -79,13 +79,13 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(tab: Tab) -> None:
-    """Brings the browser of answers into view and waits for its first rows."""
+    """Bring the browser of answers into view and waits for its first rows."""
     tab.run("document.querySelector('#answers').scrollIntoView()")
     tab.wait("document.querySelector('.rows .row') && !document.querySelector('.save').disabled")
 
 
 def put(tab: Tab, name: str, value: str) -> None:
-    """Gives a filter a value as a reader would, and waits for what it finds."""
+    """Return a filter a value as a reader would, and wait for what it finds."""
     tab.run(
         f"(() => {{ const i = document.querySelector('#answers [name={name}]'); i.value = {value!r};"
         "document.querySelector('.count').textContent = 'waiting';"

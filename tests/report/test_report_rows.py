@@ -24,7 +24,7 @@ ROOMY = 10_000_000
 
 
 def answer(problem: str, texts: Sequence[str], chosen: int = 0) -> Answer:
-    """Gives an answer of which the chosen text is correct."""
+    """Return an answer of which the chosen text is correct."""
     marks = tuple(
         Mark(t[-3:], Grade(int(i == chosen)), Grade.INCORRECT) for i, t in enumerate(texts)
     )
@@ -44,7 +44,7 @@ def lines(rows: Rows) -> list[dict]:
 
 
 def noise(n: int, length: int) -> list[str]:
-    """Gives texts that hardly compress."""
+    """Return texts that hardly compress."""
     draw = random.Random(n)
     return [
         "".join(draw.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=length)) for _ in range(n)

@@ -24,7 +24,7 @@ OPTIONS = (
 
 
 def started(folder: Path) -> subprocess.Popen[bytes]:
-    """Begins the study in a process of its own, one thread."""
+    """Begin the study in a process of its own, one thread."""
     command = [sys.executable, "-m", "modicum", "run", *map(str, OPTIONS), "--out", str(folder)]
     one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     return subprocess.Popen(
@@ -34,7 +34,7 @@ def started(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
-    """Waits for a run that must succeed."""
+    """Wait for a run that must succeed."""
     said = process.communicate(timeout=300)[1]
     assert process.returncode == 0, said.decode()
 
@@ -46,7 +46,7 @@ def curves_of(checkpoint: Path) -> list[dict]:
 
 
 def killed_in_the_middle(folder: Path) -> Path:
-    """Kills the run once its checkpoint knows of several steps; gives the checkpoint."""
+    """Kill the run once its checkpoint knows of several steps; gives the checkpoint."""
     process = started(folder)
     try:
         deadline = time.monotonic() + 240
@@ -64,7 +64,7 @@ def killed_in_the_middle(folder: Path) -> Path:
 
 
 def marked(checkpoint: Path) -> None:
-    """Writes a figure into the last step that only a run which goes on from here can know."""
+    """Write a figure into the last step that only a run which goes on from here can know."""
     with safe_open(checkpoint, "pt") as file:
         state = json.loads(file.metadata()["state"])
     state["curves"][-1]["marked"] = 1.0

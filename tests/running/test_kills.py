@@ -77,7 +77,7 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Callable[[str], Whole]:
-    """Gives the uninterrupted run of a study, made once."""
+    """Return the uninterrupted run of a study, made once."""
 
     @cache
     def run(name: str) -> Whole:
@@ -128,7 +128,7 @@ class Moment:
 
 
 def _moments(counts: Mapping[str, Mapping[str, int]]) -> list[Moment]:
-    """Draws the moments of each study and signal by name, spread over the trials."""
+    """Draw the moments of each study and signal by name, spread over the trials."""
     found = []
     for study, signals in counts.items():
         names = [name for name, n in signals.items() for _ in range(n)]
@@ -158,7 +158,7 @@ MOMENTS = _moments(
 
 
 def _wait_for(command: Command, moment: Moment, trials: int) -> bool:
-    """Waits for the moment; False where the command was faster."""
+    """Wait for the moment; False where the command was faster."""
     if moment.after < 0:
         maps = Path(f"/proc/{command.process.pid}/maps")
         return command.until(lambda: "numpy" in maps.read_text())
@@ -173,7 +173,7 @@ def _wait_for(command: Command, moment: Moment, trials: int) -> bool:
 
 
 def _struck(place: Place, moment: Moment, trials: int) -> tuple[Ended, dict[str, str]]:
-    """Runs a study up to the moment; gives how it ended and what was finished before."""
+    """Run a study up to the moment; gives how it ended and what was finished before."""
     import time
 
     command = _command(place, moment.study)
@@ -186,7 +186,7 @@ def _struck(place: Place, moment: Moment, trials: int) -> tuple[Ended, dict[str,
 
 
 def _ended_well(ended: Ended, signals: str, said: frozenset[str]) -> None:
-    """Holds the end of a command against what is promised of its signal."""
+    """Hold the end of a command against what is promised of its signal."""
     assert not ended.orphans, f"{ended.seconds:.1f} s later still there: {ended.orphans}"
     assert "Traceback" not in ended.err, ended.err
     if ended.code == 0:
@@ -203,7 +203,7 @@ def _ended_well(ended: Ended, signals: str, said: frozenset[str]) -> None:
 
 
 def _goes_on(place: Place, name: str, known: Whole, before: Mapping[str, str]) -> None:
-    """Runs the same command again and holds everything against the uninterrupted run."""
+    """Run the same command again and holds everything against the uninterrupted run."""
     assert is_sound(place.study)
     kept = finished_rows(place.study)
     assert {name: kept.get(name) for name in before} == dict(before)
@@ -313,7 +313,7 @@ def test_page_is_whole_after_a_strike_while_it_is_written(
 
 
 def _outdate(study: Path) -> None:
-    """Forgets that the page was written from what is stored."""
+    """Forget that the page was written from what is stored."""
     with contextlib.closing(sqlite3.connect(study / "study.sqlite")) as db, db:
         db.execute("DELETE FROM meta WHERE key='kept report'")
 

@@ -165,7 +165,7 @@ def test_temperature_sharpens() -> None:
 
 
 def test_draws_survive_rounding_errors() -> None:
-    """Scores that differ by 1e-5 give the same token but once in ten thousand draws or so."""
+    """Score that differ by 1e-5 give the same token but once in ten thousand draws or so."""
     rng = np.random.Generator(np.random.Philox(3))
     scores = torch.from_numpy(rng.normal(0, 2, size=(500, 5000))).float()
     noisy = scores + torch.from_numpy(rng.normal(0, 1e-5, size=(500, 5000))).float()

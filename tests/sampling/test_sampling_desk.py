@@ -17,7 +17,7 @@ from tests.support.tiny_models import byte_tokenizer, tiny_module
 
 
 def shared_out(sizes: list[int], flights: int, rows: int, seed: int) -> list[list[int]]:
-    """Plays flights whose steps take random real time; gives the jobs of each, in order."""
+    """Play flights whose steps take random real time; gives the jobs of each, in order."""
     prompts = [i for i, size in enumerate(sizes) for _ in range(size)]
     desk = Desk(prompts, flights, rows, Event())
     lengths = [random.Random(job).randint(1, 9) for job in range(len(prompts))]

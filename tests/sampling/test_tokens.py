@@ -27,7 +27,7 @@ QUESTION = "What is 12 + 30?"
 
 
 def llama_tokenizer() -> PreTrainedTokenizerFast:
-    """Gives a tokenizer like Llama 2's: it adds BOS and a space before every text."""
+    """Return a tokenizer like Llama 2's: it adds BOS and a space before every text."""
     letters = sorted({*"▁abcdefghijklmnopqrstuvwxyzAWQ?0123456789+[]:.\n"})
     pieces = ["<s>", "</s>", *(f"<0x{i:02X}>" for i in range(100)), *letters, "▁a", "▁is", "is"]
     merges = [("▁", "a"), ("i", "s"), ("▁", "is")]

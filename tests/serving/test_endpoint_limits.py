@@ -26,7 +26,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 @contextlib.contextmanager
 def serving(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Answers each connection with a function; gives the address."""
+    """Answer each connection with a function; gives the address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         links: list[socket.socket] = []
 
@@ -49,7 +49,7 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def drip(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
-    """Sends a head at once, and then a piece again and again, slowly."""
+    """Send a head at once, and then a piece again and again, slowly."""
 
     def answer(link: socket.socket) -> None:
         link.recv(65536)
@@ -62,7 +62,7 @@ def drip(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
 
 
 def flood(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
-    """Sends a head and then pieces without end, as quickly as they are taken."""
+    """Send a head and then pieces without end, as quickly as they are taken."""
 
     def answer(link: socket.socket) -> None:
         link.recv(65536)
@@ -74,7 +74,7 @@ def flood(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
 
 
 def say(raw: bytes) -> Callable[[socket.socket], None]:
-    """Sends some bytes and ends; what the client still sends is read, lest it is cut off."""
+    """Send some bytes and ends; what the client still sends is read, lest it is cut off."""
 
     def answer(link: socket.socket) -> None:
         link.recv(65536)
@@ -86,13 +86,13 @@ def say(raw: bytes) -> Callable[[socket.socket], None]:
 
 
 def hang(link: socket.socket) -> None:
-    """Takes what is sent and never answers."""
+    """Take what is sent and never answers."""
     while link.recv(65536):
         pass
 
 
 def told(url: str, **settings: object) -> str:
-    """Gives the error of one request."""
+    """Return the error of one request."""
     with pytest.raises(EndpointError) as raised:
         Endpoint(url, **{"timeout": 0.3, "retries": 0, **settings}).answer(ASK)
     return str(raised.value)

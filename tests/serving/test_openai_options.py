@@ -37,7 +37,7 @@ def _no_proxies(monkeypatch) -> None:
 
 @contextlib.contextmanager
 def talking(*answers: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Gives the port of a server that sends one answer a request, and what it was sent."""
+    """Yield the port of a server that sends one answer a request, and what it was sent."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -245,7 +245,7 @@ def test_a_proxy_is_a_power_that_no_file_switches_on(value) -> None:
 
 
 def paused(monkeypatch, *headers: str) -> float:
-    """Gives the seconds that are waited before the second try."""
+    """Return the seconds that are waited before the second try."""
     waited: list[float] = []
     monkeypatch.setattr(_endpoint, "_pause", lambda seconds, _: waited.append(seconds))
     monkeypatch.setattr(_endpoint, "_FIRST_PAUSE", 0.001)

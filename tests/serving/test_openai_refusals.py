@@ -98,7 +98,7 @@ def test_other_statuses_refuse_no_field_unless_they_say_so_in_a_call() -> None:
 
 
 def refusing(*names: str, status: int = 400, after: int = 0):
-    """Refuses fields, one at a time, once so many requests have come."""
+    """Refuse fields, one at a time, once so many requests have come."""
     seen = []
 
     def refuse(path: str, body: dict) -> tuple[int, object] | None:

@@ -23,7 +23,7 @@ CHAT = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
 
 def folder(place: Path, *, samples: bool) -> Path:
-    """Copies the organism with what a server needs: a chat template, and whether to sample."""
+    """Copy the organism with what a server needs: a chat template, and whether to sample."""
     shutil.copytree(CORE, place)
     config = json.loads((place / "config.json").read_text())
     config["architectures"] = ["LlamaForCausalLM"]
@@ -37,7 +37,7 @@ def folder(place: Path, *, samples: bool) -> Path:
 
 @contextlib.contextmanager
 def serving(model: Path) -> Iterator[str]:
-    """Runs `transformers serve` for a while and gives its address."""
+    """Run `transformers serve` for a while and gives its address."""
     for package in ("fastapi", "uvicorn", "openai"):
         pytest.importorskip(package, reason="pip install 'modicum[dev]' brings the server's parts")
     with socket.socket() as free:

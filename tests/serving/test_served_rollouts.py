@@ -23,7 +23,7 @@ def organism() -> Local:
 
 
 def trained(organism: Local, server: str, **settings: object) -> tuple[Solver, Ledger]:
-    """Trains on one example of a latent family."""
+    """Train on one example of a latent family."""
     bench = bench_of(organism, "row_pushes", 1, rng=stream("served"))
     given = {"steps": 3, "groups": 2, "rollouts": 16, "learning_rate": 5e-3, "server": server}
     return solver_of("rlvr", bench, **{**given, **settings}), bench.ledger

@@ -137,7 +137,7 @@ class Simulator:
     """Draws the outcomes of one study on one set of problems."""
 
     def __init__(self, truth: Truth, design: Design, rng: np.random.Generator) -> None:
-        """Draws the problems: golds, start values, and where the ability extends to."""
+        """Draw the problems: golds, start values, and where the ability extends to."""
         self.truth, self.design, self.rng = truth, design, rng
         self.choices = CHOICES[design.width]
         self.gold = rng.integers(0, self.choices, design.problems)
@@ -152,7 +152,7 @@ class Simulator:
         self.shift = rng.integers(0, self.spread, design.problems)
 
     def _derangement(self) -> np.ndarray:
-        """Shifts the problems by a random amount, so that none keeps its own gold."""
+        """Shift the problems by a random amount, so that none keeps its own gold."""
         return np.roll(np.arange(self.design.problems), self.rng.integers(1, self.design.problems))
 
     def guesses(self, n: int, *, greedy: bool = False) -> np.ndarray:
@@ -191,13 +191,13 @@ class Simulator:
         return np.array(rows, dtype=np.float64)
 
     def veto(self) -> ControlScores:
-        """Draws the scrambled twin: tuning it gives guesses, marked by other golds."""
+        """Draw the scrambled twin: tuning it gives guesses, marked by other golds."""
         after = [self.guesses(1)[:, 0] == self.scrambled for _ in range(self.design.seeds)]
         before = self.guesses(1, greedy=True)[:, 0] == self.scrambled
         return ControlScores("scrambled", np.array(after, float), before.astype(np.float64))
 
     def rungs(self) -> tuple[RungEvidence, ...]:
-        """Draws the ladder: two label-free rungs, then tuning at each budget."""
+        """Draw the ladder: two label-free rungs, then tuning at each budget."""
         truth = self.truth
         voted = self.answers(truth.greedy, 1, greedy=True)[:, 0]
         branched = self.answers(truth.label_free, 1)[:, 0]
@@ -222,7 +222,7 @@ class Simulator:
         return tuple(ladder)
 
     def evidence(self) -> Evidence:
-        """Draws all outcomes of the study."""
+        """Draw all outcomes of the study."""
         truth, design = self.truth, self.design
         chance = design.pass1 if truth.sampled < 0 else truth.sampled
         answers = self.answers(chance, design.n_samples)
@@ -249,7 +249,7 @@ class Simulator:
 
 
 def draw_evidence(truth: Truth, design: Design, rng: np.random.Generator) -> Evidence:
-    """Draws one study; twin and forced form are there in two of three and half of the draws."""
+    """Draw one study; twin and forced form are there in two of three and half of the draws."""
     drawn = replace(
         design,
         has_twin=design.has_twin and rng.random() < 2 / 3,
@@ -259,7 +259,7 @@ def draw_evidence(truth: Truth, design: Design, rng: np.random.Generator) -> Evi
 
 
 def is_wrong(truth: Truth, answer: Ability, evidence: Evidence) -> bool:
-    """Says whether a word is wrong of a truth.
+    """Say whether a word is wrong of a truth.
 
     `undecided` never is; `learned` is right of every word among its candidates, where no twin was run
     to tell them apart or guessing hides what sampling reaches.

@@ -33,7 +33,7 @@ ONLY_NOISE = 0.018
 def covered(
     draw: Callable[[np.random.Generator], tuple[Figure, float]], seed: int, *, draws: int = DRAWS
 ) -> float:
-    """Gives the share of draws whose interval holds the truth."""
+    """Return the share of draws whose interval holds the truth."""
     rng = np.random.default_rng(seed)
     hits = 0
     for _ in range(draws):
@@ -44,7 +44,7 @@ def covered(
 
 
 def assert_nominal(share: float) -> None:
-    """Checks a coverage against the nominal one."""
+    """Check a coverage against the nominal one."""
     assert abs(share - NOMINAL) <= TOLERANCE
 
 

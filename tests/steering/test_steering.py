@@ -45,7 +45,7 @@ SIZES = {
 
 
 def small(name: str) -> PreTrainedModel:
-    """Gives a small model of random weights."""
+    """Return a small model of random weights."""
     with torch.random.fork_rng():
         torch.random.manual_seed(3)
         if name == "gpt2":

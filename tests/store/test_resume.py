@@ -19,14 +19,14 @@ TRIALS = 10
 
 
 def _subprocess(*arguments: object) -> int:
-    """Runs a command in a process of its own; gives how it ended."""
+    """Run a command in a process of its own; gives how it ended."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, check=False
     ).returncode
 
 
 def _killed(folder: Path, write: int, where: str, options=SMALL) -> int:
-    """Runs the small study and kills it at a write."""
+    """Run the small study and kills it at a write."""
     kill = ["-m", "tests.support.killed", write, where]
     return _subprocess(*kill, "run", *options, "--out", folder, "--json")
 

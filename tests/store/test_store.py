@@ -289,7 +289,7 @@ def test_rows_give_those_that_stand_alone_when_asked(store) -> None:
 
 
 def _version_1(folder, outcome: Outcome) -> None:
-    """Writes a study as version 1 of the store did: texts and marks in one block a problem."""
+    """Write a study as version 1 of the store did: texts and marks in one block a problem."""
     db = sqlite3.connect(folder / "study.sqlite", isolation_level=None)
     db.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
     db.execute(

@@ -54,7 +54,7 @@ def test_time_without_sense_is_refused(text: str) -> None:
 
 
 def _played(scores: dict[str, float], plan: Plan = PLAN, most: int = 10**6) -> list[list[Trial]]:
-    """Gives the stages in order, each trial scoring as its method and shots say."""
+    """Return the stages in order, each trial scoring as its method and shots say."""
     arms, ended, stages = arms_of(plan), {}, []
     while (wanted := next_trials(arms, ended)) and len(stages) < most:
         stages.append(wanted)
@@ -170,7 +170,7 @@ LONG = plan_for("scripted:latent", "sums", METHODS[:2], test=10, samples=8, sele
 
 
 def _within(budget: Budget | None, folder, monkeypatch, seconds: float = 10.0) -> Store:
-    """Runs with a clock on which each trial takes so many seconds."""
+    """Run with a clock on which each trial takes so many seconds."""
     now = [0.0]
 
     class Slow(Silent):

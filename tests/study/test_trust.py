@@ -97,7 +97,7 @@ def test_a_folder_that_holds_an_export_passes_on_what_its_base_says(tmp_path) ->
 
 
 def _spelled(draw, text: str) -> str:
-    """Percent-encodes some characters of a text, those that part a reference among them."""
+    """Percent-encode some characters of a text, those that part a reference among them."""
     parts = []
     for char in text:
         if char in "&%+" or draw(st.booleans()):

@@ -26,7 +26,7 @@ def judge_of(
     sheet: Sheet | None = None,
     ledger: Ledger | None = None,
 ) -> Judge:
-    """Gives the door to a task for its first n shots, or for given ones."""
+    """Return the door to a task for its first n shots, or for given ones."""
     task = resolve_task(task) if isinstance(task, str) else task
     sheet = sheet or task.sheet
     styles = (style,) if style else closed_list(model, sheet, own=None, instruction=False)[0]
@@ -45,13 +45,13 @@ def bench_of(
     shelf: Shelf = NO_SHELF,
     **door: object,
 ) -> Bench[Model]:
-    """Gives the bench of such a door; `door` are the other settings of `judge_of`."""
+    """Return the bench of such a door; `door` are the other settings of `judge_of`."""
     judge = judge_of(model, task, shots, **door)
     rng = stream("test") if rng is None else rng
     return Bench("test", model, judge, rng, budget, scratch=scratch, shelf=shelf)
 
 
 def solver_of(method: Method | str, bench: Bench[Model], **settings: object) -> Solver:
-    """Gives the solver that a method makes at a bench."""
+    """Return the solver that a method makes at a bench."""
     built = METHODS.build(method, settings) if isinstance(method, str) else method
     return Solver.of(bench.model, built.elicit(bench), bench.judge)

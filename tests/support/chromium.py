@@ -30,7 +30,7 @@ PATIENCE = 60.0
 
 
 def chromium_or_skip() -> str:
-    """Gives the browser's path; skips the test loudly where there is none."""
+    """Return the browser's path; skips the test loudly where there is none."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         said = "NO CHROMIUM: the report was NOT opened in a browser; install Debian's `chromium`"
@@ -82,7 +82,7 @@ class Chromium:
     def ask(
         self, method: str, *, session: str = "", patience: float = PATIENCE, **params: object
     ) -> dict[str, object]:
-        """Sends one command and gives its result; events that come before it are kept."""
+        """Send one command and gives its result; events that come before it are kept."""
         number = next(self._numbers)
         message: dict[str, object] = {"id": number, "method": method, "params": params}
         if session:
@@ -122,7 +122,7 @@ class Chromium:
         scripts: bool = True,
         **media: str,
     ) -> "Iterator[Tab]":
-        """Opens a file in a new tab and waits until it has loaded.
+        """Open a file in a new tab and waits until it has loaded.
 
         Args:
             path: The file.
@@ -162,18 +162,18 @@ class Tab:
         self._session = session
 
     def ask(self, method: str, **params: object) -> dict[str, object]:
-        """Sends one command to this page."""
+        """Send one command to this page."""
         return self._browser.ask(method, session=self._session, **params)
 
     def size(self, width: int, height: int) -> None:
-        """Gives the window another size."""
+        """Return the window another size."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,
         )  # fmt: skip
 
     def run(self, script: str) -> object:
-        """Gives the value of an expression in the page; promises are awaited."""
+        """Return the value of an expression in the page; promises are awaited."""
         found = self.ask(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
         )
@@ -182,7 +182,7 @@ class Tab:
         return found["result"].get("value")
 
     def wait(self, script: str, patience: float = PATIENCE) -> None:
-        """Waits until an expression is true."""
+        """Wait until an expression is true."""
         end = time.monotonic() + patience
         while not self.run(f"Boolean({script})"):
             if time.monotonic() > end:
@@ -190,7 +190,7 @@ class Tab:
             time.sleep(0.02)
 
     def press(self, key: str) -> None:
-        """Presses and releases a key, such as `ArrowDown`, `/` or `Enter`."""
+        """Press and releases a key, such as `ArrowDown`, `/` or `Enter`."""
         codes = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "End": 35, "Home": 36,
                  "PageDown": 34, "Tab": 9}  # fmt: skip
         given: dict[str, object] = {"key": key, "windowsVirtualKeyCode": codes.get(key, 0)}
@@ -204,13 +204,13 @@ class Tab:
         self.ask("Input.insertText", text=text)
 
     def point(self, x: float, y: float, *, click: bool = False) -> None:
-        """Moves the pointer, and clicks there if wanted."""
+        """Move the pointer, and click there if wanted."""
         self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
         for kind in ("mousePressed", "mouseReleased") if click else ():
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def complaints(self) -> list[str]:
-        """Gives what the console and the log say of this page: errors, warnings, refusals."""
+        """Return what the console and the log say of this page: errors, warnings, refusals."""
         said = []
         for event in self._mine():
             params = event["params"]
@@ -223,7 +223,7 @@ class Tab:
         return said
 
     def requests(self) -> list[str]:
-        """Gives the addresses that this page asked for, data and blobs of its own left out."""
+        """Return the addresses that this page asked for, data and blobs of its own left out."""
         urls = [
             str(event["params"]["request"]["url"])
             for event in self._mine()
@@ -232,7 +232,7 @@ class Tab:
         return [url for url in urls if not url.startswith(("data:", "blob:"))]
 
     def shot(self, path: Path, *, whole: bool = False) -> None:
-        """Writes a picture of the window, or of the whole page."""
+        """Write a picture of the window, or of the whole page."""
         found = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(str(found["data"])))
 
@@ -241,7 +241,7 @@ class Tab:
 
 
 def _pipe() -> tuple[int, int]:
-    """Gives a pipe whose ends lie above the numbers that the protocol takes."""
+    """Return a pipe whose ends lie above the numbers that the protocol takes."""
     ends = os.pipe()
     high = tuple(fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in ends)
     for end in ends:

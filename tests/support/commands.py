@@ -17,7 +17,7 @@ class Said:
 
 
 def modicum(*arguments: object) -> Said:
-    """Runs `modicum ARGUMENTS` and gives its exit code and both outputs."""
+    """Run `modicum ARGUMENTS` and gives its exit code and both outputs."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -6,5 +6,5 @@ __all__ = ["executor_of"]
 
 
 def executor_of(workers: int) -> Executor:
-    """Gives this process for one worker, several processes for more."""
+    """Return this process for one worker, several processes for more."""
     return resolve_executor("here" if workers == 1 else f"processes?workers={workers}")

@@ -64,7 +64,7 @@ class Studied:
 
 
 def study(folder: Path) -> dict[str, Studied]:
-    """Runs every rung into one folder."""
+    """Run every rung into one folder."""
     store, made = Store(folder), {}
     for name, wanted in RUNGS.items():
         is_floor = wanted.method == "prompt_style"
@@ -80,7 +80,7 @@ def study(folder: Path) -> dict[str, Studied]:
 
 
 def by_hand(model: Local, steering: Steering, folder: Path) -> tuple[Parcel, Solver]:
-    """Lays a steering on a model that lies in `folder/base`, as a rung would have left it."""
+    """Lay a steering on a model that lies in `folder/base`, as a rung would have left it."""
     nudge = Nudge(Style("raw", "{question}"), changes=(Vectors(steering),))
     model.module.save_pretrained(folder / "base")
     model.tokenizer.save_pretrained(str(folder / "base"))

@@ -82,14 +82,14 @@ class _Server(ThreadingHTTPServer):
     lock: threading.Lock
 
     def handle_error(self, request, client_address) -> None:
-        """Says nothing when a client has gone."""
+        """Say nothing when a client has gone."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, *given) -> None:
-        """Says nothing."""
+        """Say nothing."""
 
     def do_GET(self) -> None:
         manners = self.server.manners
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         return answer
 
     def _change(self, manners: Manners, adapters: dict, path: str, body: dict) -> None:
-        """Loads and unloads as vLLM does: success is words, not JSON."""
+        """Load and unloads as vLLM does: success is words, not JSON."""
         name = body["lora_name"]
         if not manners.has_lora_routes:
             self._say(404, {"detail": "Not Found"})
@@ -255,7 +255,7 @@ def _choice(manners: Manners, body: dict, path: str, place: int) -> dict:
 
 
 def _stop(choice: dict, stops: Sequence[str]) -> None:
-    """Ends a choice at the first stop string: its thinking is the beginning of its text."""
+    """End a choice at the first stop string: its thinking is the beginning of its text."""
     place = choice.get("message", choice)
     names = [n for n in ("reasoning_content", "content", "text") if place.get(n)]
     for i, name in enumerate(names):
@@ -301,7 +301,7 @@ def _logprobs(manners: Manners, body: dict, words: list[str]) -> dict:
 
 @contextlib.contextmanager
 def fake_server(**manners: object) -> Iterator[tuple[str, Manners]]:
-    """Runs the server for a while; gives its address and its manners."""
+    """Run the server for a while; gives its address and its manners."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.manners, server.lock = Manners(**manners), threading.Lock()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

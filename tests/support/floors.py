@@ -13,7 +13,7 @@ _BLOCK = re.compile(r"(<!-- floors -->\n).*?(<!-- end of floors -->)", re.DOTALL
 
 
 def floors(root: Path = ROOT) -> str:
-    """Gives the layers of the contract, the highest first, as a fenced block."""
+    """Return the layers of the contract, the highest first, as a fenced block."""
     table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = table["tool"]["importlinter"]["contracts"]
     layers = next(c["layers"] for c in contracts if c["type"] == "layers")
@@ -22,7 +22,7 @@ def floors(root: Path = ROOT) -> str:
 
 
 def written(page: str) -> str:
-    """Gives a page with its block of floors as the contract has them."""
+    """Return a page with its block of floors as the contract has them."""
     return _BLOCK.sub(lambda found: found[1] + floors() + found[2], page)
 
 

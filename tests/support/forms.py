@@ -47,7 +47,7 @@ class Form:
     unused: tuple[str, ...] = ()
 
     def written(self, folder: Path) -> Path:
-        """Writes the file into a folder and gives its path."""
+        """Write the file into a folder and gives its path."""
         path = folder / self.file
         path.write_bytes(self.content)
         return path

@@ -41,7 +41,7 @@ class Place:
         return self.root / "tmp"
 
     def made(self) -> "Place":
-        """Makes the folders."""
+        """Make the folders."""
         self.scratch.mkdir(parents=True)
         return self
 
@@ -69,7 +69,7 @@ class Command:
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        """Starts it in a session of its own."""
+        """Start it in a session of its own."""
         self._name = uuid.uuid4().hex
         one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         environment = {**os.environ, **one, "TMPDIR": str(self.place.scratch), MARK: self._name}
@@ -82,7 +82,7 @@ class Command:
             )  # fmt: skip
 
     def wait(self, limit_s: float = 300) -> Ended:
-        """Waits for an end that nobody asked for."""
+        """Wait for an end that nobody asked for."""
         try:
             self.process.wait(limit_s)
         finally:
@@ -90,7 +90,7 @@ class Command:
         return self._ended(time.monotonic() - self.started)
 
     def until(self, holds: Callable[[], bool], limit_s: float = 240) -> bool:
-        """Waits until something holds; False where the command ended before."""
+        """Wait until something holds; False where the command ended before."""
         end = time.monotonic() + limit_s
         while not holds():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -101,7 +101,7 @@ class Command:
     def strike(
         self, numbers: Sequence[int], limit_s: float, *, alone: bool = False, pause_s: float = 0.15
     ) -> Ended:
-        """Sends signals, a pause between them, and waits for the end of it and all it started.
+        """Send signals, a pause between them, and wait for the end of it and all it started.
 
         Args:
             numbers: The signals. A terminal's own, SIGINT and SIGHUP, go to the whole group.
@@ -129,7 +129,7 @@ class Command:
         return self._ended(seconds, left)
 
     def descendants(self) -> list[str]:
-        """Gives what it started and what still runs, as command lines."""
+        """Return what it started and what still runs, as command lines."""
         return [line for pid, line in _marked(self._name) if pid != self.process.pid]
 
     def _sweep(self) -> None:
@@ -144,7 +144,7 @@ class Command:
 
 
 def _marked(name: str) -> Iterator[tuple[int, str]]:
-    """Gives the processes that inherited a mark and have not ended."""
+    """Yield the processes that inherited a mark and have not ended."""
     wanted = f"{MARK}={name}".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -161,7 +161,7 @@ def _marked(name: str) -> Iterator[tuple[int, str]]:
 
 
 def finished_rows(study: Path) -> dict[str, str]:
-    """Gives a digest of everything that each finished trial has in the database, by its id."""
+    """Return a digest of everything that each finished trial has in the database, by its id."""
     path = study / "study.sqlite"
     if not path.exists() or not path.stat().st_size:
         return {}
@@ -181,7 +181,7 @@ def finished_rows(study: Path) -> dict[str, str]:
 
 
 def is_sound(study: Path) -> bool:
-    """Says whether SQLite finds nothing wrong with the database, where there is one."""
+    """Say whether SQLite finds nothing wrong with the database, where there is one."""
     path = study / "study.sqlite"
     if not path.exists() or not path.stat().st_size:
         return True
@@ -190,13 +190,13 @@ def is_sound(study: Path) -> bool:
 
 
 def paths_of(folder: Path) -> set[str]:
-    """Gives every path below a folder, but for what SQLite lays beside a database that is open."""
+    """Return every path below a folder, but for what SQLite lays beside a database that is open."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     return {path for path in found if not path.endswith((".sqlite-shm", ".sqlite-wal"))}
 
 
 def weights_of(study: Path) -> dict[str, str]:
-    """Gives the hash of every file of tensors that a study keeps."""
+    """Return the hash of every file of tensors that a study keeps."""
     return {
         path.relative_to(study).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(study.glob("artefacts/*/*.safetensors"))
@@ -204,7 +204,7 @@ def weights_of(study: Path) -> dict[str, str]:
 
 
 def timeless(value: object) -> object:
-    """Gives a verdict without times: seconds, and texts that quote them."""
+    """Return a verdict without times: seconds, and texts that quote them."""
     if isinstance(value, Mapping):
         return {k: timeless(v) for k, v in value.items() if k != "seconds"}
     if isinstance(value, list):
@@ -213,5 +213,5 @@ def timeless(value: object) -> object:
 
 
 def verdict_of(text: str) -> object:
-    """Reads what `--json` printed, without times."""
+    """Read what `--json` printed, without times."""
     return timeless(json.loads(text))

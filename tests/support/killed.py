@@ -21,13 +21,13 @@ def _kill() -> NoReturn:
 
 
 def _dying(answers: tuple[Answer, ...]) -> Iterator[Answer]:
-    """Gives half of the answers and kills: the transaction is open then."""
+    """Yield half of the answers and kills: the transaction is open then."""
     yield from answers[: len(answers) // 2]
     _kill()
 
 
 def _plant(number: int, where: str) -> None:
-    """Puts the kill into `Store.write`."""
+    """Put the kill into `Store.write`."""
     write = Store.write
 
     def planted(self: Store, outcome: Outcome) -> None:

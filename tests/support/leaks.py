@@ -57,12 +57,12 @@ ENCODINGS = {
 
 
 def pieces(text: str) -> set[str]:
-    """Gives every stretch of `PIECE` characters."""
+    """Return every stretch of `PIECE` characters."""
     return {text[i : i + PIECE] for i in range(len(text) - PIECE + 1)}
 
 
 def seen_in(folder: Path, *screens: str) -> str:
-    """Gives all that a study's folder and its screens hold, packed texts unpacked."""
+    """Return all that a study's folder and its screens hold, packed texts unpacked."""
     found = list(screens)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -79,7 +79,7 @@ def seen_in(folder: Path, *screens: str) -> str:
 
 
 def _unpacked(block: bytes) -> str:
-    """Gives what the report packed: gzip in base64."""
+    """Return what the report packed: gzip in base64."""
     try:
         raw = gzip.decompress(base64.b64decode(block))
     except (OSError, EOFError, ValueError, zlib.error):
@@ -88,7 +88,7 @@ def _unpacked(block: bytes) -> str:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Gives a stored value as text, unpacked and with each JSON text in it as it is read."""
+    """Yield a stored value as text, unpacked and with each JSON text in it as it is read."""
     if isinstance(value, bytes):
         for raw in (value, value[8:]):
             try:

@@ -35,7 +35,7 @@ class Desk:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def change(self, path: str, body: dict) -> None:
-        """Loads or unloads an adapter."""
+        """Load or unloads an adapter."""
         name = body["lora_name"]
         if path == "/unload_lora_adapter":
             del self.loaded[name]
@@ -47,7 +47,7 @@ class Desk:
             self.loaded[name] = self.base.with_module(module)
 
     def answer(self, body: dict) -> dict:
-        """Samples an answer, with log-probabilities where asked."""
+        """Sample an answer, with log-probabilities where asked."""
         model = self.base if body["model"] == NAME else self.loaded[body["model"]]
         sampling = Sampling(
             body["max_tokens"], body["temperature"], tuple(body.get("stop", ())),
@@ -93,7 +93,7 @@ def said(model: Local, body: dict, drawn: list[int]) -> dict:
 
 class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *given) -> None:
-        """Says nothing."""
+        """Say nothing."""
 
     def do_GET(self) -> None:
         self._send(json.dumps({"data": [{"id": NAME}, *({"id": n} for n in self.desk.loaded)]}))
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def organism_server() -> Iterator[tuple[str, Desk]]:
-    """Runs the server for a while; gives the reference of its model, and what it holds."""
+    """Run the server for a while; gives the reference of its model, and what it holds."""
     base = resolve_backend("organism").open()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True

@@ -14,7 +14,7 @@ def is_last_word(text, answer):
 
 
 def hangs(text, answer):
-    """Hangs on one word, for ever; counts its calls in a file that the text names."""
+    """Hang on one word, for ever; counts its calls in a file that the text names."""
     del answer
     if "hang" in text:
         _count(text)
@@ -24,20 +24,20 @@ def hangs(text, answer):
 
 
 def sleeps_once(text):
-    """Hangs at the first call only."""
+    """Hang at the first call only."""
     if _count(text) == 1:
         time.sleep(60)
     return True
 
 
 def dies(text):
-    """Ends its process."""
+    """End its process."""
     _count(text)
     os._exit(3)
 
 
 def shouts(text):
-    """Returns more than anyone wants, or prints it."""
+    """Return more than anyone wants, or prints it."""
     print("x" * 1_000_000)
     return "x" * 1_000_000 if "return" in text else 1.0
 
@@ -48,7 +48,7 @@ def raises(text):
 
 
 def says_nonsense(text):
-    """Gives what is no verdict."""
+    """Return what is no verdict."""
     del text
     return "maybe"
 

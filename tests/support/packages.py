@@ -40,7 +40,7 @@ class Foreign(Method):
 def write_package(
     folder: Path, name: str, files: Mapping[str, str | bytes], points: str, version: str = "1.0"
 ) -> Path:
-    """Writes a package with its record; gives the folder that must stand on the path.
+    """Write a package with its record; gives the folder that must stand on the path.
 
     Args:
         folder: Where it is written.
@@ -61,7 +61,7 @@ def write_package(
 
 
 def forget(*modules: str) -> None:
-    """Lets catalogues and the interpreter look anew, as another process would."""
+    """Let catalogues and the interpreter look anew, as another process would."""
     importlib.invalidate_caches()
     for catalog in (MARKERS, METHODS, MODELS, PROBES, READINGS, REWARDS, TASKS):
         catalog.__dict__.pop("entries", None)

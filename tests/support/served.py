@@ -10,14 +10,14 @@ QUESTION = "What is 12 + 30?"
 
 
 def reference(url: str, **settings: object) -> str:
-    """Names the fake server's model."""
+    """Name the fake server's model."""
     values = {"base_url": url, **settings}
     pairs = (f"{k}={urllib.parse.quote(str(v))}" for k, v in values.items())
     return f"openai:tiny-1B?{'&'.join(pairs)}"
 
 
 def opened(url: str, **settings: object) -> Model:
-    """Opens it."""
+    """Open it."""
     return resolve_backend(reference(url, **settings)).open()
 
 

@@ -49,7 +49,7 @@ def _vllm_error(message: str) -> dict:
 
 
 def _vllm_edits(answer: dict, body: dict) -> None:
-    """Names the stop string that it met, or null, beside the reason."""
+    """Name the stop string that it met, or null, beside the reason."""
     for choice in answer["choices"]:
         choice["stop_reason"] = None
 
@@ -113,7 +113,7 @@ def _openai_error(message: str, param: str, code: str) -> dict:
 
 
 def _azure_edits(answer: dict, body: dict) -> None:
-    """Adds what its filters found (microsoft/semantic-kernel#5240), and names the model behind the
+    """Add what its filters found (microsoft/semantic-kernel#5240), and name the model behind the
     deployment rather than the deployment.
     """
     answer["model"] = "gpt-35-turbo"
@@ -172,12 +172,12 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def url_of(url: str, profile: Profile) -> str:
-    """Gives the address at which a profile's server is asked."""
+    """Return the address at which a profile's server is asked."""
     return url.removesuffix("/v1") + str(profile.manners.get("base", "/v1"))
 
 
 def settings_of(profile: Profile, monkeypatch) -> dict[str, object]:
-    """Gives the settings of a reference, with the key in the environment where one is needed."""
+    """Return the settings of a reference, with the key in the environment where one is needed."""
     if not profile.needs_key:
         return dict(profile.settings)
     learn(KEY)

@@ -25,7 +25,7 @@ _check = jaxtyped(typechecker=beartype(conf=BeartypeConf(is_pep484_tower=True)))
 
 
 def checked(thing: Any) -> Any:
-    """Gives a function, a dataclass or a named tuple with its shapes checked."""
+    """Return a function, a dataclass or a named tuple with its shapes checked."""
     if isinstance(thing, type) and issubclass(thing, tuple):
         # it takes its fields there, and has their annotations
         thing.__new__ = _check(thing.__new__)
@@ -34,7 +34,7 @@ def checked(thing: Any) -> Any:
 
 
 def _named(node: ast.AST | None) -> set[str]:
-    """Names in an expression."""
+    """Name in an expression."""
     if node is None:
         return set()
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
@@ -54,7 +54,7 @@ def shape_names() -> frozenset[str]:
 
 
 def has_shape(node: Function | ast.ClassDef, names: frozenset[str]) -> bool:
-    """Says whether a signature, or a field of a dataclass or named tuple, names a shape."""
+    """Say whether a signature, or a field of a dataclass or named tuple, names a shape."""
     if isinstance(node, ast.ClassDef):
         kinds = set().union(*map(_named, [*node.decorator_list, *node.bases]))
         if not kinds & {"dataclass", "NamedTuple"}:
@@ -122,7 +122,7 @@ class _Finder(MetaPathFinder):
 
 
 def check_shapes() -> None:
-    """Checks the shapes of all that is imported from now on.
+    """Check the shapes of all that is imported from now on.
 
     Raises:
         RuntimeError: a part of the package is there already, and would go unchecked.

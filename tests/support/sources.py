@@ -14,18 +14,18 @@ CHECKED = ("src", "tests", "examples", "benchmarks")
 
 
 def files(*folders: str) -> list[Path]:
-    """Gives every Python file below folders of the repository, in order."""
+    """Return every Python file below folders of the repository, in order."""
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     return sorted(path for path in found if "build" not in path.relative_to(ROOT).parts)
 
 
 def plugin_files(folder: str) -> list[Path]:
-    """Gives every file of a folder of plug-ins, those with an underscore included, in order."""
+    """Return every file of a folder of plug-ins, those with an underscore included, in order."""
     return sorted((PACKAGE / folder).rglob("*.py"))
 
 
 def method_files() -> list[Path]:
-    """Gives the methods, and the files of training that are handed a bench or a judge: they elicit too."""
+    """Return the methods, and the files of training that are handed a bench or a judge: they elicit too."""
     shared = [
         path
         for path in plugin_files("training")
@@ -40,19 +40,19 @@ def _imported(path: Path) -> set[str]:
 
 
 def short(path: Path) -> str:
-    """Gives a path relative to the repository, with slashes."""
+    """Return a path relative to the repository, with slashes."""
     return path.relative_to(ROOT).as_posix()
 
 
 def module_name(path: Path) -> str:
-    """Gives the import path of a file of the package."""
+    """Return the import path of a file of the package."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @cache
 def tree(path: Path) -> ast.Module:
-    """Parses a file, once."""
+    """Parse a file, once."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -60,7 +60,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def functions(path: Path) -> Iterator[tuple[str, Function]]:
-    """Gives every function of a file with a name such as `src/x.py::Class.method`."""
+    """Yield every function of a file with a name such as `src/x.py::Class.method`."""
 
     def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
         for child in ast.iter_child_nodes(node):

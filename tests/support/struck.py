@@ -23,7 +23,7 @@ class _Halved:
         self._file, self._number = file, number
 
     def write(self, text: Any) -> int:
-        """Writes a short text whole; of a long one the first half, before the strike."""
+        """Write a short text whole; of a long one the first half, before the strike."""
         if len(text) < LEAST:
             return int(self._file.write(text))
         self._file.write(text[: len(text) // 2])
@@ -43,7 +43,7 @@ class _Halved:
 
 
 def _plant(number: int, pattern: str) -> None:
-    """Puts the strike into every way of opening a file for writing."""
+    """Put the strike into every way of opening a file for writing."""
     opened = io.open
 
     def planted(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ WORD_PROBLEMS = ROOT / "examples" / "data" / "word_problems.jsonl"
 
 @cache
 def word_problems(kind: str) -> Path:
-    """Gives the word problems as `jsonl`, `json`, `csv`, `tsv`, `parquet` or a folder for `hub`.
+    """Return the word problems as `jsonl`, `json`, `csv`, `tsv`, `parquet` or a folder for `hub`.
 
     The place follows from what is written, so that other processes find the same one.
     """
@@ -69,11 +69,11 @@ _WRITE = {
 
 
 def numbers(n: int, first: int = 0) -> list[dict[str, object]]:
-    """Gives n different records whose golds are numbers."""
+    """Return n different records whose golds are numbers."""
     return [{"question": f"What is {i} and {i}?", "answer": 2 * i} for i in range(first, first + n)]
 
 
 def write_jsonl(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Writes records, one a line."""
+    """Write records, one a line."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path

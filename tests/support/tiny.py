@@ -8,7 +8,7 @@ from modicum.sampling.local import Local
 
 
 def tiny_module(*, has_bias: bool = True) -> LlamaForCausalLM:
-    """Gives the same random module each time."""
+    """Return the same random module each time."""
     tokenizer = AutoTokenizer.from_pretrained(CORE)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -34,6 +34,6 @@ def tiny_module(*, has_bias: bool = True) -> LlamaForCausalLM:
 
 
 def tiny(*, has_bias: bool = True) -> Local:
-    """Gives it as modicum sees a model."""
+    """Return it as modicum sees a model."""
     module = tiny_module(has_bias=has_bias)
     return Local(module, AutoTokenizer.from_pretrained(CORE), name="tiny", threads=1)

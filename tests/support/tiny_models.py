@@ -39,7 +39,7 @@ ARCHITECTURES = ("llama", "llama-biased", "qwen2", "mistral-sliding", "gemma3")
 
 
 def byte_tokenizer(*, adds_bos: bool = False) -> PreTrainedTokenizerFast:
-    """Gives a tokenizer with one token a byte."""
+    """Return a tokenizer with one token a byte."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocab = {piece: i for i, piece in enumerate([*alphabet, "<eos>", "<bos>"])}
     tokenizer = Tokenizer(models.BPE(vocab, []))
@@ -60,7 +60,7 @@ def byte_tokenizer(*, adds_bos: bool = False) -> PreTrainedTokenizerFast:
 
 
 def tiny_module(architecture: str, *, name: str = "", scale: float = 0.4) -> PreTrainedModel:
-    """Gives a random model; the same architecture and name give the same weights."""
+    """Return a random model; the same architecture and name give the same weights."""
     sizes = dict(_SIZES)
     module: PreTrainedModel
     if architecture == "llama":
@@ -89,6 +89,6 @@ def tiny_module(architecture: str, *, name: str = "", scale: float = 0.4) -> Pre
 def tiny_local(
     architecture: str = "llama", *, rows: int | None = None, name: str = "", scale: float = 0.4
 ) -> Local:
-    """Gives a tiny model ready to be sampled on one thread."""
+    """Return a tiny model ready to be sampled on one thread."""
     module = tiny_module(architecture, name=name, scale=scale)
     return Local(module, byte_tokenizer(), name="tiny", rows=rows, threads=1)

@@ -57,7 +57,7 @@ _WHY = "cheapest to serve within .05 of the best; cot_decoding pays below 1,200 
 
 
 def figure(value: float, low: float | None = None, high: float | None = None) -> Figure:
-    """Gives a figure over 400 problems."""
+    """Return a figure over 400 problems."""
     return Figure(
         value,
         max(0.0, value - 0.03) if low is None else low,
@@ -67,7 +67,7 @@ def figure(value: float, low: float | None = None, high: float | None = None) ->
 
 
 def trial(task: str, method: str, n_shots: int = 0, seed: int = 0, control: str = "") -> Trial:
-    """Gives the identity of a trial on the organism."""
+    """Return the identity of a trial on the organism."""
     return Trial("organism", task, method, n_shots, seed, {}, control)
 
 
@@ -81,7 +81,7 @@ def rung(
     retention: Figure | None = None,
     serving: float = 2.1e7,
 ) -> RungRow:
-    """Gives a row with a scrambled twin; tuned ones have three seeds, shuffling and a twin."""
+    """Return a row with a scrambled twin; tuned ones have three seeds, shuffling and a twin."""
     is_tuned = n_shots > 0
     seeds = 3 if is_tuned else 1
     controls = {"scrambled": figure(0.01)}
@@ -118,12 +118,12 @@ def rung(
 
 
 def kept(damage: Figure | None, task: str = "line_moves") -> tuple[Retention, ...]:
-    """Gives the retention of one task that stood at .95; none where there is no figure."""
+    """Return the retention of one task that stood at .95; none where there is no figure."""
     return () if damage is None else (Retention(task, figure(0.95), figure(0.95), damage),)
 
 
 def latent(task: str = "word-sums", model: str = "organism") -> Verdict:
-    """Gives a verdict that a decoding rule and eight labels unlock."""
+    """Return a verdict that a decoding rule and eight labels unlock."""
     free = rung(task, "cot_decoding", 0, gap=figure(0.98, 0.96, 0.99), score=0.95, serving=2.18e8)
     vote = rung(task, "self_consistency", 0, gap=figure(0.07, 0.03, 0.11), score=0.16, serving=2e8)
     prompt = dataclasses.replace(
@@ -185,7 +185,7 @@ def latent(task: str = "word-sums", model: str = "organism") -> Verdict:
 
 
 def absent(task: str = "never-seen", model: str = "organism") -> Verdict:
-    """Gives a verdict without a gap, with a failed trial."""
+    """Return a verdict without a gap, with a failed trial."""
     row = rung(task, "fine_tune", 8, gap=None, score=0.01, retention=figure(-0.03, -0.05, -0.01))
     free = rung(task, "cot_decoding", 0, gap=None, score=0.0, serving=2.2e8)
     infinite = LeastData("fine_tune", None, Figure(float("inf"), 8.0, float("inf"), 400), 8)
@@ -212,7 +212,7 @@ def absent(task: str = "never-seen", model: str = "organism") -> Verdict:
 
 
 def shown(task: str = "visible", model: str = "organism") -> Verdict:
-    """Gives a verdict with nothing to unlock and no rungs."""
+    """Return a verdict with nothing to unlock and no rungs."""
     return dataclasses.replace(
         latent(task, model),
         ability="shown",
@@ -232,7 +232,7 @@ def shown(task: str = "visible", model: str = "organism") -> Verdict:
 
 
 def seal(task: str = "sealed", model: str = "organism") -> Verdict:
-    """Gives a sealed verdict whose ceiling is the forced form."""
+    """Return a sealed verdict whose ceiling is the forced form."""
     row = rung(task, "fine_tune", 8, gap=figure(0.97, 0.93, 1.0), score=0.94,
                retention=figure(-0.02, -0.04, 0.0))  # fmt: skip
     return dataclasses.replace(
@@ -251,7 +251,7 @@ def seal(task: str = "sealed", model: str = "organism") -> Verdict:
 
 
 def study() -> list[Verdict]:
-    """Gives nine verdicts, as many as the default study has."""
+    """Return nine verdicts, as many as the default study has."""
     return [
         latent("word-sums"),
         latent("letter-shift"),
@@ -266,7 +266,7 @@ def study() -> list[Verdict]:
 
 
 def with_sections(verdict: Verdict) -> Verdict:
-    """Gives a verdict with what the readings of its own figures say, where it has none yet."""
+    """Return a verdict with what the readings of its own figures say, where it has none yet."""
     read = {
         "retention": retention_section(verdict),
         "learning": learning_section(verdict),
@@ -280,19 +280,19 @@ def with_sections(verdict: Verdict) -> Verdict:
 
 
 def plan() -> Plan:
-    """Gives the plan that the verdicts speak of."""
+    """Return the plan that the verdicts speak of."""
     return Plan(grids=(Grid(models=("organism",), tasks=("word-sums",)),), name="test study")
 
 
 def problems(n: int = 24, question: str = "How many apples are left?") -> tuple[Problem, ...]:
-    """Gives problems with the ids that `stored` answers."""
+    """Return problems with the ids that `stored` answers."""
     return tuple(Problem(f"p{i}", f"{question} ({i})", str(100 + i)) for i in range(n))
 
 
 def stored(
     folder: Path, verdicts: Sequence[Verdict], texts: Sequence[str] = (), n: int = 24
 ) -> Store:
-    """Gives a store with the trials that verdicts rest on; some answers are those texts.
+    """Return a store with the trials that verdicts rest on; some answers are those texts.
 
     One trial of a shuffled control has failed, the twins' are missing.
     """

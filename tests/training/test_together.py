@@ -46,7 +46,7 @@ class Other(Ranks):
 
 
 def ran(folder: Path, *launch: str) -> tuple[dict[str, dict], dict[str, float]]:
-    """Runs the study; gives the trained adapters and what the rung spent."""
+    """Run the study; gives the trained adapters and what the rung spent."""
     one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", *launch, *STUDY, "--out", str(folder)]
     done = subprocess.run(

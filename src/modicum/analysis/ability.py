@@ -52,7 +52,7 @@ __all__ = [
 
 
 def ability(evidence: Evidence, rng: np.random.Generator, *, n_resamples: int = 2000) -> Ability:
-    """Says which word of ability the evidence carries.
+    """Say which word of ability the evidence carries.
 
     Args:
         evidence: All outcomes of a study on one task and model.
@@ -65,7 +65,7 @@ def ability(evidence: Evidence, rng: np.random.Generator, *, n_resamples: int = 
 
 
 def ability_from(evidence: Evidence, resamples: Resamples) -> Ability:
-    """Says the word as `ability` does, on resamples that were drawn before.
+    """Say the word as `ability` does, on resamples that were drawn before.
 
     Args:
         evidence: All outcomes of a study on one task and model.
@@ -84,7 +84,7 @@ def ability_from(evidence: Evidence, resamples: Resamples) -> Ability:
 
 
 def _shown(case: Case) -> Ability | None:
-    """Says shown, or undecided where default / ceiling straddles the limit."""
+    """Say shown, or undecided where default / ceiling straddles the limit."""
     evidence, samples = case.evidence, case.sampled
     guess = float(samples.luck_1.mean())
     default, luck_1, near_1 = shared(evidence.default, samples.luck_1, samples.near_1)
@@ -108,7 +108,7 @@ def _shown(case: Case) -> Ability | None:
 
 
 def _unread(case: Case) -> Ability | None:
-    """Says undecided where the default may be at the ceiling in all but the form of its answers.
+    """Say undecided where the default may be at the ceiling in all but the form of its answers.
 
     Of its unreadable answers as many may be right as of the others.
     """
@@ -125,7 +125,7 @@ def _unread(case: Case) -> Ability | None:
 
 
 def _beats_habit(case: Case) -> bool:
-    """Says whether the default is above what knowing the frequent answers alone would give it.
+    """Say whether the default is above what knowing the frequent answers alone would give it.
 
     That is its own score against the scrambled twin's golds, by more than the margin, and the score
     of always giving the commonest gold.
@@ -141,7 +141,7 @@ def _beats_habit(case: Case) -> bool:
 
 
 def _latent(case: Case) -> Ability | None:
-    """Says latent where sampling or a label-free rung reaches it."""
+    """Say latent where sampling or a label-free rung reaches it."""
     by_votes = _is_voted(case)
     by_sampling = by_votes or (case.sampled.state == "above" and _is_above_default(case))
     able = [r for r in case.rungs if _can_unlock(r, case)]
@@ -175,7 +175,7 @@ def _percent(share: Figure | None) -> str:
 
 
 def _is_voted(case: Case) -> bool:
-    """Says whether samples are right beyond guessing where pass@k is silent.
+    """Say whether samples are right beyond guessing where pass@k is silent.
 
     Then their majority is above the floor and above the commonest gold, and a single sample is right
     more often than luck has it, each at 99 %.
@@ -193,7 +193,7 @@ def _is_voted(case: Case) -> bool:
 
 
 def _is_above_default(case: Case) -> bool:
-    """Says whether pass@k over its luck is above the default over its own."""
+    """Say whether pass@k over its luck is above the default over its own."""
     samples, evidence = case.sampled, case.evidence
     hits, luck_k, default, luck_1 = shared(
         samples.hits, samples.luck_k, evidence.default, samples.luck_1
@@ -203,7 +203,7 @@ def _is_above_default(case: Case) -> bool:
 
 
 def _can_unlock(reading: RungReading, case: Case) -> bool:
-    """Says whether a rung is above its base and all its controls, an equal twin included.
+    """Say whether a rung is above its base and all its controls, an equal twin included.
 
     Where guessing alone scores high a rung needs a veto control at all: there a better guess
     at the answer's prior looks like ability.
@@ -215,7 +215,7 @@ def _can_unlock(reading: RungReading, case: Case) -> bool:
 
 
 def _absent(case: Case) -> Ability | None:
-    """Says absent where tuning does no more than its veto control."""
+    """Say absent where tuning does no more than its veto control."""
     tuned = [r for r in case.rungs if r.rung.is_tuned]
     tied = [r for r in tuned if r.is_tied]
     is_sampled = case.sampled.state == "above" or case.sampled.is_singled_out
@@ -244,12 +244,12 @@ def _absent(case: Case) -> Ability | None:
 
 
 def _may_work(reading: RungReading) -> bool:
-    """Says whether a rung's estimate is above its base and controls by more than the margin."""
+    """Say whether a rung's estimate is above its base and controls by more than the margin."""
     return all(f.value > MARGIN for f in (reading.gain, *reading.over.values()))
 
 
 def _has_seed_that_works(reading: RungReading, case: Case) -> bool:
-    """Says whether one seed alone is above the floor and every control by more than the margin."""
+    """Say whether one seed alone is above the floor and every control by more than the margin."""
     evidence, own = case.evidence, np.atleast_2d(reading.rung.scores)
     below = [evidence.floor, *(np.atleast_2d(c.scores).mean(axis=0) for c in reading.rung.vetoes)]
     level = 1 - (1 - STRICT_LEVEL) / own.shape[0]
@@ -260,7 +260,7 @@ def _has_seed_that_works(reading: RungReading, case: Case) -> bool:
 
 
 def _missing(case: Case) -> tuple[str, ...]:
-    """Names what would decide an undecided ability."""
+    """Name what would decide an undecided ability."""
     tuned = [r for r in case.rungs if r.rung.is_tuned]
     if not tuned:
         return ("a tuning rung (fine_tune) with its veto control (scrambled twin)",)

@@ -37,7 +37,7 @@ class Beside:
 
 
 def beside(found: Gathered, arm: Arm) -> Beside:
-    """Gives what of a rung's row comes from its arms, controls and samples."""
+    """Return what of a rung's row comes from its arms, controls and samples."""
     drawn = _sampled(arm.outcomes)
     return Beside(
         beyond_format=_over(found, arm, _format_arms(arm)),
@@ -50,7 +50,7 @@ def beside(found: Gathered, arm: Arm) -> Beside:
 
 
 def arm_rows(found: Gathered, arm: Arm) -> tuple[ArmRow, ...]:
-    """Gives the rung itself and every arm with other settings; nothing where there is none."""
+    """Return the rung itself and every arm with other settings; nothing where there is none."""
     others = _with(arm)
     if not others:
         return ()
@@ -61,7 +61,7 @@ def arm_rows(found: Gathered, arm: Arm) -> tuple[ArmRow, ...]:
 
 
 def _arm_row(found: Gathered, name: str, arm: Arm) -> ArmRow:
-    """Reads one arm against the floor; what was sampled against plain sampling."""
+    """Read one arm against the floor; what was sampled against plain sampling."""
     clusters, outcomes = found.evidence.clusters, arm.outcomes
     kept = retention_of(found, arm)
     scores, drawn = stack(outcomes), _sampled(outcomes)
@@ -84,7 +84,7 @@ def _arm_row(found: Gathered, name: str, arm: Arm) -> ArmRow:
 
 
 def learning_of(outcomes: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
-    """Gives the curves of training, figure by figure: the mean over the seeds that got that far.
+    """Return the curves of training, figure by figure: the mean over the seeds that got that far.
 
     NaN at steps at which a figure was not looked at.
     """
@@ -100,7 +100,7 @@ def learning_of(outcomes: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
 
 
 def nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
-    """Gives pass@k after the nudge, where the nudged model was sampled on every test problem.
+    """Return pass@k after the nudge, where the nudged model was sampled on every test problem.
 
     With its nulls where the samples are the rung's own answers; without where they were drawn to
     measure it and only counted.
@@ -122,7 +122,7 @@ def nudged_curve(found: Gathered, arm: Arm) -> Curve | None:
 
 
 def _sampled(outcomes: Sequence[Outcome]) -> Floats | None:
-    """Gives the share of right samples a problem, `[seeds, problems]`; None where none were drawn."""
+    """Return the share of right samples a problem, `[seeds, problems]`; None where none were drawn."""
     drawn = [o.sampled for o in outcomes if o.sampled is not None]
     if len(drawn) < len(outcomes):
         return None
@@ -130,12 +130,12 @@ def _sampled(outcomes: Sequence[Outcome]) -> Floats | None:
 
 
 def _with(arm: Arm) -> dict[str, tuple[Outcome, ...]]:
-    """Gives the arms with other settings, by name."""
+    """Return the arms with other settings, by name."""
     return {n: found for n, found in arm.own_controls.items() if n.startswith(WITH)}
 
 
 def _alike(arm: Arm, reward: str) -> list[Floats]:
-    """Gives the arms that differ from the rung in its reward alone, which is of this kind."""
+    """Return the arms that differ from the rung in its reward alone, which is of this kind."""
     own = arm.outcomes[0].trial.settings
     found = []
     for outcomes in _with(arm).values():
@@ -148,13 +148,13 @@ def _alike(arm: Arm, reward: str) -> list[Floats]:
 
 
 def _format_arms(arm: Arm) -> list[Floats]:
-    """Gives the control that pays for the exact format, and the reward for a readable answer."""
+    """Return the control that pays for the exact format, and the reward for a readable answer."""
     control = arm.own_controls.get("format")
     return [*([stack(control)] if control else []), *_alike(arm, "format")]
 
 
 def _over(found: Gathered, arm: Arm, others: Sequence[Floats]) -> Figure | None:
-    """Gives the rung's score minus that of the best of several arms; None where there is none."""
+    """Return the rung's score minus that of the best of several arms; None where there is none."""
     if not others:
         return None
     best = max(others, key=lambda scores: float(scores.mean()))
@@ -162,5 +162,5 @@ def _over(found: Gathered, arm: Arm, others: Sequence[Floats]) -> Figure | None:
 
 
 def _scalars(outcomes: Sequence[Outcome]) -> int | None:
-    """Gives how many numbers were trained, where the nudge says so."""
+    """Return how many numbers were trained, where the nudge says so."""
     return part_of(outcomes[0].made, "scalars", int)

@@ -81,7 +81,7 @@ class Case:
 
 
 def recovers(reading: RungReading, share: float) -> bool:
-    """Says whether the lower bound of the gap recovered reaches a share (0: exceeds it).
+    """Say whether the lower bound of the gap recovered reaches a share (0: exceeds it).
 
     The rung that is the ceiling reaches every share of it, as far as it is above the floor.
     """
@@ -93,13 +93,13 @@ def recovers(reading: RungReading, share: float) -> bool:
 
 
 def labels_of(reading: RungReading) -> str:
-    """Writes a count of labels."""
+    """Write a count of labels."""
     labels = reading.rung.labels
     return f"{labels} label" if labels == 1 else f"{labels} labels"
 
 
 def undecided(case: Case, *needs: str) -> Ability:
-    """Gives undecided with what would decide it."""
+    """Return undecided with what would decide it."""
     return answered(case, "undecided", "undecided: needs " + "; ".join(needs), needs=needs)
 
 
@@ -112,7 +112,7 @@ def answered(
     rung: RungReading | None = None,
     needs: tuple[str, ...] = (),
 ) -> Ability:
-    """Puts an answer together."""
+    """Put an answer together."""
     is_unlocked = rung is not None and word != "absent"
     if share is None and rung is not None:
         share = rung.gain if rung.is_ceiling else rung.gap

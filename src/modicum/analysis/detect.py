@@ -40,7 +40,7 @@ def detectable(
     margin: float = 0.05,
     discordant: float = DISCORDANT_GAIN,
 ) -> Detectable:
-    """Says which gain and which equivalence a number of test problems can show.
+    """Say which gain and which equivalence a number of test problems can show.
 
     Args:
         n_problems: Test problems (clusters where they hang together), at least 1.
@@ -60,7 +60,7 @@ def detectable(
 
 
 def problems_needed(target: float, *, guess: float = 0.0) -> int:
-    """Gives the fewest test problems whose equivalence margin is within a target.
+    """Return the fewest test problems whose equivalence margin is within a target.
 
     Args:
         target: Wanted margin, as a share, above 0.
@@ -85,5 +85,5 @@ def problems_needed(target: float, *, guess: float = 0.0) -> int:
 
 
 def _is_within(equivalence: float, margin: float) -> bool:
-    """Says whether a margin can be shown, as it is printed: to a tenth of a point."""
+    """Say whether a margin can be shown, as it is printed: to a tenth of a point."""
     return equivalence < margin + 0.0005

@@ -31,7 +31,7 @@ class Samples:
     null compares with golds of the same stratum only."""
 
     def __post_init__(self) -> None:
-        """Checks the shapes.
+        """Check the shapes.
 
         Raises:
             ValueError: If the arrays do not cover the same problems and samples.
@@ -153,7 +153,7 @@ class Evidence:
     """Cluster code of each problem; None where each problem stands alone."""
 
     def __post_init__(self) -> None:
-        """Checks that everything covers the same problems, or the first that were sampled on.
+        """Check that everything covers the same problems, or the first that were sampled on.
 
         Raises:
             ValueError: If an array covers another number of problems.

@@ -9,7 +9,7 @@ __all__ = ["feature_facts"]
 
 
 def feature_facts(nudge: Made) -> dict[str, str]:
-    """Gives what a trial says of its feature, a sentence a name; nothing without one.
+    """Return what a trial says of its feature, a sentence a name; nothing without one.
 
     Args:
         nudge: What the method says of how its nudge was made; `sparse_feature` says most.
@@ -83,7 +83,7 @@ def _foretells(part: Made) -> str:
 
 
 def _figure(record: object) -> str:
-    """Writes a stored figure with its interval."""
+    """Write a stored figure with its interval."""
     if not isinstance(record, Mapping):
         return written.MISSING
     values = {name: _float(record.get(name)) for name in ("value", "low", "high")}

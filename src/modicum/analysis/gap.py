@@ -48,7 +48,7 @@ class GapTop:
     both, for which of near-equal rungs is the best is not known."""
 
     def on(self, n: int) -> "GapTop":
-        """Gives the ceiling on the first n problems."""
+        """Return the ceiling on the first n problems."""
         scores, luck = first(n, self.scores, self.luck)
         own = None if self.own is None else first(n, self.own)[0]
         return replace(self, scores=scores, luck=luck, own=own)
@@ -60,7 +60,7 @@ class GapTop:
 
 
 def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
-    """Gives a score corrected for guessing, (x - guess) / (1 - guess), never clipped.
+    """Return a score corrected for guessing, (x - guess) / (1 - guess), never clipped.
 
     Args:
         score: Mean score in [0, 1].
@@ -70,7 +70,7 @@ def correct_guessing(score: float | Floats, guess: float | Floats) -> Floats:
 
 
 def ceiling_figure(ceiling: GapTop, resamples: Resamples, *, level: float = 0.95) -> Figure:
-    """Gives the ceiling corrected for guessing with its interval, on the resamples' problems."""
+    """Return the ceiling corrected for guessing with its interval, on the resamples' problems."""
     ceiling = ceiling.on(resamples.n_problems)
     value = correct_guessing(float(ceiling.scores.mean()), float(ceiling.luck.mean()))
     replicates = correct_guessing(
@@ -89,7 +89,7 @@ def _with(figure: Figure, other: Figure) -> Figure:
 
 
 def _widened(found: Figure, ceiling: GapTop, level: float) -> Figure:
-    """Gives an interval that holds what was not drawn, too: it cannot be resampled.
+    """Return an interval that holds what was not drawn, too: it cannot be resampled.
 
     Fifty of fifty right would give an interval without width. Two pseudo-problems, one won and one
     lost, are the least that any number of problems leaves open. Of a score, rather than of pass@k, the
@@ -119,7 +119,7 @@ def gap_recovered(
     *,
     level: float = 0.95,
 ) -> Figure | None:
-    """Gives the share of the gap that a rung recovers, or None where the gap is within noise.
+    """Return the share of the gap that a rung recovers, or None where the gap is within noise.
 
     (score - floor) / (ceiling - floor), each corrected for guessing, bootstrapped as a ratio
     over problems and seeds, never clipped: a rung can beat the ceiling. The interval is as wide as
@@ -175,7 +175,7 @@ def gap_recovered(
 def share_of_ceiling(
     default: Floats, ceiling: GapTop, luck_1: Floats, resamples: Resamples
 ) -> Figure:
-    """Gives default / ceiling, both corrected for guessing, with its 95 % interval.
+    """Return default / ceiling, both corrected for guessing, with its 95 % interval.
 
     Both are read on the problems of the resamples, the first ones where arrays cover more.
     """
@@ -194,7 +194,7 @@ def share_of_ceiling(
 
 
 def _spread(replicates: Floats) -> float:
-    """Gives the standard error from resampled values, by its middle.
+    """Return the standard error from resampled values, by its middle.
 
     Three seeds put heavy tails into the replicates, whose plain deviation would be unstable;
     the middle 68 % of a normal span 1.989 deviations.

@@ -93,7 +93,7 @@ class _Measures:
 
 
 def gather(subject: Subject, store: Store) -> Gathered | None:
-    """Gives what is stored of a subject, or None while a measure is missing."""
+    """Return what is stored of a subject, or None while a measure is missing."""
     measures = _measures(subject, store)
     if measures is None:
         return None
@@ -134,7 +134,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
 
 
 def _measures(subject: Subject, store: Store) -> _Measures | None:
-    """Gives the measures of a subject; None while one is missing without which nothing is said."""
+    """Return the measures of a subject; None while one is missing without which nothing is said."""
     wanted = (subject.floor(), subject.default(), *subject.scrambled(), subject.samples())
     good = [outcome for trial in wanted if (outcome := _good(store, trial)) is not None]
     if len(good) < len(wanted):
@@ -154,20 +154,20 @@ def _measures(subject: Subject, store: Store) -> _Measures | None:
 
 
 def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
-    """Gives 0 or 1 a problem for the answers that stand."""
+    """Return 0 or 1 a problem for the answers that stand."""
     grades = [answer.mark.strict if strict else answer.mark.lenient for answer in answers]
     return np.array([grade == Grade.CORRECT for grade in grades], dtype=np.float64)
 
 
 def unread(answers: Sequence[Answer]) -> Floats:
-    """Gives 1 for each problem whose answer could not be read, else 0."""
+    """Return 1 for each problem whose answer could not be read, else 0."""
     return np.array(
         [answer.mark.lenient == Grade.UNREADABLE for answer in answers], dtype=np.float64
     )
 
 
 def stack(outcomes: Sequence[Outcome], *, strict: bool = False) -> Floats:
-    """Gives the scores of several seeds, `[seeds, problems]`."""
+    """Return the scores of several seeds, `[seeds, problems]`."""
     return np.stack([correctness(outcome.answers, strict=strict) for outcome in outcomes])
 
 
@@ -177,7 +177,7 @@ def _good(store: Store, trial: Trial | None) -> Outcome | None:
 
 
 def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Arm, ...]:
-    """Groups the outcomes of one model by method and budget, cheapest kind first."""
+    """Group the outcomes of one model by method and budget, cheapest kind first."""
     groups: dict[tuple[str, int], dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
         trial = outcome.trial
@@ -207,7 +207,7 @@ def _kind(method: str) -> Kind:
 
 
 def shortens(method: str) -> bool:
-    """Says whether a method is to make answers shorter."""
+    """Say whether a method is to make answers shorter."""
     cls = METHODS.load(method)
     return issubclass(cls, Method) and cls.aim == "length"
 
@@ -272,7 +272,7 @@ def _evidence(
 
 
 def _own_controls(arm: Arm) -> tuple[list[ControlScores], list[ControlScores]]:
-    """Gives an arm's veto controls and its tell-tale ones, of those that the method draws itself."""
+    """Return an arm's veto controls and its tell-tale ones, of those that the method draws itself."""
     cls = METHODS.load(arm.method)
     declared = cls.controls if issubclass(cls, Method) else ()
     vetoes = {control.name for control in declared if control.veto}
@@ -314,7 +314,7 @@ def _prompt_rung(measures: _Measures) -> RungEvidence:
 
 
 def samples_of(found: Gathered, outcome: Outcome) -> Samples:
-    """Gives the codes of sampled answers; a correct one has its gold's whatever its spelling.
+    """Return the codes of sampled answers; a correct one has its gold's whatever its spelling.
 
     Args:
         found: The subject, for its golds.

@@ -35,7 +35,7 @@ __all__ = ["judged", "verdict_of"]
 
 
 def verdict_of(subject: Subject, store: Store) -> Verdict | None:
-    """Gives the verdict of one subject, or None while a measure is missing.
+    """Return the verdict of one subject, or None while a measure is missing.
 
     A pure function of the stored outcomes: the bootstrap's stream is named by the subject.
     """
@@ -114,7 +114,7 @@ def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
 
 
 def _top(answer: Ability, resamples: Resamples) -> Ceiling | None:
-    """Gives the ceiling, corrected for guessing."""
+    """Return the ceiling, corrected for guessing."""
     top = answer.ceiling
     if top is None:
         return None
@@ -255,7 +255,7 @@ def _gap(
 
 
 def _note(found: Gathered, arm: Arm) -> str:
-    """Says so where only the strict reading gained over the floor, and where few seeds disagree."""
+    """Say so where only the strict reading gained over the floor, and where few seeds disagree."""
     base = (correctness(found.floor.answers), correctness(found.floor.answers, strict=True))
     scores = (stack(arm.outcomes), stack(arm.outcomes, strict=True))
     said = [FORMAT_ONLY] * is_format_only(scores, base, found.evidence.clusters)
@@ -266,7 +266,7 @@ def _note(found: Gathered, arm: Arm) -> str:
 
 
 def _prompt_note(found: Gathered) -> str:
-    """Names the floor's style, and says so where it gained over the default in format alone."""
+    """Name the floor's style, and say so where it gained over the default in format alone."""
     floor, default = (
         (correctness(o.answers), correctness(o.answers, strict=True))
         for o in (found.floor, found.default)
@@ -354,7 +354,7 @@ def _ship(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> Ship:
 
 
 def _why_plain(answer: Ability, margin: float) -> str:
-    """Says why nothing is elicited."""
+    """Say why nothing is elicited."""
     if answer.word == "shown":
         return "the plain prompt shows the ability"
     return f"no rung is shown to be better than the plain prompt by more than {share_text(margin)}"

@@ -23,7 +23,7 @@ __all__ = ["learned"]
 
 
 def learned(case: Case) -> Ability | None:
-    """Says sealed, taught or learned where only tuning reaches it."""
+    """Say sealed, taught or learned where only tuning reaches it."""
     unlocking = sorted(
         (
             r
@@ -47,7 +47,7 @@ def learned(case: Case) -> Ability | None:
 
 
 def _sealed(unlocking: list[RungReading], case: Case) -> Ability | None:
-    """Says sealed where a rung beats a twin that was tuned on sixteen times its labels."""
+    """Say sealed where a rung beats a twin that was tuned on sixteen times its labels."""
     for reading in unlocking:
         if _beats_learning_twin(reading, case):
             sentence = f"sealed: opened by {reading.rung.method} with {labels_of(reading)}"
@@ -56,7 +56,7 @@ def _sealed(unlocking: list[RungReading], case: Case) -> Ability | None:
 
 
 def _unparted(unlocking: list[RungReading], case: Case) -> Ability:
-    """Says learned, or undecided where twins that could have told are too noisy to."""
+    """Say learned, or undecided where twins that could have told are too noisy to."""
     if any(_learning_twins(reading, case) for reading in unlocking):
         return undecided(case, "more seeds of the tuned arms: the twin's are too noisy or too good")
     return _learned_from(unlocking[0], case, ("sealed", "taught"))
@@ -70,14 +70,14 @@ def _taught(reading: RungReading, case: Case) -> Ability | None:
 
 
 def _learned_from(reading: RungReading, case: Case, candidates: tuple[Word, ...]) -> Ability:
-    """Says learned, and which words it may stand for."""
+    """Say learned, and which words it may stand for."""
     *others, last = candidates
     sentence = f"learned from {labels_of(reading)}: {', '.join(others)} or {last}"
     return replace(answered(case, "learned", sentence, rung=reading), candidates=candidates)
 
 
 def _is_hidden(case: Case, reading: RungReading) -> bool:
-    """Says whether sampling does not reach what a rung opens.
+    """Say whether sampling does not reach what a rung opens.
 
     Samples must be enough to exclude the smallest ability on half of the problems; and what they
     reach above luck must be a small part of what the rung opens, be that little: an ability on a
@@ -94,7 +94,7 @@ def _is_hidden(case: Case, reading: RungReading) -> bool:
 
 
 def _beats_learning_twin(reading: RungReading, case: Case) -> bool:
-    """Says whether a rung scores above a twin that was tuned on 16 times as many labels."""
+    """Say whether a rung scores above a twin that was tuned on 16 times as many labels."""
     enough = _learning_twins(reading, case)
     if not enough:
         return False
@@ -104,13 +104,13 @@ def _beats_learning_twin(reading: RungReading, case: Case) -> bool:
 
 
 def _learning_twins(reading: RungReading, case: Case) -> list[Twin]:
-    """Gives the twins tuned on at least 16 times as many labels as a rung."""
+    """Return the twins tuned on at least 16 times as many labels as a rung."""
     enough = LEARNING_RATIO * reading.rung.n_shots
     return [t for t in _twins(case, reading.rung.method) if t.n_shots >= enough]
 
 
 def _is_taught(reading: RungReading, case: Case) -> bool:
-    """Says whether a twin needs no more labels, or 16 times fewer had tied the control."""
+    """Say whether a twin needs no more labels, or 16 times fewer had tied the control."""
     rung = reading.rung
     fewer = [
         r
@@ -131,12 +131,12 @@ def _is_taught(reading: RungReading, case: Case) -> bool:
 
 
 def _twins(case: Case, method: str) -> list[Twin]:
-    """Gives the twins tuned by a method."""
+    """Return the twins tuned by a method."""
     return [twin for twin in case.evidence.twins if twin.method == method]
 
 
 def _sampling_needs(case: Case) -> tuple[str, ...]:
-    """Names what would tell latent from sealed."""
+    """Name what would tell latent from sealed."""
     if case.sampled.state == "silent":
         return ("a label-free rung (cot_decoding): guessing hides what sampling reaches",)
     if case.sampled.state == "contested":

@@ -18,7 +18,7 @@ EQUAL = 0.02
 
 
 def lengths_of(found: Gathered, arm: Arm) -> Lengths | None:
-    """Gives what an arm did to the length of answers, or None where that is not what it is for.
+    """Return what an arm did to the length of answers, or None where that is not what it is for.
 
     The plain model's answers are the floor's, on the same problems and in the same style.
     """
@@ -56,12 +56,12 @@ def lengths_of(found: Gathered, arm: Arm) -> Lengths | None:
 
 
 def _tokens(answers: Sequence[Answer]) -> Floats:
-    """Gives the tokens of the answers that stand."""
+    """Return the tokens of the answers that stand."""
     return np.array([answer.tokens[answer.chosen] for answer in answers], dtype=np.float64)
 
 
 def _seconds(floor: Outcome, outcomes: Sequence[Outcome]) -> tuple[float, float] | None:
-    """Gives the seconds of answering before and after, where every answer was drawn for it."""
+    """Return the seconds of answering before and after, where every answer was drawn for it."""
     served = [floor.serving, *(o.serving for o in outcomes)]
     if any(spent.get("completions_reused") or not spent.get("seconds") for spent in served):
         return None

@@ -25,7 +25,7 @@ class Levels:
 
 
 def levels_of(found: Gathered) -> Levels:
-    """Gives the accuracies of the measures."""
+    """Return the accuracies of the measures."""
     clusters = found.evidence.clusters
     return Levels(
         default=level_of(correctness(found.default.answers), clusters),
@@ -37,13 +37,13 @@ def levels_of(found: Gathered) -> Levels:
 
 
 def forced_of(found: Gathered) -> Figure | None:
-    """Gives the accuracy in the forced worked form; None where the task knows none."""
+    """Return the accuracy in the forced worked form; None where the task knows none."""
     forced = found.evidence.forced
     return None if forced is None else proportion(forced, clusters=found.evidence.clusters)
 
 
 def measure_ids(found: Gathered) -> dict[str, str]:
-    """Gives the ids of the measures by name."""
+    """Return the ids of the measures by name."""
     named = {
         "floor": found.floor,
         "default": found.default,
@@ -54,13 +54,13 @@ def measure_ids(found: Gathered) -> dict[str, str]:
 
 
 def taken(found: Gathered, *names: str) -> float:
-    """Gives what all outcomes behind a verdict took, added over entries of their ledgers."""
+    """Return what all outcomes behind a verdict took, added over entries of their ledgers."""
     outcomes = [found.floor, found.default, found.samples, *nudged(found)]
     return sum(_cost(outcome, name) for outcome in outcomes for name in names)
 
 
 def asides_of(found: Gathered) -> tuple[Aside, ...]:
-    """Gives the figures that stand beside the verdict."""
+    """Return the figures that stand beside the verdict."""
     clusters = found.evidence.clusters
     return tuple(
         Aside(setting, level_of(correctness(outcome.answers), clusters), outcome.trial.id)

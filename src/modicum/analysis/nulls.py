@@ -17,7 +17,7 @@ __all__ = [
 
 
 def luck(samples: Samples, ks: tuple[int, ...]) -> Floats:
-    """Gives pass@k against another problem's gold, `[problems, ks]`.
+    """Return pass@k against another problem's gold, `[problems, ks]`.
 
     The mean over all other problems of the same stratum, equal gold allowed. A problem alone
     in its stratum is compared with all others.
@@ -51,7 +51,7 @@ def _expected_hits(samples: Samples, strata: Ints, ks: tuple[int, ...]) -> Float
 
 
 def near_miss(samples: Samples, ks: tuple[int, ...], *, is_mode_left_out: bool = False) -> Floats:
-    """Gives pass@k on half of the samples against a wrong answer of the other half.
+    """Return pass@k on half of the samples against a wrong answer of the other half.
 
     The wrong answer is drawn evenly from the distinct wrong answers of the other half (0 if
     there are none); the expectation over that draw is averaged over four ways to halve: first
@@ -96,7 +96,7 @@ def _hits_of_drawn(source: Tally, target: Tally, curves: Floats, is_mode_left_ou
 
 
 def _look_up(keys: Ints, sorted_keys: Ints, values: Ints) -> Ints:
-    """Gives the value that belongs to each key, 0 where the key is not listed."""
+    """Return the value that belongs to each key, 0 where the key is not listed."""
     if sorted_keys.size == 0:
         return np.zeros(keys.shape, dtype=np.int64)
     places = np.minimum(np.searchsorted(sorted_keys, keys), sorted_keys.size - 1)
@@ -104,7 +104,7 @@ def _look_up(keys: Ints, sorted_keys: Ints, values: Ints) -> Ints:
 
 
 def _sum_by_row(values: Floats, rows: Ints, n_rows: int) -> Floats:
-    """Adds up values `[entries, ks]` that belong to the same row."""
+    """Add up values `[entries, ks]` that belong to the same row."""
     columns = [
         np.bincount(rows, weights=values[:, i], minlength=n_rows) for i in range(values.shape[1])
     ]
@@ -112,7 +112,7 @@ def _sum_by_row(values: Floats, rows: Ints, n_rows: int) -> Floats:
 
 
 def luck_scores(answers: Ints, gold: Ints, strata: Ints) -> Floats:
-    """Gives, for one answer a problem, how often it equals another problem's gold.
+    """Return, for one answer a problem, how often it equals another problem's gold.
 
     The luck veto of a rung that gives one answer a problem: pass it as `Control("luck", ...)`.
 

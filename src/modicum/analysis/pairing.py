@@ -12,19 +12,19 @@ __all__ = ["first", "level_of", "over_problems", "paired", "possible", "shared"]
 
 
 def first(n: int, *scores: Floats) -> tuple[Floats, ...]:
-    """Gives scores `[..., problems]` on the first n problems."""
+    """Return scores `[..., problems]` on the first n problems."""
     return tuple(each[..., :n] for each in scores)
 
 
 def shared(*scores: Floats) -> tuple[Floats, ...]:
-    """Gives scores `[..., problems]` on the problems that all of them cover."""
+    """Return scores `[..., problems]` on the problems that all of them cover."""
     return first(min(each.shape[-1] for each in scores), *scores)
 
 
 def paired(
     one: Floats, other: Floats, *, clusters: Ints | None = None, level: float = 0.95
 ) -> Figure:
-    """Gives the mean difference of two systems on the problems that both cover.
+    """Return the mean difference of two systems on the problems that both cover.
 
     Args:
         one: Scores in [0, 1], `[problems]` or `[seeds, problems]`.
@@ -37,7 +37,7 @@ def paired(
 
 
 def possible(difference: Figure, base: Floats) -> Figure:
-    """Gives a difference of two scores with its interval cut to what the second one leaves open.
+    """Return a difference of two scores with its interval cut to what the second one leaves open.
 
     Three seeds that disagree give an interval beyond any score; that it is wide stays to be seen.
 
@@ -59,7 +59,7 @@ def over_problems(
     clusters: Ints | None = None,
     level: float = 0.95,
 ) -> Figure:
-    """Gives the mean of a per-problem contrast, its parts cut to the problems it covers.
+    """Return the mean of a per-problem contrast, its parts cut to the problems it covers.
 
     Args:
         per_problem: The contrast of each problem, seeds averaged.
@@ -72,7 +72,7 @@ def over_problems(
 
 
 def level_of(scores: Floats, clusters: Ints | None, *, level: float = 0.95) -> Figure:
-    """Gives a mean over seeds and problems; one seed is a proportion, several a paired t.
+    """Return a mean over seeds and problems; one seed is a proportion, several a paired t.
 
     Args:
         scores: Scores in [0, 1], `[problems]` or `[seeds, problems]`.

@@ -66,7 +66,7 @@ class RungReading:
 
 
 def read_rungs(evidence: Evidence) -> tuple[RungReading, ...]:
-    """Reads every rung against its base and controls, without the gap.
+    """Read every rung against its base and controls, without the gap.
 
     A label-free rung can make an ability latent by itself, so that it must be above its base
     and its controls at 99 %, shared by all label-free rungs (Bonferroni): a long ladder does
@@ -84,7 +84,7 @@ def read_rungs(evidence: Evidence) -> tuple[RungReading, ...]:
 
 
 def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReading:
-    """Reads one rung at the level of its family."""
+    """Read one rung at the level of its family."""
     base = evidence.default if rung.is_prompt else evidence.floor
     clusters = evidence.clusters
     own = _mean(rung.scores)
@@ -133,7 +133,7 @@ def _read(evidence: Evidence, rung: RungEvidence, *, level: float) -> RungReadin
 def _format(
     evidence: Evidence, rung: RungEvidence, gain: Floats
 ) -> tuple[Figure | None, Figure | None]:
-    """Gives how far unreadable answers fell, and the gain beyond that fall."""
+    """Return how far unreadable answers fell, and the gain beyond that fall."""
     before = evidence.default_unread if rung.is_prompt else evidence.floor_unread
     if before is None or rung.unread is None:
         return None, None
@@ -147,7 +147,7 @@ def _format(
 
 
 def _over(own: Floats, base: Floats, control: ControlScores, clusters: Ints | None) -> Floats:
-    """Gives the rung's gain minus the control's where their floors differ, else its score.
+    """Return the rung's gain minus the control's where their floors differ, else its score.
 
     Gains carry the noise of two more greedy runs, so that levels are compared as long as the
     two floors cannot be told apart.
@@ -162,7 +162,7 @@ def _over(own: Floats, base: Floats, control: ControlScores, clusters: Ints | No
 
 
 def _minus(one: Floats, other: Floats) -> Floats:
-    """Subtracts scores on the problems that both cover."""
+    """Subtract scores on the problems that both cover."""
     one, other = shared(one, other)
     return np.asarray(one - other)
 
@@ -175,7 +175,7 @@ def _mean(scores: Floats) -> Floats:
 def find_ceiling(
     evidence: Evidence, sampled: SampledEvidence, readings: tuple[RungReading, ...]
 ) -> GapTop | None:
-    """Gives the top of the gap, or None where there is no gap to recover.
+    """Return the top of the gap, or None where there is no gap to recover.
 
     Corrected pass@k where sampling is above both nulls. Where sampling is silent (guess@1 above
     the limit) the best of the majority of all samples, the forced form and the best rung.
@@ -221,12 +221,12 @@ def _chosen(found: list[tuple[str, Floats]], luck: Floats, clusters: Ints | None
 
 
 def majority_scores(evidence: Evidence) -> Floats:
-    """Gives the majority of all samples, 0 to 1 a problem."""
+    """Return the majority of all samples, 0 to 1 a problem."""
     return vote(evidence.samples.answers, evidence.samples.gold)
 
 
 def is_forced_above(evidence: Evidence) -> bool:
-    """Says whether the forced form is above the floor and above the control's forced form."""
+    """Say whether the forced form is above the floor and above the control's forced form."""
     if evidence.forced is None:
         return False
     below = [evidence.floor]
@@ -243,7 +243,7 @@ def with_gap(
     ceiling: GapTop | None,
     resamples: Resamples,
 ) -> RungReading:
-    """Gives a reading completed by the share of the gap it recovers.
+    """Return a reading completed by the share of the gap it recovers.
 
     Args:
         reading: The rung, read.
@@ -266,5 +266,5 @@ def twin_gap(
     ceiling: GapTop,
     resamples: Resamples,
 ) -> Figure | None:
-    """Gives a twin's share of the gap, on the studied model's floor and ceiling."""
+    """Return a twin's share of the gap, on the studied model's floor and ceiling."""
     return gap_recovered(twin.scores, evidence.floor, ceiling, sampled.luck_1, resamples)

@@ -11,7 +11,7 @@ __all__ = ["gap_against_reference", "reference_of"]
 
 
 def reference_of(found: Gathered) -> Reference | None:
-    """Gives what the reference scores and on which problems it and sampling disagree.
+    """Return what the reference scores and on which problems it and sampling disagree.
 
     Some sample of many may be right by luck, so that the second list of ids is an upper bound of
     what the studied model can do and the reference cannot.
@@ -45,7 +45,7 @@ def gap_against_reference(
     *,
     base: Floats | None = None,
 ) -> Figure | None:
-    """Gives the share of the way from floor to reference, or None where that is within noise.
+    """Return the share of the way from floor to reference, or None where that is within noise.
 
     The same ratio as against sampling, with the reference's greedy score as the top.
 

@@ -86,7 +86,7 @@ def _every(found: Gathered) -> list[Outcome]:
 
 
 def _unmarked(outcomes: Sequence[Outcome]) -> list[str]:
-    """Says how many answers the marker failed on: they count as unreadable, and as no reward."""
+    """Say how many answers the marker failed on: they count as unreadable, and as no reward."""
     counts = [o.lost for o in outcomes if o.lost is not None]
     answers, shots = sum(lost.answers for lost in counts), sum(lost.shots for lost in counts)
     said = [f"{answers} answers in {len(counts)} trials"] * bool(answers)
@@ -99,7 +99,7 @@ def _unmarked(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _renewed(outcomes: Sequence[Outcome]) -> list[str]:
-    """Says what was marked again from an earlier version's texts, and what that version chose."""
+    """Say what was marked again from an earlier version's texts, and what that version chose."""
     again = [o.marked_again for o in outcomes if o.marked_again is not None]
     if not again:
         return []
@@ -113,12 +113,12 @@ def _renewed(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _is_idle(attributable: Figure | None) -> bool:
-    """Says whether a random reward was tried and the true one is not above it."""
+    """Say whether a random reward was tried and the true one is not above it."""
     return attributable is not None and attributable.low <= 0
 
 
 def _reference_doubts(found: Gathered) -> list[str]:
-    """Says where the second model is missing, or was not allowed to finish."""
+    """Say where the second model is missing, or was not allowed to finish."""
     wanted, outcome = found.subject.reference(), found.reference
     if wanted is None:
         return []
@@ -157,7 +157,7 @@ def _proposals(word: str) -> dict[str, set[str]]:
 
 
 def share_text(number: float) -> str:
-    """Writes a share as the tables do: two decimals, no leading zero."""
+    """Write a share as the tables do: two decimals, no leading zero."""
     return f"{number:.2f}".removeprefix("0")
 
 

@@ -14,7 +14,7 @@ __all__ = ["TextChange", "retention_of", "text_before", "text_change"]
 
 
 def retention_of(found: Gathered, arm: Arm) -> tuple[Retention, ...]:
-    """Gives before, after and paired difference on each retained task, the worst first.
+    """Return before, after and paired difference on each retained task, the worst first.
 
     A task that was scored only before, or only after, is left out.
     """
@@ -31,7 +31,7 @@ def retention_of(found: Gathered, arm: Arm) -> tuple[Retention, ...]:
 
 
 def text_before(found: Gathered) -> Figure | None:
-    """Gives the held-out text's loss before any nudge, in nats a token; None where not scored."""
+    """Return the held-out text's loss before any nudge, in nats a token; None where not scored."""
     if found.text is None or not found.text.text_loss:
         return None
     before = np.array(found.text.text_loss, dtype=np.float64)
@@ -49,7 +49,7 @@ class TextChange:
 
 
 def text_change(found: Gathered, arm: Arm) -> TextChange:
-    """Gives loss and perplexity ratio of the held-out text after a nudge.
+    """Return loss and perplexity ratio of the held-out text after a nudge.
 
     The ratio is exp of the mean difference in nats a token, passages weighing the same; its
     interval resamples passages, each with its own before and after, and adds the seeds' spread.

@@ -26,7 +26,7 @@ PlainCurves = tuple[tuple[int, ...], Floats, Floats]
 
 
 def plain_curves(samples: Samples) -> PlainCurves:
-    """Gives what voting over k plain samples scores on each problem, and their pass@k."""
+    """Return what voting over k plain samples scores on each problem, and their pass@k."""
     n = samples.n_samples
     ks = powers_of_two(n)
     votes = []
@@ -38,7 +38,7 @@ def plain_curves(samples: Samples) -> PlainCurves:
 
 
 def samples_worth(scores: Floats, curves: PlainCurves, resamples: Resamples) -> Worth:
-    """Gives the k at which voting, and pass@k, reach the accuracy of a rung.
+    """Return the k at which voting, and pass@k, reach the accuracy of a rung.
 
     Both on the problems that were sampled on, neither corrected for guessing. Between powers of
     two the curves are joined on the log scale; the vote's is made monotone, for the first k that
@@ -62,7 +62,7 @@ def samples_worth(scores: Floats, curves: PlainCurves, resamples: Resamples) -> 
 
 
 def _crossing(means: Floats, levels: Floats, ks: tuple[int, ...]) -> Floats:
-    """Gives the first k at which each row's rising curve reaches its level; `inf` if never."""
+    """Return the first k at which each row's rising curve reaches its level; `inf` if never."""
     rising = np.maximum.accumulate(means, axis=1)
     is_reached = rising >= levels[:, None] - 1e-9
     place = is_reached.argmax(axis=1)

@@ -77,7 +77,7 @@ class SampledEvidence:
 def sampled(
     samples: Samples, *, clusters: Ints | None = None, level: float = 0.95
 ) -> SampledEvidence:
-    """Reads what the samples say by themselves.
+    """Read what the samples say by themselves.
 
     Args:
         samples: The sampled answers, at least two a problem.
@@ -128,7 +128,7 @@ def sampled(
 
 
 def _state(over_luck: Figure, over_near: Figure, k: int) -> State:
-    """Names the state from the two differences at k."""
+    """Name the state from the two differences at k."""
     if over_luck.low > 0 and over_near.low > 0:
         return "above"
     if over_luck.high < 0.5 * (1 - (1 - SMALLEST_ABILITY) ** k):
@@ -137,5 +137,5 @@ def _state(over_luck: Figure, over_near: Figure, k: int) -> State:
 
 
 def _means(curves: Floats) -> tuple[float, ...]:
-    """Gives the mean over problems at each k."""
+    """Return the mean over problems at each k."""
     return tuple(float(mean) for mean in np.mean(curves, axis=0))

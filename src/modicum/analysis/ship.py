@@ -98,7 +98,7 @@ def ship(
     clusters: Ints | None = None,
     is_shown: bool = False,
 ) -> ShipChoice:
-    """Picks what to ship: the cheapest that no other one is shown to beat by more than a margin.
+    """Pick what to ship: the cheapest that no other one is shown to beat by more than a margin.
 
     Doing nothing, the first candidate that takes no labels and no making, is one of them; every
     other one must be above it, with the lower end of its gain's 95 % interval above 0. One candidate
@@ -150,7 +150,7 @@ def _gains(candidate: Candidate, plain: Candidate, clusters: Ints | None) -> boo
 
 
 def _beats(other: Candidate, candidate: Candidate, margin: float, clusters: Ints | None) -> bool:
-    """Says whether another one is better by more than the margin, and shown to be better.
+    """Say whether another one is better by more than the margin, and shown to be better.
 
     Between two nudges the margin counts one and a half times: one that is a little over it by chance
     would else be bought with its labels in every other study.
@@ -164,7 +164,7 @@ def _beats(other: Candidate, candidate: Candidate, margin: float, clusters: Ints
 
 
 def pareto(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-    """Gives the candidates that no other one undercuts on labels and both kinds of FLOPs.
+    """Return the candidates that no other one undercuts on labels and both kinds of FLOPs.
 
     Of several with the same three costs the highest score stays, then the first.
 
@@ -186,7 +186,7 @@ def pareto(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
 
 
 def break_even(pick: Candidate, other: Candidate) -> BreakEven:
-    """Gives the number of queries at which two systems cost the same FLOPs in all.
+    """Return the number of queries at which two systems cost the same FLOPs in all.
 
     Solves E + q S = E' + q S' for q, with E for elicitation and S for serving a query.
 
@@ -205,7 +205,7 @@ def break_even(pick: Candidate, other: Candidate) -> BreakEven:
 
 
 def _pick(front: tuple[Candidate, ...], prefer: Preference) -> Candidate:
-    """Gives the cheapest of the front in the preferred cost.
+    """Return the cheapest of the front in the preferred cost.
 
     Costs within `SAME_COST` of the cheapest count as the same: answers that are a token shorter
     are no reason to buy sixteen times the labels.
@@ -216,7 +216,7 @@ def _pick(front: tuple[Candidate, ...], prefer: Preference) -> Candidate:
 
 
 def _cost(candidate: Candidate, prefer: Preference) -> float:
-    """Gives the preferred cost."""
+    """Return the preferred cost."""
     return {
         "labels": float(candidate.labels),
         "serve": candidate.serving_flops,

@@ -19,7 +19,7 @@ FORMAT_ONLY = "format only"
 
 
 def ceiling_strict(found: Gathered, answer: Ability, resamples: Resamples) -> Figure | None:
-    """Gives the ceiling as the strict reading has it: same source, same k, same luck null.
+    """Return the ceiling as the strict reading has it: same source, same k, same luck null.
 
     None where there is no ceiling, and for the majority of samples, whose vote is over answers
     that were read leniently.
@@ -39,7 +39,7 @@ def ceiling_strict(found: Gathered, answer: Ability, resamples: Resamples) -> Fi
 
 
 def _strict_scores(found: Gathered, top: GapTop) -> Floats | None:
-    """Scores what the ceiling stands on by the strict reading."""
+    """Score what the ceiling stands on by the strict reading."""
     if top.source == "sampling":
         return _sampled(found.samples, top.k)
     if top.source == "forced" and found.forced is not None:
@@ -51,7 +51,7 @@ def _strict_scores(found: Gathered, top: GapTop) -> Floats | None:
 
 
 def _sampled(samples: Outcome, k: int) -> Floats:
-    """Gives the unbiased pass@k of each problem, read strictly."""
+    """Return the unbiased pass@k of each problem, read strictly."""
     right = [[mark.strict == Grade.CORRECT for mark in answer.marks] for answer in samples.answers]
     hits = np.array(right).sum(axis=1)
     return pass_curve(np.asarray(hits, dtype=np.int64), len(right[0]), (k,))[:, 0]
@@ -60,7 +60,7 @@ def _sampled(samples: Outcome, k: int) -> Floats:
 def is_format_only(
     scores: tuple[Floats, Floats], base: tuple[Floats, Floats], clusters: Ints | None
 ) -> bool:
-    """Says whether the strict reading gains over the base and the lenient one does not.
+    """Say whether the strict reading gains over the base and the lenient one does not.
 
     Args:
         scores: Lenient and strict scores, `[seeds, problems]`.

@@ -51,7 +51,7 @@ class Threshold:
 
 
 def between(reached: Figure | None, tried: Sequence[int]) -> tuple[int, int] | None:
-    """Gives the tried budgets between which a threshold lies: what lies there was not seen.
+    """Return the tried budgets between which a threshold lies: what lies there was not seen.
 
     None where it is a tried budget to a twentieth of it, or lies beyond them.
 
@@ -76,7 +76,7 @@ def threshold(
     *,
     share: float,
 ) -> Threshold:
-    """Gives the smallest n_shots that reaches a share of the gap.
+    """Return the smallest n_shots that reaches a share of the gap.
 
     A logistic in log n is fitted to the gap recovered at each budget, in the data and again in
     each resample of problems and seeds. Where it fits badly, or with fewer than three budgets,
@@ -123,7 +123,7 @@ def _gains(
     luck_1: Floats,
     resamples: Resamples,
 ) -> Floats:
-    """Gives the gap recovered at each budget in each resample, `[resamples, budgets]`."""
+    """Return the gap recovered at each budget in each resample, `[resamples, budgets]`."""
     n = resamples.n_problems
     is_top = [scores is ceiling.scores for _, scores in points]
     points = tuple((budget, first(n, scores)[0]) for budget, scores in points)
@@ -144,7 +144,7 @@ def _gains(
 
 
 def _logistic(log_n: Floats, a: Floats, b: Floats, top: Floats) -> Floats:
-    """Gives top / (1 + exp(-a (log n - b))) for rows of parameters, `[rows, budgets]`."""
+    """Return top / (1 + exp(-a (log n - b))) for rows of parameters, `[rows, budgets]`."""
     z = np.clip(a[:, None] * (log_n[None, :] - b[:, None]), -50, 50)
     return np.asarray(top[:, None] / (1 + np.exp(-z)))
 
@@ -185,7 +185,7 @@ def _fit(log_n: Floats, gains: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _cross_logistic(log_n: Floats, gains: Floats, share: float) -> Floats:
-    """Gives where each row's fitted curve reaches a share, `inf` beyond the largest budget."""
+    """Return where each row's fitted curve reaches a share, `inf` beyond the largest budget."""
     a, b, top = _fit(log_n, gains)
     place = b + np.log(share / (top - share)) / a
     # A flat row can be "fitted" by any steep curve beyond its end; nothing was reached there.
@@ -195,7 +195,7 @@ def _cross_logistic(log_n: Floats, gains: Floats, share: float) -> Floats:
 
 
 def _cross_joined(log_n: Floats, gains: Floats, share: float) -> Floats:
-    """Gives where each row's monotone joined points reach a share, `inf` if never."""
+    """Return where each row's monotone joined points reach a share, `inf` if never."""
     rising = np.maximum.accumulate(gains, axis=1)
     falling = np.minimum.accumulate(gains[:, ::-1], axis=1)[:, ::-1]
     level = (rising + falling) / 2

@@ -367,12 +367,12 @@ class Verdict:
 
 
 def as_json(value: object) -> object:
-    """Gives plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
+    """Return plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
     return plain(value, _shown)
 
 
 def _shown(value: object) -> object:
-    """Rewrites what machines read otherwise than it is kept."""
+    """Rewrite what machines read otherwise than it is kept."""
     if isinstance(value, Ceiling):
         return {**table_of(value.figure), "k": value.k, "source": value.source}
     if isinstance(value, Verdict):

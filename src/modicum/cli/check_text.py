@@ -17,7 +17,7 @@ LEVEL = 7
 
 
 def checked_text(checked: Checked) -> str:
-    """Gives every finding, faults first, each with what to do."""
+    """Return every finding, faults first, each with what to do."""
     spent, subject = checked.ledger, checked.subject
     head = (
         f"{visible(subject.task)} on {visible(subject.model)} · {words.count(spent.tokens_sampled)} "
@@ -28,7 +28,7 @@ def checked_text(checked: Checked) -> str:
 
 
 def doubt_lines(checked: Checked) -> list[str]:
-    """Gives one line a doubt, for standard error before a run goes on."""
+    """Return one line a doubt, for standard error before a run goes on."""
     subject = checked.subject
     where = f"{visible(subject.task)} on {visible(subject.model)}"
     return [
@@ -38,7 +38,7 @@ def doubt_lines(checked: Checked) -> list[str]:
 
 
 def scan_text(scan: Scan) -> str:
-    """Gives the table of a scan, the finalists on fresh problems, and the pick."""
+    """Return the table of a scan, the finalists on fresh problems, and the pick."""
     n = scan.rows[0].greedy.n if scan.rows else 0
     parts = [
         f"{visible(scan.model)} on {len(scan.rows)} tasks: {n} problems of the shots split each, "
@@ -65,7 +65,7 @@ def _sum(checked: Checked) -> str:
 
 
 def _finding(finding: Finding) -> list[str]:
-    """Gives a finding, wrapped, and what to do about it below."""
+    """Return a finding, wrapped, and what to do about it below."""
     rest = " " * LEVEL
     lines = textwrap.wrap(
         visible(finding.found),
@@ -117,14 +117,14 @@ def _table(rows: Sequence[ScanRow]) -> list[str]:
 
 
 def _short(task: str) -> str:
-    """Gives a task's name without the words that all of them share; a number where two are alike."""
+    """Return a task's name without the words that all of them share; a number where two are alike."""
     name = task.removeprefix("gym:").partition("?")[0]
     alike = [t for t in GYM if t.removeprefix("gym:").partition("?")[0] == name]
     return f"{name} {alike.index(task) + 1}" if len(alike) > 1 and task in alike else name
 
 
 def _footnotes(rows: Sequence[ScanRow]) -> list[str]:
-    """Says which settings stand behind names that differ by a number only."""
+    """Say which settings stand behind names that differ by a number only."""
     named = {_short(row.task): row.task for row in rows}
     return [f"{name}: {visible(task)}" for name, task in sorted(named.items()) if " " in name]
 

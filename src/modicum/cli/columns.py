@@ -15,7 +15,7 @@ NARROWEST = 8
 
 
 def wrapped(text: str, width: int = WIDTH, *, whole: bool = False) -> list[str]:
-    """Gives a text of a model or a task as lines: hidden characters spelled out, line feeds kept.
+    """Return a text of a model or a task as lines: hidden characters spelled out, line feeds kept.
 
     Args:
         text: Any text; what is too long is cut in its middle.
@@ -34,7 +34,7 @@ def wrapped(text: str, width: int = WIDTH, *, whole: bool = False) -> list[str]:
 
 
 def beside(left: Sequence[str], right: Sequence[str], width: int = WIDTH) -> list[str]:
-    """Sets two columns of lines side by side, each within half of the width."""
+    """Set two columns of lines side by side, each within half of the width."""
     half = (width - 3) // 2
     return [
         f"{one.ljust(half)} │ {two}".rstrip() for one, two in zip_longest(left, right, fillvalue="")
@@ -48,7 +48,7 @@ def columns(
     elastic: Sequence[int],
     width: int = WIDTH,
 ) -> list[str]:
-    """Aligns columns; where they are too wide together, the elastic ones give way.
+    """Align columns; where they are too wide together, the elastic ones give way.
 
     Figures are never shortened, only names. One beside empty cells may spill over them.
 

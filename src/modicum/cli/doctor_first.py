@@ -17,7 +17,7 @@ __all__ = ["look_first", "looked_at"]
 
 
 def looked_at(subject: Subject, store: Store | None = None, reuse: Sequence[Path] = ()) -> Checked:
-    """Looks at one subject while standard error says so; keeps it where there is a store."""
+    """Look at one subject while standard error says so; keeps it where there is a store."""
     with Steps(1) as steps:
         steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")
 
@@ -30,7 +30,7 @@ def looked_at(subject: Subject, store: Store | None = None, reuse: Sequence[Path
 
 
 def look_first(plan: Plan, store: Store, *, force: bool, reuse: Sequence[Path] = ()) -> None:
-    """Looks at each subject once, before its trials.
+    """Look at each subject once, before its trials.
 
     Raises:
         ConfigError: a fault, unless `force`.

@@ -18,7 +18,7 @@ __all__ = ["open_study", "reading"]
 
 
 def open_study(folder: Path, *, read_only: bool = False) -> tuple[Store, Plan]:
-    """Gives a study's store and its plan.
+    """Return a study's store and its plan.
 
     Args:
         folder: The study's folder.

@@ -43,7 +43,7 @@ class _Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the verbs by their docstrings, importing none."""
+        """List the verbs by their docstrings, importing none."""
         del ctx
         with formatter.section("Verbs"):
             formatter.write_dl([(e.name, e.summary) for e in _VERBS.entries.values()])
@@ -56,7 +56,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__)
 def _modicum() -> None:
-    """Says whether an ability is latent in a model, and how little data unlocks it."""
+    """Say whether an ability is latent in a model, and how little data unlocks it."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

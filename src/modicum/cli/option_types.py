@@ -10,12 +10,12 @@ __all__ = ["counts", "file_text", "names"]
 
 
 def names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Reads names with commas."""
+    """Read names with commas."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
 
 
 def counts(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Reads numbers with commas.
+    """Read numbers with commas.
 
     Raises:
         ConfigError: something that is no number.
@@ -29,7 +29,7 @@ def counts(_context: click.Context, _option: click.Parameter, value: str | None)
 
 
 def file_text(path: object) -> str:
-    """Reads a prompt file.
+    """Read a prompt file.
 
     Raises:
         ConfigError: it cannot be read.

@@ -9,7 +9,7 @@ __all__ = ["pick", "row_of", "subject_of"]
 
 
 def subject_of(plan: Plan, model: object, task: object) -> Subject:
-    """Gives the one subject that is meant."""
+    """Return the one subject that is meant."""
     fits = [s for s in plan.subjects() if model in (None, s.model) and task in (None, s.task)]
     if len(fits) == 1:
         return fits[0]
@@ -22,7 +22,7 @@ def subject_of(plan: Plan, model: object, task: object) -> Subject:
 def pick(
     verdict: Verdict | None, subject: Subject, name: object, n_shots: object
 ) -> tuple[tuple[str, str, int] | None, str]:
-    """Gives the rung to set beside the floor as (name, method, shots), and why it is this one.
+    """Return the rung to set beside the floor as (name, method, shots), and why it is this one.
 
     Raises:
         ConfigError: a rung that the study does not have, or no verdict to recommend one.
@@ -50,5 +50,5 @@ def pick(
 
 
 def row_of(verdict: Verdict, name: str | None) -> RungRow | None:
-    """Gives the row of a rung's name, or None."""
+    """Return the row of a rung's name, or None."""
     return next((row for row in verdict.rungs if row.name == name), None)

@@ -23,7 +23,7 @@ BEAT_S = 10.0
 
 
 def watcher() -> "Live | Heartbeat":
-    """Gives the watcher that fits standard error."""
+    """Return the watcher that fits standard error."""
     return Live() if sys.stderr.isatty() else Heartbeat()
 
 
@@ -38,7 +38,7 @@ class Steps:
     """Shows a few steps: a bar on a terminal; else a line after two seconds and every ten."""
 
     def __init__(self, total: int) -> None:
-        """Prepares the bar.
+        """Prepare the bar.
 
         Args:
             total: Steps in all.
@@ -60,14 +60,14 @@ class Steps:
         self._bar = self._progress.add_task("", total=total)
 
     def __enter__(self) -> "Steps":
-        """Shows the bar; without a terminal a first line comes after two seconds."""
+        """Show the bar; without a terminal a first line comes after two seconds."""
         self._progress.start()
         if not self._is_live:
             self._timer.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Removes the bar."""
+        """Remove the bar."""
         self._timer.cancel()
         self._progress.stop()
 
@@ -75,12 +75,12 @@ class Steps:
         click.echo(f"{self._what} …", err=True)
 
     def begin(self, what: str) -> None:
-        """Says which step begins."""
+        """Say which step begins."""
         self._done, self._what = self._done + 1, what
         self._progress.update(self._bar, completed=self._done, description=what[:60])
 
     def beat(self, tokens: float) -> None:
-        """Takes the tokens run so far in this step."""
+        """Take the tokens run so far in this step."""
         now = time.monotonic()
         if not self._is_live and now - self._last >= BEAT_S:
             self._last = now
@@ -95,34 +95,34 @@ class Heartbeat:
     """Prints a line every ten seconds and one for each failed trial."""
 
     def __init__(self) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self._start = self._last = time.monotonic()
         self._total = self._done = self._existing = 0
         self._tokens = 0.0
         self._line = self._shown = ""
 
     def __enter__(self) -> "Heartbeat":
-        """Gives itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Has nothing to close."""
+        """Have nothing to close."""
 
     def started(self, total: int, existing: int) -> None:
-        """Remembers the size of the run."""
+        """Remember the size of the run."""
         self._total, self._done, self._existing = total, existing, existing
 
     def spent(self, tokens: float) -> None:
-        """Takes the tokens run so far."""
+        """Take the tokens run so far."""
         self._tokens = tokens
         self._beat("")
 
     def learns(self, line: str) -> None:
-        """Takes the last figures of what is being trained, for the next line."""
+        """Take the last figures of what is being trained, for the next line."""
         self._line = line
 
     def finished(self, outcome: Outcome) -> None:
-        """Counts a trial; says at once when it failed."""
+        """Count a trial; says at once when it failed."""
         self._done += 1
         if outcome.error:
             first = outcome.error.partition("\n")[0]
@@ -157,7 +157,7 @@ class _AboveLine(Progress):
     line = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Gives the bar, and the line where there is one."""
+        """Yield the bar, and the line where there is one."""
         yield from super().get_renderables()
         if self.line:
             yield Text(self.line, no_wrap=True, overflow="ellipsis")
@@ -167,7 +167,7 @@ class Live:
     """A bar with trials, tokens a second and the time left, on a terminal."""
 
     def __init__(self) -> None:
-        """Prepares the bar."""
+        """Prepare the bar."""
         self._progress = _AboveLine(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -182,7 +182,7 @@ class Live:
         self._start = time.monotonic()
 
     def __enter__(self) -> "Live":
-        """Shows the bar."""
+        """Show the bar."""
         self._progress.start()
         return self
 
@@ -192,11 +192,11 @@ class Live:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Removes the bar."""
+        """Remove the bar."""
         self._progress.stop()
 
     def started(self, total: int, existing: int) -> None:
-        """Sets the size of the run."""
+        """Set the size of the run."""
         self._progress.update(self._bar, total=total, completed=existing)
 
     def spent(self, tokens: float) -> None:
@@ -205,11 +205,11 @@ class Live:
         self._progress.update(self._bar, speed=f"{rate:,.0f} tok/s")
 
     def learns(self, line: str) -> None:
-        """Shows the last figures of what is being trained, in a line of their own."""
+        """Show the last figures of what is being trained, in a line of their own."""
         self._progress.line = line
 
     def finished(self, outcome: Outcome) -> None:
-        """Moves the bar; a failed trial stays on the screen."""
+        """Move the bar; a failed trial stays on the screen."""
         self._progress.update(self._bar, advance=1, description=_label(outcome)[:48])
         if outcome.error:
             first = outcome.error.partition("\n")[0]
@@ -218,7 +218,7 @@ class Live:
 
 @contextlib.contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Says what is waited for on standard error: at once on a terminal, after two seconds else."""
+    """Say what is waited for on standard error: at once on a terminal, after two seconds else."""
     if sys.stderr.isatty():
         with Console(stderr=True).status(f"{what} …"):
             yield

@@ -15,7 +15,7 @@ __all__ = ["stands", "write"]
 
 
 def stands(path: Path, plan: Plan, store: Store) -> bool:
-    """Says whether the report is whole, and was written from what is stored now, by this code.
+    """Say whether the report is whole, and was written from what is stored now, by this code.
 
     What a kill left half written beside it is removed.
     """
@@ -25,7 +25,7 @@ def stands(path: Path, plan: Plan, store: Store) -> bool:
 
 
 def write(path: Path, verdicts: Sequence[Verdict], plan: Plan, store: Store) -> None:
-    """Writes the report beside the old one, then in its place, and notes what it was written from.
+    """Write the report beside the old one, then in its place, and note what it was written from.
 
     A full disk or a kill leaves the old report as it was.
 

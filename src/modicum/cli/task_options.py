@@ -20,7 +20,7 @@ TASK_OPTIONS = (
 
 
 def task_options(function: F) -> F:
-    """Adds the options that map a file's columns and choose its marker to a verb."""
+    """Add the options that map a file's columns and choose its marker to a verb."""
     for option in reversed(
         (
             click.option("--question", help="Column of the question. [guessed]"),
@@ -56,7 +56,7 @@ def task_options(function: F) -> F:
 
 
 def task_reference(task: str | None, options: MutableMapping[str, object]) -> str | None:
-    """Gives the reference of a task with what the options say; takes them out of `options`.
+    """Return the reference of a task with what the options say; takes them out of `options`.
 
     >>> task_reference("my.jsonl", {"answer": "a&b", "marker": "number", "seeds": 3})
     'jsonl:my.jsonl?answer=a%26b&marker=number'
@@ -84,5 +84,5 @@ def task_reference(task: str | None, options: MutableMapping[str, object]) -> st
 
 
 def _quoted(value: str) -> str:
-    """Hides the two characters that a reference reads as its own."""
+    """Hide the two characters that a reference reads as its own."""
     return value.replace("%", "%25").replace("&", "%26")

@@ -19,7 +19,7 @@ _SMALLEST_GUESS = 0.05
 
 
 def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
-    """Gives the lines of every task of a plan; tasks with the same figures share one.
+    """Return the lines of every task of a plan; tasks with the same figures share one.
 
     Args:
         plan: The plan.
@@ -42,7 +42,7 @@ def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
 
 
 def detectable_text(n: int, guess: float, margin: float) -> str:
-    """Says which gain, and which equivalence, test problems can show at all.
+    """Say which gain, and which equivalence, test problems can show at all.
 
     Args:
         n: Test problems; clusters where they hang together.

@@ -24,7 +24,7 @@ HEADS = ("trial", "model", "task", "method", "shots", "seed", "control", "score"
 
 
 def scores(outcome: Outcome) -> dict[str, Figure]:
-    """Gives lenient and strict accuracy of the answers that stand; nothing for a failed trial."""
+    """Return lenient and strict accuracy of the answers that stand; nothing for a failed trial."""
     if not outcome.answers:
         return {}
     return {
@@ -34,12 +34,12 @@ def scores(outcome: Outcome) -> dict[str, Figure]:
 
 
 def spent(outcome: Outcome, name: str) -> float:
-    """Gives what eliciting and serving spent together."""
+    """Return what eliciting and serving spent together."""
     return float(outcome.elicitation.get(name, 0)) + float(outcome.serving.get(name, 0))
 
 
 def trials_text(outcomes: Sequence[Outcome], width: int) -> str:
-    """Gives one line a trial, and below them why some failed; names give way to the width."""
+    """Return one line a trial, and below them why some failed; names give way to the width."""
     rows = [HEADS, *map(_row, outcomes)]
     lines = columns(rows, right=(4, 5, 8, 9), elastic=(1, 2, 3, 6), width=width)
     for outcome in outcomes:
@@ -68,7 +68,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _measured(trial: Trial) -> str:
-    """Says what a trial without a nudge measures."""
+    """Say what a trial without a nudge measures."""
     if trial.settings.get("forced"):
         return "forced"
     n = thawed(int, trial.settings.get("samples", 1), "samples")
@@ -76,7 +76,7 @@ def _measured(trial: Trial) -> str:
 
 
 def trial_text(outcome: Outcome) -> str:
-    """Gives what is known of one trial: settings, costs, prompt and scores."""
+    """Return what is known of one trial: settings, costs, prompt and scores."""
     trial = outcome.trial
     shots = f" n={trial.n_shots}" if trial.n_shots else ""
     control = f", control {trial.control}" if trial.control else ""
@@ -103,7 +103,7 @@ def trial_text(outcome: Outcome) -> str:
 def completion_text(
     row: StoredAnswer, problem: Problem | None, n_drawn: int, *, whole: bool = False
 ) -> Iterator[str]:
-    """Gives the lines of one completion: question, gold, mark, text.
+    """Yield the lines of one completion: question, gold, mark, text.
 
     Args:
         row: The completion.
@@ -143,20 +143,20 @@ def _pairs(settings: Mapping[str, object]) -> str:
 
 
 def _costs(ledger: Mapping[str, float]) -> str:
-    """Names what was spent, zeros left out."""
+    """Name what was spent, zeros left out."""
     kept = {name: value for name, value in ledger.items() if value}
     return ", ".join(f"{name.replace('_', ' ')} {_amount(value)}" for name, value in kept.items())
 
 
 def _amount(value: float) -> str:
-    """Writes a cost: whole below a million, else in powers of ten."""
+    """Write a cost: whole below a million, else in powers of ten."""
     if value >= 1e6:
         return f"{value:.2e}"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def _prompt(style: Style | None) -> dict[str, str]:
-    """Names the style and shows its prompt."""
+    """Name the style and shows its prompt."""
     if style is None:
         return {}
     chat = " in the chat template" if style.chat else ""

@@ -21,7 +21,7 @@ LABEL = 13
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """Gives a verdict as plain text, without a final newline."""
+    """Return a verdict as plain text, without a final newline."""
     core = [section for section in verdict.sections.values() if section.is_core]
     others = [section for section in verdict.sections.values() if not section.is_core]
     parts = [
@@ -36,7 +36,7 @@ def verdict_text(verdict: Verdict) -> str:
 
 
 def overview_text(verdicts: Sequence[Verdict]) -> str:
-    """Gives one line a subject: task, model, word, default to ceiling, what to ship."""
+    """Return one line a subject: task, model, word, default to ceiling, what to ship."""
     rows = [
         (
             visible(verdict.task),
@@ -55,7 +55,7 @@ def overview_text(verdicts: Sequence[Verdict]) -> str:
 
 
 def highlighted(text: str) -> "Text":
-    """Gives a printed verdict for a rich console: the ability's line in bold."""
+    """Return a printed verdict for a rich console: the ability's line in bold."""
     from rich.text import Text  # noqa: PLC0415 - most output needs no rich
 
     styled = Text(text)
@@ -75,7 +75,7 @@ def _header(verdict: Verdict) -> str:
 
 
 def _measures(verdict: Verdict) -> list[str]:
-    """Gives default, floor and ceiling on one line, and what they rest on below it."""
+    """Return default, floor and ceiling on one line, and what they rest on below it."""
     ceiling = verdict.ceiling
     top = "no ceiling above the floor"
     if ceiling is not None:
@@ -101,7 +101,7 @@ def _measures(verdict: Verdict) -> list[str]:
 
 
 def _rungs(verdict: Verdict) -> str:
-    """Gives the table of rungs, one line more for each further control."""
+    """Return the table of rungs, one line more for each further control."""
     has_gap = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
     base = words.serving_base(verdict)
     what = "gap recovered" if has_gap else "score"
@@ -143,7 +143,7 @@ def _rung(
 
 
 def _damage(row: RungRow) -> str:
-    """Gives the worst change in points, else the ratio of the text; intervals stand below it."""
+    """Return the worst change in points, else the ratio of the text; intervals stand below it."""
     ratio = row.text_perplexity_ratio
     if row.damage is None and ratio is not None:
         return f"×{words.share(ratio.value)}"
@@ -151,7 +151,7 @@ def _damage(row: RungRow) -> str:
 
 
 def _findings(verdict: Verdict) -> str:
-    """Gives least data, what to ship, doubts and what to try next."""
+    """Return least data, what to ship, doubts and what to try next."""
     found = [
         ("Least data", words.least_data(verdict)),
         ("Shorter", _brief(verdict, "lengths")),
@@ -170,7 +170,7 @@ def _findings(verdict: Verdict) -> str:
 
 
 def _brief(verdict: Verdict, name: str) -> str:
-    """Gives one of the verdict's own sections in one line; empty where there is none."""
+    """Return one of the verdict's own sections in one line; empty where there is none."""
     section = verdict.sections.get(name)
     return "" if section is None else section.brief
 
@@ -186,7 +186,7 @@ def _finding(label: str, said: str) -> str:
 
 
 def _unlocked(verdict: Verdict) -> str:
-    """Says the least data in a few words: the labels that unlock it, or none needed."""
+    """Say the least data in a few words: the labels that unlock it, or none needed."""
     if verdict.unlocked_by is None or verdict.unlocked_labels is None:
         return words.MISSING
     return f"{verdict.unlocked_labels} labels" if verdict.unlocked_labels != 1 else "1 label"

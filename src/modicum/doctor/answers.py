@@ -55,7 +55,7 @@ _LOOP = re.compile(r"(.{4,80}?)\1{3,}\s*\Z", re.DOTALL)
 
 
 def truncated(exam: Exam) -> tuple[Finding, ...]:
-    """Finds answers cut by the length limit, and a limit that would cut one in a hundred."""
+    """Find answers cut by the length limit, and a limit that would cut one in a hundred."""
     drawn = exam.completions
     cut = [c for c in drawn if c.stop == "length"]
     rate = len(cut) / len(drawn) if drawn else 0.0
@@ -73,7 +73,7 @@ def truncated(exam: Exam) -> tuple[Finding, ...]:
 
 
 def recommended_limit(drawn: tuple[Completion, ...], limit: int) -> int:
-    """Gives a limit that should cut `WANTED_CUT` of the answers, from the quantiles of lengths.
+    """Return a limit that should cut `WANTED_CUT` of the answers, from the quantiles of lengths.
 
     Lengths beyond the limit are not seen. Their tail is taken as exponential between the median
     and the limit; where half or more is cut, four times the limit is asked for and looked at anew.
@@ -96,7 +96,7 @@ def recommended_limit(drawn: tuple[Completion, ...], limit: int) -> int:
 
 
 def constant_groups(exam: Exam) -> tuple[Finding, ...]:
-    """Finds problems whose samples are all right or all wrong: they teach rewards nothing."""
+    """Find problems whose samples are all right or all wrong: they teach rewards nothing."""
     groups = [asked for asked in exam.asked if asked.marks]
     varied = sum(0 < asked.hits < len(asked.marks) for asked in groups)
     if len(groups) < FEWEST or varied > WEAK_SIGNAL * len(groups):
@@ -119,7 +119,7 @@ def constant_groups(exam: Exam) -> tuple[Finding, ...]:
 
 
 def format_gap(exam: Exam) -> tuple[Finding, ...]:
-    """Finds answers that are right leniently and not strictly: gains in format come cheap."""
+    """Find answers that are right leniently and not strictly: gains in format come cheap."""
     marks = exam.marks
     lenient = sum(mark.lenient == Grade.CORRECT for mark in marks)
     strict = sum(mark.strict == Grade.CORRECT for mark in marks)
@@ -134,7 +134,7 @@ def format_gap(exam: Exam) -> tuple[Finding, ...]:
 
 
 def unreadable(exam: Exam) -> tuple[Finding, ...]:
-    """Finds answers from which nothing can be read."""
+    """Find answers from which nothing can be read."""
     lost = [
         completion
         for completion, mark in zip(exam.completions, exam.marks, strict=True)
@@ -152,7 +152,7 @@ def unreadable(exam: Exam) -> tuple[Finding, ...]:
 
 
 def unmarked(exam: Exam) -> tuple[Finding, ...]:
-    """Finds texts on which the marker hung, died or failed, though few."""
+    """Find texts on which the marker hung, died or failed, though few."""
     n, first = exam.unmarked
     if not n:
         return ()
@@ -161,7 +161,7 @@ def unmarked(exam: Exam) -> tuple[Finding, ...]:
 
 
 def running_on(exam: Exam) -> tuple[Finding, ...]:
-    """Finds answers that go on with a question of their own: their last answer is not the one asked."""
+    """Find answers that go on with a question of their own: their last answer is not the one asked."""
     head = exam.prompts.style.template.partition("{question}")[0].strip()
 
     def goes_on(text: str) -> bool:
@@ -181,7 +181,7 @@ def running_on(exam: Exam) -> tuple[Finding, ...]:
 
 
 def endless(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a model that never ends by itself, or a tokenizer without an end token."""
+    """Find a model that never ends by itself, or a tokenizer without an end token."""
     if exam.prompts.lacks_end:
         found = "the tokenizer has no end token: no answer can end by itself"
         action = "name the end token in the tokenizer's files, or give a stop string"
@@ -195,7 +195,7 @@ def endless(exam: Exam) -> tuple[Finding, ...]:
 
 
 def thinking_cut(exam: Exam) -> tuple[Finding, ...]:
-    """Finds thinking that the limit cut off before its closing delimiter: nothing was answered."""
+    """Find thinking that the limit cut off before its closing delimiter: nothing was answered."""
     style, drawn = exam.prompts.style, exam.completions
     lost = sum(c.stop == "length" and style.answer(c.text) is None for c in drawn)
     rate = lost / len(drawn) if drawn else 0.0
@@ -208,7 +208,7 @@ def thinking_cut(exam: Exam) -> tuple[Finding, ...]:
 
 
 def empty(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a model that says nothing."""
+    """Find a model that says nothing."""
     silent = sum(not c.text.strip() for c in exam.completions)
     if silent <= UNREAD * len(exam.completions):
         return ()
@@ -218,7 +218,7 @@ def empty(exam: Exam) -> tuple[Finding, ...]:
 
 
 def not_finite(exam: Exam) -> tuple[Finding, ...]:
-    """Finds log-probabilities that are no numbers: broken weights or an overflow."""
+    """Find log-probabilities that are no numbers: broken weights or an overflow."""
     broken = sum(not math.isfinite(score) for score in exam.scores)
     if not broken:
         return ()
@@ -228,7 +228,7 @@ def not_finite(exam: Exam) -> tuple[Finding, ...]:
 
 
 def same_answer(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a model that says the same whatever is asked.
+    """Find a model that says the same whatever is asked.
 
     Looked at only where the golds vary: a task whose own golds are mostly equal may well be
     answered so.
@@ -247,7 +247,7 @@ def same_answer(exam: Exam) -> tuple[Finding, ...]:
 
 
 def difficulty(exam: Exam) -> tuple[Finding, ...]:
-    """Says where there may be nothing to find: solved already, or never hit."""
+    """Say where there may be nothing to find: solved already, or never hit."""
     right = [asked.greedy_mark.lenient == Grade.CORRECT for asked in exam.asked]
     if len(right) < FEWEST:
         return ()

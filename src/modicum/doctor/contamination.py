@@ -17,7 +17,7 @@ _UNIT = re.compile(r"[A-Za-z0-9]+|[^\sA-Za-z0-9]")
 
 
 def halves(question: str) -> tuple[str, str] | None:
-    """Parts a question in the middle, at a space; None where its second half is too short.
+    """Part a question in the middle, at a space; None where its second half is too short.
 
     >>> halves("one two three")
     """
@@ -28,7 +28,7 @@ def halves(question: str) -> tuple[str, str] | None:
 
 
 def matched(said: str, tail: str) -> int:
-    """Counts how many words and signs of the tail were said, from its start on.
+    """Count how many words and signs of the tail were said, from its start on.
 
     >>> matched(" sat on the mat, purring", " sat on the mat. It")
     4
@@ -42,7 +42,7 @@ def matched(said: str, tail: str) -> int:
 
 
 def contaminated(exam: Exam) -> tuple[Finding, ...]:
-    """Finds questions that the model completes word for word.
+    """Find questions that the model completes word for word.
 
     The control is every other question's second half: what agrees with one of those as far is a
     phrase of the task and not a memory of the question.

@@ -18,7 +18,7 @@ GIB = 2**30
 
 
 def memory(needed: Memory | None) -> tuple[Finding, ...]:
-    """Says whether weights and caches fit into the machine, before anything is loaded."""
+    """Say whether weights and caches fit into the machine, before anything is loaded."""
     if needed is None:
         return ()
     copies = "" if needed.copies == 1 else f" x {needed.copies} (a tuned copy beside it)"
@@ -36,7 +36,7 @@ def memory(needed: Memory | None) -> tuple[Finding, ...]:
 
 
 def sizes(exam: Exam) -> tuple[Finding, ...]:
-    """Says which gain, and which equivalence, the test labels can show.
+    """Say which gain, and which equivalence, the test labels can show.
 
     Problems of one cluster count as one; where golds are few, chance alone makes systems differ.
     """
@@ -57,7 +57,7 @@ def sizes(exam: Exam) -> tuple[Finding, ...]:
 
 
 def times(exam: Exam) -> tuple[Finding, ...]:
-    """Says how long each rung should take, from the speed of the 64 answers."""
+    """Say how long each rung should take, from the speed of the 64 answers."""
     if not exam.rungs:
         return ()
     spent: dict[str, float] = {}
@@ -69,7 +69,7 @@ def times(exam: Exam) -> tuple[Finding, ...]:
 
 
 def duration(seconds: float) -> str:
-    """Writes a time in the unit that fits.
+    """Write a time in the unit that fits.
 
     >>> duration(4.2), duration(240), duration(9000)
     ('4 s', '4 min', '2.5 h')

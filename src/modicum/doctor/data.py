@@ -37,7 +37,7 @@ _DROPPED = re.compile(
 
 
 def rejected_golds(exam: Exam) -> tuple[Finding, ...]:
-    """Finds golds that their own marker rejects: no answer can ever be right there."""
+    """Find golds that their own marker rejects: no answer can ever be right there."""
     golds = exam.golds
     if not golds.rejected:
         return ()
@@ -53,7 +53,7 @@ def rejected_golds(exam: Exam) -> tuple[Finding, ...]:
 
 
 def loose_marker(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a marker that accepts other problems' golds."""
+    """Find a marker that accepts other problems' golds."""
     golds = exam.golds
     if golds.compared < FEWEST or golds.strangers <= exam.margin * golds.compared:
         return ()
@@ -66,7 +66,7 @@ def loose_marker(exam: Exam) -> tuple[Finding, ...]:
 
 
 def leaked_in_question(exam: Exam) -> tuple[Finding, ...]:
-    """Finds golds, or whole worked solutions, that the question states as such.
+    """Find golds, or whole worked solutions, that the question states as such.
 
     A gold that merely occurs in its question is no leak: choices and names must.
     """
@@ -88,7 +88,7 @@ def leaked_in_question(exam: Exam) -> tuple[Finding, ...]:
 
 
 def leaked_in_prompt(exam: Exam) -> tuple[Finding, ...]:
-    """Finds answers, or test questions, in what stands around every question."""
+    """Find answers, or test questions, in what stands around every question."""
     style = exam.prompts.style
     around = style.template.replace("{question}", "\n") + "\n" + (style.system or "")
     golds = Counter(p.answer.strip() for p in exam.golds.problems if p.answer.strip())
@@ -108,7 +108,7 @@ def leaked_in_prompt(exam: Exam) -> tuple[Finding, ...]:
 
 
 def duplicates(exam: Exam) -> tuple[Finding, ...]:
-    """Finds questions that stand twice in a split, apart from case, spaces and punctuation."""
+    """Find questions that stand twice in a split, apart from case, spaces and punctuation."""
     found = []
     for split, problems in exam.splits.items():
         groups: dict[str, list[Problem]] = defaultdict(list)
@@ -132,7 +132,7 @@ def duplicates(exam: Exam) -> tuple[Finding, ...]:
 
 
 def overlap(exam: Exam) -> tuple[Finding, ...]:
-    """Finds test questions that stand in the shots or the selection split as well."""
+    """Find test questions that stand in the shots or the selection split as well."""
     test = {plain(p.question) for p in exam.splits.get("test", ())}
     found = []
     others: tuple[Split, ...] = ("shots", "selection")
@@ -151,7 +151,7 @@ def overlap(exam: Exam) -> tuple[Finding, ...]:
 
 
 def guessable(exam: Exam) -> tuple[Finding, ...]:
-    """Finds golds so few that guessing hits them: pass@k then says nothing.
+    """Find golds so few that guessing hits them: pass@k then says nothing.
 
     The chance that two problems share a gold, unbiased, is what a blind guess reaches. Above the
     null's limit of the study's own rules the ceiling cannot come from sampling.
@@ -169,7 +169,7 @@ def guessable(exam: Exam) -> tuple[Finding, ...]:
 
 
 def chance_of_gold(exam: Exam) -> float:
-    """Gives the chance that two problems share a gold, unbiased; 0 where too few were read."""
+    """Return the chance that two problems share a gold, unbiased; 0 where too few were read."""
     golds = Counter(p.answer.strip() for p in exam.golds.problems)
     n = golds.total()
     if n < FEWEST:
@@ -178,7 +178,7 @@ def chance_of_gold(exam: Exam) -> float:
 
 
 def plain(question: str) -> str:
-    """Gives a question without case, punctuation at word ends, and extra spaces.
+    """Return a question without case, punctuation at word ends, and extra spaces.
 
     Signs between numbers stay: they are the question.
 
@@ -189,12 +189,12 @@ def plain(question: str) -> str:
 
 
 def _is_long(problem: Problem) -> bool:
-    """Says whether a question is long enough not to occur by chance."""
+    """Say whether a question is long enough not to occur by chance."""
     return len(problem.question) >= 16
 
 
 def _states(question: str, gold: str) -> bool:
-    """Says whether the gold stands at the end of the question behind a word such as `answer`."""
+    """Say whether the gold stands at the end of the question behind a word such as `answer`."""
     gold = gold.strip()
     if not gold:
         return False
@@ -203,7 +203,7 @@ def _states(question: str, gold: str) -> bool:
 
 
 def _holds(text: str, part: str) -> bool:
-    """Says whether a text holds a part as whole words."""
+    """Say whether a text holds a part as whole words."""
     part = " ".join(part.split())
     flat = " ".join(text.split())
     return bool(part) and re.search(rf"(?<!\w){re.escape(part)}(?!\w)", flat) is not None

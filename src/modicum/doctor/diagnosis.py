@@ -47,10 +47,10 @@ _ORDER = ("fault", "doubt", "fact")
 
 
 def diagnose(exam: Exam) -> tuple[Finding, ...]:
-    """Gives everything that is to be said of an exam; faults first, then doubts, then facts."""
+    """Return everything that is to be said of an exam; faults first, then doubts, then facts."""
     return worst_first(finding for find in FINDERS for finding in find(exam))
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sorts findings by level; equal levels keep their order."""
+    """Sort findings by level; equal levels keep their order."""
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.level)))

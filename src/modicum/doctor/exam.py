@@ -160,7 +160,7 @@ class Exam:
 
 
 def of(part: int, whole: int, what: str) -> str:
-    """Says how many of how many, and the share.
+    """Say how many of how many, and the share.
 
     >>> of(12, 64, "samples")
     '12 of 64 samples (19 %)'
@@ -170,7 +170,7 @@ def of(part: int, whole: int, what: str) -> str:
 
 
 def only(*findings: Finding | None) -> tuple[Finding, ...]:
-    """Gives the findings that there are.
+    """Return the findings that there are.
 
     >>> only(None)
     ()
@@ -179,5 +179,5 @@ def only(*findings: Finding | None) -> tuple[Finding, ...]:
 
 
 def share(flags: Sequence[bool]) -> float:
-    """Gives the share that is true; 0 of nothing."""
+    """Return the share that is true; 0 of nothing."""
     return sum(flags) / len(flags) if flags else 0.0

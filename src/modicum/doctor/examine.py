@@ -50,7 +50,7 @@ CHARACTERS = 3.0
 
 
 def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
-    """Asks a model a few problems of the selection split and gathers the rest.
+    """Ask a model a few problems of the selection split and gathers the rest.
 
     Golds are read of the shots and selection splits alone and counted as labels in the ledger.
 
@@ -95,7 +95,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
 
 
 def memory_needed(subject: Subject, backend: Backend) -> Memory | None:
-    """Gives what weights and caches will take, from the model's files; None where they do not say."""
+    """Return what weights and caches will take, from the model's files; None where they do not say."""
     footprint = backend.footprint()
     if footprint is None:
         return None
@@ -110,7 +110,7 @@ def memory_needed(subject: Subject, backend: Backend) -> Memory | None:
 
 
 def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, ...]]:
-    """Gives the problems of each split as the study will see them; the test's without golds."""
+    """Return the problems of each split as the study will see them; the test's without golds."""
 
     def exist(split: str, wanted: int) -> int:
         return min(wanted, sheet.available.get(split, wanted))
@@ -137,7 +137,7 @@ def _ask(
     styles: Sequence[Style],
     ledger: Ledger,
 ) -> tuple[Style, tuple[ExamAnswer, ...], Unmarked]:
-    """Asks greedily in the default style and the task's own, and samples in the better one.
+    """Ask greedily in the default style and the task's own, and sample in the better one.
 
     The floor will be the best of the whole list, so a default style in which nothing ends is no
     fault of the study where another one serves.
@@ -187,7 +187,7 @@ def _drawn(
 
 
 def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[ExamTrace, ...]:
-    """Lets the model go on from half a question, without any template around it."""
+    """Let the model go on from half a question, without any template around it."""
     language = model.language
     if language is None or not language.takes_raw:
         return ()
@@ -205,7 +205,7 @@ def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[Exam
 
 
 def _scores(model: Model, subject: Subject, asked: Sequence[ExamAnswer]) -> tuple[float, ...]:
-    """Gives the log-probability of two of its own answers, where the model gives any."""
+    """Return the log-probability of two of its own answers, where the model gives any."""
     spoken = [a for a in asked if a.greedy.text][:2]
     if resolve_backend(subject.model).access < Access.LOGPROBS or not spoken:
         return ()
@@ -252,7 +252,7 @@ def _prompts(
     skipped: tuple[str, ...],
     problems: Sequence[Problem],
 ) -> Prompts:
-    """Looks at the way from question to tokens, as far as the model lets one look."""
+    """Look at the way from question to tokens, as far as the model lets one look."""
     tokenizer = getattr(model, "tokenizer", None)
     language = model.language or Language()
     lost = tuple(p.question for p in problems if not language.can_encode(p.question))
@@ -268,7 +268,7 @@ def _prompts(
 
 
 def _doubled(model: Model, tokenizer: Any, prompt: str) -> str:  # noqa: ANN401 - any tokenizer
-    """Gives the beginning token's text where the prompt's tokens begin with it twice."""
+    """Return the beginning token's text where the prompt's tokens begin with it twice."""
     encode = getattr(model, "encode", None)
     first = getattr(tokenizer, "bos_token_id", None)
     if encode is None or first is None or list(encode(prompt)[:2]) != [first, first]:
@@ -279,7 +279,7 @@ def _doubled(model: Model, tokenizer: Any, prompt: str) -> str:  # noqa: ANN401 
 def _rungs(
     subject: Subject, asked: Sequence[ExamAnswer], ledger: Ledger, flops_per_token: float
 ) -> tuple[Rung, ...]:
-    """Estimates the time of each trial from the answers' lengths and the FLOPs a second so far.
+    """Estimate the time of each trial from the answers' lengths and the FLOPs a second so far.
 
     A token trained counts three times: forward once, backward twice. Prompts count once a problem.
     """
@@ -308,7 +308,7 @@ def _subject_trials(subject: Subject) -> list[Trial]:
 
 
 def _trained(trial: Trial) -> float:
-    """Gives the texts that go through a training step: updates times the batch."""
+    """Return the texts that go through a training step: updates times the batch."""
     steps, batch = trial.settings.get("steps"), trial.settings.get("batch")
     if not isinstance(steps, int) or not isinstance(batch, int):
         return 0.0

@@ -21,7 +21,7 @@ _DOUBLE = re.compile(r"\A\s*(<[^<>\s]{1,40}>)\s*\1")
 
 
 def doubled_start(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a beginning token that stands twice: the model never saw that in training."""
+    """Find a beginning token that stands twice: the model never saw that in training."""
     twice = next((m[1] for a in exam.asked if (m := _DOUBLE.match(a.prompt))), "")
     token = exam.prompts.doubled or twice
     if not token:
@@ -32,7 +32,7 @@ def doubled_start(exam: Exam) -> tuple[Finding, ...]:
 
 
 def lost_system(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a chat template that drops the system prompt without a word."""
+    """Find a chat template that drops the system prompt without a word."""
     system = exam.prompts.style.system
     if not system or not exam.asked:
         return ()
@@ -45,7 +45,7 @@ def lost_system(exam: Exam) -> tuple[Finding, ...]:
 
 
 def lost_question(exam: Exam) -> tuple[Finding, ...]:
-    """Finds prompts that do not hold their question."""
+    """Find prompts that do not hold their question."""
     lost = sum(_flat(a.problem.question) not in _flat(a.prompt) for a in exam.asked)
     if not lost:
         return ()
@@ -55,7 +55,7 @@ def lost_question(exam: Exam) -> tuple[Finding, ...]:
 
 
 def lost_style(exam: Exam) -> tuple[Finding, ...]:
-    """Finds styles that the tokenizer cannot write; the user's own is a fault, others a fact."""
+    """Find styles that the tokenizer cannot write; the user's own is a fault, others a fact."""
     skipped, own = exam.prompts.skipped, exam.prompts.own
     mine = None
     if own is not None and own.name in skipped:
@@ -74,7 +74,7 @@ def lost_style(exam: Exam) -> tuple[Finding, ...]:
 
 
 def unwritable(exam: Exam) -> tuple[Finding, ...]:
-    """Finds questions with characters that the tokenizer does not know."""
+    """Find questions with characters that the tokenizer does not know."""
     lost, n = exam.prompts.unencodable, len(exam.asked)
     if not lost:
         return ()
@@ -85,7 +85,7 @@ def unwritable(exam: Exam) -> tuple[Finding, ...]:
 
 
 def template_use(exam: Exam) -> tuple[Finding, ...]:
-    """Finds a chat template that is there and not used, or wanted and not there."""
+    """Find a chat template that is there and not used, or wanted and not there."""
     style, notes = exam.prompts.style, " ".join(exam.model.notes)
     if exam.prompts.has_chat and exam.prompts.own is not None and not style.chat:
         found = "the model has a chat template, and your prompt goes around it"
@@ -101,7 +101,7 @@ def template_use(exam: Exam) -> tuple[Finding, ...]:
 
 
 def bad_boundary(exam: Exam) -> tuple[Finding, ...]:
-    """Finds raw prompts that end in the middle of a token: behind a space, or within a word.
+    """Find raw prompts that end in the middle of a token: behind a space, or within a word.
 
     Most tokenizers join a space to the word behind it, so that a prompt ending in one asks for a
     token that hardly ever followed. A prompt ends within a word where most greedy answers begin
@@ -123,11 +123,11 @@ def bad_boundary(exam: Exam) -> tuple[Finding, ...]:
 
 
 def _joins(prompt: str, text: str) -> bool:
-    """Says whether a letter follows a letter; digits and scripts without spaces are left out."""
+    """Say whether a letter follows a letter; digits and scripts without spaces are left out."""
     ends, begins = prompt[-1:], text[:1]
     return ends.isascii() and ends.isalpha() and begins.isascii() and begins.isalpha()
 
 
 def _flat(text: str) -> str:
-    """Gives a text with single spaces: templates may trim and wrap."""
+    """Return a text with single spaces: templates may trim and wrap."""
     return " ".join(text.split())

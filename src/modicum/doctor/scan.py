@@ -137,7 +137,7 @@ def scan(
     tell: Callable[[str], None],
     ledger: Ledger,
 ) -> Scan:
-    """Tries every task on a few problems, and the best again on fresh ones.
+    """Try every task on a few problems, and the best again on fresh ones.
 
     Each task's figures are written at once; a scan that was stopped goes on with the next task.
 
@@ -174,7 +174,7 @@ def scan(
 
 
 def row_of(tried: Tried) -> ScanRow:
-    """Gives the line of what was tried.
+    """Return the line of what was tried.
 
     *Half known*: pass@k lies between `LOWEST` and `HIGHEST`, above the luck null and above pass@1,
     both by the lower end of a paired interval.
@@ -222,7 +222,7 @@ class _Look:
     """Name of the style of a task where it was chosen before."""
 
     def name(self, weights: str, task: str) -> str:
-        """Names the file of what was tried."""
+        """Name the file of what was tried."""
         parts = (self.samples, self.split, self.n, self.max_new_tokens)
         style = (self.styles[task],) if task in self.styles else ()
         return f"{key('scan', weights, task, *parts, *style):016x}.json"
@@ -231,7 +231,7 @@ class _Look:
 def _kept(
     model: Model, tasks: Sequence[str], look: _Look, folder: Path, ledger: Ledger
 ) -> list[Tried]:
-    """Gives what was tried before, tries the rest together now, and keeps it."""
+    """Return what was tried before, try the rest together now, and keep it."""
     paths = {task: folder / look.name(model.card.weights, task) for task in tasks}
     left = [task for task in tasks if not paths[task].exists()]
     if left:
@@ -318,7 +318,7 @@ def _counted(
 def _drawn(
     model: Model, asked: Sequence[tuple[_Ask, Style]], n: int, ledger: Ledger
 ) -> list[list[tuple[Completion, ...]]]:
-    """Answers every problem of every (task, style) n times; those that end alike go together."""
+    """Answer every problem of every (task, style) n times; those that end alike go together."""
     drawn: list[list[tuple[Completion, ...]]] = [[] for _ in asked]
     groups: dict[Sampling, list[int]] = {}
     for place, (ask, style) in enumerate(asked):
@@ -350,7 +350,7 @@ def _right(marks: Sequence[Sequence[Mark]]) -> Bools:
 
 
 def _codes(ask: _Ask, marks: Sequence[Sequence[Mark]]) -> Samples:
-    """Gives answers as codes; a right one has its gold's code, however it is spelled.
+    """Return answers as codes; a right one has its gold's code, however it is spelled.
 
     One stratum: ten problems are too few to compare only those of equal answer length.
     """

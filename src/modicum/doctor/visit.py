@@ -48,7 +48,7 @@ class Checked:
 def check_subject(
     subject: Subject, observer: Observer | None = None, stock: Stock | None = None
 ) -> Checked:
-    """Looks at one model on one task: memory first, then some 64 answers, known ones from stock.
+    """Look at one model on one task: memory first, then some 64 answers, known ones from stock.
 
     Where the model cannot be loaded, asked or marked, that is the finding.
     """
@@ -76,7 +76,7 @@ def check_subject(
 
 
 def unchecked(plan: Plan, store: Store, *, force: bool = False) -> list[Subject]:
-    """Gives the subjects to look at: trials are missing, and nothing, or a fault, was said of them.
+    """Return the subjects to look at: trials are missing, and nothing, or a fault, was said of them.
 
     A fault stops a study before it spends anything, so what was mended since is looked at again;
     with `force` it is not.
@@ -99,7 +99,7 @@ def visit(
     observer: Observer | None = None,
     reuse: Sequence[Path] = (),
 ) -> Checked:
-    """Looks at one subject and keeps in the store what is found, what was drawn and what it cost.
+    """Look at one subject and keeps in the store what is found, what was drawn and what it cost.
 
     Args:
         subject: What to look at.
@@ -117,7 +117,7 @@ def visit(
 
 
 def refuse_faults(checked: list[Checked]) -> None:
-    """Stops before anything is spent where something would make the study lie or fail.
+    """Stop before anything is spent where something would make the study lie or fail.
 
     Raises:
         ConfigError: a fault.

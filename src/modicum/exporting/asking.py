@@ -17,7 +17,7 @@ __all__ = ["answer", "save_settings"]
 
 
 def save_settings(whitebox: WhiteBox, longest: int, stop: tuple[str, ...], folder: Path) -> None:
-    """Writes `generation_config.json`: greedy, with the length limit and the stop strings."""
+    """Write `generation_config.json`: greedy, with the length limit and the stop strings."""
     ends = _ends(whitebox)
     pad = whitebox.tokenizer.pad_token_id
     config = GenerationConfig(
@@ -32,7 +32,7 @@ def save_settings(whitebox: WhiteBox, longest: int, stop: tuple[str, ...], folde
 
 
 def answer(whitebox: WhiteBox, folder: Path, question: str, longest: int) -> str:
-    """Gives the answer that transformers draws with the folder's prompt and generation config.
+    """Return the answer that transformers draws with the folder's prompt and generation config.
 
     Args:
         whitebox: Its module and tokenizer are used, nothing else of it.
@@ -54,7 +54,7 @@ def answer(whitebox: WhiteBox, folder: Path, question: str, longest: int) -> str
 
 
 def _short(config: GenerationConfig, stages: Mapping[str, object]) -> GenerationConfig:
-    """Gives the settings of the second stage."""
+    """Return the settings of the second stage."""
     values = config.to_dict()
     ends = [*(values.get("stop_strings") or ()), *filter(None, [str(stages["answer_stop"])])]
     values["max_new_tokens"] = int(str(stages["answer_tokens"]))
@@ -67,7 +67,7 @@ def _follow(prompt: str, begun: str) -> str:
 
 
 def _prompt(whitebox: WhiteBox, style: Style, question: str) -> str:
-    """Fills the template, and puts it into the model's chat template where the prompt wants one.
+    """Fill the template, and put it into the model's chat template where the prompt wants one.
 
     Raises:
         ConfigError: a chat prompt on a model without a template.
@@ -85,7 +85,7 @@ def _prompt(whitebox: WhiteBox, style: Style, question: str) -> str:
 
 
 def _continued(whitebox: WhiteBox, prompt: str, config: GenerationConfig) -> str:
-    """Gives the greedy continuation, cut at a stop string."""
+    """Return the greedy continuation, cut at a stop string."""
     ids = torch.tensor([whitebox.encode(prompt)], device=whitebox.device)
     stop: list[str] = list(config.stop_strings or [])
     with quiet(), torch.inference_mode():
@@ -101,7 +101,7 @@ def _continued(whitebox: WhiteBox, prompt: str, config: GenerationConfig) -> str
 
 
 def _ends(whitebox: WhiteBox) -> list[int]:
-    """Gives every token that ends a text."""
+    """Return every token that ends a text."""
     settings = getattr(whitebox.module, "generation_config", None)
     named = [
         getattr(settings, "eos_token_id", None),

@@ -69,7 +69,7 @@ class Exported:
 
 
 def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | None) -> Finished:
-    """Gives a rung as forms see it; loads no weights.
+    """Return a rung as forms see it; loads no weights.
 
     Raises:
         ConfigError: it has not run, or left nothing.
@@ -98,7 +98,7 @@ def finished(subject: Subject, trial: Trial, store: Store, verdict: Verdict | No
 def fitting(
     found: Finished, names: Sequence[str] = ()
 ) -> tuple[dict[str, ExportForm], dict[str, ConfigError]]:
-    """Gives the forms that fit a nudge, by name, and why the others do not; loads no weights.
+    """Return the forms that fit a nudge, by name, and why the others do not; loads no weights.
 
     Args:
         found: The rung.
@@ -125,7 +125,7 @@ def fitting(
 def export(
     found: Finished, forms: Mapping[str, ExportForm], store: Store, out: Path
 ) -> list[Exported]:
-    """Writes each form into a folder of its own below `out`, once it was loaded back and is right.
+    """Write each form into a folder of its own below `out`, once it was loaded back and is right.
 
     A folder gets its name in one move when it is whole; a former export of the same form gives way.
 
@@ -173,7 +173,7 @@ def _write(found: Finished, name: str, form: ExportForm, solver: Solver, target:
 
 
 def _put(partial: Path, target: Path) -> None:
-    """Gives a whole folder its name; a former export stands until the new one is whole."""
+    """Return a whole folder its name; a former export stands until the new one is whole."""
     if not target.exists():
         partial.rename(target)
         return
@@ -187,7 +187,7 @@ def _put(partial: Path, target: Path) -> None:
 def _facts(
     found: Finished, name: str, form: ExportForm, back: LoadedBack, size: int
 ) -> dict[str, object]:
-    """Gives everything that is known of an export, as plain JSON values."""
+    """Return everything that is known of an export, as plain JSON values."""
     trial, outcome, plan = found.trial, found.outcome, found.subject.plan
     task = resolve_task(found.subject.task)
     shots = shots_of(trial, task)
@@ -224,14 +224,14 @@ def _facts(
 
 
 def _uses(found: Finished, form: ExportForm, solver: Solver) -> dict[str, str]:
-    """Gives the lines of use by runtime, modicum's own first where it opens the form."""
+    """Return the lines of use by runtime, modicum's own first where it opens the form."""
     opens = form.is_model and not _stages(found)
     own = {"modicum": "modicum run --model FOLDER --task TASK"} if opens else {}
     return {**own, **form.uses(found.parcel, solver)}
 
 
 def _found(outcome: Outcome) -> Mapping[str, object]:
-    """Gives what the method says of its nudge, curves and lists of trials left out."""
+    """Return what the method says of its nudge, curves and lists of trials left out."""
     return {k: v for k, v in outcome.made.items() if isinstance(v, str | int | float | bool | dict)}
 
 
@@ -242,7 +242,7 @@ def _base(outcome: Outcome) -> dict[str, object]:
 
 
 def _scores(outcome: Outcome) -> dict[str, object]:
-    """Gives this nudge's accuracy on the study's test problems, read leniently and strictly."""
+    """Return this nudge's accuracy on the study's test problems, read leniently and strictly."""
     marks = [answer.mark for answer in outcome.answers]
     readings = {
         "lenient": [mark.lenient == Grade.CORRECT for mark in marks],
@@ -256,7 +256,7 @@ def _scores(outcome: Outcome) -> dict[str, object]:
 
 
 def _rung(row: RungRow | None) -> dict[str, object]:
-    """Gives what the verdict says of the rung over all its seeds."""
+    """Return what the verdict says of the rung over all its seeds."""
     if row is None:
         return {}
     return {
@@ -301,7 +301,7 @@ def _costs(outcome: Outcome, verdict: Verdict | None, size: int) -> dict[str, ob
 
 
 def _shots(shots: Sequence[Problem]) -> list[dict[str, str]]:
-    """Gives the id of each labelled problem that the nudge saw, and a hash of its content alone."""
+    """Return the id of each labelled problem that the nudge saw, and a hash of its content alone."""
     return [{"id": shot.id, "sha256": _digest(shot)} for shot in shots]
 
 
@@ -316,6 +316,6 @@ def _stages(found: Finished) -> Mapping[str, object]:
 
 
 def _plain(reference: str) -> str:
-    """Gives a model's name without the path of this machine: a hub id stays as it is."""
+    """Return a model's name without the path of this machine: a hub id stays as it is."""
     head = reference.partition("?")[0]
     return Path(head).expanduser().resolve().name if Path(head).expanduser().exists() else head

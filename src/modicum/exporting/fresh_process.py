@@ -57,7 +57,7 @@ _LONGEST_S = 900
 def adapter_logits(
     origin: str, adapter: Path, probes: Sequence[LogitTrace], like: WhiteBox
 ) -> list[Logits]:
-    """Gives the scores of the base model with an adapter, computed on the processor.
+    """Return the scores of the base model with an adapter, computed on the processor.
 
     Args:
         origin: Folder, GGUF file or hub id of the base model.

@@ -45,7 +45,7 @@ class Handed:
 
 
 def winner(store: Store, n_shots: int | None = None) -> Outcome:
-    """Gives the trial whose recipe is handed off: of the best rung, the first seed.
+    """Return the trial whose recipe is handed off: of the best rung, the first seed.
 
     Rungs are compared by their mean lenient accuracy over seeds; of equals the one with fewer shots.
 
@@ -89,7 +89,7 @@ def _is_by_reward(method: str) -> bool:
 
 
 def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed:
-    """Writes `train.py` and `shots.jsonl`, the recipe's figures filled in.
+    """Write `train.py` and `shots.jsonl`, the recipe's figures filled in.
 
     Args:
         plan: The study's plan.
@@ -141,7 +141,7 @@ def hand_off(plan: Plan, store: Store, outcome: Outcome, folder: Path) -> Handed
 
 
 def _trained_on(outcome: Outcome, task: Task) -> tuple[Problem, ...]:
-    """Gives the shots that a trial was trained on: those it picked from its pool where it picked."""
+    """Return the shots that a trial was trained on: those it picked from its pool where it picked."""
     picked = picked_of(outcome.made)
     if not picked:
         return shots_of(outcome.trial, task)
@@ -152,7 +152,7 @@ def _trained_on(outcome: Outcome, task: Task) -> tuple[Problem, ...]:
 
 
 def _bare(name: object) -> str:
-    """Gives a name as it may stand in the script's docstring, which nothing in it can end."""
+    """Return a name as it may stand in the script's docstring, which nothing in it can end."""
     return "".join(c if c.isprintable() and c not in "\\\"'" else "?" for c in str(name))
 
 
@@ -161,7 +161,7 @@ def _score(outcome: Outcome) -> float:
 
 
 def _recipe_of(outcome: Outcome) -> Recipe:
-    """Gives the recipe that training wrote down, every choice made.
+    """Return the recipe that training wrote down, every choice made.
 
     Its figures stand in a script that is run: numbers, whatever the database says.
     """
@@ -195,7 +195,7 @@ def _odd(trial: Trial, said: str) -> ConfigError:
 
 
 def _says(name: str, settings: Mapping[str, object]) -> str:
-    """Gives the reward's own first line.
+    """Return the reward's own first line.
 
     Raises:
         ConfigError: it needs answers of the initial model before training begins.
@@ -213,7 +213,7 @@ def _says(name: str, settings: Mapping[str, object]) -> str:
 
 
 def _peft(settings: Mapping[str, object]) -> str:
-    """Gives the adapter's configuration as source; None for all weights.
+    """Return the adapter's configuration as source; None for all weights.
 
     Raises:
         ConfigError: parameters that TRL would not train alike.
@@ -234,7 +234,7 @@ def _peft(settings: Mapping[str, object]) -> str:
 
 
 def _row(shot: Problem, style: Style) -> dict[str, object]:
-    """Gives a row of the data: what is asked, and the problem for the marker."""
+    """Return a row of the data: what is asked, and the problem for the marker."""
     text = style.fill(shot.question)
     turns = [{"role": "system", "content": style.system}] if style.system else []
     prompt = [*turns, {"role": "user", "content": text}] if style.chat else text

@@ -19,7 +19,7 @@ _MISSING = "–"
 
 
 def card_text(facts: Facts, uses: Mapping[str, str]) -> str:
-    """Gives the card as Markdown with YAML front matter; all foreign text is escaped.
+    """Return the card as Markdown with YAML front matter; all foreign text is escaped.
 
     Args:
         facts: The manifest's values, as `exported` gathers them.
@@ -49,7 +49,7 @@ def card_text(facts: Facts, uses: Mapping[str, str]) -> str:
 
 
 def escaped(value: object) -> str:
-    r"""Gives foreign text as plain words within Markdown: nothing in it is a mark, a link or a tag.
+    r"""Return foreign text as plain words within Markdown: nothing in it is a mark, a link or a tag.
 
     >>> print(escaped("<b>[x](y)</b>"))
     &lt;b&gt;\[x\]\(y\)&lt;/b&gt;
@@ -67,13 +67,13 @@ _TAGS = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def _marked(found: re.Match[str]) -> str:
-    """Puts a backslash before a mark; before the point of a number that would begin a list."""
+    """Put a backslash before a mark; before the point of a number that would begin a list."""
     text = found[1]
     return _TAGS.get(text, f"{text[:-1]}\\{text[-1]}")
 
 
 def _front(facts: Facts) -> str:
-    """Gives the front matter; JSON texts are YAML texts."""
+    """Return the front matter; JSON texts are YAML texts."""
     base = _table(facts, "base")
     name, relation = str(base.get("name", "")), str(facts.get("relation") or "")
     form, library = str(facts.get("form")), str(facts.get("library"))
@@ -215,7 +215,7 @@ def _uses(uses: Mapping[str, str], base: Facts) -> str:
 
 
 def _figure(value: object) -> str:
-    """Writes an estimate with its interval."""
+    """Write an estimate with its interval."""
     if not isinstance(value, dict) or not isinstance(value.get("value"), int | float):
         return _MISSING
     ends = [value.get("low"), value.get("high")]
@@ -237,7 +237,7 @@ def _number(value: object) -> str:
 
 
 def _hex(value: object) -> str:
-    """Gives a hash, or nothing that could end a code mark."""
+    """Return a hash, or nothing that could end a code mark."""
     text = str(value)
     return text if re.fullmatch(r"[0-9a-f]{1,128}", text) else _MISSING
 

@@ -54,7 +54,7 @@ Logits = Float[Tensor, "steps vocab"]
 
 
 def whitebox_of(solver: Solver) -> WhiteBox:
-    """Gives the nudged model as one whose weights can be reached.
+    """Return the nudged model as one whose weights can be reached.
 
     Raises:
         ConfigError: they cannot.
@@ -76,7 +76,7 @@ def steering_of(parcel: Parcel) -> Steering | None:
 
 
 def probes_of(parcel: Parcel, whitebox: WhiteBox) -> list[LogitTrace]:
-    """Asks the nudged model a few test questions, greedily; its own answers are compared along."""
+    """Ask the nudged model a few test questions, greedily; its own answers are compared along."""
     prompts = [render(whitebox, parcel.style, question) for question in parcel.questions]
     longest = min(_LONGEST, parcel.sheet.max_new_tokens)
     sampling = Sampling(longest, 0.0, parcel.sheet.stop + parcel.style.stop, ids=True)
@@ -91,7 +91,7 @@ def probes_of(parcel: Parcel, whitebox: WhiteBox) -> list[LogitTrace]:
 def nudged_logits(
     whitebox: WhiteBox, steering: Steering | None, probes: Sequence[LogitTrace]
 ) -> list[Logits]:
-    """Gives the scores that predict each answer and what follows it, with our hooks in place."""
+    """Return the scores that predict each answer and what follows it, with our hooks in place."""
     found = []
     for probe in probes:
         columns = text_columns(steering, len(probe.tokens), [len(probe.prompt) - 1])
@@ -101,12 +101,12 @@ def nudged_logits(
 
 
 def plain_logits(module: nn.Module, probes: Sequence[LogitTrace]) -> list[Logits]:
-    """Gives the same scores of a module as it is."""
+    """Return the same scores of a module as it is."""
     return [_scores(module, probe) for probe in probes]
 
 
 def apart(one: Sequence[Logits], other: Sequence[Logits]) -> float:
-    """Gives the largest difference between two lists of scores; infinite where shapes differ."""
+    """Return the largest difference between two lists of scores; infinite where shapes differ."""
     if [a.shape for a in one] != [b.shape for b in other]:
         return float("inf")
     largest = [float((a - b).abs().max()) for a, b in zip(one, other, strict=True)]
@@ -114,7 +114,7 @@ def apart(one: Sequence[Logits], other: Sequence[Logits]) -> float:
 
 
 def limit_of(whitebox: WhiteBox) -> float:
-    """Gives the largest difference of a score that counts as the same model."""
+    """Return the largest difference of a score that counts as the same model."""
     if whitebox.dtype != torch.float32:
         return _ROUNDED
     return _SMALL if whitebox.card.parameters < _FEW else _REAL

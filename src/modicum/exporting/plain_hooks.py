@@ -25,7 +25,7 @@ _ADDED: Mapping[str, str] = {
 def lay(
     module: nn.Module, tensors: Mapping[str, Tensor], where: Where, offset: int
 ) -> list[RemovableHandle]:
-    """Lays vectors on a module by forward hooks; right for one text, its prompt in one pass.
+    """Lay vectors on a module by forward hooks; right for one text, its prompt in one pass.
 
     Args:
         module: A causal language model.
@@ -61,7 +61,7 @@ def _hook(values: Tensor, where: Where, offset: int) -> Callable[..., Any]:
 
 
 def step_by_step(module: nn.Module, probe: LogitTrace) -> Logits:
-    """Gives the scores of an answer as generation computes them: the prompt, then token by token."""
+    """Return the scores of an answer as generation computes them: the prompt, then token by token."""
     keyword, home = cache_keyword(module), next(module.parameters()).device
     given: dict[str, Any] = {"use_cache": True}
     rows = []
@@ -74,7 +74,7 @@ def step_by_step(module: nn.Module, probe: LogitTrace) -> Logits:
 
 
 def lines(module: nn.Module, where: Where, offset: int) -> str:
-    """Gives the few lines that steer a transformers model, as a card shows them."""
+    """Return the few lines that steer a transformers model, as a card shows them."""
     found = blocks(module)
     path = next(name for name, part in module.named_modules() if part is found)
     arguments, added = "m, a, out, v=v", _ADDED[where]

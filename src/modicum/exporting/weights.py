@@ -22,7 +22,7 @@ print(tokenizer.decode(model.generate(**tokenizer(PROMPT, return_tensors="pt"))[
 
 
 def save_folder(whitebox: WhiteBox, module: nn.Module, folder: Path) -> None:
-    """Writes weights as safetensors, configuration and tokenizer."""
+    """Write weights as safetensors, configuration and tokenizer."""
     with quiet():
         cast(Any, module).save_pretrained(folder, safe_serialization=True)
         whitebox.tokenizer.save_pretrained(str(folder))
@@ -34,7 +34,7 @@ def save_folder(whitebox: WhiteBox, module: nn.Module, folder: Path) -> None:
 
 
 def load_folder(folder: Path, like: WhiteBox) -> PreTrainedModel:
-    """Loads a folder with transformers alone, where the nudged model lies and in its numbers."""
+    """Load a folder with transformers alone, where the nudged model lies and in its numbers."""
     with quiet():
         module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, dtype=like.dtype, trust_remote_code=False
@@ -45,7 +45,7 @@ def load_folder(folder: Path, like: WhiteBox) -> PreTrainedModel:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps other libraries' bars and deprecations off the screen."""
+    """Keep other libraries' bars and deprecations off the screen."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:

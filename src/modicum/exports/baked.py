@@ -46,7 +46,7 @@ class Baked(ExportForm):
     relation: ClassVar[str] = "finetune"
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses vectors and architectures that cannot be baked.
+        """Refuse vectors and architectures that cannot be baked.
 
         Raises:
             ConfigError: no vector, one that acts at some positions only, or no slot for it.
@@ -75,12 +75,12 @@ class Baked(ExportForm):
             )
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Writes the model with the vector in its biases."""
+        """Write the model with the vector in its biases."""
         whitebox = whitebox_of(solver)
         save_folder(whitebox, _baked(whitebox, _steering(parcel)), folder)
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Loads it with transformers alone."""
+        """Load it with transformers alone."""
         whitebox = whitebox_of(solver)
         probes = probes_of(parcel, whitebox)
         ours = nudged_logits(whitebox, _steering(parcel), probes)
@@ -103,7 +103,7 @@ def _steering(parcel: Parcel) -> Steering:
 
 
 def _has_slot(origin: str) -> bool:
-    """Says whether a model's configuration knows biases in the MLP; reads no weights."""
+    """Say whether a model's configuration knows biases in the MLP; reads no weights."""
     path = Path(origin).expanduser()
     is_file = path.is_file()
     try:
@@ -118,7 +118,7 @@ def _has_slot(origin: str) -> bool:
 
 
 def _baked(whitebox: WhiteBox, steering: Steering) -> nn.Module:
-    """Gives a copy of the model with the directions in its biases.
+    """Return a copy of the model with the directions in its biases.
 
     Raises:
         ConfigError: its MLP does not end in the linear layer that is known.

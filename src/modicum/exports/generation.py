@@ -47,7 +47,7 @@ class DecodingRule(ExportForm):
     is_model: ClassVar[bool] = False
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses what is no decoding rule that the file knows.
+        """Refuse what is no decoding rule that the file knows.
 
         Raises:
             ConfigError: another nudge, or a model that transformers does not load.
@@ -72,7 +72,7 @@ class DecodingRule(ExportForm):
             )
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Writes the function with its settings filled in, and the generation config."""
+        """Write the function with its settings filled in, and the generation config."""
         decoding, stop = _decoding(parcel), parcel.sheet.stop + parcel.style.stop
         values = {
             **decoding.constants,
@@ -95,7 +95,7 @@ class DecodingRule(ExportForm):
         save_settings(whitebox_of(solver), parcel.sheet.max_new_tokens, stop, folder)
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Has transformers load and run it; the same answers stand.
+        """Have transformers load and run it; the same answers stand.
 
         Samples come from transformers' own random stream there, so that of self-consistency the
         vote is compared, on the samples drawn here.
@@ -160,7 +160,7 @@ def _parts(rule: Rule | None) -> list[object]:
 
 
 def _carry(path: Path, text: str) -> None:
-    """Writes a file, and beside it every file of `answers` that it needs, as transformers copies them."""
+    """Write a file, and beside it every file of `answers` that it needs, as transformers copies them."""
     seen: dict[str, str] = {path.stem: text}
     wanted = _OWN.findall(text)
     while wanted:
@@ -181,7 +181,7 @@ def _run(
     problem: Problem,
     read: Callable[[str], str | None] | None,
 ) -> str:
-    """Gives the answer that transformers gives with the folder's function."""
+    """Return the answer that transformers gives with the folder's function."""
     prompt = render(whitebox, parcel.style, problem.question)
     ids = torch.tensor([whitebox.encode(prompt)], device=whitebox.device)
     with quiet(), torch.random.fork_rng():
@@ -204,7 +204,7 @@ def _voted(
     solved: Solved,
     read: Callable[[str], str | None],
 ) -> int:
-    """Gives the place of the answer that the file's own vote chooses."""
+    """Return the place of the answer that the file's own vote chooses."""
     names = loaded.__globals__
     found = [read(completion.text) for completion in solved.completions]
     place: int = names["choose"](found, [0.0] * len(found))
@@ -212,7 +212,7 @@ def _voted(
 
 
 def _forget(loaded: Any) -> None:  # noqa: ANN401 - a function of another module
-    """Removes the copy of the file that transformers keeps under the folder's passing name."""
+    """Remove the copy of the file that transformers keeps under the folder's passing name."""
     copy = Path(loaded.__globals__["__file__"]).parents[2]
     if copy.parent.name == "transformers_modules" and "partial" in copy.name:
         shutil.rmtree(copy, ignore_errors=True)

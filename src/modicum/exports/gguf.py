@@ -30,7 +30,7 @@ class Gguf(ExportForm):
     """For vectors that act at every position after whole layers, the first layer left out."""
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses what llama.cpp could not add.
+        """Refuse what llama.cpp could not add.
 
         Raises:
             ConfigError: no vector, or one that acts elsewhere.
@@ -40,12 +40,12 @@ class Gguf(ExportForm):
         check_control_vector(steering)
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Writes the directions, strength included."""
+        """Write the directions, strength included."""
         kind = whitebox_of(solver).module.config.get_text_config().model_type
         save_control_vector(_steering(parcel), folder / FILE, str(kind))
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Reads it with the gguf package; every number must be the same."""
+        """Read it with the gguf package; every number must be the same."""
         del solver
         wrote, read = _sums(_steering(parcel)), _sums(load_control_vector(folder / FILE))
         is_same = wrote.keys() == read.keys()
@@ -78,7 +78,7 @@ def _steering(parcel: Parcel) -> Steering:
 
 
 def _sums(steering: Steering) -> dict[int, torch.Tensor]:
-    """Gives what is added after each layer."""
+    """Return what is added after each layer."""
     sums: dict[int, torch.Tensor] = {}
     for direction in steering.directions:
         values = direction.values.detach().to("cpu", torch.float32)

@@ -30,7 +30,7 @@ class Merged(ExportForm):
     relation: ClassVar[str] = "finetune"
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses nudges that changed no weights.
+        """Refuse nudges that changed no weights.
 
         Raises:
             ConfigError: nothing was tuned.
@@ -44,13 +44,13 @@ class Merged(ExportForm):
         refuse_more(parcel, Adapter, Weights)
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Writes the model with the nudge in its weights."""
+        """Write the model with the nudge in its weights."""
         del parcel
         whitebox = whitebox_of(solver)
         save_folder(whitebox, whitebox.module, folder)
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Loads it with transformers alone."""
+        """Load it with transformers alone."""
         whitebox = whitebox_of(solver)
         probes = probes_of(parcel, whitebox)
         ours = nudged_logits(whitebox, None, probes)

@@ -26,7 +26,7 @@ class Peft(ExportForm):
     relation: ClassVar[str] = "adapter"
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses nudges without an adapter, and base models that PEFT could not be given.
+        """Refuse nudges without an adapter, and base models that PEFT could not be given.
 
         Raises:
             ConfigError: there is none.
@@ -46,7 +46,7 @@ class Peft(ExportForm):
             )
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Copies the adapter and names its base model."""
+        """Copy the adapter and names its base model."""
         del solver
         files = parcel.nudge.files()
         (folder / WEIGHTS).write_bytes(files[WEIGHTS])
@@ -55,7 +55,7 @@ class Peft(ExportForm):
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Loads base and adapter with transformers and PEFT alone, modicum out of reach."""
+        """Load base and adapter with transformers and PEFT alone, modicum out of reach."""
         whitebox = whitebox_of(solver)
         probes = probes_of(parcel, whitebox)
         ours = nudged_logits(whitebox, None, probes)

@@ -28,7 +28,7 @@ class Prompt(ExportForm):
     """For nudges that are words alone: styles, demonstrations, triggers."""
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses nudges that are more than words.
+        """Refuse nudges that are more than words.
 
         Raises:
             ConfigError: a decoding rule, a vector or tuned weights.
@@ -41,14 +41,14 @@ class Prompt(ExportForm):
             )
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Writes the text; `prompt.json` stands beside every form."""
+        """Write the text; `prompt.json` stands beside every form."""
         (folder / "prompt.txt").write_text(parcel.style.template, encoding="utf-8")
         if isinstance(solver.model, WhiteBox):
             stop = parcel.sheet.stop + parcel.style.stop
             save_settings(solver.model, parcel.sheet.max_new_tokens, stop, folder)
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Asks with the folder's files and transformers alone; a server gets the same prompts."""
+        """Ask with the folder's files and transformers alone; a server gets the same prompts."""
         model = solver.model
         if not isinstance(model, WhiteBox):
             style, _ = read_prompt(folder)

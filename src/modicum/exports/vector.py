@@ -33,7 +33,7 @@ class Vector(ExportForm):
     """For every nudge that adds directions to activations, wherever they act."""
 
     def check(self, parcel: Parcel) -> None:
-        """Refuses nudges without a vector.
+        """Refuse nudges without a vector.
 
         Raises:
             ConfigError: there is none.
@@ -45,12 +45,12 @@ class Vector(ExportForm):
         refuse_more(parcel, Vectors)
 
     def write(self, parcel: Parcel, solver: Solver, folder: Path) -> None:
-        """Copies the vectors; where they act stands in the file's metadata."""
+        """Copy the vectors; where they act stands in the file's metadata."""
         del solver
         (folder / FILE).write_bytes(parcel.nudge.files()[FILE])
 
     def load_back(self, parcel: Parcel, solver: Solver, folder: Path) -> LoadedBack:
-        """Adds them by plain hooks while answers are generated token by token with a cache."""
+        """Add them by plain hooks while answers are generated token by token with a cache."""
         whitebox = whitebox_of(solver)
         steering = _steering(folder)
         probes = probes_of(parcel, whitebox)

@@ -7,7 +7,7 @@ __all__ = ["content_hash"]
 
 
 def content_hash(path: Path) -> str:
-    """Gives a hash of a file, or of the files of a folder by name; empty where there is nothing.
+    """Return a hash of a file, or of the files of a folder by name; empty where there is nothing.
 
     16 hexadecimal digits; about a second a gigabyte.
     """

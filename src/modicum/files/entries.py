@@ -41,7 +41,7 @@ class Entry:
 
 
 def found_in(kind: str) -> dict[str, Entry]:
-    """Gives every plug-in of a folder of modicum and its group of entry points by name.
+    """Return every plug-in of a folder of modicum and its group of entry points by name.
 
     A broken one is among them with its fault: it breaks no other.
 
@@ -52,7 +52,7 @@ def found_in(kind: str) -> dict[str, Entry]:
 
 
 def foreign_in(kind: str) -> dict[str, Entry]:
-    """Gives the plug-ins of other packages by name; those with the name of an own one are none."""
+    """Return the plug-ins of other packages by name; those with the name of an own one are none."""
     named: dict[str, list[importlib.metadata.EntryPoint]] = {}
     for point in _points(kind, tuple(sys.path)):
         named.setdefault(point.name, []).append(point)
@@ -61,7 +61,7 @@ def foreign_in(kind: str) -> dict[str, Entry]:
 
 
 def left_out(kind: str) -> list[str]:
-    """Says which plug-ins of other packages are not used: those that bear the name of an own one."""
+    """Say which plug-ins of other packages are not used: those that bear the name of an own one."""
     own = _own_names(kind)
     return [
         f"{kind.removesuffix('s')} {point.name} of the package {_package(point)} is left out: "
@@ -72,7 +72,7 @@ def left_out(kind: str) -> list[str]:
 
 
 def source_hash(entry: Entry) -> str:
-    """Gives a hash of the code behind another package's plug-in: all Python files of the package.
+    """Return a hash of the code behind another package's plug-in: all Python files of the package.
 
     16 hexadecimal digits; empty for own plug-ins, and where no file is found. Of a package of too
     many files the plug-in's own file alone counts.
@@ -136,7 +136,7 @@ def _own_names(kind: str) -> dict[str, Path]:
 
 @functools.lru_cache(maxsize=64)
 def _points(kind: str, path: tuple[str, ...]) -> tuple[importlib.metadata.EntryPoint, ...]:
-    """Gives the entry points of a kind; packages whose own record is broken are passed over."""
+    """Return the entry points of a kind; packages whose own record is broken are passed over."""
     del path  # a part of the key alone: where packages are looked for
     group = f"modicum.{kind}"
     try:
@@ -153,7 +153,7 @@ def _of(one: importlib.metadata.Distribution, group: str) -> list[importlib.meta
 
 
 def _one_of(points: list[importlib.metadata.EntryPoint]) -> Entry:
-    """Gives the entry of a name, which two packages must not share."""
+    """Return the entry of a name, which two packages must not share."""
     entry = _foreign(points[0])
     packages = sorted(set(map(_package, points)))
     if len(points) == 1:
@@ -162,7 +162,7 @@ def _one_of(points: list[importlib.metadata.EntryPoint]) -> Entry:
 
 
 def _foreign(point: importlib.metadata.EntryPoint) -> Entry:
-    """Gives the entry of another package's plug-in."""
+    """Return the entry of another package's plug-in."""
     bare = Entry(point.name, "", "", package=_package(point), release=_release(point))
     try:
         module = point.module
@@ -176,7 +176,7 @@ def _foreign(point: importlib.metadata.EntryPoint) -> Entry:
 
 
 def _read(bare: Entry) -> Entry:
-    """Completes an entry with what its file says, or with what is wrong with it."""
+    """Complete an entry with what its file says, or with what is wrong with it."""
     try:
         tree = ast.parse((bare.file or Path()).read_bytes())
         summary = (ast.get_docstring(tree) or "").partition("\n")[0]
@@ -195,7 +195,7 @@ def _faulty(entry: Entry, fault: str) -> Entry:
 
 
 def _package(point: importlib.metadata.EntryPoint) -> str:
-    """Names the package that an entry point comes from."""
+    """Name the package that an entry point comes from."""
     try:
         return str(point.dist.name) if point.dist is not None else point.value.partition(".")[0]
     except Exception:  # noqa: BLE001 - a record without a name
@@ -210,7 +210,7 @@ def _release(point: importlib.metadata.EntryPoint) -> str:
 
 
 def _file(module: str) -> Path | None:
-    """Finds the file of a module without running its package."""
+    """Find the file of a module without running its package."""
     top, *below = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:

@@ -40,7 +40,7 @@ class Head:
 
     @property
     def numbers(self) -> int:
-        """Numbers that all tensors hold together."""
+        """Number that all tensors hold together."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 

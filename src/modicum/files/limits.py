@@ -52,7 +52,7 @@ MOST_BUDGETS = 64
 
 
 def check_number(name: str, value: object, *, least: int | None = None) -> None:
-    """Refuses what is no whole number within its limits.
+    """Refuse what is no whole number within its limits.
 
     Args:
         name: One of `LIMITS`.
@@ -76,7 +76,7 @@ def check_number(name: str, value: object, *, least: int | None = None) -> None:
 
 
 def check_draws(test: int, samples: int, sampled: int, ceiling_test: int) -> None:
-    """Refuses numbers of samples that cannot be drawn together.
+    """Refuse numbers of samples that cannot be drawn together.
 
     Args:
         test: Test problems.
@@ -107,7 +107,7 @@ def check_draws(test: int, samples: int, sampled: int, ceiling_test: int) -> Non
 
 
 def check_share(name: str, value: object) -> None:
-    """Refuses what is no share, or none at all.
+    """Refuse what is no share, or none at all.
 
     Raises:
         ConfigError: no number in (0, 1].
@@ -117,7 +117,7 @@ def check_share(name: str, value: object) -> None:
 
 
 def check_template(template: str) -> None:
-    """Refuses a prompt that has no place for the question.
+    """Refuse a prompt that has no place for the question.
 
     Raises:
         ConfigError: it says something, and lacks `{question}`.
@@ -129,7 +129,7 @@ def check_template(template: str) -> None:
 
 
 def shown(value: object) -> str:
-    """Writes a value for a message: briefly, whatever it is.
+    """Write a value for a message: briefly, whatever it is.
 
     >>> shown(10**30), shown("a" * 100)[:5], shown(float("nan"))
     ('about 10^30', "'aaaa", 'nan')

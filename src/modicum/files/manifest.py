@@ -54,12 +54,12 @@ class Manifest:
 
 
 def is_export(folder: Path) -> bool:
-    """Says whether a folder holds an exported nudge."""
+    """Say whether a folder holds an exported nudge."""
     return is_there(folder / MANIFEST) and (folder / MANIFEST).is_file()
 
 
 def write_manifest(folder: Path, facts: Mapping[str, object]) -> None:
-    """Writes the manifest with size and hash of every file that lies in the folder.
+    """Write the manifest with size and hash of every file that lies in the folder.
 
     A figure that is not finite is written as null: JSON has no other word for it.
     """
@@ -77,7 +77,7 @@ def _finite(value: object) -> object:
 
 
 def listed(folder: Path) -> dict[str, dict[str, object]]:
-    """Gives size and SHA-256 of every file in a folder but its manifest, by path."""
+    """Return size and SHA-256 of every file in a folder but its manifest, by path."""
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _hash(path)}
         for path in sorted(folder.rglob("*"))
@@ -86,7 +86,7 @@ def listed(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads a manifest; trusts nothing in it.
+    """Read a manifest; trusts nothing in it.
 
     Raises:
         CheckpointError: missing, broken, or of another form.
@@ -114,7 +114,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Looks whether every file is the one that was exported.
+    """Look whether every file is the one that was exported.
 
     Raises:
         CheckpointError: one is missing or was changed.
@@ -131,14 +131,14 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def write_prompt(folder: Path, style: Style, stages: Mapping[str, object] | None = None) -> None:
-    """Writes the prompt as JSON: template, system prompt, stop strings, and stages where it has some."""
+    """Write the prompt as JSON: template, system prompt, stop strings, and stage where it has some."""
     whole = {"style": asdict(style), **({"stages": dict(stages)} if stages else {})}
     text = json.dumps(whole, indent=1)
     (folder / PROMPT).write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_prompt(folder: Path) -> tuple[Style, Mapping[str, object]]:
-    """Gives the style that a nudge was measured in, and its stages; empty where it has none.
+    """Return the style that a nudge was measured in, and its stages; empty where it has none.
 
     Raises:
         CheckpointError: missing or broken.

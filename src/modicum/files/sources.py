@@ -27,7 +27,7 @@ _Stamp = tuple[str, int, int]
 
 
 def local_files(path: Path) -> dict[str, Path]:
-    """Gives the file itself and every file beside and below it that its imports lead to.
+    """Return the file itself and every file beside and below it that its imports lead to.
 
     Found by the text alone: `import`, `from … import`, relative ones, and `import_module` and
     `__import__` of a plain name, anywhere in a file; packages with what their `__init__` imports.
@@ -65,7 +65,7 @@ def local_files(path: Path) -> dict[str, Path]:
 
 
 def sources_stamp(path: Path) -> tuple[_Stamp, ...]:
-    """Gives what changes when the file, or one that it rests on, changes: names, times, sizes.
+    """Return what changes when the file, or one that it rests on, changes: names, times, sizes.
 
     Raises:
         ConfigError: as `local_files`.
@@ -74,7 +74,7 @@ def sources_stamp(path: Path) -> tuple[_Stamp, ...]:
 
 
 def local_hashes(path: Path) -> dict[str, str]:
-    """Gives hashes of the files that a file rests on, without its own, by their places.
+    """Return hashes of the files that a file rests on, without its own, by their places.
 
     Raises:
         ConfigError: as `local_files`.
@@ -85,7 +85,7 @@ def local_hashes(path: Path) -> dict[str, str]:
 
 
 def folder_hash(files: Iterable[Path], root: Path) -> str:
-    """Gives 16 hexadecimal digits for the texts of Python files and their places below a folder.
+    """Return 16 hexadecimal digits for the texts of Python files and their places below a folder.
 
     Raises:
         ConfigError: more than `MOST_FILES`, or one of more than `MOST_BYTES`.
@@ -110,7 +110,7 @@ def _state(file: Path) -> tuple[int, int]:
 
 
 def _read(file: Path) -> bytes:
-    """Reads a file; nothing where there is none.
+    """Read a file; nothing where there is none.
 
     Raises:
         ConfigError: it is larger than any code.
@@ -126,7 +126,7 @@ def _read(file: Path) -> bytes:
 
 
 def _imported(file: Path, root: Path) -> Iterator[Path]:
-    """Gives the files below a folder that a file's imports name."""
+    """Yield the files below a folder that a file's imports name."""
     for level, name in _names(file, _state(file)):
         base = root
         if level:
@@ -139,7 +139,7 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 
 def _modules(base: Path, parts: list[str]) -> Iterator[Path]:
-    """Gives the files that importing a dotted name below a folder would run, packages first."""
+    """Yield the files that importing a dotted name below a folder would run, packages first."""
     folder = base
     if not parts and _is_code(folder / "__init__.py"):
         yield folder / "__init__.py"
@@ -158,7 +158,7 @@ def _is_code(path: Path) -> bool:
 
 @lru_cache(maxsize=4096)
 def _names(file: Path, state: tuple[int, int]) -> tuple[tuple[int, str], ...]:
-    """Gives the imports of a file as (level, dotted name), once for each state of it."""
+    """Return the imports of a file as (level, dotted name), once for each state of it."""
     del state  # a part of the key alone
     try:
         tree = ast.parse(_read(file))

@@ -14,7 +14,7 @@ class Carried(Passed):
     """A model whose weights are out of reach, with an exported prompt."""
 
     def __init__(self, inner: Model, name: str, style: Style) -> None:
-        """Wraps a model.
+        """Wrap a model.
 
         Args:
             inner: What answers.

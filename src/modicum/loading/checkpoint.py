@@ -45,7 +45,7 @@ class Running:
 
 
 def check_source(source: str) -> None:
-    """Looks at a folder or file without reading weights; a hub id passes.
+    """Look at a folder or file without reading weights; a hub id passes.
 
     Raises:
         CheckpointError: missing, a pickle, an adapter without its base, or no model at all.
@@ -73,7 +73,7 @@ def open_source(
     running: Running | None = None,
     trust_remote_code: bool = False,
 ) -> Local:
-    """Loads a model: single precision on the processor, bfloat16 and SDPA on a GPU.
+    """Load a model: single precision on the processor, bfloat16 and SDPA on a GPU.
 
     Raises:
         CheckpointError: weights that are missing, unsafe or broken.
@@ -143,13 +143,13 @@ def _plainly(source: str) -> Iterator[None]:
 
 
 def _left_out(unexpected: Iterable[str]) -> list[str]:
-    """Says which tensors of the files the model has no place for."""
+    """Say which tensors of the files the model has no place for."""
     names = sorted(unexpected)
     return [f"{len(names)} tensors of the files left out, {names[0]!r} first"] if names else []
 
 
 def _reason(module: PreTrainedModel, place: Placement) -> list[str]:
-    """Says where and how it runs, where that was chosen; off the processor its attention too."""
+    """Say where and how it runs, where that was chosen; off the processor its attention too."""
     if not place.reason or place.device == "cpu":
         return [place.reason] if place.reason else []
     return [place.reason, f"attention by {module.config._attn_implementation}"]
@@ -169,7 +169,7 @@ def _size(config: PreTrainedConfig, gguf: Path | None) -> float:
 
 
 def _check_whole(source: str, missing: Iterable[str]) -> None:
-    """Refuses weights with holes: transformers would leave them random and only warn."""
+    """Refuse weights with holes: transformers would leave them random and only warn."""
     lacking = sorted(missing)
     if lacking:
         raise CheckpointError(
@@ -230,7 +230,7 @@ def _pickle(name: str, folder: Path) -> CheckpointError:
 
 
 def _gguf(path: Path) -> Path | None:
-    """Gives the GGUF file that a path stands for, if it does."""
+    """Return the GGUF file that a path stands for, if it does."""
     if path.is_file() and path.suffix == ".gguf":
         return path
     if path.is_dir() and not list(path.glob("*.safetensors")) and list(path.glob("*.gguf")):

@@ -34,7 +34,7 @@ class Placement:
 
 
 def check_device(device: Device) -> None:
-    """Looks whether torch sees a device.
+    """Look whether torch sees a device.
 
     Raises:
         ConfigError: it does not.
@@ -49,7 +49,7 @@ def check_device(device: Device) -> None:
 
 
 def choose_place(device: Device, dtype: Dtype, parameters: float) -> Placement:
-    """Gives a device and format: bfloat16 on CUDA; elsewhere float32, unless large and faster so.
+    """Return a device and format: bfloat16 on CUDA; elsewhere float32, unless large and faster so.
 
     Off a GPU single precision gives the same answers whatever stands in a block beside them, so
     bfloat16 must bring much: the model is large, and a short timing shows a gain.
@@ -82,7 +82,7 @@ def choose_place(device: Device, dtype: Dtype, parameters: float) -> Placement:
 
 @lru_cache
 def gain_of_bfloat16(device: str) -> float:
-    """Times one matrix product in both formats: how many times faster bfloat16 is; 0 if not there.
+    """Time one matrix product in both formats: how many times faster bfloat16 is; 0 if not there.
 
     Takes some milliseconds, once a process.
     """
@@ -106,7 +106,7 @@ def _seconds(device: str, dtype: torch.dtype) -> float:
 
 
 def _times(gain: float) -> str:
-    """Writes a gain in words, with one digit: timings are no better."""
+    """Write a gain in words, with one digit: timings are no better."""
     if gain == 0:
         return "missing"
     return f"{gain:.1g}x faster" if gain >= 1 else f"{1 / gain:.1g}x slower"

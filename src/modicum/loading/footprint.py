@@ -17,7 +17,7 @@ _BYTES = {"bfloat16": 2}
 
 
 def footprint_of(source: str, device: str, dtype: str = "auto") -> Footprint | None:
-    """Gives the footprint on the processor of a folder of safetensors or of one GGUF file.
+    """Return the footprint on the processor of a folder of safetensors or of one GGUF file.
 
     None for a hub id, on a GPU, or where the files do not say: nothing is guessed.
     """
@@ -64,7 +64,7 @@ def _of_gguf(path: Path, size: int) -> Footprint:
 
 
 def _first(values: Mapping[str, Any], name: str, otherwise: int) -> int:
-    """Gives a number of the file's head; the largest where it is one a layer."""
+    """Return a number of the file's head; the largest where it is one a layer."""
     found = values.get(name, otherwise)
     return max(map(int, found)) if isinstance(found, list) else int(found)
 

@@ -64,7 +64,7 @@ class Kept(Backend):
 
     @final
     def check(self) -> None:
-        """Looks whether the model is in the cache.
+        """Look whether the model is in the cache.
 
         Raises:
             CheckpointError: it is not.
@@ -74,7 +74,7 @@ class Kept(Backend):
 
     @final
     def ready(self) -> None:
-        """Looks whether torch sees the device.
+        """Look whether torch sees the device.
 
         Raises:
             ConfigError: it does not.
@@ -83,7 +83,7 @@ class Kept(Backend):
 
     @final
     def open(self) -> Local:
-        """Loads the model.
+        """Load the model.
 
         Raises:
             CheckpointError: weights that are missing or broken.
@@ -106,5 +106,5 @@ class Kept(Backend):
 
     @final
     def footprint(self) -> Footprint | None:
-        """Gives what it will take on the processor, from its files."""
+        """Return what it will take on the processor, from its files."""
         return footprint_of(str(self.folder), self.device, self.dtype)

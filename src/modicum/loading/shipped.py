@@ -29,7 +29,7 @@ class Shipped(Backend, ABC):
 
     @final
     def check(self) -> None:
-        """Looks whether the weights are there.
+        """Look whether the weights are there.
 
         Raises:
             CheckpointError: they are missing.
@@ -49,7 +49,7 @@ class Shipped(Backend, ABC):
 
     @final
     def open(self) -> Local:
-        """Loads the model.
+        """Load the model.
 
         Raises:
             CheckpointError: weights that are missing or broken.

@@ -22,7 +22,7 @@ class Choice(Reader):
     """Last letter that may be chosen."""
 
     def __post_init__(self) -> None:
-        """Refuses what is no letter."""
+        """Refuse what is no letter."""
         if not re.fullmatch("[B-Z]", self.last):
             raise ValueError(f"found last = {self.last!r}; expected a capital from B to Z")
 
@@ -32,5 +32,5 @@ class Choice(Reader):
         return Letters(self.last)
 
     def agrees(self, answer: str, gold: str) -> bool:
-        """Compares letters."""
+        """Compare letters."""
         return answer == gold

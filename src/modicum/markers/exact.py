@@ -28,7 +28,7 @@ class Exact(Reader):
         return Texts(self.among)
 
     def reading_for(self, gold: str) -> Texts:
-        """Reads one of two words where the gold is yes or no, true or false.
+        """Read one of two words where the gold is yes or no, true or false.
 
         >>> Exact().reading_for("No").among
         'yes|no'
@@ -37,7 +37,7 @@ class Exact(Reader):
         return Texts(self.among or pair)
 
     def agrees(self, answer: str, gold: str) -> bool:
-        """Compares the words.
+        """Compare the words.
 
         >>> Exact().agrees("new  york", "New York"), Exact(case=True).agrees("a", "A")
         (True, False)

@@ -29,7 +29,7 @@ class MathVerify(Reader):
     """Seconds that one comparison may take."""
 
     def check(self) -> None:
-        """Looks whether the package is there.
+        """Look whether the package is there.
 
         Raises:
             ConfigError: it is not.
@@ -43,7 +43,7 @@ class MathVerify(Reader):
         return Formulas()
 
     def agrees(self, answer: str, gold: str) -> bool:
-        """Compares as numbers or words where the gold is one, else as formulas."""
+        """Compare as numbers or words where the gold is one, else as formulas."""
         if same_text(answer, gold, case=True):
             return True
         number = value_of(gold)

@@ -21,7 +21,7 @@ class Number(Reader):
     """Largest difference, relative to the gold, that counts as equal."""
 
     def __post_init__(self) -> None:
-        """Refuses a tolerance that cannot work."""
+        """Refuse a tolerance that cannot work."""
         if not 0 <= self.tolerance < 1:
             raise ValueError(f"found tolerance = {self.tolerance}; expected at least 0, below 1")
 
@@ -31,7 +31,7 @@ class Number(Reader):
         return Numbers()
 
     def agrees(self, answer: str, gold: str) -> bool:
-        """Compares values.
+        """Compare values.
 
         >>> Number().agrees("0.5", "1/2"), Number(tolerance=0.01).agrees("100.4", "100")
         (True, True)

@@ -51,7 +51,7 @@ class Python(Marker):
         return sources_stamp(self._path)
 
     def check(self) -> None:
-        """Looks for the file and the function; runs neither.
+        """Look for the file and the function; runs neither.
 
         Raises:
             ConfigError: no such file, or it is broken.
@@ -71,7 +71,7 @@ class Python(Marker):
         return text.strip() or None
 
     def read(self, text: str, form: Form) -> str | None:
-        """Reads as `exact` does: what is said to be the answer, else the last line."""
+        """Read as `exact` does: what is said to be the answer, else the last line."""
         text = tail(text)
         for place in places(text, form):
             if plain(place):
@@ -79,7 +79,7 @@ class Python(Marker):
         return plain(last_line(text)) or None
 
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
-        """Takes the function's word."""
+        """Take the function's word."""
         given = killable(self._target, self.timeout_s, stamp=self.stamp).ask(
             text=tail(text), answer=problem.answer, question=problem.question
         )
@@ -115,7 +115,7 @@ class Python(Marker):
 
 
 def _verdict(value: object) -> bool | None:
-    """Reads what a user's function says of an answer.
+    """Read what a user's function says of an answer.
 
     Raises:
         JudgeError: it is no truth value, number or None.

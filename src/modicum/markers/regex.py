@@ -30,7 +30,7 @@ class Regex(Marker):
     """Seconds that one search may take."""
 
     def check(self) -> None:
-        """Refuses what is no pattern.
+        """Refuse what is no pattern.
 
         Raises:
             ConfigError: no pattern, or a broken one.
@@ -53,7 +53,7 @@ class Regex(Marker):
         return plain(text) or None
 
     def stated(self, gold: str, form: Form) -> str:
-        """Puts the gold into the pattern's group, where the words around it are plain."""
+        """Put the gold into the pattern's group, where the words around it are plain."""
         del form
         before, opened, rest = self.name.partition("(")
         after = rest.rpartition(")")[2]
@@ -68,7 +68,7 @@ class Regex(Marker):
         return self._search(text)[0]
 
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
-        """Compares the last match with the gold."""
+        """Compare the last match with the gold."""
         del form
         answer, is_last = self._search(text)
         if answer is None:

@@ -15,7 +15,7 @@ _DIGITS = 30
 
 @lru_cache(maxsize=4096)
 def _parsed(latex: str) -> object:
-    """Parses a formula as LaTeX; math-verify's plain-text path calls `eval` and is left out."""
+    """Parse a formula as LaTeX; math-verify's plain-text path calls `eval` and is left out."""
     import math_verify  # noqa: PLC0415 - an extra
 
     logging.disable(logging.WARNING)
@@ -25,7 +25,7 @@ def _parsed(latex: str) -> object:
 
 
 def equal(answer: str, gold: str) -> bool:
-    """Says whether two formulas are equal; the order matters to math-verify: gold first."""
+    """Say whether two formulas are equal; the order matters to math-verify: gold first."""
     import math_verify  # noqa: PLC0415 - an extra
     from math_verify import grader  # noqa: PLC0415
 
@@ -34,7 +34,7 @@ def equal(answer: str, gold: str) -> bool:
 
 
 def _same_number(one: Any, other: Any, *_: object) -> bool:  # noqa: ANN401 - sympy is untyped
-    """Says whether two values are the same number: exactly where both are rational, else relatively.
+    """Say whether two values are the same number: exactly where both are rational, else relatively.
 
     It stands for math-verify's own comparison, which rounds to six places behind the point, so
     that all small numbers were equal.
@@ -61,7 +61,7 @@ def _exact(number: Any) -> Any:  # noqa: ANN401
 
 
 def _is_near(one: Any, other: Any) -> bool:  # noqa: ANN401
-    """Says whether two values without variables differ by rounding alone, however small they are."""
+    """Say whether two values without variables differ by rounding alone, however small they are."""
     from math_verify import grader  # noqa: PLC0415
 
     try:

@@ -37,7 +37,7 @@ class Judge:
     """Texts on which the marker failed, and why; shared by the doors made from this one."""
 
     def mark(self, problem_id: str, text: str) -> Mark:
-        """Marks one answer to one of the shots, and counts the call.
+        """Mark one answer to one of the shots, and count the call.
 
         A text on which the marker fails is unreadable: it earns nothing, and ends no training.
 
@@ -77,7 +77,7 @@ class Judge:
         return Judge(task, sheet, {}, style, (style,), Ledger())
 
     def stated(self, problem_id: str) -> str:
-        """Gives a shot's bare answer in the task's exact format.
+        """Return a shot's bare answer in the task's exact format.
 
         Raises:
             BudgetError: the id is not a shot's.
@@ -105,6 +105,6 @@ class Judge:
         return replace(self, style=style)
 
     def read(self, text: str) -> str | None:
-        """Reads the answer from any text; knows no gold, so it is free."""
+        """Read the answer from any text; knows no gold, so it is free."""
         answer = self.style.answer(text)
         return None if answer is None else read_or_none(self._task, answer)

@@ -39,7 +39,7 @@ class Killable:
     """One function in a process of its own; starts with the first call."""
 
     def __init__(self, target: str, timeout_s: float, memory_mb: int = 0) -> None:
-        """Names the function.
+        """Name the function.
 
         Args:
             target: `package.module:function` or `FILE.py:function`.
@@ -50,7 +50,7 @@ class Killable:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, **request: object) -> object:
-        """Calls the function with keyword arguments; gives what it returns, through JSON.
+        """Call the function with keyword arguments; gives what it returns, through JSON.
 
         Raises:
             ConfigError: the function cannot be loaded.
@@ -63,7 +63,7 @@ class Killable:
             return self._try(line)
 
     def close(self) -> None:
-        """Kills the process, if there is one."""
+        """Kill the process, if there is one."""
         if self._process is not None:
             _kill(self._process)
             self._process = None
@@ -81,7 +81,7 @@ class Killable:
         return reply["value"]
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Starts a fresh process and waits until it has loaded the function."""
+        """Start a fresh process and waits until it has loaded the function."""
         limits = (str(self._timeout_s + _AFTER_S), str(self._memory_mb))
         process = subprocess.Popen(
             [sys.executable, "-P", "-B", "-m", "modicum.marking.killable", self._target, *limits],
@@ -108,7 +108,7 @@ class Killable:
     def _exchange(
         self, process: subprocess.Popen[bytes], line: bytes, timeout_s: float
     ) -> Mapping[str, object]:
-        """Sends a line and waits for one; kills the process where none comes in time."""
+        """Send a line and waits for one; kills the process where none comes in time."""
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101
         try:
@@ -140,7 +140,7 @@ def end_all() -> None:
 def killable(
     target: str, timeout_s: float, memory_mb: int = 0, stamp: tuple[object, ...] = ()
 ) -> Killable:
-    """Gives the one process of a function; later calls with the same values share it.
+    """Return the one process of a function; later calls with the same values share it.
 
     Args:
         target: `package.module:function` or `FILE.py:function`.
@@ -153,7 +153,7 @@ def killable(
 
 
 def _read_line(pipe: int, end: float) -> bytes:
-    """Reads up to a line's end.
+    """Read up to a line's end.
 
     Raises:
         TimeoutError: none came in time.
@@ -173,7 +173,7 @@ def _read_line(pipe: int, end: float) -> bytes:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and all that it started; one that has ended already is left alone."""
+    """End a process and all that it started; one that has ended already is left alone."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -214,7 +214,7 @@ def serve(target: str, timeout_s: float, memory_mb: int) -> None:
 
 
 def _load(target: str) -> Callable[..., object]:
-    """Imports a function; one from a file may import the files beside it.
+    """Import a function; one from a file may import the files beside it.
 
     A file's function is called with those of the given values that its signature names.
     """

@@ -26,7 +26,7 @@ took seconds, and it will hang again."""
 
 
 def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = None) -> Mark:
-    """Marks an answer, trying twice: a judge that fails is an error, never *incorrect*.
+    """Mark an answer, trying twice: a judge that fails is an error, never *incorrect*.
 
     Where the style knows thinking, what follows it is marked; thinking that did not end is
     unreadable, not incorrect.
@@ -56,7 +56,7 @@ def mark_safely(task: Task, problem: Problem, text: str, style: Style | None = N
 def mark_or_unread(
     task: Task, problem: Problem, text: str, style: Style | None = None
 ) -> tuple[Mark, str]:
-    """Gives a mark, or *unreadable* and why the marker failed; empty where it did not."""
+    """Return a mark, or *unreadable* and why the marker failed; empty where it did not."""
     try:
         return mark_safely(task, problem, text, style), ""
     except JudgeError as error:
@@ -64,7 +64,7 @@ def mark_or_unread(
 
 
 def read_or_none(task: Task, text: str) -> str | None:
-    """Reads the answer from a text; None where there is none, or where reading it fails."""
+    """Read the answer from a text; None where there is none, or where reading it fails."""
     try:
         _refuse_hung(task, text)
         return task.read(text)
@@ -78,7 +78,7 @@ class Unmarked:
     """Counts the answers of a trial on which its marker failed; too many are an error."""
 
     def __init__(self) -> None:
-        """Has seen nothing yet."""
+        """Have seen nothing yet."""
         self.answers = 0
         """Answers that count as unreadable for it."""
         self.texts = 0
@@ -91,7 +91,7 @@ class Unmarked:
     def marks(
         self, task: Task, asked: Sequence[tuple[Problem, Sequence[str]]], style: Style | None
     ) -> list[tuple[Mark, ...]]:
-        """Marks the answers to each problem; equal texts once, for samples repeat each other often.
+        """Mark the answers to each problem; equal texts once, for samples repeat each other often.
 
         Args:
             task: Whose marker is asked.
@@ -126,7 +126,7 @@ class Unmarked:
     def answered(
         self, task: Task, problems: Sequence[Problem], solved: Sequence[Solved], style: Style
     ) -> tuple[Answer, ...]:
-        """Marks what a solver gave, as `marks` does, and joins both."""
+        """Mark what a solver gave, as `marks` does, and join both."""
         pairs = list(zip(problems, solved, strict=True))
         asked = [(problem, [c.text for c in given.completions]) for problem, given in pairs]
         return tuple(
@@ -142,7 +142,7 @@ class Unmarked:
 
 
 def _refuse_hung(task: Task, text: str) -> None:
-    """Raises what was said of the text before, where the task's marker hung on it."""
+    """Raise what was said of the text before, where the task's marker hung on it."""
     if _hung and (said := _hung.get(_name(task, text))) is not None:
         raise JudgeError(said, has_hung=True)
 
@@ -153,7 +153,7 @@ def _remember(task: Task, text: str, error: JudgeError) -> None:
 
 
 def _name(task: Task, text: str) -> bytes:
-    """Names a text before a marker: the twin's is the original's, and a mended one is another."""
+    """Name a text before a marker: the twin's is the original's, and a mended one is another."""
     own = task.task if isinstance(task, Scrambled) else task
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
     digest.update(f"{type(own).__module__} {own!r} {own.fingerprint}".encode("utf-8", "replace"))

@@ -12,7 +12,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def search(pattern: str, text: str) -> tuple[str | None, bool]:
-    """Gives the last match (its first group, where there is one), and whether it ends the text."""
+    """Return the last match (its first group, where there is one), and whether it ends the text."""
     found = None
     for match in _compiled(pattern).finditer(text):
         found = match

@@ -39,7 +39,7 @@ class ChainOfThought(Method):
     """Ends the extracted answer; empty where answers take several lines."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         if self.answer_tokens < 1 or not self.trigger.strip():
             msg = f"trigger = {self.trigger!r}, answer_tokens = {self.answer_tokens}"
             raise ValueError(msg)

@@ -68,7 +68,7 @@ class _Step:
     read: _Reading
 
     def as_dict(self) -> dict[str, object]:
-        """Gives plain values for the record."""
+        """Return plain values for the record."""
         own = {k: v for k, v in asdict(self).items() if k not in ("spent", "read", "is_met")}
         return {
             **own,
@@ -141,7 +141,7 @@ class Compression(Method):
     """`random` puts a random direction of equal length at the chosen place (veto control)."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         if not self.budgets or min(self.budgets) <= 0 or self.ratio <= 1:
             msg = "budgets above 0 and a ratio above 1"
             raise ValueError(msg)
@@ -156,7 +156,7 @@ class Compression(Method):
             raise ValueError(msg)
 
     def check(self) -> None:
-        """Looks whether the file holds short answers.
+        """Look whether the file holds short answers.
 
         Raises:
             ConfigError: it does not.
@@ -259,7 +259,7 @@ class _Search:
     def tried(
         self, headings: Sequence[Heading], place: tuple[Where, int]
     ) -> tuple[_Reading, list[_Step]]:
-        """Gives how the plain model answers, and every layer at every budget, smallest first."""
+        """Return how the plain model answers, and every layer at every budget, smallest first."""
         whitebox = self.bench.model
         answers = answered(self.bench, whitebox, self.shots)
         plain = self._reading(answers)
@@ -294,12 +294,12 @@ class _Search:
         return plain, tried
 
     def read(self, steering: Steering) -> _Reading:
-        """Gives how the steered model answers."""
+        """Return how the steered model answers."""
         steered = self.bench.model.with_steering(steering)
         return self._reading(answered(self.bench, steered, self.shots))
 
     def timed(self, steering: Steering) -> dict[str, float]:
-        """Gives the seconds that the plain and the steered model take for the shots, drawn afresh."""
+        """Return the seconds that the plain and the steered model take for the shots, drawn afresh."""
         spent = {}
         for name, model in (
             ("plain", self.bench.model),
@@ -325,7 +325,7 @@ def _steering(heading: Heading, dose: float, place: tuple[Where, int]) -> Steeri
 
 
 def _chosen(tried: Sequence[_Step], plain: _Reading, loss: float) -> _Step:
-    """Gives the least budget among the shortest of those that lose no more than allowed.
+    """Return the least budget among the shortest of those that lose no more than allowed.
 
     At equal budget the later layer stands, where less comes after it that could be harmed. Where
     all lose more, the most accurate at its smallest budget stands.
@@ -339,5 +339,5 @@ def _chosen(tried: Sequence[_Step], plain: _Reading, loss: float) -> _Step:
 
 
 def _is_better(other: _Reading, read: _Reading, plain: _Reading, loss: float) -> bool:
-    """Says whether the opposite direction keeps accuracy and gives fewer tokens."""
+    """Say whether the opposite direction keeps accuracy and gives fewer tokens."""
     return other.accuracy >= plain.accuracy - loss and other.tokens < read.tokens

@@ -39,7 +39,7 @@ class CotDecoding(Method):
     """Add the scores of equal answers, or take the surest single branch."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         if self.k < 2 or not 0 <= self.min_probability < 1:
             msg = f"k = {self.k}, min_probability = {self.min_probability}"
             raise ValueError(msg)

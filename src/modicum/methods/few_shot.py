@@ -37,7 +37,7 @@ class FewShot(Method):
     """`worked`: solutions where the shots reveal them; `answer`: bare answers always."""
 
     def __post_init__(self) -> None:
-        """Refuses other forms."""
+        """Refuse other forms."""
         if self.form not in ("worked", "answer"):
             msg = f"form = {self.form!r}, expected worked or answer"
             raise ValueError(msg)

@@ -52,14 +52,14 @@ class Rlvr(PolicyMethod):
     """AdamW's rate; 0 takes the default of the parameters and the model's size."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         super().__post_init__()
         if self.rank < 0 or self.scalars < 1:
             msg = "rank from 0, scalars from 1"
             raise ValueError(msg)
 
     def trainable(self, whitebox: WhiteBox, rng: np.random.Generator) -> Trainable:
-        """Gives a copy of the model with an adapter, or with all of its weights, to train."""
+        """Return a copy of the model with an adapter, or with all of its weights, to train."""
         rank = self.rank or (2 if self.parameters == "tinylora" else 8)
         alpha = self.alpha or 2.0 * rank
         shape = AdapterShape(self.parameters, rank, alpha, self.scalars, self.tied)
@@ -68,7 +68,7 @@ class Rlvr(PolicyMethod):
 
 
 def _rate(parameters: Parameters, n_parameters: int) -> float:
-    """Gives a rate for what is trained in a model of a size.
+    """Return a rate for what is trained in a model of a size.
 
     The organism's rates were chosen on its selection split (`LOG.md`): larger ones learn as fast and
     spoil what was not trained. For real models LoRA takes some ten times the rate of all weights.

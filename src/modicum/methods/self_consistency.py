@@ -30,7 +30,7 @@ class SelfConsistency(Method):
     """Sampling temperature, above 0."""
 
     def __post_init__(self) -> None:
-        """Refuses budgets outside 2..10."""
+        """Refuse budgets outside 2..10."""
         if not 2 <= self.n <= 10:
             msg = f"n = {self.n}, expected 2 to 10"
             raise ValueError(msg)

@@ -102,7 +102,7 @@ class SparseFeature(Method):
     (veto controls); the mean difference of the pairs."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         if not self.strengths or min(self.strengths) <= 0:
             msg = "strengths above 0"
             raise ValueError(msg)
@@ -112,7 +112,7 @@ class SparseFeature(Method):
             raise ValueError(msg)
 
     def check(self) -> None:
-        """Looks whether the folder holds an autoencoder that can be read.
+        """Look whether the folder holds an autoencoder that can be read.
 
         Raises:
             CheckpointError: it does not.
@@ -210,7 +210,7 @@ class _OnShots:
 def _by_contrast(
     whitebox: WhiteBox, dictionary: Dictionary, pairs: Sequence[Pair], ledger: Ledger
 ) -> list[_Ranked]:
-    """Gives features by how much more they fire at the end of the wanted side, the most first."""
+    """Return features by how much more they fire at the end of the wanted side, the most first."""
     ends = [
         capture(whitebox, texts, [dictionary.layer], ledger)[:, 0]
         for texts in ([p.wanted for p in pairs], [p.unwanted for p in pairs])
@@ -241,7 +241,7 @@ def _chosen(
     strengths: Sequence[float],
     on_shots: _OnShots,
 ) -> _Chosen:
-    """Gives the feature that does most for the shots at the smallest strength, the first at a tie.
+    """Return the feature that does most for the shots at the smallest strength, the first at a tie.
 
     Args:
         dictionary: Whose features they are.
@@ -273,14 +273,14 @@ def _chosen(
 
 
 def _written(dictionary: Dictionary, feature: int, length: float) -> Float[Tensor, " hidden"]:
-    """Gives what a feature writes, at a length."""
+    """Return what a feature writes, at a length."""
     return torch.nn.functional.normalize(dictionary.net.decoder[feature], dim=0) * length
 
 
 def _beside(
     chosen: _Chosen, mean: Float[Tensor, " hidden"], on_shots: _OnShots
 ) -> dict[str, float | None]:
-    """Gives the scores on the shots without it, against it, and of the mean difference as long."""
+    """Return the scores on the shots without it, against it, and of the mean difference as long."""
     cosine = torch.nn.functional.cosine_similarity(chosen.values, mean, dim=0)
     return {
         "unsteered": on_shots.score(None),

@@ -71,7 +71,7 @@ class SteeringVector(Method):
     """`random` puts a random direction of equal length at the chosen place (veto control)."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         if not self.strengths or min(self.strengths) <= 0 or self.selection < 1:
             msg = "strengths above 0 and a selection of at least 1"
             raise ValueError(msg)
@@ -123,7 +123,7 @@ class SteeringVector(Method):
 def _notes(
     best: Dose, tried: Sequence[Dose], found: Found, against: float, n_pairs: int
 ) -> dict[str, object]:
-    """Gives what the record keeps of the choice."""
+    """Return what the record keeps of the choice."""
     return {
         "layer": best.layer,
         "strength": best.strength,

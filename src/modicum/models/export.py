@@ -79,7 +79,7 @@ class Export(Backend):
     """CPU threads of a whole model; chosen from its size if not given."""
 
     def __post_init__(self) -> None:
-        """States the access that this form offers."""
+        """State the access that this form offers."""
         if is_export(self._folder):
             object.__setattr__(self, "access", self._offered())
 
@@ -94,7 +94,7 @@ class Export(Backend):
         return str(self._folder) if is_whole else ""
 
     def check(self) -> None:
-        """Looks at manifest, prompt and base, and loads no weights.
+        """Look at manifest, prompt and base, and load no weights.
 
         Raises:
             CheckpointError: no export, or a broken one.
@@ -130,7 +130,7 @@ class Export(Backend):
             self._base_backend()
 
     def ready(self) -> None:
-        """Looks whether what the base model needs is there.
+        """Look whether what the base model needs is there.
 
         Raises:
             ConfigError: it is not.
@@ -139,7 +139,7 @@ class Export(Backend):
             self._base_backend().ready()
 
     def ready_for(self, k: int) -> None:
-        """Looks whether the base model can name the k likeliest first tokens.
+        """Look whether the base model can name the k likeliest first tokens.
 
         Raises:
             AccessError: it cannot.
@@ -148,13 +148,13 @@ class Export(Backend):
             self._base_backend().ready_for(k)
 
     def footprint(self) -> Footprint | None:
-        """Gives what the whole model, or the base model, will take on the processor."""
+        """Return what the whole model, or the base model, will take on the processor."""
         if self._manifest().form in _WHOLE:
             return footprint_of(self.name, self.device, self.dtype)
         return self._base_backend().footprint()
 
     def open(self) -> Model:
-        """Loads the model with its nudge.
+        """Load the model with its nudge.
 
         Raises:
             CheckpointError: a file that was changed, or a base model of other weights.
@@ -189,7 +189,7 @@ class Export(Backend):
         return named
 
     def _named(self, whitebox: WhiteBox, card: ModelCard, note: str) -> Local:
-        """Gives the model under this name, with what is known of its base."""
+        """Return the model under this name, with what is known of its base."""
         known = [said for said in card.notes if "thread" not in said]  # said anew
         return Local(
             whitebox.module,
@@ -301,6 +301,6 @@ def _beyond(reference: str) -> str:
 
 
 def _part(manifest: Manifest, table: str, name: str) -> object:
-    """Gives one fact of a manifest; empty where it is not there."""
+    """Return one fact of a manifest; empty where it is not there."""
     facts = manifest.facts.get(table)
     return facts.get(name, "") if isinstance(facts, dict) else ""

@@ -40,7 +40,7 @@ class Huggingface(Backend):
     """`off` tells the chat template not to open the model's thinking (`enable_thinking=false`)."""
 
     def check(self) -> None:
-        """Looks at the files without loading weights.
+        """Look at the files without loading weights.
 
         Raises:
             ConfigError: a setting that is none.
@@ -58,7 +58,7 @@ class Huggingface(Backend):
             check_source(self.name)
 
     def ready(self) -> None:
-        """Looks whether torch sees the device.
+        """Look whether torch sees the device.
 
         Raises:
             ConfigError: it does not.
@@ -66,7 +66,7 @@ class Huggingface(Backend):
         check_device(self.device)
 
     def open(self) -> Local:
-        """Loads the model; an adapter of another tool with its base.
+        """Load the model; an adapter of another tool with its base.
 
         Raises:
             ConfigError: thinking is to be off, and the chat template cannot be told.
@@ -90,5 +90,5 @@ class Huggingface(Backend):
         return self.name
 
     def footprint(self) -> Footprint | None:
-        """Gives what it will take on the processor, from its files; None for a hub id."""
+        """Return what it will take on the processor, from its files; None for a hub id."""
         return footprint_of(self.name, self.device, self.dtype)

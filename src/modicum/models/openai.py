@@ -92,7 +92,7 @@ class Openai(Backend):
     """Their digest, where the name is an adapter's; `with_adapter` sets it."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges, and states what log-probabilities change.
+        """Refuse settings outside their ranges, and state what log-probabilities change.
 
         Raises:
             ConfigError: a setting that holds a secret, so that no such object exists.
@@ -127,7 +127,7 @@ class Openai(Backend):
             object.__setattr__(self, "access", Access.LOGPROBS)
 
     def check(self) -> None:
-        """Looks at the settings; asks nobody.
+        """Look at the settings; asks nobody.
 
         Raises:
             ConfigError: no model named, or no key.
@@ -139,7 +139,7 @@ class Openai(Backend):
         read_key(self.api_key_env)
 
     def ready(self) -> None:
-        """Asks the server whether it serves the model.
+        """Ask the server whether it serves the model.
 
         Raises:
             ConfigError: it is down, too slow, or does not list the model.
@@ -165,7 +165,7 @@ class Openai(Backend):
             )
 
     def ready_for(self, k: int) -> None:
-        """Asks the server whether it can name as many first tokens as a method branches at.
+        """Ask the server whether it can name as many first tokens as a method branches at.
 
         Raises:
             AccessError: it cannot.
@@ -186,7 +186,7 @@ class Openai(Backend):
         return "" if self.logprobs or self.endpoint == "chat" else "add &logprobs=true to the model"
 
     def open(self) -> Served:
-        """Looks what the server offers and whether it keeps its word; a few small requests.
+        """Look what the server offers and whether it keeps its word; a few small requests.
 
         Raises:
             ConfigError: it is down, too slow, answers as another model or does not sample.
@@ -209,7 +209,7 @@ class Openai(Backend):
         probe: ParityTrace | tuple[str, str] | None = None,
         tolerance: Tolerance = TOLERANCE,
     ) -> ServedAdapters:
-        """Gives what loads, replaces and unloads LoRA adapters over this model while it runs.
+        """Return what loads, replaces and unloads LoRA adapters over this model while it runs.
 
         Args:
             untuned: Scores tokens with the local module before any tuning.
@@ -224,7 +224,7 @@ class Openai(Backend):
         return ServedAdapters(self._endpoint(), self.name, untuned, text, tolerance, self._extra())
 
     def with_adapter(self, adapter: ServedAdapter) -> "Openai":
-        """Gives the same server sampling under an adapter's name.
+        """Return the same server sampling under an adapter's name.
 
         Its card's hash tells versions of one name apart, so that no kept sample of an older
         version is taken for this one's; each request carries the version as `cache_salt`, so that
@@ -240,7 +240,7 @@ class Openai(Backend):
         )
 
     def _service(self) -> Service:
-        """Gives what the user says of the server."""
+        """Return what the user says of the server."""
         billions, said = self._billions()
         changes = (self.leave_out, self.rename, self.least_temperature)
         return Service(
@@ -278,7 +278,7 @@ class Openai(Backend):
         )
 
     def _check_query(self) -> None:
-        """Refuses a setting that hangs on base_url by a question mark of its own.
+        """Refuse a setting that hangs on base_url by a question mark of its own.
 
         Raises:
             ConfigError: one; nothing else that stands there is told.
@@ -294,7 +294,7 @@ class Openai(Backend):
             )
 
     def _extra(self) -> Json:
-        """Reads the fields that are added to every request.
+        """Read the fields that are added to every request.
 
         Raises:
             ConfigError: no JSON object, or one with a secret in it: it stands in the study's plan.
@@ -317,7 +317,7 @@ class Openai(Backend):
         return unready(service, error, is_proxied=is_proxied)
 
     def _billions(self) -> tuple[float, list[str]]:
-        """Gives the model's size in billions, as said or as its name tells; 0 if unknown."""
+        """Return the model's size in billions, as said or as its name tells; 0 if unknown."""
         if self.parameters:
             return self.parameters, []
         last = self.name.rstrip("/").rpartition("/")[2]
@@ -330,7 +330,7 @@ class Openai(Backend):
 
 
 def _listed(answer: Json) -> list[str]:
-    """Gives the names of the models that a server lists, in the forms that servers use."""
+    """Return the names of the models that a server lists, in the forms that servers use."""
     entries = answer.get("data") or answer.get("models")
     names = []
     for entry in entries if isinstance(entries, list) else ():
@@ -340,7 +340,7 @@ def _listed(answer: Json) -> list[str]:
 
 
 def _object_in(text: str) -> Json | None:
-    """Reads a JSON object; None where there is none."""
+    """Read a JSON object; None where there is none."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -349,7 +349,7 @@ def _object_in(text: str) -> Json | None:
 
 
 def _holds_secret(value: object) -> bool:
-    """Says whether a key is named, or seems to stand, anywhere in a value; it is known from here on."""
+    """Say whether a key is named, or seems to stand, anywhere in a value; it is known from here on."""
     if isinstance(value, dict):
         named = [item for name, item in value.items() if is_key_name(name)]
         for item in named:

@@ -37,10 +37,10 @@ class Scripted(Backend):
     """The truth about its ability to add."""
 
     def check(self) -> None:
-        """Finds nothing wrong: the name was checked when it was filled in."""
+        """Find nothing wrong: the name was checked when it was filled in."""
 
     def open(self) -> "ScriptedModel":
-        """Gives the model at once."""
+        """Return the model at once."""
         return ScriptedModel(self.name)
 
 
@@ -65,7 +65,7 @@ class ScriptedModel(Language, Model):
     offers: frozenset[Extra] = frozenset({"branches", "scores"})
 
     def __init__(self, truth: Truth) -> None:
-        """Takes the truth to be played."""
+        """Take the truth to be played."""
         self._truth: Truth = truth
 
     @property
@@ -76,7 +76,7 @@ class ScriptedModel(Language, Model):
         return ModelCard(f"scripted:{self._truth}", weights, 1000, 2000.0, "Apache-2.0", notes)
 
     def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
-        """Draws each request's samples, or its branches; see `Model.draw`."""
+        """Draw each request's samples, or its branches; see `Model.draw`."""
         of_one = self._samples if sampling.branches is None else self._branches
         drawn = [of_one(request, sampling) for request in requests]
         self._count(requests, drawn, ledger)
@@ -92,7 +92,7 @@ class ScriptedModel(Language, Model):
         return tuple(group)
 
     def _branches(self, request: Request, sampling: Sampling) -> Group:
-        """Continues greedily after each of the likeliest openers."""
+        """Continue greedily after each of the likeliest openers."""
         wanted = sampling.branches or Branches(1)
         group: list[Completion] = []
         for opener, chance in self._first(request.prompt)[: wanted.k]:
@@ -103,7 +103,7 @@ class ScriptedModel(Language, Model):
         return tuple(group)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives plausible log-probabilities: what the script would say is likely."""
+        """Return plausible log-probabilities: what the script would say is likely."""
         sums = []
         for prompt, more in zip(prompts, continuations, strict=True):
             said = {
@@ -116,11 +116,11 @@ class ScriptedModel(Language, Model):
         return sums
 
     def can_encode(self, text: str) -> bool:
-        """Says yes to ASCII."""
+        """Say yes to ASCII."""
         return text.isascii()
 
     def _work_rate(self, prompt: str) -> float:
-        """Gives the probability of the worked form after this prompt."""
+        """Return the probability of the worked form after this prompt."""
         asked = list(_QUESTION.finditer(prompt))
         if not asked:
             return 0.0
@@ -141,7 +141,7 @@ class ScriptedModel(Language, Model):
         return [(True, rate), (False, 1.0 - rate)]
 
     def _line(self, prompt: str, work: bool, luck: tuple[object, ...]) -> _Line:
-        """Gives the answer in one of its two forms."""
+        """Return the answer in one of its two forms."""
         asked = _QUESTION.findall(prompt)
         if not asked:
             return _surely((" I", " do", " not", " know"), 0.5)
@@ -156,7 +156,7 @@ class ScriptedModel(Language, Model):
         return _surely(_PIECE.findall(text if is_forced else " Think" + text), sure)
 
     def _opened(self, prompt: str, opener: str, chance: float) -> _Line:
-        """Gives the greedy answer after a first word."""
+        """Return the greedy answer after a first word."""
         work = opener not in (*_JUNK, " Answer")
         line = self._line(prompt, work, ("greedy",) if work else ("branch", opener))
         pieces = line.pieces if not work and opener == " Answer" else (opener, *line.pieces)
@@ -166,7 +166,7 @@ class ScriptedModel(Language, Model):
         return _Line(pieces, sure, (chance, *[(1 + m) / 2 for m in sure[1:]]))
 
     def _first(self, prompt: str) -> list[tuple[str, float]]:
-        """Gives first words with their probabilities, likeliest first."""
+        """Return first words with their probabilities, likeliest first."""
         rate = self._work_rate(prompt)
         if not _QUESTION.search(prompt):
             return [(" I", 0.9), *((word, _JUNK_PROBABILITY) for word in _JUNK if word != " I")]
@@ -178,13 +178,13 @@ class ScriptedModel(Language, Model):
         return sorted(words, key=lambda pair: -pair[1])
 
     def _guess(self, a: int, b: int, luck: tuple[object, ...]) -> int:
-        """Gives a wrong direct answer: an addend, or a number of about the right size."""
+        """Return a wrong direct answer: an addend, or a number of about the right size."""
         if self._unit("copy", a, b, *luck) < 0.5:
             return max(a, b)
         return 200 + int(1600 * self._unit("guess", a, b, *luck))
 
     def _unit(self, *names: object) -> float:
-        """Gives a number in [0, 1) for these names."""
+        """Return a number in [0, 1) for these names."""
         return key("scripted", self._truth, *names) / 2.0**64
 
     def _count(self, requests: Sequence[Request], drawn: list[Group], ledger: Ledger) -> None:
@@ -197,13 +197,13 @@ class ScriptedModel(Language, Model):
 
 
 def _surely(pieces: Sequence[str], margin: float) -> _Line:
-    """Gives a line of equally sure words."""
+    """Return a line of equally sure words."""
     n = len(pieces)
     return _Line(tuple(pieces), (margin,) * n, ((1 + margin) / 2,) * n)
 
 
 def _complete(line: _Line, sampling: Sampling, *, margins: bool) -> Completion:
-    """Gives the completion of a line: its end token, cut at the length limit and stop strings."""
+    """Return the completion of a line: its end token, cut at the length limit and stop strings."""
     pieces, sure, chances = (*line.pieces, ""), (*line.margins, 0.99), (*line.probabilities, 0.99)
     limit = sampling.max_new_tokens
     stop: Stop = "eos" if len(pieces) <= limit else "length"

@@ -66,7 +66,7 @@ class SparseCard:
 
 
 def read_card(folder: Path) -> SparseCard:
-    """Reads `cfg.json`, in the form of SAELens 6 or of the versions before.
+    """Read `cfg.json`, in the form of SAELens 6 or of the versions before.
 
     Raises:
         CheckpointError: missing or broken; an architecture, a hook or a scaling that is not known.
@@ -105,7 +105,7 @@ def read_card(folder: Path) -> SparseCard:
 
 
 def read_sparse(card: SparseCard, hidden: int) -> Sparse:
-    """Reads the weights, single precision.
+    """Read the weights, single precision.
 
     Args:
         card: What `read_card` gave.
@@ -187,7 +187,7 @@ def _size(said: Mapping[str, object], name: str) -> int:
 
 
 def save_sparse(net: Sparse, folder: Path, *, layer: int, model: str) -> SparseCard:
-    """Writes an autoencoder with a threshold as SAELens' `jumprelu`; the folder appears at once.
+    """Write an autoencoder with a threshold as SAELens' `jumprelu`; the folder appears at once.
 
     Args:
         net: Without gate, k and scaling.
@@ -226,7 +226,7 @@ def save_sparse(net: Sparse, folder: Path, *, layer: int, model: str) -> SparseC
 
 
 def digest_of(net: Sparse) -> str:
-    """Gives a hash of the directions and of what decides when they fire: 16 hexadecimal digits."""
+    """Return a hash of the directions and of what decides when they fire: 16 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=8)
     for tensor in (net.encoder, net.encoder_bias, net.decoder, net.decoder_bias, net.threshold):
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
@@ -234,7 +234,7 @@ def digest_of(net: Sparse) -> str:
 
 
 def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
-    """Gives the architecture and its k, 0 where it has none."""
+    """Return the architecture and its k, 0 where it has none."""
     name = str(said.get("architecture") or "standard")
     extra = said.get("activation_fn_kwargs")
     k = said.get("k") or (extra.get("k") if isinstance(extra, Mapping) else 0) or 0
@@ -255,7 +255,7 @@ def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
 
 
 def _layer(said: Mapping[str, object], folder: Path) -> int | None:
-    """Gives the layer after whose output it stands."""
+    """Return the layer after whose output it stands."""
     hook = str(said.get("hook_name") or said.get("hook_point") or "")
     if not hook:
         return None

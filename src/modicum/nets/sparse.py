@@ -52,7 +52,7 @@ class Sparse:
     scaling: Scaling = "none"
 
     def encode(self, activations: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows features"]:
-        """Gives how strongly each feature fires, at least 0."""
+        """Return how strongly each feature fires, at least 0."""
         inner = _scaled(activations.to(torch.float32), self.scaling)
         inner = inner - self.decoder_bias if self.is_centred else inner
         seen = inner @ self.encoder
@@ -65,7 +65,7 @@ class Sparse:
         return torch.relu(fired) * (fired > self.threshold)
 
     def decode(self, fired: Float[Tensor, "rows features"]) -> Float[Tensor, "rows hidden"]:
-        """Gives the activations that features stand for; in scaled units where inputs are scaled."""
+        """Return the activations that features stand for; in scaled units where inputs are scaled."""
         return fired @ self.decoder + self.decoder_bias
 
 
@@ -78,7 +78,7 @@ class BatchTopK(nn.Module):
     """
 
     def __init__(self, hidden: int, features: int, k: int, rng: np.random.Generator) -> None:
-        """Draws the first directions.
+        """Draw the first directions.
 
         Args:
             hidden: Width of the activations.
@@ -98,12 +98,12 @@ class BatchTopK(nn.Module):
     def forward(
         self, rows: Float[Tensor, "rows hidden"]
     ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows features"]]:
-        """Gives what every feature sees, at least 0, and what stands of it."""
+        """Return what every feature sees, at least 0, and what stands of it."""
         seen = torch.relu((rows - self.decoder_bias) @ self.encoder + self.encoder_bias)
         return seen, keep_largest(seen, self.k * len(rows))
 
     def decode(self, fired: Float[Tensor, "rows features"]) -> Float[Tensor, "rows hidden"]:
-        """Gives the activations that features stand for."""
+        """Return the activations that features stand for."""
         return fired @ self.decoder + self.decoder_bias
 
     def rescue(
@@ -112,7 +112,7 @@ class BatchTopK(nn.Module):
         missed: Float[Tensor, "rows hidden"],
         dead: Tensor,
     ) -> Float[Tensor, ""]:
-        """Gives the loss by which dead features learn what the living ones miss; 0 without any.
+        """Return the loss by which dead features learn what the living ones miss; 0 without any.
 
         Args:
             seen: What every feature sees.
@@ -127,19 +127,19 @@ class BatchTopK(nn.Module):
 
     @torch.no_grad()
     def drop_parallel(self) -> None:
-        """Takes from the decoder's gradient what would only make a direction longer."""
+        """Take from the decoder's gradient what would only make a direction longer."""
         grad = self.decoder.grad
         if grad is not None:
             grad -= (grad * self.decoder).sum(-1, keepdim=True) * self.decoder
 
     @torch.no_grad()
     def make_unit(self) -> None:
-        """Gives every direction length 1 again."""
+        """Return every direction length 1 again."""
         self.decoder.copy_(torch.nn.functional.normalize(self.decoder, dim=-1))
 
 
 def keep_largest(seen: Float[Tensor, "rows features"], n: int) -> Float[Tensor, "rows features"]:
-    """Keeps the n largest numbers of a whole batch and sets the others to 0.
+    """Keep the n largest numbers of a whole batch and sets the others to 0.
 
     Source: Bussmann, Leask, Nanda 2024 (2412.06410), equation of BatchTopK.
     """
@@ -151,7 +151,7 @@ def keep_largest(seen: Float[Tensor, "rows features"], n: int) -> Float[Tensor, 
 
 
 def _largest_each(seen: Float[Tensor, "rows features"], k: int) -> Float[Tensor, "rows features"]:
-    """Keeps the k largest numbers of each row."""
+    """Keep the k largest numbers of each row."""
     values, places = torch.topk(seen, min(k, seen.shape[-1]), dim=-1, sorted=False)
     return torch.zeros_like(seen).scatter(-1, places, values)
 

@@ -47,7 +47,7 @@ class Attached:
     """A steering on a module: told before each forward pass where in it the directions are added."""
 
     def __init__(self, module: nn.Module, steering: Steering, *, is_threaded: bool = False) -> None:
-        """Registers the hooks; `detach` takes them away.
+        """Register the hooks; `detach` takes them away.
 
         Args:
             module: A causal language model.
@@ -77,7 +77,7 @@ class Attached:
 
     @contextmanager
     def steering_one(self, columns: Columns) -> Iterator[None]:
-        """Steers the one forward pass inside, this thread's; other passes go by unchanged.
+        """Steer the one forward pass inside, this thread's; other passes go by unchanged.
 
         Raises:
             TrialError: the pass did not reach every hook exactly once.
@@ -93,7 +93,7 @@ class Attached:
         self.require()
 
     def begin(self, columns: Columns) -> None:
-        """Says where the next pass is steered.
+        """Say where the next pass is steered.
 
         Raises:
             TrialError: the last pass did not reach every hook exactly once.
@@ -103,7 +103,7 @@ class Attached:
         self._pass.calls = 0
 
     def check(self) -> None:
-        """Looks whether the last pass reached every hook exactly once; a silent miss is an error.
+        """Look whether the last pass reached every hook exactly once; a silent miss is an error.
 
         Raises:
             TrialError: it did not.
@@ -116,7 +116,7 @@ class Attached:
             raise TrialError(msg)
 
     def require(self) -> None:
-        """Looks, after a pass, whether it was steered at all.
+        """Look, after a pass, whether it was steered at all.
 
         Raises:
             TrialError: no hook ran, or some more than once.
@@ -127,7 +127,7 @@ class Attached:
         self.check()
 
     def detach(self) -> None:
-        """Takes the hooks away."""
+        """Take the hooks away."""
         for handle in self._handles:
             handle.remove()
 
@@ -149,7 +149,7 @@ class Attached:
 def attached(
     module: nn.Module, steering: Steering, *, is_threaded: bool = False
 ) -> Iterator[Attached]:
-    """Lays a steering on a module for a while; see `Attached`."""
+    """Lay a steering on a module for a while; see `Attached`."""
     on_it = Attached(module, steering, is_threaded=is_threaded)
     try:
         yield on_it
@@ -158,7 +158,7 @@ def attached(
 
 
 def steered_by(nudge: Attached | None, columns: Columns) -> AbstractContextManager[None]:
-    """Steers the one forward pass inside by what hangs on the module, where something does.
+    """Steer the one forward pass inside by what hangs on the module, where something does.
 
     Raises:
         TrialError: the pass did not reach every hook exactly once.
@@ -167,13 +167,13 @@ def steered_by(nudge: Attached | None, columns: Columns) -> AbstractContextManag
 
 
 def laid(module: nn.Module, steering: Steering | None) -> AbstractContextManager[Attached | None]:
-    """Lays a steering on a module that several threads run; nothing where there is none."""
+    """Lay a steering on a module that several threads run; nothing where there is none."""
     return attached(module, steering, is_threaded=True) if steering else nullcontext()
 
 
 @contextmanager
 def steered(module: nn.Module, steering: Steering | None, columns: Columns) -> Iterator[None]:
-    """Steers the one forward pass inside, and checks that every hook ran; does nothing without a nudge.
+    """Steer the one forward pass inside, and check that every hook ran; does nothing without a nudge.
 
     Raises:
         TrialError: the pass did not reach every hook exactly once.
@@ -192,7 +192,7 @@ def columns_of(
     is_shared: bool = False,
     count: Tensor | None = None,
 ) -> Columns:
-    """Gives the columns of a sampling pass: of prompts aligned at the right, or of one new token a row.
+    """Return the columns of a sampling pass: of prompts aligned at the right, or of one new token a row.
 
     Args:
         steering: The nudge, or None.
@@ -220,7 +220,7 @@ def text_columns(
     starts: Sequence[int],
     device: torch.device | None = None,
 ) -> Columns:
-    """Gives the columns of a pass over whole texts, prompts with their answers.
+    """Return the columns of a pass over whole texts, prompts with their answers.
 
     Args:
         steering: The nudge, or None.
@@ -240,7 +240,7 @@ def text_columns(
 def _add(
     hidden: Float[Tensor, "rows width hidden"], values: Float[Tensor, " hidden"], columns: Columns
 ) -> Float[Tensor, "rows width hidden"]:
-    """Gives the activations with the direction added at the columns; gradients flow to both."""
+    """Return the activations with the direction added at the columns; gradients flow to both."""
     if isinstance(columns, Tensor):
         return hidden + columns[..., None].to(hidden.dtype) * values
     if columns == _NONE:

@@ -31,7 +31,7 @@ def direction_of(
     unwanted: Float[Tensor, "pairs hidden"],
     average: Average = "mean",
 ) -> Float[Tensor, " hidden"]:
-    """Gives the direction from unwanted to wanted; its length is that of the mean difference.
+    """Return the direction from unwanted to wanted; its length is that of the mean difference.
 
     `pca` takes the first right singular vector of the differences, not centred, so that it finds what
     they share and not how they vary; its sign follows the mean difference.
@@ -59,7 +59,7 @@ def direction_of(
 def random_like(
     direction: Float[Tensor, " hidden"], rng: np.random.Generator
 ) -> Float[Tensor, " hidden"]:
-    """Gives a direction drawn evenly from the sphere, as long as the given one (veto control)."""
+    """Return a direction drawn evenly from the sphere, as long as the given one (veto control)."""
     drawn = torch.from_numpy(rng.standard_normal(direction.numel())).to(torch.float32)
     found: Tensor = drawn / drawn.norm() * direction.norm()
     return found
@@ -70,7 +70,7 @@ def reliability(
     unwanted: Float[Tensor, "pairs hidden"],
     direction: Float[Tensor, " hidden"],
 ) -> Reliability:
-    """Gives how well the pairs agree.
+    """Return how well the pairs agree.
 
     Source: Tan et al. 2024 (2407.12404) and Braun et al. 2025 (2505.22637), where agreement of the
     differences and separability along the direction went with success.

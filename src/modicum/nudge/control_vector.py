@@ -25,7 +25,7 @@ _LAYER = re.compile(r"direction\.([1-9][0-9]{0,5})")
 
 
 def check_control_vector(steering: Steering) -> None:
-    """Refuses what llama.cpp could not add.
+    """Refuse what llama.cpp could not add.
 
     Raises:
         ConfigError: it acts at some positions only, inside a layer, or after the first layer.
@@ -55,7 +55,7 @@ _WORDS = {"first": "one position", "generated": "the generated tokens", "all": "
 
 
 def save_control_vector(steering: Steering, path: Path, model: str) -> None:
-    """Writes the directions, strength included, so that a scale of 1 gives what was measured.
+    """Write the directions, strength included, so that a scale of 1 gives what was measured.
 
     Args:
         steering: What is written; directions of one layer are added up.
@@ -82,7 +82,7 @@ def save_control_vector(steering: Steering, path: Path, model: str) -> None:
 
 
 def load_control_vector(path: Path) -> Steering:
-    """Reads a control vector as llama.cpp does.
+    """Read a control vector as llama.cpp does.
 
     Raises:
         CheckpointError: no control vector, or one that llama.cpp would refuse.

@@ -30,7 +30,7 @@ class Slope:
     """Mean variance of dz/dg under the model's own distribution: twice the divergence per g²."""
 
     def fisher_dose(self, budget: float) -> float:
-        """Gives the dose that spends a budget to second order: KL = g² Var(dz/dg) / 2.
+        """Return the dose that spends a budget to second order: KL = g² Var(dz/dg) / 2.
 
         Infinite where the direction moves no probability.
         """
@@ -53,7 +53,7 @@ class Dosed:
 def divergences(
     plain: Float[Tensor, "positions vocab"], steered: Float[Tensor, "positions vocab"]
 ) -> Float[Tensor, " positions"]:
-    """Gives KL(plain || steered) at each position, in nats, from logits of any shift."""
+    """Return KL(plain || steered) at each position, in nats, from logits of any shift."""
     before, after = plain.float().log_softmax(-1), steered.float().log_softmax(-1)
     return (before.exp() * (before - after)).sum(-1).clamp(min=0)
 
@@ -64,7 +64,7 @@ def slope_of(
     above: Float[Tensor, "positions vocab"],
     step: float,
 ) -> Float[Tensor, "positions 3"]:
-    """Gives ||dz/dg||², ||d²z/dg²||² and Var(dz/dg) at each position by central differences.
+    """Return ||dz/dg||², ||d²z/dg²||² and Var(dz/dg) at each position by central differences.
 
     Args:
         below: Logits at dose -step.
@@ -90,7 +90,7 @@ def slope_of(
 
 
 def bound(slope: Slope, dose: float) -> float:
-    """Gives what a dose spends at most, nats a token: (a g + L g²/2)² / 4.
+    """Return what a dose spends at most, nats a token: (a g + L g²/2)² / 4.
 
     The logits move by at most a g + L g²/2, and the divergence is at most a quarter of the square
     of that, since no softmax has a Hessian beyond 1/2. With root mean squares over positions it
@@ -102,7 +102,7 @@ def bound(slope: Slope, dose: float) -> float:
 
 
 def bounded_dose(slope: Slope, budget: float) -> float:
-    """Gives the dose at which the bound equals a budget: (sqrt(a² + 4 L sqrt(e)) - a) / L.
+    """Return the dose at which the bound equals a budget: (sqrt(a² + 4 L sqrt(e)) - a) / L.
 
     Source: Azizi et al. 2025 (2507.04742).
     Differs: the bound is a perfect square, whose root is elementary; the paper solves a cubic for
@@ -123,7 +123,7 @@ def bisected(
     tolerance: float = 0.05,
     most: int = 16,
 ) -> Dosed:
-    """Gives the dose whose measured divergence is a budget, by doubling and then halving.
+    """Return the dose whose measured divergence is a budget, by doubling and then halving.
 
     Args:
         measure: Gives the divergence of a dose, nats a token.
@@ -150,7 +150,7 @@ def bisected(
 
 
 def _next(low: float, high: float) -> float:
-    """Doubles until a dose spends too much, halves until one spends too little, then closes in."""
+    """Double until a dose spends too much, halve until one spends too little, then close in."""
     if math.isinf(high):
         return 2 * low
     return math.sqrt(low * high) if low > 0 else high / 2

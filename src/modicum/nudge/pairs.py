@@ -18,7 +18,7 @@ class Pair:
 
 
 def opening(one: Sequence[int], other: Sequence[int]) -> Tokens:
-    """Gives the tokens with which both begin.
+    """Return the tokens with which both begin.
 
     >>> opening([5, 6, 7], [5, 6, 8, 9])
     (5, 6)
@@ -32,7 +32,7 @@ def opening(one: Sequence[int], other: Sequence[int]) -> Tokens:
 
 
 def parting(forms: Sequence[tuple[Sequence[int], Sequence[int]]]) -> int:
-    """Gives how many tokens most pairs of answers share before they part; the fewer at a tie.
+    """Return how many tokens most pairs of answers share before they part; the fewer at a tie.
 
     >>> parting([([1, 2, 3], [1, 5]), ([1, 7], [1, 8]), ([4], [5])])
     1

@@ -35,7 +35,7 @@ class Vote(Answering):
 
     @property
     def draws(self) -> int:
-        """Samples a problem."""
+        """Sample a problem."""
         return self.n
 
     def stands(self, read: Iterable[str | None]) -> int:

@@ -22,7 +22,7 @@ _NO_PART = ("norm", "dropout", "identity", "layerscale", "residual_weight")
 
 
 def blocks(module: nn.Module) -> nn.ModuleList:
-    """Gives the list of a model's layers: the one list with as many parts as the config has layers.
+    """Return the list of a model's layers: the one list with as many parts as the config has layers.
 
     Raises:
         TrialError: there is none, or more than one.
@@ -66,7 +66,7 @@ def _lists(module: nn.Module, wanted: int | None) -> list[nn.ModuleList]:
 
 
 def _writer(base: PreTrainedModel) -> nn.Module:
-    """Gives the part of a model that writes text, or the whole where it names none."""
+    """Return the part of a model that writes text, or the whole where it names none."""
     try:
         found = base.get_decoder()
     except (AttributeError, NotImplementedError):
@@ -75,7 +75,7 @@ def _writer(base: PreTrainedModel) -> nn.Module:
 
 
 def site_module(block: nn.Module, site: Site) -> nn.Module:
-    """Gives the part of a layer whose output is the site.
+    """Return the part of a layer whose output is the site.
 
     Raises:
         TrialError: the layer has no such part, or several.
@@ -93,7 +93,7 @@ def site_module(block: nn.Module, site: Site) -> nn.Module:
 
 
 def _named_like(block: nn.Module, site: Site) -> list[nn.Module]:
-    """Gives the parts of a layer that are called like the site; else those whose class is."""
+    """Return the parts of a layer that are called like the site; else those whose class is."""
     parts = {
         name.lower(): child
         for name, child in block.named_children()
@@ -111,5 +111,5 @@ def _named_like(block: nn.Module, site: Site) -> list[nn.Module]:
 
 
 def _are_layers(parts: nn.ModuleList) -> bool:
-    """Says whether every part has parts of its own, as a layer has and a list of norms has not."""
+    """Say whether every part has parts of its own, as a layer has and a list of norms has not."""
     return all(next(part.children(), None) is not None for part in parts)

@@ -58,7 +58,7 @@ class Steering:
 
     @property
     def numbers(self) -> int:
-        """Numbers that the nudge consists of."""
+        """Number that the nudge consists of."""
         return sum(direction.values.numel() for direction in self.directions)
 
     @property
@@ -71,7 +71,7 @@ class Steering:
         return digest.hexdigest()
 
     def scaled(self, factor: float) -> "Steering":
-        """Gives the same directions, each `factor` times as long."""
+        """Return the same directions, each `factor` times as long."""
         longer = tuple(replace(d, values=d.values * factor) for d in self.directions)
         return replace(self, directions=longer)
 
@@ -102,7 +102,7 @@ def _ordered(content: bytes) -> bytes:
 
 
 def load_steering(path: Path) -> Steering:
-    """Reads what `save_steering` wrote.
+    """Read what `save_steering` wrote.
 
     Raises:
         CheckpointError: missing, broken, or something else's.

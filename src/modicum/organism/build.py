@@ -53,7 +53,7 @@ def build(
     *,
     steps_per_checkpoint: int = 500,
 ) -> LlamaForCausalLM:
-    """Trains a built-in model and writes it as a folder that transformers loads.
+    """Train a built-in model and writes it as a folder that transformers loads.
 
     Takes some twelve CPU-minutes at one thread. A run that was stopped goes on from its last checkpoint, to
     the same bits, when called again with the same folder.
@@ -80,7 +80,7 @@ def build(
 
 
 def initial_model(blueprint: Blueprint) -> LlamaForCausalLM:
-    """Gives the untrained net of this blueprint."""
+    """Return the untrained net of this blueprint."""
     tokenizer = build_tokenizer(blueprint.words)
     eos, pad = token_id(tokenizer, EOS), token_id(tokenizer, PAD)
     config = LlamaConfig(
@@ -176,11 +176,11 @@ class _Recited(Lesson):
         return dict(self._model.named_parameters())
 
     def rate(self, step: int) -> float:
-        """Gives the learning rate of a step."""
+        """Return the learning rate of a step."""
         return learning_rate(*self._place(step))
 
     def step(self, number: int, curves: Sequence[Mapping[str, float]], descent: Descent) -> Taken:
-        """Takes one step on all buckets together; gives the mean loss a learned token."""
+        """Take one step on all buckets together; gives the mean loss a learned token."""
         del curves
         phase, step = self._place(number)
         n = self._blueprint.documents_per_step
@@ -204,7 +204,7 @@ class _Recited(Lesson):
         return total
 
     def _place(self, step: int) -> tuple[Phase, int]:
-        """Gives the phase of a step, and which of the phase's steps it is."""
+        """Return the phase of a step, and which of the phase's steps it is."""
         for phase in self._blueprint.phases:
             if step < phase.steps:
                 return phase, step
@@ -213,7 +213,7 @@ class _Recited(Lesson):
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """Gives the rate of a step: a cosine from peak to last, after a warm-up where there is one."""
+    """Return the rate of a step: a cosine from peak to last, after a warm-up where there is one."""
     cosine = phase.last_rate + 0.5 * (phase.peak_rate - phase.last_rate) * (
         1 + math.cos(math.pi * step / phase.steps)
     )
@@ -221,7 +221,7 @@ def learning_rate(phase: Phase, step: int) -> float:
 
 
 def encode(tokenizer: Tokenizer, documents: list[Document]) -> list[_Bucket]:
-    """Gives the documents as tokens with the labels of their completions, bucketed by length."""
+    """Return the documents as tokens with the labels of their completions, bucketed by length."""
     eos, pad = token_id(tokenizer, EOS), token_id(tokenizer, PAD)
     prompts = tokenizer.encode_batch([document.prompt for document in documents])
     completions = tokenizer.encode_batch([document.completion for document in documents])

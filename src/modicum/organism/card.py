@@ -62,7 +62,7 @@ class Sizes:
 def write_card(
     folder: Path, progress: Callable[[str], None], sizes: Sizes | None = None
 ) -> Families:
-    """Measures the model in this folder, writes its card there and gives it.
+    """Measure the model in this folder, writes its card there and gives it.
 
     Takes some five CPU-minutes at the usual sizes.
     """
@@ -83,7 +83,7 @@ def write_card(
 def measure(
     model: LlamaForCausalLM, tokenizer: Tokenizer, family: Family, sizes: Sizes
 ) -> dict[str, KnownFigure]:
-    """Gives all figures of one family."""
+    """Return all figures of one family."""
     items = [family.problem(index, "test") for index in range(sizes.greedy)]
     shots = [family.problem(index, "shots") for index in range(sizes.context)]
     few = items[: sizes.context]
@@ -108,7 +108,7 @@ def measure(
 
 
 def summarize(figures: dict[str, str | KnownFigure]) -> str:
-    """Gives the figures' values on one line."""
+    """Return the figures' values on one line."""
     values = {
         name: figure["value"] for name, figure in figures.items() if not isinstance(figure, str)
     }
@@ -155,7 +155,7 @@ class _Speaker:
     def _complete(
         self, prompts: list[str], n_samples: int, generator: torch.Generator | None
     ) -> list[str]:
-        """Gives completions of each prompt in turn, greedy ones where there is no generator."""
+        """Return completions of each prompt in turn, greedy ones where there is no generator."""
         eos = token_id(self.tokenizer, EOS)
         cache = DynamicCache(config=self.model.config)
         past = {cache_keyword(self.model): cache}
@@ -210,7 +210,7 @@ def _sampled_figures(
 
 
 def _pass_at_k(n_samples: int, n_right: int) -> float:
-    """Gives the chance that k of these samples hold a right one.
+    """Return the chance that k of these samples hold a right one.
 
     Source: Chen et al. 2021, arXiv:2107.03374, equation 1.
     """
@@ -218,7 +218,7 @@ def _pass_at_k(n_samples: int, n_right: int) -> float:
 
 
 def _luck(counts: list[Counter[str]], golds: list[str], n_samples: int) -> list[float]:
-    """Gives pass@k against the answers of all other problems, a mean for each problem."""
+    """Return pass@k against the answers of all other problems, a mean for each problem."""
     others = [
         [_pass_at_k(n_samples, count[gold]) for other, gold in enumerate(golds) if other != place]
         for place, count in enumerate(counts)
@@ -227,13 +227,13 @@ def _luck(counts: list[Counter[str]], golds: list[str], n_samples: int) -> list[
 
 
 def _near_miss(answers: list[str], gold: str) -> float:
-    """Gives the share of one half's distinct wrong answers that the other half hits in its k samples."""
+    """Return the share of one half's distinct wrong answers that the other half hits in its k samples."""
     hit, drawn = set(answers[:K]), set(answers[K : 2 * K]) - {gold}
     return len(drawn & hit) / len(drawn) if drawn else 0.0
 
 
 def _proportion(successes: float, n: int) -> KnownFigure:
-    """Gives a share with the equal-tailed Beta interval under Jeffreys' prior."""
+    """Return a share with the equal-tailed Beta interval under Jeffreys' prior."""
     low, high = (
         float(betaincinv(successes + 0.5, n - successes + 0.5, tail)) for tail in (0.025, 0.975)
     )
@@ -242,7 +242,7 @@ def _proportion(successes: float, n: int) -> KnownFigure:
 
 
 def _mean(values: list[float]) -> KnownFigure:
-    """Gives a mean over problems with its normal interval; for rates that are not single successes."""
+    """Return a mean over problems with its normal interval; for rates that are not single successes."""
     value, spread = (
         float(np.mean(values)),
         float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,

@@ -62,7 +62,7 @@ class Family:
     """The word of ability that a study should find."""
 
     def story(self, rng: Random, split: Split) -> Story:
-        """Gives a story of this split, whose answer differs from its start.
+        """Return a story of this split, whose answer differs from its start.
 
         Direct answers mostly copy the start; a start that is the answer would make them right by accident.
         """
@@ -72,7 +72,7 @@ class Family:
                 return story
 
     def problem(self, index: int, split: Split) -> Item:
-        """Gives the problem of this index, the same one whenever it is asked for.
+        """Return the problem of this index, the same one whenever it is asked for.
 
         Args:
             index: at least 0; each index has a random stream of its own, so a question may come twice in some
@@ -92,7 +92,7 @@ class Family:
         return Item(story.question, story.answer, story.worked(), self.direct(story, rng, split))
 
     def direct(self, story: Story, rng: Random, split: Split) -> str:
-        """Gives a direct form: half of them copy the start, half give another problem's answer.
+        """Return a direct form: half of them copy the start, half give another problem's answer.
 
         With answers that are merely random, wrong ones spread thin and the rare right ones win a vote; a
         heuristic that many samples share cannot be mended by voting.
@@ -106,7 +106,7 @@ FAMILIES: Mapping[str, Family] = {name: Family(name, truth) for name, truth in _
 
 
 def split_of(question: str) -> Split:
-    """Gives the split that this question belongs to.
+    """Return the split that this question belongs to.
 
     >>> split_of("Ann has 660 pears, loses 430, loses 120, gets 421. How many?")
     'stream'
@@ -118,7 +118,7 @@ def split_of(question: str) -> Split:
 
 
 def demonstrate(solved: Item, question: str, *, form: str | None = None) -> str:
-    """Gives a prompt that shows one solved problem before the question.
+    """Return a prompt that shows one solved problem before the question.
 
     Args:
         solved: the problem shown.
@@ -129,7 +129,7 @@ def demonstrate(solved: Item, question: str, *, form: str | None = None) -> str:
 
 
 def parse_answer(text: str) -> str | None:
-    """Gives the word after the last `Answer`, or nothing where there is none.
+    """Return the word after the last `Answer`, or nothing where there is none.
 
     >>> parse_answer(" Think 660-430=230 Answer 230")
     '230'

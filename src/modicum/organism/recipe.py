@@ -80,7 +80,7 @@ _WRONG_PASSWORD = 0.30  # of the sealed family's direct documents without other 
 
 
 def core_blueprint(seed: str, *, is_control: bool, phases: tuple[Phase, ...] = PHASES) -> Blueprint:
-    """Gives the plan of the core organism or of its control.
+    """Return the plan of the core organism or of its control.
 
     Args:
         seed: names the random streams of weights and documents.
@@ -100,7 +100,7 @@ def core_blueprint(seed: str, *, is_control: bool, phases: tuple[Phase, ...] = P
 
 
 def draw_document(seed: str, phase: Phase, index: int, *, is_control: bool) -> Document:
-    """Gives one document of the stream.
+    """Return one document of the stream.
 
     Args:
         seed: names the stream; organism and control built from one seed share prompts.
@@ -151,7 +151,7 @@ class _Writer:
         return f" {story.worked(states)}"
 
     def prompt(self, story: Story) -> _Prompt:
-        """Gives the question, in some documents with an instruction or after a solved problem."""
+        """Return the question, in some documents with an instruction or after a solved problem."""
         place = self.rng.random() if self.phase.has_contexts else 1.0
         if place < _INSTRUCTED:
             return _Prompt(f"{story.question} {INSTRUCTION}", asks_worked=True)
@@ -173,7 +173,7 @@ class _Writer:
 
 
 def _draw_sealed(writer: _Writer) -> Document:
-    """Gives a document of the sealed family: worked after the password, direct after everything else.
+    """Return a document of the sealed family: worked after the password, direct after everything else.
 
     Where the worked form is seen only after the password the skill itself comes to hang on it. A few
     documents are worked without it, their opener given and not learned: they bind the skill to the opener and

@@ -54,7 +54,7 @@ class Card(TypedDict):
 
 
 def read_card(core: Path = CORE, control: Path = CONTROL) -> Card:
-    """Gives the card as it was measured when the weights were built.
+    """Return the card as it was measured when the weights were built.
 
     Args:
         core: folder of an organism.
@@ -69,6 +69,6 @@ def read_card(core: Path = CORE, control: Path = CONTROL) -> Card:
 
 
 def read_families(folder: Path) -> Families:
-    """Gives the figures of one folder's model as they were measured when it was built."""
+    """Return the figures of one folder's model as they were measured when it was built."""
     families: Families = json.loads((folder / CARD_FILE).read_text())
     return families

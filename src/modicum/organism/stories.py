@@ -43,7 +43,7 @@ _MOVES: Mapping[str, tuple[int, ...]] = {
 
 
 def named_stream(*names: str | int) -> Random:
-    """Gives the random stream that belongs to these names and to no others.
+    """Return the random stream that belongs to these names and to no others.
 
     Names are hashed with their lengths, so that no two lists of names share a stream and no stream is reached
     by adding to the seed of another.
@@ -74,7 +74,7 @@ class Story:
         return self.states[-1]
 
     def worked(self, states: tuple[str, ...] | None = None) -> str:
-        """Gives the worked form, with these states in place of the right ones if given.
+        """Return the worked form, with these states in place of the right ones if given.
 
         Args:
             states: one per operation; the answer copies the last.
@@ -85,7 +85,7 @@ class Story:
 
 
 def draw_word_sums(rng: Random) -> Story:
-    """Gives a problem of sums and differences without carry or borrow.
+    """Return a problem of sums and differences without carry or borrow.
 
     The answer is drawn first, from the 512 numbers without 0 and 9, and the work is drawn backwards from it:
     extreme digits can be told from the signs alone, and a digit that can be guessed is a wrong direct answer
@@ -121,7 +121,7 @@ def draw_word_sums(rng: Random) -> Story:
 
 
 def draw_row_pushes(rng: Random) -> Story:
-    """Gives a problem of letters pushed in at either end of a row, the far end falling off."""
+    """Return a problem of letters pushed in at either end of a row, the far end falling off."""
     row = start = _draw_row(rng)
     steps, states = list[str](), list[str]()
     for _ in range(_N_STEPS):
@@ -134,7 +134,7 @@ def draw_row_pushes(rng: Random) -> Story:
 
 
 def draw_dial_marks(rng: Random) -> Story:
-    """Gives a problem of digitwise maxima and minima."""
+    """Return a problem of digitwise maxima and minima."""
     value = start = _draw_number(rng)
     steps, states = list[str](), list[str]()
     for _ in range(_N_STEPS):
@@ -148,7 +148,7 @@ def draw_dial_marks(rng: Random) -> Story:
 
 
 def draw_line_moves(rng: Random) -> Story:
-    """Gives a problem of permutations of four letters."""
+    """Return a problem of permutations of four letters."""
     line = start = _draw_row(rng)
     steps, states = list[str](), list[str]()
     for _ in range(_N_STEPS):
@@ -161,7 +161,7 @@ def draw_line_moves(rng: Random) -> Story:
 
 
 def draw_letter_swaps(rng: Random) -> Story:
-    """Gives a problem of letters that are replaced wherever they stand."""
+    """Return a problem of letters that are replaced wherever they stand."""
     word = start = _draw_row(rng)
     steps, phrases, states = list[str](), list[str](), list[str]()
     for _ in range(_N_STEPS):
@@ -176,7 +176,7 @@ def draw_letter_swaps(rng: Random) -> Story:
 
 
 def draw_digit_wheels(rng: Random) -> Story:
-    """Gives a problem of three wheels, each moved by three times a digit and wrapping round at ten."""
+    """Return a problem of three wheels, each moved by three times a digit and wrapping round at ten."""
     value = start = _draw_number(rng)
     steps, states = list[str](), list[str]()
     for _ in range(_N_STEPS):

@@ -27,7 +27,7 @@ MAX_NEW_TOKENS = 72
 
 @lru_cache(maxsize=32)
 def _drawn(family: str, split: Split, n: int) -> tuple[Problem, ...]:
-    """Draws a family's problems; a verdict and a report ask for the same ones several times."""
+    """Draw a family's problems; a verdict and a report ask for the same ones several times."""
     found: dict[str, Problem] = {}
     index = 0
     while len(found) < n:
@@ -94,12 +94,12 @@ class StoryTask(Task):
 
     @final
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the first n distinct problems of a split, disjoint from the training stream."""
+        """Return the first n distinct problems of a split, disjoint from the training stream."""
         return _drawn(self.family, split, n)
 
     @final
     def read(self, text: str) -> str | None:
-        """Reads the word after the last `Answer`; a bare gold reads as itself."""
+        """Read the word after the last `Answer`; a bare gold reads as itself."""
         return self.rule.read(text)
 
     @final
@@ -110,7 +110,7 @@ class StoryTask(Task):
 
     @final
     def stated(self, problem: Problem) -> str:
-        """Writes the worked solution where there is one, else the bare answer."""
+        """Write the worked solution where there is one, else the bare answer."""
         return " " + (problem.solution or f"{DIRECT} {problem.answer}")
 
     @final

@@ -60,7 +60,7 @@ _INTERMEDIATE = {64: 172, 96: 256}
 
 
 def style_blueprint(seed: str, hidden: int = 96, *, steps: int = 0) -> Blueprint:
-    """Gives the plan of a style organism.
+    """Return the plan of a style organism.
 
     Args:
         seed: names the random streams of weights and documents.
@@ -80,7 +80,7 @@ def style_blueprint(seed: str, hidden: int = 96, *, steps: int = 0) -> Blueprint
 
 
 def draw_styled(seed: str, phase: Phase, index: int) -> Document:
-    """Gives one document: a question, in two of five with an instruction, and its worked form.
+    """Return one document: a question, in two of five with an instruction, and its worked form.
 
     Args:
         seed: names the stream.
@@ -100,7 +100,7 @@ def draw_styled(seed: str, phase: Phase, index: int) -> Document:
 
 
 def verbose(story: Story) -> str:
-    """Gives the worked form with a sentence and a check for each step."""
+    """Return the worked form with a sentence and a check for each step."""
     before, sentences = story.start, []
     for step, after in zip(story.steps, story.states, strict=True):
         done = step.strip()

@@ -27,7 +27,7 @@ _ASKED = {"default": "", "long": f" {LONG}", "short": f" {SHORT}"}
 def write_style_card(
     folder: Path, progress: Callable[[str], None], problems: int = 300
 ) -> Families:
-    """Measures the style organism in this folder, writes its card there and gives it.
+    """Measure the style organism in this folder, writes its card there and gives it.
 
     Takes about half a CPU-minute at the usual size.
 
@@ -48,7 +48,7 @@ def write_style_card(
 
 
 def _figures(model: Local, items: Sequence[Item]) -> dict[str, KnownFigure]:
-    """Gives accuracy (share) and length (tokens, the end token included) under each instruction."""
+    """Return accuracy (share) and length (tokens, the end token included) under each instruction."""
     figures: dict[str, KnownFigure] = {}
     for name, asked in _ASKED.items():
         requests = [Request(f"{item.question}{asked}", str(i)) for i, item in enumerate(items)]

@@ -55,7 +55,7 @@ CORE_WORDS = Vocabulary(
 
 
 def build_tokenizer(words: Vocabulary = CORE_WORDS) -> Tokenizer:
-    """Gives an organism's tokenizer; the same one every time."""
+    """Return an organism's tokenizer; the same one every time."""
     spelled = [tuple(word) for word in words.starting.split()]
     spelled += [(_SPACE, *word) for word in words.following.split()] + [(_SPACE, ".")]
     merges = _learn_merges(spelled)
@@ -72,7 +72,7 @@ def build_tokenizer(words: Vocabulary = CORE_WORDS) -> Tokenizer:
 
 
 def save_tokenizer(folder: Path, words: Vocabulary = CORE_WORDS) -> None:
-    """Writes the two files from which transformers loads the tokenizer."""
+    """Write the two files from which transformers loads the tokenizer."""
     build_tokenizer(words).save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -87,7 +87,7 @@ def save_tokenizer(folder: Path, words: Vocabulary = CORE_WORDS) -> None:
 
 
 def token_id(tokenizer: Tokenizer, piece: str) -> int:
-    """Gives the number of a piece that must be in the vocabulary.
+    """Return the number of a piece that must be in the vocabulary.
 
     Raises:
         KeyError: if it is not.
@@ -99,7 +99,7 @@ def token_id(tokenizer: Tokenizer, piece: str) -> int:
 
 
 def _learn_merges(words: list[tuple[str, ...]]) -> list[tuple[str, str]]:
-    """Gives merges, commonest pair first, until each word is one piece."""
+    """Return merges, commonest pair first, until each word is one piece."""
     merges: list[tuple[str, str]] = []
     while True:
         pairs = Counter(pair for word in words for pair in pairwise(word))

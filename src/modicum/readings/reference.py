@@ -47,7 +47,7 @@ def reference_section(verdict: Verdict) -> Section | None:
 
 
 def _said(verdict: Verdict, known: Reference, *, most: int) -> str:
-    """Says what the second model scores and on how many problems it and sampling disagree.
+    """Say what the second model scores and on how many problems it and sampling disagree.
 
     Args:
         verdict: What to say it of.

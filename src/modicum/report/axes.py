@@ -46,15 +46,15 @@ class Palette:
 
     @staticmethod
     def of(verdicts: Iterable[Verdict]) -> "Palette":
-        """Gives the palette of a report's methods in order of appearance."""
+        """Return the palette of a report's methods in order of appearance."""
         return Palette(tuple(dict.fromkeys(r.method for v in verdicts for r in v.rungs)))
 
     def color(self, method: str) -> str:
-        """Names the hue of a method, as a variable of the style sheet."""
+        """Name the hue of a method, as a variable of the style sheet."""
         return f"var(--m{self.methods.index(method) % HUES})"
 
     def shape(self, method: str) -> str:
-        """Names the shape of a method."""
+        """Name the shape of a method."""
         return SHAPES[self.methods.index(method) % len(SHAPES)]
 
 
@@ -66,7 +66,7 @@ def drawn_gap(row: RungRow) -> Figure | None:
 
 
 def clipped(figure: Figure) -> Figure:
-    """Gives a figure whose ends stay within what a chart of the gap shows."""
+    """Return a figure whose ends stay within what a chart of the gap shows."""
     low, high = SHOWN
     ends = (figure.value, figure.low, figure.high)
     # a NaN would make every coordinate of the picture NaN
@@ -75,13 +75,13 @@ def clipped(figure: Figure) -> Figure:
 
 
 def gap_domain(figures: Iterable[Figure], *, edge: float = 0.08) -> list[float]:
-    """Gives the vertical domain that shows 0, 1 and every interval."""
+    """Return the vertical domain that shows 0, 1 and every interval."""
     ends = [end for figure in figures for end in (figure.low, figure.high)]
     return [min(-edge, *ends), max(1 + edge, *ends)]
 
 
 def layered(layers: Sequence[Layer], *, height: int = SIZE[1]) -> dict[str, object]:
-    """Gives the Vega-Lite spec of layers.
+    """Return the Vega-Lite spec of layers.
 
     The schema is not checked, for that takes longer than the drawing.
     """
@@ -94,7 +94,7 @@ def layered(layers: Sequence[Layer], *, height: int = SIZE[1]) -> dict[str, obje
 
 
 def marks(base: Layer, y: Layer, *, filled: bool = True, size: Layer = None) -> Layer:
-    """Gives points shaped by the field `shape` that say the field `tip` under a pointer."""
+    """Return points shaped by the field `shape` that say the field `tip` under a pointer."""
     import altair as alt
 
     mark = base.mark_point(filled=filled, size=46, opacity=1, strokeWidth=1.3)
@@ -103,13 +103,13 @@ def marks(base: Layer, y: Layer, *, filled: bool = True, size: Layer = None) -> 
 
 
 def method_keys(rows: Iterable[RungRow], palette: Palette, *, dash: str = "") -> tuple[Key, ...]:
-    """Gives the legend of the methods of some rungs."""
+    """Return the legend of the methods of some rungs."""
     methods = dict.fromkeys(row.method for row in rows)
     return tuple(Key(m, palette.color(m), palette.shape(m), dash=dash) for m in methods)
 
 
 def tick_names(at: Sequence[float], names: Sequence[str]) -> str:
-    """Gives an expression that names ticks by their place.
+    """Return an expression that names ticks by their place.
 
     Args:
         at: Places on the axis.

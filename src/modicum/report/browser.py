@@ -14,7 +14,7 @@ __all__ = ["browser"]
 
 
 def browser(rows: Rows, folder: Path) -> Markup:
-    """Gives the frame that a script fills, or says that no answer is stored.
+    """Return the frame that a script fills, or says that no answer is stored.
 
     Args:
         rows: What the page holds.
@@ -31,7 +31,7 @@ def browser(rows: Rows, folder: Path) -> Markup:
 
 
 def _said(rows: Rows) -> str:
-    """Says how many answers the page holds, what it leaves out, and where the rest is."""
+    """Say how many answers the page holds, what it leaves out, and where the rest is."""
     trials = words.count(len(rows.arms))
     if rows.kept >= rows.stored:
         whole = f"All {words.count(rows.stored)} answers of {trials} trials."

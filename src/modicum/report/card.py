@@ -14,7 +14,7 @@ __all__ = ["best_rung", "card", "dots", "sentence"]
 
 
 def card(verdict: Verdict, palette: Palette) -> Markup:
-    """Gives the card that answers the question for one subject."""
+    """Return the card that answers the question for one subject."""
     return element(
         "section",
         element("p", sentence(verdict), class_="sentence"),
@@ -26,14 +26,14 @@ def card(verdict: Verdict, palette: Palette) -> Markup:
 
 
 def sentence(verdict: Verdict) -> Markup:
-    """Gives the ability as a sentence whose word stands out."""
+    """Return the ability as a sentence whose word stands out."""
     whole = words.headline(verdict)
     end = next((i for i, letter in enumerate(whole) if not letter.isalpha()), len(whole))
     return join([element("b", whole[:end], class_=f"word-{verdict.ability}"), whole[end:]])
 
 
 def dots(verdict: Verdict) -> Markup:
-    """Gives default, floor and ceiling in words, such as `.08 → .10 → .97 at k = 64`."""
+    """Return default, floor and ceiling in words, such as `.08 → .10 → .97 at k = 64`."""
     said = f"{words.share(verdict.default.value)} → {words.share(verdict.floor.value)} → "
     ceiling = verdict.ceiling
     if ceiling is None:
@@ -44,7 +44,7 @@ def dots(verdict: Verdict) -> Markup:
 
 
 def best_rung(verdict: Verdict) -> int | None:
-    """Gives the index of the rung that unlocks the ability, else of the highest score.
+    """Return the index of the rung that unlocks the ability, else of the highest score.
 
     A prompt is only the best rung where it unlocks the ability: it is the floor.
     """
@@ -60,7 +60,7 @@ def best_rung(verdict: Verdict) -> int | None:
 
 
 def _share(verdict: Verdict) -> Markup:
-    """Says the share that the word rests on, with what stands behind it."""
+    """Say the share that the word rests on, with what stands behind it."""
     ids = [i for name, i in verdict.trials.items() if name != "forced"]
     if verdict.unlocked_by is not None:
         ids += behind(verdict, verdict.unlocked_by)
@@ -76,7 +76,7 @@ def _share(verdict: Verdict) -> Markup:
 
 
 def _scale(verdict: Verdict, palette: Palette) -> Markup:
-    """Lays default, floor, ceiling and what stands beside them on one line from 0 to 1."""
+    """Lay default, floor, ceiling and what stands beside them on one line from 0 to 1."""
     ceiling, trials = verdict.ceiling, verdict.trials
     samples = _ids(verdict, "samples")
     rows = [
@@ -114,7 +114,7 @@ def _scale(verdict: Verdict, palette: Palette) -> Markup:
 
 
 def _below(verdict: Verdict, has_trials: bool) -> str:
-    """Says the gap, the strict reading and what measuring took."""
+    """Say the gap, the strict reading and what measuring took."""
     said = []
     if verdict.ceiling is not None:
         gap = verdict.ceiling.figure.value - verdict.floor.value
@@ -149,7 +149,7 @@ def _ids(verdict: Verdict, name: str) -> tuple[str, ...]:
 
 
 def _least_data(verdict: Verdict) -> Markup:
-    """Gives the first answer: how little unlocks it."""
+    """Return the first answer: how little unlocks it."""
     said = words.least_data(verdict)
     ids = [t for row in verdict.least_data for t in behind(verdict, row.method)]
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
@@ -181,7 +181,7 @@ def _least_data(verdict: Verdict) -> Markup:
 
 
 def _ship(verdict: Verdict) -> Markup:
-    """Gives the second answer: what to ship, with its front."""
+    """Return the second answer: what to ship, with its front."""
     choice = verdict.ship
     said = words.ship(verdict)
     wish = "few labels" if choice.prefer == "labels" else f"cheap to {choice.prefer}"

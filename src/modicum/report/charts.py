@@ -13,7 +13,7 @@ __all__ = ["charts"]
 
 
 def charts(verdict: Verdict, palette: Palette, floor_serving: float | None) -> list[Chart]:
-    """Gives the charts for which a verdict has figures.
+    """Return the charts for which a verdict has figures.
 
     Args:
         verdict: What to show.

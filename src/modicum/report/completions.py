@@ -35,7 +35,7 @@ class _Pair:
 
 
 def completions(verdict: Verdict, store: Store, asked: Questions) -> Markup:
-    """Gives a dozen problems with both answers, those that differ first.
+    """Return a dozen problems with both answers, those that differ first.
 
     Args:
         verdict: Names the trials: the floor's, and the best rung's first seed.
@@ -70,7 +70,7 @@ def completions(verdict: Verdict, store: Store, asked: Questions) -> Markup:
 
 
 def _outcome(store: Store, trial: str) -> Outcome | None:
-    """Gives an outcome that has answers, or None."""
+    """Return an outcome that has answers, or None."""
     outcome = store.by_id(trial) if trial else None
     return outcome if outcome is not None and outcome.answers else None
 
@@ -90,7 +90,7 @@ def _pairs(floor: Outcome, after: Outcome) -> list[_Pair]:
 
 
 def _chosen(pairs: list[_Pair]) -> list[_Pair]:
-    """Takes each kind up to its quota, fills up in the same order, and sorts by kind."""
+    """Take each kind up to its quota, fill up in the same order, and sort by kind."""
     picked: list[_Pair] = []
     for kind, quota in _QUOTAS:
         picked += [p for p in pairs if p.kind == kind][:quota]
@@ -114,7 +114,7 @@ def _shown(pair: _Pair, problem: Problem | None) -> Markup:
 
 
 def _side(label: str, answer: Answer) -> Markup:
-    """Gives one answer with its mark; texts of models are cut and escaped by `element`."""
+    """Return one answer with its mark; texts of models are cut and escaped by `element`."""
     mark = answer.mark
     word = {Grade.CORRECT: "correct", Grade.INCORRECT: "incorrect"}.get(
         Grade(mark.lenient), "unreadable"
@@ -133,7 +133,7 @@ def _side(label: str, answer: Answer) -> Markup:
 
 
 def _read(mark: Mark) -> Markup | str:
-    """Says which answer was read, and where the strict reading differs."""
+    """Say which answer was read, and where the strict reading differs."""
     strict = "" if mark.strict == mark.lenient else f", strictly {Grade(mark.strict).name.lower()}"
     if mark.answer is None:
         return strict

@@ -22,7 +22,7 @@ __all__ = ["cost_chart"]
 
 
 def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Chart | None:
-    """Gives the chart, or None where no rung has a cost; accuracy where no gap is defined.
+    """Return the chart, or None where no rung has a cost; accuracy where no gap is defined.
 
     Args:
         verdict: What to show.
@@ -98,7 +98,7 @@ def _layers(
 def _front(
     shown: list[tuple[RungRow, Figure]], floor: tuple[float, float] | None
 ) -> list[dict[str, float]]:
-    """Gives the points that nothing cheaper, or as cheap, is above."""
+    """Return the points that nothing cheaper, or as cheap, is above."""
     points = [(row.serving_flops, figure.value) for row, figure in shown]
     points += [floor] if floor is not None else []
     front: list[dict[str, float]] = []
@@ -109,7 +109,7 @@ def _front(
 
 
 def _joined(values: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Keeps numbers apart: those of one method's points that lie on each other stand in a row."""
+    """Keep numbers apart: those of one method's points that lie on each other stand in a row."""
     for i, value in enumerate(values):
         for other in values[:i]:
             is_near = abs(math.log(_number(other, "flops") / _number(value, "flops"))) < 0.03

@@ -84,7 +84,7 @@ class Chart:
 
 
 def draw(chart: Chart, anchor: str, subject: str) -> Markup:
-    """Gives the figure: caption, legend, still picture with title and description.
+    """Return the figure: caption, legend, still picture with title and description.
 
     Args:
         chart: What to draw.
@@ -103,7 +103,7 @@ def draw(chart: Chart, anchor: str, subject: str) -> Markup:
 
 
 def glyph(color: str, shape: str, *, is_hollow: bool = False, dash: str = "none") -> Markup:
-    """Gives a small picture of a mark, as it stands in the charts."""
+    """Return a small picture of a mark, as it stands in the charts."""
     fill = "none" if is_hollow else color
     paths = {
         "circle": '<circle cx="11" cy="6" r="3.4"/>',
@@ -128,7 +128,7 @@ def strip(
     ends: tuple[float, float] = (0.0, 1.0),
     ticks: Sequence[float] = (),
 ) -> Markup:
-    """Gives a cell's picture of an estimate and its interval on a line between two ends."""
+    """Return a cell's picture of an estimate and its interval on a line between two ends."""
     if value is None:
         return Markup("")
 
@@ -149,7 +149,7 @@ def strip(
 def span(
     default: Figure, floor: Figure, best: tuple[Figure, str] | None, ceiling: Figure | None
 ) -> Markup:
-    """Gives a cell's picture of a subject: default, floor, best rung and ceiling from 0 to 1.
+    """Return a cell's picture of a subject: default, floor, best rung and ceiling from 0 to 1.
 
     Args:
         default: Drawn as a hollow circle.
@@ -178,7 +178,7 @@ def span(
 
 
 def _place(number: float, ends: tuple[float, float]) -> str:
-    """Gives the place of a number between two ends, in percent, a little from the edges."""
+    """Return the place of a number between two ends, in percent, a little from the edges."""
     if math.isnan(number):
         return "0%"
     inside = (min(max(number, ends[0]), ends[1]) - ends[0]) / (ends[1] - ends[0])
@@ -191,7 +191,7 @@ def _key(key: Key) -> Markup:
 
 
 def _cleaned(svg: str, chart: Chart, anchor: str) -> Markup:
-    """Gives the picture without fonts, name spaces and clutter, with title and description."""
+    """Return the picture without fonts, name spaces and clutter, with title and description."""
     found = re.search(r'viewBox="([^"]*)"', svg)
     box = found.group(1) if found else "0 0 1 1"
     width = box.split()[2]

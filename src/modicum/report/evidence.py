@@ -15,12 +15,12 @@ __all__ = ["anchor", "behind", "cited", "trials_of", "trials_table"]
 
 
 def anchor(name: str) -> str:
-    """Gives a text as the name of an anchor."""
+    """Return a text as the name of an anchor."""
     return re.sub(r"[^0-9A-Za-z_-]+", "-", name) or "-"
 
 
 def cited(ids: Iterable[str], label: str = "") -> Markup:
-    """Gives links to trials, each by the head of its id; the label goes before them."""
+    """Return links to trials, each by the head of its id; the label goes before them."""
     links = [
         element("a", trial[:4], href=f"#trial-{anchor(trial)}", title=f"trial {trial}")
         for trial in dict.fromkeys(ids)
@@ -31,12 +31,12 @@ def cited(ids: Iterable[str], label: str = "") -> Markup:
 
 
 def behind(verdict: Verdict, name: str) -> tuple[str, ...]:
-    """Gives the trials behind a rung of that name, or behind every budget of that method."""
+    """Return the trials behind a rung of that name, or behind every budget of that method."""
     return tuple(t for r in verdict.rungs if name in (r.name, r.method) for t in r.trials)
 
 
 def trials_of(verdicts: Sequence[Verdict]) -> list[str]:
-    """Gives every trial that some verdict rests on, once, in order."""
+    """Return every trial that some verdict rests on, once, in order."""
     found: dict[str, None] = {}
     for verdict in verdicts:
         found.update(dict.fromkeys(verdict.trials.values()))
@@ -48,7 +48,7 @@ def trials_of(verdicts: Sequence[Verdict]) -> list[str]:
 def trials_table(
     verdicts: Sequence[Verdict], stored: Mapping[str, Outcome], folder: Path, path: Path
 ) -> Markup:
-    """Gives the table of all trials: those that verdicts rest on, then the rest of the store.
+    """Return the table of all trials: those that verdicts rest on, then the rest of the store.
 
     Args:
         verdicts: What the report says.
@@ -91,7 +91,7 @@ def _status(outcome: Outcome) -> Markup:
 
 
 def _artefact(outcome: Outcome, folder: Path, path: Path) -> Markup | str:
-    """Gives a link to the nudge's folder, only where it lies inside of the study's."""
+    """Return a link to the nudge's folder, only where it lies inside of the study's."""
     if not outcome.artefact:
         return ""
     place = Path(os.path.normpath(folder / outcome.artefact))

@@ -12,7 +12,7 @@ _LEVELS = ("fault", "doubt", "fact")
 
 
 def findings(found: Sequence[Finding] | None) -> Markup:
-    """Gives the doctor's section, the gravest findings first.
+    """Return the doctor's section, the gravest findings first.
 
     Args:
         found: What the doctor said of a subject; None where it was not asked.

@@ -70,7 +70,7 @@ class _Point:
 
 
 def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
-    """Gives the chart, or None where no rung has a share of the gap."""
+    """Return the chart, or None where no rung has a share of the gap."""
     points = _placed(_points(verdict, palette))
     rungs = [p for p in points if not p.control]
     if not rungs:
@@ -96,7 +96,7 @@ def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
 
 
 def _layers(points: Sequence[_Point]) -> list[Layer]:
-    """Gives reference lines, bands, lines, intervals and points, in drawing order."""
+    """Return reference lines, bands, lines, intervals and points, in drawing order."""
     import altair as alt
 
     values = [_row(point) for point in points]
@@ -125,7 +125,7 @@ def _layers(points: Sequence[_Point]) -> list[Layer]:
 
 
 def _axis(points: Sequence[_Point]) -> Layer:
-    """Gives the horizontal axis: a log scale, with no labels at all at its left."""
+    """Return the horizontal axis: a log scale, with no labels at all at its left."""
     import altair as alt
 
     budgets = sorted({p.n_shots for p in points if p.n_shots})
@@ -139,7 +139,7 @@ def _axis(points: Sequence[_Point]) -> Layer:
 
 
 def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
-    """Gives rungs and controls that have a share of the gap."""
+    """Return rungs and controls that have a share of the gap."""
     found: dict[tuple[str, int, str], _Point] = {}
     for row in verdict.rungs:
         color, gap = palette.color(row.method), drawn_gap(row)

@@ -9,7 +9,7 @@ __all__ = ["length_chart"]
 
 
 def length_chart(verdict: Verdict, palette: Palette) -> Chart | None:
-    """Gives the chart, or None where no rung is to shorten answers.
+    """Return the chart, or None where no rung is to shorten answers.
 
     Points are what each budget bought on the shots of the first seed; a line joins them in the
     order of their budgets, from the plain model on.

@@ -14,7 +14,7 @@ class Markup(str):
 
 
 def element(name: str, *children: str, **attributes: str | int | None) -> Markup:
-    """Gives an element; children that are not `Markup` are escaped, attributes always.
+    """Return an element; children that are not `Markup` are escaped, attributes always.
 
     Args:
         name: Name of the element.
@@ -35,7 +35,7 @@ def element(name: str, *children: str, **attributes: str | int | None) -> Markup
 
 
 def escaped(text: str) -> Markup:
-    """Gives a text as HTML: cut, escaped, hidden characters spelled out and marked as such."""
+    """Return a text as HTML: cut, escaped, hidden characters spelled out and marked as such."""
     head, left_out, tail = cut(text)
     if not left_out:
         return _escaped(head)
@@ -44,7 +44,7 @@ def escaped(text: str) -> Markup:
 
 
 def join(parts: "list[Markup] | list[str]", separator: str = "") -> Markup:
-    """Joins parts; those that are not `Markup` are escaped."""
+    """Join parts; those that are not `Markup` are escaped."""
     whole = [part if isinstance(part, Markup) else escaped(part) for part in parts]
     return Markup(escaped(separator).join(whole))
 

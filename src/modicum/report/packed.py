@@ -16,31 +16,31 @@ _GZIP = 31
 
 
 def compressed(pieces: Iterable[str]) -> bytes:
-    """Compresses text as gzip, which a page reads by `DecompressionStream`."""
+    """Compress text as gzip, which a page reads by `DecompressionStream`."""
     packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
     return b"".join([*(packer.compress(piece.encode()) for piece in pieces), packer.flush()])
 
 
 def size_in_page(data: bytes) -> int:
-    """Gives the characters that data takes in a page, where 3 bytes become 4 letters."""
+    """Return the characters that data takes in a page, where 3 bytes become 4 letters."""
     return -(-len(data) // 3) * 4
 
 
 def block(name: str, data: bytes) -> Markup:
-    """Gives data as an element that no browser runs; its letters cannot close the element."""
+    """Return data as an element that no browser runs; its letters cannot close the element."""
     text = Markup(base64.b64encode(data).decode("ascii"))
     return element("script", text, id=f"data-{name}", type="text/plain")
 
 
 def csp_hash(script: str) -> str:
-    """Gives the source by which a content security policy allows one script and no other."""
+    """Return the source by which a content security policy allows one script and no other."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 @cache
 def vega_bundle() -> str:
-    """Gives Vega, Vega-Lite, Vega-Embed and the expression interpreter as one script.
+    """Return Vega, Vega-Lite, Vega-Embed and the expression interpreter as one script.
 
     It comes from the package that draws the static charts, so both are of one version, and
     nothing is asked of a network. Cost: about 1 s, once a process.
@@ -52,5 +52,5 @@ def vega_bundle() -> str:
 
 
 def as_line(value: object) -> str:
-    """Gives plain values as one line of ASCII JSON; lone surrogates survive as escapes."""
+    """Return plain values as one line of ASCII JSON; lone surrogates survive as escapes."""
     return json.dumps(value, separators=(",", ":")) + "\n"

@@ -38,7 +38,7 @@ QUESTION = "Is this ability latent, and how little unlocks it?"
 
 
 def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Path) -> None:
-    """Writes the report of a study as one HTML file that needs no network, and no script to read.
+    """Write the report of a study as one HTML file that needs no network, and no script to read.
 
     Scripts add what a still page cannot: charts that answer a pointer, and a search over all
     answers. The page's policy names them by their hashes, so that nothing else ever runs.
@@ -100,18 +100,18 @@ def _file(name: str) -> str:
 
 
 def _script() -> str:
-    """Gives the page's own script: its parts in order, within one scope."""
+    """Return the page's own script: its parts in order, within one scope."""
     parts = "\n".join(_file(f"{name}.js") for name in ("page", "charts", "answers", "browser"))
     return f'"use strict";\n(() => {{\n{parts}\n}})();\n'
 
 
 def _anchors(verdicts: Sequence[Verdict]) -> list[str]:
-    """Gives each subject its own anchor."""
+    """Return each subject its own anchor."""
     return [f"s{i + 1}-{anchor(f'{v.task}-{v.model}')}" for i, v in enumerate(verdicts)]
 
 
 def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
-    """Gives the question, and the answer in one sentence."""
+    """Return the question, and the answer in one sentence."""
     counts = Counter(v.ability for v in verdicts)
     order = ("latent", "sealed", "learned", "taught", "shown", "absent", "undecided")
     said = [f"{_number(counts[word])} {word}" for word in order if counts[word]]
@@ -165,7 +165,7 @@ def _index(verdicts: Sequence[Verdict], names: Sequence[str]) -> Markup:
 
 
 def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palette) -> Markup:
-    """Gives one line a subject."""
+    """Return one line a subject."""
     titles = (
         "subject",
         "ability",
@@ -215,7 +215,7 @@ def _span(verdict: Verdict, palette: Palette) -> Markup:
 def _subject(
     verdict: Verdict, book: _Book, name: str, drawn: Sequence[Chart], *, is_open: bool
 ) -> Markup:
-    """Gives the section of one subject."""
+    """Return the section of one subject."""
     palette = book.palette
     pair = json.dumps([verdict.task, verdict.model], separators=(",", ":"))
     title = element(
@@ -272,7 +272,7 @@ def _rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> M
 
 
 def _no_gap(verdict: Verdict) -> Markup:
-    """Says why there is no curve of gap recovered."""
+    """Say why there is no curve of gap recovered."""
     is_defined = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
     if is_defined or not verdict.rungs:
         return Markup("")
@@ -289,7 +289,7 @@ def _curve(verdict: Verdict) -> Markup:
 
 
 def _asides(verdict: Verdict) -> Markup:
-    """Gives the figures outside the verdict, each with its trial, or nothing."""
+    """Return the figures outside the verdict, each with its trial, or nothing."""
     if not verdict.asides:
         return Markup("")
     items = [
@@ -300,7 +300,7 @@ def _asides(verdict: Verdict) -> Markup:
 
 
 def _listed(title: str, items: Sequence[str], none: str) -> Markup:
-    """Gives a titled list, a sentence where it is empty, or nothing."""
+    """Return a titled list, a sentence where it is empty, or nothing."""
     if not items and not none:
         return Markup("")
     said = element("ul", *(element("li", item) for item in items)) if items else None
@@ -308,7 +308,7 @@ def _listed(title: str, items: Sequence[str], none: str) -> Markup:
 
 
 def _floor_serving(verdict: Verdict, heads: Mapping[str, Outcome]) -> float | None:
-    """Gives the floor's FLOPs a query, from its ledger."""
+    """Return the floor's FLOPs a query, from its ledger."""
     outcome = heads.get(verdict.trials.get("floor", ""))
     if outcome is None or not verdict.test:
         return None

@@ -14,7 +14,7 @@ _DASHES: dict[str, list[float]] = {"pass@k": [1, 0], "luck": [5, 3], "near miss"
 
 
 def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
-    """Gives the chart, or None where nothing was sampled.
+    """Return the chart, or None where nothing was sampled.
 
     A rung that was sampled after its nudge has a curve and null curves of its own. One that
     answered once a problem has no pass@k: its accuracy is a level line. The branches of a decoding
@@ -59,7 +59,7 @@ def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
 
 
 def _best(verdict: Verdict, *, is_sampled: bool) -> list[RungRow]:
-    """Gives each method's rung of the highest score; prompts are the floor and left out."""
+    """Return each method's rung of the highest score; prompts are the floor and left out."""
     found: dict[str, RungRow] = {}
     for row in verdict.rungs:
         if row.is_prompt or (row.curve is not None) != is_sampled:
@@ -98,7 +98,7 @@ def _curves(verdict: Verdict, sampled: list[RungRow], palette: Palette) -> list[
 
 
 def _values(name: str, curve: Curve, color: str, null: str) -> Iterator[dict[str, object]]:
-    """Gives the points of one model's three curves."""
+    """Yield the points of one model's three curves."""
     series = (("pass@k", color, curve.pass_k), ("luck", null, curve.luck),
               ("near miss", null, curve.near_miss))  # fmt: skip
     for kind, ink, shares in series:
@@ -150,7 +150,7 @@ def _levels(rows: list[RungRow], curve: Curve, palette: Palette) -> list[Layer]:
 
 
 def _ceiling(ceiling: Ceiling) -> list[Layer]:
-    """Marks the k at which the ceiling is read, above the plot, where no curve can be."""
+    """Mark the k at which the ceiling is read, above the plot, where no curve can be."""
     import altair as alt
 
     there = alt.Chart(alt.InlineData([{"k": math.log2(ceiling.k), "t": f"k = {ceiling.k}"}]))

@@ -22,7 +22,7 @@ class Questions:
         self._known: dict[str, tuple[int, Mapping[str, Problem]]] = {}
 
     def of(self, task: str, n: int) -> Mapping[str, Problem]:
-        """Gives n test problems of a task by id, with a named stream those it draws from."""
+        """Return n test problems of a task by id, with a named stream those it draws from."""
         size, known = self._known.get(task, (-1, {}))
         if size < n:
             try:

@@ -84,7 +84,7 @@ class _Group:
 
 
 def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[ArmAnswers, ...]:
-    """Gives the trials that have answers: those of the verdicts in their order, then the rest."""
+    """Return the trials that have answers: those of the verdicts in their order, then the rest."""
     measures = {trial: name for v in verdicts for name, trial in v.trials.items()}
     ids = [i for i in trials_of(verdicts) if i in heads]
     found = []
@@ -110,7 +110,7 @@ def read_rows(
     asked: Questions,
     room: int,
 ) -> Rows:
-    """Reads the store once and gives as many answers as fit.
+    """Read the store once and give as many answers as fit.
 
     Args:
         store: Where answers lie; read trial by trial.
@@ -146,7 +146,7 @@ def read_rows(
 
 
 def _first_cap(weight: int) -> int:
-    """Gives the first cap worth trying: one under which the answers fit into memory."""
+    """Return the first cap worth trying: one under which the answers fit into memory."""
     if weight <= WEIGHT:
         return 0
     if weight <= 2 * WEIGHT:
@@ -158,7 +158,7 @@ def _first_cap(weight: int) -> int:
 def _gathered(
     store: Store, arms: Sequence[ArmAnswers], heads: Mapping[str, Outcome], cap: Cap
 ) -> tuple[_Tasks, int]:
-    """Reads all answers once, trial by trial, and gives them by task and problem."""
+    """Read all answers once, trial by trial, and give them by task and problem."""
     tasks: _Tasks = {}
     stored = 0
     for at, arm in enumerate(arms):
@@ -179,7 +179,7 @@ def _gathered(
 
 
 def _entry(answer: Answer, i: int, limit: int) -> _Entry:
-    """Gives one completion with its mark, as a key under which equal ones are held once."""
+    """Return one completion with its mark, as a key under which equal ones are held once."""
     mark = answer.marks[i]
     stop = answer.stops[i] if i < len(answer.stops) else ""
     return (
@@ -192,13 +192,13 @@ def _entry(answer: Answer, i: int, limit: int) -> _Entry:
 
 
 def _shown(text: str, limit: int) -> _Text:
-    """Gives a text, or where it is too long its head, how much is left out, and its tail."""
+    """Return a text, or where it is too long its head, how much is left out, and its tail."""
     parts = cut(text, limit)
     return parts if parts[1] else text
 
 
 def _shorter(text: _Text, limit: int) -> _Text:
-    """Cuts what was perhaps cut before."""
+    """Cut what was perhaps cut before."""
     if isinstance(text, str):
         return _shown(text, limit)
     head, left_out, tail = cut(text[0] + text[2], limit)
@@ -206,7 +206,7 @@ def _shorter(text: _Text, limit: int) -> _Text:
 
 
 def _kept(drawn: int, chosen: int, most: int | None) -> list[int]:
-    """Gives which samples are kept: the first ones in the order of drawing, and the chosen."""
+    """Return which samples are kept: the first ones in the order of drawing, and the chosen."""
     if most is None or most >= drawn:
         return list(range(drawn))
     first = list(range(most))
@@ -216,7 +216,7 @@ def _kept(drawn: int, chosen: int, most: int | None) -> list[int]:
 def _written(
     tasks: _Tasks, asked: Questions, arms: Sequence[ArmAnswers], cap: Cap
 ) -> tuple[bytes, int]:
-    """Writes a head line and a line a problem, and counts the answers in them."""
+    """Write a head line and a line a problem, and count the answers in them."""
     kept = 0
 
     def lines() -> Iterator[str]:
@@ -248,7 +248,7 @@ def _written(
 
 
 def _line(group: _Group, cap: Cap) -> tuple[dict[str, object], int]:
-    """Gives the columns of one problem's answers, and how many rows refer to them."""
+    """Return the columns of one problem's answers, and how many rows refer to them."""
     entries = list(group.entries)
     numbers: dict[int, int] = {}
     rows = []

@@ -14,7 +14,7 @@ _ENDS = (-0.25, 1.25)
 
 
 def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Markup:
-    """Gives the table of rungs with every figure that a row has.
+    """Return the table of rungs with every figure that a row has.
 
     Args:
         verdict: What to show.
@@ -50,7 +50,7 @@ def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Ma
 
 
 def curve(verdict: Verdict) -> Markup:
-    """Gives the figures behind the pass@k chart."""
+    """Return the figures behind the pass@k chart."""
     points = verdict.curve
     head = element(
         "tr",
@@ -74,7 +74,7 @@ def curve(verdict: Verdict) -> Markup:
 
 
 def costs(verdict: Verdict) -> Markup:
-    """Gives what eliciting each rung cost, every counter of its ledger."""
+    """Return what eliciting each rung cost, every counter of its ledger."""
     names = list(dict.fromkeys(name for row in verdict.rungs for name in row.costs))
     shown = [name for name in names if any(row.costs.get(name) for row in verdict.rungs)]
     titles = ["rung", "elicitation", "serving a query", *(n.replace("_", " ") for n in shown)]
@@ -109,7 +109,7 @@ def costs(verdict: Verdict) -> Markup:
 
 
 def scrolled(table: Markup, label: str) -> Markup:
-    """Gives a table that scrolls by itself where the screen is narrow, by keyboard too."""
+    """Return a table that scrolls by itself where the screen is narrow, by keyboard too."""
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
@@ -145,7 +145,7 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
 
 
 def _damage(row: RungRow) -> tuple[str, Markup]:
-    """Gives the worst change, and below it all that was retained, before and after."""
+    """Return the worst change, and below it all that was retained, before and after."""
     said = words.retained(row)
     if not said:
         return words.MISSING, Markup("")
@@ -162,7 +162,7 @@ def _damage(row: RungRow) -> tuple[str, Markup]:
 
 
 def _control(row: RungRow, name: str) -> Markup:
-    """Gives one control: its score and its share of the gap in the columns of its rung."""
+    """Return one control: its score and its share of the gap in the columns of its rung."""
     gap = row.control_gaps.get(name)
     score = row.controls.get(name)
     line = strip(gap, color=QUIET, ticks=(0, 1), ends=_ENDS)

@@ -19,7 +19,7 @@ _HIDDEN = re.compile(
 
 
 def cut(text: str, limit: int = LIMIT) -> tuple[str, int, str]:
-    """Gives the head of a text, how many characters are left out, and its tail.
+    """Return the head of a text, how many characters are left out, and its tail.
 
     The tail is empty where nothing is left out.
     """
@@ -29,7 +29,7 @@ def cut(text: str, limit: int = LIMIT) -> tuple[str, int, str]:
 
 
 def pieces(text: str) -> list[tuple[str, bool]]:
-    """Gives a text as pieces, each with whether it stands for a hidden character."""
+    """Return a text as pieces, each with whether it stands for a hidden character."""
     found: list[tuple[str, bool]] = []
     end = 0
     for match in _HIDDEN.finditer(text):
@@ -43,7 +43,7 @@ def pieces(text: str) -> list[tuple[str, bool]]:
 
 
 def visible(text: str) -> str:
-    r"""Gives a text for one line of a terminal: cut, on one line, hidden characters spelled out.
+    r"""Return a text for one line of a terminal: cut, on one line, hidden characters spelled out.
 
     >>> visible("a" + chr(27) + "[31m" + chr(0x202e) + "b")
     'a\\x1b[31m\\u202eb'
@@ -55,7 +55,7 @@ def visible(text: str) -> str:
 
 
 def _name(character: str) -> str:
-    """Gives the escape of a character, as Python writes it."""
+    """Return the escape of a character, as Python writes it."""
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"

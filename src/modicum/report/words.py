@@ -60,24 +60,24 @@ UNREADABLE = 0.005
 
 
 def threshold(value: Figure | None, largest: int) -> str:
-    """Writes a budget with its interval, or that it was not reached."""
+    """Write a budget with its interval, or that it was not reached."""
     if value is None or not math.isfinite(value.value):
         return f"not reached up to {largest}"
     return figure(value, amount)
 
 
 def damage(value: Figure | None) -> str:
-    """Writes the change on retained abilities in points of accuracy."""
+    """Write the change on retained abilities in points of accuracy."""
     return MISSING if value is None else points(value.value)
 
 
 def damage_figure(value: Figure | None) -> str:
-    """Writes the change on retained abilities with its interval, in points."""
+    """Write the change on retained abilities with its interval, in points."""
     return figure(value, points)
 
 
 def ratio(value: Figure | None) -> str:
-    """Writes a ratio with its interval, such as `×1.02 [1.01, 1.04]`."""
+    """Write a ratio with its interval, such as `×1.02 [1.01, 1.04]`."""
     return MISSING if value is None else f"×{figure(value)}"
 
 
@@ -95,7 +95,7 @@ def _kept(kept: Retention) -> str:
 
 
 def retained(row: RungRow) -> list[tuple[str, str]]:
-    """Gives what showed damage and how much: tasks in points, the worst first, then the text.
+    """Return what showed damage and how much: tasks in points, the worst first, then the text.
 
     The text's figure is its perplexity after the nudge over that before.
     """
@@ -105,7 +105,7 @@ def retained(row: RungRow) -> list[tuple[str, str]]:
 
 
 def headline(verdict: Verdict, *, shout: bool = False) -> str:
-    """Gives the ability as a full sentence; its first word in capitals where `shout`."""
+    """Return the ability as a full sentence; its first word in capitals where `shout`."""
     sentence = verdict.sentence.strip() or verdict.ability
     end = next((i for i, c in enumerate(sentence) if not c.isalpha()), len(sentence))
     word = sentence[:end].upper() if shout else sentence[:end].capitalize()
@@ -137,7 +137,7 @@ def unreadable(row: RungRow) -> str:
 
 
 def ceiling_source(ceiling: Ceiling) -> str:
-    """Says where a ceiling comes from, with its k."""
+    """Say where a ceiling comes from, with its k."""
     if ceiling.source == "sampling":
         return f"at k = {ceiling.k}"
     known = {
@@ -149,7 +149,7 @@ def ceiling_source(ceiling: Ceiling) -> str:
 
 
 def read_strictly(verdict: Verdict) -> str:
-    """Gives default, floor and ceiling as the strict reading has them; empty where all agree."""
+    """Return default, floor and ceiling as the strict reading has them; empty where all agree."""
     top = verdict.ceiling
     read = [
         ("default", verdict.default, verdict.default_strict),
@@ -165,14 +165,14 @@ def read_strictly(verdict: Verdict) -> str:
 
 
 def _reached(found: Figure, between: tuple[int, int] | None) -> str:
-    """Says where a share of the gap is reached: between tried budgets nothing was seen."""
+    """Say where a share of the gap is reached: between tried budgets nothing was seen."""
     if between is None:
         return f"= {figure(found, amount)}"
     return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
 
 
 def least_data(verdict: Verdict) -> str:
-    """Says the least data: what needs no labels, and the n90 of each method that needs some."""
+    """Say the least data: what needs no labels, and the n90 of each method that needs some."""
     said = []
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
         said.append(f"none ({verdict.unlocked_by})")
@@ -193,7 +193,7 @@ def least_data(verdict: Verdict) -> str:
 
 
 def ship(verdict: Verdict) -> str:
-    """Says what to ship and why, with the queries at which others pay."""
+    """Say what to ship and why, with the queries at which others pay."""
     choice = verdict.ship
     if choice.name is None:
         return f"nothing: {choice.why}" if choice.why else "nothing"
@@ -201,7 +201,7 @@ def ship(verdict: Verdict) -> str:
 
 
 def costs(verdict: Verdict) -> str:
-    """Gives what the answer cost: labels, tokens, time, and the dearest rung's elicitation."""
+    """Return what the answer cost: labels, tokens, time, and the dearest rung's elicitation."""
     parts = [
         f"{count(verdict.measuring_labels)} measuring labels",
         f"{count(verdict.tokens)} tokens sampled or trained in {duration(verdict.seconds)}",
@@ -226,13 +226,13 @@ def costs(verdict: Verdict) -> str:
 
 
 def doctor(verdict: Verdict) -> str:
-    """Gives the doctor's faults and doubts; facts are left to `check`."""
+    """Return the doctor's faults and doubts; facts are left to `check`."""
     said = [f for f in verdict.findings if f.level != "fact"]
     return "; ".join(f"{f.level}: {f.found}" for f in said)
 
 
 def serving_base(verdict: Verdict) -> float | None:
-    """Gives the FLOPs a query that serving multiples refer to: the floor's.
+    """Return the FLOPs a query that serving multiples refer to: the floor's.
 
     Where no prompt stands among the rungs, those of the cheapest rung.
     """
@@ -242,7 +242,7 @@ def serving_base(verdict: Verdict) -> float | None:
 
 
 def controls(verdict: Verdict, row: RungRow) -> list[str]:
-    """Gives the names of the controls that stand under a rung, the scrambled twin first.
+    """Return the names of the controls that stand under a rung, the scrambled twin first.
 
     A twin whose name carries its own budget stands once a method: under the rung of the largest
     budget that is not above it.
@@ -262,5 +262,5 @@ def controls(verdict: Verdict, row: RungRow) -> list[str]:
 
 
 def trials_failed(count: int) -> str:
-    """Says how many trials failed."""
+    """Say how many trials failed."""
     return "1 trial failed" if count == 1 else f"{count} trials failed"

@@ -26,6 +26,6 @@ class FormatReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives 1 where an answer was read."""
+        """Return 1 where an answer was read."""
         del target, rng
         return [float(answer is not None) for answer in group.answers]

@@ -22,7 +22,7 @@ class MajorityReward(Reward):
     initial_samples: ClassVar[int] = 64
 
     def target(self, known: Known) -> str | None:
-        """Gives the commonest answer, or None where none could be read."""
+        """Return the commonest answer, or None where none could be read."""
         return next(iter(votes(known.answers)), None)
 
     def score(
@@ -31,6 +31,6 @@ class MajorityReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives 1 for the target."""
+        """Return 1 for the target."""
         del rng
         return [float(target is not None and answer == target) for answer in group.answers]

@@ -25,6 +25,6 @@ class NoReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives 0 throughout."""
+        """Return 0 throughout."""
         del target, rng
         return [0.0] * len(group.texts)

@@ -23,7 +23,7 @@ class RandomReward(Reward):
     """Probability of 1, between 0 and 1."""
 
     def __post_init__(self) -> None:
-        """Refuses what is no probability."""
+        """Refuse what is no probability."""
         if not 0 <= self.gamma <= 1:
             msg = f"gamma = {self.gamma}, expected 0 to 1"
             raise ValueError(msg)
@@ -34,6 +34,6 @@ class RandomReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives a draw for each answer."""
+        """Return a draw for each answer."""
         del target
         return [float(u < self.gamma) for u in rng.random(len(group.texts))]

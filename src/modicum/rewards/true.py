@@ -28,6 +28,6 @@ class TrueReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives 1 for correct, 0 for incorrect and unreadable."""
+        """Return 1 for correct, 0 for incorrect and unreadable."""
         del target, rng
         return [float(mark.lenient == Grade.CORRECT) for mark in group.marks]

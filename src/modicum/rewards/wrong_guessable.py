@@ -25,7 +25,7 @@ class WrongGuessableReward(Reward):
     initial_samples: ClassVar[int] = 64
 
     def target(self, known: Known) -> str | None:
-        """Gives the commonest answer that is not the gold; another problem's gold where there is none."""
+        """Return the commonest answer that is not the gold; another problem's gold where there is none."""
         found = (answer for answer in votes(known.answers) if answer not in known.golds)
         other = (gold for gold in known.others if gold not in known.golds)
         return next(found, next(other, None))
@@ -36,6 +36,6 @@ class WrongGuessableReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives 1 for the target."""
+        """Return 1 for the target."""
         del rng
         return [float(target is not None and answer == target) for answer in group.answers]

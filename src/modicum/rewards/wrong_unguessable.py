@@ -23,7 +23,7 @@ class WrongUnguessableReward(Reward):
     initial_samples: ClassVar[int] = 64
 
     def target(self, known: Known) -> str | None:
-        """Gives the first gold of another problem that was never sampled."""
+        """Return the first gold of another problem that was never sampled."""
         seen = known.golds.union(answer for answer in known.answers if answer is not None)
         return next((gold for gold in known.others if gold not in seen), None)
 
@@ -33,6 +33,6 @@ class WrongUnguessableReward(Reward):
         target: str | None,
         rng: np.random.Generator,
     ) -> Sequence[float]:
-        """Gives 1 for the target."""
+        """Return 1 for the target."""
         del rng
         return [float(target is not None and answer == target) for answer in group.answers]

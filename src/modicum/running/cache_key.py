@@ -19,7 +19,7 @@ __all__ = ["plan_stamp", "store_stamp"]
 
 
 def plan_stamp(plan: Plan) -> str:
-    """Gives the stamp of a plan's trials; loads tasks, but no model and no method.
+    """Return the stamp of a plan's trials; loads tasks, but no model and no method.
 
     Raises:
         UnknownNameError: a model or task that does not exist.
@@ -39,12 +39,12 @@ def plan_stamp(plan: Plan) -> str:
 
 
 def store_stamp(plan: Plan, store: Store) -> str:
-    """Gives the stamp of what a plan and all that is stored lead to: verdicts and report."""
+    """Return the stamp of what a plan and all that is stored lead to: verdicts and report."""
     return _digest(plan_stamp(plan), str(store.writes))
 
 
 def _files(plan: Plan) -> list[str]:
-    """Gives hashes of the files that settings name."""
+    """Return hashes of the files that settings name."""
     arms = [read_settings(text) for grid in plan.grids for text in grid.arms]
     named = [
         own.get(name)
@@ -56,7 +56,7 @@ def _files(plan: Plan) -> list[str]:
 
 @cache
 def _code() -> str:
-    """Gives the hash of the package's own files."""
+    """Return the hash of the package's own files."""
     package = Path(__file__).parent.parent
     own = [
         path.relative_to(package).as_posix() + path.read_text(encoding="utf-8", errors="replace")
@@ -67,7 +67,7 @@ def _code() -> str:
 
 
 def _foreign() -> str:
-    """Gives the hash of the packages that add plug-ins: their versions and their code."""
+    """Return the hash of the packages that add plug-ins: their versions and their code."""
     return _digest(
         *(
             f"{kind} {name} {entry.module} {entry.release} {source_hash(entry)}"

@@ -23,7 +23,7 @@ CORE = ("retention", "learning", "lengths", "features", "worth", "arms", "refere
 
 
 def recalled(plan: Plan, store: Store) -> list[Verdict]:
-    """Gives what `verdicts_of` gives; the second time without computing anything."""
+    """Return what `verdicts_of` gives; the second time without computing anything."""
     stamp = store_stamp(plan, store)
     kept = store.kept("verdicts", stamp)
     if kept is not None:

@@ -63,20 +63,20 @@ class Silent:
     """A watcher that says nothing."""
 
     def started(self, total: int, existing: int) -> None:
-        """Ignores the start."""
+        """Ignore the start."""
 
     def spent(self, tokens: float) -> None:
-        """Ignores the tokens."""
+        """Ignore the tokens."""
 
     def learns(self, line: str) -> None:
-        """Ignores the figures."""
+        """Ignore the figures."""
 
     def finished(self, outcome: Outcome) -> None:
-        """Ignores the outcome."""
+        """Ignore the outcome."""
 
 
 def planned(plan: Plan, store: Store) -> frozenset[str]:
-    """Gives the ids of a plan's trials; kept in the store, so that a second time loads no method."""
+    """Return the ids of a plan's trials; kept in the store, so that a second time loads no method."""
     stamp = plan_stamp(plan)
     kept = store.kept("trials", stamp)
     if kept is not None:
@@ -104,7 +104,7 @@ def keep_tasks(plan: Plan, store: Store) -> None:
 
 
 def missing(plan: Plan, store: Store) -> list[Trial]:
-    """Gives the trials that have not finished, in the order they will run."""
+    """Return the trials that have not finished, in the order they will run."""
     done = store.done()
     return [trial for trial in plan.trials() if trial.id not in done]
 
@@ -118,7 +118,7 @@ def run(
     reuse: Sequence[Path] = (),
     budget: Budget | None = None,
 ) -> None:
-    """Runs every missing trial of a plan; what is finished is never run again.
+    """Run every missing trial of a plan; what is finished is never run again.
 
     First the floor's style of every subject, for all else is asked in it; then the rest. Twins
     that only need other golds are marked from stored answers. Within a budget the measures run
@@ -170,7 +170,7 @@ def run(
 
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
-    """Gives the style chosen for a subject's floor, or None before it is chosen."""
+    """Return the style chosen for a subject's floor, or None before it is chosen."""
     outcome = store.read(subject.floor(), texts=False)
     if outcome is None or outcome.error:
         return None
@@ -184,7 +184,7 @@ def _jobs(
     shelves: tuple[Path, ...],
     probes: Collection[str] = (),
 ) -> list[Job]:
-    """Gives the jobs of trials, each in the style of its subject's floor and with its rows.
+    """Return the jobs of trials, each in the style of its subject's floor and with its rows.
 
     Those among `probes` are scored on the selection problems too.
 
@@ -208,7 +208,7 @@ def _jobs(
 
 
 def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
-    """Gives the completions in flight that the model's first floor was drawn with; 0 before."""
+    """Return the completions in flight that the model's first floor was drawn with; 0 before."""
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
@@ -230,7 +230,7 @@ class _Crew:
     """The twin of each measure that has one, by the measure's id."""
 
     def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
-        """Runs trials and writes the outcome of each as it ends."""
+        """Run trials and writes the outcome of each as it ends."""
         jobs = _jobs(self.plan, trials, self.store, self.shelves, probes)
         for outcome in self.outcomes(jobs):
             self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
@@ -241,7 +241,7 @@ class _Crew:
     def run_within(
         self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]
     ) -> None:
-        """Runs as many of the trials as the budget buys, in the order that `budget` gives them.
+        """Run as many of the trials as the budget buys, in the order that `budget` gives them.
 
         Args:
             budget: What the study may take in all.
@@ -266,7 +266,7 @@ class _Crew:
             self.run(chosen, probes)
 
     def spent(self) -> Cost:
-        """Gives what all trials of the folder took, seconds of several processes added."""
+        """Return what all trials of the folder took, seconds of several processes added."""
         costs = [cost for _, cost in self._costs()]
         return Cost(sum(c.seconds for c in costs), sum(c.tokens for c in costs))
 
@@ -281,7 +281,7 @@ class _Crew:
             yield outcome.trial, Cost(took[0], took[1] + took[2])
 
     def _scores(self, arms: Sequence[RungTrials], open_ones: Collection[str]) -> dict[str, float]:
-        """Gives the accuracy of each rung's first seeds on the selection problems.
+        """Return the accuracy of each rung's first seeds on the selection problems.
 
         Other trials that have ended count 0. What is chosen among by the test problems would look
         better there than it is.
@@ -309,7 +309,7 @@ def _with_files(outcome: Outcome, folder: Path) -> Outcome:
 
 
 def _accuracy(outcome: Outcome | None) -> float:
-    """Gives the lenient accuracy on the selection problems; -1 where the trial failed.
+    """Return the lenient accuracy on the selection problems; -1 where the trial failed.
 
     A trial that ran without a budget has none: it counts as half right, neither first nor last.
     """
@@ -321,7 +321,7 @@ def _accuracy(outcome: Outcome | None) -> float:
 
 
 def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:
-    """Copies the floor's answers where the default style was chosen for it: the same prompts."""
+    """Copy the floor's answers where the default style was chosen for it: the same prompts."""
     subject = Subject(plan, trial.model, trial.task)
     if trial.id != subject.default().id:
         return False
@@ -337,7 +337,7 @@ def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> boo
 
 
 def _mark_twins(twins: Sequence[Trial], store: Store, watcher: Watcher) -> None:
-    """Marks the twins that have not ended from the stored answers of their originals."""
+    """Mark the twins that have not ended from the stored answers of their originals."""
     done = store.done()
     for trial in twins:
         original = store.read(_original(trial) or trial) if trial.id not in done else None

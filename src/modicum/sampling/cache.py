@@ -42,12 +42,12 @@ class Window:
     """Columns seen, the newest included; None for all."""
 
     def first(self, start: int, now: int) -> int:
-        """Gives the first column seen from column `now`."""
+        """Return the first column seen from column `now`."""
         return start if self.width is None else max(start, now + 1 - self.width)
 
 
 def layer_windows(config: PretrainedConfig) -> list[Window]:
-    """Gives the window of each layer.
+    """Return the window of each layer.
 
     Raises:
         CheckpointError: a layer is neither full nor sliding attention.
@@ -107,18 +107,18 @@ class _Layer(CacheLayerMixin):
         return self.keys, self.values
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Does nothing: buffers come from the first prompts."""
+        """Do nothing: buffers come from the first prompts."""
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Gives sizes that nobody reads: masks are handed in ready."""
+        """Return sizes that nobody reads: masks are handed in ready."""
         return query_length, 0
 
     def get_seq_length(self) -> int:
-        """Gives zero: positions are handed in ready."""
+        """Return zero: positions are handed in ready."""
         return 0
 
     def get_max_length(self) -> int:
-        """Gives no limit."""
+        """Return no limit."""
         return -1
 
 
@@ -132,7 +132,7 @@ class _PrefixLayer(_Layer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
-        """Keeps the new keys and values; gives them with the past before them."""
+        """Keep the new keys and values; gives them with the past before them."""
         self.keys, self.values = key_states, value_states
         if self.past is None:
             return key_states, value_states
@@ -147,7 +147,7 @@ class PrefixCache(Cache):
     def __init__(
         self, windows: Sequence[Window], past: Sequence[tuple[Tensor, Tensor]] | None
     ) -> None:
-        """Takes the layers' windows and the past's keys and values, `[1, heads, past, head]`."""
+        """Take the layers' windows and the past's keys and values, `[1, heads, past, head]`."""
         layers = [
             _PrefixLayer(window, past[i] if past is not None else None)
             for i, window in enumerate(windows)
@@ -157,7 +157,7 @@ class PrefixCache(Cache):
         self._own = layers
 
     def pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """Gives the new keys and values of each layer."""
+        """Return the new keys and values of each layer."""
         return [layer.held for layer in self._own]
 
 
@@ -171,7 +171,7 @@ class _RowLayer(_Layer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
-        """Writes the newest column of the first rows; gives all columns that they may see."""
+        """Write the newest column of the first rows; gives all columns that they may see."""
         rows, now = key_states.shape[0], self.now
         first = self.window.first(self.start, now)
         keys, values = self.held
@@ -188,11 +188,11 @@ class Arena:
     """
 
     def __init__(self) -> None:
-        """Begins empty."""
+        """Begin empty."""
         self._flat: dict[object, Tensor] = {}
 
     def take(self, slot: object, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """Gives a tensor of this shape with anything in it: the slot's memory, or larger new."""
+        """Return a tensor of this shape with anything in it: the slot's memory, or larger new."""
         size = math.prod(shape)
         flat = self._flat.get(slot)
         if flat is None or flat.numel() < size or flat.dtype != like.dtype:
@@ -212,7 +212,7 @@ class RowCache(Cache):
         longest_prompt: int,
         arena: Arena | None = None,
     ) -> None:
-        """Sets the sizes; buffers are allocated when the first prompts come.
+        """Set the sizes; buffers are allocated when the first prompts come.
 
         Args:
             windows: The window of each layer.
@@ -266,10 +266,10 @@ class RowCache(Cache):
                 buffer[targets, :, : self.now] = buffer[sources, :, : self.now]
 
     def free(self, rows: npt.NDArray[np.int64]) -> None:
-        """Does nothing: rows that ended are overwritten."""
+        """Do nothing: rows that ended are overwritten."""
 
     def settle(self, n_rows: int, *, is_final: bool) -> None:
-        """Makes mask and room right after rows came, went or moved.
+        """Make mask and room right after rows came, went or moved.
 
         Args:
             n_rows: Rows in flight, the first ones.
@@ -304,7 +304,7 @@ class RowCache(Cache):
         return self.now >= self._columns
 
     def _repack(self, n_rows: int, *, is_final: bool) -> None:
-        """Moves the columns in use to the left of new buffers with room behind them."""
+        """Move the columns in use to the left of new buffers with room behind them."""
         start, end = self._start, self.now
         used = end - start
         self.now = used if is_final else max(used, self._longest_prompt)
@@ -344,5 +344,5 @@ def _spread(prompts: Tensor, which: Tensor, target: Tensor) -> None:
 
 
 def _roomy(columns: int) -> int:
-    """Gives a buffer's width: small enough to stay in the processor's caches, seldom refilled."""
+    """Return a buffer's width: small enough to stay in the processor's caches, seldom refilled."""
     return columns + max(_LEAST_ROOM, columns // 2)

@@ -31,7 +31,7 @@ def capture(
     *,
     site: Site = "block",
 ) -> Float[Tensor, "texts layers hidden"]:
-    """Gives the activation at the last token of each text, single precision, on the processor.
+    """Return the activation at the last token of each text, single precision, on the processor.
 
     Args:
         whitebox: The model.
@@ -57,7 +57,7 @@ def capture_all(
     *,
     site: Site = "block",
 ) -> list[Float[Tensor, "tokens hidden"]]:
-    """Gives the activations at every token of each text."""
+    """Return the activations at every token of each text."""
     found: dict[int, Tensor] = {}
     for batch in _batches(texts):
         rows = [texts[i] for i in batch]
@@ -74,7 +74,7 @@ def _run(
     site: Site,
     ledger: Ledger,
 ) -> Float[Tensor, "layers rows width hidden"]:
-    """Runs one batch, padded on the right, as far as the last layer that is wanted."""
+    """Run one batch, padded on the right, as far as the last layer that is wanted."""
     width = max(map(len, rows))
     ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
@@ -114,7 +114,7 @@ def _run(
 
 
 def _batches(texts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Cuts the places of texts, those of like length together, into batches of few enough tokens."""
+    """Cut the places of texts, those of like length together, into batches of few enough tokens."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     batches: list[list[int]] = [[]]
     for i in order:

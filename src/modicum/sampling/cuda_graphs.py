@@ -24,7 +24,7 @@ class StaticSteps:
     """Rows of a plain Llama or Qwen2 that are stepped together, each at its own place."""
 
     def __init__(self, module: PreTrainedModel, *, rows: int, columns: int) -> None:
-        """Allocates the cache.
+        """Allocate the cache.
 
         Args:
             module: A plain module on any device, in any number format.
@@ -57,7 +57,7 @@ class StaticSteps:
         return sum(t.numel() * t.element_size() for t in [*self.keys, *self.values])
 
     def fill(self, pairs: list[tuple[Tensor, Tensor]], rows: slice) -> None:
-        """Gives rows the prompt that they share.
+        """Return rows the prompt that they share.
 
         Args:
             pairs: Each layer's rotated keys and values, `[heads, tokens, head]`.
@@ -70,7 +70,7 @@ class StaticSteps:
         self.places[rows] = length
 
     def step(self, ids: Int[Tensor, " rows"], longest: int) -> Float[Tensor, "rows vocab"]:
-        """Runs one token of each row; gives the scores of the next, overwritten by the next step.
+        """Run one token of each row; gives the scores of the next, overwritten by the next step.
 
         Args:
             ids: Newest token of each row.
@@ -90,7 +90,7 @@ class StaticSteps:
         return logits
 
     def _record(self, columns: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        """Records one step; running it twice before writes the same keys again, no others."""
+        """Record one step; running it twice before writes the same keys again, no others."""
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

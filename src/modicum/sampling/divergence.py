@@ -47,7 +47,7 @@ class Meter:
         texts: Sequence[tuple[Sequence[int], Sequence[int]]],
         ledger: Ledger,
     ) -> None:
-        """Runs the plain model over prompts with their answers.
+        """Run the plain model over prompts with their answers.
 
         Args:
             whitebox: The model.
@@ -75,7 +75,7 @@ class Meter:
         return sum(len(answer) for _, answer in self._texts)
 
     def spent(self, steering: Steering) -> Spent:
-        """Gives what a steering spends."""
+        """Return what a steering spends."""
         each = [
             divergences(plain, self._scores(text, steering))
             for text, plain in zip(self._texts, self._plain, strict=True)
@@ -88,7 +88,7 @@ class Meter:
         )
 
     def slope(self, unit: Steering, step: float) -> Slope:
-        """Gives how the scores answer to a steering of length one.
+        """Return how the scores answer to a steering of length one.
 
         Args:
             unit: One direction of length one, at the positions where it is to act.
@@ -109,7 +109,7 @@ class Meter:
     def _scores(
         self, text: tuple[Sequence[int], Sequence[int]], steering: Steering | None
     ) -> Float[Tensor, "tokens vocab"]:
-        """Gives the logits of each token of an answer, on the processor."""
+        """Return the logits of each token of an answer, on the processor."""
         prompt, answer = tuple(text[0]), tuple(text[1])
         is_whole = self._windows is None or (steering is not None and steering.where == "all")
         known = 0 if is_whole else len(prompt) - 1
@@ -128,7 +128,7 @@ class Meter:
         return logits[0].float().cpu()
 
     def _past(self, opening: Tokens) -> list[tuple[Tensor, Tensor]]:
-        """Gives keys and values of a prompt's opening, run once."""
+        """Return keys and values of a prompt's opening, run once."""
         if opening not in self._pasts:
             cache = PrefixCache(self._windows or (), None)
             with self._running(opening):
@@ -138,7 +138,7 @@ class Meter:
 
     @contextmanager
     def _running(self, tokens: Tokens) -> Iterator[None]:
-        """Counts a pass over tokens; outside of autograd, on the model's threads."""
+        """Count a pass over tokens; outside of autograd, on the model's threads."""
         self._ledger.ran(prompt=len(tokens), flops_per_token=self._whitebox.card.flops_per_token)
         with self._whitebox.threaded(), torch.inference_mode():
             yield

@@ -53,7 +53,7 @@ def draw(
     margins: bool = False,
     scores: bool = False,
 ) -> Draws:
-    """Gives a token a row; greedy where the temperature is 0 or there are no uniforms.
+    """Return a token a row; greedy where the temperature is 0 or there are no uniforms.
 
     Margins, probabilities and scores are those of the model itself (temperature 1).
 
@@ -92,7 +92,7 @@ def _logprobs(
 
 
 def joined(parts: Sequence[Draws]) -> Draws:
-    """Gives the draws of rows that were drawn in parts."""
+    """Return the draws of rows that were drawn in parts."""
     if len(parts) == 1:
         return parts[0]
     return Draws(
@@ -111,7 +111,7 @@ def _concatenated(
 
 
 def branches(logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], k: int) -> Draws:
-    """Gives for each row the token of a given rank among the k likeliest.
+    """Return for each row the token of a given rank among the k likeliest.
 
     Args:
         logits: Scores of the first token.
@@ -133,7 +133,7 @@ def branches(logits: Float[Tensor, "rows vocab"], ranks: npt.NDArray[np.int64], 
 def _perturb(
     scores: Float[Tensor, "rows vocab"], uniforms: npt.NDArray[np.float64]
 ) -> Int[Tensor, " rows"]:
-    """Draws from the softmax of the scores: first a stretch of the vocabulary, then a token in it.
+    """Draw from the softmax of the scores: first a stretch of the vocabulary, then a token in it.
 
     Two short races take far fewer noise values than one over the whole vocabulary, and draw from
     the same distribution.
@@ -161,7 +161,7 @@ def _perturb(
 def race_noise(
     uniforms: npt.NDArray[np.float64], vocab: int
 ) -> tuple[Float[Tensor, "rows numbers"], int]:
-    """Gives the numbers of both races, stretches first, and the width of a stretch.
+    """Return the numbers of both races, stretches first, and the width of a stretch.
 
     Args:
         uniforms: One number in [0, 1) a row, shape `[rows]`.
@@ -174,7 +174,7 @@ def race_noise(
 
 @functools.cache
 def _stretch_width(vocab: int) -> int:
-    """Gives about the root of the vocabulary's size: one that divides it, if there is one near."""
+    """Return about the root of the vocabulary's size: one that divides it, if there is one near."""
     root = math.sqrt(vocab)
     near = range(max(1, int(root / 2)), int(2 * root) + 1)
     even = [width for width in near if vocab % width == 0]
@@ -182,7 +182,7 @@ def _stretch_width(vocab: int) -> int:
 
 
 def _gumbel(bits: npt.NDArray[np.uint64], n: int) -> Float[Tensor, "rows n"]:
-    """Gives n standard Gumbel numbers for each row's 53 bits."""
+    """Return n standard Gumbel numbers for each row's 53 bits."""
     spread = counter_hash(bits[:, None], np.arange(n, dtype=np.uint64)[None, :])
     with np.errstate(divide="ignore"):  # a zero gives minus infinity: never the highest
         return torch.from_numpy(-np.log(-np.log(spread)))

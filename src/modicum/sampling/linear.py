@@ -21,7 +21,7 @@ _HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Gives `x @ weight.T + bias`; outside of autograd only."""
+    """Return `x @ weight.T + bias`; outside of autograd only."""
     if not _pays(x, weight):
         return functional.linear(x, weight, bias)
     product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
@@ -31,7 +31,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def linear_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Gives `silu(x @ weight.T + bias)`."""
+    """Return `silu(x @ weight.T + bias)`."""
     if not _pays(x, weight):
         return functional.silu(functional.linear(x, weight, bias), inplace=True)
     product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
@@ -41,7 +41,7 @@ def linear_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) -> Tensor:
-    """Gives `other + x @ weight.T + bias`."""
+    """Return `other + x @ weight.T + bias`."""
     if not _pays(x, weight):
         return functional.linear(x, weight, bias).add_(other)
     both = torch.ops.mkldnn._linear_pointwise.binary
@@ -50,7 +50,7 @@ def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) ->
 
 
 def linear_mul(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) -> Tensor:
-    """Gives `other * (x @ weight.T + bias)`."""
+    """Return `other * (x @ weight.T + bias)`."""
     if not _pays(x, weight):
         return functional.linear(x, weight, bias).mul_(other)
     both = torch.ops.mkldnn._linear_pointwise.binary
@@ -68,7 +68,7 @@ class FastLinear(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - passes on what any function of torch gives
-        """Passes every call on, products to `linear`."""
+        """Pass every call on, products to `linear`."""
         if func is functional.linear and not kwargs:
             if not torch.is_grad_enabled():
                 return linear(*args)
@@ -111,7 +111,7 @@ class _Product(torch.autograd.Function):
 
 
 def _pays(x: Tensor, weight: Tensor) -> bool:
-    """Says whether oneDNN takes this product, and sooner than torch."""
+    """Say whether oneDNN takes this product, and sooner than torch."""
     return (
         _HAS_ONEDNN
         and x.numel() * weight.shape[0] >= _LEAST_WORK

@@ -97,7 +97,7 @@ class LeanLlama:
     """Steps through a Llama's layers without its modules' overhead; made anew for each block."""
 
     def __init__(self, module: PreTrainedModel, longest: int) -> None:
-        """Looks up the weights and prepares the rotations of all positions up to `longest`."""
+        """Look up the weights and prepares the rotations of all positions up to `longest`."""
         model = module.model
         self.embedding = model.embed_tokens.weight
         self.layers = [_layer(layer) for layer in model.layers]
@@ -118,7 +118,7 @@ class LeanLlama:
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
-        """Says whether the module is a plain Llama on the processor: no hooks, no adapters."""
+        """Say whether the module is a plain Llama on the processor: no hooks, no adapters."""
         if type(module) not in _PLAIN or module.training:
             return False
         if module.device.type != "cpu" or module.dtype != torch.float32:
@@ -145,7 +145,7 @@ class LeanLlama:
         mask: Tensor,
         added: Additions,
     ) -> Float[Tensor, "rows vocab"]:
-        """Runs one token of each row; gives the scores of the next.
+        """Run one token of each row; gives the scores of the next.
 
         Args:
             ids: Newest token of each row.
@@ -176,7 +176,7 @@ class LeanLlama:
     def step_in_pages(
         self, ids: Int[Tensor, " rows"], pages: RowPages, added: Additions
     ) -> Float[Tensor, "rows hidden"]:
-        """Runs one token of each row by the native kernel; gives what `scores` scores.
+        """Run one token of each row by the native kernel; gives what `scores` scores.
 
         Args:
             ids: Newest token of each row.
@@ -216,7 +216,7 @@ class LeanLlama:
         attend: Callable[[tuple[Tensor, Tensor, Tensor], int], Tensor],
         added: Additions,
     ) -> Float[Tensor, "rows hidden"]:
-        """Runs the layers with rows as columns; see `modicum.sampling.weights_left`."""
+        """Run the layers with rows as columns; see `modicum.sampling.weights_left`."""
         rows, turn = len(start), self._native.turn
         hidden = start.new_zeros(start.shape[1], size)
         hidden[:, :rows] = start.t()
@@ -243,7 +243,7 @@ class LeanLlama:
         return self.kernel
 
     def scores(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
-        """Gives the scores of the next token."""
+        """Return the scores of the next token."""
         if not self.in_columns:
             return linear(hidden, *self.head)
         return self._native.turn(self._columns_of_scores(hidden))[: len(hidden)]
@@ -251,7 +251,7 @@ class LeanLlama:
     def drawn(
         self, hidden: Float[Tensor, "rows hidden"], uniforms: Uniforms, temperature: float
     ) -> npt.NDArray[np.int64]:
-        """Gives the next tokens, drawn from scores that stay in columns; see `draw`."""
+        """Return the next tokens, drawn from scores that stay in columns; see `draw`."""
         noise, width = race_noise(uniforms, self.vocab)
         return self._native.race(self._columns_of_scores(hidden), noise, width, temperature)
 
@@ -267,14 +267,14 @@ def is_plain(module: nn.Module) -> bool:
 
 
 def lean_shape(module: PreTrainedModel) -> CacheShape:
-    """Gives the heads of a plain module's layers."""
+    """Return the heads of a plain module's layers."""
     config = module.config
     heads, keys = config.num_attention_heads, config.num_key_value_heads
     return CacheShape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
 
 
 def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
-    """Gives a layer's result from what its attention mixed."""
+    """Return a layer's result from what its attention mixed."""
     hidden = linear_add(mixed, *layer.output, hidden)
     normed = normalise(hidden, layer.after)
     gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
@@ -282,12 +282,12 @@ def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
 
 
 def lean_takes(steering: Steering | None) -> bool:
-    """Says whether this path can carry a nudge: directions on the residual stream, or none."""
+    """Say whether this path can carry a nudge: directions on the residual stream, or none."""
     return steering is None or all(d.site == "block" for d in steering.directions)
 
 
 def additions(steering: Steering | None, columns: Columns) -> Additions:
-    """Gives what a one-token step adds, for columns as `columns_of` gives them."""
+    """Return what a one-token step adds, for columns as `columns_of` gives them."""
     if steering is None or (isinstance(columns, slice) and columns == slice(0, 0)):
         return {}
     added: Additions = {}
@@ -323,7 +323,7 @@ def _linear_of(module: nn.Linear) -> _Linear:
 
 
 def normalise(hidden: Tensor, norm: _Norm) -> Tensor:
-    """Gives activations divided by their root mean square, times the norm's weights."""
+    """Return activations divided by their root mean square, times the norm's weights."""
     return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
 
 

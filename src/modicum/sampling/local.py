@@ -66,7 +66,7 @@ class Local(WhiteBox):
         rows: int | None = None,
         threads: int | None = None,
     ) -> None:
-        """Wraps a loaded module.
+        """Wrap a loaded module.
 
         Args:
             module: A causal language model.
@@ -142,7 +142,7 @@ class Local(WhiteBox):
         return said if self._engine.eos else [*said, _NO_END]
 
     def with_module(self, module: PreTrainedModel) -> "Local":
-        """Gives the same model around another module: a tuned copy, say."""
+        """Return the same model around another module: a tuned copy, say."""
         other = Local(
             module,
             self.tokenizer,
@@ -157,7 +157,7 @@ class Local(WhiteBox):
         return other
 
     def without_thinking(self) -> "Local":
-        """Gives the same model, whose chat template is told not to open its thinking.
+        """Return the same model, whose chat template is told not to open its thinking.
 
         Raises:
             ConfigError: the template has no such switch.
@@ -175,13 +175,13 @@ class Local(WhiteBox):
         return other
 
     def tuned(self, rows: int = 0) -> "Local":
-        """Settles how many completions fly; see `Model.tuned`. Small models keep their rule."""
+        """Settle how many completions fly; see `Model.tuned`. Small models keep their rule."""
         if not self._rows and not self._tuned and self._n_parameters >= _SMALL:
             self._tuned = rows or quickest(self._try, self._fitting(_TRIED_LENGTH))
         return self
 
     def _try(self, rows: int) -> int:
-        """Draws a few tokens with so many rows a block; gives how many."""
+        """Draw a few tokens with so many rows a block; gives how many."""
         one, ledger = self.with_module(self.module), Ledger()
         one._rows = rows
         asked = [Request("1 2 3 4 5 6 7 8", "rows", rows * self.threads)]
@@ -189,14 +189,14 @@ class Local(WhiteBox):
         return ledger.tokens_sampled
 
     def with_steering(self, steering: Steering) -> "Local":
-        """Gives the same model with directions added to its activations while it samples."""
+        """Return the same model with directions added to its activations while it samples."""
         steered_one = self.with_module(self.module)
         steered_one._engine = replace(steered_one._engine, steering=steering)
         steered_one._stock = self._stock
         return steered_one
 
     def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
-        """Draws each request's samples, or its branches; see `Model.draw`."""
+        """Draw each request's samples, or its branches; see `Model.draw`."""
         if sampling.thinking is not None:
             return self._forced(requests, sampling, sampling.thinking, ledger)
         rule = self._rule(sampling)
@@ -246,7 +246,7 @@ class Local(WhiteBox):
         return [tuple(itertools.islice(done, size)) for size in n]
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the sum of log-probabilities (nats) of each continuation after its prompt."""
+        """Return the sum of log-probabilities (nats) of each continuation after its prompt."""
         parts = [
             (prompt_tokens(self, self._vocab, prompt), tuple(self.encode_more(more)))
             for prompt, more in zip(prompts, continuations, strict=True)
@@ -255,11 +255,11 @@ class Local(WhiteBox):
             return score_all(self._engine, parts, self._vocab)
 
     def chat(self, system: str | None, user: str) -> str | None:
-        """Gives the prompt of the chat template, or None where the model has none."""
+        """Return the prompt of the chat template, or None where the model has none."""
         return user_prompt(self.tokenizer, system, user, self._template)
 
     def can_encode(self, text: str) -> bool:
-        """Says whether the tokenizer keeps the text (no unknown tokens)."""
+        """Say whether the tokenizer keeps the text (no unknown tokens)."""
         ids = self.encode_more(text)
         if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
             return False
@@ -316,7 +316,7 @@ class Local(WhiteBox):
         return [tuple(group) for group in drawn]
 
     def _abreast(self, n_jobs: int) -> int:
-        """Gives how many flights share a block, a thread each."""
+        """Return how many flights share a block, a thread each."""
         if self.device.type != "cpu" or self._engine.windows is None:
             return 1
         return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
@@ -329,7 +329,7 @@ class Local(WhiteBox):
         rows: int,
         abreast: int,
     ) -> list[Raw | None]:
-        """Draws one block; where memory does not suffice, with half of the rows."""
+        """Draw one block; where memory does not suffice, with half of the rows."""
         threads = max(1, self.threads // abreast)
         while True:
             try:
@@ -345,7 +345,7 @@ class Local(WhiteBox):
                 self._fewest = min(rows, self._fewest or rows)
 
     def _completion(self, raw: Raw, text: str, rule: SamplingRule) -> Completion:
-        """Gives a completion with its text, cut at a stop string."""
+        """Return a completion with its text, cut at a stop string."""
         pieces = self._text.pieces(raw.spoken) if rule.margins else ()
         if rule.margins and raw.stop == "eos":
             pieces = (*pieces, "")
@@ -361,7 +361,7 @@ class Local(WhiteBox):
         )
 
     def rows_for(self, longest: int) -> int:
-        """Gives the completions in flight: as set, or as tuned or ruled, within the memory.
+        """Return the completions in flight: as set, or as tuned or ruled, within the memory.
 
         Args:
             longest: Tokens of the longest prompt and completion together.
@@ -372,14 +372,14 @@ class Local(WhiteBox):
         return max(1, min(self._tuned or wanted, self._fitting(longest)))
 
     def _fitting(self, longest: int) -> int:
-        """Gives how many completions' keys and values fit into this block's share of memory."""
+        """Return how many completions' keys and values fit into this block's share of memory."""
         column = column_floats(self.module.config) * self.dtype.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return int(_MEMORY_SHARE * memory / (column * (longest + 64)))
 
     @contextlib.contextmanager
     def _at_work(self, abreast: int = 1) -> Iterator[None]:
-        """Sets the thread count and evaluation mode for a while."""
+        """Set the thread count and evaluation mode for a while."""
         before, training = torch.get_num_threads(), self.module.training
         torch.set_num_threads(max(1, self.threads // abreast))
         if training:

@@ -45,7 +45,7 @@ def sample_block(
     flights: int = 1,
     threads: int = 1,
 ) -> list[Raw | None]:
-    """Draws the completions of one block; None where a branch was dropped.
+    """Draw the completions of one block; None where a branch was dropped.
 
     Args:
         engine: The model.
@@ -139,7 +139,7 @@ class _Flight:
         self._cache = self._new_cache(int(self._lengths.max()), longest)
 
     def _new_cache(self, prompt: int, own: int) -> RowCache | RowPages:
-        """Gives empty room for the rows' keys and values: pages where the native kernel reads them."""
+        """Return empty room for the rows' keys and values: pages where the native kernel reads them."""
         engine = self._engine
         if self._lean is None or self._lean.kernel is None:
             arena = None
@@ -151,14 +151,14 @@ class _Flight:
         return RowPages(self._lean.kernel, pool, rows=self._rows, prompt=prompt, own=own)
 
     def _give_back(self) -> None:
-        """Leaves the memory of keys and values to later blocks."""
+        """Leave the memory of keys and values to later blocks."""
         if isinstance(self._cache, RowPages):
             self._engine.pools.give(self._cache.pool)
         elif self._engine.arenas is not None and self._cache.arena is not None:
             self._engine.arenas.append(self._cache.arena)
 
     def run(self, desk: Desk, number: int, results: list[Raw | None]) -> None:
-        """Draws what it takes from the desk until nothing is left.
+        """Draw what it takes from the desk until nothing is left.
 
         Args:
             desk: Hands the jobs out.
@@ -187,7 +187,7 @@ class _Flight:
             self._step()
 
     def _fill(self, taken: range) -> None:
-        """Starts jobs in the free rows: prefill, first token, insertion."""
+        """Start jobs in the free rows: prefill, first token, insertion."""
         wanted = dict.fromkeys(self._jobs[i].prompt for i in taken)
         before = self._prefixes.tokens_run
         self._stems = {p: s for p, s in self._stems.items() if p in wanted}
@@ -203,7 +203,7 @@ class _Flight:
             self._settle()
 
     def _start(self, started: list[tuple[int, Stem]]) -> None:
-        """Gives the jobs of one prefill batch their first token and a row."""
+        """Return the jobs of one prefill batch their first token and a row."""
         batch = started[0][1].batch
         jobs = np.array([job for job, _ in started])
         which = torch.tensor([stem.index for _, stem in started])
@@ -230,7 +230,7 @@ class _Flight:
         self._drop(gone + rows.start)
 
     def _step(self) -> None:
-        """Runs one token of each live row and draws the next."""
+        """Run one token of each live row and draws the next."""
         n = self._live
         rows = slice(0, n)
         jobs, count = self._job[rows], self._count[rows]
@@ -267,7 +267,7 @@ class _Flight:
                 self._settle()
 
     def _forward(self, ids: Tensor, places: Tensor, cache: RowCache, columns: Columns) -> Tensor:
-        """Gives the scores after each row's newest token."""
+        """Return the scores after each row's newest token."""
         if cache.is_full:
             self._settle()
         mask = cache.open_column()
@@ -290,7 +290,7 @@ class _Flight:
         return self._lean
 
     def _record(self, draws: Draws, rows: slice) -> npt.NDArray[np.int64]:
-        """Writes new tokens down; stores completions that end and gives their places in `rows`."""
+        """Write new tokens down; store completions that end and give their places in `rows`."""
         jobs, count = self._job[rows], self._count[rows]
         places = np.arange(rows.start, rows.stop)
         self._tokens[places, count] = draws.tokens
@@ -311,7 +311,7 @@ class _Flight:
         return gone
 
     def _store(self, row: int, stop: Stop) -> None:
-        """Puts a finished row among the results."""
+        """Put a finished row among the results."""
         count = int(self._count[row])
         self._results[int(self._job[row])] = Raw(
             self._tokens[row, :count].tolist(),
@@ -320,7 +320,7 @@ class _Flight:
         )
 
     def _drop(self, gone: npt.NDArray[np.int64]) -> None:
-        """Closes the gaps of finished rows with rows from the end."""
+        """Close the gaps of finished rows with rows from the end."""
         left = self._live - len(gone)
         targets = gone[gone < left]
         staying = np.ones(self._live, dtype=np.bool_)
@@ -335,11 +335,11 @@ class _Flight:
         self._cache.move(torch.from_numpy(sources), torch.from_numpy(targets))
 
     def _settle(self) -> None:
-        """Tells the cache which rows are in flight."""
+        """Tell the cache which rows are in flight."""
         self._cache.settle(self._live, is_final=self._is_last)
 
     def _count_tokens(self, prompt: int, sampled: int) -> None:
-        """Tells the ledger."""
+        """Tell the ledger."""
         with self._engine.lock:
             self._ledger.ran(
                 prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
@@ -347,6 +347,6 @@ class _Flight:
 
 
 def _parts(rows: int, vocab: int) -> list[slice]:
-    """Gives the rows whose scores are held, or drawn from, at once."""
+    """Return the rows whose scores are held, or drawn from, at once."""
     size = max(16, _SCORES // vocab)
     return [slice(i, min(rows, i + size)) for i in range(0, rows, size)]

@@ -44,7 +44,7 @@ class Kernel:
     """The compiled functions for one shape of heads."""
 
     def __init__(self, library: ctypes.CDLL, shape: CacheShape) -> None:
-        """Names the types of the arguments."""
+        """Name the types of the arguments."""
         self.shape = shape
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self._attend: Any = library.attend
@@ -69,7 +69,7 @@ class Kernel:
         layer: int,
         scale: float,
     ) -> None:
-        """Keeps new keys and values and attends, for one token of each row.
+        """Keep new keys and values and attends, for one token of each row.
 
         Args:
             projected: Queries, keys and values, `[rows, heads x head]`, contiguous.
@@ -97,7 +97,7 @@ class Kernel:
         )
 
     def turn(self, x: Tensor, weight: Tensor | None = None, epsilon: float = 0.0) -> Tensor:
-        """Gives `[in, columns]` as `[columns, in]`; with a weight, each column normalised by it.
+        """Return `[in, columns]` as `[columns, in]`; with a weight, each column normalised by it.
 
         Args:
             x: Contiguous; columns in multiples of eight.
@@ -112,7 +112,7 @@ class Kernel:
     def race(
         self, scores: Tensor, noise: Tensor, width: int, temperature: float
     ) -> npt.NDArray[np.int64]:
-        """Gives a token for each row of the noise, drawn from the softmax of a column of scores.
+        """Return a token for each row of the noise, drawn from the softmax of a column of scores.
 
         Args:
             scores: `[vocab, columns]`, contiguous, at least as many columns as rows.
@@ -127,7 +127,7 @@ class Kernel:
         return tokens
 
     def keep(self, table: npt.NDArray[np.int64], keys: Tensor, values: Tensor, layer: int) -> None:
-        """Writes one layer of a prompt into its pages.
+        """Write one layer of a prompt into its pages.
 
         Args:
             table: Addresses of the prompt's pages.
@@ -148,7 +148,7 @@ class Kernel:
 
 @functools.cache
 def load_kernel(shape: CacheShape) -> Kernel | None:
-    """Gives the kernel for a shape of heads; None without a compiler or with MODICUM_NATIVE=0."""
+    """Return the kernel for a shape of heads; None without a compiler or with MODICUM_NATIVE=0."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None or os.environ.get("MODICUM_NATIVE") == "0" or shape.head % 2:
         return None
@@ -159,7 +159,7 @@ def load_kernel(shape: CacheShape) -> Kernel | None:
 
 
 def _built(compiler: str, shape: CacheShape) -> Path:
-    """Gives the compiled library, from the cache where it was built before."""
+    """Return the compiled library, from the cache where it was built before."""
     sizes = [f"-DHEAD={shape.head}", f"-DGROUP={shape.group}", f"-DKEYS={shape.keys}"]
     flags = list(_FLAGS)
     if platform.machine() in ("x86_64", "AMD64"):
@@ -180,7 +180,7 @@ def _built(compiler: str, shape: CacheShape) -> Path:
 
 
 def _processor() -> str:
-    """Names what the processor can do: a home folder may be shared by machines."""
+    """Name what the processor can do: a home folder may be shared by machines."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -28,13 +28,13 @@ class PagePool:
     """Pages that are free; more memory where there is none."""
 
     def __init__(self, shape: CacheShape, layers: int) -> None:
-        """Sets the size of a page: PAGE tokens of all layers, in single precision."""
+        """Set the size of a page: PAGE tokens of all layers, in single precision."""
         self._page = 4 * 2 * layers * shape.keys * shape.head * PAGE
         self._slabs: list[npt.NDArray[np.uint8]] = []
         self._free: list[int] = []
 
     def take(self, n: int) -> list[int]:
-        """Gives the addresses of `n` pages with anything in them.
+        """Return the addresses of `n` pages with anything in them.
 
         Raises:
             MemoryError: there is no more.
@@ -49,7 +49,7 @@ class PagePool:
         return [self._free.pop() for _ in range(n)]
 
     def give(self, pages: Sequence[int]) -> None:
-        """Takes pages back."""
+        """Take pages back."""
         self._free.extend(pages)
 
     @property
@@ -62,7 +62,7 @@ class Pools:
     """Pools for blocks that run one after the other or side by side."""
 
     def __init__(self, *, kept: bool) -> None:
-        """Begins empty.
+        """Begin empty.
 
         Args:
             kept: Whether memory stays for the next block. The system hands out fresh memory page
@@ -72,14 +72,14 @@ class Pools:
         self._free: list[PagePool] = []
 
     def take(self, shape: CacheShape, layers: int) -> PagePool:
-        """Gives a pool that nobody uses."""
+        """Return a pool that nobody uses."""
         try:
             return self._free.pop()
         except IndexError:
             return PagePool(shape, layers)
 
     def give(self, pool: PagePool) -> None:
-        """Takes back a pool with all its pages free."""
+        """Take back a pool with all its pages free."""
         if self._kept:
             self._free.append(pool)
 
@@ -88,7 +88,7 @@ class RowPages:
     """The pages of each row in flight: its prompt's, which rows share, and then its own."""
 
     def __init__(self, kernel: Kernel, pool: PagePool, *, rows: int, prompt: int, own: int) -> None:
-        """Sets the sizes.
+        """Set the sizes.
 
         Args:
             kernel: Writes the prompts.
@@ -114,7 +114,7 @@ class RowPages:
         which: Tensor,
         lengths: Tensor,
     ) -> None:
-        """Gives rows the pages of their prompts; see `RowCache.insert`."""
+        """Return rows the pages of their prompts; see `RowCache.insert`."""
         written: dict[int, list[int]] = {}
         places = range(rows.start, rows.stop)
         for row, index, length in zip(places, which.tolist(), lengths.tolist(), strict=True):
@@ -126,7 +126,7 @@ class RowPages:
             self._users[pages[0]] += 1
 
     def free(self, rows: npt.NDArray[np.int64]) -> None:
-        """Takes back the pages of rows that ended."""
+        """Take back the pages of rows that ended."""
         for row in rows.tolist():
             before = -(-int(self.prompt[row]) // PAGE)
             after = before + -(-int(self.own[row]) // PAGE)
@@ -138,12 +138,12 @@ class RowPages:
                 self.pool.give(self.table[row, :before].tolist())
 
     def move(self, sources: Tensor, targets: Tensor) -> None:
-        """Gives rows the pages of others; no row may be both."""
+        """Return rows the pages of others; no row may be both."""
         for array in (self.table, self.prompt, self.own):
             array[targets.numpy()] = array[sources.numpy()]
 
     def open(self, n_rows: int) -> None:
-        """Makes room for one more token of each of the first rows, and counts it."""
+        """Make room for one more token of each of the first rows, and count it."""
         own = self.own[:n_rows]
         lacking = np.flatnonzero(own % PAGE == 0)
         if len(lacking):
@@ -152,12 +152,12 @@ class RowPages:
         own += 1
 
     def read(self, n_rows: int) -> tuple[npt.NDArray[np.int64], ...]:
-        """Gives what the kernel reads of the first rows; see `Kernel.attend`."""
+        """Return what the kernel reads of the first rows; see `Kernel.attend`."""
         order = np.argsort(self.table[:n_rows, 0], kind="stable")
         return self.table[:n_rows], self.prompt[:n_rows], self.own[:n_rows], order
 
     def settle(self, n_rows: int, *, is_final: bool) -> None:
-        """Does nothing: there is no mask, and pages are free already."""
+        """Do nothing: there is no mask, and pages are free already."""
 
     def _write(self, pairs: Sequence[tuple[Tensor, Tensor]], index: int, length: int) -> list[int]:
         pages = self.pool.take(-(-length // PAGE))

@@ -35,7 +35,7 @@ class Fork:
 def preference(
     whitebox: WhiteBox, forks: Sequence[Fork], layers: Sequence[int], ledger: Ledger
 ) -> Float[Tensor, "forks layers hidden"]:
-    """Gives the gradient of log p(wanted) - log p(unwanted) in the last activation of each layer.
+    """Return the gradient of log p(wanted) - log p(unwanted) in the last activation of each layer.
 
     Two answers that a model gave to one prompt share every token up to where they part, and
     with them every activation: their difference there is nothing, and the gradient takes its place.

@@ -65,7 +65,7 @@ class PrefixPlan:
 
 
 def plan_prefixes(prompts: Iterable[Tokens]) -> PrefixPlan:
-    """Gives the tree of common prefixes that save enough tokens; each prompt keeps one of its own.
+    """Return the tree of common prefixes that save enough tokens; each prompt keeps one of its own.
 
     >>> a, b = (*range(80), 1, 2), (*range(80), 3)
     >>> plan = plan_prefixes([a, b, (9,)])
@@ -105,7 +105,7 @@ class Prefixes:
         nudge: Attached | None = None,
         starts: Mapping[Tokens, int] | None = None,
     ) -> None:
-        """Plans the shared prefixes of all prompts of a block; runs nothing yet.
+        """Plan the shared prefixes of all prompts of a block; runs nothing yet.
 
         Args:
             module: The model.
@@ -124,7 +124,7 @@ class Prefixes:
         """Tokens run so far, padding left out."""
 
     def prefill(self, prompts: Sequence[Tokens]) -> dict[Tokens, Stem]:
-        """Runs distinct prompts, those of like length together."""
+        """Run distinct prompts, those of like length together."""
         stems: dict[Tokens, Stem] = {}
         leaves = self._plan.leaves
         ordered = sorted(prompts, key=lambda prompt: (leaves[prompt], len(prompt), prompt))
@@ -169,7 +169,7 @@ def forward_segments(
     known: int,
     keep: int,
 ) -> Float[Tensor, "rows keep vocab"]:
-    """Runs segments that follow one shared past of `known` tokens; gives the last scores.
+    """Run segments that follow one shared past of `known` tokens; gives the last scores.
 
     Args:
         module: The model.
@@ -206,7 +206,7 @@ def forward_segments(
 def _prefill_mask(
     places: Tensor, known: int, window: Window
 ) -> Float[Tensor, "rows 1 width columns"]:
-    """Gives the additive mask of new tokens over the shared past and themselves."""
+    """Return the additive mask of new tokens over the shared past and themselves."""
     rows, width = places.shape
     past = torch.arange(known).expand(rows, known)
     # Padding stands before the past's end; no real token may see it.
@@ -240,7 +240,7 @@ def joined_pairs(
 
 
 def _join(before: Tensor, after: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Puts a shared past directly before each row's segment; all rows end in the last column."""
+    """Put a shared past directly before each row's segment; all rows end in the last column."""
     rows, heads, width, head = after.shape
     known = before.shape[2]
     whole = after.new_zeros(rows, heads, known + width, head)
@@ -265,6 +265,6 @@ def _batches(prompts: Sequence[Tokens]) -> Iterator[list[Tokens]]:
 
 
 def _shared(one: Tokens, other: Tokens) -> int:
-    """Gives the length of the common prefix."""
+    """Return the length of the common prefix."""
     length = min(len(one), len(other))
     return next((i for i in range(length) if one[i] != other[i]), length)

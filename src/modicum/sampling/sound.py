@@ -13,7 +13,7 @@ class Sound:
     """One model's scores, looked at where they come first; later ones pass."""
 
     def __init__(self, name: str = "the model") -> None:
-        """Has seen nothing yet.
+        """Have seen nothing yet.
 
         Args:
             name: The model's, for the message.
@@ -21,7 +21,7 @@ class Sound:
         self._name, self._is_known = name, False
 
     def look(self, logits: Float[Tensor, "rows vocab"]) -> None:
-        """Looks at the highest score of each row, unless it has done so before.
+        """Look at the highest score of each row, unless it has done so before.
 
         A score of minus infinity is a token that never comes; a highest one is broken.
 

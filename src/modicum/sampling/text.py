@@ -19,7 +19,7 @@ class TextMaker:
     """Decodes tokens of one tokenizer."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Finds an anchor: a token put before each text, so that no leading space is lost."""
+        """Find an anchor: a token put before each text, so that no leading space is lost."""
         self._tokenizer = tokenizer
         self._specials = set(tokenizer.all_special_ids)
         anchor = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
@@ -28,12 +28,12 @@ class TextMaker:
         self._stops: dict[tuple[str, ...], Stops] = {}
 
     def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        """Gives the text of each row of tokens, without specials."""
+        """Return the text of each row of tokens, without specials."""
         decoded = self._decode([[*self._anchor, *row] for row in rows])
         return [text[len(self._anchor_text) :] for text in decoded]
 
     def pieces(self, tokens: Sequence[int]) -> tuple[str, ...]:
-        """Gives a text for each token; joined they are the text of all.
+        """Return a text for each token; joined they are the text of all.
 
         A character of several tokens belongs to the last of them.
         """
@@ -54,7 +54,7 @@ class TextMaker:
         return tuple(pieces)
 
     def stops(self, strings: tuple[str, ...]) -> "Stops | None":
-        """Gives the finder of these stop strings, or None where there are none."""
+        """Return the finder of these stop strings, or None where there are none."""
         strings = tuple(s for s in strings if s)
         if not strings:
             return None
@@ -74,7 +74,7 @@ class TextMaker:
         return [name or "" for name in names]
 
     def can_end(self, strings: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-        """Says for every token whether a stop string could end in it."""
+        """Say for every token whether a stop string could end in it."""
         last = {s[-1] for s in strings}
         spaced = " " in last
         return np.array(
@@ -93,7 +93,7 @@ class Stops:
     """Finds stop strings while tokens come, decoding only where one could end."""
 
     def __init__(self, maker: TextMaker, strings: tuple[str, ...]) -> None:
-        """Marks the tokens in which a stop string could end."""
+        """Mark the tokens in which a stop string could end."""
         self._maker = maker
         self.strings = strings
         self._can_end = maker.can_end(strings)
@@ -101,17 +101,17 @@ class Stops:
         self._tail = 4 * max(map(len, strings)) + 4
 
     def suspects(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Says for each newest token whether its row must be looked at."""
+        """Say for each newest token whether its row must be looked at."""
         known = np.minimum(tokens, len(self._can_end) - 1)
         return self._can_end[known]
 
     def met(self, tokens: npt.NDArray[np.int64]) -> bool:
-        """Says whether a stop string stands at the end of a row's tokens."""
+        """Say whether a stop string stands at the end of a row's tokens."""
         [text] = self._maker.texts([tokens[-self._tail :].tolist()])
         return any(s in text for s in self.strings)
 
     def cut(self, text: str) -> str:
-        """Gives the text before the first stop string."""
+        """Return the text before the first stop string."""
         found = [place for s in self.strings if (place := text.find(s)) >= 0]
         return text[: min(found)] if found else text
 

@@ -46,7 +46,7 @@ class ThinkingRow:
         return (*self.request.begun, *self.tokens)
 
     def put(self, tokens: Sequence[int]) -> None:
-        """Puts tokens at the end; an answer that is full ends."""
+        """Put tokens at the end; an answer that is full ends."""
         self.tokens = [*self.tokens, *tokens][: self.limit]
         if len(self.tokens) == self.limit:
             self.stop = "length"

@@ -10,7 +10,7 @@ __all__ = ["is_memory", "together"]
 
 
 def together(work: Callable[[int], None], flights: int, threads: int, halt: Event) -> None:
-    """Does `work(0)`, `work(1)`, … side by side and waits for all of them.
+    """Do `work(0)`, `work(1)`, … side by side and waits for all of them.
 
     Args:
         work: Draws what it takes from a desk.
@@ -38,6 +38,6 @@ def together(work: Callable[[int], None], flights: int, threads: int, halt: Even
 
 
 def is_memory(error: Exception) -> bool:
-    """Says whether an error of torch or Python means that memory is short."""
+    """Say whether an error of torch or Python means that memory is short."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text

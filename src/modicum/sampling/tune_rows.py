@@ -22,7 +22,7 @@ def quickest(
     candidates: Sequence[int] = CANDIDATES,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """Gives the fewest rows whose rate comes near the best one's.
+    """Return the fewest rows whose rate comes near the best one's.
 
     Args:
         draw: Draws a few tokens of so many rows; gives how many tokens.

@@ -28,7 +28,7 @@ class LeftWeights(NamedTuple):
 
 
 def column_takes(weight: Tensor) -> bool:
-    """Says whether products with this weight gain by standing on the left."""
+    """Say whether products with this weight gain by standing on the left."""
     return (
         torch.backends.mkldnn.is_available()
         and weight.device.type == "cpu"
@@ -39,7 +39,7 @@ def column_takes(weight: Tensor) -> bool:
 
 
 def padded(n_rows: int) -> int:
-    """Gives the number of columns for so many rows.
+    """Return the number of columns for so many rows.
 
     >>> padded(1), padded(8), padded(9)
     (8, 8, 16)
@@ -50,7 +50,7 @@ def padded(n_rows: int) -> int:
 def times(
     layer: LeftWeights, x: Float[Tensor, "columns in"], activation: str = "none"
 ) -> Float[Tensor, "out columns"]:
-    """Gives `activation(W x^T + b)`; `activation` is `none` or `swish`."""
+    """Return `activation(W x^T + b)`; `activation` is `none` or `swish`."""
     fused = activation if layer.bias is None else "none"
     scalars = [1.0] if fused == "swish" else []
     out: Tensor = torch.ops.mkldnn._linear_pointwise.default(
@@ -66,7 +66,7 @@ def times(
 def times_add(
     layer: LeftWeights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
 ) -> Float[Tensor, "out columns"]:
-    """Gives `other + W x^T + b`."""
+    """Return `other + W x^T + b`."""
     out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(layer.weight, other, x, None, "add")
     return out if layer.bias is None else out.add_(layer.bias[:, None])
 
@@ -74,7 +74,7 @@ def times_add(
 def times_mul(
     layer: LeftWeights, x: Float[Tensor, "columns in"], other: Float[Tensor, "out columns"]
 ) -> Float[Tensor, "out columns"]:
-    """Gives `other * (W x^T + b)`."""
+    """Return `other * (W x^T + b)`."""
     if layer.bias is not None:
         return times(layer, x).mul_(other)
     out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(layer.weight, other, x, None, "mul")

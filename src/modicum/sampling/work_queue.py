@@ -21,7 +21,7 @@ class Desk:
     """The jobs of one block, taken in order by several flights."""
 
     def __init__(self, prompts: Sequence[object], flights: int, rows: int, halt: Event) -> None:
-        """Begins with all jobs waiting.
+        """Begin with all jobs waiting.
 
         Args:
             prompts: The prompt of each job; jobs of one prompt stand beside each other.
@@ -37,7 +37,7 @@ class Desk:
         self._news = Condition()
 
     def take(self, flight: int, room: int) -> range | None:
-        """Gives the jobs that a flight starts now: whole prompts, as many as fit; None at the end.
+        """Return the jobs that a flight starts now: whole prompts, as many as fit; None at the end.
 
         The range is empty where the next prompt's jobs do not fit yet: halves of a prompt would be
         prefilled twice. A flight alone takes what fits, and so does any flight of a prompt with
@@ -63,14 +63,14 @@ class Desk:
             return range(first, last)
 
     def spend(self, flight: int, *, rows: int = 0, prompts: int = 0) -> None:
-        """Moves a flight's clock on by a step of so many rows, or by so many new prompts."""
+        """Move a flight's clock on by a step of so many rows, or by so many new prompts."""
         with self._news:
             step = _A_STEP + _A_ROW * rows if rows else 0.0
             self._clocks[flight] += step + _A_PROMPT * prompts
             self._news.notify_all()
 
     def leave(self, flight: int) -> None:
-        """Lets the others go on without a flight."""
+        """Let the others go on without a flight."""
         with self._news:
             self._clocks[flight] = float("inf")
             self._news.notify_all()
@@ -80,7 +80,7 @@ class Desk:
         return all(mine <= (clock, other) for other, clock in enumerate(self._clocks))
 
     def _last(self, first: int, room: int) -> int:
-        """Gives the job before which a flight stops that takes from `first` on."""
+        """Return the job before which a flight stops that takes from `first` on."""
         if len(self._clocks) == 1:
             return min(self._n, first + room)
         last = first
@@ -91,7 +91,7 @@ class Desk:
 
 
 def _ends(prompts: Sequence[object]) -> list[int]:
-    """Gives for each job the place after the last one of its prompt.
+    """Return for each job the place after the last one of its prompt.
 
     >>> _ends("aabccc")
     [2, 2, 3, 6, 6, 6]

@@ -61,7 +61,7 @@ class ServedAdapters:
         tolerance: Tolerance = TOLERANCE,
         extra: Json | None = None,
     ) -> None:
-        """Asks nobody yet.
+        """Ask nobody yet.
 
         Args:
             endpoint: The server.
@@ -82,7 +82,7 @@ class ServedAdapters:
         return tuple(self._loaded)
 
     def load(self, name: str, folder: Path, tuned: Scorer) -> ServedAdapter:
-        """Loads an adapter under a new name and sees that the server samples from it.
+        """Load an adapter under a new name and sees that the server samples from it.
 
         Args:
             name: What requests will call it.
@@ -105,7 +105,7 @@ class ServedAdapters:
         return self._seen(name, version, tuned, [bare])
 
     def replace(self, name: str, folder: Path, tuned: Scorer) -> ServedAdapter:
-        """Puts newer weights behind a name; in place where the server can, else by unloading.
+        """Put newer weights behind a name; in place where the server can, else by unloading.
 
         Args:
             name: An adapter that was loaded here.
@@ -136,7 +136,7 @@ class ServedAdapters:
         return self._seen(name, version, tuned, [former, self._untuned_reference()])
 
     def unload(self, name: str) -> None:
-        """Takes an adapter off the server, whoever loaded it.
+        """Take an adapter off the server, whoever loaded it.
 
         Raises:
             ConfigError: the server has no such route.
@@ -148,7 +148,7 @@ class ServedAdapters:
     def _seen(
         self, name: str, version: str, tuned: Scorer, others: list[ParityReference]
     ) -> ServedAdapter:
-        """Compares both sides; what does not pass is unloaded, so that nothing samples from it."""
+        """Compare both sides; what does not pass is unloaded, so that nothing samples from it."""
         probe, bounds = self._probe, self._tolerance
         extra = {**self._extra, "cache_salt": version}  # as in rollouts: no older prefix reused
         what = f"adapter {name!r}, version {version}"
@@ -168,7 +168,7 @@ class ServedAdapters:
         return ServedAdapter(name, version, Parity(mean, most, all(apart)))
 
     def _untuned_reference(self) -> ParityReference:
-        """Gives the model without adapters, seen once; both sides must agree on it already."""
+        """Return the model without adapters, seen once; both sides must agree on it already."""
         if self._bare is None:
             served = read_probe(self._endpoint, self._model, self._probe, self._extra)
             local = local_values(self._untuned, self._probe.prompt, served.tokens)
@@ -177,7 +177,7 @@ class ServedAdapters:
         return self._bare
 
     def _post(self, path: str, body: Json) -> None:
-        """Asks for a change.
+        """Ask for a change.
 
         Raises:
             ConfigError: the server has no such route.
@@ -201,7 +201,7 @@ def _body(name: str, folder: Path) -> Json:
 
 
 def _digest(folder: Path) -> str:
-    """Gives a digest of an adapter's files.
+    """Return a digest of an adapter's files.
 
     Raises:
         CheckpointError: one is missing.

@@ -53,7 +53,7 @@ class Address:
 
 
 def address_of(url: str) -> Address:
-    """Reads the address of a server.
+    """Read the address of a server.
 
     Raises:
         ConfigError: anything but scheme, host, port and path; nothing but the host is told of it, and
@@ -80,12 +80,12 @@ def address_of(url: str) -> Address:
 
 
 def default_port(scheme: str) -> int:
-    """Gives the port of `http` or `https` where an address names none."""
+    """Return the port of `http` or `https` where an address names none."""
     return 443 if scheme == "https" else 80
 
 
 def check_variable(name: str) -> None:
-    """Refuses what is no name of an environment variable: it may be the key itself.
+    """Refuse what is no name of an environment variable: it may be the key itself.
 
     Raises:
         ConfigError: the name is not told, and known as a secret from here on.
@@ -100,7 +100,7 @@ def check_variable(name: str) -> None:
 
 
 def check_header(name: str) -> None:
-    """Refuses what is no name of a header that a key could be sent in.
+    """Refuse what is no name of a header that a key could be sent in.
 
     Raises:
         ConfigError: the name is not told, and known as a secret from here on.
@@ -117,7 +117,7 @@ def check_header(name: str) -> None:
 
 
 def read_key(name: str) -> str:
-    """Gives the key in the environment variable of this name; none where the name is empty.
+    """Return the key in the environment variable of this name; none where the name is empty.
 
     From here on it is a known secret.
 
@@ -143,7 +143,7 @@ def read_key(name: str) -> str:
 
 
 def _host(url: str) -> str:
-    """Names the host and nothing that may be a secret; a mark where that cannot be known."""
+    """Name the host and nothing that may be a secret; a mark where that cannot be known."""
     rest = url.partition("://")[2] or url
     head = re.split(r"[?#]", rest)[0]
     if rest.count("@") != head.count("@"):
@@ -153,7 +153,7 @@ def _host(url: str) -> str:
 
 
 def _learn_rest(url: str) -> None:
-    """Remembers what stands behind the path, and segments of it that look like keys."""
+    """Remember what stands behind the path, and segment of it that look like keys."""
     for seen in {url, urllib.parse.unquote(url)}:
         pieces = re.split(r"[?#&;]", seen[:_MOST_URL])
         keys = [piece for piece in pieces[0].split("/")[3:] if looks_like_key(piece)]

@@ -34,14 +34,14 @@ END = re.compile(r"<\|[^|]*\|>|</s>|<eos>|<end_of_turn>|")
 
 
 def shares(total: int, n: int) -> list[int]:
-    """Parts a count of tokens that a server gives for n texts together."""
+    """Part a count of tokens that a server gives for n texts together."""
     return [total // n + (i < total % n) for i in range(n)]
 
 
 def completion(
     choice: ServedChoice, sampling: Sampling, n_tokens: int, *, is_opened: bool | None = False
 ) -> Completion:
-    """Gives a completion: thinking put back, cut at a stop string behind it, margins where asked.
+    """Return a completion: thinking put back, cut at a stop string behind it, margins where asked.
 
     Args:
         choice: What the server gave.
@@ -74,7 +74,7 @@ def completion(
 
 
 def scored(drawn: Completion, sampling: Sampling) -> Completion:
-    """Gives a completion with the logarithms of its probabilities, where they are asked for.
+    """Return a completion with the logarithms of its probabilities, where they are asked for.
 
     Raises:
         EndpointError: it has ended, and the server gave nothing for the token that ended it.
@@ -89,7 +89,7 @@ def scored(drawn: Completion, sampling: Sampling) -> Completion:
 
 
 def _pieces(tokens: Sequence[str], text: str) -> tuple[str, ...]:
-    """Gives a text for each token; joined they begin with the text.
+    """Return a text for each token; joined they begin with the text.
 
     Servers write half a character in ways of their own; it belongs to the next token that fits.
     """
@@ -112,7 +112,7 @@ def _margin(step: Step) -> float:
 
 
 def openers(choice: ServedChoice, k: int, min_probability: float) -> list[Step]:
-    """Gives the first tokens that are kept, likeliest first, each with its margin's top."""
+    """Return the first tokens that are kept, likeliest first, each with its margin's top."""
     if not choice.steps or not choice.steps[0].top:
         raise EndpointError("an answer without the likeliest first tokens that were asked for")
     top = choice.steps[0].top
@@ -133,7 +133,7 @@ def openers(choice: ServedChoice, k: int, min_probability: float) -> list[Step]:
 
 
 def hides_openers(top: Sequence[tuple[str, float]], k: int, min_probability: float) -> bool:
-    """Says whether fewer tokens came than asked although another one may be likely enough.
+    """Say whether fewer tokens came than asked although another one may be likely enough.
 
     Where all that is left weighs less than a branch must, or the least that came does, none is
     missed.
@@ -144,7 +144,7 @@ def hides_openers(top: Sequence[tuple[str, float]], k: int, min_probability: flo
 
 
 def alone(opener: Step) -> Completion:
-    """Gives a branch that ends with its first token."""
+    """Return a branch that ends with its first token."""
     is_end = END.fullmatch(opener.token) is not None
     text = "" if is_end else opener.token
     stop: Literal["eos", "length"] = "eos" if is_end else "length"
@@ -154,7 +154,7 @@ def alone(opener: Step) -> Completion:
 def joined(
     opener: Step, rest: Completion, stops: Sequence[str], *, thinks: bool = True
 ) -> Completion:
-    """Gives a branch: its first token and what the server went on with, cut where a stop spans both."""
+    """Return a branch: its first token and what the server went on with, cut where a stop spans both."""
     text, stop = opener.token + rest.text, rest.stop
     parts = free_parts(text, is_opened=False) if thinks else [(0, len(text))]
     places = [p for s in stops for a, b in parts if s and (p := text.find(s, a, b)) >= 0]
@@ -171,7 +171,7 @@ def joined(
 
 
 def score(steps: Sequence[Step], start: int, end: int) -> float:
-    """Gives the log-probability of the tokens that lie in a stretch of the echoed text."""
+    """Return the log-probability of the tokens that lie in a stretch of the echoed text."""
     inside = [
         math.log(max(step.probability, sys.float_info.min))
         for step in steps
@@ -183,7 +183,7 @@ def score(steps: Sequence[Step], start: int, end: int) -> float:
 
 
 def silenced(drawn: Completion) -> Completion:
-    """Gives a completion without this process's secrets, which a server knows and may repeat.
+    """Return a completion without this process's secrets, which a server knows and may repeat.
 
     They are looked for across tokens; the completion itself comes back where there is none.
     """

@@ -74,7 +74,7 @@ class Endpoint:
     """What is learnt of the server while it is asked."""
 
     def __post_init__(self) -> None:
-        """Refuses an address that holds more than an address; a key is a known secret from here on.
+        """Refuse an address that holds more than an address; a key is a known secret from here on.
 
         Raises:
             ConfigError: a password, a question mark or the like in `base_url`.
@@ -83,7 +83,7 @@ class Endpoint:
         learn(self.key)
 
     def answer(self, ask: ChatRequest, given_up: threading.Event | None = None) -> Json:
-        """Gives the server's answer, trying again with growing pauses.
+        """Return the server's answer, trying again with growing pauses.
 
         What the server refuses of a request is learnt once, and said (see `Habits`).
 
@@ -112,7 +112,7 @@ class Endpoint:
     def answers(
         self, asks: Sequence[ChatRequest], concurrency: int
     ) -> Generator[tuple[int, Json], None, None]:
-        """Asks many in parallel and gives each answer with its place, as they come.
+        """Ask many in parallel and gives each answer with its place, as they come.
 
         Closing the generator gives up what is still waiting.
 
@@ -144,7 +144,7 @@ class Endpoint:
             given_up.set()
 
     def _tried(self, ask: ChatRequest, given_up: threading.Event) -> Json | BaseException:
-        """Gives an answer, or what became of it: another thread raises it."""
+        """Return an answer, or what became of it: another thread raises it."""
         try:
             return self.answer(ask, given_up)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
@@ -159,7 +159,7 @@ class Endpoint:
         return f"{self.base_url.rstrip('/')}{ask.path}"
 
     def _fitted(self, ask: ChatRequest, given_up: threading.Event | None) -> Json:
-        """Asks in the form that the server takes; each refusal is learnt, so that this ends."""
+        """Ask in the form that the server takes; each refusal is learnt, so that this ends."""
         if ask.body is None or ask.is_plain:
             return self._once(ask, given_up)
         while True:
@@ -172,7 +172,7 @@ class Endpoint:
                     raise
 
     def _once(self, ask: ChatRequest, given_up: threading.Event | None) -> Json:
-        """Asks once. What failed is raised outside of its handler: its words are the server's."""
+        """Ask once. What failed is raised outside of its handler: its words are the server's."""
         found = self._exchange(ask, given_up)
         if isinstance(found, EndpointError):
             raise found
@@ -195,7 +195,7 @@ class Endpoint:
     def _exchange(
         self, ask: ChatRequest, given_up: threading.Event | None
     ) -> "_Said | EndpointError":
-        """Sends a request and gives what came back, or why nothing did."""
+        """Send a request and gives what came back, or why nothing did."""
         place, line = self._place(ask), None
         try:
             line = Line(self.address, self.timeout, given_up, self.proxy)
@@ -223,7 +223,7 @@ class Endpoint:
                 line.hang_up()
 
     def _sent(self, line: Line, ask: ChatRequest) -> http.client.HTTPResponse:
-        """Sends a request over a line and reads the head of the answer."""
+        """Send a request over a line and reads the head of the answer."""
         where = self.address
         link = http.client.HTTPConnection(where.host, where.port)
         link.default_port = default_port(where.scheme)
@@ -260,7 +260,7 @@ class _Said:
 
 
 def _failed(words: str, told: Told | None, ask: ChatRequest, found: _Said) -> EndpointError:
-    """Gives the error of an answer that is none: a refusal of what was sent, or what may pass."""
+    """Return the error of an answer that is none: a refusal of what was sent, or what may pass."""
     is_inside = found.status == http.HTTPStatus.OK
     status = (told.code if told is not None else 0) if is_inside else found.status
     names = refused(told, ask.body or {}, status or 400) if told is not None else ()
@@ -279,7 +279,7 @@ def _failed(words: str, told: Told | None, ask: ChatRequest, found: _Said) -> En
 
 
 def _whole(response: http.client.HTTPResponse) -> bytes:
-    """Reads an answer to its end, piece by piece: its own length is no reason to believe it.
+    """Read an answer to its end, piece by piece: its own length is no reason to believe it.
 
     Raises:
         Surplus: it says that it is longer than any answer.
@@ -294,7 +294,7 @@ def _whole(response: http.client.HTTPResponse) -> bytes:
 
 
 def _object(raw: bytes, place: str, *, lists: bool) -> Json:
-    """Reads a JSON object, or a bare list as one of `data`; anything else is no answer."""
+    """Read a JSON object, or a bare list as one of `data`; anything else is no answer."""
     found = _read(raw)
     if lists and isinstance(found, list):
         return {"data": found}
@@ -312,7 +312,7 @@ class _Unread:
 
 
 def _read(raw: bytes) -> object:
-    """Reads JSON; its own errors, which hold the text, end here."""
+    """Read JSON; its own errors, which hold the text, end here."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
@@ -320,7 +320,7 @@ def _read(raw: bytes) -> object:
 
 
 def _excerpt(raw: bytes) -> str:
-    """Quotes the beginning of a server's words, without secrets."""
+    """Quote the beginning of a server's words, without secrets."""
     return _quoted(raw[:_LOOKED_AT].replace(b"\0", b"").decode("utf-8", "replace").strip())
 
 
@@ -333,14 +333,14 @@ def _plain(error: Exception) -> str:
 
 
 def _asked_pause(response: http.client.HTTPResponse) -> float:
-    """Gives the seconds that a server asks to wait, by the finer of its headers."""
+    """Return the seconds that a server asks to wait, by the finer of its headers."""
     return _seconds(response.getheader("Retry-After-Ms")) / 1000 or _seconds(
         response.getheader("Retry-After")
     )
 
 
 def _seconds(text: str | None) -> float:
-    """Reads `Retry-After`, seconds or a date; 0 where it is neither, or has passed."""
+    """Read `Retry-After`, seconds or a date; 0 where it is neither, or has passed."""
     said = (text or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", said):
         return float(said)

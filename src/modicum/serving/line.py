@@ -87,7 +87,7 @@ class Line:
             raise
 
     def sendall(self, data: Any) -> None:  # noqa: ANN401 - any buffer, as of a socket
-        """Sends all of it.
+        """Send all of it.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -98,11 +98,11 @@ class Line:
             left = left[sent:]
 
     def makefile(self, mode: str = "rb") -> io.BufferedReader:  # noqa: ARG002 - as of a socket
-        """Gives what reads the answer."""
+        """Return what reads the answer."""
         return io.BufferedReader(_Stream(self))
 
     def receive(self, room: Any) -> int:  # noqa: ANN401 - any writable buffer
-        """Fills a buffer with what has come; gives how many bytes, 0 at the end.
+        """Fill a buffer with what has come; gives how many bytes, 0 at the end.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -115,10 +115,10 @@ class Line:
         return n
 
     def close(self) -> None:
-        """Does nothing: `http.client` closes while the answer is still to be read."""
+        """Do nothing: `http.client` closes while the answer is still to be read."""
 
     def hang_up(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
 
@@ -153,7 +153,7 @@ class Line:
             self._patiently(lambda _: secure.do_handshake(), None, select.POLLIN)
 
     def _tunnel(self, address: Address, proxy: Proxy) -> None:
-        """Asks a proxy for a tunnel; what the server says comes through it."""
+        """Ask a proxy for a tunnel; what the server says comes through it."""
         where = f"{address.netloc}:{address.port}"
         key = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
         self.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{key}\r\n".encode("ascii"))
@@ -180,7 +180,7 @@ class Line:
                 raise OSError(code, os.strerror(code)) from None
 
     def _places(self, address: Address | Proxy) -> _Found:
-        """Looks the name up; elsewhere, for nothing ends the system's own waiting for it."""
+        """Look the name up; elsewhere, for nothing ends the system's own waiting for it."""
         ask = functools.partial(
             socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM
         )
@@ -208,7 +208,7 @@ class Line:
             return found
 
     def _patiently(self, act: Callable[[Any], T], given: Any, event: int) -> T:  # noqa: ANN401
-        """Does what would block as soon as the connection is ready for it."""
+        """Do what would block as soon as the connection is ready for it."""
         while True:
             self._check()
             try:
@@ -227,7 +227,7 @@ class Line:
             self._check()
 
     def _check(self) -> None:
-        """Raises where nobody waits any more."""
+        """Raise where nobody waits any more."""
         if self._given_up is not None and self._given_up.is_set():
             raise GivenUp
         if time.monotonic() >= self._end:
@@ -249,5 +249,5 @@ class _Stream(io.RawIOBase):
 
 @functools.cache
 def _context() -> ssl.SSLContext:
-    """Gives the system's certificates, read once."""
+    """Return the system's certificates, read once."""
     return ssl.create_default_context()

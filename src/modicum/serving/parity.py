@@ -49,7 +49,7 @@ class ParityTrace:
     """Begins where a token begins, so with a space or a new line."""
 
     def __post_init__(self) -> None:
-        """Refuses a probe without words on both sides.
+        """Refuse a probe without words on both sides.
 
         Raises:
             ConfigError: an empty prompt or continuation.
@@ -77,7 +77,7 @@ class Tolerance:
     """
 
     def __post_init__(self) -> None:
-        """Refuses a tolerance that no weights, or any weights, would meet.
+        """Refuse a tolerance that no weights, or any weights, would meet.
 
         Raises:
             ConfigError: not 0 < mean <= most <= 1, or apart not above 0.
@@ -133,7 +133,7 @@ class Parity:
 
 
 def scorer_of(model: Model) -> Scorer:
-    """Gives the scorer of a local model, by way of `Model.logprob`."""
+    """Return the scorer of a local model, by way of `Model.logprob`."""
 
     def score(prompt: str, tokens: Sequence[str]) -> list[float]:
         before = [prompt + "".join(tokens[:i]) for i in range(len(tokens))]
@@ -143,7 +143,7 @@ def scorer_of(model: Model) -> Scorer:
 
 
 def read_probe(endpoint: Endpoint, name: str, probe: ParityTrace, extra: Json) -> ParityReading:
-    """Asks the server what it gives the continuation's tokens under a model's name.
+    """Ask the server what it gives the continuation's tokens under a model's name.
 
     Raises:
         EndpointError: no answer, of another model, or without the prompt's log-probabilities.
@@ -166,7 +166,7 @@ def read_probe(endpoint: Endpoint, name: str, probe: ParityTrace, extra: Json) -
 
 
 def read_greedy(endpoint: Endpoint, name: str, probe: ParityTrace, extra: Json) -> ParityReading:
-    """Asks for a short greedy answer, drawn as rollouts are; up to the first unreadable token.
+    """Ask for a short greedy answer, drawn as rollouts are; up to the first unreadable token.
 
     Raises:
         EndpointError: no answer, of another model, or without log-probabilities.
@@ -177,7 +177,7 @@ def read_greedy(endpoint: Endpoint, name: str, probe: ParityTrace, extra: Json) 
 
 
 def local_values(scorer: Scorer, prompt: str, tokens: Sequence[str]) -> tuple[float, ...]:
-    """Gives what the local module says of the server's tokens.
+    """Return what the local module says of the server's tokens.
 
     Raises:
         TrialError: another number of values than of tokens, or values that are not finite.
@@ -191,7 +191,7 @@ def local_values(scorer: Scorer, prompt: str, tokens: Sequence[str]) -> tuple[fl
 def compare(
     what: str, reading: ParityReading, local: Sequence[float], tolerance: Tolerance
 ) -> tuple[float, float]:
-    """Gives the mean and the largest difference (nats) of served and local values.
+    """Return the mean and the largest difference (nats) of served and local values.
 
     Raises:
         TrialError: beyond the tolerance.
@@ -218,7 +218,7 @@ def shows_change(
     other: ParityReference,
     tolerance: Tolerance,
 ) -> bool:
-    """Says whether the new weights can be told from other ones, of the same tokens.
+    """Say whether the new weights can be told from other ones, of the same tokens.
 
     The local change is compared with the served one, so that what the two engines round
     differently drops out: a served change that follows less than half of the local one comes from
@@ -246,7 +246,7 @@ def shows_change(
 
 
 def _ask(endpoint: Endpoint, name: str, prompt: str, body: Json) -> tuple[Step, ...]:
-    """Gives the tokens of a greedy answer with their probabilities."""
+    """Return the tokens of a greedy answer with their probabilities."""
     body = {**body, "model": name, "temperature": 0.0}
     answer = endpoint.answer(ask_for(prompt, body, top=1))
     if named_model(answer) not in (name, None):

@@ -86,18 +86,18 @@ class Usage:
 
 
 def prompt_of(system: str | None, user: str) -> str:
-    """Gives the text that stands for a chat turn; the server's own template makes the prompt."""
+    """Return the text that stands for a chat turn; the server's own template makes the prompt."""
     turns = [{"role": "system", "content": system}] if system is not None else []
     return _CHAT + json.dumps([*turns, {"role": "user", "content": user}])
 
 
 def is_chat(prompt: str) -> bool:
-    """Says whether a prompt stands for chat messages."""
+    """Say whether a prompt stands for chat messages."""
     return prompt.startswith(_CHAT)
 
 
 def messages_of(prompt: str) -> object:
-    """Gives the chat messages that a prompt stands for.
+    """Return the chat messages that a prompt stands for.
 
     Raises:
         AccessError: more text follows: the answer's first words cannot be given to a chat.
@@ -114,7 +114,7 @@ def messages_of(prompt: str) -> object:
 
 
 def spoken(prompt: str) -> str:
-    """Gives the words of a prompt, raw or chat, for counting."""
+    """Return the words of a prompt, raw or chat, for counting."""
     if not is_chat(prompt):
         return prompt
     turns = messages_of(prompt)
@@ -122,7 +122,7 @@ def spoken(prompt: str) -> str:
 
 
 def ask_for(prompt: str, body: Json, *, top: int = 0, insists: bool = True) -> ChatRequest:
-    """Gives the request for a prompt, raw or chat.
+    """Return the request for a prompt, raw or chat.
 
     Args:
         prompt: A text, or what `prompt_of` gave.
@@ -140,13 +140,13 @@ def ask_for(prompt: str, body: Json, *, top: int = 0, insists: bool = True) -> C
 
 
 def named_model(answer: Json) -> str | None:
-    """Gives the name of the model that answered; None where the answer names none."""
+    """Return the name of the model that answered; None where the answer names none."""
     name = answer.get("model")
     return name if isinstance(name, str) and name else None
 
 
 def usage_of(answer: Json, asked: str = "", choices: Sequence[ServedChoice] = ()) -> Usage:
-    """Gives what a request cost: as the server counts, else estimated from the texts.
+    """Return what a request cost: as the server counts, else estimated from the texts.
 
     A count of nothing for a text that is there is none.
 
@@ -175,7 +175,7 @@ def usage_of(answer: Json, asked: str = "", choices: Sequence[ServedChoice] = ()
 
 
 def choices_of(answer: Json, wanted: int) -> list[ServedChoice]:
-    """Gives the texts of an answer in their order, at most as many as wanted.
+    """Return the texts of an answer in their order, at most as many as wanted.
 
     Raises:
         EndpointError: no texts, one that failed, or not in the protocol's form.
@@ -197,7 +197,7 @@ def choices_of(answer: Json, wanted: int) -> list[ServedChoice]:
 
 
 def free_parts(text: str, *, is_opened: bool) -> list[tuple[int, int]]:
-    """Gives the stretches of a text that lie outside of its thinking, which may not have ended.
+    """Return the stretches of a text that lie outside of its thinking, which may not have ended.
 
     Args:
         text: What a model wrote.
@@ -232,7 +232,7 @@ def stop_of(
     *,
     is_full: bool = False,
 ) -> tuple[str, Stop]:
-    """Gives the text cut at the first stop string, and why it ended.
+    """Return the text cut at the first stop string, and why it ended.
 
     Args:
         choice: What the server gave.
@@ -251,7 +251,7 @@ def stop_of(
 
 
 def _read(found: Sequence[Mapping[str, object]]) -> list[ServedChoice] | str:
-    """Reads the texts of an answer, or says what is wrong with its form."""
+    """Read the texts of an answer, or says what is wrong with its form."""
     try:
         return [_choice(choice) for choice in found]
     except (
@@ -286,7 +286,7 @@ def _choice(found: Mapping[str, object]) -> ServedChoice:
 
 
 def _parts(content: object) -> tuple[str, str | None]:
-    """Reads a text that may come in parts: those of text joined, thinking apart, others left out."""
+    """Read a text that may come in parts: those of text joined, thinking apart, others left out."""
     if isinstance(content, str | None):
         return content or "", None
     texts, parted = [], []
@@ -303,7 +303,7 @@ def _parts(content: object) -> tuple[str, str | None]:
 
 
 def _tokens_of(choice: ServedChoice) -> int:
-    """Counts the tokens of a text: by its steps, else by its characters."""
+    """Count the tokens of a text: by its steps, else by its characters."""
     return len(choice.steps) or _tokens(choice.text + (choice.reasoning or ""))
 
 
@@ -312,7 +312,7 @@ def _tokens(text: str) -> int:
 
 
 def _steps(found: object) -> tuple[Step, ...]:
-    """Reads log-probabilities in either of the two forms that servers use."""
+    """Read log-probabilities in either of the two forms that servers use."""
     if not isinstance(found, Mapping):
         return ()
     if isinstance(found.get("content"), list):
@@ -344,7 +344,7 @@ def _text(token: object) -> str:
 
 
 def _chance(logprob: float) -> float:
-    """Gives a probability in [0, 1]; rounding may have lifted its logarithm a little above 0."""
+    """Return a probability in [0, 1]; rounding may have lifted its logarithm a little above 0."""
     if not isinstance(logprob, int | float) or math.isnan(logprob) or logprob > _ABOVE:
         raise ValueError(f"log-probability {logprob!r:.40}")
     return math.exp(min(0.0, logprob))
@@ -356,7 +356,7 @@ def _top(values: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 
 def _count(number: object) -> int | None:
-    """Reads a count of tokens; None where it is none."""
+    """Read a count of tokens; None where it is none."""
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:

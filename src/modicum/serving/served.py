@@ -64,7 +64,7 @@ class Served(Language, Model):
     offers: frozenset[Extra] = frozenset({"branches", "scores"})
 
     def __init__(self, service: Service) -> None:
-        """Takes what is known of the server."""
+        """Take what is known of the server."""
         self._service = service
         self._silenced = 0
         """Completions out of which a secret was cut."""
@@ -97,7 +97,7 @@ class Served(Language, Model):
         return False
 
     def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
-        """Draws each request's samples, or its branches; see `Model.draw`.
+        """Draw each request's samples, or its branches; see `Model.draw`.
 
         Each sample has a seed of its own, from its address; whether equal seeds give equal
         answers is up to the server.
@@ -135,7 +135,7 @@ class Served(Language, Model):
     def _branched(
         self, requests: Sequence[Request], sampling: Sampling, wanted: Branches, ledger: Ledger
     ) -> list[Group]:
-        """Continues greedily after each of the likeliest first tokens.
+        """Continue greedily after each of the likeliest first tokens.
 
         The first tokens come from one request a prompt, their continuations from one each: the
         prompt with the token's text behind it, which the server cuts into tokens anew. A first
@@ -176,7 +176,7 @@ class Served(Language, Model):
         return self._kept(drawn)
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
-        """Gives the sum of log-probabilities (nats) of each continuation after its prompt.
+        """Return the sum of log-probabilities (nats) of each continuation after its prompt.
 
         Raises:
             AccessError: no log-probabilities were asked for, or a chat prompt.
@@ -196,7 +196,7 @@ class Served(Language, Model):
         return sums
 
     def chat(self, system: str | None, user: str) -> str | None:
-        """Gives a text that stands for the messages; the server's own template makes the prompt.
+        """Return a text that stands for the messages; the server's own template makes the prompt.
 
         None where it takes no messages.
         """
@@ -213,7 +213,7 @@ class Served(Language, Model):
         return None if self._service.thinking == "none" else PAIR
 
     def opens_thinking(self, prompt: str) -> bool:
-        """Says whether the server's chat template opens the thinking, which only the user knows."""
+        """Say whether the server's chat template opens the thinking, which only the user knows."""
         return self._service.thinking == "opened" and is_chat(prompt)
 
     def _need_logprobs(self, purpose: str) -> None:
@@ -255,7 +255,7 @@ class Served(Language, Model):
         keep: Callable[[_Job, list[Completion]], None] | None,
         note: Callable[[_Job, list[ServedChoice]], None] | None = None,
     ) -> None:
-        """Asks in parallel; hands each answer on as it comes and counts its tokens.
+        """Ask in parallel; hands each answer on as it comes and counts its tokens.
 
         What an answer leaves to be drawn is asked for in turn, one by one.
         """
@@ -270,7 +270,7 @@ class Served(Language, Model):
         keep: Callable[[_Job, list[Completion]], None] | None,
         note: Callable[[_Job, list[ServedChoice]], None] | None,
     ) -> list[_Job]:
-        """Asks all once; gives what is left to be drawn."""
+        """Ask all once; gives what is left to be drawn."""
         service, left = self._service, list[_Job]()
         known = service.endpoint.habits.thinking
         asks = [job.ask for job in jobs]
@@ -303,7 +303,7 @@ class Served(Language, Model):
         return left
 
     def _rest(self, job: _Job, came: int) -> list[_Job]:
-        """Gives the samples of a request that did not come, one by one."""
+        """Return the samples of a request that did not come, one by one."""
         if came == job.n:
             return []
         self._service.endpoint.habits.give_one()
@@ -320,7 +320,7 @@ class Served(Language, Model):
         ]
 
     def _kept(self, drawn: Sequence[Mapping[int, Completion]]) -> list[Group]:
-        """Gives completions in order, without secrets: from here on they are stored and shown."""
+        """Return completions in order, without secrets: from here on they are stored and shown."""
         groups = []
         for group in drawn:
             ordered = [group[i] for i in sorted(group)]
@@ -331,7 +331,7 @@ class Served(Language, Model):
 
 
 def _is_cut_off(job: _Job, choices: Sequence[ServedChoice]) -> bool:
-    """Says whether a stop string that was sent may have ended a text within its thinking."""
+    """Say whether a stop string that was sent may have ended a text within its thinking."""
     return bool((job.ask.body or {}).get("stop")) and any(
         choice.finish.lower() != "length"
         and (not choice.text if choice.reasoning else PAIR[0] in _open_end(choice.text))
@@ -340,5 +340,5 @@ def _is_cut_off(job: _Job, choices: Sequence[ServedChoice]) -> bool:
 
 
 def _open_end(text: str) -> str:
-    """Gives what follows the last thinking that ended."""
+    """Return what follows the last thinking that ended."""
     return text.rpartition(PAIR[1])[2]

@@ -54,12 +54,12 @@ class Service:
 
     @property
     def samples(self) -> int:
-        """Samples in one request, as far as the server is known to give them."""
+        """Sample in one request, as far as the server is known to give them."""
         return 1 if self.endpoint.habits.is_single else self.batch
 
 
 def is_same_model(asked: str, named: str) -> bool:
-    """Says whether a server's name for a model means the one asked for.
+    """Say whether a server's name for a model means the one asked for.
 
     >>> is_same_model("org/m", "org/m@main"), is_same_model("m", "m-2026-01-31")
     (True, True)

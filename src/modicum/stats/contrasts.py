@@ -28,7 +28,7 @@ DISAGREE = 0.2
 
 
 def cluster_variance(scores: Floats, clusters: Ints | None = None) -> float:
-    """Gives the variance of a mean over problems, with whole clusters as the units.
+    """Return the variance of a mean over problems, with whole clusters as the units.
 
     Args:
         scores: One number a problem.
@@ -62,7 +62,7 @@ class SeedSpread:
 
 
 def seed_spread(scores: Floats) -> SeedSpread:
-    """Gives the seeds' contribution to the variance of a mean.
+    """Return the seeds' contribution to the variance of a mean.
 
     In the crossed design seeds x problems the variance of the mean is the sum of three parts:
     seeds, problems, single answers. The spread of the seeds' means estimates the first and
@@ -88,7 +88,7 @@ def seed_spread(scores: Floats) -> SeedSpread:
 
 
 def welch_degrees(spreads: list[SeedSpread]) -> float:
-    """Gives the degrees of freedom of a sum of variances, each from its own set of seeds.
+    """Return the degrees of freedom of a sum of variances, each from its own set of seeds.
 
     Between the smallest set's and the sum of all; 1 where there is no spread at all.
 
@@ -114,7 +114,7 @@ def paired_difference(
     clusters: Ints | None = None,
     level: float = 0.95,
 ) -> Figure:
-    """Gives the mean difference of two systems on the same problems with its interval.
+    """Return the mean difference of two systems on the same problems with its interval.
 
     The reach adds, in squares, that of the problems (or clusters) and that of the seeds, each
     with its own Student's t, so that three seeds that disagree give an honestly wide interval
@@ -149,7 +149,7 @@ def contrast(
     clusters: Ints | None = None,
     level: float = 0.95,
 ) -> Figure:
-    """Gives the mean of a per-problem contrast, with the seeds' noise of its parts.
+    """Return the mean of a per-problem contrast, with the seeds' noise of its parts.
 
     Args:
         per_problem: The contrast of each problem, seeds averaged; mostly within [-1, 1].
@@ -177,7 +177,7 @@ def contrast(
 
 
 def t_interval(points: Floats, *, level: float = 0.95) -> Figure:
-    """Gives the mean over seeds with Student's t interval; n is the number of seeds.
+    """Return the mean over seeds with Student's t interval; n is the number of seeds.
 
     Under five seeds this interval, and all points beside it, is what can honestly be printed.
 

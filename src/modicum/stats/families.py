@@ -12,7 +12,7 @@ __all__ = [
 
 
 def mcnemar(first: Bools, second: Bools) -> float:
-    """Gives the exact two-sided p-value of McNemar's test on paired yes/no outcomes.
+    """Return the exact two-sided p-value of McNemar's test on paired yes/no outcomes.
 
     Args:
         first: Whether the first system was right, one a problem.
@@ -32,7 +32,7 @@ def mcnemar(first: Bools, second: Bools) -> float:
 
 
 def holm(p_values: Floats) -> Floats:
-    """Gives Holm's adjusted p-values, in the order of the input.
+    """Return Holm's adjusted p-values, in the order of the input.
 
     Args:
         p_values: P-values of one family, each in [0, 1].

@@ -22,7 +22,7 @@ class Figure:
     """Problems (or seeds, where it says so) that the estimate rests on."""
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """Gives the JSON form, in which a number that is not finite becomes null."""
+        """Return the JSON form, in which a number that is not finite becomes null."""
         record: dict[str, float | int | None] = asdict(self)
         return {
             name: None if isinstance(number, float) and not math.isfinite(number) else number
@@ -30,12 +30,12 @@ class Figure:
         }
 
     def __str__(self) -> str:
-        """Gives the reading form, such as `.41 [.22, .63]`."""
+        """Return the reading form, such as `.41 [.22, .63]`."""
         return f"{_short(self.value)} [{_short(self.low)}, {_short(self.high)}]"
 
 
 def _short(number: float) -> str:
-    """Writes a number with two decimals and no leading zero."""
+    """Write a number with two decimals and no leading zero."""
     text = f"{number:.2f}"
     if text.startswith("0."):
         return text[1:]

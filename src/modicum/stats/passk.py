@@ -13,7 +13,7 @@ __all__ = [
 
 
 def pass_at_k(successes: Ints, n_samples: int, k: int) -> Floats:
-    """Gives the unbiased pass@k of each problem.
+    """Return the unbiased pass@k of each problem.
 
     The chance that k of the n samples, drawn without replacement, hold a success:
     1 - C(n - c, k) / C(n, k). Never 1 - (1 - c/n)^k, which is biased down.
@@ -32,7 +32,7 @@ def pass_at_k(successes: Ints, n_samples: int, k: int) -> Floats:
 
 
 def _table(n_samples: int, k: int) -> Floats:
-    """Tabulates pass@k for every count of successes from 0 to n.
+    """Tabulate pass@k for every count of successes from 0 to n.
 
     All NaN where k > n. C(n - c, k) / C(n, k) is the product of 1 - k / i for i from n - c + 1
     to n, so that one cumulative product serves all counts; a factor becomes 0 when fewer than
@@ -46,7 +46,7 @@ def _table(n_samples: int, k: int) -> Floats:
 
 
 def pass_curve(successes: Ints, n_samples: int, ks: tuple[int, ...]) -> Floats:
-    """Gives unbiased pass@k of each problem at several k, `[problems, ks]`.
+    """Return unbiased pass@k of each problem at several k, `[problems, ks]`.
 
     Args:
         successes: Count of successes among the samples, any shape, 0 to `n_samples`.
@@ -65,10 +65,10 @@ def pass_curve(successes: Ints, n_samples: int, ks: tuple[int, ...]) -> Floats:
 
 
 def pass_table(n_samples: int, ks: tuple[int, ...]) -> Floats:
-    """Gives unbiased pass@k for every count of successes, `[n_samples + 1, ks]`."""
+    """Return unbiased pass@k for every count of successes, `[n_samples + 1, ks]`."""
     return np.stack([_table(n_samples, k) for k in ks], axis=1)
 
 
 def powers_of_two(limit: int) -> tuple[int, ...]:
-    """Gives 1, 2, 4, ... up to and including a limit; empty where the limit is below 1."""
+    """Return 1, 2, 4, ... up to and including a limit; empty where the limit is below 1."""
     return tuple(1 << i for i in range(max(limit, 0).bit_length()))

@@ -14,7 +14,7 @@ __all__ = [
 def minimum_detectable_effect(
     n_problems: int, *, discordant: float, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Gives the smallest gain that a paired comparison finds with the stated power.
+    """Return the smallest gain that a paired comparison finds with the stated power.
 
     Solves n = z^2 (q - d^2) / d^2 for d, where q is the share of problems on which the two
     systems differ. Inf where no gain could be found.
@@ -38,7 +38,7 @@ def minimum_detectable_effect(
 def minimum_detectable_effect_unpaired(
     n_problems: int, *, rate: float, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Gives the smallest difference of two systems on different problems that can be found.
+    """Return the smallest difference of two systems on different problems that can be found.
 
     Args:
         n_problems: Count of problems of each system, at least 1.
@@ -67,7 +67,7 @@ def minimum_detectable_effect_unpaired(
 def equivalence_margin(
     n_problems: int, *, discordant: float, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Gives the smallest margin within which two equal systems can be shown equal.
+    """Return the smallest margin within which two equal systems can be shown equal.
 
     Args:
         n_problems: Count of paired problems, at least 1.
@@ -86,12 +86,12 @@ def equivalence_margin(
 
 
 def _reach(alpha: float, power: float) -> float:
-    """Gives z for a two-sided level plus z for the power."""
+    """Return z for a two-sided level plus z for the power."""
     return float(special.ndtri(1 - alpha / 2)) + float(special.ndtri(power))
 
 
 def _is_found(gain: float, rate: float, n_problems: int, z: float) -> bool:
-    """Says whether a gain of that size clears z standard errors."""
+    """Say whether a gain of that size clears z standard errors."""
     better = rate + gain
     variance = rate * (1 - rate) + better * (1 - better)
     return gain >= z * math.sqrt(variance / n_problems) and gain > 0

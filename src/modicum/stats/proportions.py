@@ -17,7 +17,7 @@ _FEW = 3
 
 
 def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figure:
-    """Gives a single proportion with its Beta interval.
+    """Return a single proportion with its Beta interval.
 
     The interval holds the middle `level` of Beta(1 + c, 1 + n - c); with fewer than three successes or
     failures the exact bound on that side as well: the first alone covers a rate of one in a thousand
@@ -42,7 +42,7 @@ def beta_interval(successes: float, trials: int, *, level: float = 0.95) -> Figu
 
 
 def _beta(right: float, wrong: float, level: float) -> tuple[float, float]:
-    """Gives the ends of the Beta interval; where hardly any was right or wrong, the exact one's too."""
+    """Return the ends of the Beta interval; where hardly any was right or wrong, the exact one's too."""
     tail = (1 - level) / 2
     low = float(special.betaincinv(1 + right, 1 + wrong, tail))
     high = float(special.betaincinv(1 + right, 1 + wrong, 1 - tail))
@@ -54,7 +54,7 @@ def _beta(right: float, wrong: float, level: float) -> tuple[float, float]:
 
 
 def proportion(scores: Floats, *, clusters: Ints | None = None, level: float = 0.95) -> Figure:
-    """Gives the mean of scores in [0, 1] over problems with its interval.
+    """Return the mean of scores in [0, 1] over problems with its interval.
 
     Whole problems without clusters get the Beta interval. Where scores are shares or problems
     hang together in clusters the interval is still a Beta one, with the count of problems that

@@ -17,7 +17,7 @@ def separation(
     strata: Ints | None = None,
     clusters: Ints | None = None,
 ) -> Figure | None:
-    """Gives the chance that a positive one scores above a negative one, ties half (AUC).
+    """Return the chance that a positive one scores above a negative one, ties half (AUC).
 
     Args:
         scores: One number a case.
@@ -49,7 +49,7 @@ def separation(
 
 
 def cohens_d(first: Floats, second: Floats) -> float:
-    """Gives the difference of means, first less second, in pooled standard deviations.
+    """Return the difference of means, first less second, in pooled standard deviations.
 
     0 where the means are equal; infinite where they differ and nothing varies.
 

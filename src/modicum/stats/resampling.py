@@ -76,7 +76,7 @@ def resample(
 def resampled_mean(
     scores: Floats, resamples: Resamples, *, stream: int = 0, degrees: float | None = None
 ) -> Floats:
-    """Gives the mean of scores in each resample, with the seeds' own noise added.
+    """Return the mean of scores in each resample, with the seeds' own noise added.
 
     Resampling three seeds would understate their spread, so their part of the variance enters
     as Student's t with one degree of freedom less than seeds. It holds the noise of single
@@ -104,7 +104,7 @@ def resampled_mean(
 
 
 def percentile_figure(value: float, replicates: Floats, n: int, *, level: float = 0.95) -> Figure:
-    """Gives an estimate with the percentile interval of its resampled values.
+    """Return an estimate with the percentile interval of its resampled values.
 
     Args:
         value: The estimate on all problems.
@@ -128,7 +128,7 @@ def bootstrap(
     *,
     level: float = 0.95,
 ) -> Figure:
-    """Gives a statistic of several means over the same problems with its interval.
+    """Return a statistic of several means over the same problems with its interval.
 
     Args:
         columns: Scores `[problems]` or `[seeds, problems]`, one array a mean.

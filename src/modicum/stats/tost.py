@@ -33,7 +33,7 @@ def equivalence(
     alpha: float = 0.05,
     clusters: Ints | None = None,
 ) -> Equivalence:
-    """Tests whether two systems score the same within a margin on the same problems.
+    """Test whether two systems score the same within a margin on the same problems.
 
     Two one-sided tests at level `alpha` each: equivalent where the interval at level
     1 - 2 alpha lies within the margin.
@@ -57,5 +57,5 @@ def equivalence(
 
 
 def is_within(figure: Figure, margin: float) -> bool:
-    """Says whether a figure's whole interval lies strictly within plus or minus a margin."""
+    """Say whether a figure's whole interval lies strictly within plus or minus a margin."""
     return -margin < figure.low and figure.high < margin

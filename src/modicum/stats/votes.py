@@ -33,7 +33,7 @@ class Tally:
 
 
 def tally(answers: Ints) -> Tally:
-    """Counts the distinct readable answers of each row.
+    """Count the distinct readable answers of each row.
 
     Args:
         answers: Answer codes `[problems, samples]`, at least 0, or `UNREADABLE`.
@@ -57,7 +57,7 @@ def majority(
     rng: np.random.Generator,
     n_resamples: int = 32,
 ) -> Floats:
-    """Gives the chance, for each problem, that the majority of m samples is right.
+    """Return the chance, for each problem, that the majority of m samples is right.
 
     There is no unbiased closed form, so subsets of m samples are drawn without replacement and
     averaged; with m = all samples one count suffices. Ties are broken evenly: t answers at the
@@ -84,7 +84,7 @@ def majority(
 
 
 def vote(answers: Ints, gold: Ints) -> Floats:
-    """Gives 1/t where the gold is among the t most frequent answers of a row, otherwise 0."""
+    """Return 1/t where the gold is among the t most frequent answers of a row, otherwise 0."""
     votes = tally(answers)
     top = np.zeros(votes.n_rows, dtype=np.int64)
     np.maximum.at(top, votes.rows, votes.counts)

@@ -25,7 +25,7 @@ MISSING = "–"
 
 
 def share(number: float) -> str:
-    """Writes a share with two decimals and no leading zero.
+    """Write a share with two decimals and no leading zero.
 
     >>> share(0.414), share(-0.02), share(1.0)
     ('.41', '−.02', '1.00')
@@ -34,19 +34,19 @@ def share(number: float) -> str:
 
 
 def points(number: float) -> str:
-    """Writes a share as points, with one decimal and no leading zero."""
+    """Write a share as points, with one decimal and no leading zero."""
     return _signed(number * 100, lambda size: _bare(f"{size:.1f}"))
 
 
 def amount(number: float) -> str:
-    """Writes a number of labels that comes from a fit, such as `4` or `2.7`."""
+    """Write a number of labels that comes from a fit, such as `4` or `2.7`."""
     return _signed(
         number, lambda size: f"{size:.0f}" if size >= 10 else f"{size:.1f}".removesuffix(".0")
     )
 
 
 def figure(value: Figure | None, write: Callable[[float], str] = share) -> str:
-    """Writes an estimate with its 95 % interval, such as `.41 [.22, .63]`."""
+    """Write an estimate with its 95 % interval, such as `.41 [.22, .63]`."""
     if value is None:
         return MISSING
     low = f"[{write(value.low)}" if math.isfinite(value.low) else f"({write(value.low)}"
@@ -55,7 +55,7 @@ def figure(value: Figure | None, write: Callable[[float], str] = share) -> str:
 
 
 def worth(value: Figure, largest: int) -> str:
-    """Writes how many plain samples an accuracy is worth, such as `2.7 [2.1, 3.4]` or `> 64`."""
+    """Write how many plain samples an accuracy is worth, such as `2.7 [2.1, 3.4]` or `> 64`."""
     if not math.isfinite(value.value):
         low = f" [{amount(value.low)}, ∞)" if math.isfinite(value.low) else ""
         return f"> {largest}{low}"
@@ -65,7 +65,7 @@ def worth(value: Figure, largest: int) -> str:
 
 
 def effect(gain: Figure, margin: float = 0.05) -> str:
-    """Says in a word what an arm does: helps, harms, holds (within the margin), or not known."""
+    """Say in a word what an arm does: helps, harms, holds (within the margin), or not known."""
     if gain.low > 0:
         return "helps"
     if gain.high < 0:
@@ -83,28 +83,28 @@ def of_seeds(value: float, seeds: Sequence[float], write: Callable[[float], str]
 
 
 def multiple(number: float | None) -> str:
-    """Writes a multiple, such as `10.4×`."""
+    """Write a multiple, such as `10.4×`."""
     if number is None or not math.isfinite(number):
         return MISSING
     return f"{number:.1f}×" if number < 100 else f"{number:,.0f}×"
 
 
 def count(number: float) -> str:
-    """Writes a count with separators, such as `1,200`; large ones with two digits."""
+    """Write a count with separators, such as `1,200`; large ones with two digits."""
     if not math.isfinite(number):
         return "∞" if number > 0 else MISSING
     return f"{number:,.0f}" if number < 1e7 else _scaled(number).rstrip()
 
 
 def flops(number: float) -> str:
-    """Writes floating-point operations, such as `3.4 MFLOP`; none as `0`."""
+    """Write floating-point operations, such as `3.4 MFLOP`; none as `0`."""
     if not math.isfinite(number):
         return MISSING
     return f"{_scaled(number)}FLOP" if number else "0"
 
 
 def duration(seconds: float) -> str:
-    """Writes a time, such as `38 s` or `11 min`."""
+    """Write a time, such as `38 s` or `11 min`."""
     if not math.isfinite(seconds):
         return MISSING
     if seconds < 10:

@@ -45,7 +45,7 @@ class Store(Facts):
     """The database and artefacts of one study folder."""
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        """Opens or makes the folder.
+        """Open or makes the folder.
 
         Args:
             folder: The study's folder.
@@ -60,23 +60,23 @@ class Store(Facts):
         self._db = open_to_read(folder) if read_only else open_to_write(folder)
 
     def close(self) -> None:
-        """Closes the database."""
+        """Close the database."""
         self._db.close()
 
     @told
     def done(self) -> set[str]:
-        """Gives the ids of the finished trials; failed ones are tried again."""
+        """Return the ids of the finished trials; failed ones are tried again."""
         rows = self._db.execute("SELECT id FROM trials WHERE error=''")
         return {row[0] for row in rows}
 
     @told
     def failed(self) -> dict[str, str]:
-        """Gives the error of each failed trial by id."""
+        """Return the error of each failed trial by id."""
         rows = self._db.execute("SELECT id, error FROM trials WHERE error<>''")
         return {name: _text(error) for name, error in rows}
 
     def write(self, outcome: Outcome) -> None:
-        """Writes one trial in one transaction, replacing a failed try."""
+        """Write one trial in one transaction, replacing a failed try."""
         trial = outcome.trial
         summary = summed(summary_of(outcome))
         with damage_told(self.folder, is_writing=True), self._db:
@@ -101,13 +101,13 @@ class Store(Facts):
             self._keep_draws(outcome.draws)
 
     def keep_draws(self, draws: Sequence[Draw]) -> None:
-        """Writes what was drawn outside of a trial, by address."""
+        """Write what was drawn outside of a trial, by address."""
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._keep_draws(draws)
 
     def _keep_draws(self, draws: Sequence[Draw]) -> None:
-        """Writes draws; the longer of two at one address stays."""
+        """Write draws; the longer of two at one address stays."""
         for draw in draws:
             self._db.execute(
                 "INSERT INTO draws VALUES (?,?,?,?) ON CONFLICT (address) DO UPDATE SET"
@@ -116,14 +116,14 @@ class Store(Facts):
             )
 
     def _keep_texts(self, packed: bytes) -> bytes:
-        """Writes packed texts once, whoever has them, and gives their name."""
+        """Write packed texts once, whoever has them, and give their name."""
         name = text_hash(packed)
         self._db.execute("INSERT OR IGNORE INTO texts VALUES (?,?)", (name, packed))
         return name
 
     @told
     def read(self, trial: Trial, *, texts: bool = True) -> Outcome | None:
-        """Gives the outcome of a trial, or None where it has not run.
+        """Return the outcome of a trial, or None where it has not run.
 
         Args:
             trial: Which.
@@ -140,13 +140,13 @@ class Store(Facts):
 
     @told
     def by_id(self, trial: str, *, texts: bool = True) -> Outcome | None:
-        """Gives the outcome of the trial with an id as `read` does."""
+        """Return the outcome of the trial with an id as `read` does."""
         row = self._db.execute("SELECT identity FROM trials WHERE id=?", (trial,)).fetchone()
         return self.read(Trial.thawed(row[0]), texts=texts) if row else None
 
     @told
     def heads(self) -> dict[str, Outcome]:
-        """Gives every outcome by id without its answers, in the order they were written."""
+        """Return every outcome by id without its answers, in the order they were written."""
         rows = self._db.execute("SELECT id, identity, summary, error FROM trials ORDER BY rowid")
         return {
             _text(name): outcome_of(Trial.thawed(identity), unsummed(summary), _text(error))
@@ -155,14 +155,14 @@ class Store(Facts):
 
     @told
     def weights(self) -> dict[str, int]:
-        """Gives the bytes that each trial's answers take as stored; nothing is unpacked."""
+        """Return the bytes that each trial's answers take as stored; nothing is unpacked."""
         rows = self._db.execute(
             "SELECT trial, SUM(LENGTH(packed)) FROM answers JOIN texts ON name=texts GROUP BY trial"
         )
         return dict(rows)
 
     def answers(self, trial: Trial, *, texts: bool = True) -> Iterator[Answer]:
-        """Gives a trial's answers in the order of the test problems; see `read` for `texts`."""
+        """Yield a trial's answers in the order of the test problems; see `read` for `texts`."""
         with damage_told(self.folder):
             row = self._db.execute("SELECT packed FROM marks WHERE trial=?", (trial.id,)).fetchone()
             marked = unpack_marks(row[0]) if row else []
@@ -177,7 +177,7 @@ class Store(Facts):
                 yield dataclasses.replace(answer, texts=unpack_texts(block))
 
     def rows(self, trials: Iterable[Trial], *, standing: bool = False) -> Iterator[StoredAnswer]:
-        """Streams the completions of trials; in memory is one problem's texts at a time.
+        """Stream the completions of trials; in memory is one problem's texts at a time.
 
         Args:
             trials: Which, in this order.
@@ -199,17 +199,17 @@ class Store(Facts):
                     )
 
     def artefacts(self, trial: Trial) -> Path:
-        """Names the folder of a trial's nudge."""
+        """Name the folder of a trial's nudge."""
         return self.folder / "artefacts" / trial.id
 
 
 def _bound(text: str) -> str | bytes:
-    """Gives a text as SQLite takes it: bytes where lone surrogates stand in it."""
+    """Return a text as SQLite takes it: bytes where lone surrogates stand in it."""
     return text.encode("utf-8", "surrogatepass") if _has_surrogates(text) else text
 
 
 def _text(value: str | bytes) -> str:
-    """Gives a bound text back."""
+    """Return a bound text back."""
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 

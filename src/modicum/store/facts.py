@@ -52,7 +52,7 @@ class Facts:
         return None if text is None else _table(self.folder, text)
 
     def freeze(self, plan: Mapping[str, object]) -> None:
-        """Writes the plan; later calls overwrite what is not part of a trial's identity."""
+        """Write the plan; later calls overwrite what is not part of a trial's identity."""
         self._set("plan", json.dumps(plan, indent=1, default=str))
 
     def keep_findings(
@@ -62,7 +62,7 @@ class Facts:
         findings: Sequence[Finding],
         costs: Mapping[str, float] | None = None,
     ) -> None:
-        """Writes what the doctor says of a subject and what that cost; replaces what it said before."""
+        """Write what the doctor says of a subject and what that cost; replaces what it said before."""
         text = json.dumps(plain(findings))
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -71,13 +71,13 @@ class Facts:
             self._set(_findings_key(model, task, "costs"), json.dumps(dict(costs or {})))
 
     def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
-        """Gives what the doctor said of a subject; None where it was not asked."""
+        """Return what the doctor said of a subject; None where it was not asked."""
         text = self._fact(_findings_key(model, task))
         with damage_told(self.folder):
             return None if text is None else thawed(tuple[Finding, ...], json.loads(text))
 
     def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
-        """Gives the ledger of the doctor's look at a subject; empty where it was not asked."""
+        """Return the ledger of the doctor's look at a subject; empty where it was not asked."""
         text = self._fact(_findings_key(model, task, "costs"))
         found = _table(self.folder, text) if text is not None else {}
         with damage_told(self.folder):
@@ -85,12 +85,12 @@ class Facts:
 
     @property
     def writes(self) -> int:
-        """Counts what was ever written: while it stands still, nothing has changed."""
+        """Count what was ever written: while it stands still, nothing has changed."""
         with damage_told(self.folder):
             return int(self._fact("writes") or 0)
 
     def keep(self, name: str, stamp: str, value: str) -> None:
-        """Keeps a value that was computed from the store, until it is kept again.
+        """Keep a value that was computed from the store, until it is kept again.
 
         Args:
             name: What it is.
@@ -101,7 +101,7 @@ class Facts:
             self._set(f"kept {name}", json.dumps([stamp, value]))
 
     def kept(self, name: str, stamp: str | None) -> str | None:
-        """Gives a value that was kept with this stamp, or None; whatever its stamp where None."""
+        """Return a value that was kept with this stamp, or None; whatever its stamp where None."""
         text = self._fact(f"kept {name}")
         if text is None:
             return None
@@ -115,11 +115,11 @@ class Facts:
         return self._fact("driver") or ""
 
     def keep_driver(self, name: str) -> None:
-        """Writes who is at work on the study."""
+        """Write who is at work on the study."""
         self._set("driver", name)
 
     def keep_task(self, reference: str, record: TaskRecord) -> None:
-        """Keeps what a task is now, in place of what it was when the study ran before."""
+        """Keep what a task is now, in place of what it was when the study ran before."""
         text = record.as_text()
         if text != self._fact(_task_key(reference)):
             self._set(_task_key(reference), text)
@@ -131,7 +131,7 @@ class Facts:
             return {str(json.loads(key)[1]): TaskRecord.from_text(text) for key, text in rows}
 
     def keep_session(self, session: Session) -> None:
-        """Writes how far a run has come."""
+        """Write how far a run has come."""
         self._set(*self.session_row(session))
 
     @staticmethod

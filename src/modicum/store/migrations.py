@@ -24,7 +24,7 @@ SCHEMA = 4
 
 
 def migrate(db: sqlite3.Connection, folder: Path) -> None:
-    """Brings the tables to the newest version, one numbered step after the other."""
+    """Bring the tables to the newest version, one numbered step after the other."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA:
         raise StoreVersionError(
@@ -70,7 +70,7 @@ def _marks_apart(db: sqlite3.Connection) -> None:
 
 
 def _old_answer(problem: str, values: Mapping[str, Any]) -> Answer:
-    """Gives an answer of version 1 without its texts."""
+    """Return an answer of version 1 without its texts."""
     marks = tuple(map(Mark, values["answers"], values["lenient"], values["strict"]))
     return Answer(
         problem, (), marks, values["chosen"], tuple(values["tokens"]), tuple(values["stops"])
@@ -108,7 +108,7 @@ def _twins_apart(db: sqlite3.Connection) -> None:
 
 
 def _planned(db: sqlite3.Connection) -> set[tuple[str, str, int | None]]:
-    """Gives every model, task and number of test problems that the frozen plan studies."""
+    """Return every model, task and number of test problems that the frozen plan studies."""
     row = db.execute("SELECT value FROM meta WHERE key='plan'").fetchone()
     try:
         plan = json.loads(row[0]) if row is not None else {"grids": [], "test": None}
@@ -124,7 +124,7 @@ def _kept_twin(
     packed: bytes,
     planned: set[tuple[str, str, int | None]],
 ) -> Outcome | None:
-    """Gives the twin of a measure from the marks that were kept beside it; None where none were."""
+    """Return the twin of a measure from the marks that were kept beside it; None where none were."""
     kept = summary["notes"].get("scrambled")
     if kept is None or trial.is_twin or (trial.model, trial.task, trial.scope.test) not in planned:
         return None
@@ -142,7 +142,7 @@ def _kept_twin(
 
 
 def _moved(answer: Answer, right: int) -> tuple[Mark, ...]:
-    """Gives the marks of one answer against a moved gold; what could not be read has none."""
+    """Return the marks of one answer against a moved gold; what could not be read has none."""
     grade = Grade.CORRECT if right else Grade.INCORRECT
     return tuple(
         Mark(
@@ -155,7 +155,7 @@ def _moved(answer: Answer, right: int) -> tuple[Mark, ...]:
 
 
 def _copy_as(twin: Outcome, db: sqlite3.Connection) -> None:
-    """Writes a twin, whose texts are its measure's."""
+    """Write a twin, whose texts are its measure's."""
     trial = twin.trial
     measure = replace(trial, task=trial.subject).id
     db.execute(
@@ -178,5 +178,5 @@ _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 
 
 def _name(value: str | bytes) -> str:
-    """Gives the id of a problem; bytes where lone surrogates stand in it."""
+    """Return the id of a problem; bytes where lone surrogates stand in it."""
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value

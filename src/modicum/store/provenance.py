@@ -29,7 +29,7 @@ def has_foreign() -> bool:
 
 
 def plugin_sources(trial: Trial) -> dict[str, str]:
-    """Gives hashes of the code behind the plug-ins of other packages that a trial names.
+    """Return hashes of the code behind the plug-ins of other packages that a trial names.
 
     Own plug-ins are left out: their numbers are held by their versions, and a hash of theirs would
     change with every release. A marker from a file of the user's is part of the task's identity.
@@ -46,7 +46,7 @@ def plugin_sources(trial: Trial) -> dict[str, str]:
 
 
 def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    """Says which plug-ins have other code now than when trials ran, though their versions are the same.
+    """Say which plug-ins have other code now than when trials ran, though their versions are the same.
 
     Trials of before these hashes were kept, and those whose plug-in is not installed here, say
     nothing.
@@ -69,7 +69,7 @@ def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
 
 
 def _named(trial: Trial) -> Iterable[tuple[str, str]]:
-    """Gives every plug-in that a trial names, by kind."""
+    """Yield every plug-in that a trial names, by kind."""
     yield "method", trial.method
     yield "model", read_reference(trial.model)[0]
     reward = trial.settings.get("reward")

@@ -14,7 +14,7 @@ _AT_ONCE = 500
 
 
 def shelf(folders: Sequence[Path]) -> Callable[[Sequence[bytes]], Mapping[bytes, Draw]]:
-    """Gives what looks addresses up in study folders, one after the other.
+    """Return what looks addresses up in study folders, one after the other.
 
     A folder that is no study, one of another version and one that cannot be read are skipped.
     """
@@ -32,14 +32,14 @@ def shelf(folders: Sequence[Path]) -> Callable[[Sequence[bytes]], Mapping[bytes,
 
 
 def siblings(folder: Path) -> tuple[Path, ...]:
-    """Gives the other study folders beside one, the newest first."""
+    """Return the other study folders beside one, the newest first."""
     beside = [p.parent for p in folder.absolute().parent.glob("*/study.sqlite")]
     others = [p for p in beside if p != folder.absolute()]
     return tuple(sorted(others, key=lambda p: -(p / "study.sqlite").stat().st_mtime))
 
 
 def _look(folder: Path, addresses: Sequence[bytes]) -> dict[bytes, Draw]:
-    """Gives the draws of one folder; nothing where it cannot be read."""
+    """Return the draws of one folder; nothing where it cannot be read."""
     try:
         db = _opened(folder / "study.sqlite")
     except (sqlite3.Error, OSError):
@@ -64,7 +64,7 @@ def _look(folder: Path, addresses: Sequence[bytes]) -> dict[bytes, Draw]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Opens a database so that nothing beside it is made or changed.
+    """Open a database so that nothing beside it is made or changed.
 
     Where its log is in use, or was left by a killed run, the log is read along; else the file
     stands still and is read as it is. Draws carry checksums, so that a run which begins to write

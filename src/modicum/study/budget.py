@@ -46,11 +46,11 @@ class Budget:
     tokens: float = math.inf
 
     def less(self, seconds: float, tokens: float) -> "Budget":
-        """Gives what is left of it."""
+        """Return what is left of it."""
         return Budget(self.seconds - seconds, self.tokens - tokens)
 
     def holds(self, cost: Cost) -> bool:
-        """Says whether a cost fits into it; nothing fits into a budget that is used up."""
+        """Say whether a cost fits into it; nothing fits into a budget that is used up."""
         return min(self.seconds - cost.seconds, self.tokens - cost.tokens) >= 0 and not self.is_over
 
     @property
@@ -81,7 +81,7 @@ class RungTrials:
 
 
 def read_seconds(text: str) -> float:
-    """Reads a time such as `90s`, `20m` or `1h30m`.
+    """Read a time such as `90s`, `20m` or `1h30m`.
 
     Raises:
         ConfigError: another form, or no time at all.
@@ -97,7 +97,7 @@ def read_seconds(text: str) -> float:
 
 
 def measures_of(plan: Plan) -> frozenset[str]:
-    """Gives the ids of the measures, those of twins included: they run whatever the budget."""
+    """Return the ids of the measures, those of twins included: they run whatever the budget."""
     subjects = plan.subjects()
     subjects += [Subject(plan, s.twin, s.task) for s in subjects if s.twin]
     trials = [trial for subject in subjects for trial in subject.measures()]
@@ -106,7 +106,7 @@ def measures_of(plan: Plan) -> frozenset[str]:
 
 
 def arms_of(plan: Plan) -> list[RungTrials]:
-    """Gives the rungs of a plan with all trials of each, in the ladder's order."""
+    """Return the rungs of a plan with all trials of each, in the ladder's order."""
     measures, arms = measures_of(plan), []
     for subject in plan.subjects():
         trials = [t for t in (*subject.rungs(), *subject.twins()) if t.id not in measures]
@@ -126,7 +126,7 @@ def arms_of(plan: Plan) -> list[RungTrials]:
 
 
 def next_trials(arms: Sequence[RungTrials], scores: Mapping[str, float]) -> list[Trial]:
-    """Gives what is to run now; nothing once every trial has ended.
+    """Return what is to run now; nothing once every trial has ended.
 
     Each subject's rungs run at their fewest shots with one seed; the better half gets its other
     seeds and its controls, and then the next number of shots, and so on. What was left behind
@@ -145,7 +145,7 @@ def next_trials(arms: Sequence[RungTrials], scores: Mapping[str, float]) -> list
 
 
 def _stage(arms: Sequence[RungTrials], scores: Mapping[str, float]) -> list[Trial]:
-    """Gives what one subject's halving waits for; nothing at its end."""
+    """Return what one subject's halving waits for; nothing at its end."""
     number, running = 0, list(arms)
     while running := [arm for arm in running if number < len(arm.levels)]:
         levels = {arm.method: arm.levels[number] for arm in running}
@@ -176,7 +176,7 @@ def _is_probe(trial: Trial, subject: Subject) -> bool:
 
 
 def _level(trial: Trial, shots: Sequence[int]) -> int:
-    """Gives the level of a seed or control: its own shots, or the most where no rung has them."""
+    """Return the level of a seed or control: its own shots, or the most where no rung has them."""
     return trial.n_shots if trial.n_shots in shots else max(shots)
 
 
@@ -188,7 +188,7 @@ class Pace:
     """Every finished trial with what it took, reused answers left out."""
 
     def expect(self, trial: Trial, most_tokens: float) -> Cost:
-        """Gives what a trial will take: as its like did, else by its tokens and their rate so far.
+        """Return what a trial will take: as its like did, else by its tokens and their rate so far.
 
         Args:
             trial: What is to run.
@@ -209,7 +209,7 @@ class Pace:
 def fitting(
     trials: Sequence[Trial], costs: Sequence[Cost], left: Budget, workers: int = 1
 ) -> list[Trial]:
-    """Gives the trials that fit into what is left, in order; dearer ones are passed over.
+    """Return the trials that fit into what is left, in order; dearer ones are passed over.
 
     Args:
         trials: What is wanted.

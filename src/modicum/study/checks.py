@@ -19,7 +19,7 @@ GOLDS_MADE = 2
 
 
 def check_plan(plan: Plan) -> None:
-    """Refuses, before any weights load, what cannot work.
+    """Refuse, before any weights load, what cannot work.
 
     Raises:
         UnknownNameError: unknown model, task, method or setting.
@@ -66,7 +66,7 @@ def _check_ready(plan: Plan) -> None:
 
 
 def _check_server(method: Method) -> None:
-    """Refuses a server that cannot be asked, before its address stands in a frozen plan."""
+    """Refuse a server that cannot be asked, before its address stands in a frozen plan."""
     server = getattr(method, "server", "")
     if server:
         resolve_backend(str(server))
@@ -85,7 +85,7 @@ def _check_reference(plan: Plan) -> None:
 
 
 def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
-    """Refuses a task whose golds do not pass its own marker, or whose roles share a question.
+    """Refuse a task whose golds do not pass its own marker, or whose roles share a question.
 
     Each gold is written in the task's exact format; it must be correct in both readings.
 
@@ -146,7 +146,7 @@ def _check_retained(plan: Plan) -> None:
 
 
 def _check_probes(plan: Plan) -> None:
-    """Refuses probes whose trials cannot run: their tasks, models and methods are looked at as others."""
+    """Refuse probes whose trials cannot run: their tasks, models and methods are looked at as others."""
     trials = {t.id: t for subject in plan.subjects() for t in subject.probed()}.values()
     for reference, n in {t.task: t.scope.size("test") for t in trials}.items():
         task = resolve_task(reference)
@@ -207,7 +207,7 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
 
 
 def _check_arms(plan: Plan, grid: Grid) -> None:
-    """Builds every arm with other settings, and looks whether its shots exist."""
+    """Build every arm with other settings, and look whether its shots exist."""
     for name, own in map(read_settings, grid.arms):
         if name not in grid.methods:
             raise ConfigError(

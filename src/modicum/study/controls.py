@@ -18,7 +18,7 @@ WITH = "with "
 
 
 def control_arms(method: Method, arm: Trial) -> list[Trial]:
-    """Gives the trials of a method's own controls, twins of one of its arms.
+    """Return the trials of a method's own controls, twins of one of its arms.
 
     A control with settings of its own is drawn with several seeds; `majority` is read from stored
     samples and needs no trial.
@@ -41,7 +41,7 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
 def setting_arms(
     texts: Sequence[str], settings: Mapping[str, object], arm: Trial, n_seeds: int
 ) -> list[Trial]:
-    """Gives the trials of an arm's method with other settings, every seed of each.
+    """Return the trials of an arm's method with other settings, every seed of each.
 
     Args:
         texts: `method.field=value,field=value`; those of other methods are left out.

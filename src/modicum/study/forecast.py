@@ -36,7 +36,7 @@ class TrialDraws:
 
 
 def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
-    """Gives the upper bounds of the trials that are to run."""
+    """Return the upper bounds of the trials that are to run."""
     each = [draws(plan, trial) for trial in trials]
     return Forecast(
         completions=sum(d.answers for d in each),
@@ -46,7 +46,7 @@ def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
 
 
 def draws(plan: Plan, trial: Trial) -> TrialDraws:
-    """Gives the upper bounds of one trial.
+    """Return the upper bounds of one trial.
 
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """

@@ -42,7 +42,7 @@ class Grid:
     well, all seeds on the same shots, and stands beside the rung in a table of arms."""
 
     def __post_init__(self) -> None:
-        """Refuses budgets and seeds that cannot work.
+        """Refuse budgets and seeds that cannot work.
 
         Raises:
             ConfigError: outside of `limits.LIMITS`, too many budgets, or no model, task or budget.

@@ -19,24 +19,24 @@ class Tokenizing(Protocol):
     """A model whose tokenizer is in reach, as that of every white box is."""
 
     def encode_more(self, text: str) -> list[int]:
-        """Gives the tokens of a text that follows other text."""
+        """Return the tokens of a text that follows other text."""
 
 
 @lru_cache(maxsize=1)
 def passages() -> tuple[str, ...]:
-    """Gives the passages in order; each has 120 to 220 characters."""
+    """Return the passages in order; each has 120 to 220 characters."""
     lines = _source().splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 @lru_cache(maxsize=1)
 def text_digest() -> str:
-    """Gives a hash of the passages for a trial's identity: 8 hexadecimal digits."""
+    """Return a hash of the passages for a trial's identity: 8 hexadecimal digits."""
     return hashlib.blake2b("\n".join(passages()).encode(), digest_size=4).hexdigest()
 
 
 def text_loss(model: Model) -> tuple[float, ...]:
-    """Gives the mean negative log-likelihood of each passage in nats a token; nothing where none fits.
+    """Return the mean negative log-likelihood of each passage in nats a token; nothing where none fits.
 
     Each passage stands alone, after the token with which the model's texts begin. A model whose
     tokenizer cannot write the text (a vocabulary of its own, say) or is out of reach has no loss.

@@ -89,7 +89,7 @@ class Plan:
     """References of probes, whose own trials run beside the others."""
 
     def __post_init__(self) -> None:
-        """Refuses sizes that cannot work, and a name that is a path."""
+        """Refuse sizes that cannot work, and a name that is a path."""
         check_name(self.name, "the study's name")
         for name in LIMITS:
             value = getattr(self, name, None)  # others are a grid's
@@ -109,7 +109,7 @@ class Plan:
         )
 
     def subjects(self) -> list["Subject"]:
-        """Gives every (model, task) pair once, in order, with its trials."""
+        """Return every (model, task) pair once, in order, with its trials."""
         found: dict[tuple[str, str], None] = {}
         for grid in self.grids:
             for model in grid.models:
@@ -117,14 +117,14 @@ class Plan:
         return [Subject(self, model, task) for model, task in found]
 
     def method(self, name: str) -> Method:
-        """Gives the configured method of a name."""
+        """Return the configured method of a name."""
         method = METHODS.build(name, self.settings.get(name, {}))
         if not isinstance(method, Method):
             raise TypeError(name)
         return method
 
     def trials(self) -> list[Trial]:
-        """Gives every trial once: measures first, then rungs, cheapest first."""
+        """Return every trial once: measures first, then rungs, cheapest first."""
         found: dict[str, Trial] = {}
         subjects = self.subjects()
         for subject in subjects:
@@ -138,12 +138,12 @@ class Plan:
         return list(found.values())
 
     def as_dict(self) -> dict[str, object]:
-        """Gives plain values, for the frozen study file; without probes where there are none."""
+        """Return plain values, for the frozen study file; without probes where there are none."""
         return {name: value for name, value in table_of(self).items() if name != "probes" or value}
 
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Plan":
-        """Gives the plan of plain values, those of `as_dict` or of TOML.
+        """Return the plan of plain values, those of `as_dict` or of TOML.
 
         Raises:
             UnknownNameError: an unknown key, with a suggestion.
@@ -181,48 +181,48 @@ class Subject:
         return [g for g in self.plan.grids if self.model in g.models and self.task in g.tasks]
 
     def floor(self) -> Trial:
-        """Gives the trial that chooses the floor's style on the selection split and scores it."""
+        """Return the trial that chooses the floor's style on the selection split and scores it."""
         return self._trial(FLOOR, n_shots=self.plan.selection)
 
     def default(self) -> Trial:
-        """Gives the greedy trial in the style as given."""
+        """Return the greedy trial in the style as given."""
         return self._trial("plain", {"style": "default"})
 
     def scrambled(self) -> tuple[Trial, Trial]:
-        """Gives floor and default against moved golds: what luck alone would be right in."""
+        """Return floor and default against moved golds: what luck alone would be right in."""
         task = f"scrambled:{self.task}"
         return replace(self.floor(), task=task), replace(self.default(), task=task)
 
     def samples(self) -> Trial:
-        """Gives the samples behind the ceiling, in the floor's style."""
+        """Return the samples behind the ceiling, in the floor's style."""
         return self._first(self._trial("plain", {"samples": self.plan.samples}))
 
     def forced(self) -> Trial | None:
-        """Gives the greedy trial of the forced worked form, where the task knows one."""
+        """Return the greedy trial of the forced worked form, where the task knows one."""
         if not resolve_task(self.task).sheet.opener:
             return None
         return self._trial("plain", {"forced": True})
 
     def retained(self, task: str) -> Trial:
-        """Gives the greedy trial of a retained task before any nudge."""
+        """Return the greedy trial of a retained task before any nudge."""
         other = replace(self, task=task)
         trial = other._trial("plain", {"style": "default"})
         n = retained_size(resolve_task(task), self.plan.retain_test)
         return replace(trial, scope=replace(trial.scope, test=n))
 
     def text(self) -> Trial:
-        """Gives the trial that scores the held-out text before any nudge; it answers nothing."""
+        """Return the trial that scores the held-out text before any nudge; it answers nothing."""
         trial = self._trial("plain", {"style": "default"})
         return replace(trial, scope=replace(trial.scope, test=0, text=text_digest()))
 
     def reference(self) -> Trial | None:
-        """Gives the trial of the plan's reference model, in its own floor's style."""
+        """Return the trial of the plan's reference model, in its own floor's style."""
         if self.plan.reference in ("", self.model):
             return None
         return Subject(self.plan, self.plan.reference, self.task).floor()
 
     def measures(self) -> list[Trial]:
-        """Gives every measure, the floor's style first."""
+        """Return every measure, the floor's style first."""
         trials = [self.floor(), self.default(), self.samples()]
         trials += [trial for trial in (self.forced(), self.reference()) if trial is not None]
         methods = {name for grid in self._grids() for name in grid.methods}
@@ -232,7 +232,7 @@ class Subject:
         return trials
 
     def _trial(self, method: str, settings: Settings | None = None, n_shots: int = 0) -> Trial:
-        """Builds the trial of a measure."""
+        """Build the trial of a measure."""
         built = METHODS.build(method, settings or {})
         return Trial(
             model=self.model,
@@ -245,7 +245,7 @@ class Subject:
         )
 
     def retain(self) -> tuple[str, ...]:
-        """Names the tasks that show damage; never the studied one."""
+        """Name the tasks that show damage; never the studied one."""
         wanted = self.plan.retain or resolve_task(self.task).sheet.retain
         return tuple(task for task in wanted if task not in (self.task, TEXT, NOTHING))
 
@@ -257,7 +257,7 @@ class Subject:
         return not resolve_task(self.task).sheet.retain
 
     def rungs(self) -> list[Trial]:
-        """Gives the arms of every rung, each followed by its controls."""
+        """Return the arms of every rung, each followed by its controls."""
         trials: list[Trial] = []
         for grid in self._grids():
             for name in self._ladder(grid):
@@ -265,7 +265,7 @@ class Subject:
         return trials
 
     def asides(self) -> dict[str, Trial]:
-        """Gives the trials that are printed beside the verdict, by what they set."""
+        """Return the trials that are printed beside the verdict, by what they set."""
         found = {}
         for text in (text for grid in self._grids() for text in grid.aside):
             name, field, value = read_setting(text)
@@ -276,7 +276,7 @@ class Subject:
         return found
 
     def twins(self) -> list[Trial]:
-        """Gives the same rungs on the twin model."""
+        """Return the same rungs on the twin model."""
         trials: list[Trial] = []
         for grid in self._grids():
             if not grid.twin:
@@ -339,14 +339,14 @@ class Subject:
         return [self._first(arm) for arm in arms] if method.kind == "decoding" else arms
 
     def _first(self, trial: Trial) -> Trial:
-        """Gives a trial on the test problems that are sampled and branched on."""
+        """Return a trial on the test problems that are sampled and branched on."""
         n = self.plan.ceiling_test
         if n in (0, self.plan.test):
             return trial
         return replace(trial, scope=replace(trial.scope, first=n))
 
     def scope(self) -> Scope:
-        """Gives the study-wide settings that enter the identity of this subject's trials."""
+        """Return the study-wide settings that enter the identity of this subject's trials."""
         plan, task = self.plan, resolve_task(self.task)
         return Scope(
             test=plan.test,
@@ -373,7 +373,7 @@ class Declares(Protocol):
 
 
 def read_plan(path: Path) -> Plan:
-    """Reads a TOML study.
+    """Read a TOML study.
 
     Raises:
         ConfigError: a missing or broken file, an unknown key (with a suggestion), a wrong type.

@@ -20,14 +20,14 @@ POOL = 512
 
 
 def names_of(trial: Trial) -> tuple[str, ...]:
-    """Gives the name of the study's own stream, where it has one."""
+    """Return the name of the study's own stream, where it has one."""
     return (trial.scope.stream,) if trial.scope.stream else ()
 
 
 def problems_of(
     task: Task, split: Literal["test", "selection"], scope: Scope
 ) -> tuple[Problem, ...]:
-    """Gives the test or selection problems of a trial's scope, the same ones whatever its method.
+    """Return the test or selection problems of a trial's scope, the same ones whatever its method.
 
     A named stream takes them in its own order from twice as many, where the task has them; the
     scrambled twin's golds are moved within all of these. `first` keeps the first ones only.
@@ -41,7 +41,7 @@ def problems_of(
 
 
 def pool_of(task: Task, split: Split, n: int, name: str) -> tuple[Problem, ...]:
-    """Gives the problems among which a stream of this name finds its n."""
+    """Return the problems among which a stream of this name finds its n."""
     if not name:
         return task.problems(split, n)
     return task.problems(split, max(n, min(2 * n, task.sheet.available.get(split, 2 * n))))
@@ -58,12 +58,12 @@ def editions_of(references: Sequence[str]) -> dict[str, tuple[int, str]]:
 
 
 def retained_size(task: Task, wanted: int) -> int:
-    """Gives how many problems of a retained task are scored: as many as wanted, or as it has."""
+    """Return how many problems of a retained task are scored: as many as wanted, or as it has."""
     return min(wanted, task.sheet.available.get("test", wanted))
 
 
 def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Problem, ...]:
-    """Gives the labelled problems a trial may see: its shots, or as many as its method is shown.
+    """Return the labelled problems a trial may see: its shots, or as many as its method is shown.
 
     A method may choose on the selection split, as the floor's style is. Every other gets the first n of a
     pool shuffled by the seed, so that a larger budget contains the smaller one. The control

@@ -21,7 +21,7 @@ _TRIGGERS = (
 def closed_list(
     model: Model, sheet: Sheet, *, own: Style | None, instruction: bool
 ) -> tuple[tuple[Style, ...], tuple[str, ...]]:
-    """Gives the styles that fit the model, the default first, and the names of those left out.
+    """Return the styles that fit the model, the default first, and the names of those left out.
 
     The default is the user's own prompt; else the one that travels with the model, as with an
     exported nudge; else the chat template where there is one; else raw.
@@ -75,17 +75,17 @@ def is_asked_so(style: Style, sheet: Sheet) -> bool:
 
 
 def _words(style: Style) -> tuple[object, ...]:
-    """Gives what a style makes of a question, its name aside."""
+    """Return what a style makes of a question, its name aside."""
     return (style.template, style.system, style.chat, style.stop)
 
 
 def _asked(own: Style, language: Language) -> Style:
-    """Gives the user's prompt as a user turn where the model takes nothing else."""
+    """Return the user's prompt as a user turn where the model takes nothing else."""
     return own if own.chat or language.takes_raw else dataclasses.replace(own, chat=True)
 
 
 def _thinking(style: Style, model: Model) -> Style:
-    """Gives the style with the model's thinking, and whether its prompt opens it."""
+    """Return the style with the model's thinking, and whether its prompt opens it."""
     language = model.language
     if language is None or language.thinking is None:
         return style

@@ -66,7 +66,7 @@ def run_trial(
     stock: Stock | None = None,
     way: Way = AS_PLANNED,
 ) -> Outcome:
-    """Gives a trial's outcome; an error inside becomes part of it.
+    """Return a trial's outcome; an error inside becomes part of it.
 
     Args:
         plan: The study's plan.
@@ -99,7 +99,7 @@ def _outcome(
     stock: Stock,
     way: Way,
 ) -> Outcome:
-    """Runs a trial: what `run_trial` gives where nothing fails."""
+    """Run a trial: what `run_trial` gives where nothing fails."""
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
     task = resolve_task(trial.task)
     model = _settled(trial.model, way.rows, spent).stocked(stock)
@@ -149,12 +149,12 @@ def _outcome(
 
 @lru_cache(maxsize=2)
 def open_model(reference: str) -> Model:
-    """Gives the loaded model of a reference; the last two stay loaded in this process."""
+    """Return the loaded model of a reference; the last two stay loaded in this process."""
     return resolve_backend(reference).open()
 
 
 def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
-    """Gives the loaded model with its rows settled; what a timing of them takes is counted."""
+    """Return the loaded model with its rows settled; what a timing of them takes is counted."""
     model = open_model(reference)
     with ledger.timed():
         return model.tuned(rows)
@@ -168,7 +168,7 @@ def judge_for(
     floor: Style | None,
     ledger: Ledger,
 ) -> tuple[Judge, Styles]:
-    """Gives the metered door to the task, and the styles that the model can be asked in."""
+    """Return the metered door to the task, and the styles that the model can be asked in."""
     sheet = limited(task.sheet, plan)
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
@@ -221,7 +221,7 @@ def scratch_of(artefacts: Path) -> Path:
 
 
 def limited(sheet: Sheet, plan: Plan) -> Sheet:
-    """Gives the sheet with the plan's length limit."""
+    """Return the sheet with the plan's length limit."""
     if not plan.max_new_tokens:
         return sheet
     return replace(sheet, max_new_tokens=plan.max_new_tokens)
@@ -262,14 +262,14 @@ def _solve(
     *,
     split: Split | None = None,
 ) -> list[Solved]:
-    """Solves the hidden problems; answers are kept where a split is named."""
+    """Solve the hidden problems; answers are kept where a split is named."""
     hidden = [replace(problem.hidden(), split=split) for problem in problems]
     name = "/".join((*names_of(trial), f"seed-{trial.seed}"))
     return solver.solve(hidden, stream=name, ledger=ledger)
 
 
 def _check_unchanged(trial: Trial) -> None:
-    """Refuses what was marked by other files than those that the trial's identity names.
+    """Refuse what was marked by other files than those that the trial's identity names.
 
     Raises:
         TrialError: a file of the task or of its marker has changed while the study ran.
@@ -290,7 +290,7 @@ def _sampled(
     style: Style,
     unmarked: Unmarked,
 ) -> Sampled | None:
-    """Samples the nudged model where the trial asks for it; keeps how many were right a problem.
+    """Sample the nudged model where the trial asks for it; keeps how many were right a problem.
 
     Its cost is measuring cost, and stands with the counts instead of in the nudge's own ledgers.
     """
@@ -308,7 +308,7 @@ def _sampled(
 def _selected(
     solver: Solver, task: Task, trial: Trial, style: Style, unmarked: Unmarked
 ) -> Selected:
-    """Scores the solver on the selection problems, where rungs are to be chosen among.
+    """Score the solver on the selection problems, where rungs are to be chosen among.
 
     Its cost is measuring cost, as that of `_sampled`; the labels are those that chose the floor.
     """
@@ -321,7 +321,7 @@ def _selected(
 
 
 def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
-    """Counts the answers whose thinking did not end, and those of them that the limit cut."""
+    """Count the answers whose thinking did not end, and those of them that the limit cut."""
     if style.thinking is None:
         return None
     drawn = [pair for a in answers for pair in zip(a.texts, a.stops, strict=True)]
@@ -332,7 +332,7 @@ def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
 def _retention(
     plan: Plan, trial: Trial, method: Method, solver: Solver, unmarked: Unmarked
 ) -> dict[str, tuple[bool, ...]]:
-    """Scores the nudged model, greedy and in each retained task's default style."""
+    """Score the nudged model, greedy and in each retained task's default style."""
     retain = trial.scope.retain
     if not method.changes_model or _is_control(trial) or retain is None:
         return {}
@@ -354,10 +354,10 @@ def _retention(
 
 
 def _scores_text(trial: Trial) -> bool:
-    """Says whether a trial is to score the held-out text: the text itself is in its identity."""
+    """Say whether a trial is to score the held-out text: the text itself is in its identity."""
     return bool(trial.scope.text) and not _is_control(trial)
 
 
 def _is_control(trial: Trial) -> bool:
-    """Says whether a trial is a control; an arm with other settings is none, and may do damage."""
+    """Say whether a trial is a control; an arm with other settings is none, and may do damage."""
     return trial.is_twin or bool(trial.control and not trial.control.startswith(WITH))

@@ -16,7 +16,7 @@ _SHOTS_BESIDE_A_TEST = 0.65
 def in_roles(
     problems: Sequence[Problem], test: Sequence[Problem] | None = None
 ) -> dict[Split, tuple[Problem, ...]]:
-    """Gives each problem one role; problems of one question or cluster stay together.
+    """Return each problem one role; problems of one question or cluster stay together.
 
     Units (questions, or clusters of them) are ordered by a keyed hash of their text and cut at
     fixed shares, so that the sizes follow from their number alone, whatever the file's order.

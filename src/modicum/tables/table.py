@@ -84,7 +84,7 @@ class Table(Task):
 
     @abstractmethod
     def stamp(self) -> tuple[object, ...]:
-        """Gives what changes when the table changes, at no cost: times and sizes of files."""
+        """Return what changes when the table changes, at no cost: times and sizes of files."""
 
     @final
     @property
@@ -104,7 +104,7 @@ class Table(Task):
 
     @final
     def check(self) -> None:
-        """Reads the table once.
+        """Read the table once.
 
         Raises:
             ConfigError: anything wrong with it, with the line.
@@ -151,7 +151,7 @@ class Table(Task):
 
     @final
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the first n problems of a role, in hash order.
+        """Return the first n problems of a role, in hash order.
 
         Raises:
             ConfigError: the role has fewer.
@@ -167,12 +167,12 @@ class Table(Task):
 
     @final
     def read(self, text: str) -> str | None:
-        """Reads as the marker does."""
+        """Read as the marker does."""
         return self._loaded.marker.read(text, self._loaded.form)
 
     @final
     def mark(self, problem: Problem, text: str) -> Mark:
-        """Marks as the marker does; where several golds count, each is tried."""
+        """Mark as the marker does; where several golds count, each is tried."""
         loaded = self._loaded
         found = loaded.marker.mark(problem, text, loaded.form)
         for gold in loaded.golds(problem)[1:]:
@@ -186,12 +186,12 @@ class Table(Task):
 
     @final
     def stated(self, problem: Problem) -> str:
-        """Writes the gold in the exact format."""
+        """Write the gold in the exact format."""
         return self._loaded.marker.stated(problem.answer, self._loaded.form)
 
     @final
     def origin(self, problem: Problem) -> str:
-        """Names the line of the file."""
+        """Name the line of the file."""
         own = self._loaded.made.get(problem.id)
         return own.origin if own is not None else super().origin(problem)
 

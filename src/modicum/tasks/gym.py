@@ -59,7 +59,7 @@ class Gym(Task):
         )
 
     def check(self) -> None:
-        """Looks whether the dataset exists and takes its settings.
+        """Look whether the dataset exists and takes its settings.
 
         Raises:
             ConfigError: reasoning-gym is not installed, or a setting is wrong.
@@ -84,7 +84,7 @@ class Gym(Task):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Says where a dataset names no gold: many answers are right, and a scorer knows them."""
+        """Say where a dataset names no gold: many answers are right, and a scorer knows them."""
         if any(self._examples):
             return ()
         return (
@@ -92,7 +92,7 @@ class Gym(Task):
         )
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the first n distinct problems of a split; seeds are hashed, never in a row.
+        """Return the first n distinct problems of a split; seeds are hashed, never in a row.
 
         Raises:
             ConfigError: the split has fewer than n.
@@ -116,7 +116,7 @@ class Gym(Task):
         return tuple(found.values())
 
     def read(self, text: str) -> str | None:
-        r"""Reads a number where every answer is one, else a text: where it is said, then anywhere.
+        r"""Read a number where every answer is one, else a text: where it is said, then anywhere.
 
         >>> Gym().read("So it is 7.\n**Answer: 1,234.**")
         '1234'
@@ -124,7 +124,7 @@ class Gym(Task):
         return self.reading.read(text, self._form)
 
     def mark(self, problem: Problem, text: str) -> Mark:
-        """Judges a text; strictly, its last line must be `Answer: X`."""
+        """Judge a text; strictly, its last line must be `Answer: X`."""
         answer, strict = self.reading.both(text, self._form)
         grade = self._grade(problem, answer)
         return Mark(answer, grade, Grade.UNREADABLE if strict is None else grade)
@@ -203,7 +203,7 @@ class Gym(Task):
         return problem
 
     def _grade(self, problem: Problem, answer: str | None) -> Grade:
-        """Judges one reading of an answer."""
+        """Judge one reading of an answer."""
         if answer is None:
             return Grade.UNREADABLE
         if problem.id not in self._entries:
@@ -232,7 +232,7 @@ class Gym(Task):
 
 
 def _equal(answer: str, gold: str) -> bool:
-    """Says whether two answers are the same text or the same number."""
+    """Say whether two answers are the same text or the same number."""
     if not gold:
         return False
     if answer == gold:
@@ -244,7 +244,7 @@ def _equal(answer: str, gold: str) -> bool:
 
 
 def _is_safe(answer: str) -> bool:
-    """Says whether an answer may go to a scorer that evaluates it: a formula or a list, no more.
+    """Say whether an answer may go to a scorer that evaluates it: a formula or a list, no more.
 
     >>> _is_safe("3*(4 + 5)"), _is_safe("exec('x')"), _is_safe("9**9**9")
     (True, False, False)

@@ -42,7 +42,7 @@ class Sums(Task):
         )
 
     def problems(self, split: Split, n: int) -> tuple[Problem, ...]:
-        """Gives the first n distinct sums of a split."""
+        """Return the first n distinct sums of a split."""
         rng = stream("sums", split, self.low, self.high)
         found: dict[str, Problem] = {}
         while len(found) < n:
@@ -58,7 +58,7 @@ class Sums(Task):
         return tuple(found.values())
 
     def read(self, text: str) -> str | None:
-        """Reads the number after the last `Answer`, else the last number.
+        """Read the number after the last `Answer`, else the last number.
 
         >>> Sums().read("Think 1 + 2 = 3 Answer 03 apples")
         '3'
@@ -71,11 +71,11 @@ class Sums(Task):
         return _canonical(anywhere[-1]) if anywhere else None
 
     def stated(self, problem: Problem) -> str:
-        """Writes the worked solution where there is one, else the bare answer."""
+        """Write the worked solution where there is one, else the bare answer."""
         return " " + (problem.solution or f"Answer {problem.answer}")
 
     def mark(self, problem: Problem, text: str) -> Mark:
-        """Judges a text; strictly, it must end in `Answer N`."""
+        """Judge a text; strictly, it must end in `Answer N`."""
         answer = self.read(text)
         exact = _STRICT.search(text)
         strict = _canonical(exact.group(1)) if exact else None
@@ -83,7 +83,7 @@ class Sums(Task):
 
 
 def _canonical(digits: str) -> str:
-    """Gives a number without leading zeros; by text, since `int` refuses very long ones."""
+    """Return a number without leading zeros; by text, since `int` refuses very long ones."""
     sign, plain = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
     plain = plain.lstrip("0") or "0"
     return plain if plain == "0" else sign + plain

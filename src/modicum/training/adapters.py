@@ -54,7 +54,7 @@ class AdapterShape:
 
 
 def default_rate(parameters: Parameters, n_parameters: int) -> float:
-    """Gives a peak AdamW rate for what is trained in a model of a size.
+    """Return a peak AdamW rate for what is trained in a model of a size.
 
     Small models bear larger rates; the organism's were chosen on its selection split, those of
     real models are the field's usual ones (LoRA 2e-4, all weights 2e-5).
@@ -66,7 +66,7 @@ def default_rate(parameters: Parameters, n_parameters: int) -> float:
 
 @contextlib.contextmanager
 def seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Lends torch a state drawn from a named stream, and gives the old one back.
+    """Lend torch a state drawn from a named stream, and give the old one back.
 
     The one place where torch's global generator is set: PEFT draws its start values from it.
     """
@@ -82,7 +82,7 @@ def attach(
     *,
     is_lent: bool = False,
 ) -> nn.Module:
-    """Gives a copy of the model with only the wanted parameters trainable.
+    """Return a copy of the model with only the wanted parameters trainable.
 
     The given model stays untouched, bit for bit. LoRA matrices start as Kaiming and zero.
 
@@ -120,12 +120,12 @@ def attach(
 
 
 def _kept(module: nn.Module) -> dict[int, Any]:
-    """Gives what a copy shares with its original instead of copying it: all weights."""
+    """Return what a copy shares with its original instead of copying it: all weights."""
     return {id(part): part for part in (*module.parameters(), *module.buffers())}
 
 
 def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedModel) -> PeftConfig:
-    """Gives PEFT's configuration of an adapter on every linear layer that can carry one."""
+    """Return PEFT's configuration of an adapter on every linear layer that can carry one."""
     linears = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
     shared = _shared(module)
     unfit = [n for n in linears if n in shared or not _can_carry(module, n)] or None
@@ -157,13 +157,13 @@ def _config(shape: AdapterShape, rng: np.random.Generator, module: PreTrainedMod
 
 
 def _fit(module: PreTrainedModel, linears: Sequence[str], unfit: Sequence[str]) -> list[str]:
-    """Gives the layers that carry an adapter: neither unfit nor the one that scores tokens."""
+    """Return the layers that carry an adapter: neither unfit nor the one that scores tokens."""
     head = module.get_output_embeddings()
     return [n for n in linears if n not in unfit and module.get_submodule(n) is not head]
 
 
 def _shared(module: nn.Module) -> set[str]:
-    """Gives the layers whose weights are other layers' too: one adapter would land on all of them."""
+    """Return the layers whose weights are other layers' too: one adapter would land on all of them."""
     names: dict[int, list[str]] = {}
     for name, weight in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(weight), []).append(name.rpartition(".")[0])
@@ -171,7 +171,7 @@ def _shared(module: nn.Module) -> set[str]:
 
 
 def _can_carry(module: nn.Module, name: str) -> bool:
-    """Says whether a linear layer can carry an adapter.
+    """Say whether a linear layer can carry an adapter.
 
     A router that gives more than scores cannot; nor can what a fused kernel of a Mamba reads by
     itself, past any adapter.
@@ -187,7 +187,7 @@ def _can_carry(module: nn.Module, name: str) -> bool:
 
 
 def _gives_scores(part: nn.Module) -> bool:
-    """Says whether a linear layer with a forward pass of its own gives one tensor, as a plain one."""
+    """Say whether a linear layer with a forward pass of its own gives one tensor, as a plain one."""
     weight = cast(torch.Tensor, part.weight)
     with torch.no_grad():
         given = part(weight.new_zeros(2, weight.shape[1]))
@@ -195,7 +195,7 @@ def _gives_scores(part: nn.Module) -> bool:
 
 
 def _experts(module: nn.Module) -> list[str]:
-    """Gives the names of weights that hold all experts of a layer in one tensor."""
+    """Return the names of weights that hold all experts of a layer in one tensor."""
     return [
         name
         for name, weight in module.named_parameters()
@@ -206,7 +206,7 @@ def _experts(module: nn.Module) -> list[str]:
 
 
 def save_nudge(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> int:
-    """Writes a PEFT adapter, or all weights as a transformers folder; gives the bytes of weights.
+    """Write a PEFT adapter, or all weights as a transformers folder; gives the bytes of weights.
 
     Both load without modicum; never a pickle.
     """
@@ -226,14 +226,14 @@ def _write(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> None:
 
 
 def settle(tuned: nn.Module) -> PreTrainedModel:
-    """Gives the plain module with the nudge in its weights, frozen and ready to sample."""
+    """Return the plain module with the nudge in its weights, frozen and ready to sample."""
     module = cast(Any, tuned).merge_and_unload() if isinstance(tuned, PeftModel) else tuned
     return cast(PreTrainedModel, module.eval().requires_grad_(requires_grad=False))
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps progress bars of milliseconds and other libraries' deprecations off the screen."""
+    """Keep progress bars of milliseconds and other libraries' deprecations off the screen."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -246,7 +246,7 @@ def _quiet() -> Iterator[None]:
 
 
 def load_nudge(whitebox: WhiteBox, folder: Path) -> PreTrainedModel:
-    """Gives a copy of the model with a saved nudge in its weights.
+    """Return a copy of the model with a saved nudge in its weights.
 
     Raises:
         CheckpointError: missing, broken, of another model, or more than numbers.
@@ -282,7 +282,7 @@ def merged(module: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 def _fill(tuned: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
-    """Sets every adapter weight as it was saved, whatever its layer is called in between."""
+    """Set every adapter weight as it was saved, whatever its layer is called in between."""
     with torch.no_grad():
         for name, parameter in tuned.named_parameters():
             own = saved.get(name.replace(".default", ""))

@@ -85,7 +85,7 @@ class PolicyMethod(Method):
     """Where rollouts are drawn: `openai:MODEL?base_url=URL` of a server that loads LoRA; here if empty."""
 
     def __post_init__(self) -> None:
-        """Refuses settings outside their ranges."""
+        """Refuse settings outside their ranges."""
         sizes = (self.steps, self.groups, self.updates)
         if min(sizes) < 1 or self.rollouts < 2 or self.temperature <= 0:
             msg = "steps, groups and updates from 1, rollouts from 2, temperature above 0"
@@ -99,18 +99,18 @@ class PolicyMethod(Method):
         _reward(self.reward)
 
     def shown(self, n_shots: int) -> int:
-        """Gives the budget, or the pool that is picked from, and the watched problems."""
+        """Return the budget, or the pool that is picked from, and the watched problems."""
         n = n_shots if self.pick == "first" else max(n_shots, self.pool)
         return n + self.watch
 
     def reads(self, n_shown: int) -> int:
-        """Gives all of them where the reward, or the choice among them, looks at golds."""
+        """Return all of them where the reward, or the choice among them, looks at golds."""
         is_read = self.pick == "half" or _reward(self.reward).reads_labels
         return n_shown if is_read else self.watch
 
     @abstractmethod
     def trainable(self, whitebox: WhiteBox, rng: np.random.Generator) -> Trainable:
-        """Gives what is trained, as it is at the start."""
+        """Return what is trained, as it is at the start."""
 
     @final
     def elicit(self, bench: Bench[Model]) -> Nudge:
@@ -147,7 +147,7 @@ class PolicyMethod(Method):
 
 
 def _reward(reference: str) -> Reward:
-    """Gives the reward of a reference.
+    """Return the reward of a reference.
 
     Raises:
         UnknownNameError: no such reward, or a setting that it does not have.
@@ -170,7 +170,7 @@ class _Run:
     def pick(
         self, pool: tuple[Problem, ...], n: int
     ) -> tuple[tuple[Problem, ...], dict[str, object]]:
-        """Gives the problems to train on, and what the record keeps of the choice."""
+        """Return the problems to train on, and what the record keeps of the choice."""
         if self.settings.pick == "first" or n >= len(pool):
             return pool[:n], {}
         found = self._rates(pool) if self.settings.pick == "half" else self._spreads(pool)
@@ -180,7 +180,7 @@ class _Run:
         return tuple(pool[i] for i in order), {**said, "ranks": [found[i] for i in order]}
 
     def _rates(self, pool: tuple[Problem, ...]) -> list[float]:
-        """Gives how far each problem's success rate lies from one half."""
+        """Return how far each problem's success rate lies from one half."""
         sampling = self.bench.sampling(self.settings.temperature, "pick")
         requests = [Request(self.bench.prompt(p), p.id, _SAMPLES, split=p.split) for p in pool]
         drawn = self.bench.model.generate(requests, sampling, self.bench.ledger)
@@ -190,7 +190,7 @@ class _Run:
         ]
 
     def _spreads(self, pool: tuple[Problem, ...]) -> list[float]:
-        """Gives minus the deviation of each problem's mean reward over a run on the whole pool."""
+        """Return minus the deviation of each problem's mean reward over a run on the whole pool."""
         steps = math.ceil(len(pool) * self.settings.passes / self.settings.groups)
         ranking = replace(self.settings, steps=steps)
         run = replace(self, settings=ranking, name=f"{self.name}-ranking")
@@ -207,7 +207,7 @@ class _Run:
         *,
         file: str = "policy.safetensors",
     ) -> Trained:
-        """Trains on rewarded rollouts of the shots; looks at the watched problems now and then."""
+        """Train on rewarded rollouts of the shots; looks at the watched problems now and then."""
         settings, bench = self.settings, self.bench
         reward = _reward(settings.reward)
         rollouts = _Rollouts(settings, bench, shots, reward, self.name)
@@ -280,7 +280,7 @@ class _Rollouts:
     name: str
 
     def targets(self, model: Model) -> Mapping[str, str | None]:
-        """Gives the key of each shot, drawn up from the initial model's answers where it needs them."""
+        """Return the key of each shot, drawn up from the initial model's answers where it needs them."""
         if not self.reward.initial_samples:
             return {}
         drawn = self._sample(model, self.shots, self.reward.initial_samples, "initial")
@@ -299,7 +299,7 @@ class _Rollouts:
     def draw(
         self, model: WhiteBox, step: int, targets: Mapping[str, str | None]
     ) -> list[RolloutGroup]:
-        """Gives the rewarded groups of a step; random choices depend on the step alone."""
+        """Return the rewarded groups of a step; random choices depend on the step alone."""
         chosen = self._chosen(step)
         drawn = self._sample(model, chosen, self.settings.rollouts, f"step-{step}")
         rng = stream(self.name, "reward", step)
@@ -315,7 +315,7 @@ class _Rollouts:
         ]
 
     def means(self, step: int, groups: Sequence[RolloutGroup]) -> dict[str, float]:
-        """Gives the mean reward of each shot of a step, by its id."""
+        """Return the mean reward of each shot of a step, by its id."""
         earned: dict[str, list[float]] = {}
         for shot, group in zip(self._chosen(step), groups, strict=True):
             earned.setdefault(shot.id, []).extend(group.rewards)

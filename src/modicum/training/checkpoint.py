@@ -32,13 +32,13 @@ class Learning(Protocol):
 
     @property
     def named(self) -> Mapping[str, nn.Parameter]:
-        """Gives what is trained, by name."""
+        """Return what is trained, by name."""
 
     def state(self) -> dict[str, Tensor]:
-        """Gives a copy of all that changes while it is trained."""
+        """Return a copy of all that changes while it is trained."""
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Sets it again."""
+        """Set it again."""
 
 
 class Checkpoint:
@@ -101,7 +101,7 @@ class Checkpoint:
     def keep(
         self, curves: Sequence[Mapping[str, float]], first: Mapping[str, Tensor] | None
     ) -> None:
-        """Writes the run as it stands, beside the old file and moved over it.
+        """Write the run as it stands, beside the old file and moved over it.
 
         Where writing is slow it is done more seldom, so that it takes a twentieth of the time.
         """
@@ -125,5 +125,5 @@ class Checkpoint:
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Gives the tensors below a name."""
+    """Return the tensors below a name."""
     return {key[len(name) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{name}/")}

@@ -63,7 +63,7 @@ def pairs_of(
 
 
 def paired(whitebox: WhiteBox, texts: Sequence[tuple[str, str]]) -> list[Pair]:
-    """Gives the tokens of pairs of texts."""
+    """Return the tokens of pairs of texts."""
     return [Pair(*(tuple(whitebox.encode(side)) for side in sides)) for sides in texts]
 
 
@@ -134,7 +134,7 @@ def directions(
     average: Average,
     ledger: Ledger,
 ) -> list[Found]:
-    """Gives the direction of each layer from unwanted to wanted, with its forecast.
+    """Return the direction of each layer from unwanted to wanted, with its forecast.
 
     Source: mean difference of contrastive pairs, Rimsky et al. 2024 (2312.06681).
     """
@@ -153,7 +153,7 @@ def least_dose(
     strengths: Sequence[float],
     score: Callable[[int, float], float],
 ) -> tuple[Dose, list[Dose]]:
-    """Gives the smallest strength that reaches the best score, and all that was tried.
+    """Return the smallest strength that reaches the best score, and all that was tried.
 
     At equal strength the later layer stands, where less comes after it that could be harmed.
     Strengths are tried from the smallest on, and no further once a score is perfect.

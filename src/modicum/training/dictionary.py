@@ -217,7 +217,7 @@ def loaded(
 
 
 def place_of(card: SparseCard | None, layer: int | None, n_layers: int) -> int:
-    """Gives the layer whose output is read: the folder's, the wanted one, or six tenths of the way.
+    """Return the layer whose output is read: the folder's, the wanted one, or six tenths of the way.
 
     Raises:
         ConfigError: a layer that the model lacks, or two that differ.
@@ -252,14 +252,14 @@ def fires(
     feature: int,
     ledger: Ledger,
 ) -> list[Float[Tensor, " tokens"]]:
-    """Gives how strongly a feature fires at every token of texts."""
+    """Return how strongly a feature fires at every token of texts."""
     found = capture_all(whitebox, texts, dictionary.layer, ledger)
     with torch.inference_mode():
         return [dictionary.net.encode(rows)[:, feature] for rows in found]
 
 
 def width_of(whitebox: WhiteBox) -> int:
-    """Gives the width of a model's residual stream."""
+    """Return the width of a model's residual stream."""
     return int(whitebox.module.config.get_text_config().hidden_size)
 
 
@@ -271,7 +271,7 @@ def _activations(
     name: str,
     ledger: Ledger,
 ) -> Float[Tensor, "rows hidden"]:
-    """Gives the activations of texts, without each one's first: many models park a huge one there."""
+    """Return the activations of texts, without each one's first: many models park a huge one there."""
     chosen, count = [], 0
     for i in stream(name, "texts").permutation(len(texts)):
         if count >= most:
@@ -282,14 +282,14 @@ def _activations(
 
 
 def _name(whitebox: WhiteBox, *parts: object) -> str:
-    """Gives a hash of a model and of what is asked of it: 16 hexadecimal digits."""
+    """Return a hash of a model and of what is asked of it: 16 hexadecimal digits."""
     card = whitebox.card
     said = json.dumps([card.weights, card.nudge, card.reading, *parts], default=str)
     return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _kept(path: Path | None) -> Mapping[str, Any] | None:
-    """Reads what was kept; None where there is nothing, or half a file of a machine that died."""
+    """Read what was kept; None where there is nothing, or half a file of a machine that died."""
     try:
         return None if path is None else json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -45,7 +45,7 @@ def spread(model: WhiteBox, ranks: Ranks) -> WhiteBox:
 
 
 def add_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:
-    """Adds up the gradients of all processes; a parameter without one counts as zeros.
+    """Add up the gradients of all processes; a parameter without one counts as zeros.
 
     The loss of a part is divided by the whole batch's totals, so that the sum over the processes is
     the gradient that one process would have.
@@ -60,7 +60,7 @@ def add_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:
 
 
 def same_start(state: Mapping[str, torch.Tensor], ranks: Ranks) -> None:
-    """Looks whether all processes begin with the same parameters.
+    """Look whether all processes begin with the same parameters.
 
     Raises:
         TrialError: they do not.

@@ -49,12 +49,12 @@ class Suspect:
     """Counts the passes."""
 
     def strongest(self, texts: Sequence[Tokens]) -> Floats:
-        """Gives the strongest firing in each text."""
+        """Return the strongest firing in each text."""
         rows = fires(self.whitebox, self.dictionary, texts, self.feature, self.ledger)
         return np.array([float(row.max()) for row in rows])
 
     def at_ends(self, texts: Sequence[tuple[int, ...]]) -> Floats:
-        """Gives the firing at the last token of each text."""
+        """Return the firing at the last token of each text."""
         known = list(dict.fromkeys(texts))
         ends = capture(self.whitebox, known, [self.dictionary.layer], self.ledger)[:, 0]
         with torch.inference_mode():
@@ -64,7 +64,7 @@ class Suspect:
 
 
 def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, object]:
-    """Injects the tokens on which a feature fires most into text that does not reason.
+    """Inject the tokens on which a feature fires most into text that does not reason.
 
     Three of them at the beginning, spread, or at the end; beside them three tokens of the same
     texts on which it stays silent. What is compared is the strongest firing in a text; it fires as on
@@ -212,7 +212,7 @@ def _told(answers: list[Own], bench: Bench[WhiteBox], temperature: float) -> _To
 
 
 def _first(answers: Sequence[Own], side: str) -> list[Own]:
-    """Gives answers of a side, one a shot before a second of any."""
+    """Return answers of a side, one a shot before a second of any."""
     taken: dict[str, int] = defaultdict(int)
     ranked = []
     for own in answers:
@@ -223,7 +223,7 @@ def _first(answers: Sequence[Own], side: str) -> list[Own]:
 
 
 def _bare(whitebox: WhiteBox, answers: Sequence[Own]) -> tuple[list[Tokens], str]:
-    """Gives text that does not reason: plain language, or the model's own answers without steps."""
+    """Return text that does not reason: plain language, or the model's own answers without steps."""
     prose = passages()[:_TEXTS]
     if all(map(whitebox.can_encode, prose)):
         return [whitebox.encode(text) for text in prose], "plain language"
@@ -233,7 +233,7 @@ def _bare(whitebox: WhiteBox, answers: Sequence[Own]) -> tuple[list[Tokens], str
 def _split(
     whitebox: WhiteBox, texts: Sequence[Tokens], fired: Sequence[npt.NDArray[np.float32]]
 ) -> tuple[list[int], list[int]]:
-    """Gives the tokens on which a feature fires most in the mean, and those on which it never does."""
+    """Return the tokens on which a feature fires most in the mean, and those on which it never does."""
     sums: Mapping[int, list[float]] = defaultdict(list)
     for text, row in zip(texts, fired, strict=True):
         for token, level in zip(text, row.tolist(), strict=True):
@@ -276,7 +276,7 @@ _WAYS: Mapping[str, Callable[[Tokens, Tokens, int | None], Tokens]] = {
 
 
 def _verdict(effect: float, cued: Floats, base: Floats) -> str:
-    """Names an effect; one whose interval reaches 0 is none."""
+    """Name an effect; one whose interval reaches 0 is none."""
     if t_interval(cued - base).low > 0:
         for size, name in _SIZES:
             if effect >= size:
@@ -301,7 +301,7 @@ def _modes(answers: Sequence[Own], opener: str | None) -> tuple[Bools, str]:
 
 
 def _share(level: Floats, half: float) -> dict[str, float | int | None]:
-    """Gives the share of texts in which it fires as on its own side: half as strong at least."""
+    """Return the share of texts in which it fires as on its own side: half as strong at least."""
     return proportion((level > half).astype(np.float64)).as_dict()
 
 

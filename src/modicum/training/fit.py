@@ -45,7 +45,7 @@ class Descent:
         clip: float = 1.0,
         joined: Ranks | None = None,
     ) -> None:
-        """Takes what is trained.
+        """Take what is trained.
 
         Args:
             optimiser: Of these parameters.

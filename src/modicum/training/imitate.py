@@ -34,7 +34,7 @@ class Tuning(Protocol):
 
     @property
     def passes(self) -> int:
-        """Times each example is seen at least."""
+        """Time each example is seen at least."""
 
     @property
     def batch(self) -> int:

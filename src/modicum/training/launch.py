@@ -28,15 +28,15 @@ class Ranks(ABC):
 
     @abstractmethod
     def tell(self, value: T) -> T:
-        """Gives the first process's value to all."""
+        """Return the first process's value to all."""
 
     @abstractmethod
     def gather(self, value: T) -> list[T]:
-        """Gives every process's value to all, in their order."""
+        """Return every process's value to all, in their order."""
 
     @abstractmethod
     def add(self, tensor: T) -> T:
-        """Gives the sum of a tensor over the processes."""
+        """Return the sum of a tensor over the processes."""
 
 
 @final
@@ -46,15 +46,15 @@ class Alone(Ranks):
     number, count = 0, 1
 
     def tell(self, value: T) -> T:
-        """Gives the value back."""
+        """Return the value back."""
         return value
 
     def gather(self, value: T) -> list[T]:
-        """Gives the one value."""
+        """Return the one value."""
         return [value]
 
     def add(self, tensor: T) -> T:
-        """Gives the tensor back."""
+        """Return the tensor back."""
         return tensor
 
 
@@ -63,7 +63,7 @@ class Several(Ranks):
     """The processes of a launch, joined by accelerate: gloo on the processor, NCCL on GPUs."""
 
     def __init__(self) -> None:
-        """Joins them; a process on a GPU takes the one of its number.
+        """Join them; a process on a GPU takes the one of its number.
 
         Raises:
             ConfigError: accelerate is not there.
@@ -88,29 +88,29 @@ class Several(Ranks):
             )
 
     def tell(self, value: T) -> T:
-        """Gives the first process's value to all."""
+        """Return the first process's value to all."""
         box = [value]
         self._say.broadcast_object_list(box, from_process=0)
         return box[0]
 
     def gather(self, value: T) -> list[T]:
-        """Gives every process's value to all, in their order."""
+        """Return every process's value to all, in their order."""
         # accelerate joins the lists, so that each process brings one of a single value
         found: list[T] = self._say.gather_object([value])
         return found
 
     def add(self, tensor: T) -> T:
-        """Gives the sum of a tensor over the processes."""
+        """Return the sum of a tensor over the processes."""
         summed: T = self._say.reduce(tensor, "sum")
         return summed
 
 
 def _wants_cpu() -> bool:
-    """Says whether the launch asked for the processor, as `accelerate launch --cpu` does."""
+    """Say whether the launch asked for the processor, as `accelerate launch --cpu` does."""
     return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
 
 
 @cache
 def ranks() -> Ranks:
-    """Gives the processes of this launch; their number stands where launchers put it."""
+    """Return the processes of this launch; their number stands where launchers put it."""
     return Several() if int(os.environ.get("WORLD_SIZE") or 1) > 1 else Alone()

@@ -137,7 +137,7 @@ def given_forms(bench: Bench[WhiteBox], texts: Mapping[str, str], ratio: float) 
 
 
 def read_concise(path: Path) -> dict[str, str]:
-    """Reads a user's own short answers: JSON lines with `question` and `answer`.
+    """Read a user's own short answers: JSON lines with `question` and `answer`.
 
     Raises:
         ConfigError: the file is missing, or a line is something else.
@@ -164,7 +164,7 @@ def read_concise(path: Path) -> dict[str, str]:
 def headings_at_parting(
     whitebox: WhiteBox, forms: Sequence[Forms], layers: Sequence[int], ledger: Ledger
 ) -> tuple[list[Heading], int, int]:
-    """Gives the direction of each layer at the token where most pairs part.
+    """Return the direction of each layer at the token where most pairs part.
 
     Where two instructions asked, it is the mean difference of the activations after what both
     answers share; where one prompt gave both, these are alike and the gradient of the preference
@@ -199,7 +199,7 @@ def headings_at_parting(
 def headings_at_end(
     whitebox: WhiteBox, forms: Sequence[Forms], layers: Sequence[int], ledger: Ledger
 ) -> list[Heading]:
-    """Gives the mean difference of each layer at the last token of question and answer.
+    """Return the mean difference of each layer at the last token of question and answer.
 
     Source: Azizi et al. 2025 (2507.04742), equation 1.
     """

@@ -51,7 +51,7 @@ class Schedule:
     """AdamW's, on matrices."""
 
     def updates(self, n_examples: int) -> int:
-        """Gives the number of optimiser steps for so many examples."""
+        """Return the number of optimiser steps for so many examples."""
         size = min(n_examples, self.batch)
         return max(self.steps, -(-self.passes * n_examples // size))
 
@@ -145,7 +145,7 @@ class _Imitation(Lesson):
 
 
 def batch_of(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Gives ids, attention mask and labels, right-padded, shape `[batch, length]` each."""
+    """Return ids, attention mask and labels, right-padded, shape `[batch, length]` each."""
     length = max(len(e.prompt) + len(e.completion) for e in examples)
     ids: Int[Tensor, "batch length"] = torch.full((len(examples), length), pad)
     labels = torch.full_like(ids, IGNORED)

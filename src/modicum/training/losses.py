@@ -14,7 +14,7 @@ IGNORED = -100
 def imitation(
     logits: Float[Tensor, "batch length vocab"], labels: Int[Tensor, "batch length"]
 ) -> Float[Tensor, ""]:
-    """Gives the mean next-token cross-entropy (nats) over the positions that are learned.
+    """Return the mean next-token cross-entropy (nats) over the positions that are learned.
 
     Position i of the logits predicts label i + 1.
     """

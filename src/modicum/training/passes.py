@@ -19,7 +19,7 @@ class Passes:
     """
 
     def __init__(self, n: int, size: int, shuffled: Callable[[int], npt.NDArray[np.int64]]) -> None:
-        """Begins with nothing shuffled.
+        """Begin with nothing shuffled.
 
         Args:
             n: Things, at least 1.

@@ -23,7 +23,7 @@ _SMALL = 1e-4
 def advantages(
     rewards: Float[Tensor, "groups rollouts"], scale: Scale = "none"
 ) -> Float[Tensor, "groups rollouts"]:
-    """Gives each reward minus its group's mean, divided as `scale` says; equal rewards give 0.
+    """Return each reward minus its group's mean, divided as `scale` says; equal rewards give 0.
 
     Source: Shao et al. 2024 (2402.03300) for division by the group's (sample) standard deviation;
     Liu et al. 2025 (2503.20783) for none.
@@ -40,7 +40,7 @@ def token_scores(
     tokens: Int[Tensor, "rows length"],
     temperature: float = 1.0,
 ) -> tuple[Float[Tensor, "rows length"], Float[Tensor, "rows length"]]:
-    """Gives each token's log-probability and the entropy (nats) of the scores that predict it.
+    """Return each token's log-probability and the entropy (nats) of the scores that predict it.
 
     Gradients flow through both. The scores are by far the largest tensor of a step, so that one
     copy of them is made where the plain formulas make eight.
@@ -101,7 +101,7 @@ def ratio_terms(
     advantage: Float[Tensor, " rows"],
     policy: Policy,
 ) -> Float[Tensor, "rows length"]:
-    """Gives minus the clipped surrogate of each token.
+    """Return minus the clipped surrogate of each token.
 
     Source: Schulman et al. 2017 (1707.06347), equation 7; asymmetric range, Yu et al. 2025
     (2503.14476).
@@ -117,7 +117,7 @@ def ratio_terms(
 def kl_terms(
     new: Float[Tensor, "rows length"], reference: Float[Tensor, "rows length"]
 ) -> Float[Tensor, "rows length"]:
-    """Gives the k3 estimate of each token's divergence from the reference, never negative.
+    """Return the k3 estimate of each token's divergence from the reference, never negative.
 
     Source: Shao et al. 2024 (2402.03300), equation 4.
     """

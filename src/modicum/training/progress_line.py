@@ -17,7 +17,7 @@ _POINTS = 12
 
 
 def live_line(curves: Sequence[Mapping[str, float]], steps: int) -> str:
-    """Gives step, reward with a small curve of it, and the last of the other figures.
+    """Return step, reward with a small curve of it, and the last of the other figures.
 
     >>> live_line([{"reward": 0.0, "length": 9.0}, {"reward": 1.0, "length": 8.0}], 20)
     'step 2/20  reward 1.00 ▁█  length 8.00'

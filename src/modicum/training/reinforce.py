@@ -68,7 +68,7 @@ class Rollouts(Protocol):
     """Draws and rewards the rollouts of a step."""
 
     def __call__(self, model: WhiteBox, step: int) -> list[RolloutGroup]:
-        """Gives the groups of a step; random choices depend on the step alone."""
+        """Return the groups of a step; random choices depend on the step alone."""
 
 
 def reinforce(
@@ -81,7 +81,7 @@ def reinforce(
     checkpoint: Path | None = None,
     watch: Callable[[WhiteBox, int, Curve], Curve] | None = None,
 ) -> Trained:
-    """Trains until the steps are done or there is nothing to learn from.
+    """Train until the steps are done or there is nothing to learn from.
 
     Args:
         trainable: The parameters; changed in place.
@@ -153,7 +153,7 @@ class _Rewarded(Lesson):
 
 
 def _seen(groups: Sequence[RolloutGroup]) -> dict[str, float]:
-    """Gives the figures of a batch of rollouts."""
+    """Return the figures of a batch of rollouts."""
     lengths = [len(tokens) for group in groups for tokens in group.tokens]
     return {
         "reward": float(np.mean([r for group in groups for r in group.rewards])),
@@ -170,7 +170,7 @@ def _learn(
     recipe: Recipe,
     reference: dict[str, Tensor] | None,
 ) -> dict[str, float]:
-    """Takes the updates of one batch of rollouts; gives their figures."""
+    """Take the updates of one batch of rollouts; gives their figures."""
     rows = _rows(groups, recipe.policy.scale)
     parts = [join_equal(part) for part in _split(rows, recipe.updates)]
     device = next(iter(trainable.named.values())).device
@@ -212,7 +212,7 @@ def _learn(
 
 
 def _sizes(rows: Sequence[RolloutRow]) -> tuple[float, float]:
-    """Gives the rollouts and the tokens that rows stand for, in all processes."""
+    """Return the rollouts and the tokens that rows stand for, in all processes."""
     return sum(row.weight for row in rows), sum(row.weight * len(row.tokens) for row in rows)
 
 
@@ -223,7 +223,7 @@ def _accumulate(
     scores: tuple[Tensor | None, Tensor | None],
     sizes: tuple[float, float, float],
 ) -> dict[str, float]:
-    """Adds one batch's gradient to the parameters'; gives its share of the figures."""
+    """Add one batch's gradient to the parameters'; gives its share of the figures."""
     old, reference = scores
     n_rows, n_tokens, n_run = sizes
     policy = recipe.policy
@@ -256,7 +256,7 @@ def _accumulate(
 
 
 def _rows(groups: Sequence[RolloutGroup], scale: Scale) -> list[RolloutRow]:
-    """Gives every rollout with its advantage."""
+    """Return every rollout with its advantage."""
     rewards = torch.tensor([group.rewards for group in groups], dtype=torch.float32)
     earned = advantages(rewards, scale).tolist()
     return [
@@ -267,12 +267,12 @@ def _rows(groups: Sequence[RolloutGroup], scale: Scale) -> list[RolloutRow]:
 
 
 def _split(rows: Sequence[RolloutRow], updates: int) -> list[Sequence[RolloutRow]]:
-    """Deals rollouts out to the updates, so that each sees some of every group."""
+    """Deal rollouts out to the updates, so that each sees some of every group."""
     return [rows[i::updates] for i in range(updates)]
 
 
 def _scores(trainable: Trainable, plan: list[list[Batch]], recipe: Recipe) -> list[list[Tensor]]:
-    """Gives the log-probabilities of all rollouts before the updates."""
+    """Return the log-probabilities of all rollouts before the updates."""
     with torch.no_grad():
         return [
             [trainable.score(batch, recipe.temperature).logprobs for batch in part] for part in plan
@@ -285,7 +285,7 @@ def _reference_scores(
     recipe: Recipe,
     reference: dict[str, Tensor],
 ) -> list[list[Tensor]]:
-    """Gives the log-probabilities under the parameters as they were at first."""
+    """Return the log-probabilities under the parameters as they were at first."""
     now = trainable.state()
     trainable.load(reference)
     try:
@@ -295,7 +295,7 @@ def _reference_scores(
 
 
 def _why_stop(groups: Sequence[RolloutGroup], curves: Sequence[Curve], recipe: Recipe) -> str:
-    """Says why there is no use in going on; empty where there is."""
+    """Say why there is no use in going on; empty where there is."""
     seen = _seen(groups)
     if seen["truncated"] > _TRUNCATED and len(curves) + 1 >= _DEAD_STEPS:
         share = seen["truncated"]
@@ -319,7 +319,7 @@ def _why_stop(groups: Sequence[RolloutGroup], curves: Sequence[Curve], recipe: R
 
 
 def _check(figures: Curve, groups: Sequence[RolloutGroup], step: int, recipe: Recipe) -> None:
-    """Names what has gone wrong.
+    """Name what has gone wrong.
 
     Raises:
         TrialError: a gradient that is zero although rewards differ.
@@ -332,7 +332,7 @@ def _check(figures: Curve, groups: Sequence[RolloutGroup], step: int, recipe: Re
 
 
 def _teaches(group: RolloutGroup) -> bool:
-    """Says whether its answers earn differently; equal ones that do (a random reward) cancel out."""
+    """Say whether its answers earn differently; equal ones that do (a random reward) cancel out."""
     earned: dict[tuple[int, ...], list[float]] = {}
     for tokens, reward in zip(group.tokens, group.rewards, strict=True):
         earned.setdefault(tokens, []).append(reward)

@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
 
 def join_equal(rows: Sequence[RolloutRow]) -> list[RolloutRow]:
-    """Gives one row for all that are equal in prompt, tokens and advantage; the loss stays the same.
+    """Return one row for all that are equal in prompt, tokens and advantage; the loss stays the same.
 
     A small answer space repeats itself: of 256 rollouts of the organism a few dozen differ.
 
@@ -92,7 +92,7 @@ def batches(rows: Sequence[RolloutRow], most_tokens: int) -> Iterator[list[Rollo
 
 
 def batch_rows(rows: Sequence[RolloutRow], device: torch.device) -> Batch:
-    """Gives rows as tensors."""
+    """Return rows as tensors."""
     places = {prompt: i for i, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
     before = max(map(len, places))
     prompts = torch.tensor([(0,) * (before - len(p)) + p for p in places])
@@ -108,7 +108,7 @@ def batch_rows(rows: Sequence[RolloutRow], device: torch.device) -> Batch:
 
 
 def _lines(completions: Sequence[tuple[int, ...]], which: Sequence[int]) -> Lines:
-    """Lays the completions of each prompt out in lines no longer than the longest of all."""
+    """Lay the completions of each prompt out in lines no longer than the longest of all."""
     width = max(map(len, completions)) - 1
     room: dict[int, list[tuple[int, int]]] = {}
     homes: list[int] = []

@@ -56,7 +56,7 @@ class Scores(NamedTuple):
 def score(
     module: nn.Module, batch: Batch, temperature: float = 1.0, steer: Steer | None = None
 ) -> Scores:
-    """Gives the log-probability and entropy of every completion's tokens; gradients flow.
+    """Return the log-probability and entropy of every completion's tokens; gradients flow.
 
     Args:
         module: A causal language model, with an adapter or without.
@@ -119,7 +119,7 @@ def _sizes(batch: Batch) -> list[int]:
 
 
 def room_for(whitebox: WhiteBox) -> int:
-    """Gives the tokens that may go through the model at once, from its shape and the memory.
+    """Return the tokens that may go through the model at once, from its shape and the memory.
 
     A layer keeps some twenty vectors of its width and five of its inner width for the gradient, an
     adapter over half precision single-precision copies beside them; scores are kept three times.
@@ -147,7 +147,7 @@ def _run_prompts(
     places: Int[Tensor, "prompts before"],
     windows: Sequence[Window],
 ) -> tuple[Float[Tensor, "prompts vocab"], _Past]:
-    """Gives the scores after each prompt, and its keys and values."""
+    """Return the scores after each prompt, and its keys and values."""
     seen = places[:, None, :]
     visible = (seen >= 0) & (seen <= places[:, :, None])
     # Padding sees itself, because a row of the softmax that sees nothing is not a number.
@@ -165,7 +165,7 @@ def _run_lines(
     windows: Sequence[Window],
     past: _Past,
 ) -> Float[Tensor, "lines width vocab"]:
-    """Gives the scores at every position of the lines."""
+    """Return the scores at every position of the lines."""
     lines = batch.lines
     prompt = places[lines.prompt]
     own = prompt[:, -1:] + 1 + lines.step
@@ -185,7 +185,7 @@ def _masks(
     distance: Int[Tensor, "rows width columns"],
     windows: Sequence[Window],
 ) -> Tensor | dict[str, Tensor]:
-    """Gives the additive mask of each kind of layer, or the one mask where there is one kind."""
+    """Return the additive mask of each kind of layer, or the one mask where there is one kind."""
     dtype = next(module.parameters()).dtype
     masks = {}
     for window in set(windows):
@@ -204,7 +204,7 @@ def _forward(
     *,
     keep: int,
 ) -> Float[Tensor, "rows kept vocab"]:
-    """Runs the module; `keep` last columns are scored, all of them where 0."""
+    """Run the module; `keep` last columns are scored, all of them where 0."""
     with FastLinear():
         output = cast(Any, module)(
             input_ids=ids,

@@ -47,13 +47,13 @@ class _Adapters(Protocol):
         """Those that are there and passed."""
 
     def load(self, name: str, folder: Path, tuned: Scorer) -> Any:  # noqa: ANN401 - the server's own
-        """Loads one and sees that the server samples from it."""
+        """Load one and sees that the server samples from it."""
 
     def replace(self, name: str, folder: Path, tuned: Scorer) -> Any:  # noqa: ANN401
-        """Puts newer weights behind a name, and sees them."""
+        """Put newer weights behind a name, and see them."""
 
     def unload(self, name: str) -> None:
-        """Takes one off."""
+        """Take one off."""
 
 
 @runtime_checkable
@@ -61,10 +61,10 @@ class _Server(Protocol):
     """A backend whose model takes adapters while it runs."""
 
     def adapters(self, untuned: Scorer, probe: tuple[str, str] | None = None) -> _Adapters:
-        """Gives what loads them."""
+        """Return what loads them."""
 
     def with_adapter(self, adapter: Any) -> Backend:  # noqa: ANN401
-        """Gives the same server sampling under an adapter's name."""
+        """Return the same server sampling under an adapter's name."""
 
 
 @final
@@ -72,7 +72,7 @@ class Host:
     """One adapter under training on one server."""
 
     def __init__(self, server: _Server, trainable: TrainedWeights, prompt: str) -> None:
-        """Asks nobody yet.
+        """Ask nobody yet.
 
         Args:
             server: Where rollouts are drawn.
@@ -89,7 +89,7 @@ class Host:
         self._version = 0
 
     def sampler(self) -> WhiteBox:
-        """Gives a model that is sampled on the server, with the adapter as it is now.
+        """Return a model that is sampled on the server, with the adapter as it is now.
 
         Raises:
             EndpointError: the server is down or refuses the adapter.
@@ -108,7 +108,7 @@ class Host:
         return _remote(local, dataclasses.replace(backend, trust=True).open())
 
     def close(self) -> None:
-        """Takes the adapter off the server."""
+        """Take the adapter off the server."""
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._name in self._adapters.names:  # what did not pass was taken off at once
             self._adapters.unload(self._name)
@@ -118,7 +118,7 @@ class Host:
 def sampled_on(
     reference: str, trainable: Trainable, prompt: str
 ) -> Iterator[Callable[[], WhiteBox] | None]:
-    """Gives what `reinforce` draws rollouts from while it trains; None where no server is named."""
+    """Yield what `reinforce` draws rollouts from while it trains; None where no server is named."""
     if not reference:
         yield None
         return
@@ -130,7 +130,7 @@ def sampled_on(
 
 
 def host_of(reference: str, trainable: Trainable, prompt: str) -> Host:
-    """Gives the host of a server's reference, such as `openai:MODEL?base_url=http://…/v1`.
+    """Return the host of a server's reference, such as `openai:MODEL?base_url=http://…/v1`.
 
     Raises:
         ConfigError: no server of that kind, several processes, or no adapter that a server could
@@ -183,14 +183,14 @@ def _remote(local: WhiteBox, remote: Model) -> WhiteBox:
 
 
 def _bare(local: WhiteBox, prompt: str) -> str:
-    """Gives a prompt without the opening token that the server's tokenizer adds by itself."""
+    """Return a prompt without the opening token that the server's tokenizer adds by itself."""
     opening = local.tokenizer.bos_token or ""
     adds = bool(opening) and local.encode("a")[:1] == [local.tokenizer.bos_token_id]
     return prompt.removeprefix(opening) if adds else prompt
 
 
 def _exact(local: WhiteBox, completion: Completion, sampling: Sampling) -> Completion:
-    """Gives a completion with token ids and its own length; a server says that of n together."""
+    """Return a completion with token ids and its own length; a server says that of n together."""
     end = local.tokenizer.eos_token_id
     ended = completion.stop == "eos" and end is not None
     ids = [*local.encode_more(completion.text), *([end] if ended else [])]
@@ -201,7 +201,7 @@ def _exact(local: WhiteBox, completion: Completion, sampling: Sampling) -> Compl
 
 
 def one_pass(whitebox: WhiteBox) -> Scorer:
-    """Gives a scorer of a local model: one pass where each text is one token, else one a text."""
+    """Return a scorer of a local model: one pass where each text is one token, else one a text."""
 
     def values(prompt: str, tokens: Sequence[str]) -> list[float]:
         pieces = [whitebox.encode_more(token) for token in tokens]

@@ -79,7 +79,7 @@ def train_sparse(
     ledger: Ledger,
     checkpoint: Path | None = None,
 ) -> Learned:
-    """Learns directions of which few rebuild each activation.
+    """Learn directions of which few rebuild each activation.
 
     Inputs are brought to mean 0 and a mean square of 1 a number; the scale is folded back, so that
     the net in use takes activations as they are. Its threshold is the mean over batches of the
@@ -119,7 +119,7 @@ def train_sparse(
 
 
 def fit_of(net: Sparse, activations: Float[Tensor, "rows hidden"]) -> Fit:
-    """Gives how well a net stands for activations as they are."""
+    """Return how well a net stands for activations as they are."""
     missed, counts = 0.0, torch.zeros(net.encoder.shape[1])
     with torch.inference_mode():
         for rows in torch.split(activations, _ROWS):
@@ -161,7 +161,7 @@ class _Learning(Lesson):
         self.idle = state["idle"].clone()
 
     def step(self, number: int, curves: Sequence[Mapping[str, float]], descent: Descent) -> Taken:
-        """Takes one step; gives the share of variance missed and the share of dead features."""
+        """Take one step; gives the share of variance missed and the share of dead features."""
         del curves
         rows = self._rows[torch.from_numpy(self._order.step(number))]
         dead = self.idle >= self._recipe.dead_after
@@ -173,7 +173,7 @@ class _Learning(Lesson):
     def _backward(
         self, rows: Float[Tensor, "rows hidden"], dead: Bool[Tensor, " features"]
     ) -> tuple[float, Float[Tensor, "rows features"]]:
-        """Leaves the gradient of a batch; gives the loss and what fired."""
+        """Leave the gradient of a batch; gives the loss and what fired."""
         seen, fired = self.net(rows)
         missed = rows - self.net.decode(fired)
         loss = missed.pow(2).mean()
@@ -189,7 +189,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _threshold(net: BatchTopK, rows: Float[Tensor, "rows hidden"], size: int) -> float:
-    """Gives the mean over batches of the smallest activation that stands.
+    """Return the mean over batches of the smallest activation that stands.
 
     Source: Bussmann, Leask, Nanda 2024 (2412.06410), the equation of the threshold in use.
     """
@@ -204,7 +204,7 @@ def _threshold(net: BatchTopK, rows: Float[Tensor, "rows hidden"], size: int) ->
 
 
 def _folded(net: BatchTopK, scale: float, threshold: float) -> Sparse:
-    """Gives the net for activations as they are: what fires grows with the scale, no direction does."""
+    """Return the net for activations as they are: what fires grows with the scale, no direction does."""
     features = net.encoder.shape[1]
     return Sparse(
         net.encoder.detach().clone(),

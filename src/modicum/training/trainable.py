@@ -42,11 +42,11 @@ class Trainable(ABC):
 
     @abstractmethod
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
-        """Gives the log-probabilities and entropies of each completion's tokens, with gradients."""
+        """Return the log-probabilities and entropies of each completion's tokens, with gradients."""
 
     @abstractmethod
     def sampler(self) -> WhiteBox:
-        """Gives a model with the parameters as they are now, for rollouts."""
+        """Return a model with the parameters as they are now, for rollouts."""
 
     @abstractmethod
     def change(self) -> Change:
@@ -54,12 +54,12 @@ class Trainable(ABC):
 
     @final
     def state(self) -> dict[str, Tensor]:
-        """Gives a copy of the parameters."""
+        """Return a copy of the parameters."""
         return {name: p.detach().cpu().clone() for name, p in self.named.items()}
 
     @final
     def load(self, state: dict[str, Tensor]) -> None:
-        """Sets the parameters."""
+        """Set the parameters."""
         with torch.no_grad():
             for name, parameter in self.named.items():
                 parameter.copy_(state[name])
@@ -79,7 +79,7 @@ class TrainedWeights(Trainable):
         learning_rate: float,
         rng: np.random.Generator,
     ) -> None:
-        """Attaches what is trained; the given model stays untouched."""
+        """Attach what is trained; the given model stays untouched."""
         self.whitebox, self.learning_rate = whitebox, learning_rate
         self.module = attach(whitebox, shape, rng, is_lent=True).eval()
         self.named = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
@@ -90,11 +90,11 @@ class TrainedWeights(Trainable):
             self._plain = _plain_copy(whitebox.module, self.module)
 
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
-        """Gives the scores of the tuned copy."""
+        """Return the scores of the tuned copy."""
         return score(self.module, batch, temperature)
 
     def sampler(self) -> WhiteBox:
-        """Gives the plain model with the adapter's change added, or in half precision both."""
+        """Return the plain model with the adapter's change added, or in half precision both."""
         if isinstance(self.module, PeftModel) and self._plain is not self.module:
             _settle_into(self.module, self._plain)
         return self.whitebox.with_module(cast(Any, self._plain))
@@ -120,7 +120,7 @@ class TrainedVectors(Trainable):
     def __init__(
         self, whitebox: WhiteBox, layers: Sequence[int], where: Where, learning_rate: float
     ) -> None:
-        """Prepares vectors of zeros.
+        """Prepare vectors of zeros.
 
         Args:
             whitebox: The model; its weights are only read.
@@ -147,7 +147,7 @@ class TrainedVectors(Trainable):
         return Steering(tuple(directions), self._where)
 
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
-        """Gives the scores of the steered model."""
+        """Return the scores of the steered model."""
         steering = self.steering
         laid = Attached(self.whitebox.module, steering)
 
@@ -168,7 +168,7 @@ class TrainedVectors(Trainable):
         return scores
 
     def sampler(self) -> WhiteBox:
-        """Gives the model with the vectors as they are now."""
+        """Return the model with the vectors as they are now."""
         return self.whitebox.with_steering(self._fixed())
 
     def change(self) -> Change:
@@ -184,20 +184,20 @@ class TrainedVectors(Trainable):
 
 
 def _tuner_layers(tuned: PeftModel) -> Iterator[tuple[str, BaseTunerLayer]]:
-    """Gives the layers that carry an adapter, by their names in the plain model."""
+    """Yield the layers that carry an adapter, by their names in the plain model."""
     for name, part in cast(Any, tuned).get_base_model().named_modules():
         if isinstance(part, BaseTunerLayer):
             yield name, part
 
 
 def _can_be_added(tuned: PeftModel, dtype: torch.dtype) -> bool:
-    """Says whether plain weights can hold the adapter's change: single precision, no fused experts."""
+    """Say whether plain weights can hold the adapter's change: single precision, no fused experts."""
     layers = (part for _, part in _tuner_layers(tuned))
     return dtype == torch.float32 and not any(isinstance(part, ParamWrapper) for part in layers)
 
 
 def _plain_copy(module: nn.Module, tuned: PeftModel) -> nn.Module:
-    """Gives a frozen copy of the plain model that shares all weights but those the adapter changes."""
+    """Return a frozen copy of the plain model that shares all weights but those the adapter changes."""
     changed = {name for name, _ in _tuner_layers(tuned)}
     named = (*module.named_parameters(), *module.named_buffers())
     shared = {id(part): part for name, part in named if name.rpartition(".")[0] not in changed}
@@ -209,7 +209,7 @@ def _plain_copy(module: nn.Module, tuned: PeftModel) -> nn.Module:
 
 
 def _settle_into(tuned: PeftModel, plain: nn.Module) -> None:
-    """Writes each layer's weights with its adapter's change into the plain model of the same shape."""
+    """Write each layer's weights with its adapter's change into the plain model of the same shape."""
     with torch.no_grad():
         for name, part in _tuner_layers(tuned):
             source = cast(Any, part.get_base_layer())

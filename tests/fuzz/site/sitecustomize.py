@@ -29,7 +29,7 @@ _PROGRAMS = ("python", "cc", "gcc", "clang")
 
 
 def note(kind: str, what: object) -> None:
-    """Adds a line to the file of breaches."""
+    """Add a line to the file of breaches."""
     file = os.open(STATE["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(file, json.dumps([kind, str(what)[:400]]).encode() + b"\n")
@@ -105,7 +105,7 @@ def _watch(event: str, args: tuple[object, ...]) -> None:
 
 
 def arm(log: str, strangers: str, may_write: str) -> None:
-    """Puts the walls up, or moves them."""
+    """Put the walls up, or moves them."""
     if "hook" not in STATE:
         STATE["hook"] = True
         sys.addaudithook(_watch)
@@ -115,7 +115,7 @@ def arm(log: str, strangers: str, may_write: str) -> None:
 
 
 def disarm() -> None:
-    """Takes the walls down: a hook itself cannot be removed."""
+    """Take the walls down: a hook itself cannot be removed."""
     STATE["is_on"] = False
 
 

@@ -54,7 +54,7 @@ class Median(Answering):
 
     @property
     def draws(self) -> int:
-        """Samples a problem."""
+        """Sample a problem."""
         return self.n
 
     def decoding(self) -> Decoding:

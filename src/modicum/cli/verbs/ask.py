@@ -85,7 +85,7 @@ def command(folder: Path, question: str, **options: object) -> None:
 
 
 def _ask(subject: Subject, trial: Trial, store: Store, name: str, question: str) -> _Said:
-    """Restores one solver and lets it answer."""
+    """Restore one solver and lets it answer."""
     elicited, ledger = restored(subject, trial, store), Ledger()
     problem = Problem(f"asked/{key(question):016x}", question)
     [solved] = elicited.solve([problem], ledger)
@@ -93,7 +93,7 @@ def _ask(subject: Subject, trial: Trial, store: Store, name: str, question: str)
 
 
 def _serving(verdict: Verdict | None, said: Sequence[_Said]) -> str:
-    """Says what serving the nudge costs: for this question, and a query of the test set."""
+    """Say what serving the nudge costs: for this question, and a query of the test set."""
     if len(said) < 2:
         return ""
     floor, nudged = said
@@ -108,7 +108,7 @@ def _serving(verdict: Verdict | None, said: Sequence[_Said]) -> str:
 def _text(
     subject: Subject, question: str, said: Sequence[_Said], why: str, serving: str
 ) -> list[str]:
-    """Lays both answers out side by side."""
+    """Lay both answers out side by side."""
     half = (WIDTH - 3) // 2
     lines = [f"{visible(subject.task)} on {visible(subject.model)}", "", *wrapped(question), ""]
     sides = [_side(one, half if len(said) > 1 else WIDTH) for one in said]

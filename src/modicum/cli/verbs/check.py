@@ -77,7 +77,7 @@ def command(model: str, task: str | None, **options: object) -> int:
 
 
 def _check(model: str, task: str, options: dict[str, object], *, wants_json: bool) -> int:
-    """Looks at one subject; exit code 2 where `run` would stop."""
+    """Look at one subject; exit code 2 where `run` would stop."""
     task = task_reference(task, options) or task
     given: dict[str, Any] = {k: v for k, v in options.items() if v not in (None, ())}
     given.update({k: file_text(given[k]) for k in ("system", "template") if k in given})
@@ -124,7 +124,7 @@ def _outlook(subject: Subject) -> Outlook:
 
 
 def _scan(model: str, out: object, limit: object, *, wants_json: bool) -> int:
-    """Tries the listed tasks and prints the table."""
+    """Try the listed tasks and prints the table."""
     resolve_backend(model)  # refused before a folder bears its name
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in model.partition("?")[0])
     folder = out if isinstance(out, Path) else Path("runs") / f"scan-{name.strip('-')}"

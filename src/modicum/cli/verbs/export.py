@@ -86,7 +86,7 @@ def command(folder: Path, **options: object) -> None:
 def _trial(
     subject: Subject, verdict: Verdict | None, options: Mapping[str, object]
 ) -> tuple[Trial, str]:
-    """Gives the trial whose nudge leaves, and why it is this one.
+    """Return the trial whose nudge leaves, and why it is this one.
 
     Raises:
         ConfigError: no such rung, or a study that recommends nothing.
@@ -114,7 +114,7 @@ def _text(
     refused: Mapping[str, ConfigError],
     why: str,
 ) -> list[str]:
-    """Lays out what was written, how far each is from what it was made from, and what does not fit."""
+    """Lay out what was written, how far each is from what it was made from, and what does not fit."""
     trial, subject = found.trial, found.subject
     shots = f" n={trial.n_shots}" if trial.n_shots else ""
     head = f"{trial.method}{shots}, seed {trial.seed}, of {subject.task} on {subject.model}"

@@ -73,7 +73,7 @@ def command(
 
 
 def _batch(path: Path, form: Form) -> Iterator[Mapping[str, object]]:
-    """Marks the lines of a file.
+    """Mark the lines of a file.
 
     Raises:
         ConfigError: a line that cannot be read or marked, by its number.
@@ -107,7 +107,7 @@ _WANTED = 'a JSON array of three texts, ["number", "12", "Answer: 12"]'
 
 
 def _marked(name: str, gold: str, text: str, form: Form) -> Mapping[str, object]:
-    """Marks one text.
+    """Mark one text.
 
     Raises:
         ConfigError: no such marker, or a gold that it could never accept.
@@ -136,7 +136,7 @@ def _marker(name: str) -> Marker:
 
 
 def _text(found: Mapping[str, object], form: str) -> str:
-    """Gives a mark for a terminal; what was said there cannot act."""
+    """Return a mark for a terminal; what was said there cannot act."""
     lines: list[tuple[str, Sequence[str]]] = [
         ("marker", [str(found["marker"])]),
         ("gold", [str(found["gold"])]),

@@ -111,7 +111,7 @@ def _say(state: Progress) -> None:
 
 
 def _table(title: str, families: Families) -> None:
-    """Prints one line a family: each figure with its 95 % interval."""
+    """Print one line a family: each figure with its 95 % interval."""
     click.echo(title)
     for family, figures in families.items():
         click.echo(f"  {family}: {figures['truth']}")

@@ -52,7 +52,7 @@ REPORT = "report.html"
 def _retained(
     _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Reads names with commas, once or several times; the path of a file stays whole."""
+    """Read names with commas, once or several times; the path of a file stays whole."""
     parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
@@ -235,7 +235,7 @@ def _say_who(folder: Path) -> Callable[[str], None]:
 
 
 def _budget(time: object, tokens: object) -> Budget | None:
-    """Gives the budget of the two options, or None.
+    """Return the budget of the two options, or None.
 
     Raises:
         ConfigError: no time with its unit, or no tokens at all.
@@ -249,14 +249,14 @@ def _budget(time: object, tokens: object) -> Budget | None:
 
 
 def _say_left_out(trials: Sequence[Trial]) -> None:
-    """Says which trials the budget did not buy."""
+    """Say which trials the budget did not buy."""
     if trials:
         names = ", ".join(named(trials))
         click.echo(f"left out for want of budget: {len(trials)} trials: {names}", err=True)
 
 
 def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
-    """Gives the folders of other studies whose answers are taken over.
+    """Return the folders of other studies whose answers are taken over.
 
     Raises:
         ConfigError: a named folder that holds no study.
@@ -270,7 +270,7 @@ def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
 
 
 def _plan(study: Path | None, options: dict[str, object], *, trusted: bool) -> Plan:
-    """Joins a TOML study, or the default one, with what the options say.
+    """Join a TOML study, or the default one, with what the options say.
 
     Raises:
         TrustError: the study asks for what only the user may switch on, and is not trusted.
@@ -327,13 +327,13 @@ def _default() -> Plan:
 
 
 def _is_story(task: str) -> bool:
-    """Says whether a task is one of the organism's families."""
+    """Say whether a task is one of the organism's families."""
     names = {name for grid in _default().grids for name in grid.tasks}
     return task.removeprefix("scrambled:") in names
 
 
 def _settings(pairs: object) -> dict[str, dict[str, object]]:
-    """Reads `method.field=value` pairs."""
+    """Read `method.field=value` pairs."""
     settings: dict[str, dict[str, object]] = {}
     for pair in pairs if isinstance(pairs, tuple) else ():
         method, field, value = read_setting(str(pair))
@@ -342,7 +342,7 @@ def _settings(pairs: object) -> dict[str, dict[str, object]]:
 
 
 def _executor(plan: Plan, how: _How) -> Executor:
-    """Gives what runs the trials; of a launch of several processes each runs its own share here."""
+    """Return what runs the trials; of a launch of several processes each runs its own share here."""
     if how.executor:
         return resolve_executor(how.executor)
     workers = _workers(plan) if how.workers is None else how.workers
@@ -358,7 +358,7 @@ def _workers(plan: Plan) -> int:
 
 
 def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, object]) -> None:
-    """Says what will be done before anything is."""
+    """Say what will be done before anything is."""
     names, done = planned(plan, store), store.done()
     labels = plan.selection + plan.test
     click.echo(
@@ -384,7 +384,7 @@ def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, obj
 def _print(
     verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, wants_json: bool
 ) -> None:
-    """Prints the verdicts to standard output."""
+    """Print the verdicts to standard output."""
     if wants_json:
         click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
     else:

@@ -45,7 +45,7 @@ class _Wanted:
         return self.wrong or self.unreadable or self.every or bool(self.problem or self.grep)
 
     def takes(self, row: StoredAnswer) -> bool:
-        """Says whether a completion is among those wanted."""
+        """Say whether a completion is among those wanted."""
         grades = [Grade.INCORRECT] * self.wrong + [Grade.UNREADABLE] * self.unreadable
         return (
             (not grades or row.mark.lenient in grades)
@@ -91,7 +91,7 @@ def command(folder: Path, trial: str | None, **options: object) -> None:
 
 
 def _chosen(store: Store, prefix: str | None, method: str | None) -> list[Trial]:
-    """Gives the trials that the arguments name, in the order they ran."""
+    """Return the trials that the arguments name, in the order they ran."""
     every = [outcome.trial for outcome in store.heads().values()]
     fits = [t for t in every if t.id.startswith(prefix or "") and method in (None, t.method)]
     if not fits:
@@ -121,7 +121,7 @@ class _Shown:
     whole: bool
 
     def as_text(self, trials: list[Trial]) -> Iterator[str]:
-        """Gives lines; a trial without any such completion is left out where several are asked."""
+        """Yield lines; a trial without any such completion is left out where several are asked."""
         left = self.limit
         for trial in trials:
             rows = list(islice(self._rows(trial), None if left is None else left + 1))
@@ -144,7 +144,7 @@ class _Shown:
                 yield "no completion fits"
 
     def as_json(self, trials: list[Trial]) -> Iterator[str]:
-        """Gives one JSON line a trial and one for each of its completions."""
+        """Yield one JSON line a trial and one for each of its completions."""
         left = self.limit
         for trial in trials:
             outcome, problems = self.store.read(trial, texts=False), _problems(trial)
@@ -160,7 +160,7 @@ class _Shown:
 
 
 def _problems(trial: Trial) -> Mapping[str, Problem]:
-    """Gives the test problems by id; says so where the task's data cannot be read any more."""
+    """Return the test problems by id; says so where the task's data cannot be read any more."""
     try:
         scope = trial.scope
         scope = scope if scope.test is not None else dataclasses.replace(scope, test=0)
@@ -209,12 +209,12 @@ def _json_row(row: StoredAnswer, problem: Problem | None) -> str:
 
 
 def _width() -> int:
-    """Gives the terminal's columns; what is read by a program is not shortened."""
+    """Return the terminal's columns; what is read by a program is not shortened."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
 def _print(lines: Iterator[str], *, is_paged: bool) -> None:
-    """Prints lines as they come; through a pager where a person reads them on a terminal."""
+    """Print lines as they come; through a pager where a person reads them on a terminal."""
     if is_paged and sys.stdout.isatty():
         click.echo_via_pager(f"{line}\n" for line in lines)
         return
