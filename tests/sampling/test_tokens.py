@@ -98,7 +98,7 @@ def test_no_prompt_begins_twice(model: Local, monkeypatch) -> None:
 def test_a_nudge_sees_the_same_prompt_tokens(model: Local, monkeypatch) -> None:
     examples = [Example(tuple(model.encode(QUESTION)), tuple(model.encode_completion(" a")))]
     shape, schedule = AdapterShape("lora", 2, 4.0), Schedule(1e-3, 1, 1, 1)
-    tuned = tune(model, examples, shape, schedule, stream("t"), Ledger()).model
+    tuned = tune(model, examples, shape, schedule, stream("t"), Ledger()).change.applied(model)
     assert tuned.card.weights != model.card.weights
     assert _fed(tuned, monkeypatch) == _fed(model, monkeypatch)
 

@@ -56,7 +56,7 @@ def branched(model, k: int, min_probability: float = 0.0):
 
 
 def test_as_many_are_tried_as_a_method_asks_unless_told_otherwise() -> None:
-    assert CotDecoding().k == CotDecoding().first_tokens == MOST_ASKED
+    assert CotDecoding().k == CotDecoding().answering.first_tokens == MOST_ASKED
 
 
 @pytest.mark.usefixtures("many")
