@@ -137,7 +137,10 @@ def test_contract_suites_hold_for_the_foreign_reading_and_probe(foreign, tmp_pat
 
 
 def test_contract_suites_hold_for_the_foreign_methods_and_reward(foreign) -> None:
-    suites = [ROOT / "tests" / "contracts" / "test_methods.py", ROOT / "tests" / "test_rewards.py"]
+    suites = [
+        ROOT / "tests" / "contracts" / "test_methods.py",
+        ROOT / "tests" / "rewards" / "test_rewards.py",
+    ]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k"]
     chosen = "median_vote or brief_tuning or brief"
     done = _run("-m", "pytest", *options, chosen, *suites, cwd=ROOT, PYTHONPATH=str(foreign))

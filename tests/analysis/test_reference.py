@@ -10,9 +10,9 @@ from modicum.analysis.verdict import Reference
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.readings.reference import reference_section
 from modicum.store.database import Store
+from modicum.study import trial as trials
 from modicum.study.checks import check_plan
 from modicum.study.plan import Grid, Plan, Subject
-from modicum.study.plan import trial as trials
 from modicum.study.trial import open_model
 from modicum.workbench import Study, plan_for
 from tests.support import verdicts as built

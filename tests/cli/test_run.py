@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modicum.study.plan import trial as trials
+from modicum.study import trial as trials
 from tests.support.commands import SMALL, Said, modicum
 
 VERDICT = {

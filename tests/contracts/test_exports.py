@@ -11,7 +11,7 @@ from modicum.export import EXPORTS, ExportForm
 from modicum.exporting.exporter import export, fitting
 from modicum.files.manifest import MANIFEST, check_files, listed, read_manifest, read_prompt
 from modicum.model import MODELS, backend_access, resolve_backend
-from modicum.study.plan import trial as trials
+from modicum.study import trial as trials
 from modicum.study.trial import run_trial
 from modicum.task import resolve_task
 from modicum.types import Access

@@ -190,13 +190,13 @@ def _stopped(is_wanted: bool) -> Iterator[None]:
     def stop(*_given: object) -> TokenTally:
         raise SystemExit(0)
 
-    begin = runner.Tally
+    begin = runner.TokenTally
     try:
         if is_wanted:
-            runner.Tally = stop  # type: ignore[assignment, misc]
+            runner.TokenTally = stop  # type: ignore[assignment, misc]
         yield
     finally:
-        runner.Tally = begin  # type: ignore[misc]
+        runner.TokenTally = begin  # type: ignore[misc]
 
 
 def _forms(secret: str) -> set[bytes]:

@@ -9,9 +9,9 @@ import pytest
 from modicum.doctor.visit import check_subject
 from modicum.errors import JudgeError
 from modicum.ledger import Ledger
+from modicum.marking import marks as marking
 from modicum.marking.judge import Judge
 from modicum.marking.marks import Unmarked, mark_or_unread, mark_safely, read_or_none
-from modicum.marking.marks import marks as marking
 from modicum.model import Passed, resolve_backend
 from modicum.outcome import Lost
 from modicum.running.kept_verdicts import verdicts_of

@@ -190,7 +190,7 @@ def test_an_endpoint_error_keeps_what_decides_about_another_try() -> None:
     with fake_server(failures=2) as (url, manners):
         endpoint = _endpoint.Endpoint(url, timeout=5, retries=1)
         with pytest.raises(EndpointError, match="tried 2 times") as raised:
-            endpoint.answer(_endpoint.Ask("/completions", {"max_tokens": 1, "prompt": "a"}))
+            endpoint.answer(_endpoint.ChatRequest("/completions", {"max_tokens": 1, "prompt": "a"}))
         assert raised.value.status == 500
         assert len(manners.asked) == 2
 
@@ -202,5 +202,5 @@ def test_a_quota_that_is_spent_is_not_tried_again() -> None:
     with fake_server(refuse=refuse) as (url, manners):
         endpoint = _endpoint.Endpoint(url, timeout=5, retries=3)
         with pytest.raises(EndpointError, match="status 429"):
-            endpoint.answer(_endpoint.Ask("/completions", {"max_tokens": 1, "prompt": "a"}))
+            endpoint.answer(_endpoint.ChatRequest("/completions", {"max_tokens": 1, "prompt": "a"}))
         assert len(manners.asked) == 1

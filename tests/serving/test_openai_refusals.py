@@ -319,7 +319,7 @@ def test_habits_are_one_servers_own() -> None:
 
 def test_a_field_that_nothing_mends_is_refused_at_once() -> None:
     with fake_server(refuse=refusing("logprobs")) as (url, manners):
-        asked = _endpoint.Ask("/completions", {**SENT})
+        asked = _endpoint.ChatRequest("/completions", {**SENT})
         with pytest.raises(EndpointError, match="status 400"):
             _endpoint.Endpoint(url, retries=3).answer(asked)
         assert len(manners.asked) == 1

@@ -16,8 +16,8 @@ from modicum.running.runner import Silent, run
 from modicum.stock import Draw, Stock
 from modicum.store.database import Outcome, Store
 from modicum.store.siblings import shelf, siblings
+from modicum.study import trial as trials
 from modicum.study.plan import Plan
-from modicum.study.plan import trial as trials
 from modicum.study.trial import run_trial
 from modicum.types import Style
 from modicum.workbench import Study, plan_for

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from modicum.catalog import KINDS, Catalog
 from modicum.errors import ConfigError, TrustError
 from modicum.model import resolve_backend
-from modicum.study.plan import Grid, Plan, powers
+from modicum.study import powers
+from modicum.study.plan import Grid, Plan
 from modicum.study.powers import KINDS_OF_POWER, model_powers, task_powers
 from modicum.study.trust import powers_of, powers_of_trial, refuse_untrusted
 from modicum.types import Trial

@@ -56,7 +56,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__)
 def _modicum() -> None:
-    """Say whether an ability is latent in a model, and how little data unlocks it."""
+    """Says whether an ability is latent in a model, and how little data unlocks it."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
