@@ -136,6 +136,22 @@ def test_contract_suites_hold_for_the_foreign_reading_and_probe(foreign, tmp_pat
     assert "skipped" not in done.stdout
 
 
+def test_contract_suite_holds_for_the_foreign_executor(foreign) -> None:
+    suite = ROOT / "tests" / "contracts" / "test_executors.py"
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "fresh_processes"]
+    done = _run("-m", "pytest", *options, suite, "-rs", cwd=ROOT, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
+
+
+def test_a_study_runs_on_the_foreign_executor(foreign, tmp_path) -> None:
+    at = SMALL.index("--workers")
+    small = [*SMALL[:at], *SMALL[at + 2 :], "--executor", "fresh_processes", "--json"]
+    done = _run("-c", MODICUM, "run", *small, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdicts"][0]["ability"] == "latent"
+
+
 def test_contract_suites_hold_for_the_foreign_methods_and_reward(foreign) -> None:
     suites = [
         ROOT / "tests" / "contracts" / "test_methods.py",
