@@ -257,6 +257,21 @@ def test_a_nudge_well_ahead_is_bought_though_few_problems_show_it() -> None:
     assert pick.name == "fine_tune n=4"
 
 
+def test_few_clusters_show_a_gain_that_several_have_and_none_has_lost() -> None:
+    """Five clusters of ten: three gain nine problems each; no t interval of five means is above 0."""
+    clusters = np.arange(50) // 10
+    good = np.where((clusters < 3) & (np.arange(50) % 10 < 9), 1.0, 0.0)
+    plain = replace(candidate("prompt", 0, 0, 0.0, 1.0), scores=np.zeros(50), is_plain=True)
+    tuned = replace(LADDER[2], scores=good)
+    pick = ship((plain, tuned), clusters=clusters).pick
+    assert pick is not None
+    assert pick.name == "fine_tune n=4"
+    one_alone = replace(tuned, scores=np.where(clusters == 0, 1.0, 0.0))
+    assert ship((plain, one_alone), clusters=clusters).pick is plain
+    lost = replace(plain, scores=np.where(clusters == 4, 0.8, 0.0))
+    assert ship((lost, tuned), clusters=clusters).pick is lost
+
+
 def test_preference_and_label_limit_move_the_pick() -> None:
     assert ship(LADDER, prefer="labels").pick is LADDER[0]
     assert ship(LADDER, prefer="train").pick is LADDER[0]

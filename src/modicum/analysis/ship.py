@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from modicum.analysis.pairing import paired, shared
 from modicum.stats import Figure, Floats, Ints
 
@@ -128,7 +130,7 @@ def ship(
     rivals = [
         c
         for c in allowed
-        if plain is None or c is plain or c.is_shorter or _gains(c, plain, clusters)
+        if plain is None or c is plain or c.is_shorter or _is_ahead(c, plain, clusters, margin)
     ]
     if plain is not None and is_shown:
         rivals = [c for c in allowed if c is plain or c.is_shorter]
@@ -145,8 +147,24 @@ def ship(
     )
 
 
-def _gains(candidate: Candidate, plain: Candidate, clusters: Ints | None) -> bool:
-    return paired(candidate.scores, plain.scores, clusters=clusters).low > 0
+def _is_ahead(
+    one: Candidate, other: Candidate, clusters: Ints | None, margin: float, level: float = 0.95
+) -> bool:
+    """Say whether one is shown to be better: over clusters, or within several and against none.
+
+    A handful of clusters never shows a mean above 0, be the gain in some of them as large as it may.
+    Where problems alone show it, at least two clusters gain more than the margin, and none loses as
+    much, the gain is real wherever else it is found.
+    """
+    if paired(one.scores, other.scores, clusters=clusters, level=level).low > 0:
+        return True
+    if clusters is None or paired(one.scores, other.scores, level=level).low <= 0:
+        return False
+    own, base = shared(one.scores, other.scores)
+    difference = np.atleast_2d(own).mean(axis=0) - np.atleast_2d(base).mean(axis=0)
+    codes = np.unique(clusters[: difference.size], return_inverse=True)[1]
+    means = np.bincount(codes, weights=difference) / np.bincount(codes)
+    return int((means > margin).sum()) > 1 and bool(means.min() > -margin)
 
 
 def _beats(other: Candidate, candidate: Candidate, margin: float, clusters: Ints | None) -> bool:
@@ -157,10 +175,9 @@ def _beats(other: Candidate, candidate: Candidate, margin: float, clusters: Ints
     """
     if other is candidate:
         return False
-    level = 0.95 if candidate.is_plain else AHEAD
-    ahead = paired(other.scores, candidate.scores, clusters=clusters, level=level)
-    least = margin if candidate.is_plain else GRACE * margin
-    return ahead.low > 0 and ahead.value > least
+    ahead = paired(other.scores, candidate.scores, clusters=clusters)
+    level, least = (0.95, margin) if candidate.is_plain else (AHEAD, GRACE * margin)
+    return ahead.value > least and _is_ahead(other, candidate, clusters, margin, level)
 
 
 def pareto(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
