@@ -34,10 +34,10 @@ def thinker(closing: str) -> Local:
 
 
 def often() -> str:
-    """The letter that the random model says most."""
+    """The letter that the random model says most, of several the last of the alphabet."""
     drawn = tiny_local("llama").generate(asked(), Sampling(LIMIT, 1.0, stream="s"), Ledger())
     letters = [x for group in drawn for c in group for x in c.text if x.isalpha()]
-    return max(set(letters), key=letters.count)
+    return max(set(letters), key=lambda letter: (letters.count(letter), letter))
 
 
 def asked(n: int = 8) -> list[Request]:
