@@ -66,12 +66,12 @@ _DECORATION = " \t\n\r\f\v\u00a0*$`\"'\u201c\u201d\u2018\u2019\u00ab\u00bb" + _B
 
 
 def tail(text: str) -> str:
-    """Return the part of a text that is read: its last `KEPT` characters, however long it is."""
+    """Gives the part of a text that is read: its last `KEPT` characters, however long it is."""
     return text[-KEPT:]
 
 
 def flat(text: str) -> str:
-    r"""Return a text of the same length in which digits, dashes and signs of all scripts are ASCII's.
+    r"""Gives a text of the same length in which digits, dashes and signs of all scripts are ASCII's.
 
     >>> flat("\u2212\uff15\u2009\u0663%"), len(flat("\u200b5"))
     ('-5\xa03%', 2)
@@ -80,7 +80,7 @@ def flat(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return an answer without decoration: white space, asterisks, dollars, quotes, full stop.
+    """Gives an answer without decoration: white space, asterisks, dollars, quotes, full stop.
 
     >>> plain("**Paris.** ")
     'Paris'
@@ -89,7 +89,7 @@ def plain(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    r"""Return a text as a reader sees it: composed letters, straight quotes, hyphens, single spaces.
+    r"""Gives a text as a reader sees it: composed letters, straight quotes, hyphens, single spaces.
 
     Full-width letters and ligatures are plain ones; superscripts stay, for `x²` is not `x2`.
 

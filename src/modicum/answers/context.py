@@ -91,14 +91,14 @@ _JOINED = re.compile(r"(?:[ \u00a0]?,)?[ \u00a0]?(?:and[ \u00a0])?(?=[0-9])")
 
 
 def is_denied(text: str, found: Quantity) -> bool:
-    """Say whether a number is said not to be it: `not 5`."""
+    """Says whether a number is said not to be it: `not 5`."""
     before = _BEFORE.search(text, max(0, found.start - _NEAR), found.start)
     is_not = before is not None and before["no"] is not None
     return is_not or _REFUSED.match(text, found.end) is not None
 
 
 def is_part(text: str, found: Quantity, *, is_box: bool) -> bool:
-    """Say whether a number is but a part of what is said: a sum, a term, a range, a bound."""
+    """Says whether a number is but a part of what is said: a sum, a term, a range, a bound."""
     near = max(0, found.start - _NEAR)
     before = _BEFORE.search(text, near, found.start)
     if before is not None and _TAG.search(text, near, found.start) is None:
@@ -109,7 +109,7 @@ def is_part(text: str, found: Quantity, *, is_box: bool) -> bool:
 
 
 def has_rival(text: str, found: Quantity) -> bool:
-    """Say whether another number stands beside a number as its equal: `5 or 6`, `5, 6 and 7`."""
+    """Says whether another number stands beside a number as its equal: `5 or 6`, `5, 6 and 7`."""
     unit = _UNIT.match(text, found.end)
     for end in {found.end, unit.end() if unit else found.end}:
         either, both = _OR.match(text, end), _AND.match(text, end) if end == found.end else None
@@ -132,13 +132,13 @@ def _same(one: Quantity, other: Quantity) -> bool:
 
 
 def is_alone(text: str, start: int, end: int) -> bool:
-    """Say whether nothing but decoration, currency and percent signs stands around a part."""
+    """Says whether nothing but decoration, currency and percent signs stands around a part."""
     before = _BARE_BEFORE.fullmatch(text, 0, start)
     return before is not None and _BARE_AFTER.fullmatch(text, end) is not None
 
 
 def leads_to(text: str, found: Quantity, *, is_box: bool) -> Quantity | None:
-    """Return the number to which an equals sign leads from another in the same clause, or None."""
+    """Gives the number to which an equals sign leads from another in the same clause, or None."""
     clause = _CLAUSE.search(text, found.end)
     end = clause.start() if clause else len(text)
     for sign in [*_EQUALS.finditer(text, found.end, end)][::-1]:
@@ -151,7 +151,7 @@ def leads_to(text: str, found: Quantity, *, is_box: bool) -> Quantity | None:
 
 
 def compound(text: str, found: Quantity) -> str | None:
-    """Return the value of two units that make one quantity, in the first: `1 hour 30 minutes`."""
+    """Gives the value of two units that make one quantity, in the first: `1 hour 30 minutes`."""
     signs = [sign for sign in "$€£°" if sign in text[found.start : found.end]]
     first, end = (signs[0], found.end) if signs else _unit(text, found.end)
     joint = _JOINED.match(text, end) if first and found.answer is not None else None

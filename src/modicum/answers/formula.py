@@ -64,7 +64,7 @@ class Formulas(Reading):
     """Reads a formula as it stands; what it is worth is for the comparison to say."""
 
     def stated(self, place: Place) -> Said | None:
-        r"""Return the first formula that is set off in a place, else what stands before prose.
+        r"""Gives the first formula that is set off in a place, else what stands before prose.
 
         >>> Formulas().stated(Place(0, r" \(\frac{1}{2}\).")).answer
         '\\frac{1}{2}'
@@ -84,13 +84,13 @@ class Formulas(Reading):
         return Said(answer, is_whole=not plain(rest)) if answer else None
 
     def whole(self, text: str) -> str | None:
-        """Return a formula without what sets it off; any text is one."""
+        """Gives a formula without what sets it off; any text is one."""
         found, rest = _set_off(text[:_READ])
         rest += text[_READ:]
         return plain(text if plain(rest) or not found else found) or None
 
     def alone(self, text: str) -> str | None:
-        """Return a text that is one formula, or one line without prose."""
+        """Gives a text that is one formula, or one line without prose."""
         found, rest = _set_off(text[:_READ])
         if found and not plain(rest + text[_READ:]):
             return plain(found) or None
@@ -99,14 +99,14 @@ class Formulas(Reading):
         return None if is_prose or "$" in line.strip("$") else plain(line) or None
 
     def anywhere(self, text: str) -> str | None:
-        """Return the last formula that is set off, else the last number, else the last line."""
+        """Gives the last formula that is set off, else the last number, else the last line."""
         found = [next(filter(None, m.groups())) for m in _FORMULA.finditer(text[-_READ:])]
         last = next((one for one in reversed(found) if plain(one)), "")
         return plain(last) or Numbers().anywhere(text) or plain(last_line(text)) or None
 
 
 def value_of(formula: str) -> Fraction | None:
-    r"""Return what a formula is worth where it is one rational number, units aside; else None.
+    r"""Gives what a formula is worth where it is one rational number, units aside; else None.
 
     >>> value_of(r"x = 9\,500"), value_of(r"15\mbox{ cm}^2"), value_of(r"2\sqrt{3}"), value_of("2k")
     (Fraction(9500, 1), Fraction(15, 1), None, None)
@@ -126,7 +126,7 @@ def value_of(formula: str) -> Fraction | None:
 
 
 def words_of(formula: str) -> str | None:
-    r"""Return the words that a formula is, or None where it is a formula.
+    r"""Gives the words that a formula is, or None where it is a formula.
 
     Three letters or more are a word, not a product; so is what `\text` sets.
 
@@ -144,7 +144,7 @@ def words_of(formula: str) -> str | None:
 
 
 def latex(formula: str) -> str:
-    r"""Return a formula in LaTeX alone: signs of other keyboards become macros.
+    r"""Gives a formula in LaTeX alone: signs of other keyboards become macros.
 
     >>> latex("9\\,500 · 10⁻²"), latex("60°")
     ('9500 \\cdot  10^{-2}', '60^{\\circ}')

@@ -98,7 +98,7 @@ class Letters(Reading):
     """Last letter that may be chosen."""
 
     def stated(self, place: Place) -> Said | None:
-        """Return the letter with which a place begins, else the first one in it.
+        """Gives the letter with which a place begins, else the first one in it.
 
         >>> Letters().stated(Place(0, "(b) Paris, not A")).answer
         'B'
@@ -122,7 +122,7 @@ class Letters(Reading):
         return Said(letter, _is_bare(text, letter))
 
     def anywhere(self, text: str) -> str | None:
-        """Return the letter that leads a text, else the last one in brackets, else alone."""
+        """Gives the letter that leads a text, else the last one in brackets, else alone."""
         text = flat(text)
         if _SEVERAL.match(text):
             return None

@@ -41,7 +41,7 @@ class Numbers(Reading):
     """Reads numbers exactly; units, currency and percent signs do not matter."""
 
     def stated(self, place: Place) -> Said | None:
-        """Return the first number of a place, or that to which an equals sign leads.
+        """Gives the first number of a place, or that to which an equals sign leads.
 
         >>> Numbers().stated(Place(0, "12 of the 20 students")).answer
         '12'
@@ -66,7 +66,7 @@ class Numbers(Reading):
         return None if found is None else _said(text, found, is_box=place.is_box)
 
     def anywhere(self, text: str) -> str | None:
-        r"""Return the last number of a text; None where that is but a part of an expression.
+        r"""Gives the last number of a text; None where that is but a part of an expression.
 
         >>> Numbers().anywhere("so 3 of 12 cm^2 are left"), Numbers().anywhere(r"it is 2\sqrt{3}")
         ('12', None)
@@ -75,7 +75,7 @@ class Numbers(Reading):
         return None if found is None else found.answer
 
     def alone(self, text: str) -> str | None:
-        """Return the number that a text is, or that its few words are: `Twelve apples`."""
+        """Gives the number that a text is, or that its few words are: `Twelve apples`."""
         words = text.split(None, _FEW)
         said = _in_words(text) if len(words) <= _FEW and not _DIGIT.search(text) else None
         if said is not None:

@@ -106,12 +106,12 @@ class Place:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that is not blank; empty where there is none."""
+    """Gives the last line that is not blank; empty where there is none."""
     return text.rstrip().rpartition("\n")[2].strip()
 
 
 def boxes(text: str) -> list[str]:
-    r"""Return what stands in each `\boxed{}` with balanced braces, the innermost ones, in order.
+    r"""Gives what stands in each `\boxed{}` with balanced braces, the innermost ones, in order.
 
     `\boxed 5` is one too.
 
@@ -144,7 +144,7 @@ def _boxes(text: str) -> list[tuple[int, int]]:
 
 
 def said_places(text: str, form: "Form", more: re.Pattern[str] | None = None) -> Iterator[Place]:
-    """Yield what stands where an answer is said, the last place first, whatever its kind.
+    """Gives what stands where an answer is said, the last place first, whatever its kind.
 
     Tags `<answer>`, boxes, a line `answer is` or `Answer:` in the commoner languages, a heading
     that says so, a line `#### X`; and where an answer may take several lines, all after `Answer:`.
@@ -170,7 +170,7 @@ def said_places(text: str, form: "Form", more: re.Pattern[str] | None = None) ->
 
 
 def places(text: str, form: "Form") -> Iterator[str]:
-    """Return the texts of `said_places`."""
+    """Gives the texts of `said_places`."""
     return (place.text for place in said_places(text, form))
 
 
@@ -241,7 +241,7 @@ class Form:
     """Whether an answer may take several lines."""
 
     def write(self, answer: str) -> str:
-        r"""Return an answer in this form.
+        r"""Gives an answer in this form.
 
         >>> FORMS["boxed"].write("7")
         '\\boxed{7}'
@@ -249,7 +249,7 @@ class Form:
         return self.before + answer + self.after
 
     def find(self, text: str) -> str | None:
-        r"""Return what stands in this form, or None: nothing else may follow it.
+        r"""Gives what stands in this form, or None: nothing else may follow it.
 
         Several boxes count only where they hold the same.
 

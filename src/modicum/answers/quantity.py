@@ -115,7 +115,7 @@ class Quantity:
 
 
 def quantities(text: str, start: int = 0) -> Iterator[Quantity]:
-    """Yield every number of a text in order; digits within words and exponents are none.
+    """Gives every number of a text in order; digits within words and exponents are none.
 
     >>> [q.answer for q in quantities("12 cm^2 at -$9 500 makes 1.5 million, x2")]
     ['12', '-9500', '1500000']
@@ -128,7 +128,7 @@ def quantities(text: str, start: int = 0) -> Iterator[Quantity]:
 
 
 def next_quantity(text: str, start: int) -> Quantity | None:
-    """Return the first number or opaque expression of a flat text at or after a place, or None."""
+    """Gives the first number or opaque expression of a flat text at or after a place, or None."""
     place = start
     while (match := _SCAN.search(text, place)) is not None:
         if match["number"] is not None:

@@ -49,24 +49,24 @@ class Reading(ABC):
 
     @abstractmethod
     def stated(self, place: Place) -> Said | None:
-        """Return what a place says; None where it says nothing of this kind."""
+        """Gives what a place says; None where it says nothing of this kind."""
 
     @abstractmethod
     def anywhere(self, text: str) -> str | None:
-        """Return the answer of a text that says nowhere that it is one, or None."""
+        """Gives the answer of a text that says nowhere that it is one, or None."""
 
     def whole(self, text: str) -> str | None:
-        """Return the answer that a text *is*, in canonical form; None where it is more or less."""
+        """Gives the answer that a text *is*, in canonical form; None where it is more or less."""
         said = self.stated(Place(0, text))
         return said.answer if said is not None and said.is_whole else None
 
     def alone(self, text: str) -> str | None:
-        """Return the answer of a text that holds nothing else, though it does not say so."""
+        """Gives the answer of a text that holds nothing else, though it does not say so."""
         return self.whole(text)
 
     @final
     def read(self, text: str, form: Form) -> str | None:
-        """Read a text: the last place that says an answer, else the text itself.
+        """Reads a text: the last place that says an answer, else the text itself.
 
         A place of a few words is the answer even where it cannot be read: no number elsewhere in
         the text takes its stead.
@@ -87,7 +87,7 @@ class Reading(ABC):
 
     @final
     def both(self, text: str, form: Form) -> tuple[str | None, str | None]:
-        """Return what `read` gives, and it once more where the exact format holds it alone.
+        """Gives what `read` gives, and it once more where the exact format holds it alone.
 
         What another place says later is thus not overlooked by the strict reading.
         """
@@ -97,7 +97,7 @@ class Reading(ABC):
 
 
 def amended(text: str) -> tuple[str, list[int]]:
-    """Return a text without what is struck out, and where corrections of it begin, the last first.
+    """Gives a text without what is struck out, and where corrections of it begin, the last first.
 
     >>> amended("A, no, wait: B")
     ('A, no, wait: B', [13])

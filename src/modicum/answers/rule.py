@@ -22,7 +22,7 @@ class Rule(ABC):
 
     @abstractmethod
     def read(self, text: str) -> str | None:
-        """Return the answer in canonical form; None where there is none."""
+        """Gives the answer in canonical form; None where there is none."""
 
 
 @final
@@ -34,7 +34,7 @@ class Stated(Rule):
     form: Form
 
     def read(self, text: str) -> str | None:
-        """Return what the reading gives."""
+        """Gives what the reading gives."""
         return self.reading.read(text, self.form)
 
 
@@ -46,7 +46,7 @@ class Announced(Rule):
     after: str
 
     def read(self, text: str) -> str | None:
-        """Return the word.
+        """Gives the word.
 
         >>> Announced("Answer").read("Think 2+3=5 Answer 5 apples"), Announced("Answer").read("5")
         ('5', '5')
@@ -59,7 +59,7 @@ class Announced(Rule):
 
 
 def span_of(text: str, answer: str) -> tuple[int, int] | None:
-    r"""Return the last place of an answer in a text, case and separators aside, or None.
+    r"""Gives the last place of an answer in a text, case and separators aside, or None.
 
     A place inside a longer word or number (12 in 112, 5 in 2.5) counts only where there is no
     other, and where no number of the text has the answer's value in another spelling.

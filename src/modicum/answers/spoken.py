@@ -49,7 +49,7 @@ class _Count:
 
 
 def spoken(text: str) -> tuple[Fraction, int] | None:
-    """Return the number in words that a text begins with, and where it ends; None where it does not.
+    """Gives the number in words that a text begins with, and where it ends; None where it does not.
 
     >>> spoken("twenty-five apples"), spoken("one and a half"), spoken("a dozen")
     ((Fraction(25, 1), 11), (Fraction(3, 2), 14), (Fraction(12, 1), 7))

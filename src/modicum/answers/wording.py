@@ -35,7 +35,7 @@ class Texts(Reading):
     """Words of which one is the answer, parted by `|`; any text where empty."""
 
     def stated(self, place: Place) -> Said | None:
-        """Return what stands in a place; of a few words the one it begins with.
+        """Gives what stands in a place; of a few words the one it begins with.
 
         >>> Texts().stated(Place(0, " **Paris**.")).answer
         'Paris'
@@ -49,11 +49,11 @@ class Texts(Reading):
         return Said(word, is_whole=word == found) if found else None
 
     def alone(self, text: str) -> str | None:
-        """Return one of a few words where a text is no more; of any text the last line counts."""
+        """Gives one of a few words where a text is no more; of any text the last line counts."""
         return self.whole(text) if self.among else None
 
     def anywhere(self, text: str) -> str | None:
-        """Return the last line; of a few words the one that leads the text or ends it."""
+        """Gives the last line; of a few words the one that leads the text or ends it."""
         if not self.among:
             return _bare(last_line(text)) or None
         line = _bare(last_line(text))
@@ -75,7 +75,7 @@ class Texts(Reading):
 
 
 def same_text(one: str, other: str, *, case: bool = False) -> bool:
-    """Say whether two texts say the same, whatever their quotes, dashes and composed letters.
+    """Says whether two texts say the same, whatever their quotes, dashes and composed letters.
 
     >>> same_text("New  York", "new york"), same_text("x\u00b2", "x2")
     (True, False)

@@ -30,7 +30,7 @@ _SCALES = {
 
 
 def decimal(text: str) -> Fraction | None:
-    r"""Return what digits are worth, whatever parts their thousands; None where they are too long.
+    r"""Gives what digits are worth, whatever parts their thousands; None where they are too long.
 
     >>> decimal("9{,}500.50"), decimal("1.234,5"), decimal("0.(3)")
     (Fraction(19001, 2), Fraction(2469, 2), Fraction(1, 3))
@@ -46,7 +46,7 @@ def decimal(text: str) -> Fraction | None:
 
 
 def bare(text: str) -> str:
-    """Return digits with a plain decimal point and nothing between them."""
+    """Gives digits with a plain decimal point and nothing between them."""
     text = _NOISE.sub("", text)
     if _DOTTED.fullmatch(text):
         return text.replace(".", "").replace(",", ".")
@@ -54,7 +54,7 @@ def bare(text: str) -> str:
 
 
 def ratio(text: str) -> Fraction | None:
-    r"""Return what a fraction in LaTeX or one sign is worth; None where it divides by zero.
+    r"""Gives what a fraction in LaTeX or one sign is worth; None where it divides by zero.
 
     >>> ratio(r"\frac{1}{2}"), ratio(r"\dfrac34"), ratio("⅞")
     (Fraction(1, 2), Fraction(3, 4), Fraction(7, 8))
@@ -74,7 +74,7 @@ def _signed(text: str) -> Fraction:
 
 
 def power(base: Fraction, written: str) -> Fraction | None:
-    r"""Return a power of a number, as `^3`, `**3`, `^{-3}` or `³` write it; None where it is huge.
+    r"""Gives a power of a number, as `^3`, `**3`, `^{-3}` or `³` write it; None where it is huge.
 
     >>> power(Fraction(10), "^{-2}"), power(Fraction(9), "^9999999")
     (Fraction(1, 100), None)
@@ -90,7 +90,7 @@ def power(base: Fraction, written: str) -> Fraction | None:
 
 
 def scaled(value: Fraction, scale: str) -> Fraction:
-    """Return a number times a magnitude: thousand, million, k, lakh, dozen.
+    """Gives a number times a magnitude: thousand, million, k, lakh, dozen.
 
     >>> scaled(Fraction(3, 2), "million"), scaled(Fraction(3), "K")
     (Fraction(1500000, 1), Fraction(3000, 1))
@@ -100,7 +100,7 @@ def scaled(value: Fraction, scale: str) -> Fraction:
 
 
 def canonical(value: Fraction, *, is_ratio: bool = False) -> str | None:
-    """Return the one spelling of a number: digits with a point, or a reduced fraction.
+    """Gives the one spelling of a number: digits with a point, or a reduced fraction.
 
     None where it would be too long.
 
@@ -123,7 +123,7 @@ def canonical(value: Fraction, *, is_ratio: bool = False) -> str | None:
 
 
 def equal_numbers(one: str, other: str) -> bool:
-    """Say whether two texts are the same number: `1/2` and `0.5` are.
+    """Says whether two texts are the same number: `1/2` and `0.5` are.
 
     >>> equal_numbers("1/2", "0.50"), equal_numbers("1/0", "1/0"), equal_numbers("1e3", "1000")
     (True, True, True)

@@ -45,7 +45,7 @@ def generate(
     read: Callable[[str], str | None] | None = None,
     **given: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
-    """Answer each prompt by the rule; gives prompts with their answers, padded at the right.
+    """Answers each prompt by the rule; gives prompts with their answers, padded at the right.
 
     Args:
         model: A causal language model.
@@ -79,7 +79,7 @@ def generate(
 
 
 def choose(answers: Sequence[str | None], certain: Sequence[float]) -> int:
-    """Return the place of the answer that stands; the first where none could be read.
+    """Gives the place of the answer that stands; the first where none could be read.
 
     Source: Wang and Zhou 2024 (2402.10200), aggregated; Wang et al. 2022 (2203.11171), majority.
     """
@@ -98,7 +98,7 @@ def choose(answers: Sequence[str | None], certain: Sequence[float]) -> int:
 
 
 def read_answer(text: str) -> str | None:
-    """Read an answer as the study did: behind the thinking, by the task's own reading.
+    """Reads an answer as the study did: behind the thinking, by the task's own reading.
 
     Raises:
         ValueError: that reading is code which could not leave with this file.
@@ -120,7 +120,7 @@ def margin(
     answer: str | None,
     steps: Sequence[float],
 ) -> float:
-    """Return the mean first minus second probability over the tokens of the answer's last place."""
+    """Gives the mean first minus second probability over the tokens of the answer's last place."""
     if not answer or not steps:
         return 0.0
     ends = [len(_text(tokenizer, tokens[: i + 1], whole=True)) for i in range(len(tokens))]
@@ -144,7 +144,7 @@ def _drawn(
     settings: Any,  # noqa: ANN401
     longest: int,
 ) -> tuple[list[Any], list[list[float]]]:
-    """Draw the answers of one prompt, with the margin of each step where they are branches."""
+    """Draws the answers of one prompt, with the margin of each step where they are branches."""
     ends = _ends(model, settings)
     plain: dict[str, Any] = {
         "max_new_tokens": longest,
@@ -186,7 +186,7 @@ def _drawn(
 
 
 def _ends(model: Any, settings: Any) -> list[int]:  # noqa: ANN401
-    """Return every token that ends a text."""
+    """Gives every token that ends a text."""
     named = [
         settings.eos_token_id, model.generation_config.eos_token_id, model.config.eos_token_id
     ]  # fmt: skip
@@ -195,7 +195,7 @@ def _ends(model: Any, settings: Any) -> list[int]:  # noqa: ANN401
 
 
 def _cut(tokens: Any, ends: Sequence[int]) -> Any:  # noqa: ANN401
-    """Return an answer up to the token that ends it."""
+    """Gives an answer up to the token that ends it."""
     for place, token in enumerate(tokens.tolist()):
         if token in ends:
             return tokens[: place + 1]
@@ -203,7 +203,7 @@ def _cut(tokens: Any, ends: Sequence[int]) -> Any:  # noqa: ANN401
 
 
 def _text(tokenizer: Any, tokens: Any, *, whole: bool = False) -> str:  # noqa: ANN401
-    """Return an answer as text, cut at a stop string unless the whole is wanted."""
+    """Gives an answer as text, cut at a stop string unless the whole is wanted."""
     text: str = tokenizer.decode(
         tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
