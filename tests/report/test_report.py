@@ -200,8 +200,22 @@ def test_the_rung_that_is_the_ceiling_claims_no_share(write) -> None:
     assert "is the ceiling" in page
     assert "gain .86 [.83, .89]" in page
     assert "unreadable .60 → .05" in page
+    assert "Share of the gap .98" in page
     assert "The ceiling is fine_tune with 8 labelled problems" in page
     assert "read by version" in page
+
+
+def test_a_word_that_rests_on_the_ceilings_own_rung_names_its_gain(write) -> None:
+    verdict = built.latent()
+    *others, last = verdict.rungs
+    gain = Figure(0.86, 0.83, 0.89, 400)
+    last = dataclasses.replace(last, gap_recovered=None, is_ceiling=True, gain=gain)
+    verdict = dataclasses.replace(
+        verdict, rungs=(*others, last), unlocked_by="fine_tune", share=gain
+    )
+    page = Page(write([verdict]).read_text(encoding="utf-8")).text
+    assert "Gain over the floor .86 [.83, .89]" in page
+    assert "Share of the gap" not in page
 
 
 def test_figures_that_are_not_finite_are_drawn(write) -> None:

@@ -64,15 +64,22 @@ def _share(verdict: Verdict) -> Markup:
     ids = [i for name, i in verdict.trials.items() if name != "forced"]
     if verdict.unlocked_by is not None:
         ids += behind(verdict, verdict.unlocked_by)
-    meaning = {
-        "shown": "Default / ceiling",
-        "absent": "Gain over its control",
-    }.get(verdict.ability, "Share of the gap")
+    meaning = _meaning(verdict)
     if verdict.share is None:
         return element("p", cited(ids, "trials"), class_="rests")
     figure = words.figure(verdict.share)
     said = f"{meaning} {figure}, 95 % interval, n = {verdict.share.n}"
     return element("p", said, " ", cited(ids, "trials"), class_="rests")
+
+
+def _meaning(verdict: Verdict) -> str:
+    """Name the figure that the word rests on; the rung that is the ceiling claims no share of it."""
+    if verdict.ability in ("shown", "absent"):
+        return "Default / ceiling" if verdict.ability == "shown" else "Gain over its control"
+    if verdict.unlocked_by is None:
+        return "Ceiling, corrected for guessing,"
+    is_gain = any(row.is_ceiling and row.gain == verdict.share for row in verdict.rungs)
+    return "Gain over the floor" if is_gain else "Share of the gap"
 
 
 def _scale(verdict: Verdict, palette: Palette) -> Markup:

@@ -124,7 +124,8 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     seeds = element("small", scores) if len(row.seed_scores) > 1 else ""
     against = row.gap_against_reference
     other = element("small", f"to the reference {words.figure(against)}") if against else ""
-    gained = "" if row.is_prompt else element("small", f"gain {words.gain(row)}")
+    is_said = row.gain is not None and not row.is_prompt
+    gained = element("small", f"gain {words.gain(row)}") if is_said else ""
     readable = element("small", words.unreadable(row)) if words.unreadable(row) else ""
     cells = (
         (words.count(row.labels), ""),
