@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-__all__ = ["plain", "table_of", "thawed"]
+__all__ = ["fields_in", "plain", "table_of", "thawed"]
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def table_of(record: object) -> dict[str, object]:
     Raises:
         TypeError: no dataclass.
     """
-    return {field.name: plain(getattr(record, field.name)) for field in _fields(type(record))}
+    return {field.name: plain(getattr(record, field.name)) for field in fields_in(type(record))}
 
 
 def thawed(kind: type[T], value: object, where: str = "") -> T:
@@ -164,10 +164,15 @@ def _filled(kind: type, value: object, where: str) -> object:
 def _hints(kind: type) -> Mapping[str, object]:
     """Return the type of each field that a dataclass is built from."""
     hints = typing.get_type_hints(kind)
-    return {field.name: hints[field.name] for field in _fields(kind) if field.init}
+    return {field.name: hints[field.name] for field in fields_in(kind) if field.init}
 
 
-def _fields(kind: type) -> Sequence["dataclasses.Field[object]"]:
+def fields_in(kind: type) -> Sequence["dataclasses.Field[object]"]:
+    """Return the fields of a dataclass.
+
+    Raises:
+        TypeError: it is none.
+    """
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"{kind.__name__}, which has no fields")
     return dataclasses.fields(kind)

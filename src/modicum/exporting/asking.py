@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from transformers import GenerationConfig
@@ -10,6 +9,7 @@ from transformers import GenerationConfig
 from modicum.errors import ConfigError
 from modicum.exporting.weights import quiet
 from modicum.files.manifest import read_prompt
+from modicum.nudge.parts import method_of
 from modicum.types import Style
 from modicum.whitebox import WhiteBox
 
@@ -89,7 +89,7 @@ def _continued(whitebox: WhiteBox, prompt: str, config: GenerationConfig) -> str
     ids = torch.tensor([whitebox.encode(prompt)], device=whitebox.device)
     stop: list[str] = list(config.stop_strings or [])
     with quiet(), torch.inference_mode():
-        found = cast(Any, whitebox.module).generate(
+        found = method_of(whitebox.module, "generate")(
             ids,
             attention_mask=torch.ones_like(ids),
             generation_config=config,

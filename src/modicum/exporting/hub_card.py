@@ -5,7 +5,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 __all__ = ["card_text", "escaped"]
 
@@ -244,7 +243,7 @@ def _hex(value: object) -> str:
 
 def _table(facts: Facts, name: str) -> Facts:
     value = facts.get(name)
-    return cast(Facts, value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> Sequence[object]:

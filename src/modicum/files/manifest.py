@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 from modicum.errors import CheckpointError
 from modicum.files.foreign import inside, is_there, read_table
@@ -102,10 +101,9 @@ def read_manifest(folder: Path) -> Manifest:
     base, files = facts.get("base"), facts.get("files")
     if not isinstance(base, dict) or not isinstance(files, dict):
         raise _broken(path, "no base model or no files")
-    texts = (facts.get("form"), base.get("model"), base.get("weights"))
-    if not all(isinstance(text, str) for text in texts):
+    form, model, weights = facts.get("form"), base.get("model"), base.get("weights")
+    if not (isinstance(form, str) and isinstance(model, str) and isinstance(weights, str)):
         raise _broken(path, "form, model or weights is no text")
-    form, model, weights = cast(tuple[str, str, str], texts)
     hashes = {str(name): str(_field(item, "sha256")) for name, item in files.items()}
     strange = [name for name in hashes if not inside(name)]
     if strange:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import transformers
@@ -145,26 +145,26 @@ class _Files:
     def head(self) -> Head | None:
         """Return names and shapes of all tensors, as transformers will take them; None where unknown."""
         single, index = self.path(_WEIGHTS), self.path(_INDEX)
-        if single is None and index is None:
-            return None  # loading says what is missing
         try:
             if single is not None:
                 head = safetensors_head(single)
                 if head.shapes:
                     return head
                 raise ValueError("all tensors missing in its weights")
-            shards = shards_of(cast(Path, index).parent) if self._folder else self._fetched(index)
+            if index is None:
+                return None  # loading says what is missing
+            shards = shards_of(index.parent) if self._folder else self._fetched(index)
             heads = [safetensors_head(path) for path in shards or ()]
         except ValueError as error:
             raise _refused(self._where, f"does not load: {error}") from error
         return Head({name: shape for head in heads for name, shape in head.shapes.items()})
 
-    def _fetched(self, index: Path | None) -> list[Path]:
+    def _fetched(self, index: Path) -> list[Path]:
         """Fetch the parts that an index of the hub names, and give them by the index's rules."""
-        named = read_table(cast(Path, index)).get("weight_map")
+        named = read_table(index).get("weight_map")
         for name in {str(file) for file in named.values()} if isinstance(named, dict) else ():
             self.path(name)
-        return shards_of(cast(Path, index).parent) or []
+        return shards_of(index.parent) or []
 
 
 def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str, object]]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -80,7 +80,9 @@ def read_card(folder: Path) -> SparseCard:
             )
     try:
         said = read_table(folder / CONFIG)
-        inner = cast(Mapping[str, object], said.get("metadata") or {})
+        inner = said.get("metadata") or {}
+        if not isinstance(inner, Mapping):
+            raise TypeError(f"{type(inner).__name__!r} object is not a mapping")
         merged = {**inner, **said}
         hidden, features = _size(said, "d_in"), _size(said, "d_sae")
     except (ValueError, TypeError) as error:
@@ -249,9 +251,11 @@ def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
             f"one of {', '.join(_ARCHITECTURES)}",
             "take another one",
         )
-    if name == "topk" and not (isinstance(k, int) and k > 0):
+    if name != "topk":
+        return name, 0
+    if not (isinstance(k, int) and k > 0):
         raise CheckpointError(f"topk with k = {k!r}", "k of at least 1", f"mend {CONFIG}")
-    return name, int(cast(int, k)) if name == "topk" else 0
+    return name, int(k)
 
 
 def _layer(said: Mapping[str, object], folder: Path) -> int | None:

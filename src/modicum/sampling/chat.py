@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
 
 import jinja2
 from transformers import PreTrainedTokenizerBase
@@ -60,7 +59,7 @@ def chat_prompt(
         CheckpointError: it takes too long or too much, or raises anything else.
     """
     try:
-        template = str(cast(Any, tokenizer).get_chat_template())
+        template = str(tokenizer.get_chat_template())
         return _asked(template, list(messages), {**tokenizer.special_tokens_map, **told})
     except (JudgeError, ValueError) as error:
         raise CheckpointError(
@@ -76,10 +75,9 @@ def _asked(template: str, messages: list[Mapping[str, str]], names: Mapping[str,
     text, size = "", 1
     with _ONE:
         while len(text) < size:
-            found = cast(
-                Mapping[str, Any],
-                worker.ask(template=template, messages=messages, names=names, start=len(text)),
-            )
+            found = worker.ask(template=template, messages=messages, names=names, start=len(text))
+            if not isinstance(found, dict):
+                raise JudgeError(f"{type(found).__name__}, expected a table")
             if "refused" in found:
                 raise jinja2.TemplateError(str(found["refused"]))
             text += str(found["text"])

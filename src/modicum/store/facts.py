@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar
 
 from modicum.plain import plain, thawed
 from modicum.store.kept_tasks import TaskRecord
@@ -15,7 +15,9 @@ from modicum.types import Finding
 
 __all__ = ["COUNT_WRITE", "Facts", "Session", "told"]
 
-M = TypeVar("M", bound=Callable[..., object])
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Facts")
 
 COUNT_WRITE = (
     "INSERT INTO meta VALUES ('writes', '1')"
@@ -157,15 +159,15 @@ class Facts:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
-def told(method: M) -> M:
+def told(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P], R]:
     """Let a method of a store say in words that its database is damaged or cannot be read."""
 
     @functools.wraps(method)
-    def guarded(self: Facts, *args: object, **kwargs: object) -> object:
+    def guarded(self: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with damage_told(self.folder):
             return method(self, *args, **kwargs)
 
-    return cast(M, guarded)
+    return guarded
 
 
 def _table(folder: Path, text: str) -> Mapping[str, object]:

@@ -2,14 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
 
 from modicum.catalog import read_settings, settings_of
 from modicum.method import METHODS, Method
 from modicum.types import Trial
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["WITH", "control_arms", "setting_arms"]
 
@@ -31,8 +27,9 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
         if not control.settings:
             found.append(twin)
             continue
-        plain = cast("DataclassInstance", method)
-        other = settings_of(dataclasses.replace(plain, **control.settings))
+        if not dataclasses.is_dataclass(method):
+            raise TypeError(f"{type(method).__name__}, which has no fields")
+        other = settings_of(dataclasses.replace(method, **control.settings))
         drawn = range(control.draws)
         found += [dataclasses.replace(twin, settings=other, seed=seed) for seed in drawn]
     return found
