@@ -27,7 +27,7 @@ from modicum.files.entries import Entry, found_in
 from modicum.files.limits import shown
 from modicum.plain import fields_in
 from modicum.secrecy import learn_from, looks_like_key
-from modicum.types import File
+from modicum.types import File, Setting, Settings
 
 __all__ = [
     "KINDS",
@@ -161,7 +161,7 @@ class Catalog:
             )
         return classes[0]
 
-    def build(self, name: str, settings: Mapping[str, object] | None = None) -> object:
+    def build(self, name: str, settings: Settings | None = None) -> object:
         """Return a configured plug-in.
 
         Raises:
@@ -206,7 +206,7 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
         raise ConfigError(f"{where}: {error}", "valid settings", "correct the values") from error
 
 
-def settings_of(plugin: object) -> dict[str, object]:
+def settings_of(plugin: object) -> dict[str, Setting]:
     """Return the settings of a plug-in as plain values, with its version and what its file holds.
 
     They enter the trial's identity: a changed field, version or file is another trial.
@@ -220,7 +220,7 @@ def settings_of(plugin: object) -> dict[str, object]:
     return {**values, "version": getattr(plugin, "version", 1), **content}
 
 
-def fields_of(settings: Mapping[str, object]) -> dict[str, object]:
+def fields_of(settings: Settings) -> dict[str, Setting]:
     """Return settings as `settings_of` gave them without what it added: those that fill a plug-in."""
     return {name: value for name, value in settings.items() if name not in _ADDED}
 

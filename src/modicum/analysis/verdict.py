@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from modicum.analysis.section import Section
 from modicum.made import Budgeted
-from modicum.plain import plain, table_of
+from modicum.plain import JsonValue, plain, table_of
 from modicum.stats import Figure
 from modicum.types import PROMPT, Finding
 
@@ -366,7 +366,7 @@ class Verdict:
     """What readings say of the subject, by their names."""
 
 
-def as_json(value: object) -> object:
+def as_json(value: object) -> JsonValue:
     """Return plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
     return plain(value, _shown)
 

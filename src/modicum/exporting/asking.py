@@ -1,6 +1,5 @@
 """Asks a model as an export's own files say, with transformers alone."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from modicum.errors import ConfigError
 from modicum.exporting.weights import quiet
 from modicum.files.manifest import read_prompt
 from modicum.nudge.parts import method_of
+from modicum.plain import JsonObject
 from modicum.types import Style
 from modicum.whitebox import WhiteBox
 
@@ -53,7 +53,7 @@ def answer(whitebox: WhiteBox, folder: Path, question: str, longest: int) -> str
     return said + _continued(whitebox, _follow(prompt, said), _short(config, stages))
 
 
-def _short(config: GenerationConfig, stages: Mapping[str, object]) -> GenerationConfig:
+def _short(config: GenerationConfig, stages: JsonObject) -> GenerationConfig:
     """Return the settings of the second stage."""
     values = config.to_dict()
     ends = [*(values.get("stop_strings") or ()), *filter(None, [str(stages["answer_stop"])])]

@@ -6,9 +6,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from modicum.plain import JsonObject
+
 __all__ = ["card_text", "escaped"]
 
-Facts = Mapping[str, object]
+Facts = JsonObject
 
 _LICENCES = {"apache-2.0": "apache-2.0", "mit": "mit"}
 """Names of licences as the hub knows them."""

@@ -28,6 +28,7 @@ from transformers.utils.import_utils import DummyObject
 from modicum.errors import CheckpointError
 from modicum.files.foreign import read_table, shards_of, switches_of
 from modicum.files.headers import Head, gguf_head, safetensors_head
+from modicum.plain import JsonObject
 
 __all__ = ["check_tokenizer", "configured"]
 
@@ -132,7 +133,7 @@ class _Files:
         )
         return None if found is None else Path(found)
 
-    def table(self, name: str) -> Mapping[str, object]:
+    def table(self, name: str) -> JsonObject:
         """Return what a JSON file holds; nothing where it is missing."""
         path = self.path(name)
         if path is None:
@@ -167,7 +168,7 @@ class _Files:
         return shards_of(index.parent) or []
 
 
-def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str, object]]) -> None:
+def _refuse_switches(where: str, files: _Files, tables: Mapping[str, JsonObject]) -> None:
     """Refuse what would have a library start more than the model type's own code.
 
     Raises:
@@ -187,7 +188,7 @@ def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str
         raise _refused(where, f"its files ask for {asked}")
 
 
-def _no_tokenizer(table: Mapping[str, object]) -> str | None:
+def _no_tokenizer(table: JsonObject) -> str | None:
     """Say which tokenizer a table names that is none; None where there is nothing to say."""
     kind = table.get("tokenizer_class")
     if kind is None or _is_tokenizer(kind):
@@ -195,7 +196,7 @@ def _no_tokenizer(table: Mapping[str, object]) -> str | None:
     return f"tokenizer_class = {kind!r:.60}, which is no tokenizer"
 
 
-def _refuse_words(where: str, tables: Mapping[str, Mapping[str, object]]) -> None:
+def _refuse_words(where: str, tables: Mapping[str, JsonObject]) -> None:
     """Refuse what would take a library's memory or its process before any size is checked.
 
     Raises:

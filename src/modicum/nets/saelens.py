@@ -17,6 +17,7 @@ from modicum.errors import CheckpointError
 from modicum.files.foreign import read_table
 from modicum.files.headers import safetensors_head
 from modicum.nets.sparse import Gate, Scaling, Sparse
+from modicum.plain import JsonObject
 
 __all__ = ["SparseCard", "digest_of", "read_card", "read_sparse", "save_sparse"]
 
@@ -176,7 +177,7 @@ def _read(file: Any, name: str) -> Tensor:  # noqa: ANN401 - safetensors is unty
     return tensor.to(torch.float32)
 
 
-def _size(said: Mapping[str, object], name: str) -> int:
+def _size(said: JsonObject, name: str) -> int:
     """Return a width or a number of features.
 
     Raises:
@@ -235,7 +236,7 @@ def digest_of(net: Sparse) -> str:
     return digest.hexdigest()
 
 
-def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
+def _architecture(said: JsonObject, folder: Path) -> tuple[str, int]:
     """Return the architecture and its k, 0 where it has none."""
     name = str(said.get("architecture") or "standard")
     extra = said.get("activation_fn_kwargs")
@@ -258,7 +259,7 @@ def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
     return name, int(k)
 
 
-def _layer(said: Mapping[str, object], folder: Path) -> int | None:
+def _layer(said: JsonObject, folder: Path) -> int | None:
     """Return the layer after whose output it stands."""
     hook = str(said.get("hook_name") or said.get("hook_point") or "")
     if not hook:
@@ -279,7 +280,7 @@ def _layer(said: Mapping[str, object], folder: Path) -> int | None:
     return layer
 
 
-def _scaling(said: Mapping[str, object], folder: Path) -> Scaling:
+def _scaling(said: JsonObject, folder: Path) -> Scaling:
     named = said.get("normalize_activations")
     wanted = "none" if named in (None, False) else str(named)
     if wanted not in _SCALINGS or said.get("reshape_activations") not in (None, "none"):

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from modicum.errors import CheckpointError, JudgeError
 from modicum.files.foreign import words_of
 from modicum.marking.killable import killable
+from modicum.plain import JsonObject
 
 __all__ = ["MEMORY_MB", "TEMPLATE_S", "chat_prompt", "user_prompt"]
 
@@ -69,7 +70,7 @@ def chat_prompt(
         ) from error
 
 
-def _asked(template: str, messages: list[Mapping[str, str]], names: Mapping[str, object]) -> str:
+def _asked(template: str, messages: list[Mapping[str, str]], names: JsonObject) -> str:
     """Have a prompt written in the process of its own, and fetch it part by part."""
     worker = killable("modicum.sampling.turns:turns", TEMPLATE_S, MEMORY_MB)
     text, size = "", 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from modicum.plain import plain, thawed
+from modicum.plain import JsonObject, plain, thawed
 from modicum.store.kept_tasks import TaskRecord
 from modicum.store.opening import damage_told
 from modicum.types import Finding
@@ -48,12 +48,12 @@ class Facts:
     _db: sqlite3.Connection
 
     @property
-    def plan(self) -> Mapping[str, object] | None:
+    def plan(self) -> JsonObject | None:
         """The frozen plan, or None in a new folder."""
         text = self._fact("plan")
         return None if text is None else _table(self.folder, text)
 
-    def freeze(self, plan: Mapping[str, object]) -> None:
+    def freeze(self, plan: JsonObject) -> None:
         """Write the plan; later calls overwrite what is not part of a trial's identity."""
         self._set("plan", json.dumps(plan, indent=1, default=str))
 
@@ -170,7 +170,7 @@ def told(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P], 
     return guarded
 
 
-def _table(folder: Path, text: str) -> Mapping[str, object]:
+def _table(folder: Path, text: str) -> JsonObject:
     """Read a JSON object."""
     with damage_told(folder):
         found = json.loads(text)

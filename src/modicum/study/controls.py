@@ -1,11 +1,11 @@
 """The trials of the controls that a method draws itself, and of its arms with other settings."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from modicum.catalog import read_settings, settings_of
 from modicum.method import METHODS, Method
-from modicum.types import Trial
+from modicum.types import Settings, Trial
 
 __all__ = ["WITH", "control_arms", "setting_arms"]
 
@@ -35,9 +35,7 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
     return found
 
 
-def setting_arms(
-    texts: Sequence[str], settings: Mapping[str, object], arm: Trial, n_seeds: int
-) -> list[Trial]:
+def setting_arms(texts: Sequence[str], settings: Settings, arm: Trial, n_seeds: int) -> list[Trial]:
     """Return the trials of an arm's method with other settings, every seed of each.
 
     Args:
