@@ -26,6 +26,7 @@ __all__ = [
     "Problem",
     "Request",
     "Sampling",
+    "Setting",
     "Settings",
     "Solved",
     "Split",
