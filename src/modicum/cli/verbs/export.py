@@ -18,11 +18,11 @@ from modicum.exporting.exporter import Exported, Finished, export, finished, fit
 from modicum.files.foreign import refuse_links
 from modicum.report.untrusted import visible
 from modicum.running.kept_verdicts import recalled
+from modicum.running.restoring import rung
 from modicum.store.database import Store
 from modicum.study.plan import Subject
 from modicum.study.trust import refuse_untrusted
 from modicum.types import FLOOR, PROMPT, Trial
-from modicum.workbench import rung
 
 __all__ = ["command"]
 
