@@ -1,6 +1,7 @@
 """The Python interface: a study with the same power as the command line."""
 
 import contextlib
+import sys
 import warnings
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Self
 from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
-from modicum.cli.doctor_first import look_first
+from modicum.cli.check_text import doubt_lines
+from modicum.cli.doctor_first import looked_at
 from modicum.cli.folder import open_study, reading
 from modicum.cli.pick_rung import picked_trial, place_of, subject_of
 from modicum.cli.progress import watcher as usual_watcher
@@ -20,6 +22,7 @@ from modicum.cli.verdict_card import PrintedLayout
 from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.errors import ConfigError
 from modicum.exporting.exporter import Exported, export, finished, fitting
+from modicum.files.limits import LIMITS, check_number
 from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.given import KeepsModel, Saying, given_models, given_tasks, several
@@ -29,7 +32,7 @@ from modicum.running.planning import plan_of
 from modicum.running.renewal import renew
 from modicum.running.restoring import Elicited, restored
 from modicum.running.runner import Silent, Watcher, planned, run
-from modicum.running.spelling import python_words
+from modicum.running.spelling import as_python, python_words
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
 from modicum.store.siblings import siblings
@@ -119,6 +122,8 @@ class Study(Options):
                 or records that are none.
         """
         refuse_unknown(self.options, {*PLANNED, "twin"}, "option of Study")
+        for name in LIMITS.keys() & (given := {**self.options, **self.said()}).keys():
+            check_number(name, given[name])
         self._frozen: Plan | None = None
         self._trusted = True
         with python_words():
@@ -200,11 +205,16 @@ class Study(Options):
         """Run what is missing, as the folder's only driver."""
         others = self._others()
         renew(plan, store)
-        if self.check and self.progress:
-            look_first(plan, store, force=False, reuse=others)
-        elif self.check:
-            subjects = unchecked(plan, store)
-            refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
+        if self.check:
+            checked = [
+                looked_at(subject, store, others)
+                if self.progress
+                else visit(subject, store, reuse=others)
+                for subject in unchecked(plan, store)
+            ]
+            for line in (line for one in checked for line in doubt_lines(one) if self.progress):
+                print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
+            refuse_faults(checked)
         with self._watched(watcher) as watching:
             run(plan, store, watching, reuse=others, budget=self._limit)
 

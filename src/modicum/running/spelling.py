@@ -17,6 +17,7 @@ _WHOLE = (
     (r"--mark-with\b", "marker="),
     (r"--rung\b", "method"),
     (r"--task FILE\b", "task="),
+    (r"--model (\S+) --task ([^\s;]+)", r"model='\1', task='\2'"),
     (r"`modicum run` with the same folder", "`run()` once more"),
     (r"the same `modicum run` command", "`run()` of the same study"),
 )
@@ -24,7 +25,7 @@ _WHOLE = (
 _NUMBER = re.compile(r"--([a-z][a-z-]*)[ =](\d[\d.]*[smh]?)(?![\w.])")
 _CHOICE = re.compile(r"--([a-z][a-z-]*)[ =]('[^']*'|[a-z]+_[a-z_]+|all|none|text)(?!\w)")
 _PLACE = re.compile(r"--([a-z][a-z-]*) [A-Z]{2,}(?:[.:][A-Z]+)*\b")
-_BARE = re.compile(r"--([a-z][a-z-]*)")
+_BARE = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 
 
 def as_python(text: str) -> str:
