@@ -3,7 +3,6 @@
 import contextlib
 import sys
 import warnings
-import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
@@ -14,13 +13,12 @@ from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
 from modicum.cli.check_text import doubt_lines
 from modicum.cli.doctor_first import looked_at
-from modicum.cli.folder import open_study, reading
+from modicum.cli.folder import open_study
 from modicum.cli.pick_rung import picked_trial, place_of, subject_of
 from modicum.cli.progress import watcher as usual_watcher
-from modicum.cli.report_file import stands, write
+from modicum.cli.told_study import ToldStudy
 from modicum.cli.verdict_card import PrintedLayout
 from modicum.doctor.visit import refuse_faults, unchecked, visit
-from modicum.errors import ConfigError
 from modicum.exporting.exporter import Exported, export, finished, fitting
 from modicum.files.limits import LIMITS, check_number
 from modicum.model import resolve_backend
@@ -44,8 +42,6 @@ from modicum.types import Trial
 
 __all__ = ["Study", "load"]
 
-REPORT = "report.html"
-"""Name of the report in a study's folder."""
 _SAID: set[str] = set()
 """Functions of which it was said that they cannot be stopped."""
 
@@ -53,7 +49,7 @@ lay_out(PrintedLayout())
 
 
 @dataclass(repr=False)
-class Study(Options):
+class Study(Options, ToldStudy):
     """One or several models on one or several tasks, and a ladder of methods.
 
     Example:
@@ -227,26 +223,6 @@ class Study(Options):
         with usual_watcher() as usual:
             yield usual
 
-    def _told(self) -> Verdict | Verdicts:
-        """Return what the study says, and write its report where that does not stand."""
-        with self._read() as (store, plan):
-            verdicts, path = recalled(plan, store), self.folder / REPORT
-            if not verdicts:
-                raise ConfigError(
-                    "; ".join(dict.fromkeys(store.failed().values())) or "no measure finished",
-                    "floor, default and samples",
-                    "mend the cause and run again: what is finished is kept",
-                )
-            if not store.is_read_only and not stands(path, plan, store):
-                write(path, verdicts, plan, store)
-        return verdicts[0] if len(plan.subjects()) == 1 else Verdicts(verdicts)
-
-    @contextlib.contextmanager
-    def _read(self) -> Iterator[tuple[Store, Plan]]:
-        """Open the folder with the tasks that it keeps; nothing is drawn and no marker runs."""
-        with python_words(), reading(self.folder, trusted=self._trusted) as (store, plan):
-            yield store, plan
-
     def _others(self) -> tuple[Path, ...]:
         """Return the folders of studies whose answers are taken over."""
         return siblings(self.folder) if self.reuse is None else tuple(map(Path, self.reuse))
@@ -261,15 +237,6 @@ class Study(Options):
                 '(marker="python:FILE.py:FUNCTION" runs one that can)',
                 stacklevel=3,
             )
-
-    @property
-    def verdict(self) -> Verdict | Verdicts:
-        """What the stored trials say now; runs nothing.
-
-        Raises:
-            ConfigError: no study in the folder, or none of its measures.
-        """
-        return self._told()
 
     def solver(
         self,
@@ -351,23 +318,6 @@ class Study(Options):
                 said = {(v.model, v.task): v for v in recalled(stored, store)}
             verdict = said.get((subject.model, subject.task))
         return subject, picked_trial(verdict, subject, method, n_shots, seed)[0]
-
-    def report(self, path: Path | str | None = None, *, open: bool = False) -> Path:
-        """Write the report and return its place.
-
-        Args:
-            path: Where; `report.html` in the study's folder where None.
-            open: Show it in the browser.
-
-        Raises:
-            ConfigError: no study in the folder, or none of its measures.
-        """
-        place = Path(path) if path is not None else self.folder / REPORT
-        with self._read() as (store, plan):
-            write(place, recalled(plan, store), plan, store)
-        if open:
-            webbrowser.open(place.resolve().as_uri())
-        return place
 
 
 def load(folder: Path | str, *, trust: bool = False) -> Study:

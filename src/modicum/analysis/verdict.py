@@ -344,6 +344,13 @@ class Verdict(Shown):
         return f"{self.ability}: {self.task} on {self.model}"
 
     @property
+    def serving_base(self) -> float | None:
+        """FLOPs a query that multiples of cost refer to: the floor's, else the cheapest method's."""
+        rows = [row for row in self.rungs if row.serving_flops > 0]
+        plain = [row.serving_flops for row in rows if row.is_prompt]
+        return plain[0] if plain else min((row.serving_flops for row in rows), default=None)
+
+    @property
     def pick(self) -> RungRow | None:
         """The method to ship; None where nothing is better than the model as it is."""
         return next((row for row in self.rungs if row.name == self.ship.name), None)
