@@ -29,6 +29,7 @@ UNTYPED = {
     "accelerate": "no py.typed",
     "datasets": "no py.typed",
     "math_verify": "no py.typed",
+    "pandas": "no py.typed; its stubs are a package of their own",
     "pyarrow": "no py.typed",
     "reasoning_gym": "no py.typed",
     "scipy": "no py.typed; its stubs are a package of their own",

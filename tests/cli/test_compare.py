@@ -1,4 +1,4 @@
-"""`modicum compare` tells two methods or studies apart, in four forms, and refuses what cannot be compared."""
+"""`modicum compare` tells two methods or studies apart, and refuses what cannot be compared."""
 
 import csv
 import io

@@ -23,6 +23,7 @@ from modicum.model import resolve_backend
 from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
 from modicum.plain import JsonObject, JsonValue, table_of
+from modicum.running.restoring import nudge_folder, restored
 from modicum.seeds import key
 from modicum.stats import Figure, proportion
 from modicum.store.database import Store
@@ -31,7 +32,6 @@ from modicum.study.problem_sets import problems_of, shots_of
 from modicum.study.trial import limited
 from modicum.task import resolve_task
 from modicum.types import Grade, Problem, Trial
-from modicum.workbench import nudge_folder, restored
 
 __all__ = ["Exported", "Finished", "export", "finished", "fitting"]
 

@@ -18,12 +18,12 @@ from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.running.kept_verdicts import recalled
+from modicum.running.restoring import restored, rung
 from modicum.seeds import key
 from modicum.store.database import Store
 from modicum.study.plan import Subject
 from modicum.study.trust import refuse_untrusted
 from modicum.types import Problem, Trial
-from modicum.workbench import restored, rung
 
 __all__ = ["command"]
 

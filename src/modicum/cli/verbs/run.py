@@ -27,6 +27,7 @@ from modicum.files.limits import check_number
 from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.kept_verdicts import recalled
+from modicum.running.planning import plan_for
 from modicum.running.renewal import Renewed, renew
 from modicum.running.runner import keep_tasks, missing, planned, run
 from modicum.secrecy import clean
@@ -41,7 +42,6 @@ from modicum.study.plan import Plan, read_plan
 from modicum.study.trust import refuse_untrusted
 from modicum.training.launch import ranks
 from modicum.types import Trial, named
-from modicum.workbench import plan_for
 
 __all__ = ["command", "follow"]
 
