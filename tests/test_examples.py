@@ -172,7 +172,7 @@ from modicum import Study
 from modicum.exporting.exporter import export, finished, fitting
 from modicum.store.database import Store
 from modicum.study.plan import Subject
-from modicum.workbench import rung
+from modicum.running.restoring import rung
 
 options = dict(test=4, selection=2, samples=2, ceiling_test=4, controls=False, retain=("none",))
 study = Study("organism", "word_sums", [sys.argv[1]], [2], 1, "study", {

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from modicum.analysis.gather import correctness, gather
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, missing, run
 from modicum.store.database import Store
 from modicum.study.plan import Plan
 from modicum.study.trial import open_model
 from modicum.task import Scrambled
-from modicum.workbench import plan_for
 
 
 @pytest.fixture(scope="module")

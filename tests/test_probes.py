@@ -8,6 +8,7 @@ import pytest
 
 from modicum.catalog import Catalog
 from modicum.errors import ConfigError, UnknownNameError
+from modicum.running.planning import plan_for
 from modicum.store.provenance import plugin_sources
 from modicum.study.checks import check_plan
 from modicum.study.forecast import forecast
@@ -16,7 +17,6 @@ from modicum.study.problem_sets import shots_of
 from modicum.study.trust import powers_of
 from modicum.task import resolve_task
 from modicum.types import Trial
-from modicum.workbench import plan_for
 from tests.support.commands import SMALL, modicum
 from tests.support.packages import forget, write_package
 from tests.support.sources import ROOT

@@ -8,9 +8,9 @@ import pytest
 
 import modicum
 from modicum.errors import CheckpointError, ConfigError
+from modicum.running.planning import default_methods, plan_for
 from modicum.study.forecast import forecast
 from modicum.task import resolve_task
-from modicum.workbench import default_methods, plan_for
 
 OPTIONS = {"test": 30, "selection": 10, "samples": 8}
 

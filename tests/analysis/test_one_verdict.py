@@ -9,12 +9,12 @@ import pytest
 
 from modicum.analysis.verdict import Verdict
 from modicum.running.kept_verdicts import verdicts_of
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.stats import paired_difference
 from modicum.store.database import Outcome, Store
 from modicum.study.plan import Plan
 from modicum.types import Grade
-from modicum.workbench import plan_for
 
 METHODS = ("cot_decoding", "steering_vector", "fine_tune", "rl_steering", "rlvr")
 PREFERENCES = ("serve", "labels", "train")

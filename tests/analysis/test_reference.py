@@ -9,12 +9,13 @@ import pytest
 from modicum.analysis.verdict import Reference
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.readings.reference import reference_section
+from modicum.running.planning import plan_for
 from modicum.store.database import Store
 from modicum.study import trial as trials
 from modicum.study.checks import check_plan
 from modicum.study.plan import Grid, Plan, Subject
 from modicum.study.trial import open_model
-from modicum.workbench import Study, plan_for
+from modicum.workbench import Study
 from tests.support import verdicts as built
 from tests.support.commands import SMALL, Said, modicum
 from tests.support.verdicts import figure

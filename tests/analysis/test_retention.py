@@ -14,12 +14,12 @@ from modicum.method import METHODS, Kind, Method
 from modicum.model import resolve_backend
 from modicum.models.scripted import ScriptedModel
 from modicum.report import words
+from modicum.running.planning import plan_for
 from modicum.study import held_out
 from modicum.study.checks import check_plan
 from modicum.study.plan import Plan, Subject
 from modicum.task import resolve_task
 from modicum.types import Trial
-from modicum.workbench import plan_for
 from tests.support.commands import Said, modicum
 from tests.support.tiny_models import tiny_local
 

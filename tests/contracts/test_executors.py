@@ -7,7 +7,7 @@ import pytest
 
 from modicum.executor import EXECUTORS, Executor, Job, TokenTally, resolve_executor
 from modicum.outcome import Outcome
-from modicum.workbench import plan_for
+from modicum.running.planning import plan_for
 
 PLAN = plan_for("scripted:latent", "sums", ["cot_decoding"], test=5, samples=2)
 

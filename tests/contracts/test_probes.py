@@ -9,12 +9,12 @@ import pytest
 from modicum.cli.section_text import section_text
 from modicum.probe import PROBES, Probe, resolve_probe
 from modicum.running.kept_verdicts import recalled
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, missing, run
 from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 from modicum.task import resolve_task
 from modicum.types import Trial
-from modicum.workbench import plan_for
 
 SIZES = {"test": 12, "selection": 4, "samples": 4}
 

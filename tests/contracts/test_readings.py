@@ -11,9 +11,9 @@ from modicum.analysis.verdict import as_json
 from modicum.cli.section_text import core_text, section_text
 from modicum.plain import plain, thawed
 from modicum.reading import READINGS, Material, Reading, resolve_reading
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.store.database import Store
-from modicum.workbench import plan_for
 
 SIZES = {"test": 24, "selection": 4, "samples": 8, "reference": "scripted:shown"}
 

@@ -15,11 +15,11 @@ from modicum.errors import ConfigError, JudgeError
 from modicum.loading.footprint import footprint_of
 from modicum.model import resolve_backend
 from modicum.organism.shipped import CORE
+from modicum.running.planning import plan_for
 from modicum.seeds import stream
 from modicum.store.database import Store
 from modicum.study.plan import Plan, read_plan
 from modicum.types import Completion, Finding
-from modicum.workbench import plan_for
 from tests.support.sources import PACKAGE
 
 DEFAULT = read_plan(PACKAGE / "studies" / "organism.toml")

@@ -16,9 +16,9 @@ from modicum.doctor.examine import examine
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Model
+from modicum.running.planning import plan_for
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Finding, Grade, Mark, Problem
-from modicum.workbench import plan_for
 from tests.support.patients import (
     Patient,
     PatientTask,

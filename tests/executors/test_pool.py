@@ -5,9 +5,9 @@ from pathlib import Path
 
 from modicum.executor import Job, TokenTally
 from modicum.executors.processes import MAX_TRIES, Workers
+from modicum.running.planning import plan_for
 from modicum.store.database import Outcome
 from modicum.types import Trial
-from modicum.workbench import plan_for
 
 PLAN = plan_for("scripted:latent", "sums", ["cot_decoding"], test=5, samples=2)
 

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from modicum import secrecy
 from modicum.errors import ConfigError, EndpointError, UnknownNameError
 from modicum.model import resolve_backend
+from modicum.running.planning import plan_for
 from modicum.secrecy import clean, clean_parts, learn, learn_from, without_secrets
 from modicum.serving import endpoint as _endpoint
 from modicum.serving.endpoint import ChatRequest, Endpoint
 from modicum.study.plan import Plan, read_plan
 from modicum.study.trial import run_trial
-from modicum.workbench import Study, plan_for
+from modicum.workbench import Study
 from tests.support.commands import modicum
 from tests.support.fake_server import fake_server
 from tests.support.leaks import ENCODINGS, PIECE, pieces, seen_in

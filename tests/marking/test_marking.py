@@ -15,13 +15,13 @@ from modicum.marking.marks import Unmarked, mark_or_unread, mark_safely, read_or
 from modicum.model import Passed, resolve_backend
 from modicum.outcome import Lost
 from modicum.running.kept_verdicts import verdicts_of
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.store.database import Store
 from modicum.study.checks import check_plan
 from modicum.study.trial import open_model, remark, run_trial
 from modicum.task import Scrambled, Sheet, Task, resolve_task
 from modicum.types import Grade, Mark, Problem, Style
-from modicum.workbench import plan_for
 from tests.support.bench import judge_of
 from tests.support.tables import numbers, write_jsonl
 

@@ -24,6 +24,7 @@ from modicum.nudge import (
     write_shared,
 )
 from modicum.nudge.steering import Direction, Steering
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.store.database import Store
 from modicum.task import Sheet
@@ -31,7 +32,6 @@ from modicum.training.adapters import AdapterShape
 from modicum.training.changes import Adapter, Vectors, Weights
 from modicum.training.loop import Example, Schedule, tune
 from modicum.types import Problem, Style, Trial
-from modicum.workbench import plan_for
 from tests.support.bench import judge_of
 from tests.support.tiny_models import tiny_local
 

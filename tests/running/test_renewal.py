@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from modicum.cli.main import _modicum
 from modicum.marker import text_hash
+from modicum.running.planning import plan_for
 from modicum.running.renewal import renew
 from modicum.running.runner import Silent, run
 from modicum.store.database import Outcome, Store
@@ -18,7 +19,6 @@ from modicum.study.trial import open_model
 from modicum.tables.earlier import earlier_ids
 from modicum.task import resolve_task
 from modicum.types import Grade, Mark
-from modicum.workbench import plan_for
 
 METHODS = ("self_consistency", "cot_decoding", "few_shot")
 EARLIER = "an earlier fingerprint"

@@ -9,12 +9,13 @@ import pytest
 from modicum.errors import ConfigError
 from modicum.methods.self_consistency import SelfConsistency
 from modicum.nudge import Solver
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, floor_style, run
 from modicum.store.database import Outcome, Store
 from modicum.study.plan import Plan, Subject
 from modicum.study.trial import remark, run_trial
 from modicum.types import Problem, Style, Trial
-from modicum.workbench import Study, plan_for
+from modicum.workbench import Study
 
 RAW = Style("raw", "{question}")
 OPTIONS = {"test": 12, "selection": 6, "samples": 4}

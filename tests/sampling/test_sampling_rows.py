@@ -4,6 +4,7 @@ import pytest
 
 from modicum.executor import Job
 from modicum.ledger import Ledger
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.sampling import local as local_module
 from modicum.sampling.local import Local
@@ -11,7 +12,6 @@ from modicum.sampling.tune_rows import quickest
 from modicum.store.database import Store
 from modicum.study.trial import open_model
 from modicum.types import Request, Sampling
-from modicum.workbench import plan_for
 from tests.support.tiny_models import tiny_local
 
 

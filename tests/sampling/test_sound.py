@@ -8,9 +8,9 @@ import torch
 from modicum.doctor.visit import check_subject
 from modicum.errors import CheckpointError
 from modicum.ledger import Ledger
+from modicum.running.planning import plan_for
 from modicum.sampling.sound import Sound
 from modicum.types import Branches, Request, Sampling
-from modicum.workbench import plan_for
 from tests.support.commands import modicum
 from tests.support.tiny_models import ARCHITECTURES, byte_tokenizer, tiny_local, tiny_module
 

@@ -11,6 +11,7 @@ from modicum.marking.marks import mark_safely
 from modicum.model import Model
 from modicum.models.scripted import ScriptedModel
 from modicum.outcome import Thinking
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.sampling.local import Local
 from modicum.store.database import Store
@@ -19,7 +20,6 @@ from modicum.study.styles import closed_list
 from modicum.study.trial import judge_for, remark
 from modicum.task import Sheet, resolve_task
 from modicum.types import Grade, Style
-from modicum.workbench import plan_for
 from tests.support.tiny_models import byte_tokenizer, tiny_module
 
 PAIR = ("<think>", "</think>")

@@ -7,12 +7,12 @@ import pytest
 from modicum.errors import AccessError
 from modicum.ledger import Ledger
 from modicum.model import backend_access, render, resolve_backend
+from modicum.running.planning import plan_for
 from modicum.serving import endpoint as _endpoint
 from modicum.study.checks import check_plan
 from modicum.study.styles import closed_list
 from modicum.task import Sheet
 from modicum.types import Access, Branches, Request, Sampling, Style
-from modicum.workbench import plan_for
 from tests.support.commands import modicum
 from tests.support.fake_server import fake_server
 from tests.support.served import QUESTION, ask, opened, reference

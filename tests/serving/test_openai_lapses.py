@@ -7,12 +7,12 @@ import pytest
 
 from modicum.errors import AccessError, ConfigError, EndpointError, TrialError
 from modicum.model import resolve_backend
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.serving import endpoint as _endpoint
 from modicum.serving.service import is_same_model
 from modicum.store.database import Store
 from modicum.study.checks import check_plan
-from modicum.workbench import plan_for
 from tests.support.commands import modicum
 from tests.support.fake_server import fake_server
 from tests.support.served import ask, opened, reference

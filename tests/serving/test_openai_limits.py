@@ -9,12 +9,12 @@ from modicum.errors import AccessError, ConfigError, EndpointError
 from modicum.ledger import Ledger
 from modicum.methods.cot_decoding import CotDecoding
 from modicum.model import resolve_backend
+from modicum.running.planning import plan_for
 from modicum.serving import endpoint as _endpoint
 from modicum.serving.completions import hides_openers
 from modicum.serving.opening import MOST_ASKED
 from modicum.study.checks import check_plan
 from modicum.types import Branches, Request, Sampling
-from modicum.workbench import plan_for
 from tests.support import fake_server as faking
 from tests.support.commands import modicum
 from tests.support.fake_server import fake_server

@@ -12,6 +12,7 @@ import pytest
 
 from modicum.methods.prompt_style import PromptStyle
 from modicum.nudge import Nudge, Solver
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.stock import Draw, Stock
 from modicum.store.database import Outcome, Store
@@ -20,7 +21,7 @@ from modicum.study import trial as trials
 from modicum.study.plan import Plan
 from modicum.study.trial import run_trial
 from modicum.types import Style
-from modicum.workbench import Study, plan_for
+from modicum.workbench import Study
 from tests.support.executors import executor_of
 
 OPTIONS = {"test": 12, "selection": 6, "samples": 8}

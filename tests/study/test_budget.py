@@ -8,6 +8,7 @@ import pytest
 
 from modicum.errors import ConfigError
 from modicum.outcome import Selected
+from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, _accuracy, run
 from modicum.running.session import spent_before
 from modicum.seeds import stream
@@ -26,7 +27,7 @@ from modicum.study.budget import (
 )
 from modicum.study.plan import Plan
 from modicum.types import Grade, Mark, Trial
-from modicum.workbench import Study, plan_for
+from modicum.workbench import Study
 from tests.support.commands import SMALL, modicum
 
 METHODS = ["self_consistency", "cot_decoding", "fine_tune", "rejection_tuning"]

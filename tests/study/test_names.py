@@ -17,11 +17,12 @@ from modicum.exporting.handoff import hand_off
 from modicum.files.foreign import check_name, inside, is_name
 from modicum.model import ModelCard
 from modicum.outcome import Answer, Outcome
+from modicum.running.planning import plan_for
+from modicum.running.restoring import restored, rung
 from modicum.scope import Scope
 from modicum.store.database import Store
 from modicum.study.plan import Grid, Plan, Subject, read_plan
 from modicum.types import Grade, Mark, Style, Trial
-from modicum.workbench import plan_for, restored, rung
 from tests.support.commands import SMALL, modicum
 
 PATHS = (
@@ -76,7 +77,9 @@ def test_a_task_that_is_named_by_its_file_gives_a_plain_name(task: str, monkeypa
     class Sheet:
         available: dict[str, int] = {}  # noqa: RUF012
 
-    monkeypatch.setattr("modicum.workbench.resolve_task", lambda _: type("T", (), {"sheet": Sheet}))
+    monkeypatch.setattr(
+        "modicum.running.planning.resolve_task", lambda _: type("T", (), {"sheet": Sheet})
+    )
     assert is_name(plan_for("organism", task, ("fine_tune",), (1,)).name)
 
 

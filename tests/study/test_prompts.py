@@ -9,11 +9,11 @@ from modicum.ledger import Ledger
 from modicum.method import METHODS
 from modicum.model import Language, Model, ModelCard, resolve_backend
 from modicum.nudge import Nudge
+from modicum.running.planning import default_methods, plan_for
 from modicum.seeds import stream
 from modicum.study.plan import Grid, Plan
 from modicum.task import resolve_task
 from modicum.types import Completion, Problem, Style
-from modicum.workbench import default_methods, plan_for
 from tests.support.bench import bench_of, solver_of
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from modicum.errors import AccessError, ConfigError, UnknownNameError
 from modicum.methods.cot_decoding import CotDecoding
+from modicum.running.planning import default_methods, plan_for
 from modicum.scope import Scope
 from modicum.study.checks import check_plan
 from modicum.study.plan import Grid, Plan, Subject, read_plan
@@ -16,7 +17,6 @@ from modicum.study.problem_sets import shots_of
 from modicum.task import Sheet, Task, resolve_task
 from modicum.tasks.sums import Sums
 from modicum.types import Trial
-from modicum.workbench import default_methods, plan_for
 
 TOML = """
 name = "sums"

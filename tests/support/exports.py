@@ -7,6 +7,7 @@ from modicum.export import Parcel
 from modicum.exporting.exporter import Finished, finished
 from modicum.nudge import Nudge, Solver, write_folder
 from modicum.nudge.steering import Steering
+from modicum.running.restoring import rung
 from modicum.running.runner import Silent, run
 from modicum.sampling.local import Local
 from modicum.store.database import Store
@@ -14,7 +15,6 @@ from modicum.study.plan import Grid, Plan, Subject
 from modicum.task import Sheet
 from modicum.training.changes import Vectors
 from modicum.types import Style, Trial
-from modicum.workbench import rung
 from tests.support.bench import judge_of
 
 TASK = "word_sums"

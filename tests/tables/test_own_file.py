@@ -105,8 +105,8 @@ def test_path_of_a_hub_model_is_the_same_three_commands() -> None:
 
 
 def test_figures_of_the_expected_time_are_what_run_says(tmp_path) -> None:
+    from modicum.running.planning import plan_for
     from modicum.study.forecast import forecast
-    from modicum.workbench import plan_for
 
     line = (ROOT / FILE).read_text(encoding="utf-8").splitlines()
     file = tmp_path / "many.jsonl"

@@ -247,7 +247,7 @@ def test_fingerprint_follows_the_content(tmp_path) -> None:
 
 
 def test_a_changed_file_is_another_trial(tmp_path) -> None:
-    from modicum.workbench import plan_for
+    from modicum.running.planning import plan_for
 
     path = write_jsonl(tmp_path / "own.jsonl", numbers(20))
     first = {t.id for t in plan_for("scripted", str(path), ["self_consistency"]).trials()}

@@ -18,6 +18,7 @@ from modicum.doctor.scan import FINALISTS, GROUP, GYM, scan
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.running.planning import plan_for
 from modicum.simulation.draw import Size
 from modicum.simulation.outlook import Outlook, outlook, outlook_text, prior_of
 from modicum.study.checks import check_plan
@@ -25,7 +26,6 @@ from modicum.study.plan import Subject
 from modicum.study.trial import open_model
 from modicum.task import resolve_task
 from modicum.types import Split
-from modicum.workbench import plan_for
 
 __all__ = ["command"]
 
