@@ -37,7 +37,10 @@ def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
         size, usual = getattr(plan, field.name), field.default
         if field.name in ("test", "selection") and "task" in given and field.name not in given:
             text = f"{size} {field.name} problems, all there are, instead of {usual}"
-            lines += [text] if size != usual else []
+            exist = {
+                resolve_task(t).sheet.available.get(field.name) for g in plan.grids for t in g.tasks
+            }
+            lines += [text] if size != usual and size in exist else []
     return [*lines, *reach]
 
 

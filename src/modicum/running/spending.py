@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modicum.analysis.detect import detectable, problems_needed
 from modicum.doctor.costs import duration
+from modicum.errors import ConfigError
 from modicum.store.database import Store
 from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
@@ -13,7 +14,7 @@ from modicum.study.plan import Plan
 from modicum.study.speed import Speed, kept_speed, rough_speed, seconds_of, updates_of
 from modicum.types import Trial
 
-__all__ = ["PlannedRung", "Spending", "plan_text", "spending"]
+__all__ = ["PlannedRung", "Spending", "plan_text", "refuse_unpayable", "said_tokens", "spending"]
 
 BASELINE = "floor and ceiling"
 """Name of the measures, which every study takes."""
@@ -115,6 +116,43 @@ def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
     return "\n".join(lines)
 
 
+def refuse_unpayable(plan: Plan, store: Store | None, left_s: float, workers: int = 1) -> None:
+    """Refuse a study whose measures alone take more time than there is, before it is spent.
+
+    Args:
+        plan: The study.
+        store: What has run of it, and how fast its models were when they were checked.
+        left_s: Seconds that are left of the budget.
+        workers: Processes that share the time.
+
+    Raises:
+        ConfigError: so it is; where the speed is a rough guess, only where it is far so.
+    """
+    ahead = spending(plan, store, workers)
+    least = (ahead.baseline_s or 0.0) / (1.0 if ahead.is_measured else _ROUGH)
+    if not ahead.baseline_s or least <= left_s:
+        return
+    word = "about" if ahead.is_measured else "at least (a guess from the model's size)"
+    whole = duration(ahead.seconds or ahead.baseline_s)
+    raise ConfigError(
+        f"{duration(max(left_s, 0.0))} left of --budget, and {BASELINE} alone need {word} "
+        f"{duration(least)}",
+        f"more time; the whole study takes {'about' if ahead.is_measured else 'at most'} {whole}",
+        "raise --budget, or take smaller sizes: --quick, --test, --samples, --max-new-tokens",
+    )
+
+
+def said_tokens(n: int) -> str:
+    """Write a number of tokens in the unit that fits.
+
+    >>> said_tokens(1_700_000), said_tokens(138_200), said_tokens(96)
+    ('1.7M', '138.2k', '96')
+    """
+    return f"{n / 1e6:,.1f}M" if n >= 1e6 else f"{n / 1e3:,.1f}k" if n >= 1e3 else f"{n:,}"
+
+
+_ROUGH = 4.0
+"""How many times too long a rough guess may be: answers count at their limit in it."""
 _SHOWN = 12
 """Subjects that are named."""
 _COLUMNS = ("", "trials", "answers", "tokens ≤", "labels", "updates", "time")
@@ -202,15 +240,11 @@ def _cells(rung: PlannedRung) -> tuple[str, ...]:
         rung.name,
         f"{rung.trials:,}",
         f"{rung.answers:,}",
-        _tokens(rung.tokens),
+        said_tokens(rung.tokens),
         f"{rung.labels:,}",
         f"{rung.updates:,}",
         "?" if rung.seconds is None else duration(rung.seconds),
     )
-
-
-def _tokens(n: int) -> str:
-    return f"{n / 1e6:,.1f}M" if n >= 1e6 else f"{n / 1e3:,.1f}k" if n >= 1e3 else f"{n:,}"
 
 
 def _time_text(ahead: Spending, workers: int) -> str:
