@@ -8,14 +8,17 @@
 
 from importlib import import_module
 
-__all__ = ["Plan", "Study", "Verdict", "__version__"]
+__all__ = ["Plan", "Problems", "Study", "Verdict", "Verdicts", "__version__", "load"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Plan": "modicum.study.plan",
+    "Problems": "modicum.running.given",
     "Study": "modicum.workbench",
     "Verdict": "modicum.analysis.verdict",
+    "Verdicts": "modicum.analysis.verdicts",
+    "load": "modicum.workbench",
 }
 
 
@@ -25,3 +28,8 @@ def __getattr__(name: str) -> object:
         msg = f"module 'modicum' has no attribute {name!r}"
         raise AttributeError(msg)
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, so that Tab finds them before they are loaded."""
+    return [*__all__, "__doc__", "__file__", "__name__", "__path__"]

@@ -59,6 +59,10 @@ class ConfigError(ModicumError):
         self.expected = clean(expected)
         self.action = clean(action)
 
+    def reworded(self, words: Callable[[str], str]) -> "ConfigError":
+        """Return the same error with each of its three parts in other words."""
+        return _again(type(self), words(self.found), words(self.expected), words(self.action))
+
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         """Go from process to process as its three parts, of whichever kind it is."""
         return _again, (type(self), self.found, self.expected, self.action)

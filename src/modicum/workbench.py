@@ -1,118 +1,346 @@
 """The Python interface: a study with the same power as the command line."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
+from typing import Self
 
+from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
+from modicum.analysis.verdicts import Verdicts
+from modicum.cli.check_text import doubt_lines
+from modicum.cli.doctor_first import looked_at
+from modicum.cli.folder import open_study
+from modicum.cli.pick_rung import picked_trial, place_of, subject_of
+from modicum.cli.progress import watcher as usual_watcher
+from modicum.cli.told_study import ToldStudy
+from modicum.cli.verdict_card import PrintedLayout
 from modicum.doctor.visit import refuse_faults, unchecked, visit
-from modicum.errors import ConfigError
+from modicum.exporting.exporter import Exported, export, finished, fitting
+from modicum.files.limits import LIMITS, check_number
+from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
+from modicum.running.given import KeepsModel, Saying, given_models, given_tasks, several
 from modicum.running.kept_verdicts import recalled
-from modicum.running.planning import plan_for
+from modicum.running.options import PLANNED, QUICK, QUICK_SHOTS, Options, refuse_unknown
+from modicum.running.planning import plan_of
 from modicum.running.renewal import renew
-from modicum.running.restoring import Elicited, restored, rung
-from modicum.running.runner import Silent, Watcher, run
+from modicum.running.restoring import Elicited, restored
+from modicum.running.runner import Silent, Watcher, planned, run
+from modicum.running.spelling import as_python, python_words
 from modicum.store.database import Store
+from modicum.store.opening import DATABASE
 from modicum.store.siblings import siblings
-from modicum.study.budget import Budget
+from modicum.study.budget import Budget, budget_of
 from modicum.study.checks import check_plan
 from modicum.study.plan import Plan, Subject
-from modicum.task import full_reference
+from modicum.study.trust import refuse_untrusted
+from modicum.types import Trial
 
-__all__ = ["Study"]
+__all__ = ["Study", "load"]
+
+_SAID: set[str] = set()
+"""Functions of which it was said that they cannot be stopped."""
+
+lay_out(PrintedLayout())
 
 
-@dataclass
-class Study:
-    """One model, one task, a ladder of methods.
+@dataclass(repr=False)
+class Study(Options, ToldStudy):
+    """One or several models on one or several tasks, and a ladder of methods.
 
     Example:
-        study = Study(model="organism", task="word_sums", methods=["cot_decoding"])
+        study = modicum.Study(model="organism", task="word_sums", test=60, samples=16)
         verdict = study.run()
-        verdict.ability, verdict.least_data, verdict.ship
+        print(verdict)
+        verdict.ability, verdict.pick, verdict.least_data
     """
 
-    model: str
-    task: str
+    model: object = ""
+    """A name, a path or hub id; a loaded transformers model with its `tokenizer`; a pipeline; or a list
+    of these, of pairs (model, tokenizer) too. A loaded model is put into evaluation mode."""
+    task: object = ""
+    """A name, a path, `Problems`, or records: a list of dictionaries, a data frame, a data set; or a list
+    of names, paths and `Problems`."""
     methods: Sequence[str] = ()
+    """Those that fit model and task where empty."""
     shots: Sequence[int] = ()
-    """Budgets; `SHOTS`, as far as the task has labels, where empty."""
-    seeds: int = 3
+    """Budgets of the methods that take labels; 1, 4 and 8, as far as the task has labels, where empty."""
+    seeds: int | None = None
+    """Draws of shots for each method that takes labels; 3."""
     out: Path | str | None = None
-    """Folder of the study; `runs/<task>` where None. A second run goes on there."""
+    """Folder of the study, below `runs` where None. A second run goes on there."""
     options: Mapping[str, object] = field(default_factory=dict)
-    """Other fields of `Plan`, by name: test, samples, prefer …"""
+    """Options by name in one table, as before they were keywords; keywords count first."""
     check: bool = True
-    """Let the doctor look first; a fault then stops the study before it spends anything."""
+    """Look at model and task first; an error then stops the study before it spends anything."""
     reuse: Sequence[Path | str] | None = None
     """Folders of studies whose answers are taken over; those beside this one where None."""
-    budget: Budget | None = None
-    """What the study may take in all, such as `Budget(seconds=1200)`; the rest is left out."""
+    budget: Budget | str | float | None = None
+    """What the study may take in all: a time such as "20m", seconds, or a `Budget`; the rest is left
+    out."""
+    _: KW_ONLY
+    models: Sequence[object] = ()
+    """Several models; `model` may be a list too."""
+    tasks: Sequence[object] = ()
+    """Several tasks."""
+    tokenizer: object = None
+    """The tokenizer of a loaded model."""
+    marker: str | Saying = ""
+    """How answers are marked: a marker's name, or a function of (text, answer) or (text, answer,
+    question); see `Problems.marker`."""
+    marker_name: str = ""
+    """Says what the function is, in place of its code."""
+    max_tokens: int | None = None
+    """Most tokens to sample or train in all."""
+    quick: bool = False
+    """Take the sizes of a first look, where no others are given."""
+    progress: bool = True
+    """Show how a run gets on: a bar on a terminal and in a notebook, else a line now and then."""
+
+    def __new__(cls, *_: object, **given: object) -> Self:
+        """Refuse a keyword that there is not, with the nearest one that there is.
+
+        Raises:
+            UnknownNameError: there is one.
+        """
+        refuse_unknown(given, (f.name for f in fields(cls) if f.init), "keyword of Study")
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        """Take what was given, and refuse what cannot be.
+
+        Raises:
+            ConfigError: no model or no task, an unknown option, a loaded model without its tokenizer,
+                or records that are none.
+        """
+        refuse_unknown(self.options, {*PLANNED, "twin"}, "option of Study")
+        for name in LIMITS.keys() & (given := {**self.options, **self.said()}).keys():
+            check_number(name, given[name])
+        self._frozen: Plan | None = None
+        self._trusted = True
+        with python_words():
+            self._models = given_models(several(self.model, self.models, "model"), self.tokenizer)
+            tasks = several(self.task, self.tasks, "task")
+            self._tasks = given_tasks(tasks, self.marker, self.marker_name)
+            budget_of(self.budget, self.max_tokens)
 
     @property
     def plan(self) -> Plan:
-        """The declared grid."""
-        return plan_for(
-            self.model, self.task, self.methods, self.shots, seeds=self.seeds, **self.options
-        )
+        """The declared grid.
+
+        Raises:
+            ConfigError: a size that cannot be, or a task that cannot be read.
+        """
+        if self._frozen is not None:
+            return self._frozen
+        said = {**self.options, **self.said()}
+        if self.seeds is not None:
+            said["seeds"] = self.seeds
+        shots = self.shots
+        if self.quick:
+            said, shots = {**QUICK, **said}, shots or QUICK_SHOTS
+        with python_words():
+            return plan_of(
+                self._models.references, self._tasks.references, self.methods, shots, **said
+            )
 
     @property
     def folder(self) -> Path:
         """The study's folder."""
         return Path(self.out) if self.out is not None else Path("runs") / self.plan.name
 
-    def run(self, watcher: Watcher | None = None) -> Verdict:
-        """Run what is missing and gives the verdict.
+    def reopened(self, plan: Plan, *, trusted: bool) -> Self:
+        """Take the plan that a folder keeps in place of the declared one."""
+        self._frozen, self._trusted = plan, trusted
+        return self
+
+    def __repr__(self) -> str:
+        """Name models, tasks and folder."""
+        models, tasks = (" and ".join(g.references) for g in (self._models, self._tasks))
+        return f"<Study {tasks} on {models}, in {self.folder}>"
+
+    def run(self, watcher: Watcher | None = None) -> Verdict | Verdicts:
+        """Run what is missing, write the report and return the verdict; several as `Verdicts`.
+
+        Args:
+            watcher: Told of progress in place of what `progress` shows.
 
         Raises:
-            ConfigError: bad input, before any weights load; a fault that the doctor found; or
-                measures that failed.
+            ConfigError: bad input, before any weights load; an error that the check found; or measures
+                that failed.
             FolderBusyError: another run is at work in the folder.
             StoreError: its database is damaged, or the disk is full.
         """
-        plan = self.plan
-        check_plan(plan)
-        store = Store(self.folder)
-        try:
-            with sole_driver(self.folder, lambda: store.driver, None):
-                return self._run(plan, store, watcher or Silent())
-        finally:
-            store.close()
+        with python_words():
+            if self._frozen is not None and self._is_whole():
+                return self._told()
+            plan, folder = self.plan, self.folder
+            refuse_untrusted(plan, trusted=self._trusted, where=str(folder))
+            known = Store(folder) if (folder / DATABASE).exists() else None
+            if known is None or not planned(plan, known) <= known.done():
+                check_plan(plan)
+                self._warn_of_functions()
+            store = known or Store(folder)
+            with contextlib.closing(store), sole_driver(folder, lambda: store.driver, None):
+                store.keep_driver(me())
+                store.freeze(plan.as_dict())
+                if not planned(plan, store) <= store.done():
+                    self._run(plan, store, watcher)
+            return self._told()
 
-    def _run(self, plan: Plan, store: Store, watcher: Watcher) -> Verdict:
+    def _is_whole(self) -> bool:
+        """Say whether the folder holds every trial of its own plan; opens nothing that it names."""
+        with self._read() as (store, plan):
+            return planned(plan, store) <= store.done()
+
+    def _run(self, plan: Plan, store: Store, watcher: Watcher | None) -> None:
         """Run what is missing, as the folder's only driver."""
-        store.keep_driver(me())
-        store.freeze(plan.as_dict())
         others = self._others()
         renew(plan, store)
         if self.check:
-            subjects = unchecked(plan, store)
-            refuse_faults([visit(subject, store, reuse=others) for subject in subjects])
-        run(plan, store, watcher, reuse=others, budget=self.budget)
-        verdicts = recalled(plan, store)
-        if not verdicts:
-            raise ConfigError(
-                "; ".join(store.failed().values()) or "no measure finished",
-                "floor, default and samples",
-                "mend the cause and run again: what is finished is kept",
-            )
-        return verdicts[0]
+            checked = [
+                looked_at(subject, store, others)
+                if self.progress
+                else visit(subject, store, reuse=others)
+                for subject in unchecked(plan, store)
+            ]
+            for line in (line for one in checked for line in doubt_lines(one) if self.progress):
+                print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
+            refuse_faults(checked)
+        with self._watched(watcher) as watching:
+            run(plan, store, watching, reuse=others, budget=budget_of(self.budget, self.max_tokens))
+
+    @contextlib.contextmanager
+    def _watched(self, watcher: Watcher | None) -> Iterator[Watcher]:
+        """Give what shows progress here."""
+        if watcher is not None or not self.progress:
+            yield watcher or Silent()
+            return
+        with usual_watcher() as usual:
+            yield usual
 
     def _others(self) -> tuple[Path, ...]:
         """Return the folders of studies whose answers are taken over."""
         return siblings(self.folder) if self.reuse is None else tuple(map(Path, self.reuse))
 
-    def solver(self, method: str, n_shots: int = 0, seed: int = 0) -> Elicited:
-        """Return a solver that the study has made.
+    def _warn_of_functions(self) -> None:
+        """Say once of each function that marks that nothing stops it."""
+        new = [name for name in self._tasks.functions if name not in _SAID]
+        _SAID.update(new)
+        if new:
+            warnings.warn(
+                f"the marker {', '.join(new)} runs in this process: a call that hangs cannot be stopped "
+                '(marker="python:FILE.py:FUNCTION" runs one that can)',
+                stacklevel=3,
+            )
+
+    def solver(
+        self,
+        method: str | None = None,
+        n_shots: int | None = None,
+        seed: int = 0,
+        *,
+        model: str | None = None,
+        task: str | None = None,
+    ) -> Elicited:
+        """Return a solver that the study has made: what the verdict ships where no method is named.
+
+        Args:
+            method: Its name, such as "cot_decoding" or "fine_tune n=4"; "floor" for the plain model.
+            n_shots: Its shots; the most that were tried where the name does not say them.
+            seed: Which draw of its shots.
+            model: Where the study has several.
+            task: Where the study has several.
 
         Raises:
-            ConfigError: no such rung, or it has not run.
+            ConfigError: no such method, it has not run, or nothing is recommended.
         """
-        subject = Subject(self.plan, self.model, full_reference(self.task))
-        trial = rung(subject, method, n_shots, seed)
-        store = Store(self.folder)
-        try:
-            return restored(subject, trial, store)
-        finally:
-            store.close()
+        with python_words():
+            subject, trial = self._chosen(method, n_shots, seed, model, task)
+            resolve_backend(subject.model)  # a loaded model may have changed since
+            with contextlib.closing(Store(self.folder)) as store:
+                return restored(subject, trial, store)
+
+    def export(
+        self,
+        *forms: str,
+        method: str | None = None,
+        n_shots: int | None = None,
+        out: Path | str | None = None,
+        model: str | None = None,
+        task: str | None = None,
+    ) -> list[Exported]:
+        """Write a nudge in forms that other tools load, each loaded back and compared.
+
+        Args:
+            forms: Such as "peft" or "generation"; all that fit where none is named.
+            method: As `solver` takes it.
+            n_shots: As `solver` takes it.
+            out: Folder; `exports` within the study's where None.
+            model: Where the study has several.
+            task: Where the study has several.
+
+        Raises:
+            ConfigError: no such form, or one that does not fit.
+            CheckpointError: an export that is not what it was made from; nothing of it is left.
+        """
+        with python_words():
+            subject, trial = self._chosen(method, n_shots, 0, model, task)
+            backend = resolve_backend(subject.model)
+            if isinstance(backend, KeepsModel):
+                backend.keep(self.folder / "base")
+            with contextlib.closing(Store(self.folder)) as store:
+                found = finished(subject, trial, store, None)
+                fits, refused = fitting(found, forms)
+                for error in refused.values() if forms or not fits else ():
+                    raise error
+                place = Path(out) if out is not None else place_of(store, trial)
+                return export(found, fits, store, place)
+
+    def _chosen(
+        self,
+        method: str | None,
+        n_shots: int | None,
+        seed: int,
+        model: str | None,
+        task: str | None,
+    ) -> tuple[Subject, Trial]:
+        """Return the subject and the trial that are meant."""
+        plan = self.plan
+        subject = subject_of(plan, model, task)
+        verdict = None
+        if method is None:
+            with self._read() as (store, stored):
+                said = {(v.model, v.task): v for v in recalled(stored, store)}
+            verdict = said.get((subject.model, subject.task))
+        return subject, picked_trial(verdict, subject, method, n_shots, seed)[0]
+
+
+def load(folder: Path | str, *, trust: bool = False) -> Study:
+    """Open the folder of a study again: what it says, its answers, its report, its solvers.
+
+    A model, records or a function that only another process had are not there: such a study is read, and
+    runs nothing more until it is made with them again.
+
+    Args:
+        folder: What `run` wrote.
+        trust: Follow the plan where it starts code, asks servers or reads keys.
+
+    Raises:
+        ConfigError: no study in the folder.
+        StoreError: its database is damaged.
+    """
+    place = Path(folder)
+    store, plan = open_study(place)
+    store.close()
+    subjects = plan.subjects()
+    study = Study(
+        models=list(dict.fromkeys(subject.model for subject in subjects)),
+        tasks=list(dict.fromkeys(subject.task for subject in subjects)),
+        out=place,
+    )
+    return study.reopened(plan, trusted=trust)

@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from modicum.analysis.measured import Lengths, Worth
 from modicum.analysis.section import Section
-from modicum.made import Budgeted
-from modicum.plain import plain, table_of
+from modicum.analysis.shown import Shown
+from modicum.plain import JsonValue, plain, table_of
 from modicum.stats import Figure
 from modicum.types import PROMPT, Finding
 
@@ -92,45 +93,6 @@ class Retention:
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """What a rung that is to shorten answers did to them, on the test problems."""
-
-    before: Figure
-    """Tokens an answer of the plain model, greedy in the floor's style."""
-    after: Figure
-    saved: Figure
-    """Share of the tokens that is gone."""
-    difference: Figure
-    """Accuracy after minus before, with the 90 % interval of the equivalence test."""
-    margin: float
-    """Difference within which accuracies count as equal."""
-    is_equal: bool
-    """Whether the whole interval lies within it."""
-    seconds: tuple[float, float] | None
-    """Measured seconds of answering all test problems, before and after (mean over seeds); None
-    where some answers were drawn before."""
-    controls: Mapping[str, Figure]
-    """Tokens an answer of each control that the method draws itself."""
-    plain: tuple[float, float]
-    """Accuracy and tokens of the plain model on the first seed's shots."""
-    frontier: tuple[Budgeted, ...]
-    """What each budget bought there, in the chosen layer, the smallest first."""
-    chosen: Budgeted
-
-
-@dataclass(frozen=True)
-class Worth:
-    """How many samples of the plain model an accuracy is worth; infinite beyond the largest k."""
-
-    votes: Figure
-    """The k at which the majority of k samples is as accurate."""
-    samples: Figure
-    """The k at which one of k samples is right as often (pass@k)."""
-    largest: int
-    """Samples a problem that there are."""
-
-
-@dataclass(frozen=True)
 class ArmRow:
     """A rung, or the same method with other settings at its budget and on its shots."""
 
@@ -155,7 +117,7 @@ class ArmRow:
     trials: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RungRow:
     """One method at one budget."""
 
@@ -228,6 +190,17 @@ class RungRow:
         """Name for a table, such as `fine_tune  n=4`."""
         return f"{self.method} n={self.n_shots}" if self.n_shots else self.method
 
+    def __repr__(self) -> str:
+        """Name it, with its accuracy and its labels."""
+        low, high = 100 * self.score.low, 100 * self.score.high
+        figure = f"{100 * self.accuracy:.0f} % right [{low:.0f}, {high:.0f}]"
+        return f"<{self.name}: {figure}, {self.labels} labels>"
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test problems that it answers rightly, read leniently; `score` has its interval."""
+        return self.score.value
+
     @property
     def is_prompt(self) -> bool:
         """Whether it is the floor's own prompt, which nudges nothing."""
@@ -295,9 +268,9 @@ class Aside:
     trial: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a study says of one model on one task."""
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
+    """What a study says of one model on one task; `print(verdict)` gives what the terminal shows."""
 
     task: str
     model: str
@@ -365,8 +338,25 @@ class Verdict:
     sections: Mapping[str, Section] = field(default_factory=dict)
     """What readings say of the subject, by their names."""
 
+    @property
+    def brief(self) -> str:
+        """The word of ability, and what it is about."""
+        return f"{self.ability}: {self.task} on {self.model}"
 
-def as_json(value: object) -> object:
+    @property
+    def serving_base(self) -> float | None:
+        """FLOPs a query that multiples of cost refer to: the floor's, else the cheapest method's."""
+        rows = [row for row in self.rungs if row.serving_flops > 0]
+        plain = [row.serving_flops for row in rows if row.is_prompt]
+        return plain[0] if plain else min((row.serving_flops for row in rows), default=None)
+
+    @property
+    def pick(self) -> RungRow | None:
+        """The method to ship; None where nothing is better than the model as it is."""
+        return next((row for row in self.rungs if row.name == self.ship.name), None)
+
+
+def as_json(value: object) -> JsonValue:
     """Return plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
     return plain(value, _shown)
 

@@ -10,7 +10,7 @@ from modicum.cli.progress import Steps
 from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
 from modicum.ledger import Ledger
 from modicum.report.untrusted import visible
-from modicum.running.session import Limit
+from modicum.running.session import TimeLimit
 from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 
@@ -21,7 +21,7 @@ def looked_at(
     subject: Subject,
     store: Store | None = None,
     reuse: Sequence[Path] = (),
-    limit: Limit | None = None,
+    limit: TimeLimit | None = None,
 ) -> Checked:
     """Look at one subject while standard error says so; keeps it where there is a store.
 
@@ -47,7 +47,7 @@ def look_first(
     *,
     force: bool,
     reuse: Sequence[Path] = (),
-    limit: Limit | None = None,
+    limit: TimeLimit | None = None,
 ) -> None:
     """Look at each subject once, before its trials.
 

@@ -23,7 +23,7 @@ from modicum.model import resolve_backend
 from modicum.running.kept_verdicts import recalled
 from modicum.running.renewal import Renewed, renew
 from modicum.running.runner import keep_tasks, missing, planned, run
-from modicum.running.session import BudgetOver, Limit, counted, spent_before
+from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
 from modicum.running.spending import Spending, refuse_unpayable, spending
 from modicum.store.database import Store
 from modicum.study.budget import Budget
@@ -131,7 +131,7 @@ def driven(
 
 def _check(plan: Plan, store: Store, how: How, reuse: Sequence[Path], since: float) -> None:
     """Let the doctor look first, within the budget; refuse what it cannot pay."""
-    limit, earlier = Limit(how.seconds), spent_before(store)[0]
+    limit, earlier = TimeLimit(how.seconds), spent_before(store)[0]
     with counted(store, lambda: 0.0, since) as clock:
         limit.taken = lambda: earlier + clock.seconds
         refuse_unpayable(plan, store, limit.left, how.shared_by(plan))

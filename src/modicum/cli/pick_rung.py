@@ -1,11 +1,15 @@
 """Which subject and which rung of a study is meant: what the options say, else what the verdict ships."""
 
+from pathlib import Path
+
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.errors import ConfigError
+from modicum.running.restoring import rung
+from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
-from modicum.types import PROMPT
+from modicum.types import FLOOR, PROMPT, Trial
 
-__all__ = ["pick", "row_of", "subject_of"]
+__all__ = ["pick", "picked_trial", "place_of", "row_of", "subject_of"]
 
 
 def subject_of(plan: Plan, model: object, task: object) -> Subject:
@@ -47,6 +51,32 @@ def pick(
     if row is None:
         return None, f"the study recommends no nudge: {verdict.ship.why}"
     return (row.name, row.method, row.n_shots), verdict.ship.why
+
+
+def picked_trial(
+    verdict: Verdict | None, subject: Subject, name: object, n_shots: object, seed: int
+) -> tuple[Trial, str]:
+    """Return the trial whose nudge is meant, the floor's for the plain model, and why it is this one.
+
+    Raises:
+        ConfigError: no such rung, or a study that recommends nothing.
+    """
+    if name is not None and str(name).replace("-", "_") in (PROMPT, FLOOR, "floor"):
+        return subject.floor(), "chosen by --rung"
+    row, why = pick(verdict, subject, name, n_shots)
+    if row is not None:
+        _, method, shots = row
+        return rung(subject, method, shots, seed), why
+    if verdict is not None and verdict.ship.name == PROMPT:
+        return subject.floor(), why
+    raise ConfigError(why, "a nudge", "name a rung with --rung")
+
+
+def place_of(store: Store, trial: Trial) -> Path:
+    """Return the folder for a trial's exports within its study's."""
+    shots = f"-n{trial.n_shots}" if trial.n_shots and not trial.is_floor else ""
+    seed = f"-seed{trial.seed}" if trial.seed else ""
+    return store.folder / "exports" / f"{trial.method}{shots}{seed}"
 
 
 def row_of(verdict: Verdict, name: str | None) -> RungRow | None:

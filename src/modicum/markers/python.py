@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, final
 
-from modicum.answers import Form, last_line, places, plain, tail
-from modicum.errors import ConfigError, JudgeError, UnknownNameError
+from modicum.answers import Form, tail
+from modicum.errors import ConfigError, UnknownNameError
 from modicum.files.sources import local_hashes, sources_stamp
-from modicum.marker import Marker, grade_of, text_hash
+from modicum.marker import Marker, text_hash
 from modicum.marking.killable import killable
+from modicum.marking.own_function import read_answer, said_mark
 from modicum.types import Mark, Problem
 
 __all__ = ["Python"]
@@ -72,27 +73,14 @@ class Python(Marker):
 
     def read(self, text: str, form: Form) -> str | None:
         """Read as `exact` does: what is said to be the answer, else the last line."""
-        text = tail(text)
-        for place in places(text, form):
-            if plain(place):
-                return plain(place)
-        return plain(last_line(text)) or None
+        return read_answer(text, form)
 
     def mark(self, problem: Problem, text: str, form: Form) -> Mark:
         """Take the function's word."""
         given = killable(self._target, self.timeout_s, stamp=self.stamp).ask(
             text=tail(text), answer=problem.answer, question=problem.question
         )
-        said = given if isinstance(given, Mapping) else {"correct": given}
-        lenient, strict = (
-            _verdict(said.get(k, said.get("correct"))) for k in ("correct", "strict")
-        )
-        own = said.get("answer")
-        answer = self.read(text, form) if own is None else str(own)
-        if lenient is None:
-            return Mark(None, grade_of(is_right=None), grade_of(is_right=None))
-        # a marked answer has a text, whatever it is: votes are counted by it
-        return Mark(answer or "", grade_of(is_right=lenient), grade_of(is_right=strict))
+        return said_mark(given, text, form)
 
     @property
     def _target(self) -> str:
@@ -112,16 +100,3 @@ class Python(Marker):
                 "FILE.py:FUNCTION",
                 "such as --mark-with my_marks.py:is_right",
             ) from error
-
-
-def _verdict(value: object) -> bool | None:
-    """Read what a user's function says of an answer.
-
-    Raises:
-        JudgeError: it is no truth value, number or None.
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return value >= 1.0
-    raise JudgeError(f"your marker gave {value!r:.80}; expected True, False, None or a number")

@@ -232,13 +232,8 @@ def doctor(verdict: Verdict) -> str:
 
 
 def serving_base(verdict: Verdict) -> float | None:
-    """Return the FLOPs a query that serving multiples refer to: the floor's.
-
-    Where no prompt stands among the rungs, those of the cheapest rung.
-    """
-    rows = [row for row in verdict.rungs if row.serving_flops > 0]
-    plain = [row.serving_flops for row in rows if row.is_prompt]
-    return plain[0] if plain else min((row.serving_flops for row in rows), default=None)
+    """Return the FLOPs a query that serving multiples refer to."""
+    return verdict.serving_base
 
 
 def controls(verdict: Verdict, row: RungRow) -> list[str]:

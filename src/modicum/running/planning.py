@@ -13,7 +13,7 @@ from modicum.study.plan import Grid, Plan
 from modicum.task import full_reference, resolve_task
 from modicum.types import Access, Supervision
 
-__all__ = ["SHOTS", "default_methods", "plan_for"]
+__all__ = ["SHOTS", "default_methods", "plan_for", "plan_of"]
 
 SHOTS = (1, 4, 8)
 """Budgets of the methods that take labels, where none are given."""
@@ -98,6 +98,34 @@ def plan_for(
     sizes = {n: min(size, exist[n]) for n, size in _SIZES.items() if n in exist}
     grid = Grid((model,), (task,), names, budgets, str(options.pop("twin", "")))
     return Plan.thawed({"name": _plain_name(task), **sizes, **options, "grids": [grid]})
+
+
+def plan_of(
+    models: Sequence[str],
+    tasks: Sequence[str],
+    methods: Sequence[str] = (),
+    shots: Sequence[int] = (),
+    **options: object,
+) -> Plan:
+    """Return the plan of every one of several models on every one of several tasks.
+
+    Each pair has the methods that fit it where none are named; sizes that are not given are those of the
+    smallest task.
+
+    Raises:
+        UnknownNameError: unknown task, method or option.
+    """
+    plans = [plan_for(model, task, methods, shots, **options) for model in models for task in tasks]
+    if len(plans) == 1:
+        return plans[0]
+    named = str(options.get("name") or "-".join(dict.fromkeys(plan.name for plan in plans)))
+    return dataclasses.replace(
+        plans[0],
+        name=named[:_LONGEST].rstrip("."),
+        grids=tuple(grid for plan in plans for grid in plan.grids),
+        test=min(plan.test for plan in plans),
+        selection=min(plan.selection for plan in plans),
+    )
 
 
 def _plain_name(task: str) -> str:

@@ -12,6 +12,7 @@ from modicum.model import Model
 from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
 from modicum.running.runner import floor_style
+from modicum.seeds import key
 from modicum.store.database import Store
 from modicum.study.plan import Subject
 from modicum.study.trial import judge_for, open_model
@@ -32,14 +33,30 @@ class Elicited:
         """The model with its nudge."""
         return self.solver.model
 
-    def solve(self, problems: Sequence[Problem], ledger: Ledger | None = None) -> list[Solved]:
-        """Answers problems; golds are hidden from the solver. A ledger counts what it costs."""
-        hidden = [problem.hidden() for problem in problems]
+    def solve(
+        self, problems: str | Problem | Sequence[str | Problem], ledger: Ledger | None = None
+    ) -> list[Solved]:
+        """Answer questions or problems, whose golds are hidden; one answer each, in a list.
+
+        Args:
+            problems: A question as the task asks it, a problem, or several of either.
+            ledger: Counts what it costs.
+        """
+        if isinstance(problems, str | Problem):
+            problems = [problems]
+        hidden = [_asked(problem).hidden() for problem in problems]
         return self.solver.solve(hidden, stream="seed-0", ledger=ledger or Ledger())
 
     def read(self, text: str) -> str | None:
         """Read the answer from a text, as the task does; None where there is none."""
         return self.solver.judge.read(text)
+
+
+def _asked(problem: str | Problem) -> Problem:
+    """Return a question as a problem of its own."""
+    if isinstance(problem, Problem):
+        return problem
+    return Problem(f"asked/{key(problem):016x}", problem)
 
 
 def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Trial:

@@ -13,7 +13,7 @@ from modicum.executor import Executor, Job, Outcomes, TokenTally, resolve_execut
 from modicum.ledger import as_reused
 from modicum.nudge import write_folder, write_shared
 from modicum.running.cache_key import plan_stamp
-from modicum.running.session import BudgetOver, Limit, counted, spent_before
+from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
 from modicum.running.spending import refuse_unpayable
 from modicum.store.database import Outcome, Store
 from modicum.store.kept_tasks import record_of
@@ -142,7 +142,10 @@ def run(
     keep_tasks(plan, store)
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
-    before, limit = spent_before(store), Limit(budget.seconds if budget is not None else math.inf)
+    before, limit = (
+        spent_before(store),
+        TimeLimit(budget.seconds if budget is not None else math.inf),
+    )
 
     def spent(tokens: float) -> None:
         watcher.spent(tokens)
@@ -227,7 +230,7 @@ class _Crew:
     shelves: tuple[Path, ...]
     moved: Mapping[str, Trial]
     """The twin of each measure that has one, by the measure's id."""
-    limit: Limit
+    limit: TimeLimit
     """The time of the study."""
 
     def run_stages(

@@ -12,7 +12,7 @@ from time import monotonic, time_ns
 from modicum.store.database import Session, Store
 from modicum.store.opening import DATABASE
 
-__all__ = ["BudgetOver", "Clock", "Limit", "counted", "spent_before"]
+__all__ = ["BudgetOver", "Clock", "TimeLimit", "counted", "spent_before"]
 
 BEAT_S = 2.0
 """Seconds between two signs of life: the most that a kill hides."""
@@ -23,7 +23,7 @@ class BudgetOver(KeyboardInterrupt):
 
 
 @dataclass
-class Limit:
+class TimeLimit:
     """The time that a study may take in all; whoever sees progress asks whether it is over."""
 
     seconds: float = math.inf

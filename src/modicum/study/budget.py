@@ -19,6 +19,7 @@ __all__ = [
     "Pace",
     "RungTrials",
     "arms_of",
+    "budget_of",
     "fitting",
     "measures_of",
     "next_trials",
@@ -94,6 +95,26 @@ def read_seconds(text: str) -> float:
     if not 0 < seconds < math.inf or "".join(a + b for a, b in parts) != text:
         raise ConfigError(f"--budget {text}", "a time with its unit", "write 90s, 20m or 1h")
     return seconds
+
+
+def budget_of(time: Budget | str | float | None, tokens: float | None) -> Budget | None:
+    """Return the budget of a time and of tokens, either of which may be missing; None without both.
+
+    Args:
+        time: `20m`, seconds, or a whole budget.
+        tokens: Most tokens to sample or train.
+
+    Raises:
+        ConfigError: no time with its unit, or no tokens at all.
+    """
+    if tokens is not None and tokens < 1:
+        raise ConfigError(f"--max-tokens {tokens:g}", "at least 1", "raise it")
+    if isinstance(time, Budget):
+        return time if tokens is None else Budget(time.seconds, tokens)
+    if time is None and tokens is None:
+        return None
+    seconds = read_seconds(time if isinstance(time, str) else f"{time}s") if time else math.inf
+    return Budget(seconds, math.inf if tokens is None else float(tokens))
 
 
 def measures_of(plan: Plan) -> frozenset[str]:

@@ -7,22 +7,18 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.verdict import Verdict
 from modicum.cli.columns import columns, wrapped
 from modicum.cli.folder import open_study
-from modicum.cli.pick_rung import pick, subject_of
+from modicum.cli.pick_rung import picked_trial, place_of, subject_of
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
 from modicum.exporting.exporter import Exported, Finished, export, finished, fitting
 from modicum.files.foreign import refuse_links
+from modicum.plain import JsonValue
 from modicum.report.untrusted import visible
 from modicum.running.kept_verdicts import recalled
-from modicum.running.restoring import rung
-from modicum.store.database import Store
-from modicum.study.plan import Subject
 from modicum.study.trust import refuse_untrusted
-from modicum.types import FLOOR, PROMPT, Trial
 
 __all__ = ["command"]
 
@@ -57,7 +53,8 @@ def command(folder: Path, **options: object) -> None:
         (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
         None,
     )
-    trial, why = _trial(subject, verdict, options)
+    seed = int(str(options["seed"]))
+    trial, why = picked_trial(verdict, subject, options["name"], options["n_shots"], seed)
     found = finished(subject, trial, store, verdict)
     wanted = [str(form) for form in options["form"] if form != AUTO]  # type: ignore[attr-defined]
     fits, refused = fitting(found, wanted)
@@ -70,7 +67,7 @@ def command(folder: Path, **options: object) -> None:
             "; ".join(f"{name}: {error.found}" for name, error in refused.items()),
         )
     given = options["out"]
-    out = given if isinstance(given, Path) else _place(store, trial)
+    out = given if isinstance(given, Path) else place_of(store, trial)
     if given is None:
         for name in fits:
             refuse_links(store.folder, out / name)
@@ -81,31 +78,6 @@ def command(folder: Path, **options: object) -> None:
         click.echo(json.dumps(_json(found, written, refused, why), indent=1))
         return
     click.echo("\n".join(_text(found, written, refused, why)))
-
-
-def _trial(
-    subject: Subject, verdict: Verdict | None, options: Mapping[str, object]
-) -> tuple[Trial, str]:
-    """Return the trial whose nudge leaves, and why it is this one.
-
-    Raises:
-        ConfigError: no such rung, or a study that recommends nothing.
-    """
-    if str(options["name"]).replace("-", "_") in (PROMPT, FLOOR):
-        return subject.floor(), "chosen by --rung"
-    row, why = pick(verdict, subject, options["name"], options["n_shots"])
-    if row is not None:
-        _, method, n_shots = row
-        return rung(subject, method, n_shots, int(str(options["seed"]))), why
-    if verdict is not None and verdict.ship.name == PROMPT:
-        return subject.floor(), why
-    raise ConfigError(why, "a nudge to export", "name a rung with --rung")
-
-
-def _place(store: Store, trial: Trial) -> Path:
-    shots = f"-n{trial.n_shots}" if trial.n_shots and not trial.is_floor else ""
-    seed = f"-seed{trial.seed}" if trial.seed else ""
-    return store.folder / "exports" / f"{trial.method}{shots}{seed}"
 
 
 def _text(
@@ -144,7 +116,7 @@ def _json(
     written: Sequence[Exported],
     refused: Mapping[str, ConfigError],
     why: str,
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     trial = found.trial
     return {
         "schema": 1,

@@ -175,6 +175,7 @@ def _json_trial(outcome: Outcome) -> str:
     trial = outcome.trial
     return json.dumps(
         {
+            "kind": "trial",
             "trial": trial.id,
             **{k: v for k, v in trial.plain().items() if k != "scope"},
             "scores": {name: as_json(figure) for name, figure in scores(outcome).items()},
@@ -192,6 +193,7 @@ def _json_trial(outcome: Outcome) -> str:
 def _json_row(row: StoredAnswer, problem: Problem | None) -> str:
     return json.dumps(
         {
+            "kind": "answer",
             "trial": row.trial,
             "problem": row.problem,
             "question": problem.question if problem is not None else None,
