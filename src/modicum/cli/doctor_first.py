@@ -7,6 +7,7 @@ import click
 
 from modicum.cli.check_text import doubt_lines
 from modicum.cli.progress import Steps
+from modicum.doctor.examine import PROBLEMS, SAMPLES
 from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
 from modicum.ledger import Ledger
 from modicum.report.untrusted import visible
@@ -28,10 +29,12 @@ def looked_at(
     Raises:
         BudgetOver: the time is used up meanwhile.
     """
-    with Steps(1) as steps:
-        steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")
+    with Steps(PROBLEMS * (1 + SAMPLES), "answers") as steps:
+        steps.begin(f"check: loading {visible(subject.model)}")
+        what = f"check: asking {visible(subject.model)} {visible(subject.task)}"
 
         def tell(ledger: Ledger) -> None:
+            steps.at(ledger.drawn + ledger.completions_reused, what)
             steps.beat(ledger.tokens_sampled)
             if limit is not None:
                 limit.check()

@@ -11,6 +11,7 @@ from time import monotonic
 import click
 
 from modicum.analysis.verdict import Verdict
+from modicum.cli.advance import Advance
 from modicum.cli.began import BEGAN
 from modicum.cli.consent import agreed, time_line
 from modicum.cli.doctor_first import look_first
@@ -24,7 +25,7 @@ from modicum.running.kept_verdicts import recalled
 from modicum.running.renewal import Renewed, renew
 from modicum.running.runner import keep_tasks, missing, planned, run
 from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
-from modicum.running.spending import Spending, refuse_unpayable, spending
+from modicum.running.spending import Spending, refuse_unpayable, shares, spending
 from modicum.store.database import Store
 from modicum.study.budget import Budget
 from modicum.study.plan import Plan
@@ -119,13 +120,15 @@ def driven(
         _run(plan, store, how, reuse)
     elif renewed or not store.kept_tasks():
         keep_tasks(plan, store)
-    verdicts = recalled(plan, store)
+    with waiting("working out the verdict"):
+        verdicts = recalled(plan, store)
     if how.budget is not None:
         failed = store.failed()
         _say_left_out([t for t in missing(plan, store) if t.id not in failed], verdicts)
     report = store.folder / REPORT
     if verdicts and not stands(report, plan, store):
-        write(report, verdicts, plan, store)
+        with waiting("writing the report"):
+            write(report, verdicts, plan, store)
     return verdicts
 
 
@@ -156,7 +159,9 @@ def _run(plan: Plan, store: Store, how: How, reuse: Sequence[Path]) -> None:
     if line := time_line(ahead):
         click.echo(line, err=True)
     executor = _executor(plan, how)
-    with watcher() as watching:
+    end = monotonic() + how.left(store)
+    advance = Advance(shares(plan, store), ahead.seconds, lambda: end - monotonic())
+    with watcher(advance) as watching:
         run(plan, store, watching, executor=executor, reuse=reuse, budget=how.budget)
 
 

@@ -1,5 +1,6 @@
 """What a study will cost, rung by rung, said before anything is loaded, drawn or written."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,16 @@ from modicum.study.plan import Plan
 from modicum.study.speed import Speed, kept_speed, rough_speed, seconds_of, updates_of
 from modicum.types import Trial
 
-__all__ = ["PlannedRung", "Spending", "plan_text", "refuse_unpayable", "said_tokens", "spending"]
+__all__ = [
+    "PlannedRung",
+    "Spending",
+    "TrialShare",
+    "plan_text",
+    "refuse_unpayable",
+    "said_tokens",
+    "shares",
+    "spending",
+]
 
 BASELINE = "floor and ceiling"
 """Name of the measures, which every study takes."""
@@ -89,6 +99,31 @@ def spending(plan: Plan, store: Store | None = None, workers: int = 1) -> Spendi
     )
 
 
+@dataclass(frozen=True)
+class TrialShare:
+    """What one trial is of a run."""
+
+    answers: int
+    """Answers to draw at most."""
+    tokens: float
+    """Tokens to run, prompts included; as long as those seen, or at their limit."""
+    seconds: float
+    """Time in one process; where the speed is not known, the tokens, trained ones too."""
+
+
+def shares(plan: Plan, store: Store) -> dict[str, TrialShare]:
+    """Return what each missing trial is of a run, by its id: they differ a hundredfold."""
+    done = store.done()
+    left = [trial for trial in plan.trials() if str(trial.id) not in done]
+    speeds, found = _speeds(plan, left, store), {}
+    for trial in left:
+        ahead, speed = draws(plan, trial), speeds[trial.model, trial.subject] or _UNKNOWN
+        tokens = ahead.answers * (min(speed.answer, ahead.limit) + speed.prompt)
+        seconds = seconds_of(ahead, trial, speed)
+        found[str(trial.id)] = TrialShare(ahead.answers, tokens, seconds)
+    return found
+
+
 def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
     """Return what a study will do, what it costs a rung and what its sizes can show, in 80 columns.
 
@@ -153,6 +188,7 @@ def said_tokens(n: int) -> str:
 
 _ROUGH = 4.0
 """How many times too long a rough guess may be: answers count at their limit in it."""
+_UNKNOWN = Speed(1.0, math.inf, 30.0, is_measured=False)
 _SHOWN = 12
 """Subjects that are named."""
 _COLUMNS = ("", "trials", "answers", "tokens ≤", "labels", "updates", "time")
@@ -190,11 +226,11 @@ def _rung(
     speeds: Mapping[tuple[str, str], Speed | None],
 ) -> PlannedRung:
     each = [draws(plan, trial) for trial in trials]
-    times: list[float] = []
-    for trial, ahead in zip(trials, each, strict=True):
-        speed = speeds[trial.model, trial.subject]
-        if speed is not None:
-            times.append(seconds_of(ahead, trial, speed))
+    known = [
+        seconds_of(ahead, trial, speed)
+        for trial, ahead in zip(trials, each, strict=True)
+        if (speed := speeds[trial.model, trial.subject]) is not None
+    ]
     return PlannedRung(
         name,
         len(trials),
@@ -202,7 +238,7 @@ def _rung(
         sum(one.answers * one.limit for one in each),
         0 if name == BASELINE else max(trial.n_shots for trial in trials),
         sum(updates_of(trial) for trial in trials),
-        sum(times) if len(times) == len(trials) else None,
+        sum(known) if len(known) == len(trials) else None,
     )
 
 
