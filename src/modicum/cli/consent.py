@@ -12,6 +12,8 @@ from modicum.study.plan import Plan
 
 __all__ = ["LONG_S", "Declined", "agreed", "ahead_line", "time_line"]
 
+_SHORT_S = 10.0
+"""Seconds below which nothing is said of the time."""
 LONG_S = 3600.0
 """Seconds above which a study is asked about before it begins."""
 
@@ -58,8 +60,8 @@ def ahead_line(ahead: Spending) -> str:
 
 
 def time_line(ahead: Spending) -> str:
-    """Return how long a study takes and which rungs take longest; empty where that is not known."""
-    if ahead.seconds is None or not ahead.rungs:
+    """Return how long a study takes and which rungs take longest; empty where it is short or not known."""
+    if ahead.seconds is None or ahead.seconds < _SHORT_S:
         return ""
     costly = sorted(ahead.rungs, key=lambda rung: -(rung.seconds or 0.0))[:3]
     parts = ", ".join(f"{rung.name} {duration(rung.seconds or 0.0)}" for rung in costly)

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modicum.analysis.detect import detectable, problems_needed
+from modicum.analysis.detect import chance_of_equal, detectable_text
 from modicum.doctor.costs import duration
 from modicum.errors import ConfigError
 from modicum.store.database import Store
@@ -13,6 +13,7 @@ from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
 from modicum.study.plan import Plan
 from modicum.study.speed import Speed, kept_speed, rough_speed, seconds_of, updates_of
+from modicum.task import Task, resolve_task
 from modicum.types import Trial
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Spending",
     "TrialShare",
     "plan_text",
+    "reach_text",
     "refuse_unpayable",
     "said_tokens",
     "shares",
@@ -146,7 +148,7 @@ def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
         *_table(ahead),
         "",
         *_wrapped(_time_text(ahead, workers)),
-        *_wrapped(_reach(plan)),
+        *(line for text in _reaches(plan) for line in _wrapped(text)),
     ]
     return "\n".join(lines)
 
@@ -189,9 +191,29 @@ def said_tokens(n: int) -> str:
 _ROUGH = 4.0
 """How many times too long a rough guess may be: answers count at their limit in it."""
 _UNKNOWN = Speed(1.0, math.inf, 30.0, is_measured=False)
+_FEW = 20
+"""Problems that are made to see how often golds are equal; making them may take long."""
 _SHOWN = 12
 """Subjects that are named."""
 _COLUMNS = ("", "trials", "answers", "tokens ≤", "labels", "updates", "time")
+
+
+def reach_text(task: Task, plan: Plan) -> str:
+    """Return the sentence on what a task's test problems can show, where they are made from a few."""
+    is_made = "test" not in task.sheet.available
+    problems = task.problems("test", min(plan.test, _FEW) if is_made else plan.test)
+    clusters = {p.cluster or p.id for p in problems}
+    guess = chance_of_equal([p.answer for p in problems])
+    is_clustered = not is_made and len(clusters) < len(problems)
+    return detectable_text(
+        plan.test if is_made else len(clusters), guess=guess, is_clustered=is_clustered
+    )
+
+
+def _reaches(plan: Plan) -> dict[str, None]:
+    """Return the sentences of all tasks, each once."""
+    names = dict.fromkeys(task for grid in plan.grids for task in grid.tasks)
+    return dict.fromkeys(reach_text(resolve_task(name), plan) for name in names)
 
 
 def _wrapped(text: str) -> list[str]:
@@ -293,12 +315,3 @@ def _time_text(ahead: Spending, workers: int) -> str:
         )
     rough = "a rough guess from the model's size, until the check measures it."
     return f"Time: about {duration(ahead.seconds)}{shared}; {rough}"
-
-
-def _reach(plan: Plan) -> str:
-    can = detectable(plan.test, margin=plan.margin)
-    gain = f"gains of {100 * can.gain:.0f} points or more" if can.gain <= 1 else "no gain reliably"
-    text = f"{plan.test} test problems can show {gain}"
-    if can.can_show_absent:
-        return f"{text}, and that an ability is absent."
-    return f"{text}; absence takes {problems_needed(plan.margin)}."
