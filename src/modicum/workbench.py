@@ -291,11 +291,13 @@ class Study(Options, ToldStudy):
         with python_words():
             subject, trial = self._chosen(method, n_shots, 0, model, task)
             backend = resolve_backend(subject.model)
-            if isinstance(backend, KeepsModel):
-                backend.keep(self.folder / "base")
             with contextlib.closing(Store(self.folder)) as store:
                 found = finished(subject, trial, store, None)
                 fits, refused = fitting(found, forms)
+                if refused and isinstance(backend, KeepsModel):  # those that name their base
+                    backend.keep(self.folder / "base")
+                    found = finished(subject, trial, store, None)
+                    fits, refused = fitting(found, forms)
                 for error in refused.values() if forms or not fits else ():
                     raise error
                 place = Path(out) if out is not None else place_of(store, trial)
