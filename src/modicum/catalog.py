@@ -19,17 +19,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar
 
 from modicum.errors import ConfigError, ModicumError, UnknownNameError
 from modicum.files.content import content_hash
 from modicum.files.entries import Entry, found_in
 from modicum.files.limits import shown
+from modicum.plain import fields_in
 from modicum.secrecy import learn_from, looks_like_key
-from modicum.types import File
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from modicum.types import File, Setting, Settings
 
 __all__ = [
     "KINDS",
@@ -163,7 +161,7 @@ class Catalog:
             )
         return classes[0]
 
-    def build(self, name: str, settings: Mapping[str, object] | None = None) -> object:
+    def build(self, name: str, settings: Settings | None = None) -> object:
         """Return a configured plug-in.
 
         Raises:
@@ -195,7 +193,7 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
     if not isinstance(settings, Mapping):
         raise ConfigError(f"{where} = {settings!r:.60}", "a table", "write key = value pairs")
     hints = typing.get_type_hints(cls)
-    fields = {f.name for f in dataclasses.fields(cast("type[DataclassInstance]", cls)) if f.init}
+    fields = {f.name for f in fields_in(cls) if f.init}
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in fields:
@@ -208,19 +206,21 @@ def fill(cls: type[T], settings: Mapping[str, object], *, where: str) -> T:
         raise ConfigError(f"{where}: {error}", "valid settings", "correct the values") from error
 
 
-def settings_of(plugin: object) -> dict[str, object]:
+def settings_of(plugin: object) -> dict[str, Setting]:
     """Return the settings of a plug-in as plain values, with its version and what its file holds.
 
     They enter the trial's identity: a changed field, version or file is another trial.
     """
-    values = dataclasses.asdict(cast("DataclassInstance", plugin))
+    if not dataclasses.is_dataclass(plugin) or isinstance(plugin, type):
+        raise TypeError(f"{plugin!r:.60}, expected a plug-in with fields")
+    values = dataclasses.asdict(plugin)
     hints = typing.get_type_hints(type(plugin), include_extras=True)
     named = [value for name, value in values.items() if value and hints[name] == File]
     content = {"content": content_hash(Path(*named))} if named else {}
     return {**values, "version": getattr(plugin, "version", 1), **content}
 
 
-def fields_of(settings: Mapping[str, object]) -> dict[str, object]:
+def fields_of(settings: Settings) -> dict[str, Setting]:
     """Return settings as `settings_of` gave them without what it added: those that fill a plug-in."""
     return {name: value for name, value in settings.items() if name not in _ADDED}
 
@@ -331,7 +331,7 @@ def _fit(value: object, hint: object, where: str) -> object:
             raise ConfigError(f"{where} = {shown(value)}", "a table", "write key = value pairs")
         return value
     if hint in (bool, int, float, str):
-        return _fit_plain(value, typing.cast(type, hint), where)
+        return _fit_plain(value, hint, where)
     return value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from modicum.plain import thawed
+from modicum.plain import JsonObject, JsonValue, thawed
 
 __all__ = [
     "Average",
@@ -78,7 +78,7 @@ class Recipe:
 
 T = TypeVar("T")
 
-Made = Mapping[str, object]
+Made = JsonObject
 """What a method says, as plain values by name."""
 
 
@@ -141,13 +141,13 @@ def frontier_of(made: Made) -> tuple[Read, Budgeted, tuple[Budgeted, ...]]:
         KeyError: one of them is missing.
         TypeError: something else stands there.
     """
-    tried = thawed(list[dict[str, object]], made["frontier"], "frontier")
-    chosen = thawed(dict[str, object], made["chosen"], "chosen")
+    tried = thawed(list[dict[str, JsonValue]], made["frontier"], "frontier")
+    chosen = thawed(dict[str, JsonValue], made["chosen"], "chosen")
     spent = tuple(map(_budgeted, tried))
     return thawed(Read, made["plain"], "plain"), _budgeted(chosen), spent
 
 
-def _budgeted(step: Mapping[str, object]) -> Budgeted:
+def _budgeted(step: JsonObject) -> Budgeted:
     """Return what one step of the search says; where it was tried stands beside it."""
     names = ("budget", "kl", "bound", "accuracy", "tokens")
     return Budgeted(*(float(thawed(float, step[name], name)) for name in names))

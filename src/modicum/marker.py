@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 from modicum.answers import Form, Reading, Rule, Stated
 from modicum.catalog import Catalog, read_reference
-from modicum.types import Grade, Mark, Problem
+from modicum.types import Grade, Mark, Problem, Setting
 
 __all__ = [
     "MARKERS",
@@ -133,7 +133,7 @@ def grade_of(*, is_right: bool | None) -> Grade:
     return Grade.CORRECT if is_right else Grade.INCORRECT
 
 
-def marker_parts(reference: str) -> tuple[str, dict[str, object]]:
+def marker_parts(reference: str) -> tuple[str, dict[str, Setting]]:
     """Return the plug-in of a marker's reference and the settings it names; builds nothing.
 
     Raises:

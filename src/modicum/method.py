@@ -10,7 +10,7 @@ from modicum.bench import Bench
 from modicum.catalog import Catalog, fields_of
 from modicum.model import Model
 from modicum.nudge import GREEDY, Answering, Change, Nudge
-from modicum.types import Access, Split, Supervision, Trial
+from modicum.types import Access, Settings, Split, Supervision, Trial
 
 __all__ = ["LADDER", "METHODS", "Aim", "Control", "Kind", "Method", "Needs", "Quick", "method_of"]
 
@@ -56,7 +56,7 @@ class Control:
     """Whether it should do nothing: where it gains as much, the claim falls."""
     draws: int = 1
     """Seeds that it is drawn with, where it has settings of its own."""
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     """What the method is set to."""
 
 
@@ -64,7 +64,7 @@ class Control:
 class Quick:
     """Small settings for the contract suite, with a model and a task where the usual ones do not fit."""
 
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     model: str = ""
     task: str = ""
 

@@ -14,7 +14,7 @@ from modicum.files.foreign import at, is_there
 from modicum.files.manifest import is_export
 from modicum.ledger import Ledger
 from modicum.stock import Group, Stock
-from modicum.types import Access, Request, Sampling, Style
+from modicum.types import Access, Request, Sampling, Setting, Settings, Style
 
 __all__ = [
     "MODELS",
@@ -320,7 +320,7 @@ class Backend(ABC):
         return None
 
 
-def resolve_backend(reference: str, settings: Mapping[str, object] | None = None) -> Backend:
+def resolve_backend(reference: str, settings: Settings | None = None) -> Backend:
     """Return the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
 
     A folder that holds an exported nudge goes to the plug-in `export`.
@@ -360,7 +360,7 @@ def backend_access(reference: str) -> Access:
     return Access[stated] if isinstance(stated, str) else resolve_backend(reference).access
 
 
-def plugin_of(reference: str) -> tuple[str, dict[str, object]]:
+def plugin_of(reference: str) -> tuple[str, dict[str, Setting]]:
     """Return the plug-in that a reference means and the settings it names; builds nothing.
 
     Raises:

@@ -6,11 +6,21 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-__all__ = ["plain", "table_of", "thawed"]
+__all__ = ["JsonObject", "JsonValue", "fields_in", "plain", "table_of", "thawed"]
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    JsonValue: TypeAlias = (
+        bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
+    )
+else:
+    JsonValue = object  # `thawed` takes what stands where one is wanted as it is
+"""What JSON holds, TOML and YAML too: a plain value, a list of such, or a table."""
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+"""A table of plain values by name."""
 
 _UNIONS = (types.UnionType, typing.get_origin(typing.Literal[0] | None))
 """What `X | Y` is: a union with a literal is still of the older kind."""
@@ -22,7 +32,7 @@ _NAMES: Mapping[object, str] = {
 }
 
 
-def plain(value: object, rewritten: Callable[[object], object] | None = None) -> object:
+def plain(value: object, rewritten: Callable[[object], object] | None = None) -> JsonValue:
     """Return what JSON can hold of a value.
 
     Dataclasses and mappings become tables, tuples lists, enums their values; the rest stays.
@@ -39,21 +49,22 @@ def plain(value: object, rewritten: Callable[[object], object] | None = None) ->
         names = [field.name for field in dataclasses.fields(value)]
         return {name: plain(getattr(value, name), rewritten) for name in names}
     if isinstance(value, enum.Enum):
-        return value.value
+        held: JsonValue = value.value
+        return held
     if isinstance(value, Mapping):
         return {str(key): plain(item, rewritten) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [plain(item, rewritten) for item in value]
-    return value
+    return typing.cast(JsonValue, value)  # what JSON does not know is its writer's to refuse
 
 
-def table_of(record: object) -> dict[str, object]:
+def table_of(record: object) -> dict[str, JsonValue]:
     """Return a dataclass as the table of its fields, each made plain.
 
     Raises:
         TypeError: no dataclass.
     """
-    return {field.name: plain(getattr(record, field.name)) for field in _fields(type(record))}
+    return {field.name: plain(getattr(record, field.name)) for field in fields_in(type(record))}
 
 
 def thawed(kind: type[T], value: object, where: str = "") -> T:
@@ -164,10 +175,15 @@ def _filled(kind: type, value: object, where: str) -> object:
 def _hints(kind: type) -> Mapping[str, object]:
     """Return the type of each field that a dataclass is built from."""
     hints = typing.get_type_hints(kind)
-    return {field.name: hints[field.name] for field in _fields(kind) if field.init}
+    return {field.name: hints[field.name] for field in fields_in(kind) if field.init}
 
 
-def _fields(kind: type) -> Sequence["dataclasses.Field[object]"]:
+def fields_in(kind: type) -> Sequence["dataclasses.Field[object]"]:
+    """Return the fields of a dataclass.
+
+    Raises:
+        TypeError: it is none.
+    """
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"{kind.__name__}, which has no fields")
     return dataclasses.fields(kind)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modicum.plain import plain, thawed
+from modicum.plain import JsonObject, JsonValue, plain, thawed
 
 __all__ = ["Retain", "Scope", "Versions"]
 
@@ -21,9 +21,11 @@ class Retain:
     editions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Version and content of those that have more than a first version."""
 
-    def plain(self) -> list[object]:
+    def plain(self) -> list[JsonValue]:
         """Return the list that stands in a trial's identity."""
-        editions = {name: list(edition) for name, edition in self.editions.items()}
+        editions: dict[str, list[JsonValue]] = {
+            name: list(edition) for name, edition in self.editions.items()
+        }
         return [list(self.tasks), self.test, *([editions] if editions else [])]
 
     @staticmethod
@@ -49,7 +51,7 @@ class Versions:
     content: str = ""
     """Hash of the files that the task is read and marked with; empty where it has none."""
 
-    def plain(self) -> list[object]:
+    def plain(self) -> list[JsonValue]:
         """Return the list that stands in a trial's identity."""
         return [self.model, self.task, *([self.content] if self.content else [])]
 
@@ -100,7 +102,7 @@ class Scope:
     """Hash of the held-out text that is to be scored; empty where none is."""
     first: int = 0
     """The first so many test problems alone are answered; all where 0."""
-    others: Mapping[str, object] = field(default_factory=dict)
+    others: JsonObject = field(default_factory=dict)
     """What a study of another version wrote there, as it stands: it is part of the id too."""
 
     def size(self, split: Literal["test", "selection"]) -> int:
@@ -119,9 +121,9 @@ class Scope:
         """Test problems that are answered: the first ones, or all."""
         return self.first or self.size("test")
 
-    def plain(self) -> dict[str, object]:
+    def plain(self) -> dict[str, JsonValue]:
         """Return the table that stands in a trial's identity, by sorted names."""
-        found: dict[str, object] = {
+        found: dict[str, JsonValue] = {
             "test": self.test,
             "selection": self.selection,
             "samples": self.samples,
@@ -137,7 +139,7 @@ class Scope:
         return dict(sorted({**self.others, **said}.items()))
 
     @staticmethod
-    def thawed(values: Mapping[str, object]) -> "Scope":
+    def thawed(values: JsonObject) -> "Scope":
         """Return the scope of a stored identity, whatever version wrote it.
 
         An entry that this version would write otherwise is kept as it stands: the id depends on it.

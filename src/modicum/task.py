@@ -14,7 +14,7 @@ from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.seeds import key
 from modicum.task_names import TASKS, full_reference, shown_marks
-from modicum.types import Mark, Problem, Split, Style, Supervision
+from modicum.types import Mark, Problem, Setting, Settings, Split, Style, Supervision
 
 __all__ = [
     "PROBES",
@@ -303,7 +303,7 @@ def held(tasks: Mapping[str, Task] | None) -> Iterator[None]:
         _HELD.reset(token)
 
 
-def task_parts(reference: str) -> tuple[str, dict[str, object]]:
+def task_parts(reference: str) -> tuple[str, dict[str, Setting]]:
     """Return the plug-in of an unscrambled reference and the settings it names; builds nothing.
 
     Raises:
@@ -315,7 +315,7 @@ def task_parts(reference: str) -> tuple[str, dict[str, object]]:
     return kind, {**own, **({"name": detail} if detail else {})}
 
 
-def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -> Task:
+def resolve_task(reference: str, settings: Settings | None = None) -> Task:
     """Return the task of a reference: `NAME`, `NAME:DETAIL?field=value` or `scrambled:REFERENCE`.
 
     `varied:PROBE.VARIANT:REFERENCE` is a task in another form. A file alone, `data.jsonl`,
@@ -346,7 +346,7 @@ def resolve_task(reference: str, settings: Mapping[str, object] | None = None) -
     return task
 
 
-def _derived(reference: str, settings: Mapping[str, object] | None) -> Task:
+def _derived(reference: str, settings: Settings | None) -> Task:
     """Return the task of a reference that begins with `scrambled:` or `varied:PROBE.VARIANT:`."""
     kind, _, original = reference.partition(":")
     name, _, original = original.partition(":") if kind == "varied" else ("", "", original)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, Literal, NewType
 
-from modicum.plain import plain, thawed
+from modicum.plain import JsonObject, JsonValue, plain, thawed
 from modicum.scope import Scope
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Problem",
     "Request",
     "Sampling",
+    "Setting",
     "Settings",
     "Solved",
     "Split",
@@ -41,7 +42,9 @@ __all__ = [
 Split = Literal["shots", "selection", "test"]
 Stop = Literal["eos", "stop", "length"]
 TrialId = NewType("TrialId", str)
-Settings = Mapping[str, object]
+Setting = JsonValue
+"""A plug-in's setting as a plain value: what `catalog.fill` accepts and `settings_of` gives."""
+Settings = Mapping[str, Setting]
 File = Annotated[str, "a file or folder"]
 """A plug-in's setting that names a file or folder, which counts by what it holds: one a plug-in, and
 written as `File` in the file of its class, which is read for it."""
@@ -153,7 +156,7 @@ class Style:
     """Whether the prompt itself opens the thinking."""
 
     @staticmethod
-    def thawed(values: Mapping[str, object]) -> "Style":
+    def thawed(values: JsonObject) -> "Style":
         """Return the style of plain values, as they were stored: lists are tuples again.
 
         Raises:
@@ -360,7 +363,7 @@ class Trial:
         """Every field as JSON, by sorted names."""
         return json.dumps(self.plain(), sort_keys=True, default=str)
 
-    def plain(self) -> dict[str, object]:
+    def plain(self) -> dict[str, JsonValue]:
         """Return every field as plain values."""
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {**own, "settings": plain(self.settings), "scope": self.scope.plain()}
@@ -373,8 +376,8 @@ class Trial:
             ValueError: no JSON.
             TypeError: something that is no trial.
         """
-        values = thawed(dict[str, object], json.loads(text), "trial")
-        scope = thawed(dict[str, object], values.pop("scope", {}), "scope")
+        values = thawed(dict[str, JsonValue], json.loads(text), "trial")
+        scope = thawed(dict[str, JsonValue], values.pop("scope", {}), "scope")
         trial = thawed(Trial, values, "trial")
         return dataclasses.replace(trial, scope=Scope.thawed(scope))
 

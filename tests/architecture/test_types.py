@@ -2,9 +2,11 @@
 
 import re
 import tomllib
+from collections.abc import Iterable
 
 import pytest
 
+from modicum.catalog import KINDS
 from tests.support.sources import ROOT, files, short
 
 MYPY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
@@ -41,7 +43,17 @@ UNTYPED_CALLS = {
 SETTINGS = {"strict", "files", "python_version", "untyped_calls_exclude", "overrides"}
 """All that is said to mypy; no switch of `strict` is turned off."""
 
+LIMITS: dict[str, tuple[re.Pattern[str], int]] = {
+    "Mapping[str, object]": (re.compile(r"Mapping\[str, object\]"), 15),
+    "dict[str, object]": (re.compile(r"\bdict\[str, object\]"), 30),
+    "cast(": (re.compile(r"\bcast\("), 20),
+    "type: ignore": (re.compile(r"type:\s*ignore"), 9),
+}
+"""Lines of the sources that may say a word of no type, at most; a limit may only be lowered. Of a table
+of plain values say `JsonObject`, of a plug-in's settings `Settings`, of a table's cells `Cell`."""
+
 IGNORED = re.compile(r"#\s*type:\s*ignore\b(\[[\w-]+(?:,\s*[\w-]+)*\])?")
+UNUSED = re.compile(r"#\s*noqa:[^#]*\bARG\d*")
 WHOLE = re.compile(r"#\s*mypy:|\bno_type_check\b")
 
 
@@ -84,6 +96,46 @@ def test_only_listed_libraries_go_untyped() -> None:
 def test_each_exception_has_a_reason() -> None:
     reasons = [reason for _, reason in IGNORES.values()]
     assert all([*reasons, *UNTYPED.values(), *UNTYPED_CALLS.values()])
+
+
+def counted(pattern: re.Pattern[str], texts: Iterable[str]) -> int:
+    """How many lines of some files a pattern is found in, docstrings and comments too."""
+    return sum(pattern.search(line) is not None for text in texts for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_words_of_no_type_only_get_fewer(name: str) -> None:
+    pattern, most = LIMITS[name]
+    found = counted(pattern, map(_text, files("src")))
+    assert found <= most, f"{found} lines with {name}: give it a type"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_plug_in_keeps_an_argument_that_it_does_not_use(kind: str) -> None:
+    inside = [path for path in files("src") if path.parent == ROOT / "src" / "modicum" / kind]
+    assert inside
+    assert counted(UNUSED, map(_text, inside)) == 0, "say `del name`, as the others do"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("def f(x: Mapping[str, object]) -> None:", "Mapping[str, object]"),
+        ("y: MutableMapping[str, object] = {}", "Mapping[str, object]"),
+        ("z: dict[str, object] = {}", "dict[str, object]"),
+        ("a = typing.cast(T, b)", "cast("),
+        ("b = cast(Any, c)", "cast("),
+        ("c = f()  # type: ignore[misc]", "type: ignore"),
+    ],
+)
+def test_a_planted_word_of_no_type_is_counted(line: str, name: str) -> None:
+    assert counted(LIMITS[name][0], [f"x = 1\n{line}\nforecast(x)\n"]) == 1
+
+
+def test_a_planted_unused_argument_is_counted() -> None:
+    assert (
+        counted(UNUSED, ["def f(x):  # noqa: ARG001\n", "def f(x):  # noqa: N802, ARG002\n"]) == 2
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from modicum.analysis.measured import Lengths, Worth
 from modicum.analysis.section import Section
 from modicum.analysis.shown import Shown
-from modicum.plain import plain, table_of
+from modicum.plain import JsonValue, plain, table_of
 from modicum.stats import Figure
 from modicum.types import PROMPT, Finding
 
@@ -356,7 +356,7 @@ class Verdict(Shown):
         return next((row for row in self.rungs if row.name == self.ship.name), None)
 
 
-def as_json(value: object) -> object:
+def as_json(value: object) -> JsonValue:
     """Return plain JSON values; figures as value, low, high and n; NaN and infinity as null."""
     return plain(value, _shown)
 

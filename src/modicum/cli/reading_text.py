@@ -1,5 +1,6 @@
 """How a task's problems were read, as lines and as JSON: the same for preview, check and run."""
 
+from modicum.plain import JsonValue
 from modicum.report.untrusted import visible
 from modicum.tables.reading import odd_text
 from modicum.tables.table import Table
@@ -14,12 +15,12 @@ def table_of(task: Task) -> Table | None:
     return inner if isinstance(inner, Table) else None
 
 
-def reading_json(task: Task) -> dict[str, object]:
+def reading_json(task: Task) -> dict[str, JsonValue]:
     """Return marker and why, columns by role, unused columns, odd rows and notes as plain values."""
     table = table_of(task)
     if table is None:
         kind, why = _own(task)
-        found: dict[str, object] = {"marker": kind, "why": why, "form": "", "columns": {}}
+        found: dict[str, JsonValue] = {"marker": kind, "why": why, "form": "", "columns": {}}
         return {**found, "unused": [], "odd": [], "notes": list(task.notes)}
     reading = table.reading
     why = "; ".join(filter(None, (reading.why or "as you said", reading.gold)))

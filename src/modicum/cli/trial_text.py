@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from modicum.analysis.feature import feature_facts
 from modicum.analysis.gather import correctness
 from modicum.cli.columns import WIDTH, columns, wrapped
-from modicum.plain import thawed
+from modicum.plain import JsonObject, thawed
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, proportion
@@ -138,7 +138,7 @@ def _fact(label: str, said: str) -> str:
     )
 
 
-def _pairs(settings: Mapping[str, object]) -> str:
+def _pairs(settings: JsonObject) -> str:
     return ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 

@@ -1,6 +1,7 @@
 """Runs trials in several one-thread processes of this machine; a lost worker loses no study."""
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, cast, final
+from typing import TYPE_CHECKING, TypedDict, final
 
 from modicum.executor import Executor, Job, Outcomes, TokenTally, line_of, tokens_of
 from modicum.ledger import Ledger
@@ -53,7 +54,7 @@ class Workers:
         self._workers, self._tally = workers, tally
         self._context = multiprocessing.get_context("spawn")
         self._tokens = self._context.Array("d", [0.0, 0.0])
-        self._line = cast("SynchronizedString", self._context.Array("c", LINE))
+        self._line = self._context.Array(ctypes.c_char, LINE)
         self._executor: ProcessPoolExecutor | None = None
 
     def outcomes(self, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -1,8 +1,6 @@
 """Asks a model as an export's own files say, with transformers alone."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from transformers import GenerationConfig
@@ -10,6 +8,8 @@ from transformers import GenerationConfig
 from modicum.errors import ConfigError
 from modicum.exporting.weights import quiet
 from modicum.files.manifest import read_prompt
+from modicum.nudge.parts import method_of
+from modicum.plain import JsonObject
 from modicum.types import Style
 from modicum.whitebox import WhiteBox
 
@@ -53,7 +53,7 @@ def answer(whitebox: WhiteBox, folder: Path, question: str, longest: int) -> str
     return said + _continued(whitebox, _follow(prompt, said), _short(config, stages))
 
 
-def _short(config: GenerationConfig, stages: Mapping[str, object]) -> GenerationConfig:
+def _short(config: GenerationConfig, stages: JsonObject) -> GenerationConfig:
     """Return the settings of the second stage."""
     values = config.to_dict()
     ends = [*(values.get("stop_strings") or ()), *filter(None, [str(stages["answer_stop"])])]
@@ -89,7 +89,7 @@ def _continued(whitebox: WhiteBox, prompt: str, config: GenerationConfig) -> str
     ids = torch.tensor([whitebox.encode(prompt)], device=whitebox.device)
     stop: list[str] = list(config.stop_strings or [])
     with quiet(), torch.inference_mode():
-        found = cast(Any, whitebox.module).generate(
+        found = method_of(whitebox.module, "generate")(
             ids,
             attention_mask=torch.ones_like(ids),
             generation_config=config,

@@ -22,7 +22,7 @@ from modicum.method import method_of
 from modicum.model import resolve_backend
 from modicum.nudge import Solver, read_nudge
 from modicum.outcome import Outcome
-from modicum.plain import table_of
+from modicum.plain import JsonObject, JsonValue, table_of
 from modicum.running.restoring import nudge_folder, restored
 from modicum.seeds import key
 from modicum.stats import Figure, proportion
@@ -186,7 +186,7 @@ def _put(partial: Path, target: Path) -> None:
 
 def _facts(
     found: Finished, name: str, form: ExportForm, back: LoadedBack, size: int
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     """Return everything that is known of an export, as plain JSON values."""
     trial, outcome, plan = found.trial, found.outcome, found.subject.plan
     task = resolve_task(found.subject.task)
@@ -214,8 +214,8 @@ def _facts(
         "study": {"name": plan.name, "trial": str(trial.id), "stream": plan.stream},
         "style": found.parcel.style.name,
         "score": _scores(outcome),
-        "rung": as_json(_rung(found.row)),
-        "gap": as_json(_gap(found.verdict)),
+        "rung": _rung(found.row),
+        "gap": _gap(found.verdict),
         "costs": _costs(outcome, found.verdict, size),
         "shots": _shots(shots),
         "shots_in_prompt": any(shot.question in found.parcel.style.template for shot in shots),
@@ -230,18 +230,18 @@ def _uses(found: Finished, form: ExportForm, solver: Solver) -> dict[str, str]:
     return {**own, **form.uses(found.parcel, solver)}
 
 
-def _found(outcome: Outcome) -> Mapping[str, object]:
+def _found(outcome: Outcome) -> JsonObject:
     """Return what the method says of its nudge, curves and lists of trials left out."""
     return {k: v for k, v in outcome.made.items() if isinstance(v, str | int | float | bool | dict)}
 
 
-def _base(outcome: Outcome) -> dict[str, object]:
+def _base(outcome: Outcome) -> dict[str, JsonValue]:
     known = {} if outcome.card is None else table_of(outcome.card)
     names = ("weights", "reading", "parameters", "licence", "notes")
     return {name: known.get(name, "") for name in names}
 
 
-def _scores(outcome: Outcome) -> dict[str, object]:
+def _scores(outcome: Outcome) -> dict[str, JsonValue]:
     """Return this nudge's accuracy on the study's test problems, read leniently and strictly."""
     marks = [answer.mark for answer in outcome.answers]
     readings = {
@@ -255,38 +255,42 @@ def _scores(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _rung(row: RungRow | None) -> dict[str, object]:
+def _rung(row: RungRow | None) -> JsonValue:
     """Return what the verdict says of the rung over all its seeds."""
     if row is None:
         return {}
-    return {
-        "name": row.name,
-        "seeds": row.seeds,
-        "score": row.score,
-        "gain": row.gain,
-        "gap_recovered": row.gap_recovered,
-        "is_ceiling": row.is_ceiling,
-        "controls": row.controls,
-        "control_gaps": row.control_gaps,
-        "retention": row.retention,
-        "text_perplexity_ratio": row.text_perplexity_ratio,
-        "note": row.note,
-    }
+    return as_json(
+        {
+            "name": row.name,
+            "seeds": row.seeds,
+            "score": row.score,
+            "gain": row.gain,
+            "gap_recovered": row.gap_recovered,
+            "is_ceiling": row.is_ceiling,
+            "controls": row.controls,
+            "control_gaps": row.control_gaps,
+            "retention": row.retention,
+            "text_perplexity_ratio": row.text_perplexity_ratio,
+            "note": row.note,
+        }
+    )
 
 
-def _gap(verdict: Verdict | None) -> dict[str, object]:
+def _gap(verdict: Verdict | None) -> JsonValue:
     if verdict is None:
         return {}
     ceiling: Figure | None = verdict.ceiling.figure if verdict.ceiling is not None else None
-    return {
-        "ability": verdict.ability,
-        "floor": verdict.floor,
-        "ceiling": ceiling,
-        "shipped": verdict.ship.name,
-    }
+    return as_json(
+        {
+            "ability": verdict.ability,
+            "floor": verdict.floor,
+            "ceiling": ceiling,
+            "shipped": verdict.ship.name,
+        }
+    )
 
 
-def _costs(outcome: Outcome, verdict: Verdict | None, size: int) -> dict[str, object]:
+def _costs(outcome: Outcome, verdict: Verdict | None, size: int) -> dict[str, JsonValue]:
     spent, served = outcome.elicitation, outcome.serving
     queries = max(1, len(outcome.answers))
     names = ("labels", "judge_calls", "tokens_sampled", "tokens_trained", "updates", "seconds")
@@ -310,7 +314,7 @@ def _digest(shot: Problem) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _stages(found: Finished) -> Mapping[str, object]:
+def _stages(found: Finished) -> JsonObject:
     """Return what a prompt that asks in turn needs; empty where it asks once."""
     return found.parcel.nudge.answering.stages() or {}
 

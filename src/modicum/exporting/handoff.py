@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,7 +14,7 @@ from modicum.errors import ConfigError
 from modicum.files.foreign import put_text
 from modicum.made import Recipe, picked_of, recipe_of
 from modicum.method import METHODS
-from modicum.plain import table_of, thawed
+from modicum.plain import JsonObject, JsonValue, table_of, thawed
 from modicum.reward import REWARDS, Reward
 from modicum.store.database import Outcome, Store
 from modicum.study.plan import Plan
@@ -194,7 +193,7 @@ def _odd(trial: Trial, said: str) -> ConfigError:
     )
 
 
-def _says(name: str, settings: Mapping[str, object]) -> str:
+def _says(name: str, settings: JsonObject) -> str:
     """Return the reward's own first line.
 
     Raises:
@@ -212,7 +211,7 @@ def _says(name: str, settings: Mapping[str, object]) -> str:
     return str(type(reward).__doc__).partition("\n")[0].rstrip(".") + "."
 
 
-def _peft(settings: Mapping[str, object]) -> str:
+def _peft(settings: JsonObject) -> str:
     """Return the adapter's configuration as source; None for all weights.
 
     Raises:
@@ -233,7 +232,7 @@ def _peft(settings: Mapping[str, object]) -> str:
     )
 
 
-def _row(shot: Problem, style: Style) -> dict[str, object]:
+def _row(shot: Problem, style: Style) -> dict[str, JsonValue]:
     """Return a row of the data: what is asked, and the problem for the marker."""
     text = style.fill(shot.question)
     turns = [{"role": "system", "content": style.system}] if style.system else []

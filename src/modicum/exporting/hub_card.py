@@ -5,11 +5,12 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import cast
+
+from modicum.plain import JsonObject
 
 __all__ = ["card_text", "escaped"]
 
-Facts = Mapping[str, object]
+Facts = JsonObject
 
 _LICENCES = {"apache-2.0": "apache-2.0", "mit": "mit"}
 """Names of licences as the hub knows them."""
@@ -244,7 +245,7 @@ def _hex(value: object) -> str:
 
 def _table(facts: Facts, name: str) -> Facts:
     value = facts.get(name)
-    return cast(Facts, value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> Sequence[object]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -123,6 +122,6 @@ def limit_of(whitebox: WhiteBox) -> float:
 def _scores(module: nn.Module, probe: LogitTrace) -> Logits:
     home = next(module.parameters()).device
     with torch.inference_mode():
-        output = cast(Any, module)(torch.tensor([probe.tokens], device=home), use_cache=False)
+        output = module(torch.tensor([probe.tokens], device=home), use_cache=False)
     logits: Tensor = output.logits[0, len(probe.prompt) - 1 :]
     return logits.float().cpu()

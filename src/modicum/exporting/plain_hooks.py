@@ -1,14 +1,15 @@
 """Plain torch hooks that steer as the card tells users to, written apart from modicum's own."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from modicum.errors import TrialError
 from modicum.exporting.logits import Logits, LogitTrace
-from modicum.nudge.sites import Site, blocks, site_module
+from modicum.nudge.sites import blocks, is_site, site_module
 from modicum.nudge.steering import Where
 from modicum.whitebox import cache_keyword
 
@@ -36,7 +37,10 @@ def lay(
     handles = []
     for name, values in tensors.items():
         _, layer, *site = name.split(".")
-        part = site_module(blocks(module)[int(layer)], cast(Site, site[0] if site else "block"))
+        place = site[0] if site else "block"
+        if not is_site(place):
+            raise TrialError(f"a tensor {name!r:.80}, expected layer.I or layer.I.SITE")
+        part = site_module(blocks(module)[int(layer)], place)
         home = next(part.parameters())
         handles.append(part.register_forward_hook(_hook(values.to(home), where, offset)))
     return handles
@@ -67,7 +71,7 @@ def step_by_step(module: nn.Module, probe: LogitTrace) -> Logits:
     rows = []
     with torch.inference_mode():
         for tokens in (probe.prompt, *((token,) for token in probe.answer)):
-            output = cast(Any, module)(torch.tensor([tokens], device=home), **given)
+            output = module(torch.tensor([tokens], device=home), **given)
             rows.append(output.logits[0, -1].float().cpu())
             given[keyword] = getattr(output, keyword, None) or output.past_key_values
     return torch.stack(rows)

@@ -5,12 +5,12 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from modicum.nudge.parts import method_of
 from modicum.whitebox import WhiteBox
 
 __all__ = ["USE", "load_folder", "quiet", "save_folder"]
@@ -24,7 +24,7 @@ print(tokenizer.decode(model.generate(**tokenizer(PROMPT, return_tensors="pt"))[
 def save_folder(whitebox: WhiteBox, module: nn.Module, folder: Path) -> None:
     """Write weights as safetensors, configuration and tokenizer."""
     with quiet():
-        cast(Any, module).save_pretrained(folder, safe_serialization=True)
+        method_of(module, "save_pretrained")(folder, safe_serialization=True)
         whitebox.tokenizer.save_pretrained(str(folder))
     for path in folder.glob("*.safetensors"):
         path.chmod(0o644)  # the library writes for its owner alone
@@ -39,7 +39,8 @@ def load_folder(folder: Path, like: WhiteBox) -> PreTrainedModel:
         module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, dtype=like.dtype, trust_remote_code=False
         )
-    cast(nn.Module, module).to(like.device).eval()
+    method_of(module, "to")(like.device)
+    module.eval()
     return module
 
 

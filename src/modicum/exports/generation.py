@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, cast, final
+from typing import Any, ClassVar, final
 
 import torch
 
@@ -24,6 +24,7 @@ from modicum.ledger import Ledger
 from modicum.model import render
 from modicum.nudge import Decoding, Solver
 from modicum.nudge.answering import Choose
+from modicum.nudge.parts import method_of
 from modicum.types import Problem, Solved
 from modicum.whitebox import WhiteBox
 
@@ -104,7 +105,7 @@ class DecodingRule(ExportForm):
         problems = [Problem(f"export/{i}", q) for i, q in enumerate(parcel.questions)]
         solved = solver.solve(problems, stream="export", ledger=Ledger())
         with quiet():
-            loaded = cast(Any, whitebox.module).load_custom_generate(
+            loaded = method_of(whitebox.module, "load_custom_generate")(
                 str(folder), trust_remote_code=True
             )
         is_vote = _decoding(parcel).is_sampled
@@ -185,7 +186,7 @@ def _run(
     prompt = render(whitebox, parcel.style, problem.question)
     ids = torch.tensor([whitebox.encode(prompt)], device=whitebox.device)
     with quiet(), torch.random.fork_rng():
-        found = cast(Any, whitebox.module).generate(
+        found = method_of(whitebox.module, "generate")(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             custom_generate=str(folder),

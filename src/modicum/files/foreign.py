@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from modicum.errors import ConfigError
+from modicum.plain import JsonValue
 
 __all__ = [
     "at",
@@ -179,7 +180,7 @@ def read_json(path: Path, most: int = MOST_JSON) -> object:
     return found
 
 
-def read_table(path: Path, most: int = MOST_JSON) -> dict[str, object]:
+def read_table(path: Path, most: int = MOST_JSON) -> dict[str, JsonValue]:
     """Return the table that a JSON file holds.
 
     Raises:

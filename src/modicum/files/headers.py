@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modicum.plain import JsonObject, JsonValue
+
 __all__ = ["Head", "gguf_head", "safetensors_head"]
 
 _MOST_HEAD = 100 << 20
@@ -31,7 +33,7 @@ class Head:
 
     shapes: Mapping[str, tuple[int, ...]]
     """Shape of each tensor, by name."""
-    values: Mapping[str, object] = field(default_factory=dict)
+    values: JsonObject = field(default_factory=dict)
     """Metadata of a GGUF file; of a list of texts only its length."""
     kinds: Mapping[str, int] = field(default_factory=dict)
     """GGUF's number of each tensor's format."""
@@ -119,7 +121,7 @@ class _Reader:
         places = {name: start + offset for name, offset in offsets.items()}
         return Head(shapes, values, kinds, places)
 
-    def _value(self, kind: int) -> object:
+    def _value(self, kind: int) -> JsonValue:
         if kind in _PLAIN:
             return self._plain(_PLAIN[kind])
         if kind == _TEXT:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 from modicum.errors import CheckpointError
 from modicum.files.foreign import inside, is_there, read_table
+from modicum.plain import JsonObject, JsonValue
 from modicum.types import Style
 
 __all__ = [
@@ -49,7 +49,7 @@ class Manifest:
     """Hash of the base model's weights."""
     files: Mapping[str, str]
     """SHA-256 of every file but the manifest, by its path within the folder."""
-    facts: Mapping[str, object]
+    facts: JsonObject
     """All of it, as written."""
 
 
@@ -58,7 +58,7 @@ def is_export(folder: Path) -> bool:
     return is_there(folder / MANIFEST) and (folder / MANIFEST).is_file()
 
 
-def write_manifest(folder: Path, facts: Mapping[str, object]) -> None:
+def write_manifest(folder: Path, facts: JsonObject) -> None:
     """Write the manifest with size and hash of every file that lies in the folder.
 
     A figure that is not finite is written as null: JSON has no other word for it.
@@ -76,7 +76,7 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def listed(folder: Path) -> dict[str, dict[str, object]]:
+def listed(folder: Path) -> dict[str, dict[str, JsonValue]]:
     """Return size and SHA-256 of every file in a folder but its manifest, by path."""
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _hash(path)}
@@ -102,10 +102,9 @@ def read_manifest(folder: Path) -> Manifest:
     base, files = facts.get("base"), facts.get("files")
     if not isinstance(base, dict) or not isinstance(files, dict):
         raise _broken(path, "no base model or no files")
-    texts = (facts.get("form"), base.get("model"), base.get("weights"))
-    if not all(isinstance(text, str) for text in texts):
+    form, model, weights = facts.get("form"), base.get("model"), base.get("weights")
+    if not (isinstance(form, str) and isinstance(model, str) and isinstance(weights, str)):
         raise _broken(path, "form, model or weights is no text")
-    form, model, weights = cast(tuple[str, str, str], texts)
     hashes = {str(name): str(_field(item, "sha256")) for name, item in files.items()}
     strange = [name for name in hashes if not inside(name)]
     if strange:
@@ -130,14 +129,14 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             )
 
 
-def write_prompt(folder: Path, style: Style, stages: Mapping[str, object] | None = None) -> None:
+def write_prompt(folder: Path, style: Style, stages: JsonObject | None = None) -> None:
     """Write the prompt as JSON: template, system prompt, stop strings, and stage where it has some."""
     whole = {"style": asdict(style), **({"stages": dict(stages)} if stages else {})}
     text = json.dumps(whole, indent=1)
     (folder / PROMPT).write_text(f"{text}\n", encoding="utf-8")
 
 
-def read_prompt(folder: Path) -> tuple[Style, Mapping[str, object]]:
+def read_prompt(folder: Path) -> tuple[Style, JsonObject]:
     """Return the style that a nudge was measured in, and its stages; empty where it has none.
 
     Raises:
@@ -157,7 +156,7 @@ def read_prompt(folder: Path) -> tuple[Style, Mapping[str, object]]:
     return style, stages
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, JsonValue]:
     try:
         return read_table(path, _MOST)
     except ValueError as error:

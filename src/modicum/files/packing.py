@@ -2,8 +2,9 @@
 
 import json
 import zlib
-from collections.abc import Mapping
 from typing import Any
+
+from modicum.plain import JsonObject
 
 __all__ = ["MOST_BYTES", "inflated", "packed_json", "summed", "unpacked_json", "unsummed"]
 
@@ -52,7 +53,7 @@ def unpacked_json(packed: bytes) -> Any:  # noqa: ANN401 - whatever was packed
     return json.loads(inflated(packed))
 
 
-def summed(values: Mapping[str, object]) -> str:
+def summed(values: JsonObject) -> str:
     """Return a table as JSON with a checksum, so that a flipped digit is no other figure."""
     plain = json.loads(json.dumps(values, default=str))
     return json.dumps({**plain, _CHECK: zlib.crc32(json.dumps(plain).encode())})

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -21,6 +20,7 @@ from modicum.files.foreign import at, is_there, read_table, words_of
 from modicum.loading.device import Device, Dtype, Placement, choose_place
 from modicum.loading.looked import configured
 from modicum.loading.tokens import check_rows, check_tokens
+from modicum.nudge.parts import method_of
 from modicum.sampling.local import Local
 
 __all__ = ["Running", "check_source", "open_source"]
@@ -108,7 +108,8 @@ def open_source(
         module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
         _check_whole(source, found["missing_keys"])
         check_tokens(source, module, tokenizer)
-        cast(nn.Module, module).to(place.device).eval()
+        method_of(module, "to")(place.device)
+        module.eval()
         return Local(
             module,
             tokenizer,

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import transformers
@@ -28,6 +28,7 @@ from transformers.utils.import_utils import DummyObject
 from modicum.errors import CheckpointError
 from modicum.files.foreign import read_table, shards_of, switches_of
 from modicum.files.headers import Head, gguf_head, safetensors_head
+from modicum.plain import JsonObject
 
 __all__ = ["check_tokenizer", "configured"]
 
@@ -132,7 +133,7 @@ class _Files:
         )
         return None if found is None else Path(found)
 
-    def table(self, name: str) -> Mapping[str, object]:
+    def table(self, name: str) -> JsonObject:
         """Return what a JSON file holds; nothing where it is missing."""
         path = self.path(name)
         if path is None:
@@ -145,29 +146,29 @@ class _Files:
     def head(self) -> Head | None:
         """Return names and shapes of all tensors, as transformers will take them; None where unknown."""
         single, index = self.path(_WEIGHTS), self.path(_INDEX)
-        if single is None and index is None:
-            return None  # loading says what is missing
         try:
             if single is not None:
                 head = safetensors_head(single)
                 if head.shapes:
                     return head
                 raise ValueError("all tensors missing in its weights")
-            shards = shards_of(cast(Path, index).parent) if self._folder else self._fetched(index)
+            if index is None:
+                return None  # loading says what is missing
+            shards = shards_of(index.parent) if self._folder else self._fetched(index)
             heads = [safetensors_head(path) for path in shards or ()]
         except ValueError as error:
             raise _refused(self._where, f"does not load: {error}") from error
         return Head({name: shape for head in heads for name, shape in head.shapes.items()})
 
-    def _fetched(self, index: Path | None) -> list[Path]:
+    def _fetched(self, index: Path) -> list[Path]:
         """Fetch the parts that an index of the hub names, and give them by the index's rules."""
-        named = read_table(cast(Path, index)).get("weight_map")
+        named = read_table(index).get("weight_map")
         for name in {str(file) for file in named.values()} if isinstance(named, dict) else ():
             self.path(name)
-        return shards_of(cast(Path, index).parent) or []
+        return shards_of(index.parent) or []
 
 
-def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str, object]]) -> None:
+def _refuse_switches(where: str, files: _Files, tables: Mapping[str, JsonObject]) -> None:
     """Refuse what would have a library start more than the model type's own code.
 
     Raises:
@@ -187,7 +188,7 @@ def _refuse_switches(where: str, files: _Files, tables: Mapping[str, Mapping[str
         raise _refused(where, f"its files ask for {asked}")
 
 
-def _no_tokenizer(table: Mapping[str, object]) -> str | None:
+def _no_tokenizer(table: JsonObject) -> str | None:
     """Say which tokenizer a table names that is none; None where there is nothing to say."""
     kind = table.get("tokenizer_class")
     if kind is None or _is_tokenizer(kind):
@@ -195,7 +196,7 @@ def _no_tokenizer(table: Mapping[str, object]) -> str | None:
     return f"tokenizer_class = {kind!r:.60}, which is no tokenizer"
 
 
-def _refuse_words(where: str, tables: Mapping[str, Mapping[str, object]]) -> None:
+def _refuse_words(where: str, tables: Mapping[str, JsonObject]) -> None:
     """Refuse what would take a library's memory or its process before any size is checked.
 
     Raises:

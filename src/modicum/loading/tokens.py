@@ -1,12 +1,13 @@
 """Whether a tokenizer's tokens all have a row in the model's table."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import CheckpointError
 from modicum.files.foreign import read_table
+from modicum.nudge.parts import tensor_of
 
 __all__ = ["check_rows", "check_tokens"]
 
@@ -40,10 +41,10 @@ def check_tokens(source: str, module: PreTrainedModel, tokenizer: PreTrainedToke
         CheckpointError: one has none.
     """
     try:
-        rows = len(cast(Any, module.get_input_embeddings()).weight)
+        rows = len(tensor_of(module.get_input_embeddings(), "weight"))
     except (AttributeError, NotImplementedError, TypeError):
         return  # tokens are looked up in some other way
-    added = cast(Any, tokenizer).added_tokens_decoder
+    added = tokenizer.added_tokens_decoder
     special = {*tokenizer.all_special_ids, *(i for i, t in added.items() if t.special)}
     plain = [i for i in tokenizer.get_vocab().values() if i >= rows and i not in special]
     _refuse(source, max(plain, default=0), rows)

@@ -18,11 +18,12 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from modicum.errors import ConfigError, JudgeError
+from modicum.plain import JsonObject
 from modicum.secrecy import without_secrets
 
 __all__ = ["Killable", "end_all", "killable", "serve"]
@@ -107,7 +108,7 @@ class Killable:
 
     def _exchange(
         self, process: subprocess.Popen[bytes], line: bytes, timeout_s: float
-    ) -> Mapping[str, object]:
+    ) -> JsonObject:
         """Send a line and waits for one; kills the process where none comes in time."""
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101

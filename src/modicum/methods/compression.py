@@ -17,6 +17,7 @@ from modicum.nudge.contrast import random_like
 from modicum.nudge.dose import bisected, bound, bounded_dose
 from modicum.nudge.sites import chosen_layers
 from modicum.nudge.steering import Direction, Steering, Where
+from modicum.plain import JsonValue
 from modicum.sampling.divergence import Meter, Spent
 from modicum.training.changes import Vectors
 from modicum.training.lengths import (
@@ -67,7 +68,7 @@ class _Step:
     bound_dose: float
     read: _Reading
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, JsonValue]:
         """Return plain values for the record."""
         own = {k: v for k, v in asdict(self).items() if k not in ("spent", "read", "is_met")}
         return {
@@ -196,7 +197,7 @@ class Compression(Method):
         against = search.read(chosen.scaled(-1.0))
         is_flipped = _is_better(against, best.read, plain, self.loss)
         chosen = chosen.scaled(-1.0) if is_flipped else chosen
-        notes = {
+        notes: dict[str, JsonValue] = {
             "pairs": n_pairs,
             "shots": len(white.shots),
             "where": place[0],

@@ -1,6 +1,6 @@
 """One feature of a sparse autoencoder, found by contrast and by effect, and put to the test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, final
@@ -19,6 +19,7 @@ from modicum.nudge.contrast import random_like
 from modicum.nudge.pairs import Pair
 from modicum.nudge.sites import blocks
 from modicum.nudge.steering import Direction, Steering
+from modicum.plain import JsonObject, JsonValue
 from modicum.sampling.capture import capture
 from modicum.training.changes import Vectors
 from modicum.training.contrast import Contrast, directions, least_dose, paired, sides_of
@@ -150,7 +151,7 @@ class SparseFeature(Method):
         ranked = _by_contrast(whitebox, dictionary, pairs, ledger)[: self.candidates]
         on_shots = _OnShots(white, layer, self.selection)
         chosen = _chosen(dictionary, ranked, float(mean.values.norm()), self.strengths, on_shots)
-        notes: dict[str, object] = {
+        notes: dict[str, JsonValue] = {
             **chosen.notes,
             "pairs": len(pairs),
             "dictionary": dictionary.facts,
@@ -230,7 +231,7 @@ class _Chosen:
     strength: float
     values: Float[Tensor, " hidden"]
     """What is added."""
-    notes: Mapping[str, object]
+    notes: JsonObject
     """What the record keeps of the choice."""
 
 
@@ -258,7 +259,7 @@ def _chosen(
     places = [-place for place in range(len(ranked))]
     best, tried = least_dose(places, strengths, score)
     feature = ranked[-best.layer].feature
-    notes = {
+    notes: dict[str, JsonValue] = {
         "feature": feature,
         "layer": dictionary.layer,
         "where": "first",

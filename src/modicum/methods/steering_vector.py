@@ -11,6 +11,7 @@ from modicum.nudge import Change, Nudge
 from modicum.nudge.contrast import Average, random_like
 from modicum.nudge.sites import chosen_layers
 from modicum.nudge.steering import Direction, Steering, Where
+from modicum.plain import JsonValue
 from modicum.training.changes import Vectors
 from modicum.training.contrast import (
     Contrast,
@@ -122,7 +123,7 @@ class SteeringVector(Method):
 
 def _notes(
     best: Dose, tried: Sequence[Dose], found: Found, against: float, n_pairs: int
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     """Return what the record keeps of the choice."""
     return {
         "layer": best.layer,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +17,7 @@ from modicum.errors import CheckpointError
 from modicum.files.foreign import read_table
 from modicum.files.headers import safetensors_head
 from modicum.nets.sparse import Gate, Scaling, Sparse
+from modicum.plain import JsonObject
 
 __all__ = ["SparseCard", "digest_of", "read_card", "read_sparse", "save_sparse"]
 
@@ -80,7 +81,9 @@ def read_card(folder: Path) -> SparseCard:
             )
     try:
         said = read_table(folder / CONFIG)
-        inner = cast(Mapping[str, object], said.get("metadata") or {})
+        inner = said.get("metadata") or {}
+        if not isinstance(inner, Mapping):
+            raise TypeError(f"{type(inner).__name__!r} object is not a mapping")
         merged = {**inner, **said}
         hidden, features = _size(said, "d_in"), _size(said, "d_sae")
     except (ValueError, TypeError) as error:
@@ -174,7 +177,7 @@ def _read(file: Any, name: str) -> Tensor:  # noqa: ANN401 - safetensors is unty
     return tensor.to(torch.float32)
 
 
-def _size(said: Mapping[str, object], name: str) -> int:
+def _size(said: JsonObject, name: str) -> int:
     """Return a width or a number of features.
 
     Raises:
@@ -233,7 +236,7 @@ def digest_of(net: Sparse) -> str:
     return digest.hexdigest()
 
 
-def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
+def _architecture(said: JsonObject, folder: Path) -> tuple[str, int]:
     """Return the architecture and its k, 0 where it has none."""
     name = str(said.get("architecture") or "standard")
     extra = said.get("activation_fn_kwargs")
@@ -249,12 +252,14 @@ def _architecture(said: Mapping[str, object], folder: Path) -> tuple[str, int]:
             f"one of {', '.join(_ARCHITECTURES)}",
             "take another one",
         )
-    if name == "topk" and not (isinstance(k, int) and k > 0):
+    if name != "topk":
+        return name, 0
+    if not (isinstance(k, int) and k > 0):
         raise CheckpointError(f"topk with k = {k!r}", "k of at least 1", f"mend {CONFIG}")
-    return name, int(cast(int, k)) if name == "topk" else 0
+    return name, int(k)
 
 
-def _layer(said: Mapping[str, object], folder: Path) -> int | None:
+def _layer(said: JsonObject, folder: Path) -> int | None:
     """Return the layer after whose output it stands."""
     hook = str(said.get("hook_name") or said.get("hook_point") or "")
     if not hook:
@@ -275,7 +280,7 @@ def _layer(said: Mapping[str, object], folder: Path) -> int | None:
     return layer
 
 
-def _scaling(said: Mapping[str, object], folder: Path) -> Scaling:
+def _scaling(said: JsonObject, folder: Path) -> Scaling:
     named = said.get("normalize_activations")
     wanted = "none" if named in (None, False) else str(named)
     if wanted not in _SCALINGS or said.get("reshape_activations") not in (None, "none"):

@@ -1,13 +1,14 @@
 """How a nudged model answers: the contract, and the plain way of one prompt."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 from modicum.ledger import Ledger
 from modicum.marking.judge import Judge
 from modicum.model import Model, render
+from modicum.plain import JsonObject, JsonValue
 from modicum.task import Sheet
 from modicum.types import Problem, Request, Sampling, Solved, Style
 
@@ -64,7 +65,7 @@ class Decoding:
     alone, at the top of a file, with what it needs imported inside.
     """
 
-    constants: Mapping[str, object]
+    constants: JsonObject
     """Constants of that file, by name."""
     is_sampled: bool
     """Whether answers are drawn at random: then the choice alone is compared with ours."""
@@ -74,13 +75,22 @@ class Decoding:
     @staticmethod
     def sampled(n: int, temperature: float, choose: Choose | None = None) -> "Decoding":
         """Return a rule that draws n answers and chooses one, the commonest where no choice is given."""
-        constants = {"RULE": "self_consistency", "COUNT": n, "TEMPERATURE": temperature}
+        constants: dict[str, JsonValue] = {
+            "RULE": "self_consistency",
+            "COUNT": n,
+            "TEMPERATURE": temperature,
+        }
         return Decoding(constants, is_sampled=True, choose=choose)
 
     @staticmethod
     def branched(k: int, least: float, *, adds: bool, choose: Choose | None = None) -> "Decoding":
         """Return a rule that continues after the k likeliest first tokens and chooses the surest."""
-        constants = {"RULE": "cot_decoding", "COUNT": k, "LEAST": least, "ADDS": adds}
+        constants: dict[str, JsonValue] = {
+            "RULE": "cot_decoding",
+            "COUNT": k,
+            "LEAST": least,
+            "ADDS": adds,
+        }
         return Decoding(constants, is_sampled=False, choose=choose)
 
 
@@ -113,11 +123,11 @@ class Answering(ABC):
         del read
         return None
 
-    def kept(self) -> dict[str, object]:
+    def kept(self) -> dict[str, JsonValue]:
         """Return what `solver.json` keeps of it beside the style: plain values."""
         return {}
 
-    def recalled(self, kept: Mapping[str, object]) -> "Answering":
+    def recalled(self, kept: JsonObject) -> "Answering":
         """Return it as `solver.json` says; itself where nothing was found out while it was made.
 
         Args:
@@ -126,7 +136,7 @@ class Answering(ABC):
         del kept
         return self
 
-    def stages(self) -> Mapping[str, object] | None:
+    def stages(self) -> JsonObject | None:
         """Return what a prompt that asks in turn needs to be asked elsewhere.
 
         Empty where one prompt says all; None where words alone cannot say it.
@@ -166,11 +176,11 @@ class Direct(Answering):
         """Answers drawn a problem."""
         return self.n
 
-    def kept(self) -> dict[str, object]:
+    def kept(self) -> dict[str, JsonValue]:
         """Return the forced words."""
         return {"forced": self.forced}
 
-    def stages(self) -> Mapping[str, object]:
+    def stages(self) -> JsonObject:
         """Return nothing: one prompt says all."""
         return {}
 

@@ -1,7 +1,7 @@
 """Ways to answer that ask more than once: a vote, branches, two stages."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, final
 
@@ -10,6 +10,7 @@ import numpy as np
 from modicum.answers import span_of
 from modicum.model import render
 from modicum.nudge.answering import Answering, Asking, Decoding, Direct
+from modicum.plain import JsonObject, JsonValue
 from modicum.types import Branches, Completion, Problem, Request, Sampling, Solved
 
 __all__ = ["Surest", "TwoStages", "Vote", "answer_margin"]
@@ -42,7 +43,7 @@ class Vote(Answering):
         """Return the first answer that was read as most were."""
         return _winner(list(read))
 
-    def kept(self) -> dict[str, object]:
+    def kept(self) -> dict[str, JsonValue]:
         """Return the number of samples."""
         return {"n": self.n}
 
@@ -101,7 +102,7 @@ class Surest(Answering):
         """Likeliest first tokens that it branches at."""
         return self.k
 
-    def kept(self) -> dict[str, object]:
+    def kept(self) -> dict[str, JsonValue]:
         """Return the settings."""
         return {"settings": asdict(self)}
 
@@ -178,11 +179,11 @@ class TwoStages(Answering):
         second = self._asked(asking, problems, said, short)
         return [Solved((_joined(*parts),)) for parts in zip(said, first, second, strict=True)]
 
-    def kept(self) -> dict[str, object]:
+    def kept(self) -> dict[str, JsonValue]:
         """Return the settings."""
         return {"settings": asdict(self)}
 
-    def stages(self) -> Mapping[str, object]:
+    def stages(self) -> JsonObject:
         """Return both triggers, and what ends the answer."""
         return asdict(self)
 

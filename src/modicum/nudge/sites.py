@@ -1,14 +1,15 @@
 """Finds a model's layers and their parts by structure, not by name of the architecture."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal, TypeGuard, get_args
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
+from modicum.nudge.parts import base_model
 
-__all__ = ["Site", "blocks", "chosen_layers", "site_module"]
+__all__ = ["Site", "blocks", "chosen_layers", "is_site", "site_module"]
 
 Site = Literal["block", "attention", "mlp"]
 """Where in a layer: the residual stream after it, or what its attention or MLP adds."""
@@ -27,8 +28,7 @@ def blocks(module: nn.Module) -> nn.ModuleList:
     Raises:
         TrialError: there is none, or more than one.
     """
-    unwrap = getattr(module, "get_base_model", None)  # PEFT's wrapper
-    base = cast(PreTrainedModel, module if unwrap is None else unwrap())
+    base = base_model(module)
     config = base.config.get_text_config(decoder=True)
     # Layers that run several times are counted as often in the one, and once in the other.
     wanted = getattr(config, "num_layers_per_stack", None) or getattr(
@@ -55,6 +55,11 @@ def chosen_layers(module: nn.Module, wanted: Sequence[int]) -> tuple[int, ...]:
     if beyond:
         raise TrialError(f"layers = {list(wanted)}, and the model's {n} are 0 to {n - 1}")
     return tuple(wanted) or tuple(range(n))
+
+
+def is_site(name: str) -> TypeGuard[Site]:
+    """Say whether a text names a place in a layer."""
+    return name in get_args(Site)
 
 
 def _lists(module: nn.Module, wanted: int | None) -> list[nn.ModuleList]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from modicum.errors import CheckpointError
-from modicum.nudge.sites import Site
+from modicum.nudge.sites import Site, is_site
 
 __all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering", "steering_bytes"]
 
@@ -128,7 +128,7 @@ def load_steering(path: Path) -> Steering:
         raise CheckpointError(
             f"{str(path)!r} with the offset {offset!r:.40}", "a small number", "export it again"
         )
-    return Steering(tuple(directions), cast(Where, metadata["where"]), int(offset))
+    return Steering(tuple(directions), metadata["where"], int(offset))
 
 
 def _name(direction: Direction) -> str:
@@ -143,10 +143,11 @@ def _direction(name: str, values: Tensor) -> Direction:
         ValueError: a name or values that are no direction's.
     """
     head, _, rest = name.partition(".")
-    layer, _, site = rest.partition(".")
-    if head != "layer" or not _PLACE.fullmatch(layer) or (site or "block") not in get_args(Site):
+    layer, _, part = rest.partition(".")
+    site = part or "block"
+    if head != "layer" or not _PLACE.fullmatch(layer) or not is_site(site):
         raise ValueError(f"a tensor {name!r:.80}")
     is_vector = values.ndim == 1 and values.numel() > 0 and values.is_floating_point()
     if not is_vector or not bool(values.isfinite().all()):
         raise ValueError(f"a tensor {name!r:.80} that is no vector of numbers")
-    return Direction(int(layer), values.to(torch.float32), cast(Site, site or "block"))
+    return Direction(int(layer), values.to(torch.float32), site)

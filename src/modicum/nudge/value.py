@@ -13,6 +13,7 @@ from modicum.ledger import Ledger
 from modicum.marking.judge import Judge
 from modicum.model import Model
 from modicum.nudge.answering import GREEDY, Answering, Asking
+from modicum.plain import JsonObject
 from modicum.types import Problem, Solved, Style
 
 __all__ = ["Change", "Nudge", "Solver", "read_nudge", "weight_bytes"]
@@ -62,7 +63,7 @@ class Nudge:
     """How it answers."""
     changes: tuple[Change, ...] = ()
     """What it changes of the model; empty where prompt or decoding alone are other."""
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: JsonObject = field(default_factory=dict)
     """What the record keeps of how it was made: curves, what was chosen; plain values."""
 
     def __post_init__(self) -> None:

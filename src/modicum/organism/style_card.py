@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from modicum.organism.families import FAMILIES, Item, parse_answer
 from modicum.organism.shipped import CARD_FILE, Families, KnownFigure
 from modicum.organism.style import LONG, LONGEST, SHORT, STYLE_FAMILIES
 from modicum.sampling.local import Local
-from modicum.stats import proportion, t_interval
+from modicum.stats import Figure, proportion, t_interval
 from modicum.types import Completion, Request, Sampling
 
 __all__ = ["write_style_card"]
@@ -56,9 +54,13 @@ def _figures(model: Local, items: Sequence[Item]) -> dict[str, KnownFigure]:
         right = [_is_right(item, given) for item, given in zip(items, drawn, strict=True)]
         lengths = np.array([given.n_tokens for given in drawn], dtype=np.float64)
         accuracy = proportion(np.array(right, dtype=np.float64))
-        figures[name] = cast(KnownFigure, asdict(accuracy))
-        figures[f"{name}_tokens"] = cast(KnownFigure, asdict(t_interval(lengths)))
+        figures[name] = _known(accuracy)
+        figures[f"{name}_tokens"] = _known(t_interval(lengths))
     return figures
+
+
+def _known(figure: Figure) -> KnownFigure:
+    return KnownFigure(value=figure.value, low=figure.low, high=figure.high, n=figure.n)
 
 
 def _is_right(item: Item, given: Completion) -> bool:

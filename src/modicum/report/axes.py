@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from modicum.analysis.verdict import RungRow, Verdict
+from modicum.plain import JsonValue
 from modicum.report.drawing import HUES, SHAPES, Key
 from modicum.stats import Figure
 
@@ -80,14 +81,14 @@ def gap_domain(figures: Iterable[Figure], *, edge: float = 0.08) -> list[float]:
     return [min(-edge, *ends), max(1 + edge, *ends)]
 
 
-def layered(layers: Sequence[Layer], *, height: int = SIZE[1]) -> dict[str, object]:
+def layered(layers: Sequence[Layer], *, height: int = SIZE[1]) -> dict[str, JsonValue]:
     """Return the Vega-Lite spec of layers.
 
     The schema is not checked, for that takes longer than the drawing.
     """
     import altair as alt
 
-    spec: dict[str, object] = (
+    spec: dict[str, JsonValue] = (
         alt.layer(*layers).properties(width=SIZE[0], height=height).to_dict(validate=False)
     )
     return spec

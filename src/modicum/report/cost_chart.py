@@ -3,6 +3,7 @@
 import math
 
 from modicum.analysis.verdict import RungRow, Verdict
+from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
@@ -108,7 +109,7 @@ def _front(
     return front
 
 
-def _joined(values: list[dict[str, object]]) -> list[dict[str, object]]:
+def _joined(values: list[dict[str, JsonValue]]) -> list[dict[str, JsonValue]]:
     """Keep numbers apart: those of one method's points that lie on each other stand in a row."""
     for i, value in enumerate(values):
         for other in values[:i]:
@@ -129,11 +130,11 @@ def _joined(values: list[dict[str, object]]) -> list[dict[str, object]]:
     return values
 
 
-def _number(value: dict[str, object], name: str) -> float:
+def _number(value: dict[str, JsonValue], name: str) -> float:
     return float(str(value[name]))
 
 
-def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, object]:
+def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, JsonValue]:
     labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
     said = f"is the ceiling, gain {words.gain(row)}" if row.is_ceiling else words.figure(figure)
     return {

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from modicum.plain import JsonValue
 from modicum.report.markup import Markup, element, escaped
 from modicum.stats import Figure
 
@@ -75,7 +76,7 @@ class Chart:
     """What it shows, as a sentence; the picture's title."""
     description: str
     """What a reader who cannot see it should know."""
-    spec: dict[str, object]
+    spec: dict[str, JsonValue]
     """Vega-Lite, made by altair."""
     keys: tuple[Key, ...] = field(default=())
     """Legend."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from modicum.analysis.verdict import RungRow, Verdict
+from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
@@ -186,7 +187,7 @@ def _placed(points: Sequence[_Point]) -> list[_Point]:
     ]
 
 
-def _row(point: _Point) -> dict[str, object]:
+def _row(point: _Point) -> dict[str, JsonValue]:
     gap = clipped(point.gap)
     return {
         "series": point.series,

@@ -1,6 +1,7 @@
 """Accuracy against tokens an answer, over budgets of divergence."""
 
 from modicum.analysis.verdict import Lengths, RungRow, Verdict
+from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.axes import Palette, layered, marks, method_keys
 from modicum.report.drawing import INK, Chart, Key
@@ -45,7 +46,7 @@ def length_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     )
 
 
-def _values(row: RungRow, read: Lengths, palette: Palette) -> list[dict[str, object]]:
+def _values(row: RungRow, read: Lengths, palette: Palette) -> list[dict[str, JsonValue]]:
     steps = [(0.0, *read.plain), *((s.budget, s.accuracy, s.tokens) for s in read.frontier)]
     return [
         {

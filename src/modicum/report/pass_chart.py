@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from modicum.analysis.verdict import Ceiling, Curve, RungRow, Verdict
+from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.axes import Layer, Palette, layered, tick_names
 from modicum.report.drawing import INK, QUIET, RULE, Chart, Key
@@ -97,7 +98,7 @@ def _curves(verdict: Verdict, sampled: list[RungRow], palette: Palette) -> list[
     ]
 
 
-def _values(name: str, curve: Curve, color: str, null: str) -> Iterator[dict[str, object]]:
+def _values(name: str, curve: Curve, color: str, null: str) -> Iterator[dict[str, JsonValue]]:
     """Yield the points of one model's three curves."""
     series = (("pass@k", color, curve.pass_k), ("luck", null, curve.luck),
               ("near miss", null, curve.near_miss))  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from modicum.analysis.section import Plot, Point, Section, Series
 from modicum.analysis.verdict import Verdict
+from modicum.plain import JsonValue
 from modicum.report.axes import SIZE, Layer, Palette, layered, marks
 from modicum.report.drawing import HUES, RULE, SHAPES, Chart, Key
 from modicum.report.evidence import anchor
@@ -56,7 +57,7 @@ def _height(plot: Plot, n: int) -> int:
     return CURVE if plot.mark == "curve" else SIZE[1]
 
 
-def _layers(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
+def _layers(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     if plot.mark == "rows":
         return _rows(plot, values)
     if plot.mark == "curve":
@@ -64,7 +65,7 @@ def _layers(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
     return _points(plot, values)
 
 
-def _points(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
+def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     import altair as alt
 
     is_named = plot.mark == "bars" or _is_named(values)
@@ -85,11 +86,11 @@ def _points(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
     return layers if plot.mark == "bars" else [*layers, marks(base, y)]
 
 
-def _is_named(values: Sequence[dict[str, object]]) -> bool:
+def _is_named(values: Sequence[dict[str, JsonValue]]) -> bool:
     return any(isinstance(value["x"], str) for value in values)
 
 
-def _curve(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
+def _curve(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     import altair as alt
 
     x = alt.X("x:N").sort(None) if _is_named(values) else alt.X("x:Q").axis(tickMinStep=1)
@@ -106,7 +107,7 @@ def _curve(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
     ]
 
 
-def _rows(plot: Plot, values: Sequence[dict[str, object]]) -> list[Layer]:
+def _rows(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     import altair as alt
 
     ends = [float(str(v[end])) for v in values for end in ("low", "y", "high") if end in v]
@@ -143,16 +144,16 @@ class _Look:
             name, self._hue, shape, dash=" ".join(map(str, self._dash)) if is_line else "none"
         )
 
-    def values(self) -> list[dict[str, object]]:
+    def values(self) -> list[dict[str, JsonValue]]:
         """Give the points that can be drawn."""
         return [self._value(p) for p in self._series.points if math.isfinite(p.y)]
 
-    def _value(self, point: Point) -> dict[str, object]:
+    def _value(self, point: Point) -> dict[str, JsonValue]:
         name, low, high = visible(self._series.name), point.low, point.high
         x = visible(point.x) if isinstance(point.x, str) else point.x
         is_bounded = low is not None and high is not None and math.isfinite(low + high)
-        interval: dict[str, object] = {"low": low, "high": high} if is_bounded else {}
-        rung: dict[str, object] = {"rung": name} if self._series.of else {}
+        interval: dict[str, JsonValue] = {"low": low, "high": high} if is_bounded else {}
+        rung: dict[str, JsonValue] = {"rung": name} if self._series.of else {}
         return {
             "x": x,
             "y": point.y,

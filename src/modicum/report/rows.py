@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from modicum.analysis.verdict import Verdict
+from modicum.plain import JsonValue
 from modicum.report.evidence import trials_of
 from modicum.report.packed import as_line, compressed, size_in_page
 from modicum.report.questions import Questions
@@ -247,7 +248,7 @@ def _written(
     return data, kept
 
 
-def _line(group: _Group, cap: Cap) -> tuple[dict[str, object], int]:
+def _line(group: _Group, cap: Cap) -> tuple[dict[str, JsonValue], int]:
     """Return the columns of one problem's answers, and how many rows refer to them."""
     entries = list(group.entries)
     numbers: dict[int, int] = {}
@@ -259,7 +260,7 @@ def _line(group: _Group, cap: Cap) -> tuple[dict[str, object], int]:
             [at, drawn, chosen, *(numbers.setdefault(refs[i], len(numbers)) for i in places)]
         )
     used = [entries[i] for i in numbers]
-    columns = {
+    columns: dict[str, JsonValue] = {
         "x": [_shorter(e[0], cap.text) for e in used],
         "a": [e[1] for e in used],
         "m": [e[2] for e in used],

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
 
 import jinja2
 from transformers import PreTrainedTokenizerBase
@@ -11,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from modicum.errors import CheckpointError, JudgeError
 from modicum.files.foreign import words_of
 from modicum.marking.killable import killable
+from modicum.plain import JsonObject
 
 __all__ = ["MEMORY_MB", "TEMPLATE_S", "chat_prompt", "user_prompt"]
 
@@ -60,7 +60,7 @@ def chat_prompt(
         CheckpointError: it takes too long or too much, or raises anything else.
     """
     try:
-        template = str(cast(Any, tokenizer).get_chat_template())
+        template = str(tokenizer.get_chat_template())
         return _asked(template, list(messages), {**tokenizer.special_tokens_map, **told})
     except (JudgeError, ValueError) as error:
         raise CheckpointError(
@@ -70,16 +70,15 @@ def chat_prompt(
         ) from error
 
 
-def _asked(template: str, messages: list[Mapping[str, str]], names: Mapping[str, object]) -> str:
+def _asked(template: str, messages: list[Mapping[str, str]], names: JsonObject) -> str:
     """Have a prompt written in the process of its own, and fetch it part by part."""
     worker = killable("modicum.sampling.turns:turns", TEMPLATE_S, MEMORY_MB)
     text, size = "", 1
     with _ONE:
         while len(text) < size:
-            found = cast(
-                Mapping[str, Any],
-                worker.ask(template=template, messages=messages, names=names, start=len(text)),
-            )
+            found = worker.ask(template=template, messages=messages, names=names, start=len(text))
+            if not isinstance(found, dict):
+                raise JudgeError(f"{type(found).__name__}, expected a table")
             if "refused" in found:
                 raise jinja2.TemplateError(str(found["refused"]))
             text += str(found["text"])

@@ -8,13 +8,14 @@ layers' keys fail that, and are drawn with the module's own cache (`own`): slowe
 
 import threading
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from modicum.errors import CheckpointError
+from modicum.nudge.parts import base_model, method_of
 from modicum.sampling.cache import PrefixCache, RowCache, Window, layer_windows
 from modicum.sampling.llama_steps import is_plain
 from modicum.sampling.prefix import Tokens, forward_segments, joined_pairs
@@ -46,7 +47,7 @@ def row_windows(module: nn.Module) -> tuple[Window, ...] | None:
     Raises:
         CheckpointError: the module does not run on tokens alone, or looks at later ones.
     """
-    base = _unwrapped(module)
+    base = base_model(module)
     if is_plain(base):
         return tuple(layer_windows(base.config))
     name = _name(base)
@@ -72,13 +73,7 @@ def runs_alone(module: nn.Module) -> bool:
         module: A module for which `row_windows` gave None.
     """
     row_windows(module)  # a configuration that changed since, as saving changes it, is tried again
-    return _ALONE.get(_name(_unwrapped(module)), False)
-
-
-def _unwrapped(module: nn.Module) -> PreTrainedModel:
-    """Give the module itself, out of PEFT's wrapper."""
-    unwrap = getattr(module, "get_base_model", None)
-    return cast(PreTrainedModel, module if unwrap is None else unwrap())
+    return _ALONE.get(_name(base_model(module)), False)
 
 
 def _name(base: PreTrainedModel) -> tuple[type, str, torch.dtype]:
@@ -113,7 +108,7 @@ def _is_right(module: PreTrainedModel, rows: Sequence[Tokens]) -> bool:
     )  # fmt: skip
     before, module.generation_config = module.generation_config, GenerationConfig()
     try:
-        made: Any = cast(Any, module).generate(
+        made: Any = method_of(module, "generate")(
             input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
         )
     except Exception as error:

@@ -8,7 +8,7 @@ along until the last has. Scores are chosen from by the same rules and random st
 import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from transformers import (
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.nudge.attach import Attached, Columns, columns_of, laid, steered_by, text_columns
+from modicum.nudge.parts import method_of
 from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule
 from modicum.sampling.draw import Draws, branches, draw
 from modicum.sampling.fit import runs_alone
@@ -131,7 +132,7 @@ class _Chooser:
 
     def run(self) -> list[Raw | None]:
         """Draw every row to its end."""
-        module, engine = cast(Any, self._engine.module), self._engine
+        module, engine = self._engine.module, self._engine
         ids = torch.tensor([job.prompt for job in self._jobs], device=module.device)
         settings = GenerationConfig(
             max_new_tokens=self._limit, do_sample=False, use_cache=True, pad_token_id=0
@@ -140,7 +141,7 @@ class _Chooser:
             self._ledger.ran(prompt=ids.numel(), flops_per_token=engine.flops_per_token)
         with torch.no_grad(), self._pass:
             self._open(self._prompt_columns())
-            module.generate(
+            method_of(module, "generate")(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 generation_config=settings,

@@ -12,6 +12,8 @@ from typing import Any, cast
 import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from modicum.plain import JsonObject, JsonValue
+
 __all__ = ["PART", "turns"]
 
 PART = 8000
@@ -23,9 +25,9 @@ _last: dict[str, str] = {}
 def turns(
     template: str,
     messages: Sequence[Mapping[str, str]],
-    names: Mapping[str, object],
+    names: JsonObject,
     start: int = 0,
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     """Return a prompt's characters from a place on, and how many it has; or why the template refused.
 
     Args:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,7 +26,7 @@ def whole_pass(module: nn.Module, ids: Tensor, mask: Tensor | None = None) -> An
     base = module if unwrap is None else unwrap()
     if "use_cache" in inspect.signature(base.forward).parameters:
         given["use_cache"] = False
-    return cast(Any, module)(**given)
+    return module(**given)
 
 
 def whole_logits(

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 from modicum.errors import ConfigError
+from modicum.plain import JsonValue
 from modicum.serving.told import Told, refused
 
 __all__ = ["Habits", "Json", "names_of", "renames_of"]
 
-Json = dict[str, object]
+Json = dict[str, JsonValue]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _KEPT = ("prompt", "messages")

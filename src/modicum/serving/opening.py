@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from modicum.errors import AccessError, ConfigError, EndpointError
+from modicum.plain import JsonValue
 from modicum.serving.completions import hides_openers
 from modicum.serving.endpoint import ChatRequest, Endpoint, Json
 from modicum.serving.protocol import ServedChoice, ask_for, choices_of, named_model, prompt_of
@@ -285,7 +286,7 @@ def _ask(
     *,
     top: int = 0,
     insists: bool = True,
-    **more: object,
+    **more: JsonValue,
 ) -> ChatRequest:
     """Return a small request; `more` are fields of its own."""
     body: Json = {**service.extra, "model": service.model, "max_tokens": tokens, "seed": 11}

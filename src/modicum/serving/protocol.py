@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modicum.errors import AccessError, EndpointError
+from modicum.plain import JsonObject, JsonValue
 from modicum.serving.adapting import Json
 from modicum.serving.endpoint import ChatRequest
 from modicum.types import Stop
@@ -96,13 +97,14 @@ def is_chat(prompt: str) -> bool:
     return prompt.startswith(_CHAT)
 
 
-def messages_of(prompt: str) -> object:
+def messages_of(prompt: str) -> JsonValue:
     """Return the chat messages that a prompt stands for.
 
     Raises:
         AccessError: more text follows: the answer's first words cannot be given to a chat.
     """
     text = prompt.removeprefix(_CHAT)
+    messages: JsonValue
     messages, end = json.JSONDecoder().raw_decode(text)
     if text[end:]:
         raise AccessError(
@@ -188,8 +190,9 @@ def choices_of(answer: Json, wanted: int) -> list[ServedChoice]:
             status=http.HTTPStatus.OK,
         )
     places = [c.get("index") for c in found if isinstance(c, Mapping)]
-    if len({p for p in places if isinstance(p, int)}) == len(found):
-        found = sorted(found, key=lambda choice: int(choice["index"]))
+    numbers = [p for p in places if isinstance(p, int)]
+    if len(set(numbers)) == len(found):
+        found = [found[i] for i in sorted(range(len(found)), key=numbers.__getitem__)]
     read = _read(found[:wanted])
     if isinstance(read, str):  # outside of the handler, whose error holds the server's words
         raise EndpointError(f"an answer out of form: {read}")
@@ -250,7 +253,7 @@ def stop_of(
     return text, "stop" if choice.met_stop else "eos"
 
 
-def _read(found: Sequence[Mapping[str, object]]) -> list[ServedChoice] | str:
+def _read(found: Sequence[JsonValue]) -> list[ServedChoice] | str:
     """Read the texts of an answer, or says what is wrong with its form."""
     try:
         return [_choice(choice) for choice in found]
@@ -265,7 +268,9 @@ def _read(found: Sequence[Mapping[str, object]]) -> list[ServedChoice] | str:
         return f"{type(error).__name__} {error}"
 
 
-def _choice(found: Mapping[str, object]) -> ServedChoice:
+def _choice(found: JsonValue) -> ServedChoice:
+    if not isinstance(found, Mapping):
+        raise TypeError(f"a choice that is {type(found).__name__}")
     message = found.get("message")
     if isinstance(message, Mapping):
         text, parted = _parts(message.get("content"))
@@ -333,7 +338,7 @@ def _steps(found: object) -> tuple[Step, ...]:
     )
 
 
-def _pairs(listed: Sequence[Mapping[str, object]]) -> dict[str, float]:
+def _pairs(listed: Sequence[JsonObject]) -> dict[str, float]:
     return {str(item["token"]): float(str(item["logprob"])) for item in listed}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modicum.errors import EndpointError
+from modicum.plain import JsonObject
 from modicum.serving.adapting import Json
 from modicum.serving.endpoint import Endpoint
 from modicum.serving.protocol import PAIR, ServedChoice, Usage, choices_of, named_model, usage_of
@@ -37,7 +38,7 @@ class Service:
     """Requests in flight."""
     batch: int = 1
     """Samples asked for in one request."""
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: JsonObject = field(default_factory=dict)
     """Added to the body of every request."""
     thinking: Thinking = "auto"
     """`opened`: the server's chat template opens the thinking itself."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modicum.errors import EndpointError
+from modicum.plain import JsonObject
 
 __all__ = ["RefusedError", "Told", "has_failed", "may_pass", "refused", "told_in"]
 
@@ -160,7 +161,7 @@ def told_in(answer: object) -> Told | None:
     )
 
 
-def has_failed(answer: Mapping[str, object], wanted: str) -> bool:
+def has_failed(answer: JsonObject, wanted: str) -> bool:
     """Say whether an answer of status 200 tells of a failure rather than holding what was wanted.
 
     Args:
@@ -176,7 +177,7 @@ def has_failed(answer: Mapping[str, object], wanted: str) -> bool:
     )
 
 
-def refused(told: Told, sent: Mapping[str, object], status: int) -> tuple[str, ...]:
+def refused(told: Told, sent: JsonObject, status: int) -> tuple[str, ...]:
     """Name the fields of a request that a server refuses, in the order in which they were sent.
 
     A name counts where the server states it as the cause, in a form of its own or in words that
@@ -228,7 +229,7 @@ def _complained(words: str) -> set[str]:
     return found
 
 
-def _words(source: Mapping[str, object]) -> str:
+def _words(source: JsonObject) -> str:
     """Read the message of a failure, with what stands behind it where it only passes one on."""
     said = next((_plain(source[name]) for name in _MESSAGES if source.get(name)), "")
     behind = source.get("metadata")

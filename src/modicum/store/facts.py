@@ -6,16 +6,18 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar
 
-from modicum.plain import plain, thawed
+from modicum.plain import JsonObject, plain, thawed
 from modicum.store.kept_tasks import TaskRecord
 from modicum.store.opening import damage_told
 from modicum.types import Finding
 
 __all__ = ["COUNT_WRITE", "Facts", "Session", "told"]
 
-M = TypeVar("M", bound=Callable[..., object])
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Facts")
 
 COUNT_WRITE = (
     "INSERT INTO meta VALUES ('writes', '1')"
@@ -46,12 +48,12 @@ class Facts:
     _db: sqlite3.Connection
 
     @property
-    def plan(self) -> Mapping[str, object] | None:
+    def plan(self) -> JsonObject | None:
         """The frozen plan, or None in a new folder."""
         text = self._fact("plan")
         return None if text is None else _table(self.folder, text)
 
-    def freeze(self, plan: Mapping[str, object]) -> None:
+    def freeze(self, plan: JsonObject) -> None:
         """Write the plan; later calls overwrite what is not part of a trial's identity."""
         self._set("plan", json.dumps(plan, indent=1, default=str))
 
@@ -157,18 +159,18 @@ class Facts:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
-def told(method: M) -> M:
+def told(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P], R]:
     """Let a method of a store say in words that its database is damaged or cannot be read."""
 
     @functools.wraps(method)
-    def guarded(self: Facts, *args: object, **kwargs: object) -> object:
+    def guarded(self: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with damage_told(self.folder):
             return method(self, *args, **kwargs)
 
-    return cast(M, guarded)
+    return guarded
 
 
-def _table(folder: Path, text: str) -> Mapping[str, object]:
+def _table(folder: Path, text: str) -> JsonObject:
     """Read a JSON object."""
     with damage_told(folder):
         found = json.loads(text)

@@ -18,14 +18,14 @@ from modicum.outcome import (
     Styles,
     Thinking,
 )
-from modicum.plain import plain, thawed
+from modicum.plain import JsonObject, JsonValue, plain, thawed
 from modicum.types import Style, Trial
 
 __all__ = ["outcome_of", "summary_of"]
 
 T = TypeVar("T")
 
-_Table = Mapping[str, object]
+_Table = JsonObject
 """A table as JSON gave it."""
 
 
@@ -41,7 +41,7 @@ class _Summary:
     text_loss: tuple[float, ...] = field(default=())
 
 
-def summary_of(outcome: Outcome) -> dict[str, object]:
+def summary_of(outcome: Outcome) -> dict[str, JsonValue]:
     """Return an outcome's table."""
     return {
         "elicitation": plain(outcome.elicitation),
@@ -77,13 +77,13 @@ def outcome_of(trial: Trial, values: _Table, error: str = "") -> Outcome:
         lost=_found(notes, "unmarked", Lost),
         marked_again=_marked_again(notes["renewed"]) if "renewed" in notes else None,
         sources=_found(notes, "sources", dict[str, str]) or {},
-        made=_found(notes, "nudge", dict[str, object]) or {},
+        made=_found(notes, "nudge", dict[str, JsonValue]) or {},
         artefact=kept.artefact,
         error=error,
     )
 
 
-def _notes_of(outcome: Outcome) -> dict[str, object]:
+def _notes_of(outcome: Outcome) -> dict[str, JsonValue]:
     """Return what is known of a trial beside its figures; nothing of what is not known."""
     styles, again = outcome.styles, outcome.marked_again
     notes = {
@@ -120,7 +120,7 @@ def _card(value: object) -> ModelCard:
     """
     known = {each.name for each in fields(ModelCard)}
     least = {"weights": "", "parameters": 0, "flops_per_token": 0.0}
-    said = {**least, **thawed(dict[str, object], value, "model")}
+    said = {**least, **thawed(dict[str, JsonValue], value, "model")}
     card = thawed(ModelCard, {name: one for name, one in said.items() if name in known}, "model")
     if not all(map(math.isfinite, (card.parameters, card.flops_per_token, card.rows))):
         raise TypeError("a number of a model's card that is none")
@@ -133,7 +133,7 @@ def _marked_again(value: object) -> MarkedAgain:
     Raises:
         TypeError: something else.
     """
-    values = thawed(dict[str, object], value, "renewed")
+    values = thawed(dict[str, JsonValue], value, "renewed")
     before, now = thawed(tuple[int, int], values.get("right"), "renewed.right")
     earlier = thawed(str, values.get("from", ""), "renewed.from")
     return MarkedAgain(earlier, before, now, bool(values.get("retain")))

@@ -1,15 +1,11 @@
 """The trials of the controls that a method draws itself, and of its arms with other settings."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
 
 from modicum.catalog import read_settings, settings_of
 from modicum.method import METHODS, Method
-from modicum.types import Trial
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from modicum.types import Settings, Trial
 
 __all__ = ["WITH", "control_arms", "setting_arms"]
 
@@ -31,16 +27,15 @@ def control_arms(method: Method, arm: Trial) -> list[Trial]:
         if not control.settings:
             found.append(twin)
             continue
-        plain = cast("DataclassInstance", method)
-        other = settings_of(dataclasses.replace(plain, **control.settings))
+        if not dataclasses.is_dataclass(method):
+            raise TypeError(f"{type(method).__name__}, which has no fields")
+        other = settings_of(dataclasses.replace(method, **control.settings))
         drawn = range(control.draws)
         found += [dataclasses.replace(twin, settings=other, seed=seed) for seed in drawn]
     return found
 
 
-def setting_arms(
-    texts: Sequence[str], settings: Mapping[str, object], arm: Trial, n_seeds: int
-) -> list[Trial]:
+def setting_arms(texts: Sequence[str], settings: Settings, arm: Trial, n_seeds: int) -> list[Trial]:
     """Return the trials of an arm's method with other settings, every seed of each.
 
     Args:

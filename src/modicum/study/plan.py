@@ -12,7 +12,7 @@ from modicum.files.foreign import check_name
 from modicum.files.limits import LIMITS, check_draws, check_number, check_share, check_template
 from modicum.method import METHODS, Method
 from modicum.model import backend_version
-from modicum.plain import table_of
+from modicum.plain import JsonValue, table_of
 from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
 from modicum.study.controls import control_arms, setting_arms
@@ -83,7 +83,7 @@ class Plan:
     """The user's production system prompt (text)."""
     template: str = ""
     """The user's production prompt with one `{question}` (text)."""
-    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    settings: Mapping[str, Settings] = field(default_factory=dict)
     """Settings of methods, by name."""
     probes: tuple[str, ...] = ()
     """References of probes, whose own trials run beside the others."""
@@ -137,7 +137,7 @@ class Plan:
             found.update((t.id, t) for t in subject.probed())
         return list(found.values())
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, JsonValue]:
         """Return plain values, for the frozen study file; without probes where there are none."""
         return {name: value for name, value in table_of(self).items() if name != "probes" or value}
 

@@ -15,6 +15,7 @@ from modicum.catalog import KINDS, Catalog, read_reference
 from modicum.errors import ConfigError
 from modicum.marker import marker_parts
 from modicum.model import plugin_of
+from modicum.plain import JsonObject
 from modicum.task import task_parts
 from modicum.task_names import split_task
 
@@ -80,7 +81,7 @@ def marker_powers(reference: str, place: str = "marker") -> tuple[Power, ...]:
 
 
 def setting_powers(
-    kind: str, name: str, settings: Mapping[str, object], place: str = ""
+    kind: str, name: str, settings: JsonObject, place: str = ""
 ) -> tuple[Power, ...]:
     """Return what the settings of a plug-in ask for.
 
@@ -112,7 +113,7 @@ def setting_powers(
 
 def _powers(
     kind: str,
-    parts: Callable[[str], tuple[str, Mapping[str, object]]],
+    parts: Callable[[str], tuple[str, JsonObject]],
     reference: str,
     place: str,
 ) -> tuple[Power, ...]:
@@ -142,7 +143,7 @@ _READERS: Mapping[str, Callable[[str, str], tuple[Power, ...]]] = {
 """How a reference to a plug-in of each folder is read."""
 
 
-def _words(name: str, settings: Mapping[str, object], setting: str) -> str:
+def _words(name: str, settings: JsonObject, setting: str) -> str:
     """Return the plug-in, its detail and the setting that asks; of an address only its host."""
     detail = str(settings.get("name", ""))
     head = f"{name}:{detail}" if detail else name

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
+from modicum.tables.files import Cell
 from modicum.tables.records import Row, few
 
 __all__ = [
@@ -168,7 +169,7 @@ def cell_golds(value: object) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-def literal(text: str) -> object:
+def literal(text: str) -> Cell:
     """Return the list or table that a text writes, as JSON, Python or numpy do; None for none.
 
     >>> literal("['a' 'b']"), literal("{'text': array(['x', 'y'], dtype=object)}")
@@ -198,7 +199,7 @@ def opened(rows: Sequence[Row]) -> list[Row]:
     texts: they may be the answer.
     """
     names = {name: None for row in rows[:_TELLING] for name in row.values}
-    found: dict[str, list[object]] = {}
+    found: dict[str, list[Cell]] = {}
     for name in names:
         cells = [row.values.get(name) for row in rows]
         written = [v for v in cells if not is_blank(v)]
@@ -217,7 +218,7 @@ def opened(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _with_cells(row: Row, cells: Mapping[str, object]) -> Row:
+def _with_cells(row: Row, cells: Mapping[str, Cell]) -> Row:
     if row.fault:
         return row
     inner = {
@@ -257,7 +258,7 @@ def _parts(said: object) -> str:
     return "\n".join(filter(None, texts))
 
 
-def _table_golds(value: Mapping[str, object]) -> list[str]:
+def _table_golds(value: Mapping[str, Cell]) -> list[str]:
     """Answers of a table, as TriviaQA, SQuAD and DROP write them."""
     key = next((k for k in _GOLD_KEYS if k in value and not is_blank(value[k])), None)
     if key is None:

@@ -3,13 +3,23 @@
 import gzip
 import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import TypeAlias
 
 from modicum.errors import ConfigError, nearest
 from modicum.files.foreign import is_there
+from modicum.plain import JsonValue
 
-__all__ = ["MOST_BYTES", "file_bytes", "file_lines", "file_stamp", "flat", "needed_file"]
+__all__ = ["MOST_BYTES", "Cell", "file_bytes", "file_lines", "file_stamp", "flat", "needed_file"]
+
+Cell: TypeAlias = (
+    JsonValue | bytes | date | time | timedelta | Decimal | Sequence["Cell"] | Mapping[str, "Cell"]
+)
+"""What a table's cell holds: what JSON has, a column of Parquet's other kinds, and lists and tables of
+them."""
 
 MOST_BYTES = 2**29
 """Bytes of a file, decompressed, that are read: half a gigabyte is some million problems."""
@@ -107,7 +117,7 @@ def file_lines(name: str) -> list[tuple[int, str]]:
     return found
 
 
-def flat(record: Mapping[str, object]) -> dict[str, object]:
+def flat(record: Mapping[str, Cell]) -> dict[str, Cell]:
     """Return a record with its tables opened: `{"a": {"b": 1}}` has `a` and `a.b`."""
     found = dict(record)
     for name, value in record.items():

@@ -8,6 +8,7 @@ from itertools import pairwise
 from modicum.seeds import key
 from modicum.tables.cells import OddCellError, cell_text, is_blank, literal
 from modicum.tables.columns import RIGHTS, Choices
+from modicum.tables.files import Cell
 from modicum.tables.records import Row
 
 __all__ = ["FEWEST", "MOST", "Listed", "letters", "listed_in", "listed_of", "mixed", "with_options"]
@@ -198,7 +199,7 @@ def _from_text(value: str) -> Listed:
     return Listed(texts, letters(len(texts)))
 
 
-def _from_tables(value: Sequence[Mapping[str, object]]) -> Listed:
+def _from_tables(value: Sequence[Mapping[str, Cell]]) -> Listed:
     """Options of which each is a table with its text and its label."""
     text_key = next((k for k in _TEXTS if k in value[0]), None)
     label_key = next((k for k in _LABELS if k in value[0]), None)

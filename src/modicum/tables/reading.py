@@ -7,6 +7,7 @@ from modicum.errors import ConfigError
 from modicum.tables.cells import OddCellError, is_blank, opened
 from modicum.tables.columns import TURN, Columns, choose_columns
 from modicum.tables.drafts import Draft, read_draft, settled
+from modicum.tables.files import Cell
 from modicum.tables.golds import Marking, choose_marking, is_prose, last_box, unboxed
 from modicum.tables.opting import Opted, best_answer, opted
 from modicum.tables.records import Row, few
@@ -287,7 +288,7 @@ def _guessed(columns: Columns, chosen: Opted, wanted: Wanted) -> str:
 
 def _unused(rows: Sequence[Row], used: set[str]) -> tuple[str, ...]:
     """Columns that hold something and serve for nothing; keys of a table of which others serve."""
-    names: dict[str, object] = {}
+    names: dict[str, Cell] = {}
     for row in rows:
         for name, value in row.values.items():
             if name not in names and not is_blank(value):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from modicum.errors import ConfigError
-from modicum.tables.files import file_lines, flat
+from modicum.tables.files import Cell, file_lines, flat
 
 __all__ = [
     "Records",
@@ -34,7 +34,7 @@ class Row:
 
     line: int
     """Its line in the file, from 1; its record where the file has no lines."""
-    values: Mapping[str, object]
+    values: Mapping[str, Cell]
     """Cells by column; a table within a cell is there under `column.key` too."""
     unit: str = "line"
     """What is counted: `line` or `record`."""
@@ -86,11 +86,11 @@ def class_names(metadata: bytes | None) -> dict[str, list[str]]:
 
 
 def with_class_names(
-    records: Sequence[dict[str, object]], names: Mapping[str, Sequence[str]]
-) -> list[dict[str, object]]:
+    records: Sequence[dict[str, Cell]], names: Mapping[str, Sequence[str]]
+) -> list[dict[str, Cell]]:
     """Return records in which the number of a class is its name."""
 
-    def named(name: str, value: object) -> object:
+    def named(name: str, value: Cell) -> Cell:
         known = names.get(name, ())
         return known[value] if isinstance(value, int) and 0 <= value < len(known) else value
 
@@ -160,7 +160,7 @@ def _short(error: Exception) -> str:
     return str(error)[:120]
 
 
-def _lists(held: Mapping[str, object]) -> list[str]:
+def _lists(held: Mapping[str, Cell]) -> list[str]:
     """Keys whose values are lists of objects; the turns of a chat are no records."""
     return [
         k
@@ -169,7 +169,7 @@ def _lists(held: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _is_record(held: Mapping[str, object]) -> bool:
+def _is_record(held: Mapping[str, Cell]) -> bool:
     """Whether an object is one record, and no table of records."""
     kinds = {type(v) for v in held.values()}
     if _lists(held) or (len(held) > 1 and kinds == {list}) or _columned(held):
@@ -218,7 +218,7 @@ def _records(held: object, name: str, part: str) -> Sequence[object]:
     )
 
 
-def _by_key(held: Mapping[str, Mapping[str, object]]) -> list[object]:
+def _by_key(held: Mapping[str, Mapping[str, Cell]]) -> list[object]:
     """Records of a table of tables: one a key, or one a place where each table is a column."""
     places = _columned(held)
     if places:
@@ -226,7 +226,7 @@ def _by_key(held: Mapping[str, Mapping[str, object]]) -> list[object]:
     return list(held.values())
 
 
-def _columned(held: Mapping[str, object]) -> tuple[str, ...]:
+def _columned(held: Mapping[str, Cell]) -> tuple[str, ...]:
     """The places of a table that is written by column, as pandas does; empty for another."""
     keys = {tuple(v) if isinstance(v, dict) else () for v in held.values()}
     first = next(iter(keys), ())

@@ -8,7 +8,7 @@ say where its configuration has a pattern for it.
 
 import contextlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from torch import nn
 from modicum.errors import CheckpointError
 from modicum.files.foreign import read_table
 from modicum.files.headers import Head, safetensors_head
+from modicum.plain import JsonObject, JsonValue
 
 __all__ = ["CONFIG", "WEIGHTS", "adapter_config", "check_config"]
 
@@ -95,12 +96,12 @@ def _read(folder: Path) -> tuple[PeftConfig, Head]:
     return config, head
 
 
-def _said(table: Mapping[str, object]) -> dict[str, object]:
+def _said(table: JsonObject) -> dict[str, JsonValue]:
     """Return the entries that say anything."""
     return {name: value for name, value in table.items() if value is not None}
 
 
-def _lora(table: Mapping[str, object], head: Head) -> LoraConfig:
+def _lora(table: JsonObject, head: Head) -> LoraConfig:
     if table.get("peft_type") != "LORA":
         raise ValueError(f"peft_type = {table.get('peft_type')!r:.60}")
     bias = table.get("bias", "none")
@@ -127,7 +128,7 @@ def _lora(table: Mapping[str, object], head: Head) -> LoraConfig:
     )
 
 
-def _chosen(table: Mapping[str, object], head: Head) -> list[str]:
+def _chosen(table: JsonObject, head: Head) -> list[str]:
     """Return the layers with an adapter: by name, or by the tensors where a pattern chose them."""
     if isinstance(table.get("target_modules"), list) and not table.get("layers_to_transform"):
         return _targets(table)
@@ -137,7 +138,7 @@ def _chosen(table: Mapping[str, object], head: Head) -> list[str]:
     raise ValueError("no tensors of a LoRA")
 
 
-def _pattern(table: Mapping[str, object], name: str) -> list[tuple[str, Mapping[str, object]]]:
+def _pattern(table: JsonObject, name: str) -> list[tuple[str, JsonObject]]:
     """Return the layers for which a number is set apart: by name, or as PEFT writes fused experts."""
     value = table.get(name) or {}
     if isinstance(value, dict) and all(_FUSED.fullmatch(str(layer)) for layer in value):
@@ -145,7 +146,7 @@ def _pattern(table: Mapping[str, object], name: str) -> list[tuple[str, Mapping[
     raise ValueError(f"{name} = {value!r:.60}")
 
 
-def _names(table: Mapping[str, object], name: str) -> list[str]:
+def _names(table: JsonObject, name: str) -> list[str]:
     """Return a list of names; an empty one where a pattern chose layers, which the tensors say."""
     value = table.get(name) or []
     if name in _CHOOSING and not isinstance(value, list):
@@ -156,7 +157,7 @@ def _names(table: Mapping[str, object], name: str) -> list[str]:
     raise ValueError(f"{name} = {value!r:.60}")
 
 
-def _tiny(table: Mapping[str, object]) -> TinyLoraConfig:
+def _tiny(table: JsonObject) -> TinyLoraConfig:
     return TinyLoraConfig(
         r=_count(table, "r"),
         u=_count(table, "u"),
@@ -167,21 +168,21 @@ def _tiny(table: Mapping[str, object]) -> TinyLoraConfig:
     )
 
 
-def _count(table: Mapping[str, object], name: str, least: int = 1) -> int:
+def _count(table: JsonObject, name: str, least: int = 1) -> int:
     value = table.get(name)
     if type(value) is int and least <= value < 2**32:
         return value
     raise ValueError(f"{name} = {value!r:.60}")
 
 
-def _number(table: Mapping[str, object], name: str) -> float:
+def _number(table: JsonObject, name: str) -> float:
     value = table.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6:
         return float(value)
     raise ValueError(f"{name} = {value!r:.60}")
 
 
-def _targets(table: Mapping[str, object]) -> list[str]:
+def _targets(table: JsonObject) -> list[str]:
     """Return the names of layers; a text would be a pattern to PEFT, and is none here."""
     value = table.get("target_modules")
     names = value if isinstance(value, list) and len(value) <= _MOST_TARGETS else []
@@ -190,9 +191,9 @@ def _targets(table: Mapping[str, object]) -> list[str]:
     raise ValueError(f"target_modules = {value!r:.60}")
 
 
-def _refuse_more(table: Mapping[str, object], config: PeftConfig) -> None:
+def _refuse_more(table: JsonObject, config: PeftConfig) -> None:
     """Refuse whatever else is set: an entry that is not what it is by default, or unknown and on."""
-    plain: Mapping[str, object] = config.to_dict()
+    plain: JsonObject = config.to_dict()
     for name, value in table.items():
         known = name in plain
         if name in _IGNORED | _CHOOSING | _TRAINING or (not value and not (known and plain[name])):

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError, TrialError
 from modicum.files.foreign import read_table, shards_of, words_of
+from modicum.nudge.parts import method_of, tensor_of
 from modicum.training.adapter_folder import CONFIG, WEIGHTS, adapter_config
 from modicum.whitebox import WhiteBox
 
@@ -110,13 +111,13 @@ def attach(
         raise TrialError(msg)
     config = _config(shape, rng, module)
     with seeded(rng), _quiet():
-        tuned = get_peft_model(cast(Any, module), config)
+        tuned = get_peft_model(module, config)
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
     if shape.parameters == "bias":
         for name, parameter in tuned.named_parameters():
             # a rank-1 LoRA of zeros carries the biases in a form that PEFT loads; it stays zero
             parameter.requires_grad_(name.endswith(".bias"))
-    return cast(nn.Module, tuned)
+    return tuned
 
 
 def _kept(module: nn.Module) -> dict[int, Any]:
@@ -188,7 +189,7 @@ def _can_carry(module: nn.Module, name: str) -> bool:
 
 def _gives_scores(part: nn.Module) -> bool:
     """Say whether a linear layer with a forward pass of its own gives one tensor, as a plain one."""
-    weight = cast(torch.Tensor, part.weight)
+    weight = tensor_of(part, "weight")
     with torch.no_grad():
         given = part(weight.new_zeros(2, weight.shape[1]))
     return isinstance(given, torch.Tensor) and given.shape == (2, weight.shape[0])
@@ -221,14 +222,21 @@ def _write(whitebox: WhiteBox, tuned: nn.Module, folder: Path) -> None:
         tuned.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # an empty form; `export` writes a card
     else:
-        cast(Any, tuned).save_pretrained(folder, safe_serialization=True)
+        method_of(tuned, "save_pretrained")(folder, safe_serialization=True)
         whitebox.tokenizer.save_pretrained(str(folder))
 
 
 def settle(tuned: nn.Module) -> PreTrainedModel:
-    """Return the plain module with the nudge in its weights, frozen and ready to sample."""
-    module = cast(Any, tuned).merge_and_unload() if isinstance(tuned, PeftModel) else tuned
-    return cast(PreTrainedModel, module.eval().requires_grad_(requires_grad=False))
+    """Return the plain module with the nudge in its weights, frozen and ready to sample.
+
+    Raises:
+        TrialError: it is no model of transformers.
+    """
+    module = tuned.merge_and_unload() if isinstance(tuned, PeftModel) else tuned
+    module.eval().requires_grad_(requires_grad=False)
+    if not isinstance(module, PreTrainedModel):
+        raise TrialError(f"{type(module).__name__}, expected a model of transformers")
+    return module
 
 
 @contextlib.contextmanager
@@ -276,9 +284,9 @@ def merged(module: PreTrainedModel, folder: Path) -> PreTrainedModel:
     with warnings.catch_warnings():
         # transformers renames some layers' weights as it loads, and PEFT then misses them
         warnings.filterwarnings("ignore", message="Found missing adapter keys")
-        tuned = PeftModel.from_pretrained(cast(Any, module), str(folder), config=config)
-    _fill(cast(nn.Module, tuned), load_file(folder / WEIGHTS))
-    return settle(cast(nn.Module, tuned))
+        tuned = PeftModel.from_pretrained(module, str(folder), config=config)
+    _fill(tuned, load_file(folder / WEIGHTS))
+    return settle(tuned)
 
 
 def _fill(tuned: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
@@ -301,10 +309,9 @@ def _load_whole(whitebox: WhiteBox, folder: Path) -> nn.Module:
     if not isinstance(said, list) or kind.__name__ not in said:
         raise _refused(folder, f"the architecture {said!r:.80}, expected {kind.__name__}")
     config = copy.deepcopy(whitebox.module.config)
-    return cast(nn.Module, cast(Any, kind).from_pretrained(folder, config=config, **_PLAIN))
-
-
-_PLAIN = {"use_safetensors": True, "trust_remote_code": False}
+    return kind.from_pretrained(
+        folder, config=config, use_safetensors=True, trust_remote_code=False
+    )
 
 
 def _refused(folder: Path, why: str) -> CheckpointError:

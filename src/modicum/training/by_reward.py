@@ -15,6 +15,7 @@ from modicum.made import Average, Policy, Recipe, Scale
 from modicum.method import Method
 from modicum.model import Model
 from modicum.nudge import Nudge
+from modicum.plain import JsonValue
 from modicum.reward import REWARDS, Answered, Known, Reward
 from modicum.seeds import stream
 from modicum.training.launch import ranks
@@ -169,14 +170,14 @@ class _Run:
 
     def pick(
         self, pool: tuple[Problem, ...], n: int
-    ) -> tuple[tuple[Problem, ...], dict[str, object]]:
+    ) -> tuple[tuple[Problem, ...], dict[str, JsonValue]]:
         """Return the problems to train on, and what the record keeps of the choice."""
         if self.settings.pick == "first" or n >= len(pool):
             return pool[:n], {}
         found = self._rates(pool) if self.settings.pick == "half" else self._spreads(pool)
         # a stable order: of equals the first in the pool's order
         order = sorted(range(len(pool)), key=lambda i: found[i])[:n]
-        said = {"pool": len(pool), "picked": [pool[i].id for i in order]}
+        said: dict[str, JsonValue] = {"pool": len(pool), "picked": [pool[i].id for i in order]}
         return tuple(pool[i] for i in order), {**said, "ranks": [found[i] for i in order]}
 
     def _rates(self, pool: tuple[Problem, ...]) -> list[float]:

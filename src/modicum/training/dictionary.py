@@ -17,6 +17,7 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.nets.saelens import SparseCard, digest_of, read_card, read_sparse, save_sparse
 from modicum.nets.sparse import Sparse
+from modicum.plain import JsonValue
 from modicum.sampling.capture import capture_all
 from modicum.seeds import stream
 from modicum.training.sparse import Fit, SparseRecipe, fit_of, train_sparse
@@ -79,7 +80,7 @@ class Dictionary:
     """Activations on which it was trained or, where it was given, looked at."""
 
     @property
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, JsonValue]:
         """What the record keeps of it."""
         return {
             "source": self.source,

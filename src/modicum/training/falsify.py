@@ -10,6 +10,7 @@ import torch
 
 from modicum.bench import Bench
 from modicum.ledger import Ledger
+from modicum.plain import JsonValue
 from modicum.sampling.capture import capture
 from modicum.stats import Bools, Figure, Floats, cohens_d, proportion, separation, t_interval
 from modicum.study.held_out import passages
@@ -63,7 +64,7 @@ class Suspect:
         return np.array([found[text] for text in texts])
 
 
-def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, object]:
+def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, JsonValue]:
     """Inject the tokens on which a feature fires most into text that does not reason.
 
     Three of them at the beginning, spread, or at the end; beside them three tokens of the same
@@ -87,7 +88,7 @@ def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, object]:
     cues, silent = _split(whitebox, reasoning, [row.numpy() for row in fired])
     level = np.array([float(row.max()) for row in fired])
     half = float(np.median(level)) / 2
-    said: dict[str, object] = {
+    said: dict[str, JsonValue] = {
         "text": kind,
         "texts": len(bare),
         "cues": [whitebox.decode([token]) for token in cues],
@@ -124,7 +125,7 @@ def by_cues(suspect: Suspect, rng: np.random.Generator) -> dict[str, object]:
 
 def mode_or_correctness(
     suspect: Suspect, draw: Callable[[float], list[Own]], bench: Bench[WhiteBox]
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     """Tell whether a feature at the last prompt position foretells the mode or the right answer.
 
     The mode is the worked form where the task knows its opener, else an answer longer than midway

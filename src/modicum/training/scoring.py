@@ -6,7 +6,7 @@ them, with gradients through its keys and values, it costs a batch a fraction of
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -206,7 +206,7 @@ def _forward(
 ) -> Float[Tensor, "rows kept vocab"]:
     """Run the module; `keep` last columns are scored, all of them where 0."""
     with FastLinear():
-        output = cast(Any, module)(
+        output = module(
             input_ids=ids,
             attention_mask=masks,
             position_ids=places.clamp(min=0),

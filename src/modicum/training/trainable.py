@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast, final
+from typing import cast, final
 
 import numpy as np
 import torch
@@ -13,11 +13,13 @@ from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.lora import ParamWrapper
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
 from modicum.nudge import Change
 from modicum.nudge.attach import Attached, columns_of, text_columns
+from modicum.nudge.parts import method_of, tensor_of
 from modicum.nudge.sites import chosen_layers
 from modicum.nudge.steering import Direction, Steering, Where
 from modicum.sampling.capture import capture
@@ -97,7 +99,7 @@ class TrainedWeights(Trainable):
         """Return the plain model with the adapter's change added, or in half precision both."""
         if isinstance(self.module, PeftModel) and self._plain is not self.module:
             _settle_into(self.module, self._plain)
-        return self.whitebox.with_module(cast(Any, self._plain))
+        return self.whitebox.with_module(cast(PreTrainedModel, self._plain))
 
     def change(self) -> Change:
         """Return the adapter, or all weights, with the module that rollouts ran on."""
@@ -185,7 +187,7 @@ class TrainedVectors(Trainable):
 
 def _tuner_layers(tuned: PeftModel) -> Iterator[tuple[str, BaseTunerLayer]]:
     """Yield the layers that carry an adapter, by their names in the plain model."""
-    for name, part in cast(Any, tuned).get_base_model().named_modules():
+    for name, part in tuned.get_base_model().named_modules():
         if isinstance(part, BaseTunerLayer):
             yield name, part
 
@@ -212,19 +214,19 @@ def _settle_into(tuned: PeftModel, plain: nn.Module) -> None:
     """Write each layer's weights with its adapter's change into the plain model of the same shape."""
     with torch.no_grad():
         for name, part in _tuner_layers(tuned):
-            source = cast(Any, part.get_base_layer())
-            target = cast(Any, plain.get_submodule(name))
-            if target.weight.shape != source.weight.shape:
+            source, target = part.get_base_layer(), plain.get_submodule(name)
+            weight, into = tensor_of(source, "weight"), tensor_of(target, "weight")
+            if into.shape != weight.shape:
                 msg = f"layer {name!r} of the sampled model has another shape than the tuned one"
                 raise TrialError(msg)
             if isinstance(part, LoraLinear) and isinstance(source, nn.Linear):
                 down, up = (
-                    cast(Any, side["default"]).weight for side in (part.lora_A, part.lora_B)
+                    tensor_of(side["default"], "weight") for side in (part.lora_A, part.lora_B)
                 )
                 scale = part.scaling["default"]
-                torch.addmm(source.weight, up, down, alpha=scale, out=target.weight)
+                torch.addmm(weight, up, down, alpha=scale, out=into)
             else:
-                change = cast(Any, part).get_delta_weight("default")
-                target.weight.copy_(source.weight + change)
+                change = method_of(part, "get_delta_weight")("default")
+                into.copy_(weight + change)
             if source.bias is not None:
-                target.bias.copy_(source.bias)
+                tensor_of(target, "bias").copy_(tensor_of(source, "bias"))

@@ -14,6 +14,7 @@ from modicum.cli.pick_rung import pick, row_of, subject_of
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
+from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.running.kept_verdicts import recalled
@@ -128,7 +129,7 @@ def _side(said: _Said, width: int) -> list[str]:
 
 def _json(
     subject: Subject, question: str, said: Sequence[_Said], why: str, serving: str
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     return {
         "schema": 1,
         "model": subject.model,

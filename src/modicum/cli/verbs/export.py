@@ -15,6 +15,7 @@ from modicum.errors import ConfigError
 from modicum.export import EXPORTS
 from modicum.exporting.exporter import Exported, Finished, export, finished, fitting
 from modicum.files.foreign import refuse_links
+from modicum.plain import JsonValue
 from modicum.report.untrusted import visible
 from modicum.running.kept_verdicts import recalled
 from modicum.study.trust import refuse_untrusted
@@ -115,7 +116,7 @@ def _json(
     written: Sequence[Exported],
     refused: Mapping[str, ConfigError],
     why: str,
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     trial = found.trial
     return {
         "schema": 1,

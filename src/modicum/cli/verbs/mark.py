@@ -10,6 +10,7 @@ import click
 from modicum.answers import FORMS, Form
 from modicum.errors import ConfigError, JudgeError
 from modicum.marker import Marker, resolve_marker
+from modicum.plain import JsonObject
 from modicum.report.untrusted import visible
 from modicum.types import Grade, Problem
 
@@ -72,7 +73,7 @@ def command(
     click.echo(json.dumps(found) if wants_json else _text(found, form))
 
 
-def _batch(path: Path, form: Form) -> Iterator[Mapping[str, object]]:
+def _batch(path: Path, form: Form) -> Iterator[JsonObject]:
     """Mark the lines of a file.
 
     Raises:
@@ -87,7 +88,7 @@ def _batch(path: Path, form: Form) -> Iterator[Mapping[str, object]]:
         raise ConfigError(f"{path}: {error}", "a readable text file", "check the path") from error
 
 
-def _line(line: str, where: str, form: Form) -> Mapping[str, object]:
+def _line(line: str, where: str, form: Form) -> JsonObject:
     try:
         given = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -106,7 +107,7 @@ def _line(line: str, where: str, form: Form) -> Mapping[str, object]:
 _WANTED = 'a JSON array of three texts, ["number", "12", "Answer: 12"]'
 
 
-def _marked(name: str, gold: str, text: str, form: Form) -> Mapping[str, object]:
+def _marked(name: str, gold: str, text: str, form: Form) -> JsonObject:
     """Mark one text.
 
     Raises:
@@ -135,7 +136,7 @@ def _marker(name: str) -> Marker:
     return resolve_marker(name)
 
 
-def _text(found: Mapping[str, object], form: str) -> str:
+def _text(found: JsonObject, form: str) -> str:
     """Return a mark for a terminal; what was said there cannot act."""
     lines: list[tuple[str, Sequence[str]]] = [
         ("marker", [str(found["marker"])]),

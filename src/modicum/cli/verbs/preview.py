@@ -1,7 +1,6 @@
 """Shows problems exactly as a model will see them, their golds, and how the file was read."""
 
 import json
-from collections.abc import Mapping
 
 import click
 
@@ -10,6 +9,7 @@ from modicum.catalog import read_reference
 from modicum.cli.reading_text import reading_json, reading_lines, table_of
 from modicum.cli.task_options import task_options, task_reference
 from modicum.errors import ConfigError
+from modicum.plain import JsonObject, JsonValue
 from modicum.report.untrusted import pieces, visible
 from modicum.tables.table import Table
 from modicum.task import TASKS, Scrambled, Task, full_reference, resolve_task
@@ -61,7 +61,7 @@ def _resolved(reference: str) -> Task:
     """Resolve a task; odd rows of a file are shown and not refused."""
     _, head = split_task(full_reference(reference))
     is_table = issubclass(TASKS.load(read_reference(head)[0]), Table)
-    settings: Mapping[str, object] = {"odd": "leave_out"} if is_table else {}
+    settings: JsonObject = {"odd": "leave_out"} if is_table else {}
     return resolve_task(reference, settings)
 
 
@@ -80,7 +80,7 @@ def _prompt(task: Task, problem: Problem) -> str:
     return Style("raw", task.sheet.template).fill(problem.question)
 
 
-def _as_json(task: Task, problem: Problem, split: Split) -> dict[str, object]:
+def _as_json(task: Task, problem: Problem, split: Split) -> dict[str, JsonValue]:
     golds = task.golds(problem)
     return {
         "id": problem.id,
