@@ -243,3 +243,24 @@ def test_tab_finds_every_public_name() -> None:
     said = "import modicum; print('Study' in dir(modicum), 'modicum.workbench' in __import__('sys').modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]
+
+
+def test_studies_and_their_methods_are_compared_in_pairs(study, tmp_path) -> None:
+    other = modicum.Study(
+        "scripted:absent", "sums", ["cot_decoding"], out=tmp_path, check=False, options=OPTIONS
+    )
+    verdict = other.run()
+    found = modicum.compare(study, other)
+    assert (found.names, found.difference.value, found.is_paired) == (
+        ("cot_decoding", "floor"), -1, True
+    )  # fmt: skip
+    assert found == modicum.compare(study.folder, f"{tmp_path}:floor")
+    assert found == modicum.compare((study, "cot_decoding"), (tmp_path, "floor"))
+    own = modicum.compare((study, "floor"), (study, study.run().pick))
+    assert own.difference.value == 1
+    assert "+100.0 points" in str(own)
+    assert "+100.0 points" in repr(own)
+    assert "<pre" in own._repr_html_()
+    assert verdict.ability == "undecided"
+    with pytest.raises(ConfigError, match="did you mean 'cot_decoding'"):
+        modicum.compare((study, "cot_decodin"), study)
