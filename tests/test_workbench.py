@@ -221,6 +221,8 @@ def test_a_verdict_prints_what_the_terminal_does_and_is_short_in_a_list(study) -
     verdict = study.run()
     assert str(verdict) == verdict_text(verdict)
     assert len(repr(verdict)) < 80
+    assert verdict.least_data == ()
+    assert repr(verdict.least_data) == "<none needed: cot_decoding takes no labels>"
     assert len(repr(verdict.pick)) < 80
     assert len(repr(study)) < 200
 

@@ -14,8 +14,8 @@ from modicum.analysis.verdicts import Verdicts
 from modicum.cli.check_text import doubt_lines
 from modicum.cli.doctor_first import looked_at
 from modicum.cli.folder import open_study
+from modicum.cli.notebook_bar import fitting_watcher
 from modicum.cli.pick_rung import picked_trial, place_of, subject_of
-from modicum.cli.progress import watcher as usual_watcher
 from modicum.cli.told_study import ToldStudy
 from modicum.cli.verdict_card import PrintedLayout
 from modicum.doctor.visit import refuse_faults, unchecked, visit
@@ -220,7 +220,7 @@ class Study(Options, ToldStudy):
         if watcher is not None or not self.progress:
             yield watcher or Silent()
             return
-        with usual_watcher() as usual:
+        with fitting_watcher() as usual:
             yield usual
 
     def _others(self) -> tuple[Path, ...]:
