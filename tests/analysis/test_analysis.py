@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modicum.analysis.ability import ability
-from modicum.analysis.detect import detectable, problems_needed
+from modicum.analysis.detect import chance_of_equal, detectable, detectable_text, problems_needed
 from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Samples
 from modicum.analysis.gap import GapTop, correct_guessing, gap_recovered
 from modicum.analysis.nulls import luck, luck_scores, near_miss
@@ -319,6 +319,27 @@ def test_problems_needed_is_the_smallest_that_reaches_the_margin() -> None:
         problems_needed(0)
     with pytest.raises(ValueError, match="at least one"):
         detectable(0)
+
+
+def test_what_a_size_can_show_is_one_finite_sentence() -> None:
+    for n in (1, 2, 5, 20, 60, 400):
+        for guess in (0.0, 0.25, 0.5, 1.0):
+            said = detectable_text(n, guess=guess)
+            assert "inf" not in said
+            assert "nan" not in said
+            assert ("too few" in said) == (detectable(n, guess=min(guess, 0.5)).gain >= 1)
+    assert detectable_text(60) == (
+        "60 test problems: gains of 17 points or more are detected (80 % power); methods can be "
+        "shown to be equal within 11 points; showing that an ability is absent takes 198"
+    )
+    assert detectable_text(1).startswith("1 test problem is too few")
+    assert detectable_text(9, is_clustered=True).startswith("9 clusters of test problems")
+
+
+def test_the_share_of_equal_golds_is_what_a_blind_guess_reaches() -> None:
+    assert chance_of_equal(["yes", "no "] * 4) == pytest.approx(3 / 7)
+    assert chance_of_equal(["yes"] * 8) == 1
+    assert chance_of_equal(["yes"] * 7) == 0, "too few to say"
 
 
 def test_a_difference_is_cut_to_what_its_base_leaves_open() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import special
 
 from modicum.analysis.gap import GapTop, gap_recovered
@@ -14,6 +16,7 @@ from modicum.stats import (
     bootstrap,
     contrast,
     equivalence,
+    gain_found,
     minimum_detectable_effect,
     paired_difference,
     pass_at_k,
@@ -265,3 +268,29 @@ def test_minimum_detectable_effect_is_found_in_four_of_five_draws() -> None:
         lost = ((u >= 0.1 + gain / 2) & (u < 0.2)).astype(float)
         found += paired_difference(won, lost).low > 0
     assert abs(found / 1000 - 0.8) <= 0.04
+
+
+@pytest.mark.parametrize("n", [20, 60, 202])
+@pytest.mark.parametrize("base", [0.1, 0.3, 0.6])
+def test_the_gain_said_of_a_size_is_found_in_four_of_five_studies(n: int, base: float) -> None:
+    """With the test in use, whatever the accuracy before; where nothing is lost, more often."""
+    rng = np.random.default_rng(19)
+    gain = gain_found(n, discordant=0.2, lost=0.05)
+    lost = min(base, (max(0.2, gain + 0.05) - gain) / 2)
+
+    def found(lost: float) -> float:
+        u = rng.random((800, n))
+        before, after = u < base, (u >= lost) & (u < base + gain + lost)
+        pairs = zip(after.astype(float), before.astype(float), strict=True)
+        return sum(paired_difference(one, other).low > 0 for one, other in pairs) / 800
+
+    assert 0.75 <= found(lost) <= 0.87
+    assert found(0.0) >= 0.8
+
+
+@given(n=st.integers(2, 2000), guess=st.floats(0, 0.5))
+def test_the_gain_that_a_size_finds_is_finite_and_falls_with_it(n: int, guess: float) -> None:
+    least = max(0.2, 2 * guess * (1 - guess))
+    gain = gain_found(n, discordant=least, lost=0.05)
+    assert 0 < gain_found(n + 50, discordant=least, lost=0.05) <= gain <= 1
+    assert gain_found(1, discordant=least, lost=0.05) == 1

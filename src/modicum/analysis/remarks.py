@@ -1,19 +1,21 @@
 """What a verdict adds in words: doubts, and what it would try next."""
 
-import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from modicum.analysis.ability import Ability
-from modicum.analysis.detect import detectable
+from modicum.analysis.detect import chance_of_equal, detectable_text
 from modicum.analysis.gather import Gathered
 from modicum.analysis.strict import FORMAT_ONLY
-from modicum.analysis.verdict import RungRow
+from modicum.analysis.verdict import RungRow, Verdict
 from modicum.method import METHODS
 from modicum.stats import Figure
+from modicum.stats.written import count
 from modicum.store.database import Outcome
 from modicum.store.provenance import changed_plugins
 
-__all__ = ["doubts", "next_steps", "share_text"]
+__all__ = ["common_doubts", "doubts", "next_steps", "share_text"]
 
 _ONE_OF_THREE = 2 / 3
 """Share of the seeds in which tuning fails that works in one of three."""
@@ -23,19 +25,12 @@ _RARELY = 0.02
 
 def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[str, ...]:
     """What a careful reader should hold against the verdict."""
-    n = len(found.problems)
-    shows = detectable(n)
-    least = f"gains under {share_text(shows.gain)}" if math.isfinite(shows.gain) else "gains"
-    said = [f"{least} cannot be seen with {n} test problems"]
+    said = [_size(found)]
     seeds = sum(r.rung.scores.shape[0] for r in answer.rungs if r.rung.is_tuned)
     if answer.word == "absent" and (missed := _ONE_OF_THREE**seeds) > _RARELY:
         said.append(
             f"tuning that works in one seed of three would be missed by {missed:.0%} of studies with "
             f"{seeds} tuned seeds"
-        )
-    if not shows.can_show_absent and answer.word != "absent":
-        said.append(
-            f"'absent' cannot be shown with {n}: equivalence within {share_text(shows.equivalence)} only"
         )
     said.append("one style of question only")
     if answer.sampled.state == "silent":
@@ -44,9 +39,8 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         said.append(f"{found.failed} trials failed; the same command tries them again")
     if found.left_out:
         said.append(f"left out so far: {', '.join(found.left_out)}; the same command runs them")
-    few = [row.name for row in rows if not row.is_prompt and 1 < row.seeds < 5]
-    if few:
-        said.append(f"{len(found.arms[-1].outcomes)} seeds: intervals over seeds are wide")
+    if few := [row.seeds for row in rows if not row.is_prompt and 1 < row.seeds < 5]:
+        said.append(f"{count(min(few), 'seed')}: intervals over seeds are wide")
     cut = _truncated(found.samples)
     if cut > 0.05:
         said.append(f"{cut:.0%} of the samples were cut at the length limit")
@@ -73,6 +67,22 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     every = _every(found)
     more = (*_unmarked(every), *_renewed(every), *changed_plugins(every))
     return (*said, *_reference_doubts(found), *more)
+
+
+def common_doubts(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return the doubts that all of several verdicts share, to be said once; none of a single one."""
+    if len(verdicts) < 2:
+        return ()
+    first, *others = verdicts
+    return tuple(said for said in first.doubts if all(said in one.doubts for one in others))
+
+
+def _size(found: Gathered) -> str:
+    """Say what the number of test problems, or clusters of them, can show."""
+    clusters = found.evidence.clusters
+    n = len(found.problems) if clusters is None else np.unique(clusters).size
+    guess = chance_of_equal([problem.answer for problem in found.problems])
+    return detectable_text(int(n), guess=guess, is_clustered=clusters is not None)
 
 
 def _every(found: Gathered) -> list[Outcome]:

@@ -37,8 +37,32 @@ def look_first(plan: Plan, store: Store, *, force: bool, reuse: Sequence[Path] =
     """
     subjects = unchecked(plan, store, force=force)
     checked = [looked_at(subject, store, reuse) for subject in subjects]
-    for one in checked:
-        for line in doubt_lines(one):
-            click.echo(line, err=True)
+    for line in _said_once(checked):
+        click.echo(line, err=True)
     if not force:
         refuse_faults(checked)
+
+
+def _said_once(checked: Sequence[Checked]) -> list[str]:
+    """Return one line a finding; what several subjects share is one line that names them all.
+
+    What a size can show is left out: it is said of the tasks, before anything is looked at.
+    """
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for one in checked:
+        for found in (*one.faults, *one.doubts):
+            if found.code != "detectable":
+                key = (found.level, found.found, found.action)
+                where.setdefault(key, []).append(
+                    f"{visible(one.subject.task)} on {visible(one.subject.model)}"
+                )
+    return [
+        f"{level}: {_named(names)}: {visible(found)}; {visible(action)}"
+        for (level, found, action), names in where.items()
+    ]
+
+
+def _named(names: Sequence[str]) -> str:
+    """Name one or two, and say how many more there are."""
+    more = len(names) - 2
+    return ", ".join(names[:2]) + (f" and {more} more" if more > 0 else "")

@@ -1,9 +1,6 @@
 """What the study will cost and what its size can show at all."""
 
-import math
-
-from modicum.analysis.detect import detectable, problems_needed
-from modicum.doctor.data import chance_of_gold
+from modicum.analysis.detect import chance_of_equal, detectable, detectable_text
 from modicum.doctor.exam import Exam, Memory, only
 from modicum.types import Finding
 
@@ -13,7 +10,7 @@ TIGHT = 0.8
 """Share of the machine's memory from which other programs and the allocator decide."""
 COARSE = 0.2
 """Smallest visible gain above which most nudges cannot be told from nothing: few gain more than 20
-points. Some 32 problems reach it."""
+points. Some 47 problems reach it."""
 GIB = 2**30
 
 
@@ -40,20 +37,13 @@ def sizes(exam: Exam) -> tuple[Finding, ...]:
 
     Problems of one cluster count as one; where golds are few, chance alone makes systems differ.
     """
-    clusters = {p.cluster or p.id for p in exam.splits.get("test", ())}
-    guess = min(chance_of_gold(exam), 0.5)
-    can = detectable(len(clusters) or exam.test, guess=guess, margin=exam.margin)
-    gain = f"{can.gain:.2f}" if math.isfinite(can.gain) else "1"
-    found = (
-        f"{can.n_problems} test problems show gains from {gain} and equivalence within "
-        f"{can.equivalence:.2f}"
-    )
-    if not can.can_show_absent:
-        wanted = problems_needed(exam.margin, guess=guess)
-        found += f"; to show 'absent', within {exam.margin:.2f}, takes {wanted}"
-    if can.gain < COARSE:
+    problems = exam.splits.get("test", ())
+    clusters = {p.cluster or p.id for p in problems}
+    n, guess = len(clusters) or exam.test, chance_of_equal([p.answer for p in exam.golds.problems])
+    found = detectable_text(n, guess=guess, is_clustered=len(clusters) < len(problems))
+    if detectable(n, guess=min(guess, 0.5)).gain < COARSE:
         return (Finding("detectable", "fact", found),)
-    return (Finding("detectable", "doubt", found, "take more test problems (--test)"),)
+    return (Finding("detectable", "doubt", found, "use more test problems (--test)"),)
 
 
 def times(exam: Exam) -> tuple[Finding, ...]:

@@ -1,14 +1,14 @@
 """What is wrong with problems: golds their marker rejects, leaks, duplicates, overlap, guessing."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 
+from modicum.analysis.detect import chance_of_equal
 from modicum.analysis.sampling import NULL_LIMIT
 from modicum.doctor.exam import Exam, FindingLevel, of, only
 from modicum.types import Finding, Problem, Split
 
 __all__ = [
-    "chance_of_gold",
     "duplicates",
     "guessable",
     "leaked_in_prompt",
@@ -156,7 +156,7 @@ def guessable(exam: Exam) -> tuple[Finding, ...]:
     The chance that two problems share a gold, unbiased, is what a blind guess reaches. Above the
     null's limit of the study's own rules the ceiling cannot come from sampling.
     """
-    chance = chance_of_gold(exam)
+    chance = chance_of_equal([p.answer for p in exam.golds.problems])
     if chance <= NULL_LIMIT:
         return ()
     golds = {p.answer.strip() for p in exam.golds.problems}
@@ -166,15 +166,6 @@ def guessable(exam: Exam) -> tuple[Finding, ...]:
     )
     action = "ask for an open answer where you can; else rely on majority, forced form and rungs"
     return (Finding("guessable", "doubt", found, action),)
-
-
-def chance_of_gold(exam: Exam) -> float:
-    """Return the chance that two problems share a gold, unbiased; 0 where too few were read."""
-    golds = Counter(p.answer.strip() for p in exam.golds.problems)
-    n = golds.total()
-    if n < FEWEST:
-        return 0.0
-    return sum(c * (c - 1) for c in golds.values()) / (n * (n - 1))
 
 
 def plain(question: str) -> str:

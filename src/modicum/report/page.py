@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from modicum.analysis.remarks import common_doubts
 from modicum.analysis.verdict import Verdict
 from modicum.ledger import cost
 from modicum.report import sections, tables, words
@@ -52,7 +53,9 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
     Cost: about 0.1 s a chart, four charts a subject; 1 s for Vega; 2 s for 100,000 answers.
     """
     heads = store.heads()
-    book = _Book(store, heads, Palette.of(verdicts), Questions(plan.stream))
+    book = _Book(
+        store, heads, Palette.of(verdicts), Questions(plan.stream), common_doubts(verdicts)
+    )
     names = _anchors(verdicts)
     drawn = {
         name: charts(verdict, book.palette, _floor_serving(verdict, heads))
@@ -93,6 +96,8 @@ class _Book:
     heads: Mapping[str, Outcome]
     palette: Palette
     asked: Questions
+    doubted: tuple[str, ...]
+    """Doubts of every verdict, which the overview says once."""
 
 
 def _file(name: str) -> str:
@@ -201,7 +206,8 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
         "ceiling (bar); between floor and ceiling lies the gap.",
         class_="note",
     )
-    return join([tables.scrolled(table, "Overview"), key])
+    shared = _listed("Holds for every task", common_doubts(verdicts), "")
+    return join([tables.scrolled(table, "Overview"), key, shared])
 
 
 def _span(verdict: Verdict, palette: Palette) -> Markup:
@@ -232,6 +238,7 @@ def _subject(
         class_="facts",
     )
     browse = element("a", "Browse every answer of this subject", href="#answers", data_browse=pair)
+    own = [said for said in verdict.doubts if said not in book.doubted]
     body = [
         facts,
         card(verdict, palette),
@@ -248,7 +255,7 @@ def _subject(
         element("p", browse, class_="note"),
         _asides(verdict),
         findings(book.store.findings(verdict.model, verdict.task)),
-        _listed("Doubts", verdict.doubts, "None were found by the checks of this study."),
+        _listed("Doubts", own, "None besides what the overview says."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),

@@ -19,6 +19,7 @@ from modicum.stats.figure import Figure
 from modicum.stats.passk import pass_at_k, pass_curve, pass_table, powers_of_two
 from modicum.stats.power import (
     equivalence_margin,
+    gain_found,
     minimum_detectable_effect,
     minimum_detectable_effect_unpaired,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "disagree",
     "equivalence",
     "equivalence_margin",
+    "gain_found",
     "holm",
     "is_within",
     "majority",

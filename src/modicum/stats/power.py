@@ -6,6 +6,7 @@ from scipy import special
 
 __all__ = [
     "equivalence_margin",
+    "gain_found",
     "minimum_detectable_effect",
     "minimum_detectable_effect_unpaired",
 ]
@@ -33,6 +34,48 @@ def minimum_detectable_effect(
     z = _reach(alpha, power)
     gain = z * math.sqrt(discordant / (n_problems + z * z))
     return gain if gain <= discordant else math.inf
+
+
+def gain_found(
+    n_problems: int, *, discordant: float, lost: float, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Return the smallest gain that `paired_difference` finds, where discordance grows with the gain.
+
+    A gain d needs at least d discordant problems, and a few more, which are lost: the systems
+    differ on a share q = max(discordant, d + lost). The gain is found with the stated power where
+    d - t s = z s', with Student's t of the test, its standard error s (two pseudo-problems
+    included), z of the power, and the standard error s' = sqrt((q - d^2) / n) of the gain.
+
+    Args:
+        n_problems: Count of paired problems, at least 1.
+        discordant: Least share of problems on which the systems differ, in [0, 1].
+        lost: Share of problems by which the discordance exceeds the gain at least, in [0, 1).
+        alpha: Two-sided level of the test.
+        power: Chance to find a gain of that size.
+
+    Returns:
+        The gain in score units, in (0, 1 - lost]; 1 where so few problems show no gain at all.
+
+    Source: Connor 1987, Biometrics 43, 207-211, equation 2 (variance of a paired gain); Bonett and
+        Price 2012 (the test).
+    """
+    if n_problems < 2:
+        return 1.0
+    t = float(special.stdtrit(n_problems - 1, 1 - alpha / 2))
+    z = float(special.ndtri(power))
+
+    def is_found(gain: float) -> bool:
+        spread = max(discordant, gain + lost) - gain**2
+        error = math.sqrt(n_problems**2 / (n_problems - 1) * spread + 2) / (n_problems + 2)
+        return gain >= t * error + z * math.sqrt(spread / n_problems)
+
+    low, high = 0.0, 1.0 - lost
+    if not is_found(high):
+        return 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_found(middle) else (middle, high)
+    return high
 
 
 def minimum_detectable_effect_unpaired(

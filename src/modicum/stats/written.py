@@ -89,11 +89,24 @@ def multiple(number: float | None) -> str:
     return f"{number:.1f}×" if number < 100 else f"{number:,.0f}×"
 
 
-def count(number: float) -> str:
-    """Write a count with separators, such as `1,200`; large ones with two digits."""
+def count(number: float, noun: str = "", plural: str = "") -> str:
+    """Write a count with separators, large ones with two digits; with a noun in its right number.
+
+    Args:
+        number: What was counted.
+        noun: What it counts, in the singular; the number alone where empty.
+        plural: The noun's plural where it does not end in `s`.
+
+    >>> count(1200), count(1, "problem"), count(0, "problem"), count(2, "query", "queries")
+    ('1,200', '1 problem', '0 problems', '2 queries')
+    """
     if not math.isfinite(number):
-        return "∞" if number > 0 else MISSING
-    return f"{number:,.0f}" if number < 1e7 else _scaled(number).rstrip()
+        text = "∞" if number > 0 else MISSING
+    else:
+        text = f"{number:,.0f}" if number < 1e7 else _scaled(number).rstrip()
+    if not noun:
+        return text
+    return f"{text} {noun if number == 1 else plural or noun + 's'}"
 
 
 def flops(number: float) -> str:

@@ -10,11 +10,12 @@ from typing import TypeAlias, final
 
 from modicum.errors import ConfigError
 from modicum.files.lent import Lender, Loan
+from modicum.tables.files import Cell
 from modicum.tables.records import with_class_names
 
 __all__ = ["LENDER", "LentRows", "lend_rows", "plain_rows"]
 
-Rows: TypeAlias = tuple[dict[str, object], ...]
+Rows: TypeAlias = tuple[dict[str, Cell], ...]
 
 
 @final
@@ -107,7 +108,7 @@ def _transposed(table: Mapping[object, object]) -> list[object]:
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
-def _plain_row(row: object, place: int) -> dict[str, object]:
+def _plain_row(row: object, place: int) -> dict[str, Cell]:
     if not isinstance(row, Mapping):
         raise ConfigError(
             f"record {place} is a {type(row).__name__}",
@@ -117,7 +118,7 @@ def _plain_row(row: object, place: int) -> dict[str, object]:
     return {str(name): _plain(cell) for name, cell in row.items()}
 
 
-def _plain(cell: object) -> object:
+def _plain(cell: object) -> Cell:
     """Return a cell as JSON would hold it; what JSON has no word for as a text."""
     if hasattr(cell, "tolist"):
         cell = cell.tolist()  # of numpy: a number of its own, or a list of them
@@ -128,8 +129,10 @@ def _plain(cell: object) -> object:
     is_missing = type(cell).__name__ in ("NAType", "NaTType") or (
         isinstance(cell, float) and cell != cell  # noqa: PLR0124 - how pandas says "missing"
     )
-    if is_missing or cell is None or isinstance(cell, str | bool | int | float):
-        return None if is_missing else cell
+    if is_missing or cell is None:
+        return None
+    if isinstance(cell, str | bool | int | float):
+        return cell
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
     return cell.isoformat() if hasattr(cell, "isoformat") else f"({type(cell).__name__})"

@@ -1,24 +1,23 @@
 """Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
 
 import contextlib
-import dataclasses
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import click
 
 from modicum.analysis.verdict import SCHEMA, Verdict, as_json
-from modicum.catalog import read_setting
+from modicum.cli.built_in import stand_in_lines
 from modicum.cli.doctor_first import look_first
-from modicum.cli.option_types import counts, file_text, names
+from modicum.cli.option_types import counts, names
+from modicum.cli.plan_options import plan_of, study_or_task
 from modicum.cli.progress import waiting, watcher
 from modicum.cli.report_file import stands, write
-from modicum.cli.task_options import task_options, task_reference
+from modicum.cli.task_options import task_options
 from modicum.cli.task_text import task_lines
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
@@ -27,9 +26,10 @@ from modicum.files.limits import check_number
 from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.kept_verdicts import recalled
-from modicum.running.planning import plan_for
+from modicum.running.quick import quick_line
 from modicum.running.renewal import Renewed, renew
 from modicum.running.runner import keep_tasks, missing, planned, run
+from modicum.running.spending import plan_text
 from modicum.secrecy import clean
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
@@ -38,8 +38,7 @@ from modicum.store.siblings import siblings
 from modicum.study.budget import Budget, read_seconds
 from modicum.study.checks import check_plan
 from modicum.study.forecast import forecast
-from modicum.study.plan import Plan, read_plan
-from modicum.study.trust import refuse_untrusted
+from modicum.study.plan import Plan
 from modicum.training.launch import ranks
 from modicum.types import Trial, named
 
@@ -58,7 +57,7 @@ def _retained(
 
 
 @click.command("run")
-@click.argument("study", type=click.Path(path_type=Path), required=False)
+@click.argument("study", metavar="[STUDY.toml | FILE | TASK]", required=False)
 @click.option("--model", help="Name, folder or hub id. [organism]")
 @click.option("--task", help="Name, gym:NAME or your file. [all families of the organism]")
 @task_options
@@ -91,6 +90,10 @@ def _retained(
     "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
 )
 @click.option("--set", "settings", multiple=True, help="method.field=value; may be repeated.")
+@click.option(
+    "--quick", is_flag=True, help="A look at small sizes: 60 problems, 16 samples, 1 seed."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and do nothing.")
 @click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
 @click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
@@ -110,7 +113,7 @@ def _retained(
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--executor", help="Where trials run, such as processes?workers=4. [by --workers]")
 @click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
-def command(study: Path | None, **options: object) -> int:
+def command(study: str | None, **options: object) -> int:
     """Answers: is this ability latent in this model, and how little unlocks it?
 
     With nothing else it runs the default study on the built-in organism. A second run with the
@@ -129,8 +132,13 @@ def command(study: Path | None, **options: object) -> int:
         workers=workers if isinstance(workers, int) else None,
         executor=str(executor or ""),
     )
-    plan = _plan(study, options, trusted=trusted)
+    is_quick, is_dry = bool(options.get("quick")), bool(options.pop("dry_run"))
+    plan = plan_of(study_or_task(study, options), options, trusted=trusted)
     folder = out if isinstance(out, Path) else Path("runs") / plan.name
+    for line in [*([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
+        click.echo(line, err=True)
+    if is_dry:
+        return _show_plan(plan, folder, how)
     reuse = _others(folder, named, is_alone)
     store = Store(folder) if (folder / DATABASE).exists() else None
     if store is None or not _is_complete(plan, store):
@@ -168,6 +176,23 @@ class _How:
             raise ConfigError(
                 "--workers and --executor", "one of the two", "write --executor NAME?workers=4"
             )
+
+    def shared_by(self, plan: Plan) -> int:
+        """Return how many processes share the work of a plan; 1 where an executor is named."""
+        if self.executor:
+            return resolve_executor(self.executor).workers
+        return _workers(plan) if self.workers is None else self.workers
+
+
+def _show_plan(plan: Plan, folder: Path, how: "_How") -> int:
+    """Print what a study would do and cost; nothing is made or changed."""
+    check_plan(plan)
+    if not (folder / DATABASE).exists():
+        click.echo(plan_text(plan, workers=how.shared_by(plan)))
+        return 0
+    with contextlib.closing(Store(folder, read_only=True)) as store:
+        click.echo(plan_text(plan, store, how.shared_by(plan)))
+    return 0
 
 
 def _is_complete(plan: Plan, store: Store) -> bool:
@@ -269,81 +294,11 @@ def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     return tuple(named) if isinstance(named, tuple) and named else siblings(folder)
 
 
-def _plan(study: Path | None, options: dict[str, object], *, trusted: bool) -> Plan:
-    """Join a TOML study, or the default one, with what the options say.
-
-    Raises:
-        TrustError: the study asks for what only the user may switch on, and is not trusted.
-    """
-    given = {k: v for k, v in options.items() if v not in (None, ())}
-    own: dict[str, str] = {k: file_text(given.pop(k)) for k in ("system", "template") if k in given}
-    settings = _settings(given.pop("settings", ()))
-    model, task = given.pop("model", None), task_reference(given.pop("task", None), given)  # type: ignore[arg-type]
-    grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
-    if model is None and task is None:
-        plan = read_plan(study) if study else _default()
-        kept = _kept(plan, {*given, *grid}, set(settings))
-        refuse_untrusted(kept, trusted=trusted, where=f"the study {study}")
-        values: dict[str, object] = {**plan.as_dict(), **given, **own}
-        values["grids"] = [dataclasses.replace(g, **grid) for g in plan.grids]  # type: ignore[arg-type]
-        values["settings"] = {**plan.settings, **settings}
-        return Plan.thawed(values)
-    if study is not None:
-        raise ConfigError("a study and --model or --task", "one of them", "leave one out")
-    if task is None:
-        raise ConfigError(f"--model {model} without --task", "a task", "add --task NAME")
-    if model is None and not _is_story(str(task)):
-        raise ConfigError(f"--task {task} without --model", "a model", "add --model NAME or folder")
-    return plan_for(
-        str(model or "organism"),
-        str(task),
-        grid.get("methods", ()),  # type: ignore[arg-type]
-        grid.get("shots", ()),  # type: ignore[arg-type]
-        twin=grid.get("twin", ""),
-        settings=settings,
-        **given,
-        **own,
-    )
-
-
-def _kept(plan: Plan, given: Collection[str], methods: Collection[str]) -> Plan:
-    """Return what still stands of a study file beside options: their words are the user's own."""
-    return dataclasses.replace(
-        plan,
-        grids=tuple(dataclasses.replace(g, twin="") if "twin" in given else g for g in plan.grids),
-        reference="" if "reference" in given else plan.reference,
-        retain=() if "retain" in given else plan.retain,
-        probes=() if "probes" in given else plan.probes,
-        settings={name: own for name, own in plan.settings.items() if name not in methods},
-    )
-
-
-def _default() -> Plan:
-    """The study that runs when nothing is said."""
-    with resources.as_file(resources.files("modicum") / "studies" / "organism.toml") as path:
-        return read_plan(path)
-
-
-def _is_story(task: str) -> bool:
-    """Say whether a task is one of the organism's families."""
-    names = {name for grid in _default().grids for name in grid.tasks}
-    return task.removeprefix("scrambled:") in names
-
-
-def _settings(pairs: object) -> dict[str, dict[str, str]]:
-    """Read `method.field=value` pairs."""
-    settings: dict[str, dict[str, str]] = {}
-    for pair in pairs if isinstance(pairs, tuple) else ():
-        method, field, value = read_setting(str(pair))
-        settings.setdefault(method, {})[field] = value
-    return settings
-
-
 def _executor(plan: Plan, how: _How) -> Executor:
     """Return what runs the trials; of a launch of several processes each runs its own share here."""
     if how.executor:
         return resolve_executor(how.executor)
-    workers = _workers(plan) if how.workers is None else how.workers
+    workers = how.shared_by(plan)
     is_here = workers <= 1 or ranks().count > 1
     return resolve_executor("here" if is_here else f"processes?workers={workers}")
 
