@@ -188,6 +188,7 @@ def test_keywords_are_what_options_are() -> None:
     assert keywords.plan == table.plan
     assert keywords.plan.test == 30
     assert modicum.Study("scripted:latent", "sums", quick=True, samples=4).plan.samples == 4
+    assert modicum.Study("scripted:latent", "sums", quick=True, samples=64).plan.samples == 64
     assert modicum.Study("scripted:latent", "sums", quick=True).plan.test < keywords.plan.test * 4
 
 
@@ -266,3 +267,15 @@ def test_studies_and_their_methods_are_compared_in_pairs(study, tmp_path) -> Non
     assert verdict.ability == "undecided"
     with pytest.raises(ConfigError, match="did you mean 'cot_decoding'"):
         modicum.compare((study, "cot_decodin"), study)
+
+
+def test_a_dry_run_says_what_it_costs_and_spends_nothing(tmp_path) -> None:
+    made = modicum.Study("scripted:latent", "sums", quick=True, out=tmp_path / "s")
+    said = made.plan_text()
+    assert not made.folder.exists()
+    assert "cot_decoding" in said
+    assert "quick look" in said
+    assert "--" not in said
+    assert max(map(len, said.splitlines())) <= 80
+    with pytest.raises(ConfigError, match="at most"):
+        modicum.Study("scripted:latent", live_study.ROWS, test=5000).plan_text()

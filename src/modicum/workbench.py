@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
@@ -25,12 +26,14 @@ from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.given import KeepsModel, Saying, given_models, given_tasks, several
 from modicum.running.kept_verdicts import recalled
-from modicum.running.options import PLANNED, QUICK, QUICK_SHOTS, Options, refuse_unknown
+from modicum.running.options import PLANNED, Options, refuse_unknown
 from modicum.running.planning import plan_of
+from modicum.running.quick import quick_line, quickened
 from modicum.running.renewal import renew
 from modicum.running.restoring import Elicited, restored
 from modicum.running.runner import Silent, Watcher, planned, run
 from modicum.running.spelling import as_python, python_words
+from modicum.running.spending import plan_text
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
 from modicum.store.siblings import siblings
@@ -97,7 +100,7 @@ class Study(Options, ToldStudy):
     max_tokens: int | None = None
     """Most tokens to sample or train in all."""
     quick: bool = False
-    """Take the sizes of a first look, where no others are given."""
+    """Take the sizes of a quick look, where no others are given: `plan_text()` says what it cannot show."""
     progress: bool = True
     """Show how a run gets on: a bar on a terminal and in a notebook, else a line now and then."""
 
@@ -140,13 +143,25 @@ class Study(Options, ToldStudy):
         said = {**self.options, **self.said()}
         if self.seeds is not None:
             said["seeds"] = self.seeds
-        shots = self.shots
-        if self.quick:
-            said, shots = {**QUICK, **said}, shots or QUICK_SHOTS
+        models, tasks = self._models.references, self._tasks.references
         with python_words():
-            return plan_of(
-                self._models.references, self._tasks.references, self.methods, shots, **said
-            )
+            plan = plan_of(models, tasks, self.methods, self.shots, **said)
+            return quickened(plan, said) if self.quick else plan
+
+    def plan_text(self) -> str:
+        """Return what `run` will do, what it costs a method and what its sizes can show; spends nothing.
+
+        Raises:
+            ConfigError: bad input.
+        """
+        with python_words():
+            plan, is_there = self.plan, (self.folder / DATABASE).exists()
+            check_plan(plan)
+            store = Store(self.folder, read_only=True) if is_there else None
+            with contextlib.closing(store) if store is not None else contextlib.nullcontext():
+                said = plan_text(plan, store)
+        limits = textwrap.fill(quick_line(plan), 78, initial_indent="  ", subsequent_indent="    ")
+        return as_python("\n".join([said, limits] if self.quick else [said]))
 
     @property
     def folder(self) -> Path:
