@@ -128,6 +128,19 @@ def test_a_loaded_model_that_was_tuned_leaves_as_an_adapter(tmp_path) -> None:
     assert "adapter_model.safetensors" in _elsewhere(tmp_path, "peft")["exported"]
 
 
+def test_a_loaded_model_comes_back_as_it_was(tmp_path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        made = live_study.make(tmp_path, methods=["fine_tune"], controls=False)
+        kinds = [type(part) for part in made.model.modules()]
+        frozen = next(made.model.parameters()).requires_grad_(False)
+        made.run()
+    assert [type(part) for part in made.model.modules()] == kinds
+    assert [p.requires_grad for p in made.model.parameters()].count(False) == 1
+    assert not frozen.requires_grad
+    assert all(p.grad is None for p in made.model.parameters())
+
+
 def test_a_live_study_is_read_without_what_it_was_made_with(live, monkeypatch) -> None:
     for lender in ("loading.live", "tables.lent_rows", "marking.own_function"):
         monkeypatch.setattr(f"modicum.{lender}.LENDER._loans", {})
@@ -176,6 +189,13 @@ def test_what_cannot_be_is_refused_where_it_is_written(given, said: str) -> None
 def test_an_unknown_keyword_is_an_error_of_names() -> None:
     with pytest.raises(UnknownNameError):
         modicum.Study("scripted:latent", "sums", tset=3)
+
+
+def test_every_option_of_a_plan_is_a_keyword_with_its_type() -> None:
+    known = {field.name: field for field in dataclasses.fields(modicum.Study)}
+    plan = {field.name for field in dataclasses.fields(modicum.Plan)} - {"grids"}
+    assert plan <= set(known)
+    assert all(known[name].type not in (object, "object") for name in plan)
 
 
 def test_keywords_are_what_options_are() -> None:

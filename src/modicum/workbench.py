@@ -226,7 +226,10 @@ class Study(Options, ToldStudy):
             for line in (line for one in checked for line in doubt_lines(one) if self.progress):
                 print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
             refuse_faults(checked)
-        with self._watched(watcher) as watching:
+        with self._watched(watcher) as watching, contextlib.ExitStack() as stack:
+            for backend in map(resolve_backend, self._models.references):
+                if isinstance(backend, KeepsModel):
+                    stack.enter_context(backend.borrowed())
             run(plan, store, watching, reuse=others, budget=self._limit)
 
     @contextlib.contextmanager

@@ -26,19 +26,19 @@ SIZES = {"test": 16, "selection": 6, "samples": 4, "max_new_tokens": 12, "retain
 
 def make(folder: Path, **more: object) -> "modicum.Study":
     """Return the study; nothing has run."""
+    given = {"methods": ["cot_decoding", "fine_tune"], **SIZES, **more}
     return modicum.Study(
         model=tiny_module("llama", scale=0.2),
         tokenizer=byte_tokenizer(),
         task=ROWS,
         marker=lambda text, gold: any(letter in text for letter in gold),
-        methods=["cot_decoding", "fine_tune"],
         shots=[2],
         seeds=1,
         settings={"fine_tune": {"steps": 2}},
         out=folder,
         check=False,
         progress=False,
-        **{**SIZES, **more},
+        **given,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -102,6 +103,9 @@ class KeepsModel(Protocol):
 
     def lend(self, model: object, tokenizer: object) -> tuple[str, object]:
         """Lend a model; return its reference, and what keeps it in reach."""
+
+    def borrowed(self) -> AbstractContextManager[None]:
+        """Give the model back as it was at the end of the block."""
 
     def keep(self, folder: Path) -> None:
         """Write the model into a folder, unless one is known that holds it."""
