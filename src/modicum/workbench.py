@@ -129,7 +129,7 @@ class Study(Options, ToldStudy):
             self._models = given_models(several(self.model, self.models, "model"), self.tokenizer)
             tasks = several(self.task, self.tasks, "task")
             self._tasks = given_tasks(tasks, self.marker, self.marker_name)
-            self._limit = budget_of(self.budget, self.max_tokens)
+            budget_of(self.budget, self.max_tokens)  # refuses what is none
 
     @property
     def plan(self) -> Plan:
@@ -214,7 +214,7 @@ class Study(Options, ToldStudy):
 
     def _run(self, plan: Plan, store: Store, watcher: Watcher | None) -> None:
         """Run what is missing, as the folder's only driver."""
-        others = self._others()
+        others, limit = self._others(), budget_of(self.budget, self.max_tokens)
         renew(plan, store)
         if self.check:
             checked = [
@@ -230,7 +230,7 @@ class Study(Options, ToldStudy):
             for backend in map(resolve_backend, self._models.references):
                 if isinstance(backend, KeepsModel):
                     stack.enter_context(backend.borrowed())
-            run(plan, store, watching, reuse=others, budget=self._limit)
+            run(plan, store, watching, reuse=others, budget=limit)
 
     @contextlib.contextmanager
     def _watched(self, watcher: Watcher | None) -> Iterator[Watcher]:

@@ -104,17 +104,15 @@ def method_rows(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Datum]]:
 
 
 def answer_rows(
-    plan: Plan, store: Store, *, standing: bool = False, method: str = ""
+    store: Store, *, standing: bool = False, method: str = ""
 ) -> Iterator[dict[str, Datum]]:
     """Yield one row an answer, trial by trial; in memory are one trial's marks and one problem's texts.
 
     Args:
-        plan: The study's plan.
-        store: Where its trials lie; those of earlier plans of the folder are among them.
+        store: Where the study's trials lie; those of earlier plans of the folder are among them.
         standing: Only the answers that count, one a problem.
         method: Only those of a method by its name, with or without its shots.
     """
-    del plan
     for head in store.heads().values():
         trial = head.trial
         name = method_name(trial)
