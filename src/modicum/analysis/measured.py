@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from modicum.made import Budgeted
 from modicum.stats import Figure
 
-__all__ = ["Lengths", "Worth"]
+__all__ = ["FrontPoint", "Lengths", "Worth"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,16 @@ class Worth:
     """The k at which one of k samples is right as often (pass@k)."""
     largest: int
     """Samples a problem that there are."""
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One rung on the Pareto front of labels, elicitation and serving."""
+
+    name: str
+    labels: int
+    elicitation_flops: float
+    serving_flops: float
+    score: float
+    breakeven_queries: float | None
+    """Queries at which it costs as many FLOPs in all as the pick; None for the pick itself."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from modicum.cli.check_text import doubt_lines
 from modicum.cli.progress import Steps
 from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
 from modicum.ledger import Ledger

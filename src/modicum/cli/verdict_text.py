@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from modicum.analysis.meaning import shipped_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
@@ -46,7 +47,7 @@ def overview_text(verdicts: Sequence[Verdict]) -> str:
             words.share(verdict.floor.value),
             words.share(verdict.ceiling.figure.value) if verdict.ceiling else "none",
             _unlocked(verdict),
-            visible(verdict.ship.name or "nothing"),
+            visible(shipped_name(verdict)),
         )
         for verdict in verdicts
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from modicum.analysis.meaning import has_pick
 from modicum.analysis.verdict import SCHEMA, Verdict, as_json
 from modicum.cli.built_in import stand_in_lines
 from modicum.cli.doctor_first import look_first
@@ -348,6 +349,6 @@ def _print(
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and not wants_json:
-        if any(verdict.ship.name is not None for verdict in verdicts):
+        if any(has_pick(verdict) for verdict in verdicts):
             click.echo(f"Export       modicum export {report.parent}")
         click.echo(f"Report       {report}")
