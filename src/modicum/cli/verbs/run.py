@@ -1,7 +1,6 @@
 """Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
 
 import contextlib
-import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +10,16 @@ from pathlib import Path
 import click
 
 from modicum.analysis.meaning import has_pick
-from modicum.analysis.verdict import SCHEMA, Verdict, as_json
+from modicum.analysis.verdict import Verdict
 from modicum.cli.built_in import stand_in_lines
 from modicum.cli.doctor_first import look_first
 from modicum.cli.option_types import counts, names
 from modicum.cli.plan_options import plan_of, study_or_task
+from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
 from modicum.cli.progress import waiting, watcher
 from modicum.cli.report_file import stands, write
 from modicum.cli.task_options import task_options
 from modicum.cli.task_text import task_lines
-from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.executor import Executor, follow, resolve_executor
 from modicum.files.limits import check_number
@@ -113,7 +112,7 @@ def _retained(
 @click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--executor", help="Where trials run, such as processes?workers=4. [by --workers]")
-@click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
+@printing_options
 def command(study: str | None, **options: object) -> int:
     """Answers: is this ability latent in this model, and how little unlocks it?
 
@@ -122,7 +121,8 @@ def command(study: str | None, **options: object) -> int:
 
     Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
     """
-    wants_json, out = bool(options.pop("wants_json")), options.pop("out")
+    form, verbose, opens = form_of(options), bool(options.pop("verbose")), options.pop("opens")
+    out = options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
     workers, executor = options.pop("workers"), options.pop("executor")
@@ -152,7 +152,10 @@ def command(study: str | None, **options: object) -> int:
             verdicts = _driven(plan, store, how, reuse)
         ids = planned(plan, store)
         failed = {name: why for name, why in store.failed().items() if name in ids}
-    _print(verdicts, failed, folder / REPORT, wants_json=wants_json)
+    print_verdicts(verdicts, form, folder, verbose=verbose)
+    _say_last(verdicts, failed, folder / REPORT, is_text=form == "text")
+    if opens and verdicts:
+        open_page(folder / REPORT)
     return 1 if failed else 0
 
 
@@ -335,20 +338,13 @@ def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, obj
             click.echo(line, err=True)
 
 
-def _print(
-    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, wants_json: bool
+def _say_last(
+    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, is_text: bool
 ) -> None:
-    """Print the verdicts to standard output."""
-    if wants_json:
-        click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
-    else:
-        for verdict in verdicts:
-            click.echo(verdict_text(verdict))
-        if len(verdicts) > 1:
-            click.echo(overview_text(verdicts))
+    """Say which trials failed, and how to go on."""
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
-    if verdicts and not wants_json:
+    if verdicts and is_text:
         if any(has_pick(verdict) for verdict in verdicts):
-            click.echo(f"Export       modicum export {report.parent}")
-        click.echo(f"Report       {report}")
+            click.echo(f"  Export      modicum export {report.parent}")
+        click.echo(report_line(report))
