@@ -11,6 +11,7 @@ from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.known import notes_of
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.material import Material
+from modicum.analysis.meaning import decided
 from modicum.analysis.measures import asides_of, forced_of, levels_of, measure_ids, taken
 from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
@@ -53,6 +54,7 @@ def judged(subject: Subject, store: Store) -> Material | None:
     resamples = resample(rng, problems, clusters=clusters)
     answer = ability_from(found.evidence, resamples)
     verdict = _verdict(found, answer, resamples, store)
+    verdict = decided(verdict)
     return Material(
         found, answer, resamples, verdict, lambda trial, texts: store.read(trial, texts=texts)
     )

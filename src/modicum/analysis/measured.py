@@ -8,7 +8,7 @@ from typing import final
 from modicum.made import Budgeted
 from modicum.stats import Figure
 
-__all__ = ["LeastData", "LeastDataRows", "Lengths", "Worth"]
+__all__ = ["FrontPoint", "LeastData", "LeastDataRows", "Lengths", "Worth"]
 
 
 @dataclass(frozen=True)
@@ -99,3 +99,16 @@ def _least(row: LeastData) -> str:
         if found is not None and math.isfinite(found.value):
             return f"{row.method}: {share} % of the gap at {found.value:.0f} labels"
     return f"{row.method}: more than {row.largest} labels, if any"
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One rung on the Pareto front of labels, elicitation and serving."""
+
+    name: str
+    labels: int
+    elicitation_flops: float
+    serving_flops: float
+    score: float
+    breakeven_queries: float | None
+    """Queries at which it costs as many FLOPs in all as the pick; None for the pick itself."""

@@ -18,6 +18,7 @@ def card(verdict: Verdict, palette: Palette) -> Markup:
     return element(
         "section",
         element("p", sentence(verdict), class_="sentence"),
+        *([element("p", f"{verdict.means} {verdict.do}")] if verdict.means else []),
         _share(verdict),
         _scale(verdict, palette),
         element("div", _least_data(verdict), _ship(verdict), class_="answers"),

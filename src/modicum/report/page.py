@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from modicum.analysis.meaning import shipped_name
 from modicum.analysis.remarks import common_doubts
 from modicum.analysis.verdict import Verdict
 from modicum.ledger import cost
@@ -193,9 +194,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
             element("td", _span(verdict, palette)),
             element("td", dots(verdict)),
             element("td", words.least_data(verdict)),
-            element(
-                "td", verdict.ship.name or "nothing", class_="id" if verdict.ship.name else None
-            ),
+            element("td", shipped_name(verdict), class_="id" if verdict.pick else None),
         )
         for verdict, name in zip(verdicts, names, strict=True)
     ]
