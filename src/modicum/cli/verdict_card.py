@@ -73,10 +73,11 @@ def _card(verdict: Verdict) -> Markup:
         "\u2002",
         element("span", subject, style="opacity:.75"),
     )
-    said = element("div", words.headline(verdict), style="margin:.3em 0 .5em")
+    said = element("div", verdict.means or words.headline(verdict), style="margin:.3em 0 .5em")
     pick = verdict.pick
     least = element("div", element("b", "Least data "), words.least_data(verdict))
     ship = element("div", element("b", "Ship "), words.ship(verdict))
+    advice = [element("div", element("b", "Do "), verdict.do)] if verdict.do else []
     doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in verdict.doubts[:2]]
     rows = [_row("as asked", "0", verdict.default, is_pick=False)]
     rows += [
@@ -86,7 +87,7 @@ def _card(verdict: Verdict) -> Markup:
     names = ("method", "labels", "correct", "95 % interval")
     header = element("tr", *(element("th", name, style=_CELL, scope="col") for name in names))
     table = element("table", header, *rows, style="border-collapse:collapse;margin:.4em 0")
-    return element("div", head, said, table, least, ship, *doubts, style=_CARD)
+    return element("div", head, said, table, least, ship, *advice, *doubts, style=_CARD)
 
 
 def _row(name: str, labels: str, score: Figure, *, is_pick: bool) -> Markup:
