@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from modicum.analysis.measured import FrontPoint, Lengths, Worth
+from modicum.analysis.measured import FrontPoint, LeastData, LeastDataRows, Lengths, Worth
 from modicum.analysis.section import Section
 from modicum.analysis.shown import Shown
 from modicum.plain import JsonValue, plain, table_of
@@ -218,22 +218,6 @@ class RungRow:
 
 
 @dataclass(frozen=True)
-class LeastData:
-    """Smallest budget of one method that reaches shares of the gap."""
-
-    method: str
-    n50: Figure | None
-    """None where never reached (censored)."""
-    n90: Figure | None
-    largest: int
-    """Largest budget that was tried."""
-    n50_between: tuple[int, int] | None = None
-    """Tried budgets between which n50 lies; None where it is one of them, or beyond them."""
-    n90_between: tuple[int, int] | None = None
-    """As `n50_between`."""
-
-
-@dataclass(frozen=True)
 class Ship:
     """What to ship."""
 
@@ -330,6 +314,12 @@ class Verdict(Shown):
     """What the word means for a decision, with its figures."""
     do: str = ""
     """What to do about it."""
+
+    def __post_init__(self) -> None:
+        """Let the least data say itself, also where no labels are needed."""
+        by = self.unlocked_by if self.unlocked_labels == 0 else None
+        rows = LeastDataRows.told(self.least_data, by, is_shown=self.ability == "shown")
+        object.__setattr__(self, "least_data", rows)
 
     @property
     def brief(self) -> str:

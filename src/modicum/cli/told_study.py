@@ -93,8 +93,8 @@ class ToldStudy(ABC):
         Raises:
             ConfigError: no study in the folder, or pandas is not installed.
         """
-        with self._read() as (store, plan):
-            return frame(answer_rows(plan, store, standing=standing, method=method), ANSWERS)
+        with self._read() as (store, _):
+            return frame(answer_rows(store, standing=standing, method=method), ANSWERS)
 
     def problems_df(self) -> "pandas.DataFrame":
         """Return a data frame with one row a test problem; its columns are those of `PROBLEM_ROWS`.

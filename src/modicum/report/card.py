@@ -243,7 +243,11 @@ def _queries(number: float | None) -> str:
 
 
 def _reached(value: Figure | None) -> str:
-    return "not reached" if value is None else words.figure(value, words.amount)
+    if value is None:
+        return "not reached"
+    if value.low == value.high:
+        return f"≤ {words.amount(value.value)}"
+    return words.figure(value, words.amount)
 
 
 def _scrolled(head: Markup, rows: list[Markup], label: str) -> Markup:

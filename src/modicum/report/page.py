@@ -254,7 +254,7 @@ def _subject(
         element("p", browse, class_="note"),
         _asides(verdict),
         findings(book.store.findings(verdict.model, verdict.task)),
-        _listed("Doubts", own, "None besides what the overview says."),
+        _listed("Doubts", own, "None of its own."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),

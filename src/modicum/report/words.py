@@ -167,6 +167,8 @@ def read_strictly(verdict: Verdict) -> str:
 
 def _reached(found: Figure, between: tuple[int, int] | None) -> str:
     """Say where a share of the gap is reached: between tried budgets nothing was seen."""
+    if found.low == found.high:
+        return f"≤ {amount(found.value)}"
     if between is None:
         return f"= {figure(found, amount)}"
     return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
@@ -227,8 +229,8 @@ def costs(verdict: Verdict) -> str:
 
 
 def doctor(verdict: Verdict) -> str:
-    """Return the doctor's faults and doubts; facts are left to `check`."""
-    said = [f for f in verdict.findings if f.level != "fact"]
+    """Return the doctor's faults and doubts; facts are left to `check`, its size to the doubts."""
+    said = [f for f in verdict.findings if f.level != "fact" and f.code != "detectable"]
     return "; ".join(f"{f.level}: {f.found}" for f in said)
 
 
