@@ -117,7 +117,12 @@ class ToldStudy(ABC):
                 )
             if not store.is_read_only and not stands(path, plan, store):
                 write(path, verdicts, plan, store)
-        return verdicts[0] if len(plan.subjects()) == 1 else Verdicts(verdicts)
+        own, wanted = self._own(verdicts, plan)
+        return own[0] if wanted == 1 and own else Verdicts(own)
+
+    def _own(self, verdicts: list[Verdict], whole: Plan) -> tuple[list[Verdict], int]:
+        """Return those of a folder's verdicts that it is about, and the number of its subjects."""
+        return verdicts, len(whole.subjects())
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[tuple[Store, Plan]]:

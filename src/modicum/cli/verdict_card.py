@@ -43,7 +43,7 @@ def _verdicts(shown: Shown) -> Sequence[Verdict]:
 
 def _card(verdict: Verdict) -> Markup:
     """Return one verdict: the word, the sentence, the methods, and the first doubts."""
-    subject = f"{verdict.task} on {verdict.model}"
+    subject = f"{verdict.titled} on {verdict.model}"
     head = element(
         "div",
         element("b", verdict.ability.upper(), style="font-size:1.15em;letter-spacing:.03em"),

@@ -39,7 +39,7 @@ def overview_text(verdicts: Sequence[Verdict]) -> str:
     """Return one line a subject: task, model, word, default to ceiling, what to ship."""
     rows = [
         (
-            visible(verdict.task),
+            visible(verdict.titled),
             visible(verdict.model),
             verdict.ability.upper(),
             words.share(verdict.default.value),
@@ -65,7 +65,7 @@ def highlighted(text: str) -> "Text":
 
 def _header(verdict: Verdict) -> str:
     facts = [
-        f"{visible(verdict.task)} on {visible(verdict.model)}",
+        f"{visible(verdict.titled)} on {visible(verdict.model)}",
         f"{verdict.test} test problems",
         "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds",
         words.duration(verdict.seconds),

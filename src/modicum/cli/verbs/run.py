@@ -10,22 +10,22 @@ from pathlib import Path
 
 import click
 
-from modicum.analysis.verdict import SCHEMA, Verdict, as_json
+from modicum.analysis.verdict import SCHEMA, as_json
 from modicum.cli.built_in import stand_in_lines
 from modicum.cli.doctor_first import look_first
 from modicum.cli.option_types import counts, names
 from modicum.cli.plan_options import plan_of, study_or_task
 from modicum.cli.progress import waiting, watcher
-from modicum.cli.report_file import stands, write
 from modicum.cli.task_options import task_options
 from modicum.cli.task_text import task_lines
+from modicum.cli.told_run import REPORT, ToldRun, tell
 from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError
 from modicum.executor import Executor, follow, resolve_executor
 from modicum.files.limits import check_number
 from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
-from modicum.running.kept_verdicts import recalled
+from modicum.running.homes import RUNS, home_of
 from modicum.running.quick import quick_line
 from modicum.running.renewal import Renewed, renew
 from modicum.running.runner import keep_tasks, missing, planned, run
@@ -43,9 +43,6 @@ from modicum.training.launch import ranks
 from modicum.types import Trial, named
 
 __all__ = ["command", "follow"]
-
-REPORT = "report.html"
-"""Name of the report in a study's folder."""
 
 
 def _retained(
@@ -96,7 +93,7 @@ def _retained(
 @click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and do nothing.")
 @click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
 @click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
-@click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
+@click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/TASK--MODEL]")
 @click.option(
     "--reuse",
     type=click.Path(path_type=Path),
@@ -134,8 +131,8 @@ def command(study: str | None, **options: object) -> int:
     )
     is_quick, is_dry = bool(options.get("quick")), bool(options.pop("dry_run"))
     plan = plan_of(study_or_task(study, options), options, trusted=trusted)
-    folder = out if isinstance(out, Path) else Path("runs") / plan.name
-    for line in [*([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
+    folder, note = _place(out, plan, is_made=bool(options.get("task")))
+    for line in [*note, *([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
         click.echo(line, err=True)
     if is_dry:
         return _show_plan(plan, folder, how)
@@ -148,11 +145,19 @@ def command(study: str | None, **options: object) -> int:
         with sole_driver(folder, lambda: store.driver, wait):
             store.keep_driver(me())
             _say_first(plan, store, folder, options)
-            verdicts = _driven(plan, store, how, reuse)
+            told = _driven(plan, store, how, reuse)
         ids = planned(plan, store)
         failed = {name: why for name, why in store.failed().items() if name in ids}
-    _print(verdicts, failed, folder / REPORT, wants_json=wants_json)
+    _print(told, failed, folder / REPORT, wants_json=wants_json)
     return 1 if failed else 0
+
+
+def _place(out: object, plan: Plan, *, is_made: bool) -> tuple[Path, list[str]]:
+    """Return the study's folder, and a line where it is not the one that its name says."""
+    if isinstance(out, Path):
+        return out, []
+    folder, note = home_of(plan) if is_made else (RUNS / plan.name, "")
+    return folder, [note] if note else []
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ def _is_complete(plan: Plan, store: Store) -> bool:
     return planned(plan, store) <= store.done()
 
 
-def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Sequence[Verdict]:
+def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> ToldRun:
     """Run what is missing, as the folder's only driver, and write the report."""
     store.freeze(plan.as_dict())
     # a complete study is not looked at: listing its trials would load every method
@@ -220,14 +225,10 @@ def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Seque
             )
     elif renewed or not store.kept_tasks():
         keep_tasks(plan, store)
-    verdicts = recalled(plan, store)
     if how.budget is not None:
         failed = store.failed()
         _say_left_out([t for t in missing(plan, store) if t.id not in failed])
-    report = store.folder / REPORT
-    if verdicts and not stands(report, plan, store):
-        write(report, verdicts, plan, store)
-    return verdicts
+    return tell(plan, store)
 
 
 def _say_renewed(renewed: Sequence[Renewed]) -> None:
@@ -334,20 +335,19 @@ def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, obj
             click.echo(line, err=True)
 
 
-def _print(
-    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, wants_json: bool
-) -> None:
-    """Print the verdicts to standard output."""
+def _print(told: ToldRun, failed: Mapping[str, str], report: Path, *, wants_json: bool) -> None:
+    """Print the verdicts to standard output; those that the folder held before in one line each."""
+    verdicts = told.every
     if wants_json:
         click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
     else:
-        for verdict in verdicts:
+        for verdict in told.own:
             click.echo(verdict_text(verdict))
         if len(verdicts) > 1:
             click.echo(overview_text(verdicts))
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and not wants_json:
-        if any(verdict.ship.name is not None for verdict in verdicts):
+        if any(verdict.ship.name is not None for verdict in told.own):
             click.echo(f"Export       modicum export {report.parent}")
         click.echo(f"Report       {report}")
