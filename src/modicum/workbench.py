@@ -129,7 +129,7 @@ class Study(Options, ToldStudy):
             self._models = given_models(several(self.model, self.models, "model"), self.tokenizer)
             tasks = several(self.task, self.tasks, "task")
             self._tasks = given_tasks(tasks, self.marker, self.marker_name)
-            self._limit = budget_of(self.budget, self.max_tokens)
+            budget_of(self.budget, self.max_tokens)
 
     @property
     def plan(self) -> Plan:
@@ -234,7 +234,7 @@ class Study(Options, ToldStudy):
                 print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
             refuse_faults(checked)
         with self._watched(watcher) as watching:
-            run(plan, store, watching, reuse=others, budget=self._limit)
+            run(plan, store, watching, reuse=others, budget=budget_of(self.budget, self.max_tokens))
 
     @contextlib.contextmanager
     def _watched(self, watcher: Watcher | None) -> Iterator[Watcher]:

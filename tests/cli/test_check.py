@@ -100,7 +100,7 @@ def test_run_prints_doubts_and_goes_on(tmp_path) -> None:
     few = [*SMALL[:5], 12, *SMALL[6:]]
     said = modicum("run", *few, "--out", tmp_path)
     assert said.code == 0, said.err
-    assert "doubt: sums on scripted:latent: 12 test problems" in said.err
+    assert "12 test problems: gains of" in said.err
     assert "Doctor       doubt: 12 test problems" in said.out
 
 

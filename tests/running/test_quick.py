@@ -31,7 +31,7 @@ def test_seeds_of_a_grid_are_few_as_well() -> None:
 
 
 def test_the_line_names_the_gains_that_such_sizes_miss() -> None:
-    assert "gains below 15 points" in quick_line(quickened(PLAN))
+    assert "gains below 17 points" in quick_line(quickened(PLAN))
 
 
 def test_absence_is_not_among_what_a_large_test_misses() -> None:

@@ -12,6 +12,7 @@ import click
 
 from modicum import __version__
 from modicum.catalog import Catalog
+from modicum.cli.began import clear_first, say_first
 from modicum.cli.interrupt import INTERRUPTED, STOPPED, ended_by_interrupts, leave
 from modicum.errors import ConfigError, ModicumError, StoreError, UnknownNameError
 from modicum.report.untrusted import pieces
@@ -39,7 +40,9 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS.entries:
             raise UnknownNameError("verb", cmd_name, _VERBS.entries)
+        say_first(cmd_name, sys.argv)
         command: click.Command = _VERBS.module(cmd_name).command
+        clear_first()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

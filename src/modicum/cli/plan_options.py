@@ -64,9 +64,7 @@ def model_for(model: str | None, task: str) -> str:
 def _full(study: Path | None, options: dict[str, object], *, trusted: bool) -> Plan:
     """Return the plan at its full sizes."""
     given = {k: v for k, v in options.items() if v not in (None, ())}
-    own: dict[str, object] = {
-        k: file_text(given.pop(k)) for k in ("system", "template") if k in given
-    }
+    own: dict[str, str] = {k: file_text(given.pop(k)) for k in ("system", "template") if k in given}
     settings = _settings(given.pop("settings", ()))
     model, task = given.pop("model", None), task_reference(given.pop("task", None), given)  # type: ignore[arg-type]
     grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
@@ -118,9 +116,9 @@ def _is_story(task: str) -> bool:
     return task.removeprefix("scrambled:") in names
 
 
-def _settings(pairs: object) -> dict[str, dict[str, object]]:
+def _settings(pairs: object) -> dict[str, dict[str, str]]:
     """Read `method.field=value` pairs."""
-    settings: dict[str, dict[str, object]] = {}
+    settings: dict[str, dict[str, str]] = {}
     for pair in pairs if isinstance(pairs, tuple) else ():
         method, field, value = read_setting(str(pair))
         settings.setdefault(method, {})[field] = value

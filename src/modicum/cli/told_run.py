@@ -7,6 +7,7 @@ import click
 
 from modicum.analysis.verdict import Verdict
 from modicum.cli.folder import keeps_tasks, kept_tasks, plan_in
+from modicum.cli.progress import waiting
 from modicum.cli.report_file import stands, write
 from modicum.errors import ConfigError, ModicumError, StoreError
 from modicum.running.kept_verdicts import recalled
@@ -72,5 +73,6 @@ def tell(plan: Plan, store: Store) -> ToldRun:
 def _read(plan: Plan, store: Store) -> list[Verdict]:
     verdicts, report = recalled(plan, store), store.folder / REPORT
     if verdicts and not stands(report, plan, store):
-        write(report, verdicts, plan, store)
+        with waiting("writing the report"):
+            write(report, verdicts, plan, store)
     return verdicts

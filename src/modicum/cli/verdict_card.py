@@ -6,7 +6,8 @@ from typing import final
 from modicum.analysis.shown import Shown
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
-from modicum.cli.verdict_text import overview_text, verdict_text
+from modicum.cli.terminal import terminal_width
+from modicum.cli.verdict_text import Look, overview_text, verdict_text
 from modicum.report import words
 from modicum.report.markup import Markup, element, join
 
@@ -26,9 +27,9 @@ class PrintedLayout:
 
     def text(self, shown: Shown) -> str:
         """Return the terminal's text."""
-        found = _verdicts(shown)
-        texts = [verdict_text(verdict) for verdict in found]
-        return "\n\n".join([*texts, overview_text(found)] if len(found) > 1 else texts)
+        found, look = _verdicts(shown), Look(terminal_width())
+        texts = [verdict_text(verdict, look) for verdict in found]
+        return "\n\n".join([*texts, overview_text(found, look)] if len(found) > 1 else texts)
 
     def html(self, shown: Shown) -> str:
         """Return one card a verdict; everything that a model or a file said is escaped."""

@@ -1,7 +1,7 @@
 """What is wrong with problems: golds their marker rejects, leaks, duplicates, overlap, guessing."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from modicum.analysis.detect import chance_of_equal
 from modicum.analysis.sampling import NULL_LIMIT

@@ -111,8 +111,10 @@ def visit(
         reuse: Folders of other studies whose draws are taken over.
     """
     stock = Stock(shelf([store.folder]), shelf(reuse))
-    checked = check_subject(subject, observer, stock)
-    store.keep_draws(stock.added)
+    try:
+        checked = check_subject(subject, observer, stock)
+    finally:  # where time is used up in its midst, what was drawn is drawn
+        store.keep_draws(stock.added)
     store.keep_findings(
         subject.model, subject.task, checked.findings, costs=checked.ledger.as_dict()
     )

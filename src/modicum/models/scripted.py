@@ -231,6 +231,7 @@ class ScriptedModel(Language, Model):
 
     def _count(self, requests: Sequence[Request], drawn: list[Group], ledger: Ledger) -> None:
         prompts = {request.prompt for request in requests}
+        ledger.drawn += sum(map(len, drawn))
         ledger.ran(
             prompt=sum(len(_PIECE.findall(prompt)) for prompt in prompts),
             sampled=sum(c.n_tokens for group in drawn for c in group),

@@ -1,7 +1,6 @@
 """A quick look: the same study at small sizes, with what they cannot show."""
 
 import dataclasses
-import math
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
@@ -39,12 +38,10 @@ def quick_line(plan: Plan) -> str:
 
     >>> from modicum.study.plan import Grid
     >>> quick_line(Plan((Grid(("organism",), ("word_sums",)),), test=60, samples=16, seeds=2))
-    'quick look (60 test problems, 16 samples, 2 seeds): cannot show gains below 15 points, or absence'
+    'quick look (60 test problems, 16 samples, 2 seeds): cannot show gains below 17 points, or absence'
     """
     can = detectable(plan.test, margin=plan.margin)
-    misses = (
-        [f"gains below {100 * can.gain:.0f} points"] if math.isfinite(can.gain) else ["most gains"]
-    )
+    misses = [f"gains below {100 * can.gain:.0f} points"] if can.gain < 1 else ["any gain"]
     misses += [] if can.can_show_absent else ["absence"]
     misses += ["how much the choice of shots matters"] if plan.seeds == 1 else []
     seeds = f"{plan.seeds} seed{'' if plan.seeds == 1 else 's'}"

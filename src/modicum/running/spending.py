@@ -1,19 +1,32 @@
 """What a study will cost, rung by rung, said before anything is loaded, drawn or written."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modicum.analysis.detect import detectable, problems_needed
+from modicum.analysis.detect import chance_of_equal, detectable_text
 from modicum.doctor.costs import duration
+from modicum.errors import ConfigError
 from modicum.store.database import Store
 from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
 from modicum.study.plan import Plan
 from modicum.study.speed import Speed, kept_speed, rough_speed, seconds_of, updates_of
+from modicum.task import Task, resolve_task
 from modicum.types import Trial
 
-__all__ = ["PlannedRung", "Spending", "plan_text", "spending"]
+__all__ = [
+    "PlannedRung",
+    "Spending",
+    "TrialShare",
+    "plan_text",
+    "reach_text",
+    "refuse_unpayable",
+    "said_tokens",
+    "shares",
+    "spending",
+]
 
 BASELINE = "floor and ceiling"
 """Name of the measures, which every study takes."""
@@ -88,6 +101,31 @@ def spending(plan: Plan, store: Store | None = None, workers: int = 1) -> Spendi
     )
 
 
+@dataclass(frozen=True)
+class TrialShare:
+    """What one trial is of a run."""
+
+    answers: int
+    """Answers to draw at most."""
+    tokens: float
+    """Tokens to run, prompts included; as long as those seen, or at their limit."""
+    seconds: float
+    """Time in one process; where the speed is not known, the tokens, trained ones too."""
+
+
+def shares(plan: Plan, store: Store) -> dict[str, TrialShare]:
+    """Return what each missing trial is of a run, by its id: they differ a hundredfold."""
+    done = store.done()
+    left = [trial for trial in plan.trials() if str(trial.id) not in done]
+    speeds, found = _speeds(plan, left, store), {}
+    for trial in left:
+        ahead, speed = draws(plan, trial), speeds[trial.model, trial.subject] or _UNKNOWN
+        tokens = ahead.answers * (min(speed.answer, ahead.limit) + speed.prompt)
+        seconds = seconds_of(ahead, trial, speed)
+        found[str(trial.id)] = TrialShare(ahead.answers, tokens, seconds)
+    return found
+
+
 def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
     """Return what a study will do, what it costs a rung and what its sizes can show, in 80 columns.
 
@@ -110,14 +148,72 @@ def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
         *_table(ahead),
         "",
         *_wrapped(_time_text(ahead, workers)),
-        *_wrapped(_reach(plan)),
+        *(line for text in _reaches(plan) for line in _wrapped(text)),
     ]
     return "\n".join(lines)
 
 
+def refuse_unpayable(plan: Plan, store: Store | None, left_s: float, workers: int = 1) -> None:
+    """Refuse a study whose measures alone take more time than there is, before it is spent.
+
+    Args:
+        plan: The study.
+        store: What has run of it, and how fast its models were when they were checked.
+        left_s: Seconds that are left of the budget.
+        workers: Processes that share the time.
+
+    Raises:
+        ConfigError: so it is; where the speed is a rough guess, only where it is far so.
+    """
+    ahead = spending(plan, store, workers)
+    least = (ahead.baseline_s or 0.0) / (1.0 if ahead.is_measured else _ROUGH)
+    if not ahead.baseline_s or least <= left_s:
+        return
+    word = "about" if ahead.is_measured else "at least (a guess from the model's size)"
+    whole = duration(ahead.seconds or ahead.baseline_s)
+    raise ConfigError(
+        f"{duration(max(left_s, 0.0))} left of --budget, and {BASELINE} alone need {word} "
+        f"{duration(least)}",
+        f"more time; the whole study takes {'about' if ahead.is_measured else 'at most'} {whole}",
+        "raise --budget, or take smaller sizes: --quick, --test, --samples, --max-new-tokens",
+    )
+
+
+def said_tokens(n: int) -> str:
+    """Write a number of tokens in the unit that fits.
+
+    >>> said_tokens(1_700_000), said_tokens(138_200), said_tokens(96)
+    ('1.7M', '138.2k', '96')
+    """
+    return f"{n / 1e6:,.1f}M" if n >= 1e6 else f"{n / 1e3:,.1f}k" if n >= 1e3 else f"{n:,}"
+
+
+_ROUGH = 4.0
+"""How many times too long a rough guess may be: answers count at their limit in it."""
+_UNKNOWN = Speed(1.0, math.inf, 30.0, is_measured=False)
+_FEW = 20
+"""Problems that are made to see how often golds are equal; making them may take long."""
 _SHOWN = 12
 """Subjects that are named."""
 _COLUMNS = ("", "trials", "answers", "tokens ≤", "labels", "updates", "time")
+
+
+def reach_text(task: Task, plan: Plan) -> str:
+    """Return the sentence on what a task's test problems can show, where they are made from a few."""
+    is_made = "test" not in task.sheet.available
+    problems = task.problems("test", min(plan.test, _FEW) if is_made else plan.test)
+    clusters = {p.cluster or p.id for p in problems}
+    guess = chance_of_equal([p.answer for p in problems])
+    is_clustered = not is_made and len(clusters) < len(problems)
+    return detectable_text(
+        plan.test if is_made else len(clusters), guess=guess, is_clustered=is_clustered
+    )
+
+
+def _reaches(plan: Plan) -> dict[str, None]:
+    """Return the sentences of all tasks, each once."""
+    names = dict.fromkeys(task for grid in plan.grids for task in grid.tasks)
+    return dict.fromkeys(reach_text(resolve_task(name), plan) for name in names)
 
 
 def _wrapped(text: str) -> list[str]:
@@ -152,11 +248,11 @@ def _rung(
     speeds: Mapping[tuple[str, str], Speed | None],
 ) -> PlannedRung:
     each = [draws(plan, trial) for trial in trials]
-    times: list[float] = []
-    for trial, ahead in zip(trials, each, strict=True):
-        speed = speeds[trial.model, trial.subject]
-        if speed is not None:
-            times.append(seconds_of(ahead, trial, speed))
+    known = [
+        seconds_of(ahead, trial, speed)
+        for trial, ahead in zip(trials, each, strict=True)
+        if (speed := speeds[trial.model, trial.subject]) is not None
+    ]
     return PlannedRung(
         name,
         len(trials),
@@ -164,7 +260,7 @@ def _rung(
         sum(one.answers * one.limit for one in each),
         0 if name == BASELINE else max(trial.n_shots for trial in trials),
         sum(updates_of(trial) for trial in trials),
-        sum(times) if len(times) == len(trials) else None,
+        sum(known) if len(known) == len(trials) else None,
     )
 
 
@@ -202,15 +298,11 @@ def _cells(rung: PlannedRung) -> tuple[str, ...]:
         rung.name,
         f"{rung.trials:,}",
         f"{rung.answers:,}",
-        _tokens(rung.tokens),
+        said_tokens(rung.tokens),
         f"{rung.labels:,}",
         f"{rung.updates:,}",
         "?" if rung.seconds is None else duration(rung.seconds),
     )
-
-
-def _tokens(n: int) -> str:
-    return f"{n / 1e6:,.1f}M" if n >= 1e6 else f"{n / 1e3:,.1f}k" if n >= 1e3 else f"{n:,}"
 
 
 def _time_text(ahead: Spending, workers: int) -> str:
@@ -223,12 +315,3 @@ def _time_text(ahead: Spending, workers: int) -> str:
         )
     rough = "a rough guess from the model's size, until the check measures it."
     return f"Time: about {duration(ahead.seconds)}{shared}; {rough}"
-
-
-def _reach(plan: Plan) -> str:
-    can = detectable(plan.test, margin=plan.margin)
-    gain = f"gains of {100 * can.gain:.0f} points or more" if can.gain <= 1 else "no gain reliably"
-    text = f"{plan.test} test problems can show {gain}"
-    if can.can_show_absent:
-        return f"{text}, and that an ability is absent."
-    return f"{text}; absence takes {problems_needed(plan.margin)}."

@@ -1,35 +1,33 @@
 """Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
 
 import contextlib
-import json
 import math
-import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import click
 
-from modicum.analysis.verdict import SCHEMA, as_json
+from modicum.analysis.verdict import Verdict
+from modicum.cli.began import BEGAN
 from modicum.cli.built_in import stand_in_lines
-from modicum.cli.doctor_first import look_first
+from modicum.cli.consent import Declined, ahead_line
+from modicum.cli.drive import How, driven, is_complete
 from modicum.cli.option_types import counts, names
 from modicum.cli.plan_options import plan_of, study_or_task
-from modicum.cli.progress import waiting, watcher
+from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
+from modicum.cli.progress import waiting
 from modicum.cli.task_options import task_options
 from modicum.cli.task_text import task_lines
-from modicum.cli.told_run import REPORT, ToldRun, tell
-from modicum.cli.verdict_text import overview_text, verdict_text
+from modicum.cli.told_run import REPORT, ToldRun
 from modicum.errors import ConfigError
-from modicum.executor import Executor, follow, resolve_executor
-from modicum.files.limits import check_number
-from modicum.model import resolve_backend
+from modicum.executor import follow
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.homes import RUNS, home_of
 from modicum.running.quick import quick_line
-from modicum.running.renewal import Renewed, renew
-from modicum.running.runner import keep_tasks, missing, planned, run
-from modicum.running.spending import plan_text
+from modicum.running.runner import planned
+from modicum.running.spending import Spending, plan_text, refuse_unpayable, spending
 from modicum.secrecy import clean
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
@@ -37,10 +35,7 @@ from modicum.store.provenance import changed_plugins, has_foreign
 from modicum.store.siblings import siblings
 from modicum.study.budget import Budget, read_seconds
 from modicum.study.checks import check_plan
-from modicum.study.forecast import forecast
 from modicum.study.plan import Plan
-from modicum.training.launch import ranks
-from modicum.types import Trial, named
 
 __all__ = ["command", "follow"]
 
@@ -91,6 +86,7 @@ def _retained(
     "--quick", is_flag=True, help="A look at small sizes: 60 problems, 16 samples, 1 seed."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before a study of more than an hour.")
 @click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
 @click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/TASK--MODEL]")
@@ -109,7 +105,7 @@ def _retained(
 @click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
 @click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
 @click.option("--executor", help="Where trials run, such as processes?workers=4. [by --workers]")
-@click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
+@printing_options
 def command(study: str | None, **options: object) -> int:
     """Answers: is this ability latent in this model, and how little unlocks it?
 
@@ -118,16 +114,18 @@ def command(study: str | None, **options: object) -> int:
 
     Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
     """
-    wants_json, out = bool(options.pop("wants_json")), options.pop("out")
+    form, verbose, opens = form_of(options), bool(options.pop("verbose")), options.pop("opens")
+    out = options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
     workers, executor = options.pop("workers"), options.pop("executor")
-    how = _How(
+    how = How(
         no_check=bool(options.pop("no_check")),
         force=bool(options.pop("force")),
         budget=_budget(options.pop("budget"), options.pop("max_tokens")),
         workers=workers if isinstance(workers, int) else None,
         executor=str(executor or ""),
+        yes=bool(options.pop("yes")),
     )
     is_quick, is_dry = bool(options.get("quick")), bool(options.pop("dry_run"))
     plan = plan_of(study_or_task(study, options), options, trusted=trusted)
@@ -136,20 +134,16 @@ def command(study: str | None, **options: object) -> int:
         click.echo(line, err=True)
     if is_dry:
         return _show_plan(plan, folder, how)
-    reuse = _others(folder, named, is_alone)
-    store = Store(folder) if (folder / DATABASE).exists() else None
-    if store is None or not _is_complete(plan, store):
-        check_plan(plan)
-    with contextlib.closing(store or Store(folder)) as store:
-        wait = None if leaves else _say_who(folder)
-        with sole_driver(folder, lambda: store.driver, wait):
-            store.keep_driver(me())
-            _say_first(plan, store, folder, options)
-            told = _driven(plan, store, how, reuse)
-        ids = planned(plan, store)
-        failed = {name: why for name, why in store.failed().items() if name in ids}
-    _print(told, failed, folder / REPORT, wants_json=wants_json)
-    return 1 if failed else 0
+    try:
+        told, failed = _run(plan, folder, how, _others(folder, named, is_alone), leaves, options)
+    except Declined:
+        click.echo("nothing was begun", err=True)
+        return 0
+    print_verdicts(told.every, form, folder, verbose=verbose, own=len(told.own))
+    _say_last(told.own, failed, folder / REPORT, is_text=form == "text")
+    if opens and told.own:
+        open_page(folder / REPORT)
+    return 1 if failed or not told.own else 0
 
 
 def _place(out: object, plan: Plan, *, is_made: bool) -> tuple[Path, list[str]]:
@@ -160,36 +154,47 @@ def _place(out: object, plan: Plan, *, is_made: bool) -> tuple[Path, list[str]]:
     return folder, [note] if note else []
 
 
-@dataclass(frozen=True)
-class _How:
-    """How a study is run."""
+def _run(
+    plan: Plan,
+    folder: Path,
+    how: How,
+    reuse: Sequence[Path],
+    leaves: bool,
+    options: Mapping[str, object],
+) -> tuple[ToldRun, Mapping[str, str]]:
+    """Run the study as its folder's only driver; return what it says, and why trials failed.
 
-    no_check: bool
-    """The doctor is left out."""
-    force: bool
-    """A fault that it finds stops nothing."""
-    budget: Budget | None
-    workers: int | None
-    """Processes; as many as fit where None."""
-    executor: str
-    """Reference of an executor; by the number of workers where empty."""
+    Raises:
+        Declined: the user does not want what it takes; a folder that was made for it is gone again.
+    """
+    is_new = not folder.exists()
+    store = Store(folder) if (folder / DATABASE).exists() else None
+    ahead: Spending | None = None
+    if store is None or not is_complete(plan, store):
+        with waiting("looking at the plan, the files and the model"):
+            check_plan(plan)
+            workers = how.shared_by(plan)
+            ahead = spending(plan, store, workers)
+        refuse_unpayable(plan, store, how.left(store), workers)
+        how = how.asked(plan, store, ahead, workers)
+    try:
+        with contextlib.closing(store or Store(folder)) as store:
+            asked = monotonic()
+            wait = None if leaves else _say_who(folder)
+            with sole_driver(folder, lambda: store.driver, wait):
+                store.keep_driver(me())
+                _say_first(plan, store, folder, ahead, options)
+                told = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
+            ids = planned(plan, store)
+            failed = {name: why for name, why in store.failed().items() if name in ids}
+    except (Declined, click.Abort):
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return told, failed
 
-    def __post_init__(self) -> None:
-        if self.workers is not None:
-            check_number("workers", self.workers)
-        if self.executor and self.workers is not None:
-            raise ConfigError(
-                "--workers and --executor", "one of the two", "write --executor NAME?workers=4"
-            )
 
-    def shared_by(self, plan: Plan) -> int:
-        """Return how many processes share the work of a plan; 1 where an executor is named."""
-        if self.executor:
-            return resolve_executor(self.executor).workers
-        return _workers(plan) if self.workers is None else self.workers
-
-
-def _show_plan(plan: Plan, folder: Path, how: "_How") -> int:
+def _show_plan(plan: Plan, folder: Path, how: How) -> int:
     """Print what a study would do and cost; nothing is made or changed."""
     check_plan(plan)
     if not (folder / DATABASE).exists():
@@ -198,53 +203,6 @@ def _show_plan(plan: Plan, folder: Path, how: "_How") -> int:
     with contextlib.closing(Store(folder, read_only=True)) as store:
         click.echo(plan_text(plan, store, how.shared_by(plan)))
     return 0
-
-
-def _is_complete(plan: Plan, store: Store) -> bool:
-    return planned(plan, store) <= store.done()
-
-
-def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> ToldRun:
-    """Run what is missing, as the folder's only driver, and write the report."""
-    store.freeze(plan.as_dict())
-    # a complete study is not looked at: listing its trials would load every method
-    with waiting("marking stored texts of an earlier version again"):
-        renewed = () if _is_complete(plan, store) else renew(plan, store)
-    _say_renewed(renewed)
-    if not _is_complete(plan, store):
-        if not how.no_check:
-            look_first(plan, store, force=how.force, reuse=reuse)
-        with watcher() as watching:
-            run(
-                plan,
-                store,
-                watching,
-                executor=_executor(plan, how),
-                reuse=reuse,
-                budget=how.budget,
-            )
-    elif renewed or not store.kept_tasks():
-        keep_tasks(plan, store)
-    if how.budget is not None:
-        failed = store.failed()
-        _say_left_out([t for t in missing(plan, store) if t.id not in failed])
-    return tell(plan, store)
-
-
-def _say_renewed(renewed: Sequence[Renewed]) -> None:
-    """Say which trials of an earlier version were marked again, and whose figures moved."""
-    if not renewed:
-        return
-    moved = [one for one in renewed if one.now != one.before]
-    click.echo(
-        f"{len(renewed)} trials of an earlier version marked again from their stored texts, nothing "
-        f"drawn; {len(moved)} moved",
-        err=True,
-    )
-    for one in moved:
-        name = " ".join(named([one.trial]))
-        twin = " (scrambled)" if one.trial.is_twin else ""
-        click.echo(f"  {name}{twin}: {one.before} → {one.now} of {one.problems} right", err=True)
 
 
 def _say_who(folder: Path) -> Callable[[str], None]:
@@ -274,13 +232,6 @@ def _budget(time: object, tokens: object) -> Budget | None:
     return Budget(seconds, float(tokens) if isinstance(tokens, int) else math.inf)
 
 
-def _say_left_out(trials: Sequence[Trial]) -> None:
-    """Say which trials the budget did not buy."""
-    if trials:
-        names = ", ".join(named(trials))
-        click.echo(f"left out for want of budget: {len(trials)} trials: {names}", err=True)
-
-
 def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     """Return the folders of other studies whose answers are taken over.
 
@@ -295,24 +246,14 @@ def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     return tuple(named) if isinstance(named, tuple) and named else siblings(folder)
 
 
-def _executor(plan: Plan, how: _How) -> Executor:
-    """Return what runs the trials; of a launch of several processes each runs its own share here."""
-    if how.executor:
-        return resolve_executor(how.executor)
-    workers = how.shared_by(plan)
-    is_here = workers <= 1 or ranks().count > 1
-    return resolve_executor("here" if is_here else f"processes?workers={workers}")
-
-
-def _workers(plan: Plan) -> int:
-    """As many processes as cores where every model is light, else one."""
-    models = {m for g in plan.grids for m in (*g.models, g.twin)} | {plan.reference}
-    light = all(resolve_backend(model).light for model in models - {""})
-    return len(os.sched_getaffinity(0)) if light else 1
-
-
-def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, object]) -> None:
-    """Say what will be done before anything is."""
+def _say_first(
+    plan: Plan,
+    store: Store,
+    folder: Path,
+    ahead: Spending | None,
+    options: Mapping[str, object],
+) -> None:
+    """Say what will be done before anything is; nothing but the study's size where it is complete."""
     names, done = planned(plan, store), store.done()
     labels = plan.selection + plan.test
     click.echo(
@@ -323,31 +264,20 @@ def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, obj
     heads = store.heads() if has_foreign() else {}
     for line in changed_plugins(head for name, head in heads.items() if name in names):
         click.echo(line, err=True)
-    if names - done:
-        ahead = forecast(plan, missing(plan, store))
-        click.echo(
-            f"to do: {ahead.completions:,} answers ({ahead.tokens / 1e6:,.1f}M tokens at most), "
-            f"{ahead.tunings} tunings; the time left is shown once the first trials are done",
-            err=True,
-        )
+    if ahead is not None:
+        click.echo(ahead_line(ahead), err=True)
         given = {name for name, value in options.items() if value is not None}
         for line in task_lines(plan, given):
             click.echo(line, err=True)
 
 
-def _print(told: ToldRun, failed: Mapping[str, str], report: Path, *, wants_json: bool) -> None:
-    """Print the verdicts to standard output; those that the folder held before in one line each."""
-    verdicts = told.every
-    if wants_json:
-        click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
-    else:
-        for verdict in told.own:
-            click.echo(verdict_text(verdict))
-        if len(verdicts) > 1:
-            click.echo(overview_text(verdicts))
+def _say_last(
+    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, is_text: bool
+) -> None:
+    """Say which trials failed, and how to go on."""
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
-    if verdicts and not wants_json:
-        if any(verdict.ship.name is not None for verdict in told.own):
-            click.echo(f"Export       modicum export {report.parent}")
-        click.echo(f"Report       {report}")
+    if verdicts and is_text:
+        if any(verdict.ship.name is not None for verdict in verdicts):
+            click.echo(f"  Export      modicum export {report.parent}")
+        click.echo(report_line(report))
