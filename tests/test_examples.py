@@ -29,7 +29,30 @@ def _run(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProc
 
 
 def test_there_are_examples() -> None:
-    assert {"one_answer", "own_task"} <= {path.stem for path in EXAMPLES.glob("*.py")}
+    assert "one_answer" in {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+CELLS = """
+import json, sys
+from pathlib import Path
+
+shown = {"__name__": "__main__"}
+for cell in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["cells"]:
+    if cell["cell_type"] == "code":
+        assert not cell["outputs"], "commit it without outputs"
+        exec(compile("".join(cell["source"]), cell["id"], "exec"), shown)
+assert shown["verdict"].ability == "latent"
+assert shown["verdict"].pick.name == "cot_decoding"
+assert len(shown["answers"]) and "LATENT" in shown["verdict"]._repr_html_()
+"""
+
+
+def test_the_notebook_runs_cell_by_cell(tmp_path) -> None:
+    pytest.importorskip("pandas")
+    done = _run("-c", CELLS, EXAMPLES / "notebook.ipynb", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "LATENT" in done.stdout
+    assert (tmp_path / "runs" / "notebook" / "report.html").is_file()
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)

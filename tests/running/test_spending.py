@@ -41,10 +41,16 @@ def test_what_has_run_is_not_spent_again(store: Store) -> None:
 
 
 def test_time_follows_the_measured_speed(store: Store) -> None:
-    keep_speed(store, "scripted:latent", "sums", Speed(0.1, 4.0, 6.0))
+    keep_speed(store, "scripted:latent", "sums", Speed(0.1, 4.0, 0.0))
     ahead = spending(PLAN, store)
     answers = sum(rung.answers for rung in ahead.rungs)
-    assert ahead.seconds == pytest.approx(answers * (4 + 6) * 0.1)
+    assert ahead.seconds == pytest.approx(answers * 4 * 0.1)
+
+
+def test_answers_to_one_problem_share_its_prompt(store: Store) -> None:
+    keep_speed(store, "scripted:latent", "sums", Speed(0.1, 0.0, 6.0))
+    ahead = {rung.name: rung for rung in spending(PLAN, store).rungs}["self_consistency"]
+    assert ahead.seconds < 0.5 * ahead.answers * 6 * 0.1
 
 
 def test_processes_share_the_time(store: Store) -> None:

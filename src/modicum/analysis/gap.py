@@ -22,11 +22,14 @@ __all__ = [
     "ceiling_figure",
     "correct_guessing",
     "gap_recovered",
+    "opened",
     "share_of_ceiling",
 ]
 
 NOISE_LIMIT = 3.0
 """Standard errors by which a gap must exceed 0 to be divided by."""
+_NO_WIDTH = 1e-9
+"""Width of an interval that comes from rounding alone."""
 NEAR_TOP = 0.25
 """Share of the gap within which a rung is near its top, where few problems part the two."""
 
@@ -103,6 +106,21 @@ def _widened(found: Figure, ceiling: GapTop, level: float) -> Figure:
         lows.append(float(correct_guessing(plain.low, guess)))
         highs.append(float(correct_guessing(plain.high, guess)))
     return Figure(found.value, min(lows), max(highs), found.n)
+
+
+def opened(figure: Figure, *, level: float = 0.95) -> Figure:
+    """Give a figure of the bootstrap the width that its problems leave open, where it has none.
+
+    Constant zeros and ones cannot be resampled into anything else; two pseudo-problems can. Figures
+    that have a width stay as they are.
+
+    >>> opened(Figure(1.0, 1.0, 1.0, 400)).low < 1 < opened(Figure(1.0, 1.0, 1.0, 400)).high
+    True
+    """
+    if figure.high - figure.low > _NO_WIDTH or not math.isfinite(figure.value):
+        return figure
+    reach = _unseen(figure.n, level)
+    return replace(figure, low=figure.value - reach, high=figure.value + reach)
 
 
 def _unseen(n: int, level: float) -> float:

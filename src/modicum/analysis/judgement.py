@@ -6,11 +6,12 @@ import numpy as np
 
 from modicum.analysis.ability import RULES, Ability, ability_from
 from modicum.analysis.arms import beside, nudged_curve
-from modicum.analysis.gap import ceiling_figure, gap_recovered
+from modicum.analysis.gap import ceiling_figure, gap_recovered, opened
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.known import notes_of
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.material import Material
+from modicum.analysis.meaning import decided
 from modicum.analysis.measures import asides_of, forced_of, levels_of, measure_ids, taken
 from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
@@ -25,7 +26,7 @@ from modicum.analysis.threshold import between, threshold
 from modicum.analysis.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
 from modicum.ledger import cost
 from modicum.seeds import stream
-from modicum.stats import Figure, Floats, Resamples, disagree, proportion, resample
+from modicum.stats import Figure, Floats, Resamples, disagree, resample
 from modicum.store.database import Outcome, Store
 from modicum.study.controls import WITH
 from modicum.study.plan import Subject
@@ -53,6 +54,7 @@ def judged(subject: Subject, store: Store) -> Material | None:
     resamples = resample(rng, problems, clusters=clusters)
     answer = ability_from(found.evidence, resamples)
     verdict = _verdict(found, answer, resamples, store)
+    verdict = decided(verdict)
     return Material(
         found, answer, resamples, verdict, lambda trial, texts: store.read(trial, texts=texts)
     )
@@ -73,7 +75,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         unlocked_labels=answer.labels if answer.unlocked_by else None,
         candidates=answer.candidates,
         rules=RULES,
-        share=answer.share,
+        share=None if answer.share is None else opened(answer.share),
         rungs=rows,
         least_data=_least(found, answer, resamples),
         ship=_ship(found, answer, rows),
@@ -137,7 +139,7 @@ def _prompt_row(
     found: Gathered, reading: RungReading, answer: Ability, drawn: tuple[Resamples, PlainCurves]
 ) -> RungRow:
     floor, (resamples, curves) = found.floor, drawn
-    default = found.evidence.default
+    default, clusters = found.evidence.default, found.evidence.clusters
     gaps = {
         c.name: _gap(found, answer, c.scores, resamples, base=default) for c in reading.rung.vetoes
     }
@@ -145,13 +147,13 @@ def _prompt_row(
         method=PROMPT,
         n_shots=0,
         labels=0,
-        score=proportion(reading.rung.scores[0], clusters=found.evidence.clusters),
+        score=level_of(reading.rung.scores[0], clusters),
         gain=_gain(reading, default),
         is_ceiling=reading.is_ceiling,
-        strict=proportion(correctness(floor.answers, strict=True)),
+        strict=level_of(correctness(floor.answers, strict=True), clusters),
         seed_scores=(float(reading.rung.scores.mean()),),
         gap_recovered=_claimed(reading),
-        controls={c.name: proportion(c.scores[0]) for c in reading.rung.vetoes},
+        controls={c.name: level_of(c.scores[0], clusters) for c in reading.rung.vetoes},
         control_gaps={name: gap for name, gap in gaps.items() if gap is not None},
         elicitation_flops=0.0,
         serving_flops=_serving(floor),

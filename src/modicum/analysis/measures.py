@@ -7,7 +7,7 @@ from modicum.analysis.known import nudged
 from modicum.analysis.pairing import level_of
 from modicum.analysis.readings import majority_scores
 from modicum.analysis.verdict import Aside
-from modicum.stats import Figure, proportion
+from modicum.stats import Figure
 from modicum.store.database import Outcome
 
 __all__ = ["Levels", "asides_of", "forced_of", "levels_of", "measure_ids", "taken"]
@@ -39,7 +39,7 @@ def levels_of(found: Gathered) -> Levels:
 def forced_of(found: Gathered) -> Figure | None:
     """Return the accuracy in the forced worked form; None where the task knows none."""
     forced = found.evidence.forced
-    return None if forced is None else proportion(forced, clusters=found.evidence.clusters)
+    return None if forced is None else level_of(forced, found.evidence.clusters)
 
 
 def measure_ids(found: Gathered) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from modicum.analysis.evidence import Samples
+from modicum.analysis.gap import opened
 from modicum.analysis.pairing import first
 from modicum.analysis.verdict import Worth
 from modicum.stats import (
@@ -55,8 +56,15 @@ def samples_worth(scores: Floats, curves: PlainCurves, resamples: Resamples) -> 
 
     def at(curve: Floats) -> Figure:
         means = np.stack([resampled_mean(c, resamples) for c in curve.T], axis=1)
-        value = _crossing(curve.mean(axis=0)[None], np.array([scores.mean()]), ks)[0]
-        return percentile_figure(float(value), _crossing(means, reached, ks), resamples.n_problems)
+        line, level = curve.mean(axis=0)[None], float(scores.mean())
+        value = _crossing(line, np.array([level]), ks)[0]
+        found = percentile_figure(float(value), _crossing(means, reached, ks), resamples.n_problems)
+        if found.high > found.low or not 1 < found.value < np.inf:
+            return found  # "at most 1" and "more than all" are bounds already
+        open_by = opened(Figure(level, level, level, found.n))
+        ends = np.clip([open_by.low, open_by.high], 0.0, 1.0)
+        low, high = (float(_crossing(line, end[None], ks)[0]) for end in ends)
+        return Figure(found.value, min(low, found.low), max(high, found.high), found.n)
 
     return Worth(at(votes), at(passes), ks[-1])
 

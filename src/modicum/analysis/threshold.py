@@ -1,7 +1,7 @@
 """The least data: the smallest n_shots that reaches a stated share of the gap."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,9 @@ __all__ = [
 FIT_LIMIT = 0.08
 """Largest root mean square distance of the fitted curve from the points, in shares of the gap;
 beyond it the curve is not logistic and the points are joined instead."""
+
+_NO_WIDTH = 1e-6
+"""Width of an interval, as a share of its value, that comes from rounding alone."""
 
 ITERATIONS = 12
 """Steps of damped least squares; more change no crossing by a hundredth of its interval."""
@@ -112,8 +115,17 @@ def threshold(
     value = float(cross(log_n, value_gains, share)[0])
     replicates = cross(log_n, gains, share)
     figure = percentile_figure(value, replicates, resamples.n_problems)
+    figure = _opened(figure, [n for n, _ in points])
     curve: Literal["logistic", "joined"] = "logistic" if is_logistic else "joined"
     return Threshold(share, figure, not np.isfinite(value), curve)
+
+
+def _opened(figure: Figure, tried: Sequence[int]) -> Figure:
+    """Begin an interval without width above the budget before: nothing was tried between the two."""
+    if figure.high - figure.low > _NO_WIDTH * figure.value or not np.isfinite(figure.value):
+        return figure
+    below = [n for n in tried if n < figure.value * (1 - _NO_WIDTH)]
+    return replace(figure, low=float(max(below, default=1)))
 
 
 def _gains(

@@ -34,6 +34,10 @@ from modicum.types import Trial, named
 __all__ = ["How", "driven", "is_complete"]
 
 
+_ENDING_S, _VERDICT_S, _MOST_KEPT = 2.0, 1.0, 0.2
+"""Seconds that a report takes, and each verdict in it; the most of a budget that is kept for them."""
+
+
 @dataclass(frozen=True)
 class How:
     """How a study is run."""
@@ -67,6 +71,11 @@ class How:
         """Return the seconds that are left of it, what earlier runs of the folder took left out."""
         before = spent_before(store)[0] if store is not None else 0.0
         return self.seconds - before - (monotonic() - BEGAN)
+
+    def reserve(self, plan: Plan) -> float:
+        """Return the seconds of a budget that are kept for the verdicts and the report."""
+        wanted = _ENDING_S + _VERDICT_S * len(plan.subjects())
+        return min(wanted, _MOST_KEPT * self.seconds) if math.isfinite(self.seconds) else 0.0
 
     def asked(self, plan: Plan, store: Store | None, ahead: Spending, workers: int) -> "How":
         """Return how it is run once the user has agreed to a long one.
@@ -136,8 +145,7 @@ def _check(plan: Plan, store: Store, how: How, reuse: Sequence[Path], since: flo
             raise ConfigError(
                 f"{over} by the check, before the floor and ceiling began",
                 "time for the check, the floor and the ceiling",
-                "raise --budget, or take smaller sizes: --quick, --max-new-tokens; what the check "
-                "has drawn is kept",
+                "raise --budget, or take smaller sizes: --quick, --max-new-tokens",
             ) from over
 
 
@@ -151,8 +159,9 @@ def _run(plan: Plan, store: Store, how: How, reuse: Sequence[Path]) -> None:
     executor = _executor(plan, how)
     end = monotonic() + how.left(store)
     advance = Advance(shares(plan, store), ahead.seconds, lambda: end - monotonic())
+    budget = None if how.budget is None else how.budget.less(how.reserve(plan), 0.0)
     with watcher(advance) as watching:
-        run(plan, store, watching, executor=executor, reuse=reuse, budget=how.budget)
+        run(plan, store, watching, executor=executor, reuse=reuse, budget=budget)
 
 
 def _say_renewed(renewed: Sequence[Renewed]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from modicum.analysis.meaning import has_pick, ship_text
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.errors import ConfigError
 from modicum.running.restoring import rung
@@ -55,11 +56,9 @@ def pick(
             "a study whose measures have run",
             "run it on: `modicum run` with the same folder; or name a rung with --rung",
         )
-    if verdict.ship.name == PROMPT:
-        return None, f"the study recommends the floor's own prompt: {verdict.ship.why}"
     row = row_of(verdict, verdict.ship.name)
-    if row is None:
-        return None, f"the study recommends no nudge: {verdict.ship.why}"
+    if row is None or row.is_prompt:
+        return None, f"the study ships {ship_text(verdict)}"
     return (row.name, row.method, row.n_shots), verdict.ship.why
 
 
@@ -77,9 +76,11 @@ def picked_trial(
     if row is not None:
         _, method, shots = row
         return rung(subject, method, shots, seed), why
-    if verdict is not None and verdict.ship.name == PROMPT:
+    if verdict is not None and verdict.ship.name == PROMPT and has_pick(verdict):
         return subject.floor(), why
-    raise ConfigError(why, "a nudge", "name a rung with --rung")
+    raise ConfigError(
+        why, "a method that works", "name one with --rung if you want it all the same"
+    )
 
 
 def place_of(store: Store, trial: Trial) -> Path:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import final
 
+from modicum.analysis.comparison import Comparison, Comparisons
 from modicum.analysis.shown import Shown
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
+from modicum.cli.columns import WIDTH
+from modicum.cli.compare_text import comparison_text
 from modicum.cli.terminal import terminal_width
 from modicum.cli.verdict_text import Look, overview_text, verdict_text
 from modicum.report import words
@@ -13,6 +16,8 @@ from modicum.report.markup import Markup, element, join
 
 __all__ = ["PrintedLayout"]
 
+MOST = 5
+"""Problems that changed which a comparison names, each way."""
 _CARD = (
     "border:1px solid #8888;border-radius:6px;padding:.7em 1em;margin:.3em 0;max-width:46em;"
     "font-family:system-ui,sans-serif;line-height:1.4"
@@ -27,12 +32,16 @@ class PrintedLayout:
 
     def text(self, shown: Shown) -> str:
         """Return the terminal's text."""
+        if not isinstance(shown, Verdict | Verdicts):
+            return "\n\n".join(_compared(one) for one in _comparisons(shown))
         found, look = _verdicts(shown), Look(terminal_width())
         texts = [verdict_text(verdict, look) for verdict in found]
         return "\n\n".join([*texts, overview_text(found, look)] if len(found) > 1 else texts)
 
     def html(self, shown: Shown) -> str:
         """Return one card a verdict; everything that a model or a file said is escaped."""
+        if not isinstance(shown, Verdict | Verdicts):
+            return str(element("pre", self.text(shown), style=_CARD))
         return str(join([_card(verdict) for verdict in _verdicts(shown)]))
 
 
@@ -40,6 +49,17 @@ def _verdicts(shown: Shown) -> Sequence[Verdict]:
     if isinstance(shown, Verdicts):
         return shown
     return (shown,) if isinstance(shown, Verdict) else ()
+
+
+def _comparisons(shown: Shown) -> Sequence[Comparison]:
+    if isinstance(shown, Comparisons):
+        return shown
+    return (shown,) if isinstance(shown, Comparison) else ()
+
+
+def _compared(comparison: Comparison) -> str:
+    """Return one comparison; of the problems that changed the first few, by their ids."""
+    return comparison_text(comparison, {}, width=WIDTH, most=MOST)
 
 
 def _card(verdict: Verdict) -> Markup:

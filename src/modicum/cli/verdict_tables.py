@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from modicum.analysis.printed import method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.untrusted import visible
@@ -39,8 +40,7 @@ def _markdown(verdict: Verdict) -> str:
     base = verdict.serving_base
     rows = [HEAD, ["---"] * len(HEAD)]
     for row in verdict.rungs:
-        name = "asked plainly" if row.is_prompt else row.name
-        mark = "**" if row.name == verdict.ship.name else ""
+        name, mark = method_name(row.name), "**" if row is verdict.pick else ""
         controls = [figure.value for figure in row.controls.values()]
         rows.append(
             [
@@ -58,7 +58,8 @@ def _markdown(verdict: Verdict) -> str:
     rows.append(["ceiling", "", top, "", "", ""])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     title = f"**{verdict.ability.upper()}**: {_cell(verdict.task)} on {_cell(verdict.model)}"
-    return f"{title}\n\n{_cell(words.headline(verdict))}\n\n{table}"
+    said = f"{verdict.means} {verdict.do}" if verdict.means else words.headline(verdict)
+    return f"{title}\n\n{_cell(said)}\n\n{table}"
 
 
 def _fields(verdict: Verdict, row: RungRow) -> list[object]:
@@ -76,7 +77,7 @@ def _fields(verdict: Verdict, row: RungRow) -> list[object]:
         *_numbers(gap),
         f"{row.serving_flops / base:.4f}" if base else "",
         f"{damage.value:.4f}" if damage is not None else "",
-        row.name == verdict.ship.name,
+        row is verdict.pick,
     ]
 
 

@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from modicum.analysis.meaning import has_pick, shipped_name
+from modicum.analysis.printed import control_name, method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
@@ -68,7 +70,7 @@ def overview_text(verdicts: Sequence[Verdict], look: Look = PLAIN) -> str:
             percent(verdict.floor.value),
             percent(verdict.ceiling.figure.value) if verdict.ceiling else "none",
             _labels(verdict.unlocked_labels),
-            visible(_shipped(verdict) or "nothing"),
+            visible(shipped_name(verdict)),
         )
         for verdict in verdicts
     ]
@@ -86,7 +88,7 @@ def _stacked(verdict: Verdict, look: Look) -> list[str]:
     word = verdict.ability.upper()
     top = percent(verdict.ceiling.figure.value) if verdict.ceiling else "none"
     title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
-    facts = f"floor {percent(verdict.floor.value)}, ceiling {top}; ship {_shipped(verdict) or 'nothing'}"
+    facts = f"floor {percent(verdict.floor.value)}, ceiling {top}; ship {shipped_name(verdict)}"
     return [
         title.replace(word, look.paint.ability(verdict.ability, word), 1),
         _wrapped(f"  {facts}", look),
@@ -98,7 +100,8 @@ def _head(verdict: Verdict, look: Look) -> str:
     word = verdict.ability.upper()
     title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
     title = title.replace(word, look.paint.ability(verdict.ability, word), 1)
-    return "\n".join([title, _wrapped(words.headline(verdict), look)])
+    said = [verdict.means, verdict.do] if verdict.means else [words.headline(verdict)]
+    return "\n".join([title, *(_wrapped(line, look) for line in said)])
 
 
 def _answers(verdict: Verdict, look: Look) -> str:
@@ -144,9 +147,8 @@ def _method(verdict: Verdict, row: RungRow, look: Look) -> list[str]:
     """Return a method's line."""
     base = verdict.serving_base
     sign = look.pick if row.name == _shipped(verdict) else " "
-    name = "asked plainly" if row.is_prompt else row.name
     return [
-        f"{sign} {visible(name)}",
+        f"{sign} {visible(method_name(row.name))}",
         words.count(row.labels),
         _correct(row),
         _gap(row),
@@ -177,7 +179,7 @@ def _below(what: str, said: str, start: int, look: Look) -> str:
 def _beside(verdict: Verdict, row: RungRow) -> list[tuple[str, str]]:
     """Return controls by name, effects elsewhere, and the way to the reference."""
     said = [
-        (visible(name), percents(row.controls[name]))
+        (visible(control_name(name)), percents(row.controls[name]))
         for name in words.controls(verdict, row)
         if name in row.controls
     ]
@@ -285,7 +287,7 @@ def _spent(verdict: Verdict) -> str:
 
 
 def _shipped(verdict: Verdict) -> str | None:
-    return verdict.ship.name
+    return verdict.ship.name if has_pick(verdict) else None
 
 
 def _labels(labels: int | None) -> str:

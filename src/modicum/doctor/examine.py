@@ -1,6 +1,7 @@
 """Draws the 64 answers and gathers what the doctor looks at; nothing here judges."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -80,11 +81,11 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         )
     problems = splits["selection"][:PROBLEMS]
     with ledger.timed():
-        style, asked, unmarked = _ask(model, task, sheet, problems, styles, ledger)
+        style, asked, unmarked, warm = _ask(model, task, sheet, problems, styles, ledger)
         probes = _probes(model, splits["test"], ledger)
         scores = _scores(model, subject, asked)
     drawn = [c for a in asked for c in (a.greedy, *a.samples)]
-    speed = speed_of(drawn, ledger)
+    speed = speed_of(drawn, warm, len(problems))
     golds = _golds(task, splits)
     ledger.labels += len(golds.problems)
     return Exam(
@@ -147,8 +148,10 @@ def _ask(
     problems: Sequence[Problem],
     styles: Sequence[Style],
     ledger: Ledger,
-) -> tuple[Style, tuple[ExamAnswer, ...], Unmarked]:
+) -> tuple[Style, tuple[ExamAnswer, ...], Unmarked, Ledger]:
     """Ask greedily in the default style and the task's own, and sample in the better one.
+
+    The last value is what the samples took: the first answers warm the machine up.
 
     The floor will be the best of the whole list, so a default style in which nothing ends is no
     fault of the study where another one serves.
@@ -165,7 +168,13 @@ def _ask(
         ranks.append((sum(right), -sum(cut)))
     best = ranks.index(max(ranks))
     style = wanted[best]
+    before, start = (ledger.tokens_prompt, ledger.tokens_sampled), time.perf_counter()
     sampled = _drawn(model, Judge.bare(task, sheet, style), problems, SAMPLES, ledger)
+    warm = Ledger(
+        tokens_prompt=ledger.tokens_prompt - before[0],
+        tokens_sampled=ledger.tokens_sampled - before[1],
+        seconds=time.perf_counter() - start,
+    )
     unmarked, pairs = Unmarked(), zip(problems, tries[best], sampled, strict=True)
     texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
     marks = unmarked.marks(task, texts, style)
@@ -182,7 +191,7 @@ def _ask(
             problems, tries[best], sampled, marks, strict=True
         )
     )
-    return style, asked, unmarked
+    return style, asked, unmarked, warm
 
 
 def _drawn(

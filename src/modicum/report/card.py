@@ -18,6 +18,7 @@ def card(verdict: Verdict, palette: Palette) -> Markup:
     return element(
         "section",
         element("p", sentence(verdict), class_="sentence"),
+        *([element("p", f"{verdict.means} {verdict.do}")] if verdict.means else []),
         _share(verdict),
         _scale(verdict, palette),
         element("div", _least_data(verdict), _ship(verdict), class_="answers"),
@@ -242,7 +243,11 @@ def _queries(number: float | None) -> str:
 
 
 def _reached(value: Figure | None) -> str:
-    return "not reached" if value is None else words.figure(value, words.amount)
+    if value is None:
+        return "not reached"
+    if value.low == value.high:
+        return f"≤ {words.amount(value.value)}"
+    return words.figure(value, words.amount)
 
 
 def _scrolled(head: Markup, rows: list[Markup], label: str) -> Markup:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from modicum.analysis.meaning import shipped_name
 from modicum.analysis.remarks import common_doubts
 from modicum.analysis.verdict import Verdict
 from modicum.ledger import cost
@@ -202,9 +203,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
             element("td", _span(verdict, palette)),
             element("td", dots(verdict)),
             element("td", words.least_data(verdict)),
-            element(
-                "td", verdict.ship.name or "nothing", class_="id" if verdict.ship.name else None
-            ),
+            element("td", shipped_name(verdict), class_="id" if verdict.pick else None),
         )
         for verdict, name in zip(verdicts, names, strict=True)
     ]
@@ -264,7 +263,7 @@ def _subject(
         element("p", browse, class_="note"),
         _asides(verdict),
         findings(book.store.findings(verdict.model, verdict.task)),
-        _listed("Doubts", own, "None besides what the overview says."),
+        _listed("Doubts", own, "None of its own."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),

@@ -3,6 +3,7 @@
 import math
 import re
 
+from modicum.analysis.meaning import ship_text
 from modicum.analysis.verdict import Ceiling, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
@@ -166,6 +167,8 @@ def read_strictly(verdict: Verdict) -> str:
 
 def _reached(found: Figure, between: tuple[int, int] | None) -> str:
     """Say where a share of the gap is reached: between tried budgets nothing was seen."""
+    if found.low == found.high:
+        return f"≤ {amount(found.value)}"
     if between is None:
         return f"= {figure(found, amount)}"
     return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
@@ -193,10 +196,10 @@ def least_data(verdict: Verdict) -> str:
 
 
 def ship(verdict: Verdict) -> str:
-    """Say what to ship and why, with the queries at which others pay."""
+    """Say what to ship and why, with the queries at which others pay; nothing where nothing works."""
     choice = verdict.ship
-    if choice.name is None:
-        return f"nothing: {choice.why}" if choice.why else "nothing"
+    if choice.name in (None, PROMPT):
+        return ship_text(verdict)
     return f"{choice.name}: {choice.why}" if choice.why else choice.name
 
 
@@ -226,8 +229,8 @@ def costs(verdict: Verdict) -> str:
 
 
 def doctor(verdict: Verdict) -> str:
-    """Return the doctor's faults and doubts; facts are left to `check`."""
-    said = [f for f in verdict.findings if f.level != "fact"]
+    """Return the doctor's faults and doubts; facts are left to `check`, its size to the doubts."""
+    said = [f for f in verdict.findings if f.level != "fact" and f.code != "detectable"]
     return "; ".join(f"{f.level}: {f.found}" for f in said)
 
 

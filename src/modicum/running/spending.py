@@ -12,7 +12,7 @@ from modicum.store.database import Store
 from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
 from modicum.study.plan import Plan
-from modicum.study.speed import Speed, kept_speed, rough_speed, seconds_of, updates_of
+from modicum.study.speed import Speed, kept_speed, rough_speed, seconds_of, tokens_of, updates_of
 from modicum.task import Task, resolve_task
 from modicum.types import Trial
 
@@ -120,9 +120,8 @@ def shares(plan: Plan, store: Store) -> dict[str, TrialShare]:
     speeds, found = _speeds(plan, left, store), {}
     for trial in left:
         ahead, speed = draws(plan, trial), speeds[trial.model, trial.subject] or _UNKNOWN
-        tokens = ahead.answers * (min(speed.answer, ahead.limit) + speed.prompt)
         seconds = seconds_of(ahead, trial, speed)
-        found[str(trial.id)] = TrialShare(ahead.answers, tokens, seconds)
+        found[str(trial.id)] = TrialShare(ahead.answers, tokens_of(ahead, speed), seconds)
     return found
 
 
@@ -166,14 +165,14 @@ def refuse_unpayable(plan: Plan, store: Store | None, left_s: float, workers: in
         ConfigError: so it is; where the speed is a rough guess, only where it is far so.
     """
     ahead = spending(plan, store, workers)
-    least = (ahead.baseline_s or 0.0) / (1.0 if ahead.is_measured else _ROUGH)
+    least = (ahead.baseline_s or 0.0) / (_MEASURED if ahead.is_measured else _ROUGH)
     if not ahead.baseline_s or least <= left_s:
         return
     word = "about" if ahead.is_measured else "at least (a guess from the model's size)"
     whole = duration(ahead.seconds or ahead.baseline_s)
     raise ConfigError(
         f"{duration(max(left_s, 0.0))} left of --budget, and {BASELINE} alone need {word} "
-        f"{duration(least)}",
+        f"{duration(ahead.baseline_s if ahead.is_measured else least)}",
         f"more time; the whole study takes {'about' if ahead.is_measured else 'at most'} {whole}",
         "raise --budget, or take smaller sizes: --quick, --test, --samples, --max-new-tokens",
     )
@@ -188,6 +187,8 @@ def said_tokens(n: int) -> str:
     return f"{n / 1e6:,.1f}M" if n >= 1e6 else f"{n / 1e3:,.1f}k" if n >= 1e3 else f"{n:,}"
 
 
+_MEASURED = 1.5
+"""How many times too long a time may be at a speed that so few answers showed."""
 _ROUGH = 4.0
 """How many times too long a rough guess may be: answers count at their limit in it."""
 _UNKNOWN = Speed(1.0, math.inf, 30.0, is_measured=False)

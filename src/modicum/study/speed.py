@@ -32,7 +32,7 @@ CORE_FLOPS = 8e9
 TOKEN_S = 1e-5
 """Seconds that a token takes whatever the model's size."""
 _PROMPT = 30.0
-"""Prompt tokens an answer, where none was seen: a prompt is run once for all its samples."""
+"""Tokens of a prompt, where none was seen."""
 _GPUS = ("/dev/nvidia0", "/dev/kfd")
 
 
@@ -45,27 +45,38 @@ class Speed:
     answer: float
     """Tokens of an answer; infinite where none was seen: then it counts at its limit."""
     prompt: float
-    """Prompt tokens run for an answer."""
+    """Tokens of a prompt, which is run once for all answers to it."""
     is_measured: bool = True
     """Whether it was seen, and not guessed from the model's size."""
 
 
-def speed_of(drawn: Sequence[Completion], ledger: Ledger) -> Speed | None:
-    """Return the speed of answers and what drawing them took; None where nothing was drawn."""
-    tokens = ledger.tokens_prompt + ledger.tokens_sampled
-    if not drawn or not tokens or not ledger.seconds:
+def speed_of(drawn: Sequence[Completion], spent: Ledger, prompts: int) -> Speed | None:
+    """Return the speed of answers and what drawing them took; None where nothing was drawn.
+
+    Args:
+        drawn: Answers whose lengths are typical.
+        spent: Tokens and seconds of a drawing that was warm.
+        prompts: Prompts of that drawing.
+    """
+    tokens = spent.tokens_prompt + spent.tokens_sampled
+    if not drawn or not tokens or not spent.seconds:
         return None
     answer = sum(c.n_tokens for c in drawn) / len(drawn)
-    return Speed(ledger.seconds / tokens, answer, ledger.tokens_prompt / len(drawn))
+    return Speed(spent.seconds / tokens, answer, spent.tokens_prompt / max(1, prompts))
+
+
+def tokens_of(ahead: TrialDraws, speed: Speed) -> float:
+    """Return about how many tokens a trial runs, prompts included."""
+    return ahead.answers * min(speed.answer, ahead.limit) + ahead.prompts * speed.prompt
 
 
 def seconds_of(ahead: TrialDraws, trial: Trial, speed: Speed) -> float:
     """Return about how long a trial takes in one process.
 
-    A token trained counts three times: forward once, backward twice. Prompts count once an answer.
+    A token trained counts three times: forward once, backward twice.
     """
-    each = min(speed.answer, ahead.limit) + speed.prompt
-    return (ahead.answers + 3 * _trained(trial)) * each * speed.token_s
+    text = min(speed.answer, ahead.limit) + speed.prompt
+    return (tokens_of(ahead, speed) + 3 * _trained(trial) * text) * speed.token_s
 
 
 def updates_of(trial: Trial) -> int:

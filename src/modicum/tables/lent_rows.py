@@ -4,29 +4,45 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias, final
 
 from modicum.errors import ConfigError
 from modicum.files.lent import Lender, Loan
 from modicum.tables.files import Cell
 from modicum.tables.records import with_class_names
 
-__all__ = ["LENDER", "lend_rows", "plain_rows"]
+__all__ = ["LENDER", "LentRows", "lend_rows", "plain_rows"]
 
 Rows: TypeAlias = tuple[dict[str, Cell], ...]
 
-LENDER: Lender[Rows] = Lender("records", "Study(task=rows, ...)")
+
+@final
+@dataclass(frozen=True)
+class LentRows:
+    """Records, and how they are to be read."""
+
+    rows: Rows
+    settings: Mapping[str, str]
+    """Fields of the task, by name."""
+
+
+LENDER: Lender[LentRows] = Lender("records", "Study(task=rows, ...)")
 _FORMS = "a list of dictionaries, a data frame or a data set"
 _SHOWN = 3
 """Keys that a message names."""
 
 
-def lend_rows(data: object, name: str = "rows") -> Loan[Rows]:
+def lend_rows(
+    data: object, name: str = "rows", settings: Mapping[str, str] = MappingProxyType({})
+) -> Loan[LentRows]:
     """Lend records to studies of this process; their name holds a hash of what they say.
 
     Args:
         data: Records, as `plain_rows` takes them.
         name: What the verdict calls them.
+        settings: Fields of the task that are not as usual; the hash is one of them too.
 
     Raises:
         ConfigError: no records, or none at all.
@@ -39,9 +55,9 @@ def lend_rows(data: object, name: str = "rows") -> Loan[Rows]:
         )
     rows = plain_rows(data)
     digest = hashlib.blake2b(digest_size=6)
-    for row in rows:
-        digest.update(json.dumps(row).encode() + b"\n")
-    return LENDER.lend(f"{name}-{digest.hexdigest()}", rows)
+    for part in (*rows, *sorted(settings.items())):
+        digest.update(json.dumps(part).encode() + b"\n")
+    return LENDER.lend(f"{name}-{digest.hexdigest()}", LentRows(rows, dict(settings)))
 
 
 def plain_rows(data: object) -> Rows:

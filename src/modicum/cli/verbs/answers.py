@@ -27,7 +27,7 @@ def command(folder: Path, out: Path, method: str, *, standing: bool, trust: bool
     Example: modicum answers runs/organism --out answers.parquet
     """
     check_suffix(out)
-    with reading(folder, trusted=trust, read_only=True) as (store, plan):
-        rows = answer_rows(plan, store, standing=standing, method=method)
+    with reading(folder, trusted=trust, read_only=True) as (store, _):
+        rows = answer_rows(store, standing=standing, method=method)
         n = write_rows(rows, ANSWERS, out)
     click.echo(f"{n:,} answers in {out}: {', '.join(ANSWERS)}")

@@ -9,6 +9,7 @@ from time import monotonic
 
 import click
 
+from modicum.analysis.meaning import has_pick
 from modicum.analysis.verdict import Verdict
 from modicum.cli.began import BEGAN
 from modicum.cli.built_in import stand_in_lines
@@ -278,6 +279,6 @@ def _say_last(
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and is_text:
-        if any(verdict.ship.name is not None for verdict in verdicts):
+        if any(has_pick(verdict) for verdict in verdicts):
             click.echo(f"  Export      modicum export {report.parent}")
         click.echo(report_line(report))
