@@ -5,6 +5,7 @@ import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 import click
@@ -66,7 +67,7 @@ def look_here(*, verbose: bool) -> Look:
 
 
 def print_verdicts(
-    verdicts: Sequence[Verdict], form: str, folder: Path, *, verbose: bool = False
+    verdicts: Sequence[Verdict], form: str, folder: Path, *, verbose: bool = False, own: int = 0
 ) -> None:
     """Print verdicts to standard output.
 
@@ -75,6 +76,7 @@ def print_verdicts(
         form: One of `FORMS`.
         folder: The study's folder, for the commands that go on.
         verbose: Every detail; of several verdicts each one then stands in full.
+        own: How many of them, the first ones, were run just now; a single one stands in full.
     """
     if form == "json":
         click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
@@ -83,16 +85,19 @@ def print_verdicts(
     elif form == "md":
         click.echo(verdicts_markdown(verdicts))
     else:
-        click.echo(_text(verdicts, folder, verbose=verbose), color=paint_for().is_on or None)
+        click.echo(
+            _text(verdicts, folder, verbose=verbose, own=own), color=paint_for().is_on or None
+        )
 
 
-def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool) -> str:
+def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool, own: int) -> str:
     look = look_here(verbose=verbose)
-    parts = [verdict_text(v, look) for v in verdicts if verbose or len(verdicts) == 1]
+    full = verdicts if verbose else verdicts[:1] if 1 in (own, len(verdicts)) else ()
+    parts = [verdict_text(verdict, look) for verdict in full]
     if len(verdicts) > 1:
-        first = verdicts[0]
+        first = verdicts[1 if own == 1 else 0]
         models = {verdict.model for verdict in verdicts if verdict.task == first.task}
-        one = f"modicum report {folder} --task {first.task}"
+        one = f"modicum report {folder} --task {quote(first.titled)}"
         one += f" --model {first.model}" if len(models) > 1 else ""
         parts += [overview_text(verdicts, look), f"One in full  {one}"]
     return "\n\n".join(parts)

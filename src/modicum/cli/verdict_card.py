@@ -66,7 +66,7 @@ def _compared(comparison: Comparison) -> str:
 
 def _card(verdict: Verdict) -> Markup:
     """Return one verdict: the word, the sentence, the methods, and the first doubts."""
-    subject = f"{verdict.task} on {verdict.model}"
+    subject = f"{verdict.titled} on {verdict.model}"
     head = element(
         "div",
         element("b", verdict.ability.upper(), style="font-size:1.15em;letter-spacing:.03em"),

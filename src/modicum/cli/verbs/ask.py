@@ -9,8 +9,8 @@ import click
 
 from modicum.analysis.verdict import Verdict
 from modicum.cli.columns import WIDTH, beside, wrapped
-from modicum.cli.folder import open_study
-from modicum.cli.pick_rung import pick, row_of, subject_of
+from modicum.cli.folder import kept_tasks, open_study
+from modicum.cli.pick_rung import pick, row_of, subject_of, verdict_on
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
@@ -82,10 +82,8 @@ def command(folder: Path, question: str, **options: object) -> None:
     store, plan = open_study(folder)
     refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
     subject = subject_of(plan, options["model"], options["task"])
-    verdict = next(
-        (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
-        None,
-    )
+    with kept_tasks(plan, store):
+        verdict = verdict_on(subject, recalled(plan, store))
     row, why = pick(verdict, subject, options["name"], options["n_shots"])
     trials = [(FLOOR, subject.floor())]
     if row is not None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from modicum.cli.columns import columns, wrapped
-from modicum.cli.folder import open_study
-from modicum.cli.pick_rung import picked_trial, place_of, subject_of
+from modicum.cli.folder import kept_tasks, open_study
+from modicum.cli.pick_rung import picked_trial, place_of, subject_of, verdict_on
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
@@ -74,10 +74,8 @@ def command(folder: Path, **options: object) -> None:
     store, plan = open_study(folder)
     refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
     subject = subject_of(plan, options["model"], options["task"])
-    verdict = next(
-        (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
-        None,
-    )
+    with kept_tasks(plan, store):
+        verdict = verdict_on(subject, recalled(plan, store))
     seed = int(str(options["seed"]))
     trial, why = picked_trial(verdict, subject, options["name"], options["n_shots"], seed)
     found = finished(subject, trial, store, verdict)

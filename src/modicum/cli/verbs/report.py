@@ -64,7 +64,7 @@ def _asked(verdicts: Sequence[Verdict], task: object, model: object) -> list[Ver
     Raises:
         ConfigError: none is.
     """
-    found = [v for v in verdicts if task in (None, v.task) and model in (None, v.model)]
+    found = [v for v in verdicts if task in (None, v.task, v.titled) and model in (None, v.model)]
     if not found:
         known = "; ".join(f"--task {v.task} --model {v.model}" for v in verdicts)
         raise ConfigError(f"no verdict on {task or model}", f"one of: {known}", "choose one")

@@ -14,16 +14,18 @@ from modicum.analysis.verdict import Verdict
 from modicum.cli.began import BEGAN
 from modicum.cli.built_in import stand_in_lines
 from modicum.cli.consent import Declined, ahead_line
-from modicum.cli.drive import REPORT, How, driven, is_complete
+from modicum.cli.drive import How, driven, is_complete
 from modicum.cli.help_layout import GroupedCommand
 from modicum.cli.plan_options import plan_of, study_or_task
 from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
 from modicum.cli.progress import waiting
 from modicum.cli.run_options import run_options
 from modicum.cli.task_text import task_lines
+from modicum.cli.told_run import REPORT, ToldRun
 from modicum.errors import ConfigError
 from modicum.executor import follow
 from modicum.running.folder_lock import me, sole_driver
+from modicum.running.homes import RUNS, home_of
 from modicum.running.quick import quick_line
 from modicum.running.runner import planned
 from modicum.running.spending import Spending, plan_text, refuse_unpayable, spending
@@ -66,23 +68,29 @@ def command(study: str | None, **options: object) -> int:
     )
     is_quick, is_dry = bool(options.get("quick")), bool(options.pop("dry_run"))
     plan = plan_of(study_or_task(study, options), options, trusted=trusted)
-    folder = out if isinstance(out, Path) else Path("runs") / plan.name
-    for line in [*([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
+    folder, note = _place(out, plan, is_made=bool(options.get("task")))
+    for line in [*note, *([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
         click.echo(line, err=True)
     if is_dry:
         return _show_plan(plan, folder, how)
     try:
-        verdicts, failed = _run(
-            plan, folder, how, _others(folder, named, is_alone), leaves, options
-        )
+        told, failed = _run(plan, folder, how, _others(folder, named, is_alone), leaves, options)
     except Declined:
         click.echo("nothing was begun", err=True)
         return 0
-    print_verdicts(verdicts, form, folder, verbose=verbose)
-    _say_last(verdicts, failed, folder / REPORT, is_text=form == "text")
-    if opens and verdicts:
+    print_verdicts(told.every, form, folder, verbose=verbose, own=len(told.own))
+    _say_last(told.own, failed, folder / REPORT, is_text=form == "text")
+    if opens and told.own:
         open_page(folder / REPORT)
-    return 1 if failed or not verdicts else 0
+    return 1 if failed or not told.own else 0
+
+
+def _place(out: object, plan: Plan, *, is_made: bool) -> tuple[Path, list[str]]:
+    """Return the study's folder, and a line where it is not the one that its name says."""
+    if isinstance(out, Path):
+        return out, []
+    folder, note = home_of(plan) if is_made else (RUNS / plan.name, "")
+    return folder, [note] if note else []
 
 
 def _run(
@@ -92,8 +100,8 @@ def _run(
     reuse: Sequence[Path],
     leaves: bool,
     options: Mapping[str, object],
-) -> tuple[Sequence[Verdict], Mapping[str, str]]:
-    """Run the study as its folder's only driver; return the verdicts, and why trials failed.
+) -> tuple[ToldRun, Mapping[str, str]]:
+    """Run the study as its folder's only driver; return what it says, and why trials failed.
 
     Raises:
         Declined: the user does not want what it takes; a folder that was made for it is gone again.
@@ -115,14 +123,14 @@ def _run(
             with sole_driver(folder, lambda: store.driver, wait):
                 store.keep_driver(me())
                 _say_first(plan, store, folder, ahead, options)
-                verdicts = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
+                told = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
             ids = planned(plan, store)
             failed = {name: why for name, why in store.failed().items() if name in ids}
     except (Declined, click.Abort):
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return verdicts, failed
+    return told, failed
 
 
 def _show_plan(plan: Plan, folder: Path, how: How) -> int:
