@@ -87,9 +87,9 @@ def shown_marks(detail: str) -> str:
         return detail
     if _is_file(detail):
         raise ConfigError(
-            f"two files that are meant by one name: {detail!r} and {plain!r}",
+            f"one name for two files: {detail!r} and {plain!r}",
             "one of them",
-            "rename one: a question mark in a file's name is written %3F here",
+            "rename one; write a question mark in a file name as %3F",
         )
     return plain
 

@@ -36,7 +36,7 @@ def packages(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _no_report(monkeypatch) -> None:
-    monkeypatch.setattr("modicum.cli.verbs.run.write", lambda *given: None)
+    monkeypatch.setattr("modicum.cli.told_run.write", lambda *given: None)
 
 
 BROKEN = {

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, final
 from modicum.answers import FORMS, Form, Numbers, Reading, Stated, Texts
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.seeds import key
+from modicum.stats.written import count
 from modicum.task import QUESTION_ANSWER, Sheet, Task
 from modicum.task_names import gym_names
 from modicum.types import Grade, Mark, Problem, Split
@@ -105,7 +106,7 @@ class Gym(Task):
                 found.setdefault(question, self._problem(seed, entry))
         if len(found) < n:
             raise ConfigError(
-                f"{len(found)} distinct problems of gym:{self.name} in split {split!r}",
+                f"{count(len(found), 'distinct problem')} of gym:{self.name} in split {split!r}",
                 f"{n}",
                 "ask for fewer, or widen the dataset with `config`",
             )
