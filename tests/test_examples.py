@@ -217,7 +217,7 @@ print(*[done.form for done in export(found, fits, store, Path("out"))])
             "brief_tuning",
             {"brief_tuning": {"steps": 1, "groups": 2, "rollouts": 4}},
             2,
-            "merged peft",
+            "merged peft weight_deltas",
         ),
     ],
 )

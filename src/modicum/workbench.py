@@ -12,6 +12,7 @@ from typing import Self
 from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
+from modicum.cli.advance import Advance
 from modicum.cli.check_text import doubt_lines
 from modicum.cli.doctor_first import looked_at
 from modicum.cli.folder import open_study
@@ -34,7 +35,7 @@ from modicum.running.renewal import renew
 from modicum.running.restoring import Elicited, restored
 from modicum.running.runner import Silent, Watcher, planned, run
 from modicum.running.spelling import as_python, python_words
-from modicum.running.spending import plan_text
+from modicum.running.spending import plan_text, shares, spending
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
 from modicum.store.siblings import siblings
@@ -248,19 +249,20 @@ class Study(Options, ToldStudy):
             for line in (line for one in checked for line in doubt_lines(one) if self.progress):
                 print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
             refuse_faults(checked)
-        with self._watched(watcher) as watching, contextlib.ExitStack() as stack:
+        with self._watched(watcher, plan, store) as watching, contextlib.ExitStack() as stack:
             for backend in map(resolve_backend, self._models.references):
                 if isinstance(backend, KeepsModel):
                     stack.enter_context(backend.borrowed())
             run(plan, store, watching, reuse=others, budget=limit)
 
     @contextlib.contextmanager
-    def _watched(self, watcher: Watcher | None) -> Iterator[Watcher]:
+    def _watched(self, watcher: Watcher | None, plan: Plan, store: Store) -> Iterator[Watcher]:
         """Give what shows progress here."""
         if watcher is not None or not self.progress:
             yield watcher or Silent()
             return
-        with fitting_watcher() as usual:
+        advance = Advance(shares(plan, store), spending(plan, store).seconds)
+        with fitting_watcher(advance) as usual:
             yield usual
 
     def _others(self) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 
 from modicum.analysis.verdict import SCHEMA, Verdict, as_json
+from modicum.cli.help_layout import GroupedOption, in_group
 from modicum.cli.terminal import link, paint_for, sign, terminal_width
 from modicum.cli.verdict_tables import verdicts_csv, verdicts_markdown
 from modicum.cli.verdict_text import Look, overview_text, verdict_text
@@ -24,20 +25,34 @@ FORMS = ("text", "md", "csv", "json")
 
 def printing_options(function: F) -> F:
     """Add the options that say how verdicts are printed: --format, --json, --verbose and --open."""
-    for option in (
-        click.option("--open", "opens", is_flag=True, help="Open the report in a browser."),
-        click.option("--json", "wants_json", is_flag=True, help="The same as --format json."),
+    return in_group(
+        "Output",
         click.option(
-            "--format", "form", type=click.Choice(FORMS), default="text", show_default=True,
-            help="How to print the verdicts; md is a table to paste into a model card.",
-        ),
-        click.option(
-            "-v", "--verbose", is_flag=True,
+            "-v",
+            "--verbose",
+            cls=GroupedOption,
+            is_flag=True,
             help="Print controls by name, costs, notes and every warning as well.",
         ),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+        click.option(
+            "--format",
+            "form",
+            cls=GroupedOption,
+            type=click.Choice(FORMS),
+            default="text",
+            help="How to print the verdicts; md is a table to paste into a model card. [text]",
+        ),
+        click.option(
+            "--json",
+            "wants_json",
+            cls=GroupedOption,
+            is_flag=True,
+            help="Print JSON; the same as --format json.",
+        ),
+        click.option(
+            "--open", "opens", cls=GroupedOption, is_flag=True, help="Open the report in a browser."
+        ),
+    )(function)
 
 
 def form_of(options: dict[str, object]) -> str:

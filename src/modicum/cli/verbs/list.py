@@ -1,4 +1,4 @@
-"""Lists the tasks, markers, models, methods and rewards that are installed."""
+"""Lists tasks, markers, models, methods and other plug-ins."""
 
 import json
 
@@ -11,10 +11,10 @@ __all__ = ["command"]
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", metavar="[KIND]", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str | None, *, as_json: bool) -> None:
-    """Lists plug-ins by name with their first line; imports none of them.
+    """Lists plug-ins by name, each with a line of what it is.
 
     Example: modicum list methods
     """
