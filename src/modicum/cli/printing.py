@@ -1,5 +1,6 @@
 """Prints verdicts in the form that was asked for, and how to go on."""
 
+import dataclasses
 import json
 import sys
 import webbrowser
@@ -72,7 +73,7 @@ def print_verdicts(
 
 
 def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool) -> str:
-    look = look_here(verbose=verbose)
+    look = dataclasses.replace(look_here(verbose=verbose), folder=str(folder))
     parts = [verdict_text(v, look) for v in verdicts if verbose or len(verdicts) == 1]
     if len(verdicts) > 1:
         first = verdicts[0]
