@@ -28,7 +28,7 @@ def subject_of(plan: Plan, model: object, task: object) -> Subject:
     pairs = dict.fromkeys((s.model, s.task) for s in plan.subjects())
     known = "; ".join(f"--model {model} --task {task}" for model, task in pairs)
     raise ConfigError(
-        f"{len({(s.model, s.task) for s in fits})} subjects of this study fit",
+        f"{len({(s.model, s.task) for s in fits})} pairs of task and model that fit",
         "one model and one task",
         f"choose of: {known}",
     )

@@ -24,12 +24,14 @@ from modicum.cli.task_text import task_lines
 from modicum.cli.told_run import REPORT, ToldRun
 from modicum.errors import ConfigError
 from modicum.executor import follow
+from modicum.report.untrusted import visible
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.homes import RUNS, home_of
 from modicum.running.quick import quick_line
 from modicum.running.runner import planned
 from modicum.running.spending import Spending, plan_text, refuse_unpayable, spending
 from modicum.secrecy import clean
+from modicum.stats.written import count
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
 from modicum.store.provenance import changed_plugins, has_foreign
@@ -194,12 +196,7 @@ def _say_first(
 ) -> None:
     """Say what will be done before anything is; nothing but the study's size where it is complete."""
     names, done = planned(plan, store), store.done()
-    labels = plan.selection + plan.test
-    click.echo(
-        f"{plan.name}: {len(plan.subjects())} subjects, {len(names)} trials, "
-        f"{len(names & done)} exist; {labels} measuring labels a task; results in {folder}",
-        err=True,
-    )
+    click.echo(f"{_size_line(plan, len(names), len(names & done))}; results in {folder}", err=True)
     heads = store.heads() if has_foreign() else {}
     for line in changed_plugins(head for name, head in heads.items() if name in names):
         click.echo(line, err=True)
@@ -208,6 +205,17 @@ def _say_first(
         given = {name for name, value in options.items() if value is not None}
         for line in task_lines(plan, given):
             click.echo(line, err=True)
+
+
+def _size_line(plan: Plan, trials: int, done: int) -> str:
+    """Say what is studied, how many trials that takes, and what measuring takes."""
+    first, *others = plan.subjects()
+    what = f"{visible(first.task)} on {visible(first.model)}"
+    if others:
+        what = f"{plan.name}, {len(others) + 1} pairs of task and model"
+    finished = f"{count(done)} done" if done else "none done yet"
+    labels = f"{count(plan.selection + plan.test)} labelled problems{' a task' if others else ''}"
+    return f"{what}: {count(trials, 'trial')}, {finished}; measuring uses {labels}"
 
 
 def _say_last(
