@@ -61,7 +61,7 @@ def folder(home) -> Path:
 def refused(said: Said, canary: Path, *words: str) -> None:
     assert said.code == 2
     assert said.out == ""
-    assert "nothing of it was done" in said.err
+    assert "none of them was done" in said.err
     assert "--trust" in said.err
     assert not [word for word in words if word not in said.err]
     assert not canary.exists()

@@ -37,6 +37,7 @@ SMALL: Mapping[str, Sequence[str]] = {
         "--test", "16", "--selection", "4", "--samples", "4", "--shots", "1", "--seeds", "1",
         "--max-new-tokens", "24", "--workers", "1", "--no-reuse", "--no-check",
     ),
+    "organism": ("--seed", "small"),
     "check": ("--test", "16", "--max-new-tokens", "24"),
 }  # fmt: skip
 """Options that stand behind those of every shown command of a verb; of two the last one counts."""

@@ -94,7 +94,7 @@ def _with_earlier(now: Verdict, before: Verdict | None) -> Verdict:
     word = before.read_before if before.rules == now.rules else before.ability
     if not word or word == now.ability:
         return now
-    doubt = f"earlier rules read it as {word}: the same outcomes, other rules (version {now.rules})"
+    doubt = f"earlier rules called it {word}: same outcomes, new rules (version {now.rules})"
     return dataclasses.replace(now, read_before=word, doubts=(*now.doubts, doubt))
 
 

@@ -72,13 +72,13 @@ def refuse_untrusted(
     raise TrustError(
         "\n".join(
             (
-                f"{where} asks for what only you may switch on; nothing of it was done:",
+                f"{where} asks for things that only you may allow; none of them was done:",
                 *lines,
                 *more,
             )
         ),
-        "a study whose files start no code, ask no server and read no key",
-        "look at those words; if you trust whoever wrote them, say it again with --trust",
+        "a study whose files run no code, call no server and read no key",
+        "read those settings; if you trust their author, repeat the command with --trust",
     )
 
 
