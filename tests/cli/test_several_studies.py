@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from modicum.store.database import Store
 from modicum.workbench import Study, load
 from tests.support.commands import modicum
 from tests.support.tables import numbers, write_jsonl
@@ -145,3 +146,15 @@ def test_study_in_python_tells_its_own_verdict_of_a_folder_that_holds_more() -> 
 def test_study_in_python_lies_in_a_folder_of_its_task_and_model() -> None:
     assert Study("scripted:latent", "sums", test=8).folder == PLACE
     assert Study("scripted:latent", "sums", test=8, name="mine").folder == Path("runs/mine")
+
+
+def test_size_that_was_begun_and_not_finished_hides_no_verdict() -> None:
+    _run(*ONE)
+    store = Store(PLACE)
+    store.freeze({**(store.plan or {}), "test": 30})
+    store.close()
+    said = modicum("ask", PLACE, "What is 2 + 3?", "--json")
+    assert said.code == 0, said.err
+    compared = modicum("compare", f"{PLACE}:floor", f"{PLACE}:self_consistency", "--json")
+    assert compared.code == 0, compared.err
+    assert _told(PLACE) == [("sums", "scripted:latent", "test=8")]

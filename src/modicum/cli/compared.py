@@ -84,17 +84,18 @@ def read_sides(
         if len(left) > 1 or not subjects:
             raise _unknown(which, left or [*which.names], subjects or plan.subjects(), store)
         method = left[0] if left else default
-        # of a subject that was measured in several sizes the last one is meant, unless one is named
-        subjects = list({(s.model, s.task): s for s in reversed(subjects)}.values())[::-1]
         verdicts = recalled(plan, store)
         read = [(s, side_of(s, store, method, verdict_on(s, verdicts))) for s in subjects]
-        sides = tuple(side for _, side in read if side is not None)
+        # of a subject that was measured in several sizes the last finished one is meant
+        finished = [(s, side) for s, side in read if side is not None]
+        last = {(s.model, s.task): (s, side) for s, side in reversed(finished)}
+        chosen = tuple(last.values())[::-1]
+        sides = tuple(side for _, side in chosen)
         if not sides:
             raise _unknown(which, [method], subjects, store)
         questions = {
             problem.id: problem.question
-            for subject, side in read
-            if side is not None
+            for subject, _ in chosen
             for problem in problems_of(resolve_task(subject.task), "test", subject.scope())
         }
     return SidesFound(sides, questions)

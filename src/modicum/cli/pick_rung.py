@@ -1,6 +1,6 @@
 """Which subject and which rung of a study is meant: what the options say, else what the verdict ships."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from modicum.analysis.meaning import has_pick, ship_text
@@ -20,11 +20,13 @@ def verdict_on(subject: Subject, verdicts: Iterable[Verdict]) -> Verdict | None:
     return next((v for v in verdicts if (v.model, v.task, v.variant) == wanted), None)
 
 
-def subject_of(plan: Plan, model: object, task: object) -> Subject:
-    """Return the one subject that is meant; of several sizes of it the one that was run last."""
+def subject_of(
+    plan: Plan, model: object, task: object, verdicts: Sequence[Verdict] = ()
+) -> Subject:
+    """Return the one subject that is meant; of several sizes of it the last one that has a verdict."""
     fits = [s for s in plan.subjects() if model in (None, s.model) and task in (None, s.task)]
     if len({(s.model, s.task) for s in fits}) == 1:
-        return fits[0]
+        return next((s for s in fits if verdict_on(s, verdicts) is not None), fits[0])
     pairs = dict.fromkeys((s.model, s.task) for s in plan.subjects())
     known = "; ".join(f"--model {model} --task {task}" for model, task in pairs)
     raise ConfigError(

@@ -81,9 +81,10 @@ def command(folder: Path, question: str, **options: object) -> None:
         raise ConfigError("an empty question", "a question as the task asks it", "write one")
     store, plan = open_study(folder)
     refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
-    subject = subject_of(plan, options["model"], options["task"])
     with kept_tasks(plan, store):
-        verdict = verdict_on(subject, recalled(plan, store))
+        verdicts = recalled(plan, store)
+    subject = subject_of(plan, options["model"], options["task"], verdicts)
+    verdict = verdict_on(subject, verdicts)
     row, why = pick(verdict, subject, options["name"], options["n_shots"])
     trials = [(FLOOR, subject.floor())]
     if row is not None:

@@ -73,9 +73,10 @@ def command(folder: Path, **options: object) -> None:
     """
     store, plan = open_study(folder)
     refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
-    subject = subject_of(plan, options["model"], options["task"])
     with kept_tasks(plan, store):
-        verdict = verdict_on(subject, recalled(plan, store))
+        verdicts = recalled(plan, store)
+    subject = subject_of(plan, options["model"], options["task"], verdicts)
+    verdict = verdict_on(subject, verdicts)
     seed = int(str(options["seed"]))
     trial, why = picked_trial(verdict, subject, options["name"], options["n_shots"], seed)
     found = finished(subject, trial, store, verdict)
