@@ -113,9 +113,12 @@ def test_unknown_name_offers_the_foreign_method(foreign, tmp_path) -> None:
 
 
 def test_foreign_reading_and_probe_are_listed_with_their_first_lines(foreign, tmp_path) -> None:
-    done = _run("-c", MODICUM, "list", cwd=tmp_path, PYTHONPATH=str(foreign))
-    assert "  by_length  Accuracy of the plain prompt by the length" in done.stdout
-    assert "  rewritten_sums  Are sums still known when they are written otherwise?" in done.stdout
+    for kind, line in (
+        ("readings", "  by_length  Accuracy of the plain prompt by the length"),
+        ("probes", "  rewritten_sums  Are sums still known when they are written otherwise?"),
+    ):
+        done = _run("-c", MODICUM, "list", kind, cwd=tmp_path, PYTHONPATH=str(foreign))
+        assert line in done.stdout
 
 
 def test_foreign_reading_and_probe_stand_in_terminal_json_and_report(foreign, tmp_path) -> None:

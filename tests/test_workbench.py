@@ -61,7 +61,7 @@ def test_solver_of_a_rung_answers_new_problems_without_golds(study) -> None:
 def test_fault_stops_a_study_unless_the_doctor_is_left_out(tmp_path) -> None:
     options = {**OPTIONS, "max_new_tokens": 2}
     given = ("scripted:latent", "sums", ["cot_decoding"])
-    with pytest.raises(ConfigError, match="cut at the limit of 2 tokens"):
+    with pytest.raises(ConfigError, match="cut off at the limit of 2 tokens"):
         modicum.Study(*given, out=tmp_path, options=options).run()
     assert modicum.Study(*given, out=tmp_path, options=options, check=False).run().findings
 

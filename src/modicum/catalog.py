@@ -133,7 +133,7 @@ class Catalog:
         return ConfigError(
             f"{self.kind.removesuffix('s')} {entry.name}: {why}",
             "a plug-in that can be imported",
-            f"mend that place, or {whose}",
+            f"fix that place, or {whose}",
         )
 
     def load(self, name: str) -> type:
@@ -157,7 +157,7 @@ class Catalog:
             raise ConfigError(
                 f"{len(classes)} plug-in classes in {module.__name__}",
                 f"exactly one concrete class of the {self.kind} contract",
-                "keep one class there and move the others to files of their own",
+                "keep one class there and move the others to their own files",
             )
         return classes[0]
 

@@ -226,7 +226,7 @@ class Model(ABC):
         return AccessError(
             f"{purpose} on {self.card.name!r}, which cannot",
             "a model that can, such as a local transformers model",
-            "leave it out, or give a folder or hub id",
+            "drop it, or give a folder or hub id",
         )
 
 
@@ -391,8 +391,8 @@ def render(model: Model, style: Style, question: str) -> str:
     prompt = None if language is None else language.chat(style.system, text)
     if prompt is None:
         raise ConfigError(
-            f"style {style.name!r} wants a chat template",
+            f"style {style.name!r} needs a chat template",
             "a model with one",
-            "choose a raw style, or give the template with --template",
+            "choose a raw style, or pass a template with --template",
         )
     return prompt

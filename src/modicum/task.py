@@ -334,9 +334,9 @@ def resolve_task(reference: str, settings: Settings | None = None) -> Task:
         return kept[whole]
     if kept is not None:
         raise ConfigError(
-            f"task {reference!r}, of which the study keeps no copy",
+            f"task {reference!r}, of which the study has no copy",
             f"one of {', '.join(sorted(kept)) or '(none)'}",
-            "run the study again where the task's own data lies",
+            "run the study again where the task's own data is",
         )
     kind, own = task_parts(whole)
     task = TASKS.build(kind, {**(settings or {}), **own})
@@ -352,7 +352,7 @@ def _derived(reference: str, settings: Settings | None) -> Task:
     name, _, original = original.partition(":") if kind == "varied" else ("", "", original)
     if not original:
         form = "scrambled:TASK" if kind == "scrambled" else "varied:PROBE.VARIANT:TASK"
-        raise ConfigError(f"task {reference!r}", form, "name the task that it is made from")
+        raise ConfigError(f"task {reference!r}", form, "name the task it is made from")
     inner = resolve_task(original, settings)
     if kind == "scrambled":
         if isinstance(inner, Scrambled):

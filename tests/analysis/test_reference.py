@@ -157,7 +157,7 @@ def test_reference_is_the_trial_of_that_models_own_floor() -> None:
 
 def test_model_is_not_its_own_reference() -> None:
     plan = plan_for("scripted:latent", "sums", ["cot_decoding"], reference="scripted:latent")
-    with pytest.raises(ConfigError, match="the model that is studied"):
+    with pytest.raises(ConfigError, match="the very model under study"):
         check_plan(plan)
 
 

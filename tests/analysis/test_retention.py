@@ -150,7 +150,7 @@ def test_short_file_is_scored_whole(tmp_path) -> None:
 
 
 def test_none_beside_a_task_is_refused() -> None:
-    with pytest.raises(ConfigError, match="none alone"):
+    with pytest.raises(ConfigError, match="none by itself"):
         check_plan(_plan(retain=("none", "line_moves")))
 
 

@@ -89,10 +89,10 @@ CASES = {
     "field out of range": (lambda at: ["--set", "cot_decoding.k=1"], "k = 1"),
     "field without a value": (lambda at: ["--set", "cot_decoding.k"], "method.field=value"),
     "shots that are no numbers": (lambda at: ["--shots", "1,x"], "--shots 1,4,8"),
-    "access": (lambda at: ["--methods", "fine_tune"], "which offers logprobs"),
+    "access": (lambda at: ["--methods", "fine_tune"], "gives log-probabilities only"),
     "more shots than exist": (
         lambda at: ["--model", "organism", "--methods", "fine_tune", "--shots", "1,9999"],
-        "9999 shots",
+        "9,999 shots",
     ),
     "no shots": (
         lambda at: ["--model", "organism", "--methods", "fine_tune", "--shots", "0"],
@@ -111,12 +111,12 @@ CASES = {
     "study and model": (lambda at: [_study(at, GOOD)], "a study and --model or --task"),
     "nothing to retain and a task": (
         lambda at: ["--retain", "none", "--retain", "sums"],
-        "none alone",
+        "none by itself",
     ),
     "unknown reference": (lambda at: ["--reference", "scriptd"], "did you mean 'scripted'"),
     "model as its own reference": (
         lambda at: ["--reference", "scripted:latent"],
-        "the model that is studied",
+        "the very model under study",
     ),
     "line without an answer": (
         lambda at: ["--task", _table(at, *_rows(30), '{"question": "r"}')],
@@ -134,7 +134,7 @@ CASES = {
     ),
     "gold that its marker rejects": (
         lambda at: ["--task", _table(at, *_rows(200)), "--mark-with", _rejecting(at)],
-        "incorrect leniently",
+        "incorrect (lenient",
     ),
     "two markers": (lambda at: ["--marker", "exact", "--mark-with", "a.py:f"], "leave one out"),
     "unknown marker": (
@@ -186,7 +186,10 @@ STUDIES = {
     "broken TOML": (GOOD.replace("test = 8", "test = "), "valid TOML"),
     "no grid": ("test = 8", "no [[grid]]"),
     "wrong type": (GOOD.replace("test = 8", 'test = "8 or so"'), "the study.test"),
-    "too much access": (GOOD.replace("self_consistency", "fine_tune"), "which offers logprobs"),
+    "too much access": (
+        GOOD.replace("self_consistency", "fine_tune"),
+        "gives log-probabilities only",
+    ),
 }
 
 

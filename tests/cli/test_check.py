@@ -80,7 +80,7 @@ def test_scan_refuses_a_folder_that_cannot_be_written(tmp_path) -> None:
 def test_run_stops_at_a_fault_before_it_spends_anything(tmp_path) -> None:
     said = modicum("run", *CUT, "--out", tmp_path)
     assert said.code == 2
-    assert "cut at the limit of 2 tokens" in said.err
+    assert "cut off at the limit of 2 tokens" in said.err
     assert Store(tmp_path).done() == set()
 
 

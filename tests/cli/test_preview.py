@@ -40,7 +40,7 @@ def test_json_holds_the_reading_and_the_problems_of_the_file_in_order(tmp_path) 
     path = write_jsonl(tmp_path / "own.jsonl", _choices())
     found = _json(path, "-n", 2)
     assert found["marker"] == "choice"
-    assert "there are options" in found["why"]
+    assert "the problems have options" in found["why"]
     assert "counted from 0" in found["why"]
     assert (found["unused"], found["odd"]) == (["by"], [])
     assert found["columns"]["question"] == ["passage", "question"]
@@ -74,7 +74,7 @@ def test_odd_rows_are_shown_and_not_refused(tmp_path) -> None:
     path = write_jsonl(tmp_path / "own.jsonl", rows)
     [odd] = _json(path)["odd"]
     assert (odd["line"], odd["file"]) == (5, str(path))
-    assert "no number" in odd["why"]
+    assert "not a number" in odd["why"]
     assert (
         "odd rows, which `run` refuses (--odd leave_out): line 5 of" in modicum("preview", path).out
     )

@@ -91,7 +91,7 @@ def test_fault_is_refused_with_what_to_do() -> None:
     checked = check_subject(_small(max_new_tokens=2).subjects()[0])
     with pytest.raises(ConfigError, match="--force") as refused:
         refuse_faults([checked])
-    assert "cut at the limit of 2 tokens" in refused.value.found
+    assert "cut off at the limit of 2 tokens" in refused.value.found
 
 
 def test_doubts_and_facts_are_not_refused() -> None:

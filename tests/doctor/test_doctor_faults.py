@@ -256,7 +256,7 @@ def test_healthy_chat_patient_with_a_system_prompt_raises_no_alarm() -> None:
 def test_near_duplicates_with_other_golds_are_said() -> None:
     found = diagnose(exam_of(task=PatientTask(_nearly_twice)))
     (first, *_) = [f for f in found if f.code == "duplicates"]
-    assert "different golds" in first.found
+    assert "different gold answers" in first.found
 
 
 def test_worked_solution_in_the_question_is_a_leak() -> None:
@@ -372,5 +372,5 @@ def test_question_that_fills_the_context_is_named_with_its_line_before_anything_
     plan = plan_for("scripted:latent", str(path), ("self_consistency",))
     with pytest.raises(ConfigError, match=r"line 8 of .*own\.jsonl: [\d,]+ tokens") as error:
         examine(plan.subjects()[0], resolve_task(str(path)), tiny(), ledger)
-    assert "1 questions that fill the model's context of 256 tokens" in error.value.found
+    assert "1 question too long for the model's context of 256 tokens" in error.value.found
     assert ledger.tokens_sampled == 0

@@ -287,7 +287,7 @@ def test_files_that_change_while_a_trial_runs_fail_it(tmp_path, monkeypatch) -> 
             return super().draw(requests, sampling, ledger)
 
     monkeypatch.setattr("modicum.study.trial.open_model", lambda _: Meddles(inner))
-    assert "have changed while the study ran" in run_trial(plan, trial, RAW, tmp_path / "a").error
+    assert "changed while the study ran" in run_trial(plan, trial, RAW, tmp_path / "a").error
     monkeypatch.setattr("modicum.study.trial.open_model", lambda _: inner)
     fresh = _plan(tmp_path, f"python:{tmp_path / 'own.py'}:f").subjects()[0].default()
     assert fresh.id != trial.id

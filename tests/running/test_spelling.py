@@ -14,7 +14,7 @@ from tests.support.sources import files
     [
         ("set --max-new-tokens 64", "set max_new_tokens=64"),
         ("lower --ceiling-test or raise --test", "lower ceiling_test or raise test"),
-        ("or go on all the same with --force", "or go on all the same: check=False"),
+        ("or run anyway with --force", "or run anyway: check=False"),
         ("leave them out: --odd leave_out", "leave them out: odd='leave_out'"),
         ("such as --mark-with my_marks.py:is_right", 'such as marker="python:my_marks.py:is_right"'),
         ("choose of: --model a --task b; --model c --task d",

@@ -181,7 +181,7 @@ def test_copy_refuses_problems_that_were_not_kept(split: str, n: int) -> None:
 def test_other_tasks_are_refused_while_copies_are_held() -> None:
     task = resolve_task("sums")
     copy = KeptTask("sums", record_of(task, task.problems("test", 2)))
-    with held({"sums": copy}), pytest.raises(ConfigError, match="keeps no copy"):
+    with held({"sums": copy}), pytest.raises(ConfigError, match="has no copy"):
         resolve_task("word_sums")
     assert resolve_task("word_sums").sheet
 

@@ -17,6 +17,8 @@ from modicum.model import ModelCard
 from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
 from modicum.scope import Scope
 from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
+from modicum.store.kept_tasks import record_of
+from modicum.task import resolve_task
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
 from tests.support.texts import anything
 
@@ -210,6 +212,28 @@ def test_plan_of_a_new_folder_is_none(store) -> None:
 def test_frozen_plan_is_read_back(store) -> None:
     store.freeze({"name": "x", "grids": [{"models": ["a"]}]})
     assert store.plan == {"name": "x", "grids": [{"models": ["a"]}]}
+
+
+def test_plans_are_kept_with_the_newest_first(store) -> None:
+    for test in (8, 6, 8, 4):
+        store.freeze({"name": "x", "test": test})
+    assert [plan["test"] for plan in store.plans] == [4, 8, 6]
+    assert store.plan == store.plans[0]
+
+
+def test_folder_with_one_plan_holds_no_other(store) -> None:
+    assert store.plans == []
+    store.freeze({"name": "x", "retain": ("none",)})
+    store.freeze({"name": "x", "retain": ["none"]})
+    assert store.plans == [{"name": "x", "retain": ["none"]}]
+
+
+def test_kept_task_with_more_problems_stays(store) -> None:
+    task = resolve_task("sums")
+    small, large = (record_of(task, task.problems("test", n)) for n in (4, 9))
+    for record in (small, large, small):
+        store.keep_task("sums", record)
+    assert store.kept_tasks() == {"sums": large}
 
 
 def test_newer_version_is_refused(tmp_path) -> None:

@@ -17,6 +17,7 @@ from modicum.study.problem_sets import shots_of
 from modicum.task import Sheet, Task, resolve_task
 from modicum.tasks.sums import Sums
 from modicum.types import Trial
+from tests.support.tables import numbers, write_jsonl
 
 TOML = """
 name = "sums"
@@ -317,12 +318,12 @@ def test_access_is_refused_before_weights_load() -> None:
 
 
 def test_more_shots_than_exist_are_refused() -> None:
-    with pytest.raises(ConfigError, match="1000 shots"):
+    with pytest.raises(ConfigError, match="1,000 shots"):
         check_plan(plan_for("organism", "sums", ["rejection_tuning"], [1000]))
 
 
 def test_shots_below_one_are_refused() -> None:
-    with pytest.raises(ConfigError, match="shots below 1"):
+    with pytest.raises(ConfigError, match="a number below 1"):
         check_plan(plan_for("organism", "sums", ["rejection_tuning"], [0]))
 
 
@@ -334,3 +335,23 @@ def test_unknown_method_in_settings_is_refused() -> None:
 def test_subject_names_its_twin() -> None:
     plan = _plan(twin="scripted:absent")
     assert Subject(plan, "scripted:latent", "sums").twin == "scripted:absent"
+
+
+def test_a_method_that_does_not_fit_the_task_says_what_to_use_instead(tmp_path) -> None:
+    task = f"jsonl:{write_jsonl(tmp_path / 'own.jsonl', numbers(60))}"
+    with pytest.raises(ConfigError) as caught:
+        check_plan(plan_for("organism", task, ["fine_tune"], [1], test=20, selection=5))
+    assert caught.value.found == f"fine_tune needs worked solutions, but {task!r} has answers only"
+    assert caught.value.action == (
+        "use rejection_tuning, which needs answers only, or name the column of the solutions "
+        "(--solution COLUMN)"
+    )
+    check_plan(plan_for("organism", task, ["rejection_tuning"], [1], test=20, selection=5))
+
+
+def test_a_method_that_needs_more_access_than_a_model_gives_says_both() -> None:
+    with pytest.raises(AccessError) as caught:
+        check_plan(plan_for("scripted:latent", "sums", ["fine_tune"], [1]))
+    assert caught.value.found == (
+        "fine_tune needs weights, but model 'scripted:latent' gives log-probabilities only"
+    )

@@ -201,7 +201,7 @@ def test_the_refusal_names_each_power_and_what_to_do() -> None:
     said = str(refused.value)
     for words in (
         "the study st.toml", "./a-model", "trust_remote_code", "http://127.0.0.1:9",
-        "AWS_SECRET_ACCESS_KEY", "python:mine.py:f", "nothing of it was done", "--trust",
+        "AWS_SECRET_ACCESS_KEY", "python:mine.py:f", "none of them was done", "--trust",
     ):  # fmt: skip
         assert words in said
     refuse_untrusted(asked, trusted=True, where="st.toml")

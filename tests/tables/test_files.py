@@ -179,7 +179,7 @@ def test_pipe_is_refused_and_not_waited_for(tmp_path) -> None:
     import os
 
     os.mkfifo(tmp_path / "own.jsonl")
-    assert "no plain file" in refused(tmp_path / "own.jsonl")
+    assert "not a regular file" in refused(tmp_path / "own.jsonl")
 
 
 HOSTILE = {

@@ -77,7 +77,7 @@ def said(folder) -> list[Said]:
 
 def test_check_answers_in_one_command(said) -> None:
     assert said[0].code == 0, said[0].out + said[0].err
-    assert "40 test problems show gains from" in said[0].out
+    assert "40 test problems: gains of" in said[0].out
     assert "in one process: floor and ceiling" in said[0].out
 
 

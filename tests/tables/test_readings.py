@@ -93,7 +93,7 @@ def test_gold_that_is_no_option_is_an_odd_row_and_does_not_change_the_reading(tm
 
 def test_golds_that_no_one_reading_fits_are_refused_and_not_guessed(tmp_path) -> None:
     error = refusal(tmp_path, choices(lambda i: i % 4 if i % 2 else "wxyz"[i % 4]))
-    assert "in any one way" in error.found
+    assert "in any consistent way" in error.found
     assert "--choices none" in error.action
 
 
@@ -175,7 +175,7 @@ def test_decision_holds_whatever_the_order_of_rows() -> None:
 
 ODD = {
     "no hashes": ({"question": "q", "answer": "no mark"}, {"answer": "So.\n#### {i}"}, "####"),
-    "words among numbers": ({"answer": "seven or eight"}, {"answer": "{i}"}, "no number"),
+    "words among numbers": ({"answer": "seven or eight"}, {"answer": "{i}"}, "not a number"),
     "no box": ({"solution": "seven"}, {"solution": "So \\boxed {i}."}, "no box"),
     "no answer": ({"answer": ""}, {"answer": "{i}"}, "no answer"),
     "a list": ({"answer": ["1", "2"]}, {"answer": "{i}"}, "is a list"),
@@ -220,7 +220,7 @@ def test_broken_line_of_json_may_be_left_out(tmp_path) -> None:
 )
 def test_answers_that_another_column_calls_wrong_are_no_golds(tmp_path, row) -> None:
     rows = [row(i) for i in range(N)]
-    assert "calls wrong" in refusal(tmp_path, rows).found
+    assert "marks as wrong" in refusal(tmp_path, rows).found
     found = problems(read(tmp_path, rows, "?odd=leave_out"))
     assert [p.answer[1:] for p in found] == [str(i) for i in range(1, N, 2)]
 
@@ -279,7 +279,7 @@ def test_turn_that_is_no_text_is_an_odd_row(tmp_path) -> None:
         for i in range(N)
     ]
     rows[2]["messages"][0]["content"] = [{"type": "image_url", "image_url": {"url": "x"}}]
-    assert "'image_url', which is no text" in refusal(tmp_path, rows).found
+    assert "'image_url', which is not text" in refusal(tmp_path, rows).found
 
 
 # golds
@@ -292,7 +292,7 @@ def test_formulas_among_golds_are_compared_as_formulas(tmp_path) -> None:
     ]
     task = read(tmp_path, rows)
     assert (task.reading.marker, task.reading.form) == ("math_verify", "boxed")
-    assert "15 of 20 golds are formulas; asked for in a box" in " ".join(task.notes)
+    assert "15 of 20 gold answers are formulas; asked for in a box" in " ".join(task.notes)
     found = problems(task)[5]
     assert task.mark(found, "So \\boxed{\\dfrac{5}{7}}").lenient == Grade.CORRECT
 
@@ -357,12 +357,12 @@ def test_truth_values_are_asked_for_in_those_words(tmp_path) -> None:
 
 def test_small_numbers_of_a_column_of_labels_are_said_to_be_classes(tmp_path) -> None:
     rows = [{"question": f"q{i}", "label": i % 2} for i in range(N)]
-    assert "numbers of classes, perhaps" in " ".join(read(tmp_path, rows).notes)
+    assert "perhaps class numbers" in " ".join(read(tmp_path, rows).notes)
 
 
 def test_golds_that_are_texts_of_sentences_are_said(tmp_path) -> None:
     rows = [{"instruction": f"i{i}", "input": "", "output": "A long text. " * 12} for i in range(N)]
-    assert "20 of 20 golds are texts of sentences" in " ".join(read(tmp_path, rows).notes)
+    assert "20 of 20 gold answers are full sentences" in " ".join(read(tmp_path, rows).notes)
 
 
 def test_columns_that_serve_for_nothing_are_named(tmp_path) -> None:

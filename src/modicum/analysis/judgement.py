@@ -66,6 +66,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
     return Verdict(
         task=subject.task,
         model=subject.model,
+        variant=subject.plan.label,
         reference=reference_of(found),
         text_loss=text_before(found),
         ability=answer.word,

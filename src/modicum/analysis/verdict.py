@@ -314,6 +314,8 @@ class Verdict(Shown):
     """What the word means for a decision, with its figures."""
     do: str = ""
     """What to do about it."""
+    variant: str = ""
+    """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
 
     def __post_init__(self) -> None:
         """Let the least data say itself, also where no labels are needed."""
@@ -324,7 +326,12 @@ class Verdict(Shown):
     @property
     def brief(self) -> str:
         """The word of ability, and what it is about."""
-        return f"{self.ability}: {self.task} on {self.model}"
+        return f"{self.ability}: {self.titled} on {self.model}"
+
+    @property
+    def titled(self) -> str:
+        """The task, with what sets this verdict apart where its folder holds several on it."""
+        return f"{self.task} ({self.variant})" if self.variant else self.task
 
     @property
     def serving_base(self) -> float | None:
@@ -352,6 +359,7 @@ def _shown(value: object) -> object:
     if isinstance(value, Verdict):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
+        table = {name: entry for name, entry in table.items() if name != "variant" or entry}
         return {**table, "sections": own} if own else table
     if isinstance(value, Section):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

@@ -16,12 +16,11 @@ from modicum.cli.began import BEGAN
 from modicum.cli.consent import agreed, time_line
 from modicum.cli.doctor_first import look_first
 from modicum.cli.progress import waiting, watcher
-from modicum.cli.report_file import stands, write
+from modicum.cli.told_run import ToldRun, tell
 from modicum.errors import ConfigError
 from modicum.executor import Executor, resolve_executor
 from modicum.files.limits import check_number
 from modicum.model import resolve_backend
-from modicum.running.kept_verdicts import recalled
 from modicum.running.renewal import Renewed, renew
 from modicum.running.runner import keep_tasks, missing, planned, run
 from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
@@ -32,10 +31,7 @@ from modicum.study.plan import Plan
 from modicum.training.launch import ranks
 from modicum.types import Trial, named
 
-__all__ = ["REPORT", "How", "driven", "is_complete"]
-
-REPORT = "report.html"
-"""Name of the report in a study's folder."""
+__all__ = ["How", "driven", "is_complete"]
 
 
 _ENDING_S, _VERDICT_S, _MOST_KEPT = 2.0, 1.0, 0.2
@@ -103,9 +99,7 @@ def is_complete(plan: Plan, store: Store) -> bool:
     return planned(plan, store) <= store.done()
 
 
-def driven(
-    plan: Plan, store: Store, how: How, reuse: Sequence[Path], since: float
-) -> Sequence[Verdict]:
+def driven(plan: Plan, store: Store, how: How, reuse: Sequence[Path], since: float) -> ToldRun:
     """Run what is missing, as the folder's only driver, and write the report.
 
     Args:
@@ -130,15 +124,11 @@ def driven(
     elif renewed or not store.kept_tasks():
         keep_tasks(plan, store)
     with waiting("working out the verdict"):
-        verdicts = recalled(plan, store)
+        told = tell(plan, store)
     if how.budget is not None:
         failed = store.failed()
-        _say_left_out([t for t in missing(plan, store) if t.id not in failed], verdicts)
-    report = store.folder / REPORT
-    if verdicts and not stands(report, plan, store):
-        with waiting("writing the report"):
-            write(report, verdicts, plan, store)
-    return verdicts
+        _say_left_out([t for t in missing(plan, store) if t.id not in failed], told.own)
+    return told
 
 
 def _check(plan: Plan, store: Store, how: How, reuse: Sequence[Path], since: float) -> None:

@@ -5,6 +5,7 @@ import time
 from importlib import import_module
 from typing import Protocol, final
 
+from modicum.cli.advance import Advance
 from modicum.cli.progress import Heartbeat, Live, watcher
 from modicum.report.markup import element
 from modicum.store.database import Outcome
@@ -22,9 +23,13 @@ class _Drawn(Protocol):
         """Draw it again."""
 
 
-def fitting_watcher() -> "NotebookBar | Live | Heartbeat":
-    """Return what shows progress here: in a notebook, on a terminal, or in a log."""
-    return NotebookBar() if "ipykernel" in sys.modules else watcher()
+def fitting_watcher(advance: Advance | None = None) -> "NotebookBar | Live | Heartbeat":
+    """Return what shows progress here: in a notebook, on a terminal, or in a log.
+
+    Args:
+        advance: What the run is made of; a notebook counts trials.
+    """
+    return NotebookBar() if "ipykernel" in sys.modules else watcher(advance)
 
 
 @final

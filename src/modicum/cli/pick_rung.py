@@ -1,5 +1,6 @@
 """Which subject and which rung of a study is meant: what the options say, else what the verdict ships."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from modicum.analysis.meaning import has_pick, ship_text
@@ -10,17 +11,26 @@ from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 from modicum.types import FLOOR, PROMPT, Trial
 
-__all__ = ["pick", "picked_trial", "place_of", "row_of", "subject_of"]
+__all__ = ["pick", "picked_trial", "place_of", "row_of", "subject_of", "verdict_on"]
+
+
+def verdict_on(subject: Subject, verdicts: Iterable[Verdict]) -> Verdict | None:
+    """Return the verdict on a subject, or None."""
+    wanted = (subject.model, subject.task, subject.plan.label)
+    return next((v for v in verdicts if (v.model, v.task, v.variant) == wanted), None)
 
 
 def subject_of(plan: Plan, model: object, task: object) -> Subject:
-    """Return the one subject that is meant."""
+    """Return the one subject that is meant; of several sizes of it the one that was run last."""
     fits = [s for s in plan.subjects() if model in (None, s.model) and task in (None, s.task)]
-    if len(fits) == 1:
+    if len({(s.model, s.task) for s in fits}) == 1:
         return fits[0]
-    known = "; ".join(f"--model {s.model} --task {s.task}" for s in plan.subjects())
+    pairs = dict.fromkeys((s.model, s.task) for s in plan.subjects())
+    known = "; ".join(f"--model {model} --task {task}" for model, task in pairs)
     raise ConfigError(
-        f"{len(fits)} subjects of this study fit", "one model and one task", f"choose of: {known}"
+        f"{len({(s.model, s.task) for s in fits})} subjects of this study fit",
+        "one model and one task",
+        f"choose of: {known}",
     )
 
 

@@ -5,11 +5,13 @@ import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 import click
 
 from modicum.analysis.verdict import SCHEMA, Verdict, as_json
+from modicum.cli.help_layout import GroupedOption, in_group
 from modicum.cli.terminal import link, paint_for, sign, terminal_width
 from modicum.cli.verdict_tables import verdicts_csv, verdicts_markdown
 from modicum.cli.verdict_text import Look, overview_text, verdict_text
@@ -23,20 +25,34 @@ FORMS = ("text", "md", "csv", "json")
 
 def printing_options(function: F) -> F:
     """Add the options that say how verdicts are printed: --format, --json, --verbose and --open."""
-    for option in (
-        click.option("--open", "opens", is_flag=True, help="Open the report in a browser."),
-        click.option("--json", "wants_json", is_flag=True, help="The same as --format json."),
+    return in_group(
+        "Output",
         click.option(
-            "--format", "form", type=click.Choice(FORMS), default="text", show_default=True,
-            help="How to print the verdicts; md is a table to paste into a model card.",
-        ),
-        click.option(
-            "-v", "--verbose", is_flag=True,
+            "-v",
+            "--verbose",
+            cls=GroupedOption,
+            is_flag=True,
             help="Print controls by name, costs, notes and every warning as well.",
         ),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+        click.option(
+            "--format",
+            "form",
+            cls=GroupedOption,
+            type=click.Choice(FORMS),
+            default="text",
+            help="How to print the verdicts; md is a table to paste into a model card. [text]",
+        ),
+        click.option(
+            "--json",
+            "wants_json",
+            cls=GroupedOption,
+            is_flag=True,
+            help="Print JSON; the same as --format json.",
+        ),
+        click.option(
+            "--open", "opens", cls=GroupedOption, is_flag=True, help="Open the report in a browser."
+        ),
+    )(function)
 
 
 def form_of(options: dict[str, object]) -> str:
@@ -51,7 +67,7 @@ def look_here(*, verbose: bool) -> Look:
 
 
 def print_verdicts(
-    verdicts: Sequence[Verdict], form: str, folder: Path, *, verbose: bool = False
+    verdicts: Sequence[Verdict], form: str, folder: Path, *, verbose: bool = False, own: int = 0
 ) -> None:
     """Print verdicts to standard output.
 
@@ -60,6 +76,7 @@ def print_verdicts(
         form: One of `FORMS`.
         folder: The study's folder, for the commands that go on.
         verbose: Every detail; of several verdicts each one then stands in full.
+        own: How many of them, the first ones, were run just now; a single one stands in full.
     """
     if form == "json":
         click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
@@ -68,16 +85,19 @@ def print_verdicts(
     elif form == "md":
         click.echo(verdicts_markdown(verdicts))
     else:
-        click.echo(_text(verdicts, folder, verbose=verbose), color=paint_for().is_on or None)
+        click.echo(
+            _text(verdicts, folder, verbose=verbose, own=own), color=paint_for().is_on or None
+        )
 
 
-def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool) -> str:
+def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool, own: int) -> str:
     look = look_here(verbose=verbose)
-    parts = [verdict_text(v, look) for v in verdicts if verbose or len(verdicts) == 1]
+    full = verdicts if verbose else verdicts[:1] if 1 in (own, len(verdicts)) else ()
+    parts = [verdict_text(verdict, look) for verdict in full]
     if len(verdicts) > 1:
-        first = verdicts[0]
+        first = verdicts[1 if own == 1 else 0]
         models = {verdict.model for verdict in verdicts if verdict.task == first.task}
-        one = f"modicum report {folder} --task {first.task}"
+        one = f"modicum report {folder} --task {quote(first.titled)}"
         one += f" --model {first.model}" if len(models) > 1 else ""
         parts += [overview_text(verdicts, look), f"One in full  {one}"]
     return "\n\n".join(parts)

@@ -1,5 +1,6 @@
 """A verdict where Python shows it: the terminal's text, and a small card for a notebook."""
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -13,6 +14,7 @@ from modicum.cli.terminal import terminal_width
 from modicum.cli.verdict_text import Look, overview_text, verdict_text
 from modicum.report import words
 from modicum.report.markup import Markup, element, join
+from modicum.stats import Figure
 
 __all__ = ["PrintedLayout"]
 
@@ -64,45 +66,41 @@ def _compared(comparison: Comparison) -> str:
 
 def _card(verdict: Verdict) -> Markup:
     """Return one verdict: the word, the sentence, the methods, and the first doubts."""
-    subject = f"{verdict.task} on {verdict.model}"
+    subject = f"{verdict.titled} on {verdict.model}"
     head = element(
         "div",
         element("b", verdict.ability.upper(), style="font-size:1.15em;letter-spacing:.03em"),
         "\u2002",
         element("span", subject, style="opacity:.75"),
     )
-    said = element("div", words.headline(verdict), style="margin:.3em 0 .5em")
+    said = element("div", verdict.means or words.headline(verdict), style="margin:.3em 0 .5em")
     pick = verdict.pick
     least = element("div", element("b", "Least data "), words.least_data(verdict))
     ship = element("div", element("b", "Ship "), words.ship(verdict))
+    advice = [element("div", element("b", "Do "), verdict.do)] if verdict.do else []
     doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in verdict.doubts[:2]]
-    rows = [
-        _row("as asked", "", verdict.default.value, words.figure(verdict.default), is_pick=False)
-    ]
+    rows = [_row("as asked", "0", verdict.default, is_pick=False)]
     rows += [
-        _row(
-            row.name,
-            words.count(row.labels),
-            row.accuracy,
-            words.figure(row.score),
-            is_pick=row is pick,
-        )
+        _row(row.name, words.count(row.labels), row.score, is_pick=row is pick)
         for row in verdict.rungs
     ]
     names = ("method", "labels", "correct", "95 % interval")
     header = element("tr", *(element("th", name, style=_CELL, scope="col") for name in names))
     table = element("table", header, *rows, style="border-collapse:collapse;margin:.4em 0")
-    return element("div", head, said, table, least, ship, *doubts, style=_CARD)
+    return element("div", head, said, table, least, ship, *advice, *doubts, style=_CARD)
 
 
-def _row(name: str, labels: str, accuracy: float, figure: str, *, is_pick: bool) -> Markup:
+def _row(name: str, labels: str, score: Figure, *, is_pick: bool) -> Markup:
     """Return one method of the table; the pick in bold and marked."""
     shown = element("b", f"▸ {name}") if is_pick else name
-    percent = f"{100 * accuracy:.0f} %" if accuracy == accuracy else words.MISSING  # noqa: PLR0124
+    value, low, high = (
+        f"{100 * one:.0f}" if math.isfinite(one) else words.MISSING
+        for one in (score.value, score.low, score.high)
+    )
     return element(
         "tr",
         element("td", shown, style=_CELL),
         element("td", labels, style=_NUMBER),
-        element("td", percent, style=_NUMBER),
-        element("td", figure, style=_CELL),
+        element("td", f"{value} %", style=_NUMBER),
+        element("td", f"[{low}, {high}]", style=_NUMBER),
     )

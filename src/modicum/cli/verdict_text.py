@@ -64,7 +64,7 @@ def overview_text(verdicts: Sequence[Verdict], look: Look = PLAIN) -> str:
         return "\n".join(line for verdict in verdicts for line in _stacked(verdict, look))
     rows = [
         (
-            visible(verdict.task),
+            visible(verdict.titled),
             visible(verdict.model),
             verdict.ability.upper(),
             percent(verdict.floor.value),
@@ -87,7 +87,7 @@ def _stacked(verdict: Verdict, look: Look) -> list[str]:
     """Return a verdict in two lines, for a narrow terminal."""
     word = verdict.ability.upper()
     top = percent(verdict.ceiling.figure.value) if verdict.ceiling else "none"
-    title = _wrapped(f"{word}  {verdict.task} on {verdict.model}", look)
+    title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
     facts = f"floor {percent(verdict.floor.value)}, ceiling {top}; ship {shipped_name(verdict)}"
     return [
         title.replace(word, look.paint.ability(verdict.ability, word), 1),
@@ -98,7 +98,7 @@ def _stacked(verdict: Verdict, look: Look) -> list[str]:
 def _head(verdict: Verdict, look: Look) -> str:
     """Return the word, what it is about, and what it means."""
     word = verdict.ability.upper()
-    title = _wrapped(f"{word}  {verdict.task} on {verdict.model}", look)
+    title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
     title = title.replace(word, look.paint.ability(verdict.ability, word), 1)
     said = [verdict.means, verdict.do] if verdict.means else [words.headline(verdict)]
     return "\n".join([title, *(_wrapped(line, look) for line in said)])

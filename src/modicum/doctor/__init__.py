@@ -1,1 +1,1 @@
-"""What would make a study lie or fail, said before anything expensive; and what a model half knows."""
+"""Problems that would mislead or stop a run, found before anything is spent; tasks worth picking."""

@@ -66,10 +66,10 @@ def truncated(exam: Exam) -> tuple[Finding, ...]:
         return ()
     limit = exam.sheet.max_new_tokens
     looping = sum(bool(_LOOP.search(c.text)) for c in cut)
-    found = f"{of(len(cut), len(drawn), 'answers')} were cut at the limit of {limit} tokens"
+    found = f"{of(len(cut), len(drawn), 'answers')} were cut off at the limit of {limit} tokens"
     if looping > len(cut) / 2:
-        found += f"; {looping} of them repeat themselves"
-        action = "a longer limit will not help: add a stop string, or ask for short answers"
+        found += f"; {looping} of them repeat the same text"
+        action = "a longer limit will not help: add a stop string or ask for short answers"
     elif _rambles(exam):
         right = sum(asked.greedy_mark.lenient == Grade.CORRECT for asked in exam.asked)
         found += (
@@ -77,7 +77,7 @@ def truncated(exam: Exam) -> tuple[Finding, ...]:
             "that end by themselves are no better than chance"
         )
         action = (
-            "a longer limit will not help: ask for short answers, add a stop string, or take a "
+            "a longer limit will not help: ask for short answers, add a stop string, or choose a "
             "stronger model"
         )
         return (Finding("truncated", "doubt", found, action),)
@@ -104,7 +104,7 @@ def recommended_limit(drawn: tuple[Completion, ...], limit: int) -> int:
     """Return a limit that should cut `WANTED_CUT` of the answers, from the quantiles of lengths.
 
     Lengths beyond the limit are not seen. Their tail is taken as exponential between the median
-    and the limit; where half or more is cut, four times the limit is asked for and looked at anew.
+    and the limit; where half or more is cut, four times the limit is asked for and looked at again.
 
     >>> drawn = tuple(Completion("", n, "eos") for n in range(10, 100))
     >>> recommended_limit(drawn, 100)
@@ -133,17 +133,25 @@ def constant_groups(exam: Exam) -> tuple[Finding, ...]:
     n = len(groups[0].marks)
     users = sorted({rung.name for rung in exam.rungs if rung.learns_from_rewards})
     found = (
-        f"{of(len(groups) - varied, len(groups), 'problems')} have {n} equal marks "
-        f"({right} all right, {len(groups) - varied - right} all wrong): "
-        "methods that learn from rewards get next to no signal from them"
+        f"{_equal(right, len(groups) - varied - right, len(groups), n)}, so methods that learn from "
+        "rewards have almost nothing to learn from"
     )
     if not users:
         return (Finding("constant_rewards", "fact", found),)
     action = (
-        f"{', '.join(users)} may learn nothing: raise its samples, take easier or harder problems, "
-        "or a method that reads worked solutions"
+        f"{', '.join(users)} may learn nothing: draw more samples per problem, choose easier or "
+        "harder problems, or use a method that learns from worked solutions"
     )
     return (Finding("constant_rewards", "doubt", found, action),)
+
+
+def _equal(right: int, wrong: int, whole: int, n: int) -> str:
+    """Say on how many problems all samples are wrong, or right."""
+    said = [f"on {wrong} of {whole} problems all {n} samples are wrong"] * (wrong > 0)
+    said += [f"on {right}{'' if wrong else f' of {whole} problems'} all {n} are right"] * (
+        right > 0
+    )
+    return " and ".join(said)
 
 
 def format_gap(exam: Exam) -> tuple[Finding, ...]:
@@ -154,10 +162,10 @@ def format_gap(exam: Exam) -> tuple[Finding, ...]:
     if not marks or lenient - strict <= FORMAT * len(marks):
         return ()
     found = (
-        f"read leniently {of(lenient, len(marks), 'answers')} are right, read strictly {strict}: "
-        "the exact format is missed"
+        f"{of(lenient, len(marks), 'answers')} are right by the lenient reading, only {strict} by the "
+        "strict one: the model misses the exact format"
     )
-    action = "trust lenient accuracy; a gain in strict accuracy alone is a gain in format"
+    action = "rely on lenient accuracy; a gain in strict accuracy alone is a gain in format"
     return (Finding("format_gap", "doubt", found, action),)
 
 
@@ -172,10 +180,8 @@ def unreadable(exam: Exam) -> tuple[Finding, ...]:
     if rate <= UNREAD:
         return ()
     example = lost[0].text.strip()[:60]
-    found = (
-        f"in {of(len(lost), len(exam.marks), 'answers')} no answer can be read, such as {example!r}"
-    )
-    action = "say in the prompt how the answer must stand, or choose another marker"
+    found = f"{of(len(lost), len(exam.marks), 'answers')} cannot be read, such as {example!r}"
+    action = "tell the model in the prompt how to write its answer, or choose another marker"
     return (Finding("unreadable", "fault" if rate >= MOSTLY else "doubt", found, action),)
 
 
@@ -185,7 +191,7 @@ def unmarked(exam: Exam) -> tuple[Finding, ...]:
     if not n:
         return ()
     found = f"the marker failed on {n} of the answers, which count as unreadable: {first}"
-    return (Finding("unmarked", "doubt", found, "mend the marker for such texts"),)
+    return (Finding("unmarked", "doubt", found, "fix the marker so that it handles such texts"),)
 
 
 def running_on(exam: Exam) -> tuple[Finding, ...]:
@@ -201,24 +207,24 @@ def running_on(exam: Exam) -> tuple[Finding, ...]:
     if count <= RUNS_ON * len(exam.completions):
         return ()
     found = (
-        f"{of(count, len(exam.completions), 'answers')} run on into a new question: "
-        "a lenient reading may take the answer to that one"
+        f"{of(count, len(exam.completions), 'answers')} continue with a new question: "
+        "the lenient reading may take the answer to that one"
     )
-    action = 'end answers there: a style with a stop string such as "\\nQuestion:"'
+    action = 'add a stop string to the style, such as "\\nQuestion:"'
     return (Finding("runs_on", "doubt", found, action),)
 
 
 def endless(exam: Exam) -> tuple[Finding, ...]:
     """Find a model that never ends by itself, or a tokenizer without an end token."""
     if exam.prompts.lacks_end:
-        found = "the tokenizer has no end token: no answer can end by itself"
-        action = "name the end token in the tokenizer's files, or give a stop string"
+        found = "the tokenizer has no end token, so no answer can end by itself"
+        action = "define the end token in the tokenizer's files, or give a stop string"
         return (Finding("no_end_token", "fault", found, action),)
     drawn = exam.completions
     if not drawn or any(c.stop in ("eos", "stop") for c in drawn):
         return ()
-    found = f"none of {len(drawn)} answers ended by itself: the end token is never produced"
-    action = "ask in the model's chat template, give a stop string, or check its end token"
+    found = f"none of {len(drawn)} answers ended by itself: the model never produces its end token"
+    action = "use the model's chat template, give a stop string, or check the end token"
     return (Finding("never_ends", "fault", found, action),)
 
 
@@ -230,7 +236,7 @@ def thinking_cut(exam: Exam) -> tuple[Finding, ...]:
     if rate <= exam.margin:
         return ()
     limit = exam.sheet.max_new_tokens
-    found = f"the limit of {limit} tokens cut off the thinking of {of(lost, len(drawn), 'answers')}"
+    found = f"the limit of {limit} tokens cut off the thinking in {of(lost, len(drawn), 'answers')}"
     action = f"set --max-new-tokens {recommended_limit(drawn, limit)}"
     return (Finding("thinking_cut", "fault" if rate >= MOSTLY else "doubt", found, action),)
 
@@ -241,7 +247,7 @@ def empty(exam: Exam) -> tuple[Finding, ...]:
     if silent <= UNREAD * len(exam.completions):
         return ()
     found = f"{of(silent, len(exam.completions), 'answers')} are empty"
-    action = "check the chat template and the stop strings: the model may end at once"
+    action = "check the chat template and the stop strings: the model may stop immediately"
     return (Finding("empty", "fault", found, action),)
 
 
@@ -250,7 +256,7 @@ def not_finite(exam: Exam) -> tuple[Finding, ...]:
     broken = sum(not math.isfinite(score) for score in exam.scores)
     if not broken:
         return ()
-    found = f"{broken} of {len(exam.scores)} log-probabilities of its own answers are not finite"
+    found = f"{broken} of {len(exam.scores)} log-probabilities of the model's own answers are not finite"
     action = "check the weights and the number format (float32 instead of float16)"
     return (Finding("not_finite", "fault", found, action),)
 
@@ -269,8 +275,8 @@ def same_answer(exam: Exam) -> tuple[Finding, ...]:
     is_varied = golds.most_common(1)[0][1] <= MOSTLY * len(exam.asked)
     if not is_varied or count < SAME * answers.total():
         return ()
-    found = f"{of(count, answers.total(), 'answers')} are {text[:40]!r}, whatever was asked"
-    action = "check that the question reaches the model, and that the reading is right"
+    found = f"{of(count, answers.total(), 'answers')} are {text[:40]!r}, whatever the question"
+    action = "check that the question reaches the model and that answers are read correctly"
     return (Finding("same_answer", "doubt", found, action),)
 
 
@@ -281,13 +287,13 @@ def difficulty(exam: Exam) -> tuple[Finding, ...]:
         return ()
     n_right = sum(right)
     if share(right) >= EASY:
-        found = f"too easy: {of(n_right, len(right), 'greedy answers')} are right already"
+        found = f"too easy: {of(n_right, len(right), 'greedy answers')} are already right"
         return only(Finding("too_easy", "fact", found))
     hits = sum(asked.hits for asked in exam.asked)
     if hits == 0 and share(right) == HARD:
         drawn = len(exam.completions)
         found = (
-            f"too hard by itself: none of {drawn} answers is right; only a forced form, worked "
+            f"too hard as asked: none of {drawn} answers is right; only the worked form, worked "
             "solutions or many more samples could show an ability"
         )
         return only(Finding("too_hard", "fact", found))

@@ -55,12 +55,10 @@ def contaminated(exam: Exam) -> tuple[Finding, ...]:
         return ()
     found = (
         f"the model completes {of(len(known), len(exam.probes), 'half questions')} of the test split "
-        f"word for word ({MATCH} words or more that no other question shares), such as "
+        f"word for word ({MATCH} or more words that no other question shares), such as "
         f"{known[0].tail.strip()[:60]!r}"
     )
-    action = (
-        "what it scores may be memory: use newer problems, or other numbers in the same questions"
-    )
+    action = "its score may be memory: use newer problems, or the same questions with other numbers"
     return (Finding("contaminated", "doubt", found, action),)
 
 

@@ -24,7 +24,7 @@ def memory(needed: Memory | None) -> tuple[Finding, ...]:
         f"cache {needed.cache / GIB:.1f}); the machine has {needed.machine / GIB:.1f}"
     )
     ratio = needed.needed / needed.machine
-    action = "take a smaller model, fewer rows (MODEL?rows=8), a lower --max-new-tokens or a GPU"
+    action = "use a smaller model, fewer rows (MODEL?rows=8), a lower --max-new-tokens or a GPU"
     if ratio > 1:
         return (Finding("memory", "fault", found, action),)
     if ratio > TIGHT:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from modicum.analysis.detect import chance_of_equal
 from modicum.analysis.sampling import NULL_LIMIT
 from modicum.doctor.exam import Exam, FindingLevel, of, only
+from modicum.stats.written import count
 from modicum.types import Finding, Problem, Split
 
 __all__ = [
@@ -44,12 +45,16 @@ def rejected_golds(exam: Exam) -> tuple[Finding, ...]:
     first = golds.rejected[0]
     n, whole = len(golds.rejected), len(golds.problems)
     found = (
-        f"the marker rejects the gold of {of(n, whole, 'problems')}, such as {first.answer[:60]!r} "
+        f"the marker rejects the gold answer of {of(n, whole, 'problems')}, such as {first.answer[:60]!r} "
         f"of {first.id}"
     )
     # Where a few golds are odd, accuracy is too low by that share; beyond the margin it misleads.
     level: FindingLevel = "fault" if n > exam.margin * whole else "doubt"
-    return (Finding("gold_rejected", level, found, "mend those golds, or choose another marker"),)
+    return (
+        Finding(
+            "gold_rejected", level, found, "correct those gold answers, or choose another marker"
+        ),
+    )
 
 
 def loose_marker(exam: Exam) -> tuple[Finding, ...]:
@@ -58,7 +63,7 @@ def loose_marker(exam: Exam) -> tuple[Finding, ...]:
     if golds.compared < FEWEST or golds.strangers <= exam.margin * golds.compared:
         return ()
     found = (
-        f"the marker accepts another problem's gold for "
+        f"the marker accepts another problem's gold answer for "
         f"{of(golds.strangers, golds.compared, 'problems')}"
     )
     level: FindingLevel = "fault" if golds.strangers >= MOSTLY * golds.compared else "doubt"
@@ -84,7 +89,7 @@ def leaked_in_question(exam: Exam) -> tuple[Finding, ...]:
         return ()
     n, what = max((len(shown), "worked solution"), (sum(own), "gold answer"))
     found = f"{of(n, len(problems), 'questions')} state their own {what}"
-    return (Finding("leaked", "fault", found, "take the answers out of the questions"),)
+    return (Finding("leaked", "fault", found, "remove the answers from the questions"),)
 
 
 def leaked_in_prompt(exam: Exam) -> tuple[Finding, ...]:
@@ -93,17 +98,17 @@ def leaked_in_prompt(exam: Exam) -> tuple[Finding, ...]:
     around = style.template.replace("{question}", "\n") + "\n" + (style.system or "")
     golds = Counter(p.answer.strip() for p in exam.golds.problems if p.answer.strip())
     told = {gold: n for gold, n in golds.items() if _holds(around, gold)}
-    count, whole = sum(told.values()), golds.total()
+    n_told, whole = sum(told.values()), golds.total()
     text = plain(around)
     seen = [p for p in exam.splits.get("test", ()) if _is_long(p) and plain(p.question) in text]
     answer = question = None
     # One number in an instruction (`four digits`) may be the gold of a few; not of a third of all.
-    if whole >= FEWEST and count >= LEAKED * whole:
-        found = f"the prompt itself holds the gold of {of(count, whole, 'problems')}"
-        answer = Finding("leaked_prompt", "fault", found, "take the answers out of the prompt")
+    if whole >= FEWEST and n_told >= LEAKED * whole:
+        found = f"the prompt itself contains the gold answer of {of(n_told, whole, 'problems')}"
+        answer = Finding("leaked_prompt", "fault", found, "remove the answers from the prompt")
     if seen:
-        found = f"the prompt holds {len(seen)} test questions, such as {seen[0].question[:60]!r}"
-        question = Finding("test_in_prompt", "fault", found, "show other problems in the prompt")
+        found = f"the prompt contains {count(len(seen), 'test question')}, such as {seen[0].question[:60]!r}"
+        question = Finding("test_in_prompt", "fault", found, "use other problems in the prompt")
     return only(answer, question)
 
 
@@ -120,13 +125,13 @@ def duplicates(exam: Exam) -> tuple[Finding, ...]:
         if not again:
             continue
         text = (
-            f"{of(extra, len(problems), f'{split} problems')} repeat another apart from case, "
-            f"spaces and punctuation, such as {again[0][0].question[:60]!r}"
+            f"{of(extra, len(problems), f'{split} problems')} repeat another one (ignoring case, "
+            f"spaces and punctuation), such as {again[0][0].question[:60]!r}"
         )
         if torn:
-            text += f"; {torn} of them with different golds"
+            text += f"; {torn} of them with different gold answers"
         level: FindingLevel = "doubt" if extra > BEARABLE * len(problems) or torn else "fact"
-        action = "keep one of each: intervals count repeats as independent"
+        action = "keep one of each: repeats make the intervals too narrow"
         found.append(Finding("duplicates", level, text, action if level == "doubt" else ""))
     return tuple(found)
 
@@ -142,11 +147,11 @@ def overlap(exam: Exam) -> tuple[Finding, ...]:
         if not distinct:
             continue
         text = (
-            f"{of(distinct, len(test), 'test questions')} stand in the {split} split too, such as "
+            f"{of(distinct, len(test), 'test questions')} are in the {split} split as well, such as "
             f"{both[0].question[:60]!r}"
         )
         level: FindingLevel = "fault" if distinct > BEARABLE * len(test) else "doubt"
-        found.append(Finding("overlap", level, text, "part the splits by question, not by row"))
+        found.append(Finding("overlap", level, text, "split by question, not by row"))
     return tuple(found)
 
 
@@ -161,10 +166,10 @@ def guessable(exam: Exam) -> tuple[Finding, ...]:
         return ()
     golds = {p.answer.strip() for p in exam.golds.problems}
     found = (
-        f"{len(golds)} distinct golds among {len(exam.golds.problems)}: a blind guess is right "
-        f"{100 * chance:.0f} % of the time, so many samples say nothing of the ability"
+        f"{len(exam.golds.problems)} problems have only {count(len(golds), 'distinct gold answer')}: a "
+        f"blind guess is right {100 * chance:.0f} % of the time, so drawing many samples shows nothing"
     )
-    action = "ask for an open answer where you can; else rely on majority, forced form and rungs"
+    action = "ask for open answers if you can; otherwise rely on majority, worked form and methods"
     return (Finding("guessable", "doubt", found, action),)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from modicum.doctor.exam import Exam, FindingLevel, of
 from modicum.errors import ConfigError
 from modicum.model import Model
+from modicum.stats.written import count
 from modicum.tables.golds import is_prose
 from modicum.task import Sheet, Task
 from modicum.types import Finding, Problem, Split
@@ -25,10 +26,12 @@ def long_golds(exam: Exam) -> tuple[Finding, ...]:
     if not long or golds.marker != "exact":
         return ()
     found = (
-        f"{of(len(long), len(golds.problems), 'golds')} are texts of sentences, which no answer "
-        f"will equal, such as {long[0].answer[:60]!r}"
+        f"{of(len(long), len(golds.problems), 'golds')} are full sentences, which no answer "
+        f"will match exactly, such as {long[0].answer[:60]!r}"
     )
-    action = "name the column of the bare answer (--answer), a --preset, or your own --mark-with"
+    action = (
+        "name the column with the bare answer (--answer), use a --preset, or your own --mark-with"
+    )
     level: FindingLevel = "fault" if len(long) >= MOSTLY * len(golds.problems) else "doubt"
     return (Finding("long_golds", level, found, action),)
 
@@ -65,7 +68,7 @@ def refuse_long(
         return
     named = "; ".join(f"{task.origin(p)}: {n:,} tokens" for p, n in long[:_NAMED])
     raise ConfigError(
-        f"{len(long)} questions that fill the model's context of {context:,} tokens: {named}",
+        f"{count(len(long), 'question')} too long for the model's context of {context:,} tokens: {named}",
         "questions that leave room for an answer",
-        "take those lines out or shorten them, or choose a model that reads more",
+        "remove or shorten those lines, or choose a model with a longer context",
     )

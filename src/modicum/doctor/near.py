@@ -1,6 +1,7 @@
 """Near-equal questions that no column names as clusters."""
 
 from modicum.doctor.exam import Exam
+from modicum.stats.written import count
 from modicum.tables.columns import NEAR
 from modicum.tables.near import near_equal
 from modicum.types import Finding
@@ -22,8 +23,8 @@ def unnamed_clusters(exam: Exam) -> tuple[Finding, ...]:
         return ()
     first = problems[groups[0][0]].question
     found = (
-        f"no cluster column, and {len(groups)} group{'s' * (len(groups) > 1)} of near-equal test "
+        f"no cluster column, and {count(len(groups), 'group')} of nearly equal test "
         f"questions, {len(groups[0])} in the largest, such as {first[:60]!r}"
     )
-    action = f"count each as one: of a file FILE?cluster={NEAR}, or a column as FILE?cluster=COLUMN"
+    action = f"count each group as one: FILE?cluster={NEAR}, or name a column: FILE?cluster=COLUMN"
     return (Finding("near_equal", "doubt", found, action),)

@@ -27,7 +27,9 @@ def doubled_start(exam: Exam) -> tuple[Finding, ...]:
     if not token:
         return ()
     found = f"prompts begin with {token!r} twice"
-    action = "take the beginning token out of the template, or tell the tokenizer not to add it"
+    action = (
+        "remove the beginning token from the template, or configure the tokenizer not to add it"
+    )
     return (Finding("double_start", "fault", found, action),)
 
 
@@ -40,7 +42,7 @@ def lost_system(exam: Exam) -> tuple[Finding, ...]:
     if not lost:
         return ()
     found = f"the system prompt is missing from {of(lost, len(exam.asked), 'prompts')}"
-    action = "the chat template ignores the system role: put its text into --template instead"
+    action = "the chat template ignores the system role: put the text into --template instead"
     return (Finding("lost_system", "fault", found, action),)
 
 
@@ -49,8 +51,8 @@ def lost_question(exam: Exam) -> tuple[Finding, ...]:
     lost = sum(_flat(a.problem.question) not in _flat(a.prompt) for a in exam.asked)
     if not lost:
         return ()
-    found = f"the question is missing from, or changed in, {of(lost, len(exam.asked), 'prompts')}"
-    action = "mend the chat template: it must repeat the user's text as it is"
+    found = f"the question is missing or altered in {of(lost, len(exam.asked), 'prompts')}"
+    action = "fix the chat template: it must repeat the user's text unchanged"
     return (Finding("lost_question", "fault", found, action),)
 
 
@@ -62,13 +64,13 @@ def lost_style(exam: Exam) -> tuple[Finding, ...]:
         mine = Finding(
             "own_style",
             "fault",
-            "the tokenizer cannot write your own prompt, so the study would leave it out",
-            "remove the characters that it does not know",
+            "the tokenizer cannot encode your own prompt, so the study would skip it",
+            "remove the characters it does not know",
         )
     others = [name for name in skipped if own is None or name != own.name]
     rest = None
     if others:
-        said = f"styles left out, since the tokenizer cannot write them: {', '.join(others)}"
+        said = f"styles skipped because the tokenizer cannot encode them: {', '.join(others)}"
         rest = Finding("skipped_styles", "fact", said)
     return only(mine, rest)
 
@@ -79,8 +81,10 @@ def unwritable(exam: Exam) -> tuple[Finding, ...]:
     if not lost:
         return ()
     level: FindingLevel = "fault" if len(lost) >= MOSTLY * n else "doubt"
-    found = f"the tokenizer cannot write {of(len(lost), n, 'questions')}, such as {lost[0][:60]!r}"
-    action = "the model reads something else than you ask: remove those characters or problems"
+    found = f"the tokenizer cannot encode {of(len(lost), n, 'questions')}, such as {lost[0][:60]!r}"
+    action = (
+        "the model sees something other than your question: remove those characters or problems"
+    )
     return (Finding("unwritable", level, found, action),)
 
 
@@ -88,14 +92,14 @@ def template_use(exam: Exam) -> tuple[Finding, ...]:
     """Find a chat template that is there and not used, or wanted and not there."""
     style, notes = exam.prompts.style, " ".join(exam.model.notes)
     if exam.prompts.has_chat and exam.prompts.own is not None and not style.chat:
-        found = "the model has a chat template, and your prompt goes around it"
-        action = "give the system prompt with --system, so that the template is used"
+        found = "the model has a chat template, and your prompt bypasses it"
+        action = "pass the system prompt with --system so that the template is used"
         return (Finding("template_ignored", "doubt", found, action),)
     named = f"{exam.model.name} {notes}".lower()
     is_chat_model = re.search(r"instruct|\bchat\b|[-_]it\b", named) is not None
     if is_chat_model and not exam.prompts.has_chat:
-        found = "the model is tuned for instructions and brings no chat template"
-        action = "add chat_template to its tokenizer's files; asked raw it may seem unable"
+        found = "the model is instruction-tuned but has no chat template"
+        action = "add a chat_template to its tokenizer's files; without one it may look less able than it is"
         return (Finding("template_absent", "doubt", found, action),)
     return ()
 
@@ -112,12 +116,14 @@ def bad_boundary(exam: Exam) -> tuple[Finding, ...]:
     spaced = [asked.prompt.endswith((" ", "\t")) for asked in exam.asked]
     if share(spaced) >= MOSTLY:
         found = f"{of(sum(spaced), len(spaced), 'prompts')} end in a space"
-        action = "end the template without it: tokens begin with their space"
+        action = "remove that space: tokens begin with their own"
         return (Finding("trailing_space", "doubt", found, action),)
     inside = [_joins(asked.prompt, asked.greedy.text) for asked in exam.asked]
     if share(inside) >= MOSTLY:
-        found = f"{of(sum(inside), len(inside), 'prompts')} end within a word that the answer goes on with"
-        action = "end the template at the end of a word or with a line break"
+        found = (
+            f"{of(sum(inside), len(inside), 'prompts')} end within a word that the answer completes"
+        )
+        action = "end the template after a whole word or with a line break"
         return (Finding("mid_word", "doubt", found, action),)
     return ()
 

@@ -39,7 +39,7 @@ class Checked:
 
     @property
     def faults(self) -> tuple[Finding, ...]:
-        """What would make the study lie or fail."""
+        """What would make the results misleading or the run fail."""
         return tuple(finding for finding in self.findings if finding.level == "fault")
 
     @property
@@ -63,18 +63,18 @@ def check_subject(
         task = resolve_task(subject.task)
         seen = examine(subject, task, open_model(subject.model).stocked(stock), ledger)
     except JudgeError as error:
-        action = "mend the marker, or choose another"
+        action = "fix the marker, or choose another"
         return Checked(
             subject, (*room, Finding("marker_fails", "fault", str(error), action)), ledger
         )
     except ConfigError as error:
         return Checked(subject, (Finding("fails", "fault", error.found, error.action),), ledger)
     except ModicumError as error:
-        failed = Finding("fails", "fault", f"{type(error).__name__}: {error}", "mend the cause")
+        failed = Finding("fails", "fault", f"{type(error).__name__}: {error}", "fix the cause")
         return Checked(subject, (failed, *room), ledger)
     except Exception as error:  # noqa: BLE001 - foreign models and tasks may raise anything
         text = clean(f"asking the model failed: {type(error).__name__}: {error}")
-        return Checked(subject, (Finding("fails", "fault", text, "mend the cause"), *room), ledger)
+        return Checked(subject, (Finding("fails", "fault", text, "fix the cause"), *room), ledger)
     return Checked(subject, worst_first((*room, *diagnose(seen))), ledger, seen.speed)
 
 
@@ -123,7 +123,7 @@ def visit(
 
 
 def refuse_faults(checked: list[Checked]) -> None:
-    """Stop before anything is spent where something would make the study lie or fail.
+    """Stop before anything is spent where something would make the results misleading or the run fail.
 
     Raises:
         ConfigError: a fault.
@@ -135,6 +135,6 @@ def refuse_faults(checked: list[Checked]) -> None:
     actions = "; ".join(dict.fromkeys(finding.action for _, finding in faults))
     raise ConfigError(
         said,
-        "a study that neither lies nor fails",
-        f"{actions}; or go on all the same with --force",
+        "a setup that passes `modicum check`",
+        f"{actions}; or run anyway with --force",
     )

@@ -102,7 +102,7 @@ class Killable:
             raise ConfigError(
                 f"{self._target}: {reply['error']}",
                 "a function that can be loaded",
-                "mend the file, or name another function",
+                "fix the file, or name another function",
             )
         return process
 
@@ -123,7 +123,7 @@ class Killable:
             why = str(error) or type(error).__name__
             said = f"{self._target}: {why} (limit {timeout_s:g} s)"
             raise JudgeError(said, has_hung=True) from error
-        return found if isinstance(found, dict) else {"error": "a reply that is no table"}
+        return found if isinstance(found, dict) else {"error": "a reply that is not a table"}
 
 
 _STARTED: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()

@@ -13,7 +13,7 @@ from modicum.study.plan import Grid, Plan
 from modicum.task import full_reference, resolve_task
 from modicum.types import Access, Supervision
 
-__all__ = ["SHOTS", "default_methods", "plan_for", "plan_of"]
+__all__ = ["SHOTS", "default_methods", "plain_name", "plan_for", "plan_of"]
 
 SHOTS = (1, 4, 8)
 """Budgets of the methods that take labels, where none are given."""
@@ -106,7 +106,7 @@ def plan_for(
     budgets = tuple(shots) or tuple(n for n in SHOTS if n <= exist.get("shots", n)) or SHOTS[:1]
     sizes = {n: min(size, exist[n]) for n, size in _SIZES.items() if n in exist}
     grid = Grid((model,), (task,), names, budgets, str(options.pop("twin", "")))
-    return Plan.thawed({"name": _plain_name(task), **sizes, **options, "grids": [grid]})
+    return Plan.thawed({"name": plain_name(task), **sizes, **options, "grids": [grid]})
 
 
 def plan_of(
@@ -137,8 +137,12 @@ def plan_of(
     )
 
 
-def _plain_name(task: str) -> str:
-    """Return a task's name as a folder may bear it: a file's name without its suffix."""
+def plain_name(task: str) -> str:
+    """Return a task's name as a folder may bear it: a file's name without its suffix.
+
+    >>> plain_name("jsonl:data/my sums.jsonl?answer=gold"), plain_name("gym:chain_sum")
+    ('my-sums', 'gym-chain_sum')
+    """
     head = task.partition("?")[0]
     kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
     file = Path(detail.removesuffix(".gz"))

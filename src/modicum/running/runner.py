@@ -13,6 +13,7 @@ from modicum.executor import Executor, Job, Outcomes, TokenTally, resolve_execut
 from modicum.ledger import as_reused
 from modicum.nudge import write_folder, write_shared
 from modicum.running.cache_key import plan_stamp
+from modicum.running.plan_name import plan_name
 from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
 from modicum.running.spending import refuse_unpayable
 from modicum.store.database import Outcome, Store
@@ -86,6 +87,7 @@ def planned(plan: Plan, store: Store) -> frozenset[str]:
         return frozenset(json.loads(kept))
     names = [trial.id for trial in plan.trials()]
     store.keep("trials", stamp, json.dumps(names))
+    store.keep(plan_name(plan.as_dict()), stamp, json.dumps(names))
     return frozenset(names)
 
 

@@ -32,12 +32,12 @@ _BARE = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 def as_python(text: str) -> str:
     """Return words for the command line as a Python user would type them.
 
-    >>> as_python("set --max-new-tokens 64; or go on all the same with --force")
-    'set max_new_tokens=64; or go on all the same: check=False'
+    >>> as_python("set --max-new-tokens 64; or run anyway with --force")
+    'set max_new_tokens=64; or run anyway: check=False'
     >>> as_python("leave them out: --odd leave_out; or lower --test")
     "leave them out: odd='leave_out'; or lower test"
     """
-    text = text.replace("on all the same with --force", "on all the same: check=False")
+    text = text.replace("run anyway with --force", "run anyway: check=False")
     for pattern, words in _WHOLE:
         text = re.sub(pattern, words, text)
     text = _NUMBER.sub(lambda m: f"{_name(m[1])}={_value(m[2])}", text)

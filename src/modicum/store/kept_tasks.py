@@ -5,7 +5,7 @@ anything that its plan names; so the driver keeps each task as plain values when
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -13,6 +13,7 @@ from modicum.errors import ConfigError
 from modicum.files.packing import summed, unsummed
 from modicum.marking.marks import read_or_none
 from modicum.plain import table_of, thawed
+from modicum.stats.written import count
 from modicum.task import Sheet, Task
 from modicum.types import Mark, Problem, Split
 
@@ -44,6 +45,15 @@ class TaskRecord:
     notes: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     """Where each problem comes from, in words."""
+
+    def holds(self, other: "TaskRecord") -> bool:
+        """Say whether it is the same task with all problems of another record, or more."""
+        cut = replace(self, problems=self.problems[: len(other.problems)])
+        return (
+            replace(cut, said=(), origins=()) == replace(other, said=(), origins=())
+            and set(other.said) <= set(self.said)
+            and self.origins[: len(other.origins)] == other.origins
+        )
 
     def as_text(self) -> str:
         """Return it as JSON."""
@@ -124,9 +134,9 @@ class KeptTask(Task):
         kept = self._record.problems if split == "test" else ()
         if n > len(kept):
             raise ConfigError(
-                f"{n} {split} problems of the study's copy of {self._reference}",
+                f"{count(n, f'{split} problem')} of the study's copy of {self._reference}",
                 f"at most {len(kept)}",
-                "run the study again where the task's own data lies",
+                "run the study again where the task's own data is",
             )
         return kept[:n]
 
@@ -162,7 +172,7 @@ class KeptTask(Task):
         return ConfigError(
             f"an answer to mark with the study's copy of {self._reference}",
             "stored marks alone: a study that is read starts no marker",
-            "run the study again where the task's own data lies",
+            "run the study again where the task's own data is",
         )
 
     @cached_property

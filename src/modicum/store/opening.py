@@ -215,7 +215,9 @@ def _unwritable(folder: Path, error: sqlite3.OperationalError) -> StoreError:
     if "locked" in str(error) or "busy" in str(error).lower():
         action = "wait until the other process has ended, then run the same command again"
     elif name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        action = "free or mend the disk, then run the same command again: what is finished is kept"
+        action = (
+            "free or repair the disk, then run the same command again: finished trials are kept"
+        )
     else:
         action = "restore it from a copy, or run the study again in a new folder"
     return StoreError(f"the database {folder / DATABASE}: {error}", action)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from modicum.catalog import read_reference
 from modicum.files.entries import foreign_in, source_hash
 from modicum.outcome import Outcome
+from modicum.stats.written import count
 from modicum.task import full_reference
 from modicum.task_names import split_task
 from modicum.types import Trial
@@ -61,8 +62,8 @@ def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
                 now[plugin] = source_hash(entry) if entry is not None else ""
             stale[plugin] += bool(now[plugin]) and now[plugin] != then
     return tuple(
-        f"the code of the {plugin} has changed since {n} trial{'s' * (n > 1)} ran (same version): "
-        "raise its version, or start anew with --out"
+        f"the code of the {plugin} has changed since {count(n, 'trial')} ran, but not its version: "
+        "raise its version, or start again with another --out"
         for plugin, n in sorted(stale.items())
         if n
     )

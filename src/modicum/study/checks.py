@@ -1,9 +1,12 @@
 """What must hold of a plan before any weights load."""
 
+from collections.abc import Mapping
+
 from modicum.catalog import read_settings
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
 from modicum.model import Backend, resolve_backend
+from modicum.stats.written import count
 from modicum.study.plan import NOTHING, Grid, Plan
 from modicum.study.problem_sets import POOL, retained_size
 from modicum.task import Task, resolve_task
@@ -12,6 +15,20 @@ from modicum.types import Access, Grade, Split, Supervision
 __all__ = ["check_golds", "check_plan"]
 
 _ROLES: tuple[Split, ...] = ("shots", "selection", "test")
+_SHOWN: Mapping[Supervision, str] = {
+    Supervision.QUESTION: "questions",
+    Supervision.ANSWER: "answers",
+    Supervision.SOLUTION: "worked solutions",
+    Supervision.CRITIQUE: "critiques",
+}
+"""What shots reveal, in words."""
+_ACCESS: Mapping[Access, str] = {
+    Access.TEXT: "text",
+    Access.LOGPROBS: "log-probabilities",
+    Access.ACTIVATIONS: "activations",
+    Access.WEIGHTS: "weights",
+}
+"""What a model offers, in words."""
 GOLDS = 40
 """Golds of each role that are put before their own marker, where the problems lie in a file."""
 GOLDS_MADE = 2
@@ -78,9 +95,9 @@ def _check_reference(plan: Plan) -> None:
     resolve_backend(plan.reference)
     if all(subject.model == plan.reference for subject in plan.subjects()):
         raise ConfigError(
-            f"reference {plan.reference!r}, the model that is studied",
+            f"--reference {plan.reference!r}, the very model under study",
             "a second model",
-            "name a reasoning twin, say, or leave --reference out",
+            "name another model, such as a reasoning model, or drop --reference",
         )
 
 
@@ -105,10 +122,10 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
         for problem in task.problems(split, n):
             if asked.setdefault(problem.question, split) != split:
                 raise ConfigError(
-                    f"{task.origin(problem)} of {reference}: its question stands in "
+                    f"{task.origin(problem)} of {reference}: its question is in "
                     f"{asked[problem.question]} and in {split}",
-                    "roles that share no question",
-                    "mend the task: what is learned from must not be tested",
+                    "shots, selection and test without common questions",
+                    "fix the task: never test on problems that were learned from",
                 )
             said = task.stated(problem)
             if not (problem.answer and said):
@@ -118,29 +135,33 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
             except JudgeError as error:
                 raise ConfigError(
                     f"{task.origin(problem)} of {reference}: its marker failed: {error}",
-                    "a marker that answers",
-                    "mend it, or choose another --marker",
+                    "a marker that runs",
+                    "fix it, or choose another --marker",
                 ) from error
             if (mark.lenient, mark.strict) != (Grade.CORRECT, Grade.CORRECT):
                 raise ConfigError(
-                    f"{task.origin(problem)} of {reference}: its own marker finds {said[-80:]!r} "
-                    f"{mark.lenient.name.lower()} leniently, {mark.strict.name.lower()} strictly",
-                    f"a marker that accepts the gold {problem.answer!r:.80}",
-                    "correct the gold, or choose another --marker",
+                    f"{task.origin(problem)} of {reference}: its own marker calls {said[-80:]!r} "
+                    f"{mark.lenient.name.lower()} (lenient) and {mark.strict.name.lower()} (strict)",
+                    f"a marker that accepts the gold answer {problem.answer!r:.80}",
+                    "correct the gold answer, or choose another --marker",
                 )
 
 
 def _check_retained(plan: Plan) -> None:
     if NOTHING in plan.retain and len(plan.retain) > 1:
         raise ConfigError(
-            f"retain {', '.join(plan.retain)}", "none alone, or tasks", f"leave {NOTHING} out"
+            f"--retain {', '.join(plan.retain)}",
+            f"{NOTHING} by itself, or tasks",
+            f"drop {NOTHING}",
         )
     names = {name for subject in plan.subjects() for name in subject.retain()}
     for name in sorted(names):
         task = resolve_task(name)
         if not retained_size(task, plan.retain_test):
             raise ConfigError(
-                f"no test problems of the retained task {name!r}", "at least 1", "leave it out"
+                f"retained task {name!r} without test problems",
+                "at least 1",
+                "drop it from --retain",
             )
         check_golds(name, task, plan.retain_test)
 
@@ -166,18 +187,30 @@ def _check_access(name: str, method: Method, reference: str, backend: Backend) -
         )
     if method.needs.access > backend.access:
         raise AccessError(
-            f"method {name!r} on model {reference!r}, which offers {backend.access.name.lower()}",
-            f"a model with access to {method.needs.access.name.lower()}",
+            f"{name} needs {_ACCESS[method.needs.access]}, but model {reference!r} gives "
+            f"{_ACCESS[backend.access]} only",
+            f"a model that gives its {_ACCESS[method.needs.access]}",
             _for_more(method, backend),
         )
 
 
 def _for_more(method: Method, backend: Backend) -> str:
     """Say how a model would offer what a method needs."""
-    weights = "leave the method out, or give the weights (a folder or hub id)"
+    weights = "drop the method, or use a model with weights (a folder or hub id)"
     if method.needs.access > Access.LOGPROBS or not backend.more_access:
         return weights
     return f"{backend.more_access}, {weights}"
+
+
+def _for_less(method: Method, task: Task) -> str:
+    """Say what to do where the problems show less than a method needs."""
+    if method.needs.supervision == Supervision.SOLUTION:
+        column = ", or name the column of the solutions (--solution COLUMN)"
+        instead = "use rejection_tuning, which needs answers only"
+        return (instead if task.sheet.supervision >= Supervision.ANSWER else "add answers") + column
+    if method.needs.supervision == Supervision.ANSWER:
+        return "add answers (--answer COLUMN), or use methods without labels, such as cot_decoding"
+    return "add them, or use fine_tune, which needs worked solutions only"
 
 
 def _most_branches(plan: Plan, grid: Grid) -> int:
@@ -194,19 +227,21 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
         return
     if method.needs.supervision > task.sheet.supervision:
         raise ConfigError(
-            f"method {name!r} on task {reference!r}, whose shots reveal "
-            f"{task.sheet.supervision.name.lower()}",
-            f"shots that reveal {method.needs.supervision.name.lower()}",
-            "choose rejection_tuning, which needs answers only",
+            f"{name} needs {_SHOWN[method.needs.supervision]}, but {reference!r} has "
+            f"{_SHOWN[task.sheet.supervision]} only",
+            f"problems with {_SHOWN[method.needs.supervision]}",
+            _for_less(method, task),
         )
     budgets = (*grid.shots, *grid.twin_shots)
     if min(budgets) < 1:
-        raise ConfigError("shots below 1", "at least 1 shot", "remove it from --shots")
+        raise ConfigError(
+            "--shots with a number below 1", "at least 1 shot", "remove it from --shots"
+        )
     exist = min(POOL, task.sheet.available.get("shots", POOL))
     most = max(map(method.shown, budgets))  # what it picks from and watches among them
     if most > exist:
         raise ConfigError(
-            f"{most} shots of task {reference!r}",
+            f"{count(most, 'shot')} of task {reference!r}",
             f"at most {exist}",
             "lower --shots",
         )
@@ -217,9 +252,9 @@ def _check_arms(plan: Plan, grid: Grid) -> None:
     for name, own in map(read_settings, grid.arms):
         if name not in grid.methods:
             raise ConfigError(
-                f"an arm of {name!r}, which this grid does not run",
+                f"an arm of {name!r}, which is not among the methods of this grid",
                 f"one of {', '.join(grid.methods)}",
-                "add it to methods, or take the arm out",
+                "add it to methods, or remove the arm",
             )
         method = METHODS.build(name, {**plan.settings.get(name, {}), **own})
         if isinstance(method, Method):
@@ -232,7 +267,7 @@ def _check_split(reference: str, task: Task, split: str, wanted: int, option: st
     exist = task.sheet.available.get(split)
     if exist is not None and wanted > exist:
         raise ConfigError(
-            f"{wanted} {split} problems of task {reference!r}",
+            f"{count(wanted, f'{split} problem')} of task {reference!r}",
             f"at most {exist}",
-            f"lower {option}, or give more problems",
+            f"lower {option}, or add problems",
         )

@@ -49,7 +49,7 @@ class Grid:
         """
         for name in ("models", "tasks", "shots"):
             if not getattr(self, name):
-                raise ConfigError(f"{name} = []", "at least one", "name one, or leave it out")
+                raise ConfigError(f"{name} = []", "at least one", "name one, or drop it")
         check_number("seeds", self.seeds, least=0)
         for n in (*self.shots, *self.twin_shots):
             check_number("shots", n)
@@ -57,5 +57,5 @@ class Grid:
             raise ConfigError(
                 f"{max(len(self.shots), len(self.twin_shots)):,} budgets of shots",
                 f"at most {MOST_BUDGETS} in one grid",
-                "leave some out",
+                "drop some",
             )

@@ -24,6 +24,7 @@ __all__ = [
     "rough_speed",
     "seconds_of",
     "speed_of",
+    "tokens_of",
     "updates_of",
 ]
 

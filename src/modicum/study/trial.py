@@ -179,7 +179,7 @@ def judge_for(
     )
     if not styles:
         raise TrialError(
-            f"no style to ask in: the tokenizer cannot spell any of {', '.join(skipped)}; give a "
+            f"no usable style: the tokenizer cannot encode any of {', '.join(skipped)}; give a "
             "prompt of your own that it can (--template)"
         )
     method = method_of(trial)
@@ -281,8 +281,8 @@ def _check_unchanged(trial: Trial) -> None:
     versions = trial.scope.versions
     if versions is not None and versions.content != resolve_task(trial.task).fingerprint:
         raise TrialError(
-            f"the files of {trial.task} have changed while the study ran; the same command runs it "
-            "again, with what they hold now"
+            f"the files of {trial.task} changed while the study ran; run the same command again to "
+            "use their present contents"
         )
 
 

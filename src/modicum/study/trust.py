@@ -11,6 +11,7 @@ from modicum.errors import ConfigError, TrustError
 from modicum.study.grid import NOTHING, TEXT, Grid
 from modicum.study.plan import Plan
 from modicum.study.powers import Power, model_powers, setting_powers, task_powers
+from modicum.study.whole import WholePlan
 from modicum.types import Trial
 
 __all__ = ["powers_of", "powers_of_trial", "refuse_untrusted"]
@@ -35,6 +36,8 @@ def powers_of(plan: Plan) -> tuple[Power, ...]:
         found += setting_powers("probes", name, own, f"probe {name}")
     for method, settings in plan.settings.items():
         found += setting_powers("methods", method, settings)
+    for other in plan.beside if isinstance(plan, WholePlan) else ():
+        found += powers_of(other)
     return tuple(dict.fromkeys(found))
 
 
@@ -69,13 +72,13 @@ def refuse_untrusted(
     raise TrustError(
         "\n".join(
             (
-                f"{where} asks for what only you may switch on; nothing of it was done:",
+                f"{where} asks for things that only you may allow; none of them was done:",
                 *lines,
                 *more,
             )
         ),
-        "a study whose files start no code, ask no server and read no key",
-        "look at those words; if you trust whoever wrote them, say it again with --trust",
+        "a study whose files run no code, call no server and read no key",
+        "read those settings; if you trust their author, repeat the command with --trust",
     )
 
 

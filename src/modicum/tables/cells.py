@@ -251,7 +251,7 @@ def _parts(said: object) -> str:
         if isinstance(part, Mapping):
             kind = str(part.get("type", "text"))
             if "text" not in part:
-                raise OddCellError(f"a part of type {kind!r}, which is no text")
+                raise OddCellError(f"a part of type {kind!r}, which is not text")
             texts.append(cell_text(part["text"]))
         else:
             texts.append(cell_text(part))

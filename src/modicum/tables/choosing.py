@@ -15,8 +15,8 @@ SCHEMES = ("label", "text", "from_0", "from_1")
 _WORDS = {
     "label": "the label of an option",
     "text": "the text of an option",
-    "from_0": "the place of an option, counted from 0",
-    "from_1": "the place of an option, counted from 1",
+    "from_0": "the position of an option, counted from 0",
+    "from_1": "the position of an option, counted from 1",
 }
 _SAID = re.compile(r"(?:the )?(?:correct )?(?:option|choice|answer)\b(?: is)?[\s:]*", re.IGNORECASE)
 """Words before a label."""
@@ -77,11 +77,11 @@ def decide(
     if differ:
         raise _ambiguous(fits, differ, found, listed, golds, origins)
     if all(one.right is not None for one in listed):
-        return Scheme("label", found[named[0]], "the data mark the option that is right")
-    said = "as --gold-is says" if wanted else "as fits every row"
+        return Scheme("label", found[named[0]], "the data mark the right option")
+    said = "as --gold-is says" if wanted else "which fits every row"
     if misses[fits[0]] or lost:
-        said = f"as fits all but {misses[fits[0]] + len(lost)} of {len(listed)} rows"
-    return Scheme(fits[0], found[fits[0]], f"each gold is {_WORDS[fits[0]]}, {said}")
+        said = f"which fits all but {misses[fits[0]] + len(lost)} of {len(listed)} rows"
+    return Scheme(fits[0], found[fits[0]], f"each gold answer is {_WORDS[fits[0]]}, {said}")
 
 
 def best_share(
@@ -162,10 +162,10 @@ def _unfit(
     lost = [i for i, place in enumerate(found[best]) if place is None]
     named = "; ".join(f"{origins[i]}: {', '.join(golds[i])[:60]!r}" for i in lost[:_NAMED])
     return ConfigError(
-        f"the golds of {len(lost)} of {len(origins)} rows are not "
-        f"{_WORDS[best] if wanted else 'among their options in any one way'}: {named}",
-        "golds that name an option in one way: by label, text, or place from 0 or 1",
-        "correct them, name another --answer column, say --gold-is, or ask without: --choices none",
+        f"the gold answers of {len(lost)} of {len(origins)} rows are not "
+        f"{_WORDS[best] if wanted else 'among their options in any consistent way'}: {named}",
+        "gold answers that all name an option in the same way: by label, text, or position from 0 or 1",
+        "correct them, name another --answer column, use --gold-is, or turn choices off: --choices none",
     )
 
 
@@ -188,8 +188,8 @@ def _ambiguous(
         for i in differ[:_NAMED]
     ]
     return ConfigError(
-        f"golds that mean different options in {len(differ)} rows, read as {' or as '.join(fits)}: "
+        f"gold answers that mean different options in {len(differ)} rows, read as {' or as '.join(fits)}: "
         + "; ".join(words),
-        "golds that name an option in one way",
-        "say which: " + " or ".join(f"--gold-is {name}" for name in fits),
+        "gold answers that all name an option in the same way",
+        "choose one: " + " or ".join(f"--gold-is {name}" for name in fits),
     )

@@ -47,7 +47,7 @@ def delimited_rows(name: str, delimiter: str, header: str) -> Records:
             stands in it.
 
     Raises:
-        ConfigError: missing, not UTF-8, empty, or quotes that are never closed.
+        ConfigError: missing, not UTF-8, empty, or a quote that is never closed.
     """
     first = file_lines(name)[0][1]  # says what is wrong with the file as text
     text = file_bytes(name).decode("utf-8")
@@ -55,15 +55,17 @@ def delimited_rows(name: str, delimiter: str, header: str) -> Records:
     other = next((d for d in ";\t" if d in first), "")
     if delimiter == "," and "," not in first and other:
         delimiter = other
-        said.append(f"cells parted by {other!r}")
+        said.append(f"cells separated by {other!r}")
     rows = _rows(text, delimiter, name)
     is_headed = header == "yes" or (header != "no" and not _is_bare(rows))
     names = _distinct(rows[0].cells) if is_headed else _given_names(rows[0].cells)
     body = rows[1:] if is_headed else rows
     if not body:
-        raise ConfigError(f"{name} has no row below its names", "one problem a row", "fill it")
+        raise ConfigError(
+            f"{name} has no row below its names", "one problem on each row", "add problems"
+        )
     if not (is_headed or header):
-        said.append(f"no row of column names, called {', '.join(names)}")
+        said.append(f"no header row; columns named {', '.join(names)}")
     return Records([_row(row, names) for row in body], "; ".join(said))
 
 
@@ -71,7 +73,7 @@ def _rows(text: str, delimiter: str, name: str) -> list[_Parted]:
     """Part a text, with quotes as quotes or, in a file with tabulators, as plain characters.
 
     Raises:
-        ConfigError: quotes that are never closed, or a first row that cannot be read.
+        ConfigError: a quote that is never closed, or a first row that cannot be read.
     """
     trouble = ""
     try:
@@ -91,7 +93,7 @@ def _parted(text: str, delimiter: str, quoting: Literal[0, 3]) -> list[_Parted]:
     """Part a text into rows; a cell may be as long as it is, a broken row does not end the file.
 
     Raises:
-        csv.Error: quotes that are never closed.
+        csv.Error: a quote that is never closed.
     """
     usual = csv.field_size_limit(max(len(text) + 1, 2**17))
     try:
@@ -106,7 +108,7 @@ def _parted(text: str, delimiter: str, quoting: Literal[0, 3]) -> list[_Parted]:
                 return found
             except csv.Error as error:
                 if _OPEN_END in str(error):
-                    raise csv.Error(f"line {before + 1}: quotes that are never closed") from error
+                    raise csv.Error(f"line {before + 1}: a quote that is never closed") from error
                 found.append(_Parted(reader.line_num, (), f"its quotes are broken: {error}"))
                 continue
             if any(cells):

@@ -136,7 +136,9 @@ def read_draft(row: Row, columns: Columns, name: str, *, is_apart: bool = False)
         raise OddCellError(f"no solution (column {columns.solution!r})")
     for what, text, most in (("question", question, MOST_CHARACTERS), ("gold", golds[0], KEPT)):
         if len(text) > most:
-            raise OddCellError(f"a {what} of {len(text):,} characters; at most {most:,} are read")
+            raise OddCellError(
+                f"a {what} of {len(text):,} characters; at most {most:,} are allowed"
+            )
     origin = f"{row.unit} {row.line} of {name}"
     return Draft(row, origin, question, golds, solution, is_apart=is_apart)
 
@@ -186,7 +188,7 @@ def _golds(row: Row, columns: Columns, solution: str) -> tuple[tuple[str, ...], 
             raise OddCellError(f"no box in its solution (column {columns.solution!r})")
         return ((gold,) if gold else ()), ""
     if columns.verdict and _truth(row.values.get(columns.verdict)) is False:
-        raise OddCellError(f"an answer that the column {columns.verdict!r} calls wrong")
+        raise OddCellError(f"an answer that column {columns.verdict!r} marks as wrong")
     cell = answer_cell(row, columns)
     if columns.preset == "gsm8k":
         text = _text(row, columns.answer, columns)

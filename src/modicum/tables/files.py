@@ -54,8 +54,8 @@ def needed_file(name: str) -> Path:
         )
     if not path.is_file():
         raise ConfigError(
-            f"{name}, which is no plain file",
-            "a file that can be read again",
+            f"{name}, which is not a regular file",
+            "a file that can be read more than once",
             "save it on disk first: a study reads its problems more than once",
         )
     return path
@@ -92,7 +92,7 @@ def file_bytes(name: str) -> bytes:
         raw = _decompressed(raw, name)
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip():
-        raise ConfigError(f"{name} is empty", "one record a line", "fill it")
+        raise ConfigError(f"{name} is empty", "one record on each line", "add problems")
     return raw
 
 
@@ -138,7 +138,7 @@ def _decompressed(raw: bytes, name: str) -> bytes:
                 if size > most:
                     raise _too_large(name, f"{size:,} bytes and more, decompressed", most)
     except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"{name}: {error}", "a whole gzip file", "fetch it again") from error
+        raise ConfigError(f"{name}: {error}", "a whole gzip file", "download it again") from error
     return b"".join(pieces)
 
 

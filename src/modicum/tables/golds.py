@@ -189,7 +189,7 @@ class _Fit:
 def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
     """Choose a marker by all golds of a column."""
     if options:
-        return _Fit(f"choice?last={chr(ord('A') + options - 1)}", "there are options")
+        return _Fit(f"choice?last={chr(ord('A') + options - 1)}", "the problems have options")
     if math:
         return _Fit("math_verify", math, is_formulas=math != "preset math")
     every = [texts[0] for texts in golds]
@@ -201,16 +201,18 @@ def _fit(golds: Sequence[Sequence[str]], options: int, math: str) -> _Fit:
         for text in texts:
             read[text] = read[text] if text in read else number.gold(text)
             if read[text] is None:
-                strange[i] = f"the gold {texts[0][:60]!r} is no number, unlike the others"
+                strange[i] = f"the gold {texts[0][:60]!r} is not a number, unlike the others"
                 break
     n = sum(formulas)
     others = sum(not formulas[i] for i in strange)
     if n and (not others or few(others, len(every)) or n >= MUCH * len(every)):
-        return _Fit("math_verify", f"{n} of {len(every)} golds are formulas", is_formulas=True)
+        return _Fit(
+            "math_verify", f"{n} of {len(every)} gold answers are formulas", is_formulas=True
+        )
     if not strange:
-        return _Fit("number", "every gold is a number", known=read)
+        return _Fit("number", "every gold answer is a number", known=read)
     if few(len(strange), len(golds)):
-        why = f"all golds but {len(strange)} are numbers"
+        why = f"all gold answers but {len(strange)} are numbers"
         return _Fit("number", why, strange, known=read)
     return _words(golds)
 
@@ -220,8 +222,8 @@ def _words(golds: Sequence[Sequence[str]]) -> _Fit:
     for pair in PAIRS:
         words = pair.split("|")
         if all(text.casefold() in words for texts in golds for text in texts):
-            return _Fit(f"exact?among={pair}", f"every gold is {' or '.join(words)}")
-    return _Fit("exact", "the golds are not all numbers")
+            return _Fit(f"exact?among={pair}", f"every gold answer is {' or '.join(words)}")
+    return _Fit("exact", "not all gold answers are numbers")
 
 
 def _named(marker: Marker) -> str:

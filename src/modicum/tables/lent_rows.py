@@ -72,7 +72,7 @@ def plain_rows(data: object) -> Rows:
     """
     records = [_plain_row(row, place) for place, row in enumerate(_records(data), start=1)]
     if not records:
-        raise ConfigError("no records", "one problem a record", "give some")
+        raise ConfigError("no records", "one problem per record", "pass some")
     return tuple(with_class_names(records, _classes(data)))
 
 

@@ -234,7 +234,7 @@ def _scored(value: object) -> Listed:
     if isinstance(value, list):
         found = _from_cell(value)
         if found.right is None:
-            raise OddCellError("options of which not one is said to be right")
+            raise OddCellError("options of which none is marked as right")
         return found
     if not isinstance(value, Mapping):
         raise OddCellError("no table of scores")
@@ -246,7 +246,7 @@ def _scored(value: object) -> Listed:
     there = [i for i, s in enumerate(scores) if s is not None]
     texts, numbers = [texts[i] for i in there], [numbers[i] for i in there]
     if len(texts) != len(numbers) or numbers.count(max(numbers, default=0.0)) != 1:
-        raise OddCellError("scores of which not one is the highest")
+        raise OddCellError("scores without a single highest one")
     shown = tuple(map(cell_text, texts))
     return Listed(shown, letters(len(shown)), right=numbers.index(max(numbers)))
 

@@ -92,7 +92,7 @@ def _beside(drafts: Sequence[Draft], columns: Columns, gold_is: str) -> Opted:
     why = ""
     if columns.choices.kind == "wrong" or _is_fixed(listed):
         listed = [mixed(one, d.question) for one, d in zip(listed, kept, strict=True)]
-        why = "; options in an order drawn by hash"
+        why = "; options shuffled, the same way every time"
     if not kept:
         return Opted((), columns.choices, odd=tuple(odd))
     scheme = decide(listed, [d.golds for d in kept], [d.origin for d in kept], gold_is)
@@ -144,7 +144,7 @@ def _lettered(
     for draft, one, place in zip(drafts, listed, scheme.places, strict=True):
         n = len(one.texts)
         if place is None:
-            odd.append((draft, f"the gold {draft.golds[0][:60]!r} is none of its options"))
+            odd.append((draft, f"the gold {draft.golds[0][:60]!r} is not one of its options"))
         else:
             done.append(dataclasses.replace(draft, golds=(letters(n)[place],), n_options=n))
     return tuple(done), odd

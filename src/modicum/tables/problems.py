@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modicum.errors import ConfigError
 from modicum.marker import text_hash
+from modicum.stats.written import count
 from modicum.tables.cells import cell_text
 from modicum.tables.columns import Columns
 from modicum.tables.drafts import Draft
@@ -43,9 +44,9 @@ def made(drafts: Sequence[Draft], columns: Columns, marking: Marking) -> list[Ma
         own = cell_text(draft.row.values.get(columns.id)) if columns.id else ""
         if own and own in seen:
             raise ConfigError(
-                f"{draft.origin}: the id {own!r}, which stands in {seen[own]} too",
-                "ids that differ",
-                "correct the ids, or leave the id column out",
+                f"{draft.origin}: the id {own!r}, which is in {seen[own]} as well",
+                "unique ids",
+                "correct the ids, or drop the id column",
             )
         seen[own] = draft.origin
         problem = Problem(
@@ -81,9 +82,11 @@ def distinct(main: Sequence[Made], test: Sequence[Made] | None) -> tuple[list[Ma
     counts = Counter(question for question, _ in found)
     torn = sum(n > 1 for n in counts.values())
     notes = [
-        f"{doubled} exact duplicates left out" if doubled else "",
-        f"{overlap} questions of the test file left out of shots and selection" if overlap else "",
-        f"{torn} questions stand there with different answers" if torn else "",
+        f"{count(doubled, 'exact duplicate')} removed" if doubled else "",
+        f"{count(overlap, 'question')} of the test file removed from shots and selection"
+        if overlap
+        else "",
+        f"{count(torn, 'question')} with different answers there" if torn else "",
     ]
     return list(found.values()), notes
 

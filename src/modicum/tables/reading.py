@@ -108,7 +108,7 @@ def read_table(
         first = rows[0]
         raise ConfigError(
             f"{first.unit} {first.line} of {name}: {first.fault}",
-            "one record with a question and an answer a line",
+            "one record with a question and an answer on each line",
             "correct that line",
         )
     columns = choose_columns(name, rows, wanted.columns)
@@ -163,8 +163,8 @@ def refuse_odd(odd: Sequence[Odd]) -> None:
         return
     raise ConfigError(
         odd_text(odd),
-        "rows that are read in one way",
-        "correct them, or leave them out: --odd leave_out",
+        "rows that can all be read in the same way",
+        "correct them, or skip them: --odd leave_out",
     )
 
 
@@ -198,11 +198,11 @@ def _math(columns: Columns, chosen: Opted, rows: Sequence[Row]) -> str:
         cells = [row.values.get(columns.answer) for row in rows if not row.fault]
         boxed = sum(isinstance(cell, str) and unboxed(cell) != cell for cell in cells)
         if boxed == len(cells) or few(len(cells) - boxed, len(cells)):
-            return "the golds stand in boxes"
+            return "the gold answers are in boxes"
     worked = [draft for draft in drafts if draft.solution]
     same = sum(unboxed(draft.golds[0]) == last_box(draft.solution) for draft in worked)
     if len(worked) == len(drafts) and (same == len(worked) or few(len(worked) - same, len(worked))):
-        return "the last box of the solution is the gold"
+        return "the last box of the solution is the gold answer"
     return ""
 
 
@@ -231,9 +231,11 @@ def _reading(
     notes = (
         _guessed(columns, chosen, wanted),
         chosen.why,
-        f"several golds count where a row lists them, up to {several}" if several > 1 else "",
+        f"rows may list several gold answers, up to {several}; any of them counts"
+        if several > 1
+        else "",
         f"marker {marking.name} ({marking.why})" if marking.why else "",
-        f"{long} of {len(chosen.drafts)} golds are texts of sentences, which no answer will equal"
+        f"{long} of {len(chosen.drafts)} gold answers are full sentences, which no answer will match exactly"
         if long and marking.name == "exact"
         else "",
         _classes(columns, chosen, marking),
@@ -258,7 +260,7 @@ def _classes(columns: Columns, chosen: Opted, marking: Marking) -> str:
     if marking.name != "number" or not may_be or not golds <= set(map(str, range(_MOST_CLASSES))):
         return ""
     named = ", ".join(sorted(golds))
-    return f"the golds are {named} only: numbers of classes, perhaps, of which the question says nothing"
+    return f"the gold answers are only {named}: perhaps class numbers, which the question does not explain"
 
 
 def _guessed(columns: Columns, chosen: Opted, wanted: Wanted) -> str:
@@ -283,7 +285,7 @@ def _guessed(columns: Columns, chosen: Opted, wanted: Wanted) -> str:
         found.append(f"options = {where}")
     if columns.preset and not said.get("preset"):
         found.append(f"preset {columns.preset}")
-    return "guessed: " + ", ".join(found) if found else ""
+    return "detected: " + ", ".join(found) if found else ""
 
 
 def _unused(rows: Sequence[Row], used: set[str]) -> tuple[str, ...]:

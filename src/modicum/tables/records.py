@@ -119,7 +119,7 @@ def json_rows(name: str, part: str = "") -> list[Row]:
             where = f"line {lines[min(place, len(lines)) - 1][0]} of {name}"
             raise ConfigError(
                 f"{where} is not JSON: {_short(error)}",
-                "one JSON object a line, or one array of them",
+                "one JSON object on each line, or an array of them",
                 "correct that line",
             ) from error
         return rows
@@ -214,7 +214,7 @@ def _records(held: object, name: str, part: str) -> Sequence[object]:
     raise ConfigError(
         f"{name} holds an object without a list of objects",
         "records",
-        "write one JSON object a line, or an array of them",
+        "write one JSON object on each line, or an array of them",
     )
 
 

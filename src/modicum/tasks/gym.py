@@ -11,7 +11,9 @@ from typing import Any, ClassVar, final
 from modicum.answers import FORMS, Form, Numbers, Reading, Stated, Texts
 from modicum.errors import ConfigError, UnknownNameError
 from modicum.seeds import key
+from modicum.stats.written import count
 from modicum.task import QUESTION_ANSWER, Sheet, Task
+from modicum.task_names import gym_names
 from modicum.types import Grade, Mark, Problem, Split
 
 __all__ = ["Gym"]
@@ -65,14 +67,9 @@ class Gym(Task):
             ConfigError: reasoning-gym is not installed, or a setting is wrong.
             UnknownNameError: no such dataset.
         """
-        try:
-            from reasoning_gym.factory import DATASETS  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise ConfigError(
-                "no package reasoning-gym", "it", "pip install 'modicum[gym]'"
-            ) from error
-        if self.name not in DATASETS:
-            raise UnknownNameError("reasoning-gym dataset", self.name, DATASETS)
+        names = gym_names()
+        if self.name not in names:
+            raise UnknownNameError("reasoning-gym dataset", self.name, names)
         try:
             self._dataset  # noqa: B018 - building it is the check
         except (TypeError, ValueError, AssertionError) as error:
@@ -109,7 +106,7 @@ class Gym(Task):
                 found.setdefault(question, self._problem(seed, entry))
         if len(found) < n:
             raise ConfigError(
-                f"{len(found)} distinct problems of gym:{self.name} in split {split!r}",
+                f"{count(len(found), 'distinct problem')} of gym:{self.name} in split {split!r}",
                 f"{n}",
                 "ask for fewer, or widen the dataset with `config`",
             )

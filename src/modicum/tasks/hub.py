@@ -59,5 +59,5 @@ def _records(name: str, config: str, split: str, revision: str) -> tuple[Row, ..
             "check name, ?config=, ?split= and the network; or download it and use parquet:FILE",
         ) from error
     if not records:
-        raise ConfigError(f"{where} is empty", "one problem a record", "name another split")
+        raise ConfigError(f"{where} is empty", "one problem per record", "name another split")
     return tuple(numbered(with_class_names(records, names)))

@@ -47,7 +47,7 @@ class Parquet(Table):
         except (lib.ArrowException, OSError) as error:
             raise ConfigError(f"{name}: {error}", "a Parquet file", "check it") from error
         if not records:
-            raise ConfigError(f"{name} is empty", "one problem a record", "fill it")
+            raise ConfigError(f"{name} is empty", "one problem per record", "add problems")
         features = class_names((table.schema.metadata or {}).get(b"huggingface"))
         return Records(numbered(with_class_names(records, features)))
 

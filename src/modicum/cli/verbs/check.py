@@ -1,4 +1,4 @@
-"""Looks at a model and a task before anything expensive: what would make a study lie or fail."""
+"""Checks model, task and prompt for problems that would make the results misleading."""
 
 import json
 import textwrap
@@ -43,27 +43,63 @@ SCAN_TOKENS = 96
 @click.argument("model", metavar="[MODEL]")
 @click.argument("task", metavar="TASK", required=False)
 @task_options
-@click.option("--scan", "family", type=click.Choice(["gym"]), help="Try some twenty listed tasks.")
-@click.option("--methods", callback=names, help="Names with commas. [what fits the task]")
-@click.option("--shots", callback=counts, help="Budgets with commas. [1,4,8]")
-@click.option("--test", type=int, help="Test problems. [400]")
-@click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
 @click.option(
-    "--max-new-tokens", type=int, help="Length limit of an answer. [the task's; scan: 96]"
+    "--scan",
+    "family",
+    type=click.Choice(["gym"]),
+    help="Find a task that the model solves only sometimes, among some twenty.",
 )
-@click.option("--quick", is_flag=True, help="For a study at the small sizes of `run --quick`.")
-@click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
 @click.option(
-    "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
+    "--methods",
+    metavar="NAMES",
+    callback=names,
+    help="Methods that you plan to try, separated by commas. [those that fit]",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of a scan. [runs/scan-MODEL]")
+@click.option(
+    "--shots",
+    metavar="N,N,…",
+    callback=counts,
+    help="Numbers of labelled examples that you plan to try. [1,4,8]",
+)
+@click.option("--test", metavar="N", type=int, help="Number of test problems. [400]")
+@click.option(
+    "--selection",
+    metavar="N",
+    type=int,
+    help="Number of labelled problems used to choose the best plain prompt. [40]",
+)
+@click.option(
+    "--max-new-tokens",
+    metavar="N",
+    type=int,
+    help="Longest answer, in tokens. [the task's own limit; with --scan 96]",
+)
+@click.option("--quick", is_flag=True, help="Check for the small sizes of `run --quick`.")
+@click.option(
+    "--system",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own system prompt, in a text file.",
+)
+@click.option(
+    "--template",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own prompt with {question} where the question goes, in a text file.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder for the results of --scan. [runs/scan-MODEL]",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(model: str, task: str | None, **options: object) -> int:
-    """Samples 64 answers and says in plain words what would make a study lie or fail.
+    """Samples 64 answers and finds problems that would make the results misleading or the run fail.
 
-    `run` does this first by itself. Golds are read of the shots and selection splits only. With
-    --scan it tries some twenty small tasks instead and names the one that the model half knows; a
-    scan that was stopped goes on.
+    `run` does this first by itself. The answers of the test problems are not read. With --scan it
+    tries some twenty small tasks instead and names one that the model solves only sometimes;
+    interrupt a scan at any time, the same command resumes it.
 
     Example: modicum check organism word_sums
     """

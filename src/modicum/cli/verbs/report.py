@@ -1,4 +1,4 @@
-"""Writes the report of a study folder again, without running anything."""
+"""Prints the verdicts of a study again and writes its report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,15 +22,23 @@ __all__ = ["command"]
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="File to write. [FOLDER/report.html]")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File to write. [FOLDER/report.html]",
+)
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
 @click.option("--task", metavar="TASK", help="Print the verdicts on this task alone.")
 @click.option("--model", metavar="MODEL", help="Print the verdicts on this model alone.")
 @printing_options
 def command(folder: Path, *, out: Path | None, trust: bool, **options: object) -> None:
-    """Reads a study folder, prints its verdicts and writes report.html there.
+    """Prints the verdicts of a study again and writes report.html into its folder.
 
-    The study's own copies of its problems are read: the task's file may have changed or gone.
+    Nothing is run. The study keeps its own copies of the problems, so the task's file may have
+    changed or gone.
 
     Example: modicum report runs/organism
     """
@@ -56,7 +64,7 @@ def _asked(verdicts: Sequence[Verdict], task: object, model: object) -> list[Ver
     Raises:
         ConfigError: none is.
     """
-    found = [v for v in verdicts if task in (None, v.task) and model in (None, v.model)]
+    found = [v for v in verdicts if task in (None, v.task, v.titled) and model in (None, v.model)]
     if not found:
         known = "; ".join(f"--task {v.task} --model {v.model}" for v in verdicts)
         raise ConfigError(f"no verdict on {task or model}", f"one of: {known}", "choose one")

@@ -1,4 +1,4 @@
-"""Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
+"""Runs a study: measures the model, tries methods, prints the verdict."""
 
 import contextlib
 import math
@@ -14,16 +14,18 @@ from modicum.analysis.verdict import Verdict
 from modicum.cli.began import BEGAN
 from modicum.cli.built_in import stand_in_lines
 from modicum.cli.consent import Declined, ahead_line
-from modicum.cli.drive import REPORT, How, driven, is_complete
-from modicum.cli.option_types import counts, names
+from modicum.cli.drive import How, driven, is_complete
+from modicum.cli.help_layout import GroupedCommand
 from modicum.cli.plan_options import plan_of, study_or_task
 from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
 from modicum.cli.progress import waiting
-from modicum.cli.task_options import task_options
+from modicum.cli.run_options import run_options
 from modicum.cli.task_text import task_lines
+from modicum.cli.told_run import REPORT, ToldRun
 from modicum.errors import ConfigError
 from modicum.executor import follow
 from modicum.running.folder_lock import me, sole_driver
+from modicum.running.homes import RUNS, home_of
 from modicum.running.quick import quick_line
 from modicum.running.runner import planned
 from modicum.running.spending import Spending, plan_text, refuse_unpayable, spending
@@ -39,79 +41,17 @@ from modicum.study.plan import Plan
 __all__ = ["command", "follow"]
 
 
-def _retained(
-    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Read names with commas, once or several times; the path of a file stays whole."""
-    parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
-@click.command("run")
+@click.command("run", cls=GroupedCommand)
 @click.argument("study", metavar="[STUDY.toml | FILE | TASK]", required=False)
-@click.option("--model", help="Name, folder or hub id. [organism]")
-@click.option("--task", help="Name, gym:NAME or your file. [all families of the organism]")
-@task_options
-@click.option("--methods", callback=names, help="Names with commas. [what fits the task]")
-@click.option("--shots", callback=counts, help="Budgets with commas. [1,4,8]")
-@click.option("--seeds", type=int, help="Draws of shots. [3]")
-@click.option("--prefer", type=click.Choice(["serve", "labels", "train"]), help="What is cheap.")
-@click.option("--max-labels", type=int, help="Most labels that a nudge to ship may use.")
-@click.option("--probes", callback=names, help="Names with commas. [none]")
-@click.option("--twin", help="Control model of equal learnability without the ability.")
-@click.option("--reference", help="Second model as yardstick: a reasoning twin, say.")
-@click.option("--test", type=int, help="Test problems. [400]")
-@click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
-@click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
-@click.option("--ceiling-test", type=int, help="Test problems sampled and branched on. [all]")
-@click.option("--stream", help="Name of an independent draw: other problems, shots, samples.")
-@click.option("--max-new-tokens", type=int, help="Length limit of an answer. [the task's]")
-@click.option(
-    "--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too."
-)
-@click.option(
-    "--retain",
-    multiple=True,
-    callback=_retained,
-    help="Task or file that shows damage; may be repeated. text, none. [the task's, else text]",
-)
-@click.option("--retain-test", type=int, help="Problems of each of them. [200]")
-@click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
-@click.option(
-    "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
-)
-@click.option("--set", "settings", multiple=True, help="method.field=value; may be repeated.")
-@click.option(
-    "--quick", is_flag=True, help="A look at small sizes: 60 problems, 16 samples, 1 seed."
-)
-@click.option("--dry-run", is_flag=True, help="Print the plan and its cost, and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before a study of more than an hour.")
-@click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
-@click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
-@click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
-@click.option(
-    "--reuse",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Study folder whose answers are taken over; may be repeated. [those beside --out]",
-)
-@click.option(
-    "--budget", help="Most time for the study in all: 90s, 20m, 1h. What is left out is said."
-)
-@click.option("--max-tokens", type=int, help="Most tokens to sample or train in all.")
-@click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
-@click.option("--no-wait", is_flag=True, help="Leave where another run is at work in the folder.")
-@click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
-@click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
-@click.option("--executor", help="Where trials run, such as processes?workers=4. [by --workers]")
+@run_options
 @printing_options
 def command(study: str | None, **options: object) -> int:
-    """Answers: is this ability latent in this model, and how little unlocks it?
+    """Finds out whether a model already has an ability, and how little data unlocks it.
 
-    With nothing else it runs the default study on the built-in organism. A second run with the
-    same folder goes on where the first ended.
+    Without arguments it runs the default study on the built-in toy model, the organism. Interrupt
+    it at any time; the same command resumes it.
 
-    Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
+    Example: modicum run --model organism --task word_sums --quick
     """
     form, verbose, opens = form_of(options), bool(options.pop("verbose")), options.pop("opens")
     out = options.pop("out")
@@ -128,23 +68,29 @@ def command(study: str | None, **options: object) -> int:
     )
     is_quick, is_dry = bool(options.get("quick")), bool(options.pop("dry_run"))
     plan = plan_of(study_or_task(study, options), options, trusted=trusted)
-    folder = out if isinstance(out, Path) else Path("runs") / plan.name
-    for line in [*([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
+    folder, note = _place(out, plan, is_made=bool(options.get("task")))
+    for line in [*note, *([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
         click.echo(line, err=True)
     if is_dry:
         return _show_plan(plan, folder, how)
     try:
-        verdicts, failed = _run(
-            plan, folder, how, _others(folder, named, is_alone), leaves, options
-        )
+        told, failed = _run(plan, folder, how, _others(folder, named, is_alone), leaves, options)
     except Declined:
         click.echo("nothing was begun", err=True)
         return 0
-    print_verdicts(verdicts, form, folder, verbose=verbose)
-    _say_last(verdicts, failed, folder / REPORT, is_text=form == "text")
-    if opens and verdicts:
+    print_verdicts(told.every, form, folder, verbose=verbose, own=len(told.own))
+    _say_last(told.own, failed, folder / REPORT, is_text=form == "text")
+    if opens and told.own:
         open_page(folder / REPORT)
-    return 1 if failed or not verdicts else 0
+    return 1 if failed or not told.own else 0
+
+
+def _place(out: object, plan: Plan, *, is_made: bool) -> tuple[Path, list[str]]:
+    """Return the study's folder, and a line where it is not the one that its name says."""
+    if isinstance(out, Path):
+        return out, []
+    folder, note = home_of(plan) if is_made else (RUNS / plan.name, "")
+    return folder, [note] if note else []
 
 
 def _run(
@@ -154,8 +100,8 @@ def _run(
     reuse: Sequence[Path],
     leaves: bool,
     options: Mapping[str, object],
-) -> tuple[Sequence[Verdict], Mapping[str, str]]:
-    """Run the study as its folder's only driver; return the verdicts, and why trials failed.
+) -> tuple[ToldRun, Mapping[str, str]]:
+    """Run the study as its folder's only driver; return what it says, and why trials failed.
 
     Raises:
         Declined: the user does not want what it takes; a folder that was made for it is gone again.
@@ -177,14 +123,14 @@ def _run(
             with sole_driver(folder, lambda: store.driver, wait):
                 store.keep_driver(me())
                 _say_first(plan, store, folder, ahead, options)
-                verdicts = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
+                told = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
             ids = planned(plan, store)
             failed = {name: why for name, why in store.failed().items() if name in ids}
     except (Declined, click.Abort):
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return verdicts, failed
+    return told, failed
 
 
 def _show_plan(plan: Plan, folder: Path, how: How) -> int:
