@@ -189,7 +189,7 @@ def test_foreign_net_is_studied_on_its_puzzle(foreign, tmp_path) -> None:
     verdict = json.loads(done.stdout)["verdicts"][0]
     assert verdict["ability"] == "latent"
     assert verdict["floor"]["value"] < verdict["ceiling"]["value"]
-    assert [rung["method"] for rung in verdict["rungs"]] == ["self_consistency"]
+    assert [rung["method"] for rung in verdict["rungs"]] == ["prompt", "self_consistency"]
     assert (tmp_path / "study" / "report.html").is_file()
 
 

@@ -236,5 +236,5 @@ def test_what_a_model_does_not_offer_is_refused_in_words() -> None:
         Adder().generate([Request("a", "q", begun=(1,))], Sampling(4), Ledger())
     with pytest.raises(AccessError, match="scoring a given text on 'adder'"):
         Adder().logprob(["a"], ["b"])
-    with pytest.raises(ConfigError, match="wants a chat template"):
+    with pytest.raises(ConfigError, match="needs a chat template"):
         render(Adder(), Style("chat", "{question}", chat=True), "?")
