@@ -219,7 +219,7 @@ def test_several_models_and_tasks_are_one_study(tmp_path, capsys) -> None:
     )  # fmt: skip
     verdicts = made.run()
     assert [verdict.ability for verdict in verdicts] == ["latent", "undecided"]
-    assert verdicts.of(model="scripted:absent").pick.name == "prompt"
+    assert verdicts.of(model="scripted:absent").pick is None
     assert str(verdicts).count("scripted:latent") > str(verdicts[0]).count("scripted:latent")
     with pytest.raises(ConfigError, match=r"model='scripted:latent', task='sums'"):
         made.solver("cot_decoding")

@@ -66,7 +66,7 @@ def _shipping(monkeypatch, name: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [(None, "recommends no nudge"), ("prompt", "the floor's own prompt")]
+    ("name", "words"), [(None, "ships nothing"), ("prompt", "no method is shown to beat")]
 )
 def test_floor_alone_answers_where_nothing_is_recommended(folder, monkeypatch, name, words) -> None:
     _shipping(monkeypatch, name)

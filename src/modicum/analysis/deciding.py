@@ -36,7 +36,9 @@ class DecidingSizes:
     """Draws of shots."""
 
 
-def deciding_sizes(evidence: Evidence, answer: Ability, seeds: int) -> DecidingSizes:
+def deciding_sizes(
+    evidence: Evidence, answer: Ability, seeds: int, *, is_whole: bool = True
+) -> DecidingSizes:
     """Return sizes at which the same truth is given a word in most cases.
 
     What is already large enough stays; where all is, problems are doubled, with the samples where
@@ -46,6 +48,7 @@ def deciding_sizes(evidence: Evidence, answer: Ability, seeds: int) -> DecidingS
         evidence: What was measured.
         answer: What was read from it.
         seeds: Draws of shots that the study had.
+        is_whole: Whether all of the study has run; sizes that are large enough stay where it has not.
     """
     test, samples = evidence.default.size, evidence.samples.n_samples
     guess = min(float(answer.sampled.luck_1.mean()), _MOST_GUESS)
@@ -54,7 +57,7 @@ def deciding_sizes(evidence: Evidence, answer: Ability, seeds: int) -> DecidingS
         per_cluster = test / np.unique(evidence.clusters).size
     wanted = _rounded(SPARE * problems_needed(MARGIN, guess=guess) * per_cluster)
     enough = DecidingSizes(max(test, wanted), max(samples, SAMPLES), max(seeds, SEEDS))
-    if enough != DecidingSizes(test, samples, seeds):
+    if enough != DecidingSizes(test, samples, seeds) or not is_whole:
         return enough
     is_open = answer.sampled.state in ("contested", "open")
     return DecidingSizes(2 * test, 2 * samples if is_open else samples, 2 * seeds)

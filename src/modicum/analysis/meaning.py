@@ -292,6 +292,6 @@ _DO: Mapping[str, Callable[[Verdict], str]] = MappingProxyType(
         "learned": _learned_do,
         "taught": _tuned_do,
         "absent": _absent_do,
-        "undecided": lambda _: "Decide nothing on this yet: run the command that would tell.",
+        "undecided": lambda _: "Decide nothing on this yet: what would tell stands under Next.",
     }
 )

@@ -1,14 +1,16 @@
 """What is said of a method beside its accuracy: its least data, how long its answers are, their worth."""
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
 
 from modicum.made import Budgeted
 from modicum.stats import Figure
+from modicum.stats.written import count, duration
 
-__all__ = ["FrontPoint", "LeastData", "LeastDataRows", "Lengths", "Worth"]
+__all__ = ["FrontPoint", "LeastData", "LeastDataRows", "Lengths", "NextCommand", "Worth"]
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,61 @@ class FrontPoint:
     score: float
     breakeven_queries: float | None
     """Queries at which it costs as many FLOPs in all as the pick; None for the pick itself."""
+
+
+@dataclass(frozen=True)
+class NextCommand:
+    """The command to run after a verdict; without the study's folder, which may have moved."""
+
+    arguments: tuple[str, ...] = ()
+    """Of `modicum`: the verb and its options; empty where no command helps."""
+    why: str = ""
+    """What it does; where no command helps, what is needed."""
+    seconds: float | None = None
+    """About how long it takes on this machine, at most; None where that was not measured."""
+    labels: int | None = None
+    """Labels that it spends on measuring in all; None where it spends none."""
+    is_python: bool = False
+    """Whether model or task live in the process that lent them: then no command line can name them."""
+
+    @property
+    def said(self) -> str:
+        """What it does, with its cost.
+
+        >>> NextCommand(("run",), "should decide it", 66.0, 340).said
+        'should decide it: about 66 s at most, 340 labels in all'
+        """
+        cost = []
+        if self.seconds is not None:
+            cost.append(f"about {duration(self.seconds)} at most")
+        if self.labels is not None:
+            cost.append(f"{count(self.labels, 'label')} in all")
+        return ": ".join(filter(None, [self.why, ", ".join(cost)]))
+
+    def text(self, folder: str = "") -> str:
+        """Return it as it is typed; empty where no command helps.
+
+        Args:
+            folder: The study's folder; left out where empty.
+
+        >>> NextCommand(("run", "--test", "300")).text("runs/my study")
+        "modicum run --test 300 --out 'runs/my study'"
+        """
+        if not self.arguments:
+            return ""
+        verb, *options = self.arguments
+        if self.is_python:
+            return _in_python(verb, options)
+        placed = [folder, *options] if verb == "export" else [*options, "--out", folder]
+        return shlex.join(["modicum", verb, *(placed if folder else options)])
+
+
+def _in_python(verb: str, options: list[str]) -> str:
+    """Return the call that does the same in Python, where the model and the task are at hand."""
+    if verb == "export":
+        return "study.export()"
+    pairs = list(zip(options[::2], options[1::2], strict=True))
+    sizes = [(n.removeprefix("--"), v) for n, v in pairs if n in ("--test", "--samples", "--seeds")]
+    said = ", ".join(f"{name}={value}" for name, value in sizes)
+    methods = next((value.split(",") for name, value in pairs if name == "--methods"), [])
+    return f"Study(…, {said}, methods={methods}).run()"

@@ -8,7 +8,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from modicum.analysis.measured import FrontPoint, LeastData, LeastDataRows, Lengths, Worth
+from modicum.analysis.measured import (
+    FrontPoint,
+    LeastData,
+    LeastDataRows,
+    Lengths,
+    NextCommand,
+    Worth,
+)
 from modicum.analysis.section import Section
 from modicum.analysis.shown import Shown
 from modicum.plain import JsonValue, plain, table_of
@@ -314,6 +321,8 @@ class Verdict(Shown):
     """What the word means for a decision, with its figures."""
     do: str = ""
     """What to do about it."""
+    next_command: NextCommand | None = None
+    """What would decide it where it is undecided, with its cost; else the export; None for neither."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
 

@@ -1,5 +1,6 @@
 """Prints verdicts in the form that was asked for, and how to go on."""
 
+import dataclasses
 import json
 import sys
 import webbrowser
@@ -91,7 +92,7 @@ def print_verdicts(
 
 
 def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool, own: int) -> str:
-    look = look_here(verbose=verbose)
+    look = dataclasses.replace(look_here(verbose=verbose), folder=str(folder))
     full = verdicts if verbose else verdicts[:1] if 1 in (own, len(verdicts)) else ()
     parts = [verdict_text(verdict, look) for verdict in full]
     if len(verdicts) > 1:

@@ -37,6 +37,8 @@ class Look:
     paint: Paint = field(default_factory=Paint)
     pick: str = ">"
     """Sign before the method to ship."""
+    folder: str = ""
+    """The study's folder, for the command that comes next."""
 
 
 PLAIN = Look()
@@ -267,11 +269,24 @@ def _rest(verdict: Verdict, look: Look) -> str:
         more = [
             ("Aside", asides),
             ("Costs", words.costs(verdict)),
-            ("Next", "; ".join(verdict.next)),
+            ("Needs", "; ".join(verdict.next)),
             ("Notes", "; ".join(verdict.notes)),
         ]
         lines += [_finding(label, said, look) for label, said in more if said]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_next(verdict, look)])
+
+
+def _next(verdict: Verdict, look: Look) -> list[str]:
+    """Return the command that comes next, whole on a line of its own where it is long, and its cost."""
+    command = verdict.next_command
+    if command is None:
+        return []
+    text = command.text(look.folder)
+    if not text:
+        return [_finding("Next", command.why, look)]
+    if not command.said and len(text) + LABEL + 2 <= look.width:
+        return [_finding("Next", text, look)]
+    return [_finding("Next", command.said, look), f"  {visible(text)}"]
 
 
 def _spent(verdict: Verdict) -> str:

@@ -217,6 +217,6 @@ def _say_last(
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
     if verdicts and is_text:
-        if any(has_pick(verdict) for verdict in verdicts):
+        if len(verdicts) > 1 and any(has_pick(verdict) for verdict in verdicts):
             click.echo(f"  Export      modicum export {report.parent}")
         click.echo(report_line(report))
