@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modicum.files.foreign import is_name
 from modicum.method import LADDER, METHODS, Kind, Needs
-from modicum.model import backend_access
+from modicum.model import MODELS, Backend, backend_access, plugin_of
 from modicum.study.plan import Grid, Plan
 from modicum.task import full_reference, resolve_task
 from modicum.types import Access, Supervision
@@ -36,8 +36,16 @@ def default_methods(model: str, task: str) -> tuple[str, ...]:
     prompts.
     """
     sheet, offered = resolve_task(task).sheet, backend_access(model)
+    stated = MODELS.entry(plugin_of(model)[0]).stated
+    speaks = bool(stated.get("speaks", Backend.speaks))
     found = [one for name in METHODS.entries if (one := _usual(name)) is not None]
-    fit = [one for one in found if one.access <= offered and one.supervision <= sheet.supervision]
+    fit = [
+        one
+        for one in found
+        if one.access <= offered
+        and one.supervision <= sheet.supervision
+        and (speaks or not one.language)
+    ]
     most = max((one.supervision for one in fit if one.kind == "tuning"), default=0)
     kept = [
         one
@@ -56,6 +64,7 @@ class _Usual:
     kind: Kind
     access: Access
     supervision: Supervision
+    language: bool
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -74,7 +83,7 @@ def _usual(name: str) -> _Usual | None:
     said = needs if isinstance(needs, Mapping) else {}
     access = Access[str(said.get("access", Needs.access.name))]
     supervision = Supervision[str(said.get("supervision", Needs.supervision.name))]
-    return _Usual(name, known, access, supervision)
+    return _Usual(name, known, access, supervision, bool(said.get("language", Needs.language)))
 
 
 def plan_for(
