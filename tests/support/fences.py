@@ -35,9 +35,8 @@ AWAY = "network"
 SMALL: Mapping[str, Sequence[str]] = {
     "run": (
         "--test", "16", "--selection", "4", "--samples", "4", "--shots", "1", "--seeds", "1",
-        "--max-new-tokens", "24", "--workers", "1", "--no-reuse", "--no-check",
+        "--max-new-tokens", "24", "--workers", "1", "--no-reuse", "--no-check", "--retain", "none",
     ),
-    "organism": ("--seed", "small"),
     "check": ("--test", "16", "--max-new-tokens", "24"),
 }  # fmt: skip
 """Options that stand behind those of every shown command of a verb; of two the last one counts."""
@@ -75,9 +74,9 @@ class Fence:
 
 
 def pages() -> list[str]:
-    """Return the paths of all pages with fences: the README, `docs`, and READMEs of examples."""
+    """Return the paths of all pages with fences: the README, CONTRIBUTING and `docs`."""
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-    found += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    found += (ROOT / "docs").rglob("*.md")
     return sorted(
         path.relative_to(ROOT).as_posix() for path in found if "```" in path.read_text("utf-8")
     )
@@ -122,7 +121,12 @@ def _below(path: str, command: click.Command) -> Iterator[tuple[str, click.Comma
 def shrunk(words: Sequence[str]) -> list[str]:
     """Return a command `modicum VERB …` at sizes that end within a second or two."""
     verb = next((word for word in words[1:] if not word.startswith("-")), "")
-    return [*words[1:], *SMALL.get(verb, ())]
+    more = SMALL.get(verb, ())
+    if verb == "run" and "--methods" not in words:
+        more = (*more, "--methods", "self_consistency")
+    if "fine_tune" in " ".join(words) and verb == "run":
+        more = (*more, "--set", "fine_tune.steps=2")
+    return [*words[1:], *more]
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ def side_of(
     """
     shipped = verdict.ship.name if verdict is not None and name == PICK else None
     wanted = shipped if shipped not in (None, PROMPT) else FLOOR if name == PICK else name
-    trials = [subject.floor()] if wanted == FLOOR else _rungs(subject).get(wanted, [])
+    trials = [subject.floor()] if wanted == FLOOR else _trials(_rungs(subject), wanted)
     read = [store.read(trial, texts=False) for trial in trials]
     outcomes = [o for o in read if o is not None and not o.error and o.answers]
     if not outcomes:
@@ -58,7 +58,7 @@ def side_of(
     }
     names = _problems(outcomes[0])
     return Side(
-        name=wanted,
+        name=wanted if wanted == FLOOR else _name(trials[0]),
         model=subject.model,
         task=subject.task,
         problems=names,
@@ -68,15 +68,25 @@ def side_of(
     )
 
 
+def _trials(rungs: Mapping[str, list[Trial]], name: str) -> list[Trial]:
+    """Return the trials of a method by its name; without a budget those of its largest one."""
+    of_method = [trials for full, trials in rungs.items() if full.partition(" n=")[0] == name]
+    largest = max(of_method, key=lambda trials: trials[0].n_shots, default=[])
+    return rungs.get(name, largest)
+
+
 def _rungs(subject: Subject) -> dict[str, list[Trial]]:
     """Return the trials of every method and budget on the studied model, seeds in their order."""
     found: dict[str, list[Trial]] = {}
     for trial in subject.rungs():
         if trial.control or trial.is_twin or trial.method in MEASURES:
             continue
-        name = f"{trial.method} n={trial.n_shots}" if trial.n_shots else trial.method
-        found.setdefault(name, []).append(trial)
+        found.setdefault(_name(trial), []).append(trial)
     return found
+
+
+def _name(trial: Trial) -> str:
+    return f"{trial.method} n={trial.n_shots}" if trial.n_shots else trial.method
 
 
 def _problems(outcome: Outcome) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""What the doctor says, and the table of a scan, as plain text."""
+"""What the check finds, and the table of a scan, as plain text."""
 
 import textwrap
 from collections.abc import Sequence
 
+from modicum.analysis.printed import level_name
 from modicum.doctor.scan import GYM, Scan, ScanRow
 from modicum.doctor.visit import Checked
 from modicum.report import words
@@ -11,8 +12,8 @@ from modicum.types import Finding
 
 __all__ = ["checked_text", "doubt_lines", "scan_text"]
 
-WIDTH = 100
-LEVEL = 7
+WIDTH = 80
+LEVEL = 9
 """Columns before a finding."""
 
 
@@ -21,7 +22,7 @@ def checked_text(checked: Checked) -> str:
     spent, subject = checked.ledger, checked.subject
     head = (
         f"{visible(subject.task)} on {visible(subject.model)} · {words.count(spent.tokens_sampled)} "
-        f"tokens sampled · {words.count(spent.labels)} golds read · {words.duration(spent.seconds)}"
+        f"tokens sampled · {words.count(spent.labels)} labels read · {words.duration(spent.seconds)}"
     )
     lines = [line for finding in checked.findings for line in _finding(finding)]
     return "\n".join([head, "", *lines, "", _sum(checked)])
@@ -32,7 +33,7 @@ def doubt_lines(checked: Checked) -> list[str]:
     subject = checked.subject
     where = f"{visible(subject.task)} on {visible(subject.model)}"
     return [
-        f"{f.level}: {where}: {visible(f.found)}; {visible(f.action)}"
+        f"{level_name(f.level)}: {where}: {visible(f.found)}; {visible(f.action)}"
         for f in (*checked.faults, *checked.doubts)
     ]
 
@@ -58,10 +59,13 @@ def scan_text(scan: Scan) -> str:
 
 def _sum(checked: Checked) -> str:
     if checked.faults:
-        return "A fault: the study would lie or fail. `run` stops here unless --force is given."
+        return "An error: the results would mislead or the run would fail. `run` stops here without --force."
     if checked.doubts:
-        return "No fault; the study may still mislead in what is doubted."
-    return "Nothing found that would make the study lie or fail, as far as so few answers show."
+        return (
+            f"No errors, {words.count(len(checked.doubts))} warning"
+            f"{'s' if len(checked.doubts) > 1 else ''}. Read them before trusting the results."
+        )
+    return "No problems found, as far as these few answers show."
 
 
 def _finding(finding: Finding) -> list[str]:
@@ -70,7 +74,7 @@ def _finding(finding: Finding) -> list[str]:
     lines = textwrap.wrap(
         visible(finding.found),
         WIDTH,
-        initial_indent=finding.level.ljust(LEVEL),
+        initial_indent=level_name(finding.level).ljust(LEVEL),
         subsequent_indent=rest,
         break_on_hyphens=False,
     )
@@ -87,7 +91,7 @@ def _finding(finding: Finding) -> list[str]:
 
 def _table(rows: Sequence[ScanRow]) -> list[str]:
     k = rows[0].k if rows else 0
-    head = ("", "task", "style", "greedy", "pass@1", f"pass@{k}", "luck", "unread", "tokens")
+    head = ("", "task", "style", "greedy", "pass@1", f"pass@{k}", "chance", "unread", "tokens")
     cells = [
         head,
         *(
@@ -131,7 +135,7 @@ def _footnotes(rows: Sequence[ScanRow]) -> list[str]:
 
 def _pick(scan: Scan) -> str:
     rule = (
-        "* half known: pass@k between .2 and .9, above luck and above pass@1 by the lower "
+        "* solved only sometimes: pass@k between .2 and .9, above chance and above pass@1 by the lower "
         "ends of paired 95 % intervals."
     )
     if scan.pick:
@@ -140,7 +144,7 @@ def _pick(scan: Scan) -> str:
         near = scan.finalists[0]
         return (
             f"{rule} No pick: none of them holds on fresh problems; nearest {near.task}, "
-            f"{words.figure(near.above_luck)} above luck and "
+            f"{words.figure(near.above_luck)} above chance and "
             f"{words.figure(near.above_pass_1)} above pass@1"
         )
-    return f"{rule} No pick: no task is half known."
+    return f"{rule} No pick: no task is solved only sometimes."

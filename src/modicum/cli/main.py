@@ -158,7 +158,7 @@ def _words(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return (
         f"found: {type(error).__name__}: {text}{place}\n"
-        "to do: free or mend the disk, then run the same command again: what is finished is kept"
+        "to do: free space on the disk, then run the same command again: what is finished is kept"
     )
 
 

@@ -117,7 +117,7 @@ class ToldStudy(ABC):
             raise ConfigError(
                 why or "no measure finished",
                 "floor, default and samples",
-                "mend the cause and run again: what is finished is kept",
+                "fix the cause and run again: what is finished is kept",
             )
         return own[0] if wanted == 1 else Verdicts(own)
 

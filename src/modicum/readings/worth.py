@@ -18,11 +18,11 @@ NOTE = (
     "accuracy of the nudged model at temperature 1. Brackets are 95 % intervals."
 )
 COLUMNS = (
-    Column("rung"),
+    Column("method"),
     Column("beyond format", "share"),
     Column("from its reward", "share"),
-    Column("worth votes"),
-    Column("worth pass@k"),
+    Column("majority of N"),
+    Column("best of N"),
     Column("one sample", "share"),
     Column("numbers trained", "count"),
 )

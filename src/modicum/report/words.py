@@ -142,11 +142,11 @@ def ceiling_source(ceiling: Ceiling) -> str:
     if ceiling.source == "sampling":
         return f"at k = {ceiling.k}"
     known = {
-        "forced": "from the forced form",
+        "forced": "from the worked form given",
         "majority": "from the majority of all samples",
         PROMPT: "which the plain prompt is itself",
     }
-    return known.get(ceiling.source, f"from the best rung, {ceiling.source}")
+    return known.get(ceiling.source, f"from the best method, {ceiling.source}")
 
 
 def read_strictly(verdict: Verdict) -> str:
@@ -191,8 +191,8 @@ def least_data(verdict: Verdict) -> str:
     if said:
         return "; ".join(said)
     if verdict.ability == "shown":
-        return "none: nothing to unlock"
-    return "not known: no rung that takes labels has a gap to recover"
+        return "none: it works as it is"
+    return "– (nothing tried reached above the floor)"
 
 
 def ship(verdict: Verdict) -> str:
@@ -206,21 +206,21 @@ def ship(verdict: Verdict) -> str:
 def costs(verdict: Verdict) -> str:
     """Return what the answer cost: labels, tokens, time, and the dearest rung's elicitation."""
     parts = [
-        f"{count(verdict.measuring_labels)} measuring labels",
+        f"{count(verdict.measuring_labels)} labels spent on measuring",
         f"{count(verdict.tokens)} tokens sampled or trained in {duration(verdict.seconds)}",
         *([f"{count(verdict.tokens_reused)} reused"] if verdict.tokens_reused else []),
     ]
     looked = verdict.check_costs
     if looked:
         parts.append(
-            f"the doctor's look: {count(looked.get('labels', 0))} golds read, "
+            f"the check: {count(looked.get('labels', 0))} labels read, "
             f"{count(looked.get('tokens_sampled', 0))} tokens"
         )
     dearest = max(verdict.rungs, key=lambda row: row.elicitation_flops, default=None)
     if dearest is not None and dearest.elicitation_flops > 0:
         spent = dearest.costs
         parts.append(
-            f"dearest rung {dearest.name}: {flops(dearest.elicitation_flops)}, "
+            f"most expensive method {dearest.name}: {flops(dearest.elicitation_flops)}, "
             f"{count(spent.get('updates', 0))} updates, "
             f"{count(spent.get('judge_calls', 0))} judge calls, "
             f"{duration(spent.get('seconds', 0.0))}"

@@ -6,6 +6,7 @@ import textwrap
 import click
 
 from modicum.analysis.glossary import GLOSSARY, GlossaryEntry, explained
+from modicum.cli.terminal import terminal_width
 from modicum.errors import ConfigError
 from modicum.method import METHODS
 from modicum.plain import plain
@@ -13,8 +14,6 @@ from modicum.plain import plain
 __all__ = ["command"]
 
 INDENT = "  "
-WIDTH = 80
-"""Columns of a line: the glossary is read, not tabled."""
 
 
 @click.command("explain")
@@ -31,9 +30,9 @@ def command(term: tuple[str, ...], *, wants_json: bool) -> None:
     elif term:
         click.echo(_text(found[0]))
     else:
-        width = max(len(entry.term) for entry in found)
         for entry in found:
-            click.echo(f"{entry.term:<{width}}  {', '.join(entry.also)}".rstrip())
+            also = f" ({', '.join(entry.also)})" if entry.also else ""
+            click.echo(textwrap.fill(entry.term + also, terminal_width(), subsequent_indent=INDENT))
 
 
 def _entry(term: str) -> GlossaryEntry:
@@ -56,7 +55,11 @@ def _text(entry: GlossaryEntry) -> str:
     said = [entry.text, *([f"Also: {', '.join(entry.also)}."] if entry.also else [])]
     lines = [
         textwrap.fill(
-            line, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+            line,
+            terminal_width(),
+            initial_indent=INDENT,
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,
         )
         for line in said
     ]

@@ -96,7 +96,9 @@ def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:
             "a study with its measures",
             "finish it with the same `modicum run` command, or put back what its plan names",
         )
-    click.echo(f"the verdict that was kept is shown, for it cannot be made anew: {why}", err=True)
+    click.echo(
+        f"showing the verdict that was kept, since it cannot be computed again: {why}", err=True
+    )
     return kept
 
 
