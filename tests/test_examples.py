@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,30 @@ def _run(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProc
 
 
 def test_there_are_examples() -> None:
-    assert {"one_answer", "own_task"} <= {path.stem for path in EXAMPLES.glob("*.py")}
+    assert "one_answer" in {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+CELLS = """
+import json, sys
+from pathlib import Path
+
+shown = {"__name__": "__main__"}
+for cell in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["cells"]:
+    if cell["cell_type"] == "code":
+        assert not cell["outputs"], "commit it without outputs"
+        exec(compile("".join(cell["source"]), cell["id"], "exec"), shown)
+assert shown["verdict"].ability == "latent"
+assert shown["verdict"].pick.name == "cot_decoding"
+assert len(shown["answers"]) and "LATENT" in shown["verdict"]._repr_html_()
+"""
+
+
+def test_the_notebook_runs_cell_by_cell(tmp_path) -> None:
+    pytest.importorskip("pandas")
+    done = _run("-c", CELLS, EXAMPLES / "notebook.ipynb", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "LATENT" in done.stdout
+    assert (tmp_path / "runs" / "notebook" / "report.html").is_file()
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
@@ -89,9 +113,12 @@ def test_unknown_name_offers_the_foreign_method(foreign, tmp_path) -> None:
 
 
 def test_foreign_reading_and_probe_are_listed_with_their_first_lines(foreign, tmp_path) -> None:
-    done = _run("-c", MODICUM, "list", cwd=tmp_path, PYTHONPATH=str(foreign))
-    assert "  by_length  Accuracy of the plain prompt by the length" in done.stdout
-    assert "  rewritten_sums  Are sums still known when they are written otherwise?" in done.stdout
+    for kind, line in (
+        ("readings", "  by_length  Accuracy of the plain prompt by the length"),
+        ("probes", "  rewritten_sums  Are sums still known when they are written otherwise?"),
+    ):
+        done = _run("-c", MODICUM, "list", kind, cwd=tmp_path, PYTHONPATH=str(foreign))
+        assert line in done.stdout
 
 
 def test_foreign_reading_and_probe_stand_in_terminal_json_and_report(foreign, tmp_path) -> None:
@@ -119,50 +146,75 @@ def test_foreign_reading_and_probe_stand_in_terminal_json_and_report(foreign, tm
     )
 
 
-def test_contract_suites_hold_for_the_foreign_reading_and_probe(foreign, tmp_path) -> None:
-    suites = [ROOT / "tests" / "contracts" / f"test_{kind}.py" for kind in ("readings", "probes")]
-    options = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-k",
-        "by_length or rewritten_sums",
-    ]
-    done = _run("-m", "pytest", *options, *suites, "-rs", cwd=ROOT, PYTHONPATH=str(foreign))
+SUITES = {
+    "contracts/test_readings.py": ("by_length",),
+    "contracts/test_probes.py": ("rewritten_sums",),
+    "contracts/test_executors.py": ("fresh_processes",),
+    "contracts/test_methods.py": ("median_vote", "brief_tuning"),
+    "contracts/test_models.py": ("latin_net",),
+    "contracts/test_tasks.py": ("latin_squares",),
+    "contracts/test_exports.py": ("weight_deltas",),
+    "rewards/test_rewards.py": ("brief",),
+}
+"""Each suite of a contract, with the foreign plug-ins that it runs over."""
+
+
+def test_contract_suites_hold_for_every_foreign_plugin(foreign) -> None:
+    names = [name for own in SUITES.values() for name in own]
+    options = ["-v", "-p", "no:cacheprovider", "-p", "no:xdist", "-rs", "-k", " or ".join(names)]
+    suites = [ROOT / "tests" / suite for suite in SUITES]
+    done = _run("-m", "pytest", *options, *suites, cwd=ROOT, PYTHONPATH=str(foreign))
     assert done.returncode == 0, done.stdout
-    assert "11 passed" in done.stdout
-    assert "skipped" not in done.stdout
+    passed = [line for line in done.stdout.splitlines() if " PASSED" in line]
+    counts = {
+        name: sum(f"tests/{suite}::" in line and f"[{name}" in line for line in passed)
+        for suite, own in SUITES.items()
+        for name in own
+    }
+    assert all(counts.values()), counts
 
 
-def test_contract_suite_holds_for_the_foreign_executor(foreign) -> None:
-    suite = ROOT / "tests" / "contracts" / "test_executors.py"
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "fresh_processes"]
-    done = _run("-m", "pytest", *options, suite, "-rs", cwd=ROOT, PYTHONPATH=str(foreign))
-    assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+def test_suites_run_over_every_plugin_of_the_package() -> None:
+    package = tomllib.loads((EXAMPLES / "plugin_package" / "pyproject.toml").read_text())
+    stated = {name for group in package["project"]["entry-points"].values() for name in group}
+    assert stated == {name for own in SUITES.values() for name in own}
 
 
-def test_a_study_runs_on_the_foreign_executor(foreign, tmp_path) -> None:
-    at = SMALL.index("--workers")
-    small = [*SMALL[:at], *SMALL[at + 2 :], "--executor", "fresh_processes", "--json"]
-    done = _run("-c", MODICUM, "run", *small, cwd=tmp_path, PYTHONPATH=str(foreign))
+def test_foreign_net_is_studied_on_its_puzzle(foreign, tmp_path) -> None:
+    """A model that knows no language: floor, ceiling by sampling, a vote, a verdict, a report."""
+    sizes = ["--test", "150", "--selection", "16", "--samples", "16", "--no-check"]
+    options = ["--model", "latin_net", "--task", "latin_squares", *sizes, "--out", "study"]
+    done = _run("-c", MODICUM, "run", *options, "--json", cwd=tmp_path, PYTHONPATH=str(foreign))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["verdicts"][0]["ability"] == "latent"
+    verdict = json.loads(done.stdout)["verdicts"][0]
+    assert verdict["ability"] == "latent"
+    assert verdict["floor"]["value"] < verdict["ceiling"]["value"]
+    assert [rung["method"] for rung in verdict["rungs"]] == ["prompt", "self_consistency"]
+    assert (tmp_path / "study" / "report.html").is_file()
 
 
-def test_contract_suites_hold_for_the_foreign_methods_and_reward(foreign) -> None:
-    suites = [
-        ROOT / "tests" / "contracts" / "test_methods.py",
-        ROOT / "tests" / "rewards" / "test_rewards.py",
-    ]
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k"]
-    chosen = "median_vote or brief_tuning or brief"
-    done = _run("-m", "pytest", *options, chosen, *suites, cwd=ROOT, PYTHONPATH=str(foreign))
-    assert done.returncode == 0, done.stdout
-    passed = int(done.stdout.rpartition(" passed")[0].rpartition("\n")[2].split()[-1])
-    assert passed > 40
+def test_what_a_net_without_language_cannot_do_is_refused_before_anything_is_drawn(
+    foreign, tmp_path
+) -> None:
+    done = _run("-c", REFUSED, cwd=tmp_path, PYTHONPATH=str(foreign))
+    assert done.returncode == 0, done.stderr
+
+
+REFUSED = """
+import pytest
+from modicum.errors import AccessError
+from modicum.running.planning import default_methods, plan_for
+from modicum.study.checks import check_plan
+
+assert default_methods("latin_net", "latin_squares") == ("self_consistency",)
+for methods, words in [
+    (("few_shot", "chain_of_thought"), "which knows no language"),
+    (("cot_decoding", "steering_vector"), "which offers text"),
+]:
+    for method in methods:
+        with pytest.raises(AccessError, match=words):
+            check_plan(plan_for("latin_net", "latin_squares", [method], [2]))
+"""
 
 
 EXPORT = """
@@ -194,7 +246,7 @@ print(*[done.form for done in export(found, fits, store, Path("out"))])
             "brief_tuning",
             {"brief_tuning": {"steps": 1, "groups": 2, "rollouts": 4}},
             2,
-            "merged peft",
+            "merged peft weight_deltas",
         ),
     ],
 )

@@ -181,7 +181,7 @@ def test_a_study_goes_on_with_the_probes_trials_alone(tmp_path: Path) -> None:
     plain = json.loads(modicum(*options).out)["verdicts"][0]
     assert PROBE not in plain["sections"]
     said = modicum(*options, "--probes", BOTH)
-    assert "15 trials, 10 exist" in said.err
+    assert "15 trials, 10 done" in said.err
     probed = json.loads(said.out)["verdicts"][0]
     values = probed["sections"].pop(PROBE)["values"]
     assert values["scripted:latent spelled"]["value"] < -0.5

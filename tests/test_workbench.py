@@ -1,16 +1,23 @@
 """The Python interface gives what the command line gives, and solvers that answer."""
 
 import dataclasses
+import json
+import os
 import shutil
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 import modicum
-from modicum.errors import CheckpointError, ConfigError
+from modicum.errors import CheckpointError, ConfigError, UnknownNameError
 from modicum.running.planning import default_methods, plan_for
 from modicum.study.forecast import forecast
 from modicum.task import resolve_task
+from tests.support import live_study
+from tests.support.sources import ROOT
 
 OPTIONS = {"test": 30, "selection": 10, "samples": 8}
 
@@ -86,3 +93,209 @@ def test_damaged_nudge_is_told_in_words(held: bytes, study, tmp_path) -> None:
         place.write_bytes(held)
     with pytest.raises(CheckpointError, match="cannot be read"):
         dataclasses.replace(study, out=folder).solver("cot_decoding")
+
+
+def _elsewhere(folder: Path, form: str) -> dict[str, object]:
+    """What the script of `live_study` finds in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.live_study", folder, form],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory) -> tuple[Path, dict[str, object]]:
+    pytest.importorskip("pandas")
+    folder = tmp_path_factory.mktemp("live")
+    with warnings.catch_warnings():  # the script silences them in its own process
+        return folder / "study", live_study.main(folder, "prompt")
+
+
+def test_records_a_lambda_and_a_loaded_model_give_the_same_figures_in_two_processes(
+    live, tmp_path
+) -> None:
+    _, here = live
+    assert len(here["trials"]) > 8
+    assert here["answers"] > 0
+    assert here == _elsewhere(tmp_path, "prompt")
+
+
+@pytest.mark.slow
+def test_a_loaded_model_that_was_tuned_leaves_as_an_adapter(tmp_path) -> None:
+    assert "adapter_model.safetensors" in _elsewhere(tmp_path, "peft")["exported"]
+
+
+def test_a_loaded_model_comes_back_as_it_was(tmp_path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        made = live_study.make(tmp_path, methods=["fine_tune"], controls=False)
+        kinds = [type(part) for part in made.model.modules()]
+        frozen = next(made.model.parameters()).requires_grad_(False)
+        made.run()
+    assert [type(part) for part in made.model.modules()] == kinds
+    assert [p.requires_grad for p in made.model.parameters()].count(False) == 1
+    assert not frozen.requires_grad
+    assert all(p.grad is None for p in made.model.parameters())
+
+
+def test_a_live_study_is_read_without_what_it_was_made_with(live, monkeypatch) -> None:
+    for lender in ("loading.live", "tables.lent_rows", "marking.own_function"):
+        monkeypatch.setattr(f"modicum.{lender}.LENDER._loans", {})
+    again = modicum.load(live[0])
+    assert again.run().brief == again.verdict.brief
+    assert json.loads(again.methods_df().to_json()) == live[1]["methods"]
+    assert sorted(again.answers_df().text) == live[1]["texts"]
+    assert again.report().is_file()
+    with pytest.raises(ConfigError, match="the study is read, and draws nothing"):
+        again.solver("floor")
+
+
+def test_the_first_use_of_a_function_says_that_nothing_stops_it(tmp_path) -> None:
+    rows = [{"question": f"Is {i} odd?", "answer": "yes" if i % 2 else "no"} for i in range(30)]
+    made = modicum.Study(
+        "scripted:latent", rows, ["cot_decoding"], out=tmp_path, check=False, progress=False,
+        marker=lambda text, answer: text.endswith(answer), test=8, selection=4, samples=2,
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="cannot be stopped"):
+        made.run()
+    made.run()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tests": 3}, "did you mean 'test'"),
+        ({"max-new-tokens": 3}, "did you mean 'max_new_tokens'"),
+        ({"options": {"sample": 3}}, "did you mean 'samples'"),
+        ({"test": -1}, "test = -1"),
+        ({"options": {"samples": "many"}}, "samples = 'many'"),
+        ({"budget": "2x"}, "budget 2x"),
+        ({"max_tokens": 0}, "max_tokens=0"),
+        ({"models": ["organism"]}, "model and models"),
+        ({"marker": 3}, "a marker of type int"),
+        ({"task": []}, "no task"),
+        ({"task": [1, 2]}, "record 1 is a int"),
+    ],
+)
+def test_what_cannot_be_is_refused_where_it_is_written(given, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        modicum.Study(**{"model": "scripted:latent", "task": "sums", **given})
+    assert "--" not in str(caught.value)
+
+
+def test_an_unknown_keyword_is_an_error_of_names() -> None:
+    with pytest.raises(UnknownNameError):
+        modicum.Study("scripted:latent", "sums", tset=3)
+
+
+def test_every_option_of_a_plan_is_a_keyword_with_its_type() -> None:
+    known = {field.name: field for field in dataclasses.fields(modicum.Study)}
+    plan = {field.name for field in dataclasses.fields(modicum.Plan)} - {"grids"}
+    assert plan <= set(known)
+    assert all(known[name].type not in (object, "object") for name in plan)
+
+
+def test_keywords_are_what_options_are() -> None:
+    keywords = modicum.Study(
+        "scripted:latent", "sums", test=30, samples=8, prefer="labels", seeds=2
+    )
+    table = modicum.Study(
+        "scripted:latent", "sums", seeds=2, options={"test": 30, "samples": 8, "prefer": "labels"}
+    )
+    assert keywords.plan == table.plan
+    assert keywords.plan.test == 30
+    assert modicum.Study("scripted:latent", "sums", quick=True, samples=4).plan.samples == 4
+    assert modicum.Study("scripted:latent", "sums", quick=True, samples=64).plan.samples == 64
+    assert modicum.Study("scripted:latent", "sums", quick=True).plan.test < keywords.plan.test * 4
+
+
+def test_several_models_and_tasks_are_one_study(tmp_path, capsys) -> None:
+    made = modicum.Study(
+        ["scripted:latent", "scripted:absent"], "sums", ["cot_decoding"], out=tmp_path, check=False,
+        **OPTIONS,
+    )  # fmt: skip
+    verdicts = made.run()
+    assert [verdict.ability for verdict in verdicts] == ["latent", "undecided"]
+    assert verdicts.of(model="scripted:absent").pick is None
+    assert str(verdicts).count("scripted:latent") > str(verdicts[0]).count("scripted:latent")
+    with pytest.raises(ConfigError, match=r"model='scripted:latent', task='sums'"):
+        made.solver("cot_decoding")
+    chosen = made.solver(model="scripted:latent")
+    assert chosen.read(chosen.solve("What is 2 + 5?")[0].text) == "7"
+
+
+def test_the_pick_is_what_a_solver_without_a_name_uses(study) -> None:
+    verdict = study.run()
+    assert verdict.pick.accuracy == verdict.pick.score.value
+    assert verdict.pick.labels == 0
+    [first] = study.solver().solve("What is 12 + 5?")
+    [second] = study.solver(verdict.pick.name).solve(["What is 12 + 5?"])
+    assert first == second
+
+
+def test_a_verdict_prints_what_the_terminal_does_and_is_short_in_a_list(study) -> None:
+    from modicum.cli.verdict_text import verdict_text
+
+    verdict = study.run()
+    assert str(verdict) == verdict_text(verdict)
+    assert len(repr(verdict)) < 80
+    assert verdict.least_data == ()
+    assert repr(verdict.least_data) == "<none needed: cot_decoding takes no labels>"
+    assert len(repr(verdict.pick)) < 80
+    assert len(repr(study)) < 200
+
+
+def test_a_card_holds_the_word_and_escapes_what_a_model_may_say(study) -> None:
+    verdict = dataclasses.replace(study.run(), model="<script>x</script>", doubts=("<b>&",))
+    card = verdict._repr_html_()
+    assert "LATENT" in card
+    assert "<script>" not in card
+    assert "&lt;script&gt;" in card
+    assert "http" not in card
+
+
+def test_a_run_writes_its_report(study) -> None:
+    assert (study.folder / "report.html").is_file()
+
+
+def test_tab_finds_every_public_name() -> None:
+    assert set(modicum.__all__) <= set(dir(modicum))
+    said = "import modicum; print('Study' in dir(modicum), 'modicum.workbench' in __import__('sys').modules)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
+def test_studies_and_their_methods_are_compared_in_pairs(study, tmp_path) -> None:
+    other = modicum.Study(
+        "scripted:absent", "sums", ["cot_decoding"], out=tmp_path, check=False, options=OPTIONS
+    )
+    verdict = other.run()
+    found = modicum.compare(study, other)
+    assert (found.names, found.difference.value, found.is_paired) == (
+        ("cot_decoding", "floor"), -1, True
+    )  # fmt: skip
+    assert found == modicum.compare(study.folder, f"{tmp_path}:floor")
+    assert found == modicum.compare((study, "cot_decoding"), (tmp_path, "floor"))
+    own = modicum.compare((study, "floor"), (study, study.run().pick))
+    assert own.difference.value == 1
+    assert "+100.0 points" in str(own)
+    assert "+100.0 points" in repr(own)
+    assert "<pre" in own._repr_html_()
+    assert verdict.ability == "undecided"
+    with pytest.raises(ConfigError, match="did you mean 'cot_decoding'"):
+        modicum.compare((study, "cot_decodin"), study)
+
+
+def test_a_dry_run_says_what_it_costs_and_spends_nothing(tmp_path) -> None:
+    made = modicum.Study("scripted:latent", "sums", quick=True, out=tmp_path / "s")
+    said = made.plan_text()
+    assert not made.folder.exists()
+    assert "cot_decoding" in said
+    assert "quick look" in said
+    assert "--" not in said
+    assert max(map(len, said.splitlines())) <= 80
+    with pytest.raises(ConfigError, match="at most"):
+        modicum.Study("scripted:latent", live_study.ROWS, test=5000).plan_text()

@@ -8,7 +8,7 @@
 
 from importlib import import_module
 
-__all__ = ["Plan", "Problems", "Study", "Verdict", "Verdicts", "__version__", "load"]
+__all__ = ["Plan", "Problems", "Study", "Verdict", "Verdicts", "__version__", "compare", "load"]
 
 __version__ = "0.1.0"
 
@@ -18,6 +18,7 @@ _HOMES = {
     "Study": "modicum.workbench",
     "Verdict": "modicum.analysis.verdict",
     "Verdicts": "modicum.analysis.verdicts",
+    "compare": "modicum.cli.told_comparison",
     "load": "modicum.workbench",
 }
 

@@ -56,8 +56,10 @@ class Ledger:
     """How many timed blocks are open."""
     observer: Callable[["Ledger"], None] | None = field(default=None, compare=False, repr=False)
     """Called after tokens were counted; shows progress, must be cheap."""
+    drawn: int = field(default=0, compare=False, repr=False)
+    """Completions that have ended, for a watcher; no counter of cost, and 0 of models that do not say."""
     said: str = field(default="", compare=False, repr=False)
-    """The last figures of what is being trained, in one line for a watcher; no counter."""
+    """What is under way, such as the last figures of a training, in one line for a watcher."""
 
     def ran(self, *, prompt: int = 0, sampled: int = 0, flops_per_token: float) -> None:
         """Counts tokens run through a model."""
@@ -89,7 +91,7 @@ class Ledger:
             self.observer(self)
 
     def says(self, line: str) -> None:
-        """Take the last figures of what is being trained, for the observer."""
+        """Take a line of what is under way, for the observer."""
         self.said = line
         if self.observer is not None:
             self.observer(self)
@@ -118,7 +120,7 @@ class Ledger:
 
     def as_dict(self) -> dict[str, float]:
         """Return the counters as plain numbers, for the store; those of `_RARE` only where they count."""
-        hidden = {"observer", "max_judge_calls", "depth", "said"}
+        hidden = {"observer", "max_judge_calls", "depth", "drawn", "said"}
         hidden |= {name for name in _RARE if not getattr(self, name)}
         return {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in hidden

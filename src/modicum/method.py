@@ -33,6 +33,8 @@ class Needs:
     """The least access to the model."""
     supervision: Supervision = Supervision.QUESTION
     """The least that its shots must reveal."""
+    language: bool = False
+    """Whether the model must be a language model: it is told something in words."""
     reads_solutions: bool = False
     """Whether it reads worked solutions where shots reveal them, though answers suffice."""
     split: Split = "shots"

@@ -53,7 +53,7 @@ class ModelCard:
     parameters: int
     """Number of parameters."""
     flops_per_token: float
-    """2 x the parameters that a token passes through."""
+    """2 x the parameters that a token passes through, as often as it does."""
     licence: str = ""
     """Licence, where known."""
     notes: tuple[str, ...] = ()
@@ -275,6 +275,8 @@ class Backend(ABC):
     without importing it, so a subclass of a shared base states it itself."""
     access: ClassVar[Access] = Access.TEXT
     """What the opened model offers."""
+    speaks: ClassVar[bool] = True
+    """Whether the opened model is a language model (`Model.language`), which takes words of any kind."""
     light: ClassVar[bool] = False
     """Whether several processes may each hold a copy."""
     powers: ClassVar[Mapping[str, str]] = MappingProxyType({})

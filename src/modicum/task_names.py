@@ -7,12 +7,25 @@ from pathlib import Path
 from modicum.catalog import Catalog
 from modicum.errors import ConfigError
 
-__all__ = ["TASKS", "full_reference", "shown_marks", "split_task"]
+__all__ = ["TASKS", "full_reference", "gym_names", "shown_marks", "split_task"]
 
 TASKS = Catalog("tasks")
 _MADE = re.compile(r"(?:scrambled:|varied:[^:]*:)*")
 _SUFFIXES = {"ndjson": "jsonl"}
 """Suffixes of files that another task reads."""
+
+
+def gym_names() -> list[str]:
+    """Return the names that `gym:NAME` takes, in alphabetical order.
+
+    Raises:
+        ConfigError: reasoning-gym is not installed.
+    """
+    try:
+        from reasoning_gym.factory import DATASETS  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigError("no package reasoning-gym", "it", "pip install 'modicum[gym]'") from error
+    return sorted(DATASETS)
 
 
 def full_reference(reference: str) -> str:

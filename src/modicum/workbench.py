@@ -2,20 +2,22 @@
 
 import contextlib
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
 from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
+from modicum.cli.advance import Advance
 from modicum.cli.check_text import doubt_lines
 from modicum.cli.doctor_first import looked_at
 from modicum.cli.folder import open_study
-from modicum.cli.pick_rung import picked_trial, place_of, subject_of
-from modicum.cli.progress import watcher as usual_watcher
+from modicum.cli.notebook_bar import fitting_watcher
+from modicum.cli.pick_rung import picked_trial, place_of, subject_of, verdict_on
 from modicum.cli.told_study import ToldStudy
 from modicum.cli.verdict_card import PrintedLayout
 from modicum.doctor.visit import refuse_faults, unchecked, visit
@@ -24,13 +26,16 @@ from modicum.files.limits import LIMITS, check_number
 from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
 from modicum.running.given import KeepsModel, Saying, given_models, given_tasks, several
+from modicum.running.homes import RUNS, home_of
 from modicum.running.kept_verdicts import recalled
-from modicum.running.options import PLANNED, QUICK, QUICK_SHOTS, Options, refuse_unknown
+from modicum.running.options import PLANNED, Options, refuse_unknown
 from modicum.running.planning import plan_of
+from modicum.running.quick import quick_line, quickened
 from modicum.running.renewal import renew
 from modicum.running.restoring import Elicited, restored
 from modicum.running.runner import Silent, Watcher, planned, run
 from modicum.running.spelling import as_python, python_words
+from modicum.running.spending import plan_text, shares, spending
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
 from modicum.store.siblings import siblings
@@ -38,6 +43,8 @@ from modicum.study.budget import Budget, budget_of
 from modicum.study.checks import check_plan
 from modicum.study.plan import Plan, Subject
 from modicum.study.trust import refuse_untrusted
+from modicum.study.whole import declared, part_of
+from modicum.task import full_reference
 from modicum.types import Trial
 
 __all__ = ["Study", "load"]
@@ -97,7 +104,7 @@ class Study(Options, ToldStudy):
     max_tokens: int | None = None
     """Most tokens to sample or train in all."""
     quick: bool = False
-    """Take the sizes of a first look, where no others are given."""
+    """Take the sizes of a quick look, where no others are given: `plan_text()` says what it cannot show."""
     progress: bool = True
     """Show how a run gets on: a bar on a terminal and in a notebook, else a line now and then."""
 
@@ -126,7 +133,7 @@ class Study(Options, ToldStudy):
             self._models = given_models(several(self.model, self.models, "model"), self.tokenizer)
             tasks = several(self.task, self.tasks, "task")
             self._tasks = given_tasks(tasks, self.marker, self.marker_name)
-            self._limit = budget_of(self.budget, self.max_tokens)
+            budget_of(self.budget, self.max_tokens)  # refuses what is none
 
     @property
     def plan(self) -> Plan:
@@ -140,18 +147,34 @@ class Study(Options, ToldStudy):
         said = {**self.options, **self.said()}
         if self.seeds is not None:
             said["seeds"] = self.seeds
-        shots = self.shots
-        if self.quick:
-            said, shots = {**QUICK, **said}, shots or QUICK_SHOTS
+        models, tasks = self._models.references, self._tasks.references
         with python_words():
-            return plan_of(
-                self._models.references, self._tasks.references, self.methods, shots, **said
-            )
+            plan = plan_of(models, tasks, self.methods, self.shots, **said)
+            return quickened(plan, said) if self.quick else plan
+
+    def plan_text(self) -> str:
+        """Return what `run` will do, what it costs a method and what its sizes can show; spends nothing.
+
+        Raises:
+            ConfigError: bad input.
+        """
+        with python_words():
+            plan, is_there = self.plan, (self.folder / DATABASE).exists()
+            check_plan(plan)
+            store = Store(self.folder, read_only=True) if is_there else None
+            with contextlib.closing(store) if store is not None else contextlib.nullcontext():
+                said = plan_text(plan, store)
+        limits = textwrap.fill(quick_line(plan), 78, initial_indent="  ", subsequent_indent="    ")
+        return as_python("\n".join([said, limits] if self.quick else [said]))
 
     @property
     def folder(self) -> Path:
         """The study's folder."""
-        return Path(self.out) if self.out is not None else Path("runs") / self.plan.name
+        if self.out is not None:
+            return Path(self.out)
+        if self.name is not None or "name" in self.options:
+            return RUNS / self.plan.name
+        return home_of(self.plan)[0]
 
     def reopened(self, plan: Plan, *, trusted: bool) -> Self:
         """Take the plan that a folder keeps in place of the declared one."""
@@ -178,7 +201,7 @@ class Study(Options, ToldStudy):
         with python_words():
             if self._frozen is not None and self._is_whole():
                 return self._told()
-            plan, folder = self.plan, self.folder
+            plan, folder = declared(self.plan), self.folder
             refuse_untrusted(plan, trusted=self._trusted, where=str(folder))
             known = Store(folder) if (folder / DATABASE).exists() else None
             if known is None or not planned(plan, known) <= known.done():
@@ -192,14 +215,29 @@ class Study(Options, ToldStudy):
                     self._run(plan, store, watcher)
             return self._told()
 
+    def _own(self, verdicts: list[Verdict], whole: Plan) -> tuple[list[Verdict], int]:
+        """Return the verdicts of its own models and tasks in its own sizes; all of a folder's if loaded."""
+        if self._frozen is not None:
+            return super()._own(verdicts, whole)
+        pairs = [
+            (model, full_reference(task))
+            for model in self._models.references
+            for task in self._tasks.references
+        ]
+        own = [v for v in verdicts if (v.model, v.task) in pairs]
+        if any(v.variant for v in own):
+            label = part_of(whole, self.plan).label
+            own = [v for v in own if v.variant == label]
+        return own, len(pairs)
+
     def _is_whole(self) -> bool:
-        """Say whether the folder holds every trial of its own plan; opens nothing that it names."""
+        """Say whether the folder holds every trial of its own plans; opens nothing that they name."""
         with self._read() as (store, plan):
             return planned(plan, store) <= store.done()
 
     def _run(self, plan: Plan, store: Store, watcher: Watcher | None) -> None:
         """Run what is missing, as the folder's only driver."""
-        others = self._others()
+        others, limit = self._others(), budget_of(self.budget, self.max_tokens)
         renew(plan, store)
         if self.check:
             checked = [
@@ -211,16 +249,20 @@ class Study(Options, ToldStudy):
             for line in (line for one in checked for line in doubt_lines(one) if self.progress):
                 print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
             refuse_faults(checked)
-        with self._watched(watcher) as watching:
-            run(plan, store, watching, reuse=others, budget=self._limit)
+        with self._watched(watcher, plan, store) as watching, contextlib.ExitStack() as stack:
+            for backend in map(resolve_backend, self._models.references):
+                if isinstance(backend, KeepsModel):
+                    stack.enter_context(backend.borrowed())
+            run(plan, store, watching, reuse=others, budget=limit)
 
     @contextlib.contextmanager
-    def _watched(self, watcher: Watcher | None) -> Iterator[Watcher]:
+    def _watched(self, watcher: Watcher | None, plan: Plan, store: Store) -> Iterator[Watcher]:
         """Give what shows progress here."""
         if watcher is not None or not self.progress:
             yield watcher or Silent()
             return
-        with usual_watcher() as usual:
+        advance = Advance(shares(plan, store), spending(plan, store).seconds)
+        with fitting_watcher(advance) as usual:
             yield usual
 
     def _others(self) -> tuple[Path, ...]:
@@ -291,11 +333,13 @@ class Study(Options, ToldStudy):
         with python_words():
             subject, trial = self._chosen(method, n_shots, 0, model, task)
             backend = resolve_backend(subject.model)
-            if isinstance(backend, KeepsModel):
-                backend.keep(self.folder / "base")
             with contextlib.closing(Store(self.folder)) as store:
                 found = finished(subject, trial, store, None)
                 fits, refused = fitting(found, forms)
+                if refused and isinstance(backend, KeepsModel):  # those that name their base
+                    backend.keep(self.folder / "base")
+                    found = finished(subject, trial, store, None)
+                    fits, refused = fitting(found, forms)
                 for error in refused.values() if forms or not fits else ():
                     raise error
                 place = Path(out) if out is not None else place_of(store, trial)
@@ -315,8 +359,9 @@ class Study(Options, ToldStudy):
         verdict = None
         if method is None:
             with self._read() as (store, stored):
-                said = {(v.model, v.task): v for v in recalled(stored, store)}
-            verdict = said.get((subject.model, subject.task))
+                part = part_of(stored, subject.plan)
+                named = replace(subject, plan=part)
+                verdict = verdict_on(named, recalled(stored, store))
         return subject, picked_trial(verdict, subject, method, n_shots, seed)[0]
 
 

@@ -93,8 +93,8 @@ def test_gap_against_sampling_stands_beside_it(verdict) -> None:
 
 def test_second_run_runs_the_reference_no_more(said, folder, monkeypatch) -> None:
     monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
-    again = modicum("run", *SMALL, "--reference", "scripted:shown", "--out", folder)
-    assert "11 trials, 11 exist" in again.err
+    again = modicum("run", *SMALL, "--reference", "scripted:shown", "--out", folder, "-v")
+    assert "11 trials, 11 done" in again.err
     assert "to reference" in again.out
 
 

@@ -66,7 +66,7 @@ def _shipping(monkeypatch, name: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [(None, "recommends no nudge"), ("prompt", "the floor's own prompt")]
+    ("name", "words"), [(None, "ships nothing"), ("prompt", "no method is shown to beat")]
 )
 def test_floor_alone_answers_where_nothing_is_recommended(folder, monkeypatch, name, words) -> None:
     _shipping(monkeypatch, name)
@@ -83,7 +83,7 @@ def test_floor_alone_answers_where_nothing_is_recommended(folder, monkeypatch, n
         ([QUESTION, "--rung", "fine_tune"], "no rung fine_tune"),
         ([QUESTION, "--rung", "cot_decoding", "--n-shots", 4], "at 4 shots"),
         ([QUESTION, "--n-shots", 4], "name the rung"),
-        ([QUESTION, "--task", "other"], "0 subjects"),
+        ([QUESTION, "--task", "other"], "0 pairs"),
     ],
 )
 def test_wrong_use_is_exit_code_two_and_named(folder, arguments, words: str) -> None:

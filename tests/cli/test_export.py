@@ -13,7 +13,7 @@ def folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("study")
     said = modicum("run", *SMALL, "--out", out)
     assert said.code == 0
-    assert f"Export       modicum export {out}" in said.out
+    assert f"modicum export {out}" in said.out
     return out
 
 

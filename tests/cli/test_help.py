@@ -18,20 +18,33 @@ PAGES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _width(monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+WIDTHS = (60, 80, 120)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
-def test_help_is_the_snapshot(name: str) -> None:
-    path = SNAPSHOTS / f"help_{name}.txt"
+def test_help_is_the_snapshot(name: str, width: int, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    path = SNAPSHOTS / str(width) / f"help_{name}.txt"
     found = modicum(*PAGES[name]).out
     if os.environ.get("MODICUM_SNAPSHOTS") == "write":
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(found, encoding="utf-8")
     assert path.exists(), f"no snapshot; MODICUM_SNAPSHOTS=write pytest {__file__}"
     assert found == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_help_fits_its_width_and_breaks_no_word(name: str, width: int, monkeypatch) -> None:
+    pages = {}
+    for each in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(each))
+        pages[each] = modicum(*PAGES[name]).out
+    lines = pages[width].splitlines()
+    elsewhere = {word for each in WIDTHS if each != width for word in pages[each].split()}
+    assert max(map(len, lines)) <= width
+    assert {word for line in lines for word in line.split()} <= elsewhere
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -45,7 +58,9 @@ def test_verb_is_listed_with_its_first_line(verb: str) -> None:
 
 
 def test_snapshots_are_of_pages_that_exist() -> None:
-    assert {p.stem for p in SNAPSHOTS.glob("help_*.txt")} == {f"help_{name}" for name in PAGES}
+    assert {(p.parent.name, p.stem) for p in SNAPSHOTS.rglob("help_*.txt")} == {
+        (str(width), f"help_{name}") for name in PAGES for width in WIDTHS
+    }
 
 
 def test_version_is_printed() -> None:

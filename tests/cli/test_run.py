@@ -50,7 +50,7 @@ def test_json_names_its_schema(said) -> None:
 
 def test_run_says_first_what_it_will_do(said, folder) -> None:
     first = said.err.splitlines()[0]
-    assert first.startswith("sums: 1 subjects, 10 trials, 0 exist; 72 measuring labels a task")
+    assert first.startswith("sums on scripted:latent: 10 trials, none done yet; measuring uses 72 ")
     assert str(folder) in first
 
 
@@ -98,7 +98,7 @@ def test_report_is_written_and_says_the_verdict(said, folder, verdict) -> None:
 def test_second_run_runs_nothing_again(said, folder, monkeypatch) -> None:
     monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
     again = modicum("run", *SMALL, "--out", folder, "--json")
-    assert "10 trials, 10 exist" in again.err
+    assert "10 trials, 10 done" in again.err
 
 
 def test_second_run_gives_the_same_verdict(said, folder) -> None:

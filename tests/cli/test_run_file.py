@@ -24,7 +24,7 @@ def _there(monkeypatch, tmp_path) -> None:
 def test_word_problems_go_through_run_and_report_in_one_command() -> None:
     said = modicum("run", *FEW, "--task", WORD_PROBLEMS)
     assert said.code == 0
-    assert Path("runs/word_problems/report.html").exists()
+    assert Path("runs/word_problems--scripted-latent/report.html").exists()
     assert "preset gsm8k" in said.err
     assert "180 of 180 test, 40 of 45 selection" in said.err
 

@@ -3,11 +3,13 @@
 import contextlib
 import dataclasses
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from modicum.store.database import Store
+from modicum.store.opening import DATABASE
 from modicum.types import Trial
 from tests.support.commands import Said, modicum
 
@@ -148,7 +150,8 @@ def test_trial_of_a_database_is_looked_at_before_its_recipe_leaves(folder, canar
     store = Store(folder)
     plan = dict(store.plan or {})
     plan["grids"] = [{**plan["grids"][0], "tasks": ["sums"]}]
-    store.freeze(plan)
+    with sqlite3.connect(folder / DATABASE) as db:  # as a stranger would: beside it stands no other
+        db.execute("UPDATE meta SET value=? WHERE key='plan'", (json.dumps(plan),))
     known = next(head.trial for head in store.heads().values())
     trial = Trial("scripted:latent", known.task, "rlvr", 1, 0)
     store.write(dataclasses.replace(store.read(known), trial=trial))

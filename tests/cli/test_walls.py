@@ -321,7 +321,7 @@ def test_second_run_waits_and_finds_everything_done(study) -> None:
     said = modicum("run", *SMALL, "--out", study)
     assert said.code == 0
     assert "waiting until it has ended" in said.err
-    assert "10 trials, 10 exist" in said.err
+    assert "10 trials, 10 done" in said.err
 
 
 def test_lock_goes_with_its_process(study) -> None:

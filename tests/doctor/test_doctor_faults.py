@@ -307,6 +307,34 @@ def test_solved_and_hopeless_tasks_are_said_as_facts(right: bool, code: str) -> 
     assert code in facts
 
 
+def _half_cut(right: bool) -> Callable[[str, int], str]:
+    """Run on to the limit half of the time, without an end; else answer at once, rightly or not."""
+
+    def says(prompt: str, luck: int) -> str:
+        if luck % 2:
+            return " ".join(f"so {i * luck % 97} it is" for i in range(40))
+        return told(prompt, 1 if right else 4 * (luck // 4 % 20))
+
+    return says
+
+
+def _truncated(right: bool) -> Finding:
+    seen = exam_of(Patient(_half_cut(right)), task=_limited(64))
+    [found] = [f for f in diagnose(seen) if f.code == "truncated"]
+    return found
+
+
+def test_model_that_rambles_at_chance_is_not_told_to_take_a_longer_limit() -> None:
+    found = _truncated(right=False)
+    assert "rambles" in found.found
+    assert "--max-new-tokens" not in found.action
+    assert found.level == "doubt"
+
+
+def test_model_whose_whole_answers_are_right_is_told_a_longer_limit() -> None:
+    assert "--max-new-tokens" in _truncated(right=True).action
+
+
 def test_faults_stand_before_doubts_and_facts() -> None:
     exam = exam_of(Patient(lambda p, n: "I cannot say.", name="x-instruct"))
     levels = [f.level for f in diagnose(exam)]

@@ -36,7 +36,7 @@ def packages(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _no_report(monkeypatch) -> None:
-    monkeypatch.setattr("modicum.cli.verbs.run.write", lambda *given: None)
+    monkeypatch.setattr("modicum.cli.told_run.write", lambda *given: None)
 
 
 BROKEN = {
@@ -58,7 +58,7 @@ def test_a_plugin_file_that_cannot_be_read_is_named_and_breaks_no_other(name, pa
     )
     said = modicum("list", "methods")
     assert said.code == 0
-    assert re.search(rf"odd .*broken: .*{words}", said.out)
+    assert re.search(rf"odd .*broken: .*{words}", " ".join(said.out.split()))
     assert "fine_tune" in said.out
     assert "odd" in json.loads(modicum("list", "methods", "--json").out)["methods"]
     catalog = Catalog("methods")
@@ -113,7 +113,7 @@ def test_two_packages_with_one_name_are_both_named_when_it_is_used(packages) -> 
     packages("other", {"other.py": PLAIN}, POINTS.format("odd", "other"))
     said = modicum("list", "methods")
     assert said.code == 0
-    assert "foreign and other both add" in said.out
+    assert "foreign and other both add" in " ".join(said.out.split())
     with pytest.raises(ConfigError, match="foreign and other both add a plug-in of this name"):
         Catalog("methods").load("odd")
 

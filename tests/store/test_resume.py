@@ -75,7 +75,7 @@ def test_kill_inside_a_transaction_leaves_nothing_of_the_trial(tmp_path) -> None
 def test_finished_trials_are_not_run_again(tmp_path) -> None:
     _killed(tmp_path, 5, "after")
     said = modicum("run", *SMALL, "--out", tmp_path)
-    assert f"{TRIALS} trials, 5 exist" in said.err
+    assert f"{TRIALS} trials, 5 done" in said.err
 
 
 def test_small_study_has_as_many_writes_as_the_points_say(whole, tmp_path) -> None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
 
 from modicum.errors import ConfigError
+from modicum.executor import resolve_executor
 from modicum.outcome import Selected
 from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, _accuracy, run
@@ -26,6 +28,7 @@ from modicum.study.budget import (
     read_seconds,
 )
 from modicum.study.plan import Plan
+from modicum.study.speed import Speed, keep_speed
 from modicum.types import Grade, Mark, Trial
 from modicum.workbench import Study
 from tests.support.commands import SMALL, modicum
@@ -184,9 +187,50 @@ def _within(budget: Budget | None, folder, monkeypatch, seconds: float = 10.0) -
     return store
 
 
-def test_measures_run_whatever_the_budget(tmp_path, monkeypatch) -> None:
-    store = _within(Budget(1.0), tmp_path, monkeypatch)
+def test_measures_run_whatever_the_tokens(tmp_path, monkeypatch) -> None:
+    store = _within(Budget(tokens=1.0), tmp_path, monkeypatch)
     assert store.done() == measures_of(LONG)
+    store.close()
+
+
+def test_time_that_ends_within_the_measures_starts_no_further_trial(tmp_path, monkeypatch) -> None:
+    store = _within(Budget(1.0), tmp_path, monkeypatch)
+    floor = LONG.subjects()[0].floor()
+    assert store.done() - {t.id for t in LONG.subjects()[0].scrambled()} == {floor.id}
+    store.close()
+
+
+def test_time_that_ends_within_a_trial_ends_it(tmp_path) -> None:
+    [subject] = LONG.subjects()
+    store = Store(tmp_path)
+
+    class Slow(Silent):
+        def spent(self, tokens: float) -> None:
+            time.sleep(0.2)
+
+    before = time.monotonic()
+    run(LONG, store, Slow(), budget=Budget(0.3))
+    assert time.monotonic() - before < 2.0
+    assert subject.floor().id not in store.done()
+    run(LONG, store, Silent(), budget=Budget(60.0))
+    assert store.done() == {t.id for t in LONG.trials()}
+    store.close()
+
+
+def test_time_that_is_used_up_ends_workers(tmp_path) -> None:
+    store = Store(tmp_path)
+    executor = resolve_executor("processes?workers=2")
+    run(LONG, store, Silent(), budget=Budget(0.05), executor=executor)
+    assert store.done() == set()
+    store.close()
+
+
+def test_measures_that_take_longer_than_there_is_are_refused_at_once(tmp_path) -> None:
+    store = Store(tmp_path)
+    keep_speed(store, "scripted:latent", "sums", Speed(1.0, 5.0, 5.0))
+    with pytest.raises(ConfigError, match=r"floor and ceiling alone need about .* min"):
+        run(LONG, store, Silent(), budget=Budget(120.0))
+    assert store.done() == set()
     store.close()
 
 
@@ -213,11 +257,12 @@ def test_more_budget_goes_on_where_less_ended(tmp_path, monkeypatch) -> None:
 def test_run_says_what_the_budget_left_out(tmp_path) -> None:
     said = modicum("run", *SMALL, "--out", tmp_path, "--max-tokens", 1, "--json")
     assert said.code == 0
-    assert "left out for want of budget" in said.err
+    assert "budget used up: " in said.err
     doubts = " ".join(json.loads(said.out)["verdicts"][0]["doubts"])
     assert "left out so far: self_consistency" in doubts
     whole = modicum("run", *SMALL, "--out", tmp_path, "--budget", "1h", "--json")
-    assert "left out" not in whole.err + whole.out
+    assert "left out" not in whole.out
+    assert "budget used up" not in whole.err
 
 
 def test_python_study_takes_a_budget(tmp_path) -> None:
@@ -243,9 +288,9 @@ def test_a_killed_run_counts_against_the_budget(tmp_path, monkeypatch) -> None:
     # a run that was killed in the midst of its first trial: nothing is stored but its last sign of life
     store.keep_session(Session("killed", seconds=500.0, tokens=2000.0))
     store.close()
-    for budget in (Budget(400.0), Budget(tokens=1500.0)):
+    for budget, done in ((Budget(400.0), set()), (Budget(tokens=1500.0), measures_of(LONG))):
         store = _within(budget, tmp_path, monkeypatch)
-        assert store.done() == measures_of(LONG)
+        assert store.done() == done
         store.close()
 
 

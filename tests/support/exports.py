@@ -29,6 +29,7 @@ class Rung:
     settings: dict[str, object]
     n_shots: int
     forms: tuple[str, ...]
+    """Of the built-in ones."""
 
 
 RUNGS = {

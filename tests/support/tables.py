@@ -12,9 +12,10 @@ from pathlib import Path
 from modicum.marker import text_hash
 from tests.support.sources import ROOT
 
-__all__ = ["WORD_PROBLEMS", "numbers", "word_problems", "write_jsonl"]
+__all__ = ["SMALL_SUMS", "WORD_PROBLEMS", "numbers", "word_problems", "write_jsonl"]
 
 WORD_PROBLEMS = ROOT / "examples" / "data" / "word_problems.jsonl"
+SMALL_SUMS = WORD_PROBLEMS.with_name("small_sums.jsonl")
 
 
 @cache

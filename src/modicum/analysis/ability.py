@@ -13,6 +13,7 @@ from modicum.analysis.case import (
     RULES,
     SHOWN,
     UNLOCKED,
+    UNREAD_NEED,
     Ability,
     Case,
     Word,
@@ -121,7 +122,7 @@ def _unread(case: Case) -> Ability | None:
     if share.high < SHOWN:
         return None
     lost = f"{float(unread.mean()):.0%}"
-    return undecided(case, f"answers that can be read: {lost} of the default's cannot")
+    return undecided(case, f"{UNREAD_NEED}: {lost} of the default's cannot")
 
 
 def _beats_habit(case: Case) -> bool:

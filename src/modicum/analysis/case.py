@@ -15,6 +15,7 @@ __all__ = [
     "RULES",
     "SHOWN",
     "UNLOCKED",
+    "UNREAD_NEED",
     "Ability",
     "Case",
     "Word",
@@ -32,6 +33,8 @@ UNLOCKED = 0.5
 """Share of the gap that a rung must recover to be called unlocking it."""
 HIDDEN = 0.25
 """Share of what a rung opens that sampling may reach where it is to be called hidden from it."""
+UNREAD_NEED = "answers that can be read"
+"""How the need begins where too many answers could not be read."""
 LEARNING_RATIO = 16
 """How many times more labels a twin of equal learnability gets in the test for sealed."""
 

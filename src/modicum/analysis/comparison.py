@@ -6,13 +6,15 @@ Pure: from marks and costs that are given to frozen values.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 
 from modicum.analysis.pairing import level_of
+from modicum.analysis.shown import Shown
 from modicum.stats import Figure, Floats, Ints, paired_difference
 
-__all__ = ["Changed", "Comparison", "Costs", "Side", "compare"]
+__all__ = ["Changed", "Comparison", "Comparisons", "Costs", "Side", "compare"]
 
 FEW = 10
 """Problems in common below which a part of two sets of problems is not compared in pairs."""
@@ -63,8 +65,8 @@ class Changed:
     """The same of the second side."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """What comparing two sides gives."""
 
     names: tuple[str, str]
@@ -85,9 +87,30 @@ class Comparison:
     """Problems that the first solves more often."""
 
     @property
+    def brief(self) -> str:
+        """Both names, and the difference in points."""
+        low, value, high = (
+            f"{100 * one:+.1f}"
+            for one in (self.difference.low, self.difference.value, self.difference.high)
+        )
+        return f"{self.names[1]} minus {self.names[0]}: {value} points [{low}, {high}]"
+
+    @property
     def is_told_apart(self) -> bool:
         """Whether the difference's interval excludes 0."""
         return self.difference.low > 0 or self.difference.high < 0
+
+
+@final
+class Comparisons(Shown, tuple[Comparison, ...]):
+    """Several comparisons: of each task or model that both studies have."""
+
+    __slots__ = ()
+
+    @property
+    def brief(self) -> str:
+        """The differences."""
+        return f"{len(self)}: " + "; ".join(one.brief for one in self)
 
 
 def compare(first: Side, second: Side, *, level: float = 0.95) -> Comparison:

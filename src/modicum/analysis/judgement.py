@@ -1,5 +1,6 @@
 """From a study's folder to its verdicts: the last step that computes anything."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,9 @@ from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.known import notes_of
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.material import Material
+from modicum.analysis.meaning import decided
 from modicum.analysis.measures import asides_of, forced_of, levels_of, measure_ids, taken
+from modicum.analysis.next_command import next_command
 from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
 from modicum.analysis.readings import RungReading
@@ -53,6 +56,9 @@ def judged(subject: Subject, store: Store) -> Material | None:
     resamples = resample(rng, problems, clusters=clusters)
     answer = ability_from(found.evidence, resamples)
     verdict = _verdict(found, answer, resamples, store)
+    verdict = decided(verdict)
+    command = next_command(found, answer, verdict, store)
+    verdict = dataclasses.replace(verdict, next_command=command)
     return Material(
         found, answer, resamples, verdict, lambda trial, texts: store.read(trial, texts=texts)
     )
@@ -64,6 +70,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
     return Verdict(
         task=subject.task,
         model=subject.model,
+        variant=subject.plan.label,
         reference=reference_of(found),
         text_loss=text_before(found),
         ability=answer.word,

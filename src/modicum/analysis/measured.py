@@ -1,12 +1,16 @@
-"""What is said of a method beside its accuracy: how long its answers are, what they are worth."""
+"""What is said of a method beside its accuracy: its least data, how long its answers are, their worth."""
 
-from collections.abc import Mapping
+import math
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import final
 
 from modicum.made import Budgeted
 from modicum.stats import Figure
+from modicum.stats.written import count, duration
 
-__all__ = ["Lengths", "Worth"]
+__all__ = ["FrontPoint", "LeastData", "LeastDataRows", "Lengths", "NextCommand", "Worth"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,125 @@ class Worth:
     """The k at which one of k samples is right as often (pass@k)."""
     largest: int
     """Samples a problem that there are."""
+
+
+@dataclass(frozen=True)
+class LeastData:
+    """Smallest budget of one method that reaches shares of the gap."""
+
+    method: str
+    n50: Figure | None
+    """None where never reached (censored)."""
+    n90: Figure | None
+    largest: int
+    """Largest budget that was tried."""
+    n50_between: tuple[int, int] | None = None
+    """Tried budgets between which n50 lies; None where it is one of them, or beyond them."""
+    n90_between: tuple[int, int] | None = None
+    """As `n50_between`."""
+
+
+@final
+class LeastDataRows(tuple[LeastData, ...]):
+    """The least data of each method that takes labels; shown, it says as well where none are needed."""
+
+    words: str
+
+    @staticmethod
+    def told(rows: Iterable[LeastData], free: str | None, *, is_shown: bool) -> "LeastDataRows":
+        """Return rows that say themselves.
+
+        Args:
+            rows: Of the methods that take labels.
+            free: The method that unlocks the ability without any; None where none does.
+            is_shown: Whether there is nothing to unlock.
+        """
+        said = ["none needed: it works as it is"] if is_shown else []
+        said += [f"none needed: {free} takes no labels"] if free is not None else []
+        found = LeastDataRows(rows)
+        said += [_least(row) for row in found]
+        found.words = "; ".join(said) or "not known"
+        return found
+
+    def __repr__(self) -> str:
+        """Say it in words."""
+        return f"<{self.words}>"
+
+
+def _least(row: LeastData) -> str:
+    """Say how many labels a method needs."""
+    for share, found in ((90, row.n90), (50, row.n50)):
+        if found is not None and math.isfinite(found.value):
+            return f"{row.method}: {share} % of the gap at {found.value:.0f} labels"
+    return f"{row.method}: more than {row.largest} labels, if any"
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One rung on the Pareto front of labels, elicitation and serving."""
+
+    name: str
+    labels: int
+    elicitation_flops: float
+    serving_flops: float
+    score: float
+    breakeven_queries: float | None
+    """Queries at which it costs as many FLOPs in all as the pick; None for the pick itself."""
+
+
+@dataclass(frozen=True)
+class NextCommand:
+    """The command to run after a verdict; without the study's folder, which may have moved."""
+
+    arguments: tuple[str, ...] = ()
+    """Of `modicum`: the verb and its options; empty where no command helps."""
+    why: str = ""
+    """What it does; where no command helps, what is needed."""
+    seconds: float | None = None
+    """About how long it takes on this machine, at most; None where that was not measured."""
+    labels: int | None = None
+    """Labels that it spends on measuring in all; None where it spends none."""
+    is_python: bool = False
+    """Whether model or task live in the process that lent them: then no command line can name them."""
+
+    @property
+    def said(self) -> str:
+        """What it does, with its cost.
+
+        >>> NextCommand(("run",), "should decide it", 66.0, 340).said
+        'should decide it: about 66 s at most, 340 labels in all'
+        """
+        cost = []
+        if self.seconds is not None:
+            cost.append(f"about {duration(self.seconds)} at most")
+        if self.labels is not None:
+            cost.append(f"{count(self.labels, 'label')} in all")
+        return ": ".join(filter(None, [self.why, ", ".join(cost)]))
+
+    def text(self, folder: str = "") -> str:
+        """Return it as it is typed; empty where no command helps.
+
+        Args:
+            folder: The study's folder; left out where empty.
+
+        >>> NextCommand(("run", "--test", "300")).text("runs/my study")
+        "modicum run --test 300 --out 'runs/my study'"
+        """
+        if not self.arguments:
+            return ""
+        verb, *options = self.arguments
+        if self.is_python:
+            return _in_python(verb, options)
+        placed = [folder, *options] if verb == "export" else [*options, "--out", folder]
+        return shlex.join(["modicum", verb, *(placed if folder else options)])
+
+
+def _in_python(verb: str, options: list[str]) -> str:
+    """Return the call that does the same in Python, where the model and the task are at hand."""
+    if verb == "export":
+        return "study.export()"
+    pairs = list(zip(options[::2], options[1::2], strict=True))
+    sizes = [(n.removeprefix("--"), v) for n, v in pairs if n in ("--test", "--samples", "--seeds")]
+    said = ", ".join(f"{name}={value}" for name, value in sizes)
+    methods = next((value.split(",") for name, value in pairs if name == "--methods"), [])
+    return f"Study(…, {said}, methods={methods}).run()"

@@ -8,7 +8,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from modicum.analysis.measured import Lengths, Worth
+from modicum.analysis.measured import (
+    FrontPoint,
+    LeastData,
+    LeastDataRows,
+    Lengths,
+    NextCommand,
+    Worth,
+)
 from modicum.analysis.section import Section
 from modicum.analysis.shown import Shown
 from modicum.plain import JsonValue, plain, table_of
@@ -218,35 +225,6 @@ class RungRow:
 
 
 @dataclass(frozen=True)
-class LeastData:
-    """Smallest budget of one method that reaches shares of the gap."""
-
-    method: str
-    n50: Figure | None
-    """None where never reached (censored)."""
-    n90: Figure | None
-    largest: int
-    """Largest budget that was tried."""
-    n50_between: tuple[int, int] | None = None
-    """Tried budgets between which n50 lies; None where it is one of them, or beyond them."""
-    n90_between: tuple[int, int] | None = None
-    """As `n50_between`."""
-
-
-@dataclass(frozen=True)
-class FrontPoint:
-    """One rung on the Pareto front of labels, elicitation and serving."""
-
-    name: str
-    labels: int
-    elicitation_flops: float
-    serving_flops: float
-    score: float
-    breakeven_queries: float | None
-    """Queries at which it costs as many FLOPs in all as the pick; None for the pick itself."""
-
-
-@dataclass(frozen=True)
 class Ship:
     """What to ship."""
 
@@ -256,6 +234,8 @@ class Ship:
     prefer: str
     margin: float
     front: tuple[FrontPoint, ...] = ()
+    works: bool = True
+    """False where nothing is worth shipping: the plain prompt is named for want of anything better."""
 
 
 @dataclass(frozen=True)
@@ -337,11 +317,30 @@ class Verdict(Shown):
     """The word that earlier rules said of the same outcomes; empty where it is the same."""
     sections: Mapping[str, Section] = field(default_factory=dict)
     """What readings say of the subject, by their names."""
+    means: str = ""
+    """What the word means for a decision, with its figures."""
+    do: str = ""
+    """What to do about it."""
+    next_command: NextCommand | None = None
+    """What would decide it where it is undecided, with its cost; else the export; None for neither."""
+    variant: str = ""
+    """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
+
+    def __post_init__(self) -> None:
+        """Let the least data say itself, also where no labels are needed."""
+        by = self.unlocked_by if self.unlocked_labels == 0 else None
+        rows = LeastDataRows.told(self.least_data, by, is_shown=self.ability == "shown")
+        object.__setattr__(self, "least_data", rows)
 
     @property
     def brief(self) -> str:
         """The word of ability, and what it is about."""
-        return f"{self.ability}: {self.task} on {self.model}"
+        return f"{self.ability}: {self.titled} on {self.model}"
+
+    @property
+    def titled(self) -> str:
+        """The task, with what sets this verdict apart where its folder holds several on it."""
+        return f"{self.task} ({self.variant})" if self.variant else self.task
 
     @property
     def serving_base(self) -> float | None:
@@ -352,8 +351,9 @@ class Verdict(Shown):
 
     @property
     def pick(self) -> RungRow | None:
-        """The method to ship; None where nothing is better than the model as it is."""
-        return next((row for row in self.rungs if row.name == self.ship.name), None)
+        """The method to ship, the plain prompt where that suffices; None where nothing works."""
+        named = self.ship.name if self.ship.works else None
+        return next((row for row in self.rungs if row.name == named), None)
 
 
 def as_json(value: object) -> JsonValue:
@@ -368,6 +368,7 @@ def _shown(value: object) -> object:
     if isinstance(value, Verdict):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
+        table = {name: entry for name, entry in table.items() if name != "variant" or entry}
         return {**table, "sections": own} if own else table
     if isinstance(value, Section):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

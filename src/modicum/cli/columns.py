@@ -8,7 +8,7 @@ from modicum.report.untrusted import cut, pieces
 
 __all__ = ["WIDTH", "beside", "columns", "wrapped"]
 
-WIDTH = 100
+WIDTH = 80
 """Most columns of a line."""
 NARROWEST = 8
 """Columns that a shortened name keeps."""

@@ -9,7 +9,7 @@ from modicum.analysis.comparison import Changed, Comparison
 from modicum.plain import plain
 from modicum.report.untrusted import pieces
 from modicum.stats import Figure
-from modicum.stats.written import count, duration, flops
+from modicum.stats.written import count, duration, flops, percents
 
 __all__ = ["comparison_csv", "comparison_json", "comparison_markdown", "comparison_text"]
 
@@ -49,8 +49,8 @@ def comparison_markdown(found: Sequence[Comparison]) -> str:
             _both(c.tasks),
             _sided(c, 0),
             _sided(c, 1),
-            _percent(c.accuracies[0]),
-            _percent(c.accuracies[1]),
+            percents(c.accuracies[0]),
+            percents(c.accuracies[1]),
             _points(c.difference),
             _counted(c),
         ]
@@ -86,13 +86,6 @@ def comparison_json(found: Comparison) -> dict[str, object]:
     return value
 
 
-def _percent(figure: Figure) -> str:
-    """Write an accuracy as per cent with its interval, such as `98 % [95, 100]`."""
-    return f"{figure.value:.0%} [{100 * figure.low:.0f}, {100 * figure.high:.0f}]".replace(
-        "%", " %"
-    )
-
-
 def _points(figure: Figure) -> str:
     """Write a difference as signed points with its interval."""
     value, low, high = (_signed(100 * x) for x in (figure.value, figure.low, figure.high))
@@ -125,7 +118,7 @@ def _rows(found: Comparison) -> list[tuple[str, str, str]]:
         rows.append(("task", found.tasks[0], found.tasks[1]))
     a, b = found.costs
     rows += [
-        ("correct", _percent(found.accuracies[0]), _percent(found.accuracies[1])),
+        ("correct", percents(found.accuracies[0]), percents(found.accuracies[1])),
         ("labels", count(a.labels), count(b.labels)),
         ("tokens to make it", _some(a.tokens), _some(b.tokens)),
         ("time to make it", _time(a.seconds), _time(b.seconds)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from modicum.analysis.comparison import Comparison, Side, compare
 from modicum.analysis.sides import FLOOR, PICK, names_of_sides, side_of
 from modicum.cli.folder import reading
+from modicum.cli.pick_rung import verdict_on
 from modicum.errors import ConfigError, nearest
 from modicum.running.kept_verdicts import recalled
 from modicum.store.database import Store
@@ -76,22 +77,25 @@ def read_sides(
         ]
         left = list(which.names)
         for name in which.names:
-            fits = [s for s in subjects if name in (s.task, s.model)]
+            fits = [s for s in subjects if name in (s.task, s.model, s.plan.label)]
             if fits:
                 subjects = fits
                 left.remove(name)
         if len(left) > 1 or not subjects:
             raise _unknown(which, left or [*which.names], subjects or plan.subjects(), store)
         method = left[0] if left else default
-        verdicts = {(v.task, v.model): v for v in recalled(plan, store)}
-        read = [(s, side_of(s, store, method, verdicts.get((s.task, s.model)))) for s in subjects]
-        sides = tuple(side for _, side in read if side is not None)
+        verdicts = recalled(plan, store)
+        read = [(s, side_of(s, store, method, verdict_on(s, verdicts))) for s in subjects]
+        # of a subject that was measured in several sizes the last finished one is meant
+        finished = [(s, side) for s, side in read if side is not None]
+        last = {(s.model, s.task): (s, side) for s, side in reversed(finished)}
+        chosen = tuple(last.values())[::-1]
+        sides = tuple(side for _, side in chosen)
         if not sides:
             raise _unknown(which, [method], subjects, store)
         questions = {
             problem.id: problem.question
-            for subject, side in read
-            if side is not None
+            for subject, _ in chosen
             for problem in problems_of(resolve_task(subject.task), "test", subject.scope())
         }
     return SidesFound(sides, questions)
@@ -125,7 +129,12 @@ def _unknown(
     which: SideName, names: Sequence[str], subjects: Sequence[Subject], store: Store
 ) -> ConfigError:
     """Say what the folder holds in place of what was asked for."""
-    held = [name for s in subjects for name in (s.task, s.model, *names_of_sides(s, store))]
+    held = [
+        name
+        for s in subjects
+        for name in (s.task, s.model, s.plan.label, *names_of_sides(s, store))
+        if name
+    ]
     known = list(dict.fromkeys([PICK, FLOOR, *held]))
     meant = nearest(names[0], known) if names else None
     hint = f"did you mean {meant!r}? " if meant else ""

@@ -6,36 +6,59 @@ from pathlib import Path
 import click
 
 from modicum.cli.progress import Steps
+from modicum.doctor.examine import PROBLEMS, SAMPLES
 from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
 from modicum.ledger import Ledger
 from modicum.report.untrusted import visible
+from modicum.running.session import TimeLimit
 from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 
 __all__ = ["look_first", "looked_at"]
 
 
-def looked_at(subject: Subject, store: Store | None = None, reuse: Sequence[Path] = ()) -> Checked:
-    """Look at one subject while standard error says so; keeps it where there is a store."""
-    with Steps(1) as steps:
-        steps.begin(f"the doctor looks at {visible(subject.task)} on {visible(subject.model)}")
+def looked_at(
+    subject: Subject,
+    store: Store | None = None,
+    reuse: Sequence[Path] = (),
+    limit: TimeLimit | None = None,
+) -> Checked:
+    """Look at one subject while standard error says so; keeps it where there is a store.
+
+    Raises:
+        BudgetOver: the time is used up meanwhile.
+    """
+    with Steps(PROBLEMS * (1 + SAMPLES), "answers") as steps:
+        steps.begin(f"check: loading {visible(subject.model)}")
+        what = f"check: asking {visible(subject.model)} {visible(subject.task)}"
 
         def tell(ledger: Ledger) -> None:
+            steps.at(ledger.drawn + ledger.completions_reused, what)
             steps.beat(ledger.tokens_sampled)
+            if limit is not None:
+                limit.check()
 
         if store is None:
             return check_subject(subject, tell)
         return visit(subject, store, tell, reuse)
 
 
-def look_first(plan: Plan, store: Store, *, force: bool, reuse: Sequence[Path] = ()) -> None:
+def look_first(
+    plan: Plan,
+    store: Store,
+    *,
+    force: bool,
+    reuse: Sequence[Path] = (),
+    limit: TimeLimit | None = None,
+) -> None:
     """Look at each subject once, before its trials.
 
     Raises:
+        BudgetOver: the time is used up meanwhile.
         ConfigError: a fault, unless `force`.
     """
     subjects = unchecked(plan, store, force=force)
-    checked = [looked_at(subject, store, reuse) for subject in subjects]
+    checked = [looked_at(subject, store, reuse, limit) for subject in subjects]
     for line in _said_once(checked):
         click.echo(line, err=True)
     if not force:

@@ -11,14 +11,15 @@ from modicum.store.kept_tasks import KeptTask
 from modicum.store.opening import DATABASE
 from modicum.study.plan import Plan
 from modicum.study.trust import powers_of, refuse_untrusted
+from modicum.study.whole import whole_of
 from modicum.task import Task, full_reference, held
 from modicum.task_names import split_task
 
-__all__ = ["open_study", "reading"]
+__all__ = ["keeps_tasks", "kept_tasks", "open_study", "plan_in", "reading"]
 
 
 def open_study(folder: Path, *, read_only: bool = False) -> tuple[Store, Plan]:
-    """Return a study's store and its plan.
+    """Return a study's store and its plan: all plans that the folder was run with.
 
     Args:
         folder: The study's folder.
@@ -32,7 +33,24 @@ def open_study(folder: Path, *, read_only: bool = False) -> tuple[Store, Plan]:
     if not (folder / DATABASE).exists():
         raise ConfigError(f"no study in {folder}", "a folder that `run` wrote", "check the path")
     store = Store(folder, read_only=read_only or not os.access(folder, os.W_OK))
-    return store, Plan.thawed(store.plan or {})
+    return store, plan_in(store)
+
+
+def plan_in(store: Store) -> Plan:
+    """Return all plans of a store as one, the newest first."""
+    return whole_of([Plan.thawed(plan) for plan in store.plans or [{}]])
+
+
+def keeps_tasks(plan: Plan, store: Store) -> bool:
+    """Say whether a study keeps copies of all of its tasks."""
+    return bool(_kept(plan, store))
+
+
+@contextlib.contextmanager
+def kept_tasks(plan: Plan, store: Store) -> Iterator[None]:
+    """Let the study's own copies of its tasks stand for them, where it keeps all of them."""
+    with held(_kept(plan, store) or None):
+        yield
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ import click
 
 from modicum import __version__
 from modicum.catalog import Catalog
+from modicum.cli.began import clear_first, say_first
+from modicum.cli.help_layout import HelpContext
 from modicum.cli.interrupt import INTERRUPTED, STOPPED, ended_by_interrupts, leave
 from modicum.errors import ConfigError, ModicumError, StoreError, UnknownNameError
 from modicum.report.untrusted import pieces
@@ -33,26 +35,32 @@ _VERBS = Catalog("cli.verbs")
 class _Verbs(click.Group):
     """A group whose commands are the files of `cli/verbs`."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's contract
         return sorted(_VERBS.entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS.entries:
             raise UnknownNameError("verb", cmd_name, _VERBS.entries)
+        say_first(cmd_name, sys.argv)
         command: click.Command = _VERBS.module(cmd_name).command
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.context_class = HelpContext
+        clear_first()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs by their docstrings, importing none."""
         del ctx
-        with formatter.section("Verbs"):
+        with formatter.section("Commands"):
             formatter.write_dl([(e.name, e.summary) for e in _VERBS.entries.values()])
 
 
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: modicum run --model ./my-model --task gym:chain_sum --out runs/first",
+    epilog="Example: modicum run --quick",
 )
 @click.version_option(__version__)
 def _modicum() -> None:

@@ -1,7 +1,9 @@
 """Which subject and which rung of a study is meant: what the options say, else what the verdict ships."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from modicum.analysis.meaning import has_pick, ship_text
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.errors import ConfigError
 from modicum.running.restoring import rung
@@ -9,17 +11,28 @@ from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 from modicum.types import FLOOR, PROMPT, Trial
 
-__all__ = ["pick", "picked_trial", "place_of", "row_of", "subject_of"]
+__all__ = ["pick", "picked_trial", "place_of", "row_of", "subject_of", "verdict_on"]
 
 
-def subject_of(plan: Plan, model: object, task: object) -> Subject:
-    """Return the one subject that is meant."""
+def verdict_on(subject: Subject, verdicts: Iterable[Verdict]) -> Verdict | None:
+    """Return the verdict on a subject, or None."""
+    wanted = (subject.model, subject.task, subject.plan.label)
+    return next((v for v in verdicts if (v.model, v.task, v.variant) == wanted), None)
+
+
+def subject_of(
+    plan: Plan, model: object, task: object, verdicts: Sequence[Verdict] = ()
+) -> Subject:
+    """Return the one subject that is meant; of several sizes of it the last one that has a verdict."""
     fits = [s for s in plan.subjects() if model in (None, s.model) and task in (None, s.task)]
-    if len(fits) == 1:
-        return fits[0]
-    known = "; ".join(f"--model {s.model} --task {s.task}" for s in plan.subjects())
+    if len({(s.model, s.task) for s in fits}) == 1:
+        return next((s for s in fits if verdict_on(s, verdicts) is not None), fits[0])
+    pairs = dict.fromkeys((s.model, s.task) for s in plan.subjects())
+    known = "; ".join(f"--model {model} --task {task}" for model, task in pairs)
     raise ConfigError(
-        f"{len(fits)} subjects of this study fit", "one model and one task", f"choose of: {known}"
+        f"{len({(s.model, s.task) for s in fits})} pairs of task and model that fit",
+        "one model and one task",
+        f"choose of: {known}",
     )
 
 
@@ -45,11 +58,9 @@ def pick(
             "a study whose measures have run",
             "run it on: `modicum run` with the same folder; or name a rung with --rung",
         )
-    if verdict.ship.name == PROMPT:
-        return None, f"the study recommends the floor's own prompt: {verdict.ship.why}"
     row = row_of(verdict, verdict.ship.name)
-    if row is None:
-        return None, f"the study recommends no nudge: {verdict.ship.why}"
+    if row is None or row.is_prompt:
+        return None, f"the study ships {ship_text(verdict)}"
     return (row.name, row.method, row.n_shots), verdict.ship.why
 
 
@@ -67,9 +78,11 @@ def picked_trial(
     if row is not None:
         _, method, shots = row
         return rung(subject, method, shots, seed), why
-    if verdict is not None and verdict.ship.name == PROMPT:
+    if verdict is not None and verdict.ship.name == PROMPT and has_pick(verdict):
         return subject.floor(), why
-    raise ConfigError(why, "a nudge", "name a rung with --rung")
+    raise ConfigError(
+        why, "a method that works", "name one with --rung if you want it all the same"
+    )
 
 
 def place_of(store: Store, trial: Trial) -> Path:

@@ -9,9 +9,10 @@ from types import TracebackType
 
 import click
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from modicum.cli.advance import Advance
 from modicum.store.database import Outcome
 
 __all__ = ["Heartbeat", "Live", "Steps", "waiting", "watcher"]
@@ -22,9 +23,13 @@ BEAT_S = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-def watcher() -> "Live | Heartbeat":
-    """Return the watcher that fits standard error."""
-    return Live() if sys.stderr.isatty() else Heartbeat()
+def watcher(advance: Advance | None = None) -> "Live | Heartbeat":
+    """Return the watcher that fits standard error.
+
+    Args:
+        advance: What the run is made of; without it trials are counted.
+    """
+    return Live(advance) if sys.stderr.isatty() else Heartbeat(advance)
 
 
 def _label(outcome: Outcome) -> str:
@@ -37,12 +42,14 @@ def _label(outcome: Outcome) -> str:
 class Steps:
     """Shows a few steps: a bar on a terminal; else a line after two seconds and every ten."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, unit: str = "") -> None:
         """Prepare the bar.
 
         Args:
             total: Steps in all.
+            unit: What is counted.
         """
+        self._unit = f" {unit}" if unit else ""
         self._is_live = sys.stderr.isatty()
         self._total, self._done, self._what = total, -1, ""
         self._start = self._last = time.monotonic()
@@ -51,7 +58,7 @@ class Steps:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
+            TextColumn(f"{{task.completed}}/{{task.total}}{self._unit}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -77,7 +84,12 @@ class Steps:
     def begin(self, what: str) -> None:
         """Say which step begins."""
         self._done, self._what = self._done + 1, what
-        self._progress.update(self._bar, completed=self._done, description=what[:60])
+        self._progress.update(self._bar, completed=self._done, description=what[:48])
+
+    def at(self, done: int, what: str) -> None:
+        """Say how many steps are done, never more than there are, and what is under way."""
+        self._done, self._what = min(done, self._total), what
+        self._progress.update(self._bar, completed=self._done, description=what[:48])
 
     def beat(self, tokens: float) -> None:
         """Take the tokens run so far in this step."""
@@ -85,7 +97,7 @@ class Steps:
         if not self._is_live and now - self._last >= BEAT_S:
             self._last = now
             click.echo(
-                f"{now - self._start:6.0f} s  {self._done}/{self._total}  "
+                f"{now - self._start:6.0f} s  {self._done}/{self._total}{self._unit}  "
                 f"{tokens / 1000:,.0f}k tokens  {self._what}",
                 err=True,
             )
@@ -94,10 +106,11 @@ class Steps:
 class Heartbeat:
     """Prints a line every ten seconds and one for each failed trial."""
 
-    def __init__(self) -> None:
+    def __init__(self, advance: Advance | None = None) -> None:
         """Start the clock."""
+        self._advance = advance or Advance()
         self._start = self._last = time.monotonic()
-        self._total = self._done = self._existing = 0
+        self._total = self._done = 0
         self._tokens = 0.0
         self._line = self._shown = ""
 
@@ -110,20 +123,22 @@ class Heartbeat:
 
     def started(self, total: int, existing: int) -> None:
         """Remember the size of the run."""
-        self._total, self._done, self._existing = total, existing, existing
+        self._total, self._done = total, existing
 
     def spent(self, tokens: float) -> None:
         """Take the tokens run so far."""
         self._tokens = tokens
+        self._advance.spent(tokens)
         self._beat("")
 
     def learns(self, line: str) -> None:
-        """Take the last figures of what is being trained, for the next line."""
+        """Take what is under way, for the next line."""
         self._line = line
 
     def finished(self, outcome: Outcome) -> None:
         """Count a trial; says at once when it failed."""
         self._done += 1
+        self._advance.finished(str(outcome.trial.id))
         if outcome.error:
             first = outcome.error.partition("\n")[0]
             click.echo(f"failed: {_label(outcome)}: {first}", err=True)
@@ -133,22 +148,17 @@ class Heartbeat:
         now = time.monotonic()
         if now - self._last >= BEAT_S:
             self._last = now
+            known, left = self._advance, self._advance.text(now - self._start)
+            answers = f"{known.answers:,}/{known.answers_in_all:,} answers  "
             click.echo(
                 f"{now - self._start:6.0f} s  {self._done}/{self._total} trials  "
-                f"{self._tokens / 1000:,.0f}k tokens  {self._left(now)}{what}",
+                f"{answers if known.answers_in_all else ''}{self._tokens / 1000:,.0f}k tokens  "
+                f"{f'{left}  ' if left else ''}{what}",
                 err=True,
             )
             if self._line != self._shown:
                 self._shown = self._line
                 click.echo(f"          {self._line}", err=True)
-
-    def _left(self, now: float) -> str:
-        """The time left, from the trials done so far."""
-        done = self._done - self._existing
-        if not done:
-            return ""
-        left = (now - self._start) / done * (self._total - self._done)
-        return f"about {left / 60:.0f} min left  "
 
 
 class _AboveLine(Progress):
@@ -164,22 +174,23 @@ class _AboveLine(Progress):
 
 
 class Live:
-    """A bar with trials, tokens a second and the time left, on a terminal."""
+    """A bar with answers, tokens and the time left, above what is waited for, on a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, advance: Advance | None = None) -> None:
         """Prepare the bar."""
+        self._advance = advance or Advance()
         self._progress = _AboveLine(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} trials"),
-            TextColumn("{task.fields[speed]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
             transient=True,
         )
-        self._bar = self._progress.add_task("", total=None, speed="")
+        self._bar = self._progress.add_task("", total=1.0, count="", left="")
         self._start = time.monotonic()
+        self._total = self._done = 0
+        self._tokens = 0.0
 
     def __enter__(self) -> "Live":
         """Show the bar."""
@@ -197,23 +208,40 @@ class Live:
 
     def started(self, total: int, existing: int) -> None:
         """Set the size of the run."""
-        self._progress.update(self._bar, total=total, completed=existing)
+        self._total, self._done = total, existing
+        self._progress.line = "starting"
+        self._show()
 
     def spent(self, tokens: float) -> None:
-        """Shows tokens a second."""
-        rate = tokens / max(time.monotonic() - self._start, 1e-9)
-        self._progress.update(self._bar, speed=f"{rate:,.0f} tok/s")
+        """Move the bar by the tokens run so far."""
+        self._tokens = tokens
+        self._advance.spent(tokens)
+        self._show()
 
     def learns(self, line: str) -> None:
-        """Show the last figures of what is being trained, in a line of their own."""
+        """Show what is under way, in a line of its own."""
         self._progress.line = line
 
     def finished(self, outcome: Outcome) -> None:
         """Move the bar; a failed trial stays on the screen."""
-        self._progress.update(self._bar, advance=1, description=_label(outcome)[:48])
+        self._done += 1
+        self._advance.finished(str(outcome.trial.id))
+        self._show()
         if outcome.error:
             first = outcome.error.partition("\n")[0]
             self._progress.console.print(f"failed: {_label(outcome)}: {first}", markup=False)
+
+    def _show(self) -> None:
+        """Show answers and tokens where they are known, else trials."""
+        known, elapsed = self._advance, time.monotonic() - self._start
+        if known.answers_in_all:
+            count = f"{known.answers:,}/{known.answers_in_all:,} answers"
+            share = known.share
+        else:
+            count = f"{self._done}/{self._total} trials"
+            share = self._done / max(self._total, 1)
+        count = f"{count}  {self._tokens / 1000:,.0f}k tokens"
+        self._progress.update(self._bar, completed=share, count=count, left=known.text(elapsed))
 
 
 @contextlib.contextmanager

@@ -14,16 +14,20 @@ RIGHT = ("count", "point", "amount")
 """Kinds of columns that are set to the right."""
 
 
-def core_text(section: Section) -> list[str]:
+def core_text(section: Section, width: int = WIDTH) -> list[str]:
     """Give the tables of one of the verdict's own sections, each as one text."""
-    return list(filter(None, map(_table, section.tables)))
+    return list(filter(None, (_table(table, width) for table in section.tables)))
 
 
-def section_text(section: Section) -> str:
+def section_text(section: Section, width: int = WIDTH) -> str:
     """Give a section with its title; its charts are for the report."""
     lines = [*section.sentences, *map(_listed, section.lists)]
-    tables = [part for table in section.tables for part in (_filled(table.lead), _table(table))]
-    said = [_filled(line) for line in lines]
+    tables = [
+        part
+        for table in section.tables
+        for part in (_filled(table.lead, width), _table(table, width))
+    ]
+    said = [_filled(line, width) for line in lines]
     return "\n".join(filter(None, [visible(section.title), *said, *tables]))
 
 
@@ -36,11 +40,11 @@ def _listed(listing: Listing) -> str:
     )
 
 
-def _filled(line: str) -> str:
-    return textwrap.fill(visible(line), WIDTH, break_on_hyphens=False)
+def _filled(line: str, width: int) -> str:
+    return textwrap.fill(visible(line), width, break_on_hyphens=False)
 
 
-def _table(table: SectionTable) -> str:
+def _table(table: SectionTable, width: int) -> str:
     """Set rows below their head, columns that say nothing left out; empty where there are no rows."""
     places = {column.title: i for i, column in enumerate(table.columns)}
     shown = [(places[title], column) for title, column in table.brief.items()]
@@ -53,7 +57,9 @@ def _table(table: SectionTable) -> str:
     rows = [tuple(line[n] for n in kept) for line in (head, *lines)]
     right = [place for place, n in enumerate(kept) if shown[n][1].kind in RIGHT]
     elastic = [place for place, n in enumerate(kept) if shown[n][1].kind == "text"]
-    return "\n".join(columns(rows, right=right, elastic=elastic[:1] if table.brief else elastic))
+    return "\n".join(
+        columns(rows, right=right, elastic=elastic[:1] if table.brief else elastic, width=width)
+    )
 
 
 def _line(row: SectionRow, shown: Sequence[tuple[int, Column]]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import click
 
+from modicum.cli.help_layout import GroupedOption, in_group
 from modicum.errors import ConfigError
 from modicum.task import full_reference
 
@@ -21,38 +22,56 @@ TASK_OPTIONS = (
 
 def task_options(function: F) -> F:
     """Add the options that map a file's columns and choose its marker to a verb."""
-    for option in reversed(
-        (
-            click.option("--question", help="Column of the question. [guessed]"),
-            click.option("--answer", help="Column of the gold answer. [guessed]"),
-            click.option("--solution", help="Column of a worked solution, or none. [guessed]"),
-            click.option(
-                "--context", help="Columns above the question, with commas, or none. [guessed]"
-            ),
-            click.option(
-                "--choices", help="Column of the options, or several with commas; none. [guessed]"
-            ),
-            click.option(
-                "--gold-is",
-                type=click.Choice(["label", "text", "from_0", "from_1"]),
-                help="How a gold names its option; from_0: by its place. [what fits every row]",
-            ),
-            click.option(
-                "--preset",
-                type=click.Choice(["gsm8k", "math"]),
-                help="gsm8k: the answer after ####; math: the last box. [by sight]",
-            ),
-            click.option(
-                "--odd",
-                type=click.Choice(["refuse", "leave_out"]),
-                help="Rows that cannot be read as the others are. [refuse]",
-            ),
-            click.option("--marker", help="How answers are marked; see list markers. [by golds]"),
-            click.option("--mark-with", help="Your own marker, FILE.py:FUNCTION."),
-        )
-    ):
-        function = option(function)
-    return function
+    return in_group(
+        "Your file",
+        _option("--question", metavar="COLUMN", help="Column of the question. [detected]"),
+        _option("--answer", metavar="COLUMN", help="Column of the correct answer. [detected]"),
+        _option(
+            "--solution",
+            metavar="COLUMN",
+            help="Column of a worked solution, or `none`. [detected]",
+        ),
+        _option(
+            "--context",
+            metavar="COLUMNS",
+            help="Columns to show above the question, separated by commas, or `none`. [detected]",
+        ),
+        _option(
+            "--choices",
+            metavar="COLUMNS",
+            help="Column of the answer options, or several separated by commas, or `none`. [detected]",
+        ),
+        _option(
+            "--gold-is",
+            type=click.Choice(["label", "text", "from_0", "from_1"]),
+            help="How the answer column names an option: by label, by text, or by its place counted "
+            "from 0 or 1. [what fits every row]",
+        ),
+        _option(
+            "--preset",
+            type=click.Choice(["gsm8k", "math"]),
+            help="Take the answer after #### (gsm8k) or from the last \\boxed{} (math). [detected]",
+        ),
+        _option(
+            "--odd",
+            type=click.Choice(["refuse", "leave_out"]),
+            help="What to do with rows that do not look like the others. [refuse]",
+        ),
+        _option(
+            "--marker",
+            metavar="NAME",
+            help="How answers are marked; `modicum list markers` shows all. [chosen by the answers]",
+        ),
+        _option(
+            "--mark-with",
+            metavar="FILE.py:FUNCTION",
+            help="Mark with your own Python function.",
+        ),
+    )(function)
+
+
+def _option(*names: str, **attributes: object) -> Callable[[F], F]:
+    return click.option(*names, cls=GroupedOption, **attributes)  # type: ignore[arg-type]
 
 
 def task_reference(task: str | None, options: MutableMapping[str, object]) -> str | None:

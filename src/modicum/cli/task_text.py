@@ -3,16 +3,13 @@
 import dataclasses
 from collections.abc import Collection
 
-from modicum.analysis.detect import chance_of_equal, detectable_text
 from modicum.cli.reading_text import reading_lines, table_of
+from modicum.running.spending import reach_text
 from modicum.study.plan import Plan
 from modicum.study.problem_sets import POOL
 from modicum.task import Task, resolve_task
 
 __all__ = ["task_lines"]
-
-_FEW = 20
-"""Problems that are made to see how often golds are equal; making them may take long."""
 
 
 def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
@@ -29,25 +26,16 @@ def task_lines(plan: Plan, given: Collection[str]) -> list[str]:
         task = resolve_task(reference)
         said = (*_roles(task, plan), *(reading_lines(task) if table_of(task) else task.notes))
         lines += [f"{reference}: {text}" for text in said]
-        reach[_reach_text(task, plan)] = None
+        reach[reach_text(task, plan)] = None
     for field in dataclasses.fields(Plan):
         size, usual = getattr(plan, field.name), field.default
         if field.name in ("test", "selection") and "task" in given and field.name not in given:
             text = f"{size} {field.name} problems, all there are, instead of {usual}"
-            lines += [text] if size != usual else []
+            exist = {
+                resolve_task(t).sheet.available.get(field.name) for g in plan.grids for t in g.tasks
+            }
+            lines += [text] if size != usual and size in exist else []
     return [*lines, *reach]
-
-
-def _reach_text(task: Task, plan: Plan) -> str:
-    """The sentence of a task's test; where problems are made on the spot, from a few golds of them."""
-    is_made = "test" not in task.sheet.available
-    problems = task.problems("test", min(plan.test, _FEW) if is_made else plan.test)
-    clusters = {p.cluster or p.id for p in problems}
-    guess = chance_of_equal([p.answer for p in problems])
-    is_clustered = not is_made and len(clusters) < len(problems)
-    return detectable_text(
-        plan.test if is_made else len(clusters), guess=guess, is_clustered=is_clustered
-    )
 
 
 def _roles(task: Task, plan: Plan) -> list[str]:

@@ -93,8 +93,8 @@ class ToldStudy(ABC):
         Raises:
             ConfigError: no study in the folder, or pandas is not installed.
         """
-        with self._read() as (store, plan):
-            return frame(answer_rows(plan, store, standing=standing, method=method), ANSWERS)
+        with self._read() as (store, _):
+            return frame(answer_rows(store, standing=standing, method=method), ANSWERS)
 
     def problems_df(self) -> "pandas.DataFrame":
         """Return a data frame with one row a test problem; its columns are those of `PROBLEM_ROWS`.
@@ -109,15 +109,21 @@ class ToldStudy(ABC):
         """Return what the study says, and write its report where that does not stand."""
         with self._read() as (store, plan):
             verdicts, path = recalled(plan, store), self.folder / REPORT
-            if not verdicts:
-                raise ConfigError(
-                    "; ".join(dict.fromkeys(store.failed().values())) or "no measure finished",
-                    "floor, default and samples",
-                    "mend the cause and run again: what is finished is kept",
-                )
-            if not store.is_read_only and not stands(path, plan, store):
+            why = "; ".join(dict.fromkeys(store.failed().values()))
+            if verdicts and not store.is_read_only and not stands(path, plan, store):
                 write(path, verdicts, plan, store)
-        return verdicts[0] if len(plan.subjects()) == 1 else Verdicts(verdicts)
+        own, wanted = self._own(verdicts, plan)
+        if not own:
+            raise ConfigError(
+                why or "no measure finished",
+                "floor, default and samples",
+                "mend the cause and run again: what is finished is kept",
+            )
+        return own[0] if wanted == 1 else Verdicts(own)
+
+    def _own(self, verdicts: list[Verdict], whole: Plan) -> tuple[list[Verdict], int]:
+        """Return those of a folder's verdicts that it is about, and the number of its subjects."""
+        return verdicts, len(whole.subjects())
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[tuple[Store, Plan]]:

@@ -1,17 +1,25 @@
 """A verdict where Python shows it: the terminal's text, and a small card for a notebook."""
 
+import math
 from collections.abc import Sequence
 from typing import final
 
+from modicum.analysis.comparison import Comparison, Comparisons
 from modicum.analysis.shown import Shown
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
-from modicum.cli.verdict_text import overview_text, verdict_text
+from modicum.cli.columns import WIDTH
+from modicum.cli.compare_text import comparison_text
+from modicum.cli.terminal import terminal_width
+from modicum.cli.verdict_text import Look, overview_text, verdict_text
 from modicum.report import words
 from modicum.report.markup import Markup, element, join
+from modicum.stats import Figure
 
 __all__ = ["PrintedLayout"]
 
+MOST = 5
+"""Problems that changed which a comparison names, each way."""
 _CARD = (
     "border:1px solid #8888;border-radius:6px;padding:.7em 1em;margin:.3em 0;max-width:46em;"
     "font-family:system-ui,sans-serif;line-height:1.4"
@@ -26,12 +34,16 @@ class PrintedLayout:
 
     def text(self, shown: Shown) -> str:
         """Return the terminal's text."""
-        found = _verdicts(shown)
-        texts = [verdict_text(verdict) for verdict in found]
-        return "\n\n".join([*texts, overview_text(found)] if len(found) > 1 else texts)
+        if not isinstance(shown, Verdict | Verdicts):
+            return "\n\n".join(_compared(one) for one in _comparisons(shown))
+        found, look = _verdicts(shown), Look(terminal_width())
+        texts = [verdict_text(verdict, look) for verdict in found]
+        return "\n\n".join([*texts, overview_text(found, look)] if len(found) > 1 else texts)
 
     def html(self, shown: Shown) -> str:
         """Return one card a verdict; everything that a model or a file said is escaped."""
+        if not isinstance(shown, Verdict | Verdicts):
+            return str(element("pre", self.text(shown), style=_CARD))
         return str(join([_card(verdict) for verdict in _verdicts(shown)]))
 
 
@@ -41,47 +53,54 @@ def _verdicts(shown: Shown) -> Sequence[Verdict]:
     return (shown,) if isinstance(shown, Verdict) else ()
 
 
+def _comparisons(shown: Shown) -> Sequence[Comparison]:
+    if isinstance(shown, Comparisons):
+        return shown
+    return (shown,) if isinstance(shown, Comparison) else ()
+
+
+def _compared(comparison: Comparison) -> str:
+    """Return one comparison; of the problems that changed the first few, by their ids."""
+    return comparison_text(comparison, {}, width=WIDTH, most=MOST)
+
+
 def _card(verdict: Verdict) -> Markup:
     """Return one verdict: the word, the sentence, the methods, and the first doubts."""
-    subject = f"{verdict.task} on {verdict.model}"
+    subject = f"{verdict.titled} on {verdict.model}"
     head = element(
         "div",
         element("b", verdict.ability.upper(), style="font-size:1.15em;letter-spacing:.03em"),
         "\u2002",
         element("span", subject, style="opacity:.75"),
     )
-    said = element("div", words.headline(verdict), style="margin:.3em 0 .5em")
+    said = element("div", verdict.means or words.headline(verdict), style="margin:.3em 0 .5em")
     pick = verdict.pick
     least = element("div", element("b", "Least data "), words.least_data(verdict))
     ship = element("div", element("b", "Ship "), words.ship(verdict))
+    advice = [element("div", element("b", "Do "), verdict.do)] if verdict.do else []
     doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in verdict.doubts[:2]]
-    rows = [
-        _row("as asked", "", verdict.default.value, words.figure(verdict.default), is_pick=False)
-    ]
+    rows = [_row("as asked", "0", verdict.default, is_pick=False)]
     rows += [
-        _row(
-            row.name,
-            words.count(row.labels),
-            row.accuracy,
-            words.figure(row.score),
-            is_pick=row is pick,
-        )
+        _row(row.name, words.count(row.labels), row.score, is_pick=row is pick)
         for row in verdict.rungs
     ]
     names = ("method", "labels", "correct", "95 % interval")
     header = element("tr", *(element("th", name, style=_CELL, scope="col") for name in names))
     table = element("table", header, *rows, style="border-collapse:collapse;margin:.4em 0")
-    return element("div", head, said, table, least, ship, *doubts, style=_CARD)
+    return element("div", head, said, table, least, ship, *advice, *doubts, style=_CARD)
 
 
-def _row(name: str, labels: str, accuracy: float, figure: str, *, is_pick: bool) -> Markup:
+def _row(name: str, labels: str, score: Figure, *, is_pick: bool) -> Markup:
     """Return one method of the table; the pick in bold and marked."""
     shown = element("b", f"▸ {name}") if is_pick else name
-    percent = f"{100 * accuracy:.0f} %" if accuracy == accuracy else words.MISSING  # noqa: PLR0124
+    value, low, high = (
+        f"{100 * one:.0f}" if math.isfinite(one) else words.MISSING
+        for one in (score.value, score.low, score.high)
+    )
     return element(
         "tr",
         element("td", shown, style=_CELL),
         element("td", labels, style=_NUMBER),
-        element("td", percent, style=_NUMBER),
-        element("td", figure, style=_CELL),
+        element("td", f"{value} %", style=_NUMBER),
+        element("td", f"[{low}, {high}]", style=_NUMBER),
     )

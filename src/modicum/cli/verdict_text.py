@@ -1,172 +1,312 @@
-"""The verdict as plain text, laid out for a terminal of a hundred columns."""
+"""The verdict as plain text: the answer first, a table of methods, what to do next."""
 
+import math
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
+from modicum.analysis.meaning import has_pick, shipped_name
+from modicum.analysis.printed import control_name, method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
+from modicum.cli.terminal import Paint
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import disagree
+from modicum.stats.written import percent, percents
 
-if TYPE_CHECKING:
-    from rich.text import Text
+__all__ = ["Look", "overview_text", "verdict_text"]
 
-__all__ = ["highlighted", "overview_text", "verdict_text"]
-
-LABEL = 13
+LABEL = 12
 """Columns before a finding."""
+MOST_WARNINGS = 3
+"""Warnings that are printed unless all are asked for."""
+FULL = 76
+"""Columns from which costs and effects elsewhere stand in the table."""
 
 
-def verdict_text(verdict: Verdict) -> str:
-    """Return a verdict as plain text, without a final newline."""
+@dataclass(frozen=True)
+class Look:
+    """How a verdict is laid out."""
+
+    width: int = WIDTH
+    """Most columns of a line."""
+    verbose: bool = False
+    """Controls by name, worth, costs, notes and all warnings as well."""
+    paint: Paint = field(default_factory=Paint)
+    pick: str = ">"
+    """Sign before the method to ship."""
+    folder: str = ""
+    """The study's folder, for the command that comes next."""
+
+
+PLAIN = Look()
+
+
+def verdict_text(verdict: Verdict, look: Look = PLAIN) -> str:
+    """Return a verdict as text, without a final newline."""
     core = [section for section in verdict.sections.values() if section.is_core]
     others = [section for section in verdict.sections.values() if not section.is_core]
     parts = [
-        _header(verdict),
-        "\n".join([_wrapped(words.headline(verdict, shout=True)), *_measures(verdict)]),
-        *([_rungs(verdict)] if verdict.rungs else []),
-        *(text for section in core for text in core_text(section)),
-        *map(section_text, others),
-        _findings(verdict),
+        _head(verdict, look),
+        _answers(verdict, look),
+        _table(verdict, look),
+        *([_measures(verdict, look)] if look.verbose else []),
+        *(text for section in core for text in core_text(section, look.width) if look.verbose),
+        *(section_text(section, look.width) for section in others),
+        _rest(verdict, look),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
-def overview_text(verdicts: Sequence[Verdict]) -> str:
-    """Return one line a subject: task, model, word, default to ceiling, what to ship."""
+def overview_text(verdicts: Sequence[Verdict], look: Look = PLAIN) -> str:
+    """Return the answer for each model on each task: word, floor, ceiling, least data, what to ship."""
+    if look.width < FULL:
+        return "\n".join(line for verdict in verdicts for line in _stacked(verdict, look))
     rows = [
         (
-            visible(verdict.task),
+            visible(verdict.titled),
             visible(verdict.model),
             verdict.ability.upper(),
-            words.share(verdict.default.value),
-            words.share(verdict.floor.value),
-            words.share(verdict.ceiling.figure.value) if verdict.ceiling else "none",
-            _unlocked(verdict),
-            visible(verdict.ship.name or "nothing"),
+            percent(verdict.floor.value),
+            percent(verdict.ceiling.figure.value) if verdict.ceiling else "none",
+            _labels(verdict.unlocked_labels),
+            visible(shipped_name(verdict)),
         )
         for verdict in verdicts
     ]
-    head = ("task", "model", "ability", "default", "floor", "ceiling", "least data", "ship")
-    return "\n".join(columns([head, *rows], right=(3, 4, 5), elastic=(0, 1, 7)))
-
-
-def highlighted(text: str) -> "Text":
-    """Return a printed verdict for a rich console: the ability's line in bold."""
-    from rich.text import Text  # noqa: PLC0415 - most output needs no rich
-
-    styled = Text(text)
-    styled.highlight_regex(r"(?m)^[A-Z]{5,}[ ,:.].*$", "bold")
-    return styled
-
-
-def _header(verdict: Verdict) -> str:
-    facts = [
-        f"{visible(verdict.task)} on {visible(verdict.model)}",
-        f"{verdict.test} test problems",
-        "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds",
-        words.duration(verdict.seconds),
-        *([words.trials_failed(verdict.failed)] if verdict.failed else []),
+    head = ("task", "model", "ability", "floor", "ceiling", "labels", "ship")
+    lines = columns([head, *rows], right=(3, 4, 5), elastic=(0, 1), width=look.width)
+    painted = [
+        line.replace(v.ability.upper(), look.paint.ability(v.ability, v.ability.upper()), 1)
+        for line, v in zip(lines[1:], verdicts, strict=True)
     ]
-    return _wrapped(" · ".join(facts))
+    return "\n".join([lines[0], *painted])
 
 
-def _measures(verdict: Verdict) -> list[str]:
-    """Return default, floor and ceiling on one line, and what they rest on below it."""
-    ceiling = verdict.ceiling
-    top = "no ceiling above the floor"
-    if ceiling is not None:
-        top = f"ceiling {words.figure(ceiling.figure)} {words.ceiling_source(ceiling)}"
-    line = (
-        f"default {words.figure(verdict.default)}  →  floor {words.figure(verdict.floor)}"
-        f"  ……  {top}"
-    )
-    always = verdict.majority_class
-    modal = f", commonest gold {words.figure(always)}" if always is not None else ""
-    rests = (
-        f'(style "{visible(verdict.floor_style)}", {words.count(verdict.measuring_labels)} '
-        f"measuring labels; luck {words.figure(verdict.luck)}, "
-        f"near miss {words.figure(verdict.near_miss)}{modal})"
-    )
-    lines = [_wrapped(line), _wrapped(rests)]
-    strict = words.read_strictly(verdict)
-    if strict:
-        lines.append(_wrapped(f"(read strictly: {strict})"))
-    if said := _brief(verdict, "reference"):
-        lines.append(_wrapped(said))
-    return lines
+def _stacked(verdict: Verdict, look: Look) -> list[str]:
+    """Return a verdict in two lines, for a narrow terminal."""
+    word = verdict.ability.upper()
+    top = percent(verdict.ceiling.figure.value) if verdict.ceiling else "none"
+    title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
+    facts = f"floor {percent(verdict.floor.value)}, ceiling {top}; ship {shipped_name(verdict)}"
+    return [
+        title.replace(word, look.paint.ability(verdict.ability, word), 1),
+        _wrapped(f"  {facts}", look),
+    ]
 
 
-def _rungs(verdict: Verdict) -> str:
-    """Return the table of rungs, one line more for each further control."""
-    has_gap = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
-    base = words.serving_base(verdict)
-    what = "gap recovered" if has_gap else "score"
-    table: list[tuple[str, ...]] = [("rung", "labels", what, "its control", "damage", "serving")]
-    for row in verdict.rungs:
-        table += _rung(verdict, row, base, has_gap=has_gap)
-    return "\n".join(columns(table, right=(1, 4, 5), elastic=(0,)))
+def _head(verdict: Verdict, look: Look) -> str:
+    """Return the word, what it is about, and what it means."""
+    word = verdict.ability.upper()
+    title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
+    title = title.replace(word, look.paint.ability(verdict.ability, word), 1)
+    said = [verdict.means, verdict.do] if verdict.means else [words.headline(verdict)]
+    return "\n".join([title, *(_wrapped(line, look) for line in said)])
 
 
-def _rung(
-    verdict: Verdict, row: RungRow, base: float | None, *, has_gap: bool
-) -> list[tuple[str, ...]]:
-    values = row.control_gaps if has_gap else row.controls
-    controls = [
-        f"{visible(name)} {words.figure(values[name])}"
-        for name in words.controls(verdict, row)
-        if name in values
-    ] or [words.MISSING]
-    first = (
-        visible(row.name),
-        words.count(row.labels),
-        words.gap(row) if has_gap else words.score(row),
-        controls[0],
-        _damage(row),
-        words.multiple(row.serving_flops / base if base else None),
-    )
-    rest = [("", "", "", control, "", "") for control in controls[1:]]
-    if (row.is_ceiling and has_gap) or row.gain_kind == "format":
-        rest.append(("  gain over floor", "", words.gain(row), "", "", ""))
-    if has_gap and disagree(row.seed_scores):
-        rest.append(("  score", "", words.score(row), "", "", ""))
-    if said := words.unreadable(row):
-        rest.append(("  unreadable", "", said.removeprefix("unreadable "), "", "", ""))
-    if row.gap_against_reference is not None:
-        what = "  to reference" if has_gap else "  gap to reference"
-        rest.append((what, "", words.figure(row.gap_against_reference), "", "", ""))
-    kept = [(f"  on {visible(name)}", "", "", "", said, "") for name, said in words.retained(row)]
-    return [first, *rest, *kept]
-
-
-def _damage(row: RungRow) -> str:
-    """Return the worst change in points, else the ratio of the text; intervals stand below it."""
-    ratio = row.text_perplexity_ratio
-    if row.damage is None and ratio is not None:
-        return f"×{words.share(ratio.value)}"
-    return words.damage(row.damage)
-
-
-def _findings(verdict: Verdict) -> str:
-    """Return least data, what to ship, doubts and what to try next."""
+def _answers(verdict: Verdict, look: Look) -> str:
+    """Return the two answers: least data, and what to ship."""
     found = [
         ("Least data", words.least_data(verdict)),
+        ("Ship", _ship(verdict)),
         ("Shorter", _brief(verdict, "lengths")),
-        ("Ship", words.ship(verdict)),
-        (
-            "Aside",
-            "; ".join(f"{visible(a.setting)} {words.figure(a.score)}" for a in verdict.asides),
-        ),
-        ("Costs", words.costs(verdict)),
-        ("Doctor", words.doctor(verdict)),
-        ("Doubts", "; ".join(verdict.doubts) or "none found"),
-        ("Next", "; ".join(verdict.next) or "nothing more to try"),
-        ("Notes", "; ".join(verdict.notes)),
+        ("Reference", _brief(verdict, "reference")),
     ]
-    return "\n".join(_finding(label, said) for label, said in found if said)
+    return "\n".join(_finding(label, said, look) for label, said in found if said)
+
+
+def _ship(verdict: Verdict) -> str:
+    """Say what to ship with its accuracy and cost, and why."""
+    row = verdict.pick
+    if row is None or row.is_prompt:
+        return words.ship(verdict)
+    base = verdict.serving_base
+    cost = f", {words.multiple(row.serving_flops / base)} cost per answer" if base else ""
+    why = words.ship(verdict).partition(": ")[2]
+    said = f"{row.name}: {percents(row.score)} correct{cost}"
+    return f"{said}; {why}" if why else said
+
+
+def _table(verdict: Verdict, look: Look) -> str:
+    """Return the table of methods, the ceiling below them."""
+    is_full = look.width >= FULL
+    head = ["  method", "labels", "correct", "gap", "controls"]
+    head += ["cost", "elsewhere"] * is_full
+    rows = [head, *(_method(verdict, row, look)[: len(head)] for row in verdict.rungs)]
+    rows.append(_ceiling(verdict, len(head)))
+    first, *lines, last = columns(rows, right=(1, 3, 4, 5), elastic=(0,), width=look.width)
+    start = first.index(head[2])
+    table = [first]
+    for row, line in zip(verdict.rungs, lines, strict=True):
+        table.append(look.paint.pick(line) if row.name == _shipped(verdict) else line)
+        table += [_below(what, said, start, look) for what, said in _more(verdict, row, look)]
+    return "\n".join([*table, last, _wrapped(f"  {_chance(verdict)}", look)])
+
+
+def _method(verdict: Verdict, row: RungRow, look: Look) -> list[str]:
+    """Return a method's line."""
+    base = verdict.serving_base
+    sign = look.pick if row.name == _shipped(verdict) else " "
+    return [
+        f"{sign} {visible(method_name(row.name))}",
+        words.count(row.labels),
+        _correct(row),
+        _gap(row),
+        _highest(row),
+        words.multiple(row.serving_flops / base if base else None),
+        _elsewhere(row),
+    ]
+
+
+def _more(verdict: Verdict, row: RungRow, look: Look) -> list[tuple[str, str]]:
+    """Return what a reader must know of a method's figures, and every detail where asked for."""
+    said = []
+    if disagree(row.seed_scores):
+        said.append(("each seed", ", ".join(map(percent, row.seed_scores))))
+    if row.gain_kind == "format":
+        said.append(("gain in format", words.figure(row.gain)))
+    if unread := words.unreadable(row):
+        said.append(("unreadable", unread.removeprefix("unreadable ")))
+    return [*said, *_beside(verdict, row)] if look.verbose else said
+
+
+def _below(what: str, said: str, start: int, look: Look) -> str:
+    """Set a detail under its method, its figure in the column of accuracies."""
+    line = f"    {what}".ljust(start - 2) + f"  {said}"
+    return line if len(line) <= look.width else _wrapped(f"    {what}: {said}", look)
+
+
+def _beside(verdict: Verdict, row: RungRow) -> list[tuple[str, str]]:
+    """Return controls by name, effects elsewhere, and the way to the reference."""
+    said = [
+        (visible(control_name(name)), percents(row.controls[name]))
+        for name in words.controls(verdict, row)
+        if name in row.controls
+    ]
+    said += [(f"on {visible(name)}", change) for name, change in words.retained(row)]
+    if row.gap_recovered is not None and not row.is_ceiling:
+        said.append(("share of the gap", percents(row.gap_recovered)))
+    if row.is_ceiling:
+        said.append(("gain over floor", words.gain(row)))
+    if row.gap_against_reference is not None:
+        said.append(("way to reference", percents(row.gap_against_reference)))
+    return said
+
+
+def _correct(row: RungRow) -> str:
+    """Return the accuracy with its interval; without one where few seeds disagree."""
+    return percent(row.score.value) if disagree(row.seed_scores) else percents(row.score)
+
+
+def _gap(row: RungRow) -> str:
+    """Return the share of the gap; `top` for the method that is the ceiling itself."""
+    if row.is_ceiling:
+        return "top"
+    return words.MISSING if row.gap_recovered is None else percent(row.gap_recovered.value)
+
+
+def _highest(row: RungRow) -> str:
+    """Return the accuracy of the best control."""
+    values = [figure.value for figure in row.controls.values()]
+    return percent(max(values)) if values else words.MISSING
+
+
+def _elsewhere(row: RungRow) -> str:
+    """Return the worst change on other tasks in points, else the ratio of the text's perplexity."""
+    if row.damage is not None:
+        reach = max(row.damage.high - row.damage.value, row.damage.value - row.damage.low)
+        is_one = math.isfinite(reach) and not disagree(row.retention[0].seeds)
+        margin = f" ±{100 * reach:.1f}" if is_one else ""
+        return f"{words.points(row.damage.value)}{margin}"
+    ratio = row.text_perplexity_ratio
+    return words.MISSING if ratio is None else f"×{words.share(ratio.value)}"
+
+
+def _ceiling(verdict: Verdict, n: int) -> list[str]:
+    """Return the ceiling's line."""
+    top = verdict.ceiling
+    said = percents(top.figure) if top is not None else "none above the floor"
+    return ["  ceiling", "", said, *[""] * (n - 3)]
+
+
+def _chance(verdict: Verdict) -> str:
+    """Say where the ceiling comes from, and what guessing would score."""
+    top = verdict.ceiling
+    source = f"ceiling {words.ceiling_source(top)}; " if top is not None else ""
+    return (
+        f"{source}chance {percent(verdict.luck.value)} to {percent(verdict.near_miss.value)}; "
+        f"{verdict.test} test problems"
+    )
+
+
+def _measures(verdict: Verdict, look: Look) -> str:
+    """Return what the floor and the ceiling rest on."""
+    always = verdict.majority_class
+    lines = [
+        f"As given {percents(verdict.default)}, best plain prompt {percents(verdict.floor)} "
+        f'(style "{visible(verdict.floor_style)}")',
+        f"Chance {percents(verdict.luck)}, by wrong answers {percents(verdict.near_miss)}"
+        + (f", always the commonest answer {percents(always)}" if always is not None else ""),
+    ]
+    if strict := words.read_strictly(verdict):
+        lines.append(f"Read strictly: {strict}")
+    return "\n".join(_wrapped(line, look) for line in lines)
+
+
+def _rest(verdict: Verdict, look: Look) -> str:
+    """Return warnings, what the study took and, where asked for, everything else."""
+    warnings = [f.found for f in verdict.findings if f.level != "fact"]
+    warnings = [*verdict.doubts, *warnings]
+    shown = warnings if look.verbose else warnings[:MOST_WARNINGS]
+    lines = [look.paint.warning(_item("!", said, look)) for said in shown]
+    if hidden := len(warnings) - len(shown):
+        lines.append(f"  … and {words.count(hidden)} more: -v shows all")
+    lines.append(_item(" ", _spent(verdict), look))
+    if look.verbose:
+        asides = "; ".join(f"{visible(a.setting)} {percents(a.score)}" for a in verdict.asides)
+        more = [
+            ("Aside", asides),
+            ("Costs", words.costs(verdict)),
+            ("Needs", "; ".join(verdict.next)),
+            ("Notes", "; ".join(verdict.notes)),
+        ]
+        lines += [_finding(label, said, look) for label, said in more if said]
+    return "\n".join([*lines, *_next(verdict, look)])
+
+
+def _next(verdict: Verdict, look: Look) -> list[str]:
+    """Return the command that comes next, whole on a line of its own where it is long, and its cost."""
+    command = verdict.next_command
+    if command is None:
+        return []
+    text = command.text(look.folder)
+    if not text:
+        return [_finding("Next", command.why, look)]
+    if not command.said and len(text) + LABEL + 2 <= look.width:
+        return [_finding("Next", text, look)]
+    return [_finding("Next", command.said, look), f"  {visible(text)}"]
+
+
+def _spent(verdict: Verdict) -> str:
+    seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
+    parts = [
+        words.duration(verdict.seconds),
+        seeds,
+        f"{words.count(verdict.measuring_labels)} labels spent on measuring",
+        f"{words.count(verdict.tokens)} tokens",
+        *([words.trials_failed(verdict.failed)] if verdict.failed else []),
+    ]
+    return " · ".join(parts)
+
+
+def _shipped(verdict: Verdict) -> str | None:
+    return verdict.ship.name if has_pick(verdict) else None
+
+
+def _labels(labels: int | None) -> str:
+    return words.MISSING if labels is None else words.count(labels)
 
 
 def _brief(verdict: Verdict, name: str) -> str:
@@ -175,22 +315,28 @@ def _brief(verdict: Verdict, name: str) -> str:
     return "" if section is None else section.brief
 
 
-def _finding(label: str, said: str) -> str:
+def _finding(label: str, said: str, look: Look) -> str:
     return textwrap.fill(
         visible(said),
-        WIDTH,
-        initial_indent=label.ljust(LABEL),
-        subsequent_indent=" " * LABEL,
+        look.width,
+        initial_indent=f"  {label.ljust(LABEL)}",
+        subsequent_indent=" " * (LABEL + 2),
         break_on_hyphens=False,
     )
 
 
-def _unlocked(verdict: Verdict) -> str:
-    """Say the least data in a few words: the labels that unlock it, or none needed."""
-    if verdict.unlocked_by is None or verdict.unlocked_labels is None:
-        return words.MISSING
-    return f"{verdict.unlocked_labels} labels" if verdict.unlocked_labels != 1 else "1 label"
+def _item(sign: str, said: str, look: Look) -> str:
+    return textwrap.fill(
+        visible(said),
+        look.width,
+        initial_indent=f"  {sign} " if sign.strip() else "  ",
+        subsequent_indent="    " if sign.strip() else "  ",
+        break_on_hyphens=False,
+    )
 
 
-def _wrapped(line: str) -> str:
-    return textwrap.fill(visible(line), WIDTH, break_on_hyphens=False)
+def _wrapped(line: str, look: Look) -> str:
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        visible(line), look.width, subsequent_indent=indent, break_on_hyphens=False
+    )

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 
+from modicum.analysis.detect import chance_of_equal
 from modicum.doctor.exam import Exam, of, only, share
 from modicum.types import Completion, Finding, Grade
 
@@ -41,6 +42,8 @@ RUNS_ON = 0.1
 """Share of answers with another question behind them from which reading takes the wrong answer."""
 SAME = 0.75
 """Share of the commonest answer that no varied task gives rise to (see `same_answer`)."""
+LUCKY = 0.125
+"""Share of right answers that says nothing yet: two of the sixteen greedy ones."""
 EASY, HARD = 0.95, 0.0
 """Greedy accuracy without room above it, and without a single hit below it."""
 FEWEST = 8
@@ -67,9 +70,34 @@ def truncated(exam: Exam) -> tuple[Finding, ...]:
     if looping > len(cut) / 2:
         found += f"; {looping} of them repeat the same text"
         action = "a longer limit will not help: add a stop string or ask for short answers"
+    elif _rambles(exam):
+        right = sum(asked.greedy_mark.lenient == Grade.CORRECT for asked in exam.asked)
+        found += (
+            f"; the model rambles: {right} of {len(exam.asked)} greedy answers are right, and those "
+            "that end by themselves are no better than chance"
+        )
+        action = (
+            "a longer limit will not help: ask for short answers, add a stop string, or choose a "
+            "stronger model"
+        )
+        return (Finding("truncated", "doubt", found, action),)
     else:
         action = f"set --max-new-tokens {recommended_limit(drawn, limit)}"
     return (Finding("truncated", "fault" if rate >= MOSTLY else "doubt", found, action),)
+
+
+def _rambles(exam: Exam) -> bool:
+    """Say whether answers that were not cut are at chance too: then the limit is not what is wrong.
+
+    Where next to none ends by itself, nothing can be said; nor of a model that thinks aloud first.
+    """
+    chance = max(chance_of_equal([p.answer for p in exam.golds.problems]), LUCKY)
+    greedy = [asked.greedy_mark.lenient == Grade.CORRECT for asked in exam.asked]
+    pairs = zip(exam.completions, exam.marks, strict=True)
+    ended = [mark.lenient == Grade.CORRECT for drawn, mark in pairs if drawn.stop != "length"]
+    if exam.prompts.style.thinking is not None or min(len(greedy), len(ended)) < FEWEST:
+        return False
+    return share(greedy) <= chance and share(ended) <= chance
 
 
 def recommended_limit(drawn: tuple[Completion, ...], limit: int) -> int:

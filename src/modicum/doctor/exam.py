@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from modicum.model import ModelCard
+from modicum.study.speed import Speed
 from modicum.task import Sheet
 from modicum.types import Completion, Finding, Grade, Mark, Problem, Split, Style
 
@@ -137,6 +138,8 @@ class Exam:
     unmarked: tuple[int, str] = (0, "")
     """Texts on which the marker failed, and what it failed with first."""
     rungs: tuple[Rung, ...] = ()
+    speed: Speed | None = None
+    """How fast it answered; None where everything was drawn before."""
     test: int = 400
     """Test problems of the study."""
     margin: float = 0.05

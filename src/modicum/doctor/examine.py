@@ -1,6 +1,7 @@
 """Draws the 64 answers and gathers what the doctor looks at; nothing here judges."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from modicum.doctor.contamination import halves
 from modicum.doctor.exam import Exam, ExamAnswer, ExamTrace, Golds, Memory, Prompts, Rung
 from modicum.doctor.files import refuse_long
-from modicum.errors import EndpointError
+from modicum.errors import ConfigError, EndpointError
 from modicum.ledger import Ledger
 from modicum.marking.judge import Judge
 from modicum.marking.marks import Unmarked, mark_safely
@@ -19,6 +20,7 @@ from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
 from modicum.study.plan import Plan, Subject
 from modicum.study.problem_sets import POOL, problems_of
+from modicum.study.speed import Speed, seconds_of, speed_of
 from modicum.study.styles import closed_list
 from modicum.study.trial import limited
 from modicum.tables.table import Table
@@ -70,11 +72,20 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
     styles, skipped = closed_list(
         model, sheet, own=plan.own_style, instruction=plan.styles == "all"
     )
+    if not styles:
+        raise ConfigError(
+            f"{subject.model} cannot write the prompts of {subject.task}: its tokenizer lacks "
+            f"their characters or words ({', '.join(skipped)})",
+            "a model that can read the questions",
+            "take another model, or give a prompt of your own that it can write (--template)",
+        )
     problems = splits["selection"][:PROBLEMS]
     with ledger.timed():
-        style, asked, unmarked = _ask(model, task, sheet, problems, styles, ledger)
+        style, asked, unmarked, warm = _ask(model, task, sheet, problems, styles, ledger)
         probes = _probes(model, splits["test"], ledger)
         scores = _scores(model, subject, asked)
+    drawn = [c for a in asked for c in (a.greedy, *a.samples)]
+    speed = speed_of(drawn, warm, len(problems))
     golds = _golds(task, splits)
     ledger.labels += len(golds.problems)
     return Exam(
@@ -88,7 +99,8 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         splits=splits,
         probes=probes,
         scores=scores,
-        rungs=_rungs(subject, asked, ledger, model.card.flops_per_token),
+        rungs=_rungs(subject, speed),
+        speed=speed,
         test=plan.test,
         margin=plan.margin,
     )
@@ -136,8 +148,10 @@ def _ask(
     problems: Sequence[Problem],
     styles: Sequence[Style],
     ledger: Ledger,
-) -> tuple[Style, tuple[ExamAnswer, ...], Unmarked]:
+) -> tuple[Style, tuple[ExamAnswer, ...], Unmarked, Ledger]:
     """Ask greedily in the default style and the task's own, and sample in the better one.
+
+    The last value is what the samples took: the first answers warm the machine up.
 
     The floor will be the best of the whole list, so a default style in which nothing ends is no
     fault of the study where another one serves.
@@ -154,7 +168,13 @@ def _ask(
         ranks.append((sum(right), -sum(cut)))
     best = ranks.index(max(ranks))
     style = wanted[best]
+    before, start = (ledger.tokens_prompt, ledger.tokens_sampled), time.perf_counter()
     sampled = _drawn(model, Judge.bare(task, sheet, style), problems, SAMPLES, ledger)
+    warm = Ledger(
+        tokens_prompt=ledger.tokens_prompt - before[0],
+        tokens_sampled=ledger.tokens_sampled - before[1],
+        seconds=time.perf_counter() - start,
+    )
     unmarked, pairs = Unmarked(), zip(problems, tries[best], sampled, strict=True)
     texts = [(p, [g.text, *(c.text for c in drawn.completions)]) for p, g, drawn in pairs]
     marks = unmarked.marks(task, texts, style)
@@ -171,7 +191,7 @@ def _ask(
             problems, tries[best], sampled, marks, strict=True
         )
     )
-    return style, asked, unmarked
+    return style, asked, unmarked, warm
 
 
 def _drawn(
@@ -276,45 +296,21 @@ def _doubled(model: Model, tokenizer: Any, prompt: str) -> str:  # noqa: ANN401 
     return str(tokenizer.bos_token)
 
 
-def _rungs(
-    subject: Subject, asked: Sequence[ExamAnswer], ledger: Ledger, flops_per_token: float
-) -> tuple[Rung, ...]:
-    """Estimate the time of each trial from the answers' lengths and the FLOPs a second so far.
-
-    A token trained counts three times: forward once, backward twice. Prompts count once a problem.
-    """
-    drawn = [c for a in asked for c in (a.greedy, *a.samples)]
-    if not drawn or not ledger.flops or not ledger.seconds:
+def _rungs(subject: Subject, speed: Speed | None) -> tuple[Rung, ...]:
+    """Estimate the time of each trial from the answers' lengths and the speed so far."""
+    if speed is None:
         return ()
-    plan = subject.plan
-    a_second = ledger.flops / ledger.seconds
-    answer = sum(c.n_tokens for c in drawn) / len(drawn)
-    prompt = ledger.tokens_prompt / max(1, len(drawn))
-    rungs = []
+    plan, rungs = subject.plan, []
     for trial in _subject_trials(subject):
-        ahead = draws(plan, trial)
-        tokens = ahead.answers * (min(answer, ahead.limit) + prompt)
-        tokens += 3 * _trained(trial) * (answer + prompt)
-        seconds = tokens * flops_per_token / a_second
         own = plan.method(trial.method)
         learns = own.changes_model and own.draws(1) > 0
-        rungs.append(Rung(_name(trial), seconds, learns))
+        rungs.append(Rung(_name(trial), seconds_of(draws(plan, trial), trial, speed), learns))
     return tuple(rungs)
 
 
 def _subject_trials(subject: Subject) -> list[Trial]:
     trials = [*subject.measures(), *subject.rungs(), *subject.twins()]
     return list({trial.id: trial for trial in trials}.values())
-
-
-def _trained(trial: Trial) -> float:
-    """Return the texts that go through a training step: updates times the batch."""
-    steps, batch = trial.settings.get("steps"), trial.settings.get("batch")
-    if not isinstance(steps, int) or not isinstance(batch, int):
-        return 0.0
-    passes = trial.settings.get("passes")
-    again = trial.n_shots * (passes if isinstance(passes, int) else 0)
-    return float(max(steps * batch, again))
 
 
 def _name(trial: Trial) -> str:

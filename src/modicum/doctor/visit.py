@@ -15,6 +15,7 @@ from modicum.stock import Stock
 from modicum.store.database import Store
 from modicum.store.siblings import shelf
 from modicum.study.plan import Plan, Subject
+from modicum.study.speed import Speed, keep_speed
 from modicum.study.trial import open_model
 from modicum.task import resolve_task
 from modicum.types import Finding
@@ -33,6 +34,8 @@ class Checked:
     """Faults first, then doubts, then facts."""
     ledger: Ledger
     """Labels are the problems whose golds were read."""
+    speed: Speed | None = None
+    """How fast the model answered; None where nothing was drawn."""
 
     @property
     def faults(self) -> tuple[Finding, ...]:
@@ -72,7 +75,7 @@ def check_subject(
     except Exception as error:  # noqa: BLE001 - foreign models and tasks may raise anything
         text = clean(f"asking the model failed: {type(error).__name__}: {error}")
         return Checked(subject, (Finding("fails", "fault", text, "fix the cause"), *room), ledger)
-    return Checked(subject, worst_first((*room, *diagnose(seen))), ledger)
+    return Checked(subject, worst_first((*room, *diagnose(seen))), ledger, seen.speed)
 
 
 def unchecked(plan: Plan, store: Store, *, force: bool = False) -> list[Subject]:
@@ -108,11 +111,14 @@ def visit(
         reuse: Folders of other studies whose draws are taken over.
     """
     stock = Stock(shelf([store.folder]), shelf(reuse))
-    checked = check_subject(subject, observer, stock)
-    store.keep_draws(stock.added)
+    try:
+        checked = check_subject(subject, observer, stock)
+    finally:  # where time is used up in its midst, what was drawn is drawn
+        store.keep_draws(stock.added)
     store.keep_findings(
         subject.model, subject.task, checked.findings, costs=checked.ledger.as_dict()
     )
+    keep_speed(store, subject.model, subject.task, checked.speed)
     return checked
 
 

@@ -1,10 +1,13 @@
 """A transformers model that Python has loaded already: its name is a hash of all that decides answers."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, final
+from typing import final
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from modicum.errors import CheckpointError, ConfigError
 from modicum.files.foreign import at, is_there
@@ -80,7 +83,8 @@ def lend_model(model: object, tokenizer: object) -> Loan[Living]:
     local = Local(model, tokenizer, name=kind, notes=("loaded by Python, not from a file",))
     card = local.card
     living = Living(local, _versions(model), _home(model))
-    return LENDER.lend(f"{kind}-{card.weights}{card.reading[:4]}", living)
+    digest = hashlib.blake2b((card.weights + card.reading).encode(), digest_size=6).hexdigest()
+    return LENDER.lend(f"{kind}-{digest}", living)
 
 
 def keep_at(living: Living, folder: Path) -> None:
@@ -91,6 +95,7 @@ def keep_at(living: Living, folder: Path) -> None:
     """
     if living.home:
         return
+    transformers_logging.disable_progress_bar()
     try:
         living.local.module.save_pretrained(folder)
         living.local.tokenizer.save_pretrained(folder)
@@ -106,6 +111,7 @@ def _versions(model: PreTrainedModel) -> tuple[int, ...]:
 
 
 def _home(model: PreTrainedModel) -> str:
-    """Return the folder that the model says it was loaded from, where that is there."""
-    named = str(cast(object, model.config._name_or_path) or "")
-    return named if named and is_there(at(named)) else ""
+    """Return the folder or hub id that the model says it was loaded from; an export is held against it."""
+    named = str(model.config._name_or_path or "")
+    is_hub_id = re.fullmatch(r"[\w.-]+/[\w.-]+", named) is not None
+    return named if named and (is_hub_id or is_there(at(named))) else ""

@@ -5,7 +5,7 @@ from typing import ClassVar, final
 
 from modicum.bench import Bench
 from modicum.errors import TrialError
-from modicum.method import Kind, Method
+from modicum.method import Kind, Method, Needs
 from modicum.model import Model
 from modicum.nudge import Answering, Nudge, TwoStages
 
@@ -27,6 +27,7 @@ class ChainOfThought(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
+    needs: ClassVar[Needs] = Needs(language=True)
     is_usual: ClassVar[bool] = True
 
     trigger: str = "Let's think step by step."

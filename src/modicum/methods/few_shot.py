@@ -29,7 +29,9 @@ class FewShot(Method):
     """
 
     kind: ClassVar[Kind] = "prompt"
-    needs: ClassVar[Needs] = Needs(supervision=Supervision.ANSWER, reads_solutions=True)
+    needs: ClassVar[Needs] = Needs(
+        supervision=Supervision.ANSWER, language=True, reads_solutions=True
+    )
     controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"),)
     is_usual: ClassVar[bool] = True
 

@@ -1,5 +1,7 @@
 """A transformers model that Python has loaded: `Study(model=model, tokenizer=tokenizer)` names it."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, final
@@ -59,3 +61,18 @@ class LiveModel(Backend):
             CheckpointError: the folder cannot be written.
         """
         keep_at(LENDER.find(self.name), folder)
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Give the model back as it was: which of its parameters are to be trained is the user's matter.
+
+        Raises:
+            ConfigError: it is not in this process.
+        """
+        parameters = list(LENDER.find(self.name).local.module.parameters())
+        before = [parameter.requires_grad for parameter in parameters]
+        try:
+            yield
+        finally:
+            for parameter, learns in zip(parameters, before, strict=True):
+                parameter.requires_grad_(learns)

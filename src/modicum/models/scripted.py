@@ -1,4 +1,4 @@
-"""A scripted model of known truth for tests and docs: it knows sums, and needs no torch."""
+"""A scripted model of known truth, without weights: it adds numbers, and needs no torch."""
 
 import math
 import re
@@ -14,15 +14,31 @@ from modicum.types import Access, Branches, Completion, Request, Sampling, Stop
 
 __all__ = ["Scripted", "ScriptedModel"]
 
-Truth = Literal["latent", "absent", "shown", "sealed"]
+Truth = Literal["latent", "absent", "shown", "sealed", "adder"]
 
-_OPENERS: dict[Truth, float] = {"latent": 0.12, "absent": 0.12, "shown": 0.97, "sealed": 1e-6}
+_OPENERS: dict[Truth, float] = {
+    "latent": 0.12,
+    "absent": 0.12,
+    "shown": 0.97,
+    "sealed": 1e-6,
+    "adder": 0.12,
+}
 """Probability that a sampled answer takes the worked form."""
-_SKILL: dict[Truth, float] = {"latent": 0.98, "absent": 0.0, "shown": 0.98, "sealed": 0.98}
+_SKILL: dict[Truth, float] = {
+    "latent": 0.98,
+    "absent": 0.0,
+    "shown": 0.98,
+    "sealed": 0.98,
+    "adder": 0.98,
+}
 """Probability that the worked form holds the right sum."""
 _JUNK = (" The", " It", " So", " I", " 1", " We", " A", " Hmm")
 _JUNK_PROBABILITY = 0.0005
 _QUESTION = re.compile(r"What is (\d+) \+ (\d+)\?")
+_NUMBER = re.compile(r"\d{1,9}")
+_MOST_NUMBERS = 12
+"""Numbers of a question that the adder adds up."""
+_CHOICES = re.compile(r"^\s*\(?A[).:]", re.MULTILINE)
 _PIECE = re.compile(r"\s*\S+")
 
 
@@ -60,6 +76,9 @@ class ScriptedModel(Language, Model):
     Left alone it says `Answer N` with a wrong N, or takes the worked form
     `Think A + B = C Answer C` as often as its truth allows. Behind the opener `Think`, or after a
     worked demonstration (not where the truth is *sealed*), it takes the worked form for sure.
+
+    The *adder* does the same with any question: it adds up whatever numbers stand in it, of choices
+    it names the first, and without numbers it says 0.
     """
 
     offers: frozenset[Extra] = frozenset({"branches", "scores"})
@@ -67,6 +86,8 @@ class ScriptedModel(Language, Model):
     def __init__(self, truth: Truth) -> None:
         """Take the truth to be played."""
         self._truth: Truth = truth
+        self._is_adder = truth == "adder"
+        self._answer = " Answer:" if self._is_adder else " Answer"
 
     @property
     def card(self) -> ModelCard:
@@ -121,16 +142,28 @@ class ScriptedModel(Language, Model):
 
     def _work_rate(self, prompt: str) -> float:
         """Return the probability of the worked form after this prompt."""
-        asked = list(_QUESTION.finditer(prompt))
-        if not asked:
+        asked = self._asked(prompt)
+        if asked is None:
             return 0.0
-        before, after = prompt[: asked[-1].start()], prompt[asked[-1].end() :]
+        before, _, after = asked
         if after.rstrip().endswith("Think"):
             return 1.0
         shown = "Think" in before or "Show steps" in after
         if shown and self._truth != "sealed":
             return 0.99
         return _OPENERS[self._truth]
+
+    def _asked(self, prompt: str) -> tuple[str, tuple[int, ...], str] | None:
+        """Return what stands before the last question, its numbers, and what follows; None of none."""
+        if self._is_adder:
+            before, _, block = prompt.rstrip().rpartition("\n\n")
+            found = () if _CHOICES.search(block) else _NUMBER.findall(block)[:_MOST_NUMBERS]
+            return (before, tuple(map(int, found)), block) if found else None
+        asked = list(_QUESTION.finditer(prompt))
+        if not asked:
+            return None
+        numbers = tuple(map(int, asked[-1].groups()))
+        return prompt[: asked[-1].start()], numbers, prompt[asked[-1].end() :]
 
     def _takes_work(self, prompt: str, luck: tuple[object, ...]) -> bool:
         rate = self._work_rate(prompt)
@@ -142,24 +175,31 @@ class ScriptedModel(Language, Model):
 
     def _line(self, prompt: str, work: bool, luck: tuple[object, ...]) -> _Line:
         """Return the answer in one of its two forms."""
-        asked = _QUESTION.findall(prompt)
-        if not asked:
-            return _surely((" I", " do", " not", " know"), 0.5)
-        a, b = map(int, asked[-1])
+        asked = self._asked(prompt)
+        if asked is None:
+            return self._lost(prompt)
+        numbers = asked[1]
         if not work:
-            return _surely((" Answer", f" {self._guess(a, b, luck)}"), 0.3)
-        is_right = self._unit("skill", a, b, *luck) < _SKILL[self._truth]
-        total = a + b if is_right else self._guess(a, b, luck)
+            return _surely((self._answer, f" {self._guess(numbers, luck)}"), 0.3)
+        is_right = self._unit("skill", *numbers, *luck) < _SKILL[self._truth]
+        total = sum(numbers) if is_right else self._guess(numbers, luck)
         sure = 0.95 if _SKILL[self._truth] else 0.3
-        text = f" {a} + {b} = {total} Answer {total}"
+        text = f" {' + '.join(map(str, numbers))} = {total}{self._answer} {total}"
         is_forced = prompt.rstrip().endswith("Think")
         return _surely(_PIECE.findall(text if is_forced else " Think" + text), sure)
 
+    def _lost(self, prompt: str) -> _Line:
+        """Return what it says where nothing is to be added."""
+        if not self._is_adder:
+            return _surely((" I", " do", " not", " know"), 0.5)
+        says = " A" if _CHOICES.search(prompt.rpartition("\n\n")[2]) else " 0"
+        return _surely((self._answer, says), 0.5)
+
     def _opened(self, prompt: str, opener: str, chance: float) -> _Line:
         """Return the greedy answer after a first word."""
-        work = opener not in (*_JUNK, " Answer")
+        work = opener not in (*_JUNK, self._answer)
         line = self._line(prompt, work, ("greedy",) if work else ("branch", opener))
-        pieces = line.pieces if not work and opener == " Answer" else (opener, *line.pieces)
+        pieces = line.pieces if not work and opener == self._answer else (opener, *line.pieces)
         if work:
             pieces = line.pieces
         sure = (0.76, *[line.margins[-1]] * (len(pieces) - 1))
@@ -168,20 +208,22 @@ class ScriptedModel(Language, Model):
     def _first(self, prompt: str) -> list[tuple[str, float]]:
         """Return first words with their probabilities, likeliest first."""
         rate = self._work_rate(prompt)
-        if not _QUESTION.search(prompt):
-            return [(" I", 0.9), *((word, _JUNK_PROBABILITY) for word in _JUNK if word != " I")]
+        if self._asked(prompt) is None:
+            says = self._lost(prompt).pieces[0]
+            return [(says, 0.9), *((word, _JUNK_PROBABILITY) for word in _JUNK if word != says)]
         left = 1.0 - _JUNK_PROBABILITY * len(_JUNK)
         words = [(self._line(prompt, True, ("greedy",)).pieces[0], rate * left)]
         if rate < 1:
-            words.append((" Answer", (1 - rate) * left))
+            words.append((self._answer, (1 - rate) * left))
         words += [(word, _JUNK_PROBABILITY) for word in _JUNK]
         return sorted(words, key=lambda pair: -pair[1])
 
-    def _guess(self, a: int, b: int, luck: tuple[object, ...]) -> int:
+    def _guess(self, numbers: tuple[int, ...], luck: tuple[object, ...]) -> int:
         """Return a wrong direct answer: an addend, or a number of about the right size."""
-        if self._unit("copy", a, b, *luck) < 0.5:
-            return max(a, b)
-        return 200 + int(1600 * self._unit("guess", a, b, *luck))
+        if self._unit("copy", *numbers, *luck) < 0.5:
+            return max(numbers)
+        unit = self._unit("guess", *numbers, *luck)
+        return int((2 * sum(numbers) + 8) * unit) if self._is_adder else 200 + int(1600 * unit)
 
     def _unit(self, *names: object) -> float:
         """Return a number in [0, 1) for these names."""
@@ -189,6 +231,7 @@ class ScriptedModel(Language, Model):
 
     def _count(self, requests: Sequence[Request], drawn: list[Group], ledger: Ledger) -> None:
         prompts = {request.prompt for request in requests}
+        ledger.drawn += sum(map(len, drawn))
         ledger.ran(
             prompt=sum(len(_PIECE.findall(prompt)) for prompt in prompts),
             sampled=sum(c.n_tokens for group in drawn for c in group),

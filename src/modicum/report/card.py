@@ -18,11 +18,23 @@ def card(verdict: Verdict, palette: Palette) -> Markup:
     return element(
         "section",
         element("p", sentence(verdict), class_="sentence"),
+        *([element("p", f"{verdict.means} {verdict.do}")] if verdict.means else []),
+        *_next(verdict),
         _share(verdict),
         _scale(verdict, palette),
         element("div", _least_data(verdict), _ship(verdict), class_="answers"),
         class_="card",
     )
+
+
+def _next(verdict: Verdict) -> list[Markup]:
+    """Return the command that would decide what is undecided, with its cost."""
+    command = verdict.next_command
+    if command is None or verdict.ability != "undecided":
+        return []
+    text = command.text()
+    shown = [" ", element("code", text)] if text else []
+    return [element("p", element("b", "Next "), f"{command.said}.", *shown)]
 
 
 def sentence(verdict: Verdict) -> Markup:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from modicum.analysis.meaning import shipped_name
 from modicum.analysis.remarks import common_doubts
 from modicum.analysis.verdict import Verdict
 from modicum.ledger import cost
@@ -53,9 +54,9 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
     Cost: about 0.1 s a chart, four charts a subject; 1 s for Vega; 2 s for 100,000 answers.
     """
     heads = store.heads()
-    book = _Book(
-        store, heads, Palette.of(verdicts), Questions(plan.stream), common_doubts(verdicts)
-    )
+    streams = filter(None, (subject.plan.stream for subject in plan.subjects()))
+    asked = Questions(next(streams, ""))
+    book = _Book(store, heads, Palette.of(verdicts), asked, common_doubts(verdicts))
     names = _anchors(verdicts)
     drawn = {
         name: charts(verdict, book.palette, _floor_serving(verdict, heads))
@@ -112,7 +113,7 @@ def _script() -> str:
 
 def _anchors(verdicts: Sequence[Verdict]) -> list[str]:
     """Return each subject its own anchor."""
-    return [f"s{i + 1}-{anchor(f'{v.task}-{v.model}')}" for i, v in enumerate(verdicts)]
+    return [f"s{i + 1}-{anchor(f'{v.titled}-{v.model}')}" for i, v in enumerate(verdicts)]
 
 
 def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
@@ -133,10 +134,7 @@ def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
     failed = sum(v.failed for v in verdicts)
     facts = [
         plan.name,
-        f"{plan.test} test problems",
-        f"{plan.samples} samples a problem"
-        + (f" on the first {plan.ceiling_test}" if plan.ceiling_test else ""),
-        f"{plan.seeds} seeds",
+        *_sizes(plan),
         f"{words.duration(seconds)}, {words.count(tokens)} tokens",
         *([words.trials_failed(failed)] if failed else []),
     ]
@@ -149,13 +147,25 @@ def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
     )
 
 
+def _sizes(plan: Plan) -> list[str]:
+    """Return the sizes of a study; of one that was run in several, those of each subject stand by it."""
+    if any(subject.plan is not plan for subject in plan.subjects()):
+        return []
+    first = f" on the first {plan.ceiling_test}" if plan.ceiling_test else ""
+    return [
+        f"{plan.test} test problems",
+        f"{plan.samples} samples a problem{first}",
+        f"{plan.seeds} seeds",
+    ]
+
+
 def _index(verdicts: Sequence[Verdict], names: Sequence[str]) -> Markup:
     items = [
         element(
             "li",
             element(
                 "a",
-                element("span", verdict.task, class_="task"),
+                element("span", verdict.titled, class_="task"),
                 element("span", f"{verdict.model} ", element("b", verdict.ability,
                         class_=f"word-{verdict.ability}"), class_="model"),
                 href=f"#{name}",
@@ -185,7 +195,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
             "tr",
             element(
                 "th",
-                element("a", verdict.task, href=f"#{name}"),
+                element("a", verdict.titled, href=f"#{name}"),
                 element("small", verdict.model),
                 scope="row",
             ),
@@ -193,9 +203,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
             element("td", _span(verdict, palette)),
             element("td", dots(verdict)),
             element("td", words.least_data(verdict)),
-            element(
-                "td", verdict.ship.name or "nothing", class_="id" if verdict.ship.name else None
-            ),
+            element("td", shipped_name(verdict), class_="id" if verdict.pick else None),
         )
         for verdict, name in zip(verdicts, names, strict=True)
     ]
@@ -226,7 +234,7 @@ def _subject(
     pair = json.dumps([verdict.task, verdict.model], separators=(",", ":"))
     title = element(
         "h2",
-        element("span", verdict.task),
+        element("span", verdict.titled),
         element("small", f"on {verdict.model}"),
         element("b", verdict.ability, class_=f"word-{verdict.ability}"),
     )

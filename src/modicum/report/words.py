@@ -3,6 +3,7 @@
 import math
 import re
 
+from modicum.analysis.meaning import ship_text
 from modicum.analysis.verdict import Ceiling, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
@@ -195,10 +196,10 @@ def least_data(verdict: Verdict) -> str:
 
 
 def ship(verdict: Verdict) -> str:
-    """Say what to ship and why, with the queries at which others pay."""
+    """Say what to ship and why, with the queries at which others pay; nothing where nothing works."""
     choice = verdict.ship
-    if choice.name is None:
-        return f"nothing: {choice.why}" if choice.why else "nothing"
+    if choice.name in (None, PROMPT):
+        return ship_text(verdict)
     return f"{choice.name}: {choice.why}" if choice.why else choice.name
 
 

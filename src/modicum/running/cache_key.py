@@ -25,9 +25,9 @@ def plan_stamp(plan: Plan) -> str:
         UnknownNameError: a model or task that does not exist.
     """
     scopes = [
-        Subject(plan, model, subject.task).scope().plain()
+        Subject(subject.plan, model, subject.task).scope().plain()
         for subject in plan.subjects()
-        for model in filter(None, (subject.model, subject.twin, plan.reference))
+        for model in filter(None, (subject.model, subject.twin, subject.plan.reference))
     ]
     probed = [trial.identity for subject in plan.subjects() for trial in subject.probed()]
     return _digest(
@@ -45,11 +45,11 @@ def store_stamp(plan: Plan, store: Store) -> str:
 
 def _files(plan: Plan) -> list[str]:
     """Return hashes of the files that settings name."""
-    arms = [read_settings(text) for grid in plan.grids for text in grid.arms]
+    plans = list({id(s.plan): s.plan for s in plan.subjects()}.values())
+    arms = [read_settings(text) for one in plans for grid in one.grids for text in grid.arms]
+    own_settings = [pair for one in plans for pair in one.settings.items()]
     named = [
-        own.get(name)
-        for method, own in (*plan.settings.items(), *arms)
-        for name in METHODS.files(method)
+        own.get(name) for method, own in (*own_settings, *arms) for name in METHODS.files(method)
     ]
     return [content_hash(Path(str(name))) for name in named if name]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modicum.errors import ConfigError, nearest
-from modicum.running.data_out import Cell, Kind
+from modicum.running.data_out import Datum, Kind
 
 if TYPE_CHECKING:
     import pandas
@@ -27,7 +27,7 @@ _DTYPES: Mapping[Kind, str] = {
 }
 
 
-def frame(rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind]) -> "pandas.DataFrame":
+def frame(rows: Iterable[Mapping[str, Datum]], columns: Mapping[str, Kind]) -> "pandas.DataFrame":
     """Return rows as a data frame of pandas.
 
     Raises:
@@ -57,7 +57,7 @@ def check_suffix(path: Path) -> str:
     )  # fmt: skip
 
 
-def write_rows(rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind], path: Path) -> int:
+def write_rows(rows: Iterable[Mapping[str, Datum]], columns: Mapping[str, Kind], path: Path) -> int:
     """Write rows into a file whose name says its kind, and return how many there were.
 
     It gets its name once it is whole. Texts are written as they are; what no text can hold (half a
@@ -83,7 +83,7 @@ def write_rows(rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind], 
 
 
 def _write_jsonl(
-    rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind], path: Path
+    rows: Iterable[Mapping[str, Datum]], columns: Mapping[str, Kind], path: Path
 ) -> int:
     """Write one object a line."""
     del columns
@@ -94,7 +94,7 @@ def _write_jsonl(
     return n
 
 
-def _write_csv(rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind], path: Path) -> int:
+def _write_csv(rows: Iterable[Mapping[str, Datum]], columns: Mapping[str, Kind], path: Path) -> int:
     """Write a line of names and one line a row."""
     n = 0
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
@@ -106,7 +106,7 @@ def _write_csv(rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind], 
 
 
 def _write_parquet(
-    rows: Iterable[Mapping[str, Cell]], columns: Mapping[str, Kind], path: Path
+    rows: Iterable[Mapping[str, Datum]], columns: Mapping[str, Kind], path: Path
 ) -> int:
     """Write groups of rows as they come."""
     try:
@@ -127,13 +127,13 @@ def _write_parquet(
     return n
 
 
-def _groups(rows: Iterable[Mapping[str, Cell]]) -> Iterator[list[Mapping[str, Cell]]]:
+def _groups(rows: Iterable[Mapping[str, Datum]]) -> Iterator[list[Mapping[str, Datum]]]:
     left = iter(rows)
     while group := list(itertools.islice(left, _AT_ONCE)):
         yield group
 
 
-def _sound(cell: Cell) -> Cell:
+def _sound(cell: Datum) -> Datum:
     """Return a text that UTF-8 can hold; anything else as it is."""
     if not isinstance(cell, str) or cell.isascii():
         return cell

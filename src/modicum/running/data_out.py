@@ -17,7 +17,7 @@ __all__ = [
     "ANSWERS",
     "METHOD_ROWS",
     "PROBLEM_ROWS",
-    "Cell",
+    "Datum",
     "Kind",
     "answer_rows",
     "method_name",
@@ -25,7 +25,7 @@ __all__ = [
     "problem_rows",
 ]
 
-Cell: TypeAlias = str | int | float | bool | None
+Datum: TypeAlias = str | int | float | bool | None
 Kind: TypeAlias = Literal["text", "whole", "number", "truth"]
 
 METHOD_ROWS: Mapping[str, Kind] = {
@@ -91,7 +91,7 @@ PROBLEM_ROWS: Mapping[str, Kind] = {
 """Columns of a test problem: `problem` is its id, `origin` where it comes from, in words."""
 
 
-def method_rows(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Cell]]:
+def method_rows(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Datum]]:
     """Yield one row a method of each verdict, the model as asked first."""
     for verdict in verdicts:
         about = {"task": verdict.task, "model": verdict.model}
@@ -104,17 +104,15 @@ def method_rows(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Cell]]:
 
 
 def answer_rows(
-    plan: Plan, store: Store, *, standing: bool = False, method: str = ""
-) -> Iterator[dict[str, Cell]]:
+    store: Store, *, standing: bool = False, method: str = ""
+) -> Iterator[dict[str, Datum]]:
     """Yield one row an answer, trial by trial; in memory are one trial's marks and one problem's texts.
 
     Args:
-        plan: The study's plan.
-        store: Where its trials lie; those of earlier plans of the folder are among them.
+        store: Where the study's trials lie; those of earlier plans of the folder are among them.
         standing: Only the answers that count, one a problem.
         method: Only those of a method by its name, with or without its shots.
     """
-    del plan
     for head in store.heads().values():
         trial = head.trial
         name = method_name(trial)
@@ -144,7 +142,7 @@ def answer_rows(
             }
 
 
-def problem_rows(plan: Plan) -> Iterator[dict[str, Cell]]:
+def problem_rows(plan: Plan) -> Iterator[dict[str, Datum]]:
     """Yield one row a test problem of each task of a plan."""
     seen = dict.fromkeys(subject.task for subject in plan.subjects())
     for reference in seen:
@@ -180,7 +178,7 @@ def method_name(trial: Trial) -> str:
     return f"{trial.method} n={trial.n_shots}" if trial.n_shots else trial.method
 
 
-def _about(trial: Trial) -> dict[str, Cell]:
+def _about(trial: Trial) -> dict[str, Datum]:
     """Return which study of the folder a trial belongs to; a twin's is its original's."""
     return {"task": trial.subject, "model": trial.model}
 
@@ -193,7 +191,7 @@ def _is_right(grade: Grade) -> bool | None:
     return None if grade == Grade.UNREADABLE else grade == Grade.CORRECT
 
 
-def _accuracy(score: Figure, strict: Figure) -> dict[str, Cell]:
+def _accuracy(score: Figure, strict: Figure) -> dict[str, Datum]:
     return {
         "accuracy": score.value,
         "accuracy_low": score.low,
@@ -203,7 +201,7 @@ def _accuracy(score: Figure, strict: Figure) -> dict[str, Cell]:
     }
 
 
-def _row(row: RungRow, verdict: Verdict) -> dict[str, Cell]:
+def _row(row: RungRow, verdict: Verdict) -> dict[str, Datum]:
     """Return what the verdict says of a method."""
     gap, base = row.gap_recovered, verdict.serving_base
     return {

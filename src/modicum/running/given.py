@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
 from modicum.errors import ConfigError
@@ -102,6 +104,9 @@ class KeepsModel(Protocol):
     def lend(self, model: object, tokenizer: object) -> tuple[str, object]:
         """Lend a model; return its reference, and what keeps it in reach."""
 
+    def borrowed(self) -> AbstractContextManager[None]:
+        """Give the model back as it was at the end of the block."""
+
     def keep(self, folder: Path) -> None:
         """Write the model into a folder, unless one is known that holds it."""
 
@@ -114,7 +119,7 @@ def several(one: object, many: Sequence[object], what: str) -> list[object]:
     Raises:
         ConfigError: nothing, or both.
     """
-    is_given = not isinstance(one, str) or bool(one)
+    is_given = bool(one) if isinstance(one, str | list | tuple) else one is not None
     if is_given and len(many):
         raise ConfigError(f"{what} and {what}s", "one of the two", "leave one out")
     if not is_given and not len(many):
@@ -190,7 +195,9 @@ def _task(one: object, marker: str | Saying, marker_name: str) -> Given:
         if field.name not in _OWN and (value := getattr(problems, field.name))
     }
     if problems.test is not None:
-        said["test"] = _rows(problems.test, f"{problems.name}-test", kept).removeprefix("records:")
+        is_file = isinstance(problems.test, str | os.PathLike)
+        own_test = problems.test if is_file else _lent(problems.test, f"{problems.name}-test", kept)
+        said["test"] = str(own_test)
     own, named = problems.marker or marker, problems.marker_name or marker_name
     functions = []
     if own and not isinstance(own, str):
@@ -200,21 +207,24 @@ def _task(one: object, marker: str | Saying, marker_name: str) -> Given:
         own = f"function:{loan.name}"
     if own:
         said["marker"] = own
-    reference = _rows(problems.rows, problems.name, kept)
-    return Given((_with(reference, said),), tuple(kept), tuple(functions))
+    if isinstance(problems.rows, str | os.PathLike):
+        reference = _with(full_reference(os.fspath(problems.rows)), said)
+    else:
+        reference = f"records:{_lent(problems.rows, problems.name, kept, said)}"
+    return Given((reference,), tuple(kept), tuple(functions))
 
 
 _OWN = frozenset({"rows", "marker", "marker_name", "name", "test"})
 """Fields of `Problems` that are no settings of a task."""
 
 
-def _rows(rows: object, name: str, kept: list[object]) -> str:
-    """Return the reference of a task that has a name or a path, or of records, which are lent."""
-    if isinstance(rows, str | os.PathLike):
-        return full_reference(os.fspath(rows))
-    loan = lend_rows(rows, name)
+def _lent(
+    rows: object, name: str, kept: list[object], settings: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Return the name of records, which are lent."""
+    loan = lend_rows(rows, name, settings)
     kept.append(loan)
-    return f"records:{loan.name}"
+    return loan.name
 
 
 def _with(reference: str, settings: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 from modicum.analysis.judgement import judged
 from modicum.analysis.material import Material
@@ -76,8 +77,15 @@ def _before(store: Store) -> list[Verdict]:
 
 def _compared(found: list[Verdict], before: list[Verdict]) -> list[Verdict]:
     """Say in each verdict where the rules of an earlier version said another word of the folder."""
-    known = {(verdict.task, verdict.model): verdict for verdict in before}
-    return [_with_earlier(one, known.get((one.task, one.model))) for one in found]
+    return [_with_earlier(one, _same(one, before)) for one in found]
+
+
+def _same(now: Verdict, before: Sequence[Verdict]) -> Verdict | None:
+    """Return what was said of the same outcomes; of several sizes that of the same floor."""
+    alike = [one for one in before if (one.task, one.model) == (now.task, now.model)]
+    if len(alike) == 1 and not now.variant:
+        return alike[0]
+    return next((one for one in alike if one.trials.get("floor") == now.trials.get("floor")), None)
 
 
 def _with_earlier(now: Verdict, before: Verdict | None) -> Verdict:

@@ -8,12 +8,7 @@ from typing import Literal
 from modicum.errors import UnknownNameError, nearest
 from modicum.study.plan import Plan
 
-__all__ = ["PLANNED", "QUICK", "QUICK_SHOTS", "Options", "refuse_unknown"]
-
-QUICK: Mapping[str, object] = {"test": 60, "selection": 20, "samples": 16, "seeds": 1}
-"""Sizes of a first look."""
-QUICK_SHOTS = (4,)
-"""Budgets of a first look."""
+__all__ = ["PLANNED", "Options", "refuse_unknown"]
 
 
 @dataclass(repr=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from modicum.files.foreign import is_name
 from modicum.method import LADDER, METHODS, Kind, Needs
-from modicum.model import backend_access
+from modicum.model import MODELS, Backend, backend_access, plugin_of
 from modicum.study.plan import Grid, Plan
 from modicum.task import full_reference, resolve_task
 from modicum.types import Access, Supervision
 
-__all__ = ["SHOTS", "default_methods", "plan_for", "plan_of"]
+__all__ = ["SHOTS", "default_methods", "plain_name", "plan_for", "plan_of"]
 
 SHOTS = (1, 4, 8)
 """Budgets of the methods that take labels, where none are given."""
@@ -36,8 +36,16 @@ def default_methods(model: str, task: str) -> tuple[str, ...]:
     prompts.
     """
     sheet, offered = resolve_task(task).sheet, backend_access(model)
+    stated = MODELS.entry(plugin_of(model)[0]).stated
+    speaks = bool(stated.get("speaks", Backend.speaks))
     found = [one for name in METHODS.entries if (one := _usual(name)) is not None]
-    fit = [one for one in found if one.access <= offered and one.supervision <= sheet.supervision]
+    fit = [
+        one
+        for one in found
+        if one.access <= offered
+        and one.supervision <= sheet.supervision
+        and (speaks or not one.language)
+    ]
     most = max((one.supervision for one in fit if one.kind == "tuning"), default=0)
     kept = [
         one
@@ -56,6 +64,7 @@ class _Usual:
     kind: Kind
     access: Access
     supervision: Supervision
+    language: bool
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -74,7 +83,7 @@ def _usual(name: str) -> _Usual | None:
     said = needs if isinstance(needs, Mapping) else {}
     access = Access[str(said.get("access", Needs.access.name))]
     supervision = Supervision[str(said.get("supervision", Needs.supervision.name))]
-    return _Usual(name, known, access, supervision)
+    return _Usual(name, known, access, supervision, bool(said.get("language", Needs.language)))
 
 
 def plan_for(
@@ -97,7 +106,7 @@ def plan_for(
     budgets = tuple(shots) or tuple(n for n in SHOTS if n <= exist.get("shots", n)) or SHOTS[:1]
     sizes = {n: min(size, exist[n]) for n, size in _SIZES.items() if n in exist}
     grid = Grid((model,), (task,), names, budgets, str(options.pop("twin", "")))
-    return Plan.thawed({"name": _plain_name(task), **sizes, **options, "grids": [grid]})
+    return Plan.thawed({"name": plain_name(task), **sizes, **options, "grids": [grid]})
 
 
 def plan_of(
@@ -128,8 +137,12 @@ def plan_of(
     )
 
 
-def _plain_name(task: str) -> str:
-    """Return a task's name as a folder may bear it: a file's name without its suffix."""
+def plain_name(task: str) -> str:
+    """Return a task's name as a folder may bear it: a file's name without its suffix.
+
+    >>> plain_name("jsonl:data/my sums.jsonl?answer=gold"), plain_name("gym:chain_sum")
+    ('my-sums', 'gym-chain_sum')
+    """
     head = task.partition("?")[0]
     kind, _, detail = head.rpartition("scrambled:")[2].partition(":")
     file = Path(detail.removesuffix(".gz"))

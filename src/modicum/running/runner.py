@@ -1,6 +1,8 @@
 """Runs what is missing of a study, writes each outcome, and goes on after failures and kills."""
 
+import contextlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +13,9 @@ from modicum.executor import Executor, Job, Outcomes, TokenTally, resolve_execut
 from modicum.ledger import as_reused
 from modicum.nudge import write_folder, write_shared
 from modicum.running.cache_key import plan_stamp
-from modicum.running.session import counted, spent_before
+from modicum.running.plan_name import plan_name
+from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
+from modicum.running.spending import refuse_unpayable
 from modicum.store.database import Outcome, Store
 from modicum.store.kept_tasks import record_of
 from modicum.study.budget import (
@@ -83,6 +87,7 @@ def planned(plan: Plan, store: Store) -> frozenset[str]:
         return frozenset(json.loads(kept))
     names = [trial.id for trial in plan.trials()]
     store.keep("trials", stamp, json.dumps(names))
+    store.keep(plan_name(plan.as_dict()), stamp, json.dumps(names))
     return frozenset(names)
 
 
@@ -122,7 +127,8 @@ def run(
 
     First the floor's style of every subject, for all else is asked in it; then the rest. Twins
     that only need other golds are marked from stored answers. Within a budget the measures run
-    first, then as many rungs as it buys (`modicum.study.budget`).
+    first, then as many rungs as it buys (`modicum.study.budget`); where its time is used up, what is
+    under way ends.
 
     Args:
         plan: What to run.
@@ -130,43 +136,41 @@ def run(
         watcher: Told of progress.
         executor: Where trials run; in this process, one after the other, where None.
         reuse: Folders of other studies whose draws are taken over.
-        budget: What the study may take in all; None for no limit.
+        budget: What the study may take in all; None for no limit. Its tokens bind the rungs alone.
+
+    Raises:
+        ConfigError: the measures alone are known to take more time than the budget has left.
     """
     keep_tasks(plan, store)
     todo = missing(plan, store)
     watcher.started(len(plan.trials()), len(plan.trials()) - len(todo))
-    first = [t for t in todo if t.is_floor and not t.is_twin]
-    later = [t for t in todo if t not in first]
-    copied = [t for t in later if _original(t) is not None]
-    drawn = [t for t in later if t not in copied]
-    before = spent_before(store)
-    tally, executor = (
-        TokenTally(watcher.spent, watcher.learns),
-        executor or resolve_executor("here"),
+    before, limit = (
+        spent_before(store),
+        TimeLimit(budget.seconds if budget is not None else math.inf),
     )
+
+    def spent(tokens: float) -> None:
+        watcher.spent(tokens)
+        limit.check()
+
+    tally, executor = TokenTally(spent, watcher.learns), executor or resolve_executor("here")
+    twins = [twin for subject in plan.subjects() for twin in subject.scrambled()]
     with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
-        workers = executor.workers
-        twins = [twin for subject in plan.subjects() for twin in subject.scrambled()]
+        workers, shelves = executor.workers, (store.folder, *reuse)
         moved = {str(replace(twin, task=twin.subject).id): twin for twin in twins}
-        crew = _Crew(plan, store, watcher, outcomes, workers, (store.folder, *reuse), moved)
+        crew = _Crew(plan, store, watcher, outcomes, workers, shelves, moved, limit)
         stored = crew.spent()
         earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
-        crew.run(first)
-        same = [t for t in drawn if _copy_floor(plan, t, store, watcher)]
-        _mark_twins(twins, store, watcher)
-        left = [t for t in drawn if t not in same]
-        if budget is None:
-            crew.run(left)
-        else:
-            measures = measures_of(plan)
-            crew.run([t for t in left if t.id in measures])
-            rest = [t for t in left if t.id not in measures]
-            crew.run_within(
-                budget,
-                rest,
-                lambda: Cost(earlier.seconds + clock.seconds, earlier.tokens + tally.tokens),
+        limit.taken = lambda: earlier.seconds + clock.seconds
+        if budget is not None:
+            refuse_unpayable(plan, store, limit.left, workers)
+        with contextlib.suppress(BudgetOver):
+            limit.check()
+            crew.run_stages(
+                todo, budget, lambda: Cost(limit.taken(), earlier.tokens + tally.tokens)
             )
-        _mark_twins(copied, store, watcher)
+        _mark_twins(twins, store, watcher)
+        _mark_twins([t for t in todo if _original(t) is not None], store, watcher)
 
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
@@ -228,6 +232,30 @@ class _Crew:
     shelves: tuple[Path, ...]
     moved: Mapping[str, Trial]
     """The twin of each measure that has one, by the measure's id."""
+    limit: TimeLimit
+    """The time of the study."""
+
+    def run_stages(
+        self, todo: Sequence[Trial], budget: Budget | None, taken: Callable[[], Cost]
+    ) -> None:
+        """Run what is missing: floors, what only copies them, then the measures and the rungs.
+
+        Args:
+            todo: What is missing, twins that are only marked included.
+            budget: What the study may take in all; None for no limit.
+            taken: Gives what the study has taken up to now, killed runs included.
+        """
+        first = [t for t in todo if t.is_floor and not t.is_twin]
+        drawn = [t for t in todo if t not in first and _original(t) is None]
+        self.run(first)
+        same = [t for t in drawn if _copy_floor(self.plan, t, self.store, self.watcher)]
+        left = [t for t in drawn if t not in same]
+        if budget is None:
+            self.run(left)
+            return
+        measures = measures_of(self.plan)
+        self.run([t for t in left if t.id in measures])
+        self.run_within(budget, [t for t in left if t.id not in measures], taken)
 
     def run(self, trials: Sequence[Trial], probes: Collection[str] = ()) -> None:
         """Run trials and writes the outcome of each as it ends."""
@@ -237,6 +265,7 @@ class _Crew:
             self.watcher.finished(outcome)
             if outcome.trial.id in self.moved:  # at once: without it nothing is said of a subject
                 _mark_twins([self.moved[outcome.trial.id]], self.store, self.watcher)
+            self.limit.check()
 
     def run_within(
         self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]

@@ -1,6 +1,7 @@
 """What a run has taken so far, written every two seconds: a killed one counts against the budget."""
 
 import contextlib
+import math
 import os
 import sqlite3
 import threading
@@ -11,10 +12,37 @@ from time import monotonic, time_ns
 from modicum.store.database import Session, Store
 from modicum.store.opening import DATABASE
 
-__all__ = ["Clock", "counted", "spent_before"]
+__all__ = ["BudgetOver", "Clock", "TimeLimit", "counted", "spent_before"]
 
 BEAT_S = 2.0
 """Seconds between two signs of life: the most that a kill hides."""
+
+
+class BudgetOver(KeyboardInterrupt):
+    """Ends what is under way because the time is used up; it is put away as after an interrupt."""
+
+
+@dataclass
+class TimeLimit:
+    """The time that a study may take in all; whoever sees progress asks whether it is over."""
+
+    seconds: float = math.inf
+    taken: Callable[[], float] = lambda: 0.0
+    """Gives the seconds taken so far, those of earlier runs included."""
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; below 0 where more was taken."""
+        return self.seconds - self.taken()
+
+    def check(self) -> None:
+        """Go on only while time is left.
+
+        Raises:
+            BudgetOver: none is.
+        """
+        if self.left <= 0:
+            raise BudgetOver(f"the {self.seconds:g} seconds of the budget are used up")
 
 
 @dataclass
@@ -38,14 +66,18 @@ class Clock:
 
 
 @contextlib.contextmanager
-def counted(store: Store, tokens: Callable[[], float]) -> Iterator[Clock]:
+def counted(
+    store: Store, tokens: Callable[[], float], since: float | None = None
+) -> Iterator[Clock]:
     """Count a run while it lasts, in a thread of its own: a long trial calls nobody.
 
     Args:
         store: Where it is kept.
         tokens: Gives the tokens sampled and trained so far.
+        since: When it began, on the monotonic clock; now where None.
     """
     clock, ended = Clock(tokens), threading.Event()
+    clock.start = clock.start if since is None else since
     store.keep_session(clock.session())
     thread = threading.Thread(target=_beat, args=(store, clock, ended), daemon=True)
     thread.start()

@@ -16,6 +16,7 @@ _WHOLE = (
     (r"--mark-with (\S+)", r'marker="python:\1"'),
     (r"--mark-with\b", "marker="),
     (r"--rung\b", "method"),
+    (r"--set\b", "settings"),
     (r"--task FILE\b", "task="),
     (r"--model (\S+) --task ([^\s;]+)", r"model='\1', task='\2'"),
     (r"`modicum run` with the same folder", "`run()` once more"),

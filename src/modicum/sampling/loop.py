@@ -313,6 +313,7 @@ class _Flight:
     def _store(self, row: int, stop: Stop) -> None:
         """Put a finished row among the results."""
         count = int(self._count[row])
+        self._ledger.drawn += 1
         self._results[int(self._job[row])] = Raw(
             self._tokens[row, :count].tolist(),
             stop,

@@ -198,6 +198,7 @@ class _Chooser:
     def ended(self, input_ids: Int[Tensor, "rows width"]) -> Bool[Tensor, " rows"]:
         """Note which rows the newest tokens end."""
         newest, count = self._draws[-1].tokens, len(self._draws)
+        known = sum(end is not None for end in self._ends)
         stops = self._rule.stops
         suspects = None if stops is None else stops.suspects(newest)
         for row, end in enumerate(self._ends):
@@ -211,6 +212,7 @@ class _Chooser:
                 self._ends[row] = (count, "length")
             elif suspects is not None and suspects[row] and self._is_met(input_ids[row]):
                 self._ends[row] = (count, "stop")
+        self._ledger.drawn += sum(end is not None for end in self._ends) - known
         over = torch.tensor([end is not None for end in self._ends], device=input_ids.device)
         if bool(over.all()):
             self._pass.pop_all()  # no pass follows

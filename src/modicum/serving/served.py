@@ -280,6 +280,7 @@ class Served(Language, Model):
                 job = jobs[place]
                 choices = taken(service, answer, job.n)
                 usage = bill_of(service, answer, job.prompt, choices)
+                ledger.drawn += len(choices)
                 ledger.ran(
                     prompt=usage.prompt,
                     sampled=usage.sampled,

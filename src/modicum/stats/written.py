@@ -15,6 +15,8 @@ __all__ = [
     "flops",
     "multiple",
     "of_seeds",
+    "percent",
+    "percents",
     "points",
     "share",
     "worth",
@@ -36,6 +38,22 @@ def share(number: float) -> str:
 def points(number: float) -> str:
     """Write a share as points, with one decimal and no leading zero."""
     return _signed(number * 100, lambda size: _bare(f"{size:.1f}"))
+
+
+def percent(number: float) -> str:
+    """Write a share as per cent; one decimal where rounding would make all or nothing of it.
+
+    >>> percent(0.414), percent(0.998), percent(1.0), percent(-0.02)
+    ('41 %', '99.8 %', '100 %', '−2 %')
+    """
+    return f"{_percent(number)} %" if math.isfinite(number) else _percent(number)
+
+
+def percents(value: Figure | None) -> str:
+    """Write an estimate as per cent with its 95 % interval, such as `98 % [95, 100]`."""
+    if value is None:
+        return MISSING
+    return f"{percent(value.value)} [{_percent(value.low)}, {_percent(value.high)}]"
 
 
 def amount(number: float) -> str:
@@ -127,6 +145,11 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def _percent(number: float) -> str:
+    is_edge = 0 < abs(number) < 0.005 or 0.995 <= abs(number) < 1
+    return _signed(number * 100, lambda size: f"{size:.1f}" if is_edge else f"{size:.0f}")
 
 
 def _signed(number: float, write: Callable[[float], str]) -> str:

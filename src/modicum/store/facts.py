@@ -24,6 +24,8 @@ COUNT_WRITE = (
     " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
 )
 """Counts one change of what verdicts are made from."""
+_EARLIER = "plans earlier"
+"""Key of the plans that the folder was run with before the frozen one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +55,26 @@ class Facts:
         text = self._fact("plan")
         return None if text is None else _table(self.folder, text)
 
+    @property
+    def plans(self) -> list[JsonObject]:
+        """Every plan that the folder was run with, the newest first."""
+        newest, text = self.plan, self._fact(_EARLIER)
+        with damage_told(self.folder):
+            earlier = thawed(list[JsonObject], json.loads(text)) if text is not None else []
+        return [] if newest is None else [newest, *(one for one in earlier if one != newest)]
+
     def freeze(self, plan: JsonObject) -> None:
-        """Write the plan; later calls overwrite what is not part of a trial's identity."""
-        self._set("plan", json.dumps(plan, indent=1, default=str))
+        """Put a plan before those that the folder holds; none of them goes."""
+        text, known = json.dumps(plan, indent=1, default=str), self.plans
+        newest = json.loads(text)
+        if known[:1] == [newest]:
+            return
+        earlier = [one for one in known if one != newest]
+        with damage_told(self.folder, is_writing=True), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            if earlier:
+                self._set(_EARLIER, json.dumps(earlier))
+            self._set("plan", text)
 
     def keep_findings(
         self,
@@ -121,10 +140,14 @@ class Facts:
         self._set("driver", name)
 
     def keep_task(self, reference: str, record: TaskRecord) -> None:
-        """Keep what a task is now, in place of what it was when the study ran before."""
-        text = record.as_text()
-        if text != self._fact(_task_key(reference)):
-            self._set(_task_key(reference), text)
+        """Keep what a task is now; of the same task the record with more problems stays."""
+        text, known = record.as_text(), self._fact(_task_key(reference))
+        if text == known:
+            return
+        with damage_told(self.folder):
+            if known is not None and TaskRecord.from_text(known).holds(record):
+                return
+        self._set(_task_key(reference), text)
 
     def kept_tasks(self) -> dict[str, TaskRecord]:
         """Return every task that the study keeps, by full reference."""

@@ -5,7 +5,7 @@ anything that its plan names; so the driver keeps each task as plain values when
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -45,6 +45,15 @@ class TaskRecord:
     notes: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     """Where each problem comes from, in words."""
+
+    def holds(self, other: "TaskRecord") -> bool:
+        """Say whether it is the same task with all problems of another record, or more."""
+        cut = replace(self, problems=self.problems[: len(other.problems)])
+        return (
+            replace(cut, said=(), origins=()) == replace(other, said=(), origins=())
+            and set(other.said) <= set(self.said)
+            and self.origins[: len(other.origins)] == other.origins
+        )
 
     def as_text(self) -> str:
         """Return it as JSON."""

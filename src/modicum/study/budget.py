@@ -118,7 +118,7 @@ def budget_of(time: Budget | str | float | None, tokens: float | None) -> Budget
 
 
 def measures_of(plan: Plan) -> frozenset[str]:
-    """Return the ids of the measures, those of twins included: they run whatever the budget."""
+    """Return the ids of the measures, those of twins included: they run whatever the tokens."""
     subjects = plan.subjects()
     subjects += [Subject(plan, s.twin, s.task) for s in subjects if s.twin]
     trials = [trial for subject in subjects for trial in subject.measures()]

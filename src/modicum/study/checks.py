@@ -179,6 +179,12 @@ def _check_probes(plan: Plan) -> None:
 
 
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
+    if method.needs.language and not backend.speaks:
+        raise AccessError(
+            f"method {name!r} on model {reference!r}, which knows no language",
+            "a language model: the method tells it something in words",
+            "leave the method out; self_consistency asks for nothing but answers",
+        )
     if method.needs.access > backend.access:
         raise AccessError(
             f"{name} needs {_ACCESS[method.needs.access]}, but model {reference!r} gives "

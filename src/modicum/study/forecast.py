@@ -33,6 +33,8 @@ class TrialDraws:
     """Most tokens of each."""
     is_tuning: bool
     """Whether it changes weights."""
+    prompts: int = 0
+    """Prompts to run: the answers of one problem share theirs."""
 
 
 def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
@@ -57,4 +59,5 @@ def draws(plan: Plan, trial: Trial) -> TrialDraws:
     each, is_tuning = method.answering.draws, method.changes_model
     test = trial.scope.answered
     drawn = test * (each + trial.scope.sampled) + method.draws(trial.n_shots)
-    return TrialDraws(drawn, limit, is_tuning)
+    prompts = test * (1 + (trial.scope.sampled > 0)) + method.draws(trial.n_shots)
+    return TrialDraws(drawn, limit, is_tuning, prompts)

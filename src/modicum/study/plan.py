@@ -108,6 +108,11 @@ class Plan:
             "own", self.template or "{question}", self.system or None, chat=bool(self.system)
         )
 
+    @property
+    def label(self) -> str:
+        """What sets it apart from others on the same model and task in a folder; empty where none are."""
+        return ""
+
     def subjects(self) -> list["Subject"]:
         """Return every (model, task) pair once, in order, with its trials."""
         found: dict[tuple[str, str], None] = {}
@@ -262,7 +267,7 @@ class Subject:
         for grid in self._grids():
             for name in self._ladder(grid):
                 trials += self._arms(name, self.model, self._budgets(name, grid.shots), grid)
-        return trials
+        return list({trial.id: trial for trial in trials}.values())  # grids may overlap
 
     def asides(self) -> dict[str, Trial]:
         """Return the trials that are printed beside the verdict, by what they set."""
@@ -286,7 +291,7 @@ class Subject:
             for name in self._ladder(grid):
                 budgets = self._budgets(name, grid.twin_shots or grid.shots)
                 trials += self._arms(name, grid.twin, budgets, grid)
-        return trials
+        return list({trial.id: trial for trial in trials}.values())
 
     def probed(self) -> tuple[Trial, ...]:
         """Return the trials that the study's probes declare for it."""

@@ -26,7 +26,8 @@ def closed_list(
     The default is the user's own prompt; else the one that travels with the model, as with an
     exported nudge; else the chat template where there is one; else raw.
     Styles that the tokenizer cannot encode are skipped and named, and so are raw ones where a
-    server takes chat messages alone; a password is never among them. Each style knows what opens
+    server takes chat messages alone; a password is never among them. A model that knows no language
+    gets no words beside the question but those that the task brings. Each style knows what opens
     and closes the model's thinking.
 
     Args:
@@ -43,16 +44,16 @@ def closed_list(
     if has_chat:
         wanted.append(Style("chat", body, chat=True))
     wanted.append(Style("raw", sheet.template))
-    for name, words in _TRIGGERS:
+    for name, words in _TRIGGERS if model.language is not None else ():
         if has_chat:
             wanted.append(Style(f"chat_{name}", f"{body}\n{words}", chat=True))
         else:
             wanted.append(Style(name, f"{body}\n{words}\n"))
     wanted += sheet.triggers
-    if not has_chat and sheet.question_answer:
+    if model.language is not None and not has_chat and sheet.question_answer:
         known = {style.template for style in wanted}
         wanted += [s for s in (QUESTION_ANSWER,) if s.template not in known]
-    if instruction and sheet.instruction:
+    if model.language is not None and instruction and sheet.instruction:
         text = sheet.template.replace("{question}", "{question} " + sheet.instruction)
         wanted.append(Style("instruction", text))
     if own is None and first is not None:

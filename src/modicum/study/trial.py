@@ -102,6 +102,7 @@ def _outcome(
     """Run a trial: what `run_trial` gives where nothing fails."""
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
     task = resolve_task(trial.task)
+    spent.says("loading the model")
     model = _settled(trial.model, way.rows, spent).stocked(stock)
     method = method_of(trial)
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
@@ -110,6 +111,7 @@ def _outcome(
     bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
     bench = _equipped(bench, task, method, artefacts)
     spent.texts = len(bench.texts)
+    spent.says("preparing the prompt or nudge")
     with spent.timed():
         nudge = method.elicit(bench)
         files = {} if method.kind == "measure" else nudge.files()
@@ -117,8 +119,10 @@ def _outcome(
     solver = Solver.of(model, nudge, judge)
     style, unmarked.shots = nudge.style, judge.lost
     problems = problems_of(task, "test", trial.scope)
+    served.says(f"answering {len(problems)} problems")
     with served.timed():
         solved = _solve(solver, problems, trial, served, split="test")
+        served.says(f"marking the answers to {len(problems)} problems")
         answers = unmarked.answered(task, problems, solved, style)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(solver, task, problems, trial, style, unmarked)

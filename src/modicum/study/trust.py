@@ -11,6 +11,7 @@ from modicum.errors import ConfigError, TrustError
 from modicum.study.grid import NOTHING, TEXT, Grid
 from modicum.study.plan import Plan
 from modicum.study.powers import Power, model_powers, setting_powers, task_powers
+from modicum.study.whole import WholePlan
 from modicum.types import Trial
 
 __all__ = ["powers_of", "powers_of_trial", "refuse_untrusted"]
@@ -35,6 +36,8 @@ def powers_of(plan: Plan) -> tuple[Power, ...]:
         found += setting_powers("probes", name, own, f"probe {name}")
     for method, settings in plan.settings.items():
         found += setting_powers("methods", method, settings)
+    for other in plan.beside if isinstance(plan, WholePlan) else ():
+        found += powers_of(other)
     return tuple(dict.fromkeys(found))
 
 

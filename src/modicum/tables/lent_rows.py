@@ -4,28 +4,45 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias, final
 
 from modicum.errors import ConfigError
 from modicum.files.lent import Lender, Loan
+from modicum.tables.files import Cell
 from modicum.tables.records import with_class_names
 
-__all__ = ["LENDER", "lend_rows", "plain_rows"]
+__all__ = ["LENDER", "LentRows", "lend_rows", "plain_rows"]
 
-Rows: TypeAlias = tuple[dict[str, object], ...]
+Rows: TypeAlias = tuple[dict[str, Cell], ...]
 
-LENDER: Lender[Rows] = Lender("records", "Study(task=rows, ...)")
+
+@final
+@dataclass(frozen=True)
+class LentRows:
+    """Records, and how they are to be read."""
+
+    rows: Rows
+    settings: Mapping[str, str]
+    """Fields of the task, by name."""
+
+
+LENDER: Lender[LentRows] = Lender("records", "Study(task=rows, ...)")
 _FORMS = "a list of dictionaries, a data frame or a data set"
 _SHOWN = 3
 """Keys that a message names."""
 
 
-def lend_rows(data: object, name: str = "rows") -> Loan[Rows]:
+def lend_rows(
+    data: object, name: str = "rows", settings: Mapping[str, str] = MappingProxyType({})
+) -> Loan[LentRows]:
     """Lend records to studies of this process; their name holds a hash of what they say.
 
     Args:
         data: Records, as `plain_rows` takes them.
         name: What the verdict calls them.
+        settings: Fields of the task that are not as usual; the hash is one of them too.
 
     Raises:
         ConfigError: no records, or none at all.
@@ -38,9 +55,9 @@ def lend_rows(data: object, name: str = "rows") -> Loan[Rows]:
         )
     rows = plain_rows(data)
     digest = hashlib.blake2b(digest_size=6)
-    for row in rows:
-        digest.update(json.dumps(row).encode() + b"\n")
-    return LENDER.lend(f"{name}-{digest.hexdigest()}", rows)
+    for part in (*rows, *sorted(settings.items())):
+        digest.update(json.dumps(part).encode() + b"\n")
+    return LENDER.lend(f"{name}-{digest.hexdigest()}", LentRows(rows, dict(settings)))
 
 
 def plain_rows(data: object) -> Rows:
@@ -91,7 +108,7 @@ def _transposed(table: Mapping[object, object]) -> list[object]:
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
-def _plain_row(row: object, place: int) -> dict[str, object]:
+def _plain_row(row: object, place: int) -> dict[str, Cell]:
     if not isinstance(row, Mapping):
         raise ConfigError(
             f"record {place} is a {type(row).__name__}",
@@ -101,7 +118,7 @@ def _plain_row(row: object, place: int) -> dict[str, object]:
     return {str(name): _plain(cell) for name, cell in row.items()}
 
 
-def _plain(cell: object) -> object:
+def _plain(cell: object) -> Cell:
     """Return a cell as JSON would hold it; what JSON has no word for as a text."""
     if hasattr(cell, "tolist"):
         cell = cell.tolist()  # of numpy: a number of its own, or a list of them
@@ -112,8 +129,10 @@ def _plain(cell: object) -> object:
     is_missing = type(cell).__name__ in ("NAType", "NaTType") or (
         isinstance(cell, float) and cell != cell  # noqa: PLR0124 - how pandas says "missing"
     )
-    if is_missing or cell is None or isinstance(cell, str | bool | int | float):
-        return None if is_missing else cell
+    if is_missing or cell is None:
+        return None
+    if isinstance(cell, str | bool | int | float):
+        return cell
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
     return cell.isoformat() if hasattr(cell, "isoformat") else f"({type(cell).__name__})"

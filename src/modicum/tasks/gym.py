@@ -13,6 +13,7 @@ from modicum.errors import ConfigError, UnknownNameError
 from modicum.seeds import key
 from modicum.stats.written import count
 from modicum.task import QUESTION_ANSWER, Sheet, Task
+from modicum.task_names import gym_names
 from modicum.types import Grade, Mark, Problem, Split
 
 __all__ = ["Gym"]
@@ -66,14 +67,9 @@ class Gym(Task):
             ConfigError: reasoning-gym is not installed, or a setting is wrong.
             UnknownNameError: no such dataset.
         """
-        try:
-            from reasoning_gym.factory import DATASETS  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise ConfigError(
-                "no package reasoning-gym", "it", "pip install 'modicum[gym]'"
-            ) from error
-        if self.name not in DATASETS:
-            raise UnknownNameError("reasoning-gym dataset", self.name, DATASETS)
+        names = gym_names()
+        if self.name not in names:
+            raise UnknownNameError("reasoning-gym dataset", self.name, names)
         try:
             self._dataset  # noqa: B018 - building it is the check
         except (TypeError, ValueError, AssertionError) as error:

@@ -14,9 +14,19 @@ __all__ = ["RecordRows"]
 @final
 @dataclass(frozen=True)
 class RecordRows(Table):
-    """Records that this process lent; the name holds a hash of them."""
+    """Records that this process lent; the name holds a hash of them and of how they are read."""
 
     powers: ClassVar[Mapping[str, str]] = {"marker": "markers"}
+
+    def __post_init__(self) -> None:
+        """Take the settings that the records were lent with.
+
+        Raises:
+            ConfigError: they are not in this process.
+        """
+        if self.name:
+            for name, value in LENDER.find(self.name).settings.items():
+                object.__setattr__(self, name, value)
 
     def rows(self, name: str) -> Records:
         """Return the records; the first one is record 1.
@@ -24,7 +34,7 @@ class RecordRows(Table):
         Raises:
             ConfigError: they are not in this process.
         """
-        return Records(numbered(LENDER.find(name)))
+        return Records(numbered(LENDER.find(name).rows))
 
     def stamp(self) -> tuple[object, ...]:
         """Return nothing: the name says all that they hold."""

@@ -1,4 +1,4 @@
-"""Writes every answer of a study with its mark into a file for data frames: Parquet, CSV or JSON lines."""
+"""Writes every answer of a study with its mark to a file: Parquet, CSV or JSON lines."""
 
 from pathlib import Path
 
@@ -14,20 +14,28 @@ __all__ = ["command"]
 @click.command("answers")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="FILE.parquet, .csv or .jsonl."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="File to write: .parquet, .csv or .jsonl.",
 )
-@click.option("--method", default="", help="Only answers of this method.")
-@click.option("--standing", is_flag=True, help="Only the answer that counts, one a problem.")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
+@click.option("--method", metavar="NAME", default="", help="Write only answers of this method.")
+@click.option(
+    "--standing", is_flag=True, help="Write only the answer that counts, one for each problem."
+)
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
 def command(folder: Path, out: Path, method: str, *, standing: bool, trust: bool) -> None:
-    """Writes one row an answer: question, gold, text, what was read, whether it is correct.
+    """Writes a row for each answer: question, correct answer, text, what was read, its mark.
 
-    Texts of models are written as they are: look at them as data, and never run them.
+    What models wrote is written as it is: treat it as data, and never run it.
 
     Example: modicum answers runs/organism --out answers.parquet
     """
     check_suffix(out)
-    with reading(folder, trusted=trust, read_only=True) as (store, plan):
-        rows = answer_rows(plan, store, standing=standing, method=method)
+    with reading(folder, trusted=trust, read_only=True) as (store, _):
+        rows = answer_rows(store, standing=standing, method=method)
         n = write_rows(rows, ANSWERS, out)
     click.echo(f"{n:,} answers in {out}: {', '.join(ANSWERS)}")

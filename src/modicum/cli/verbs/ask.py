@@ -1,4 +1,4 @@
-"""Answers a new question with the floor and with the recommended nudge, side by side."""
+"""Answers a question plainly and with the recommended method, side by side."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import click
 
 from modicum.analysis.verdict import Verdict
 from modicum.cli.columns import WIDTH, beside, wrapped
-from modicum.cli.folder import open_study
-from modicum.cli.pick_rung import pick, row_of, subject_of
+from modicum.cli.folder import kept_tasks, open_study
+from modicum.cli.pick_rung import pick, row_of, subject_of, verdict_on
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
@@ -49,27 +49,42 @@ class _Said:
 @click.command("ask")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("question")
-@click.option("--rung", "name", help="Another rung than the recommended, such as cot_decoding.")
-@click.option("--n-shots", type=click.IntRange(0), help="Its shots. [the most that were tried]")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Which draw of its shots. [0]")
-@click.option("--model", help="Where the study has several.")
-@click.option("--task", help="Where the study has several.")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
+@click.option(
+    "--rung",
+    "name",
+    metavar="METHOD",
+    help="Answer with this method, such as 'fine_tune n=4'. [the one that the study recommends]",
+)
+@click.option(
+    "--n-shots",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Its number of labelled examples. [the most that were tried]",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, metavar="N", help="Its draw of examples. [0]"
+)
+@click.option("--model", metavar="MODEL", help="Use this model, where the study has several.")
+@click.option("--task", metavar="TASK", help="Use this task, where the study has several.")
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, question: str, **options: object) -> None:
-    """Answers a question with the floor and with the nudge that the study recommends.
+    """Answers a question plainly and with the method that the study recommends, side by side.
 
-    Example: modicum ask runs/organism "Ann has 5 pears, gets 3. How many?" --task word_sums
+    The question should be like those of the study's task: the built-in toy model knows no others.
+
+    Example: modicum ask runs/organism "QUESTION"
     """
     if not question.strip():
         raise ConfigError("an empty question", "a question as the task asks it", "write one")
     store, plan = open_study(folder)
     refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
-    subject = subject_of(plan, options["model"], options["task"])
-    verdict = next(
-        (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
-        None,
-    )
+    with kept_tasks(plan, store):
+        verdicts = recalled(plan, store)
+    subject = subject_of(plan, options["model"], options["task"], verdicts)
+    verdict = verdict_on(subject, verdicts)
     row, why = pick(verdict, subject, options["name"], options["n_shots"])
     trials = [(FLOOR, subject.floor())]
     if row is not None:

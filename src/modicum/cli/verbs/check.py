@@ -1,4 +1,4 @@
-"""Looks at a model and a task before anything expensive: what would make a study lie or fail."""
+"""Checks model, task and prompt for problems that would make the results misleading."""
 
 import json
 import textwrap
@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from modicum.analysis.verdict import SCHEMA, as_json
+from modicum.cli.built_in import names_task, stand_in_lines
 from modicum.cli.check_text import WIDTH, checked_text, scan_text
 from modicum.cli.doctor_first import looked_at
 from modicum.cli.option_types import counts, file_text, names
+from modicum.cli.plan_options import model_for
 from modicum.cli.progress import Steps, waiting
 from modicum.cli.reading_text import reading_json, reading_lines
 from modicum.cli.task_options import task_options, task_reference
@@ -19,6 +21,7 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.running.planning import plan_for
+from modicum.running.quick import quickened
 from modicum.simulation.draw import Size
 from modicum.simulation.outlook import Outlook, outlook, outlook_text, prior_of
 from modicum.study.checks import check_plan
@@ -37,39 +40,79 @@ SCAN_TOKENS = 96
 
 
 @click.command("check")
-@click.argument("model")
-@click.argument("task", required=False)
+@click.argument("model", metavar="[MODEL]")
+@click.argument("task", metavar="TASK", required=False)
 @task_options
-@click.option("--scan", "family", type=click.Choice(["gym"]), help="Try some twenty listed tasks.")
-@click.option("--methods", callback=names, help="Names with commas. [what fits the task]")
-@click.option("--shots", callback=counts, help="Budgets with commas. [1,4,8]")
-@click.option("--test", type=int, help="Test problems. [400]")
-@click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
 @click.option(
-    "--max-new-tokens", type=int, help="Length limit of an answer. [the task's; scan: 96]"
+    "--scan",
+    "family",
+    type=click.Choice(["gym"]),
+    help="Find a task that the model solves only sometimes, among some twenty.",
 )
-@click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
 @click.option(
-    "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
+    "--methods",
+    metavar="NAMES",
+    callback=names,
+    help="Methods that you plan to try, separated by commas. [those that fit]",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of a scan. [runs/scan-MODEL]")
+@click.option(
+    "--shots",
+    metavar="N,N,…",
+    callback=counts,
+    help="Numbers of labelled examples that you plan to try. [1,4,8]",
+)
+@click.option("--test", metavar="N", type=int, help="Number of test problems. [400]")
+@click.option(
+    "--selection",
+    metavar="N",
+    type=int,
+    help="Number of labelled problems used to choose the best plain prompt. [40]",
+)
+@click.option(
+    "--max-new-tokens",
+    metavar="N",
+    type=int,
+    help="Longest answer, in tokens. [the task's own limit; with --scan 96]",
+)
+@click.option("--quick", is_flag=True, help="Check for the small sizes of `run --quick`.")
+@click.option(
+    "--system",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own system prompt, in a text file.",
+)
+@click.option(
+    "--template",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own prompt with {question} where the question goes, in a text file.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder for the results of --scan. [runs/scan-MODEL]",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(model: str, task: str | None, **options: object) -> int:
-    """Samples 64 answers and says in plain words what would make a study lie or fail.
+    """Samples 64 answers and finds problems that would make the results misleading or the run fail.
 
-    `run` does this first by itself. Golds are read of the shots and selection splits only. With
-    --scan it tries some twenty small tasks instead and names the one that the model half knows; a
-    scan that was stopped goes on.
+    `run` does this first by itself. The answers of the test problems are not read. With --scan it
+    tries some twenty small tasks instead and names one that the model solves only sometimes;
+    interrupt a scan at any time, the same command resumes it.
 
     Example: modicum check organism word_sums
     """
     family, wants_json = options.pop("family"), bool(options.pop("wants_json"))
     out = options.pop("out")
+    if task is None and family is None and names_task(model):
+        model, task = model_for(None, model), model
     if (task is None) == (family is None):
         raise ConfigError(
             "a task and --scan" if task else "neither a task nor --scan",
             "one of them",
-            "write `modicum check MODEL TASK` or `modicum check MODEL --scan gym`",
+            "write `modicum check MODEL TASK`, `modicum check FILE` for the built-in model, or "
+            "`modicum check MODEL --scan gym`",
         )
     if task is None:
         return _scan(model, out, options.get("max_new_tokens"), wants_json=wants_json)
@@ -82,8 +125,12 @@ def _check(model: str, task: str, options: dict[str, object], *, wants_json: boo
     given: dict[str, Any] = {k: v for k, v in options.items() if v not in (None, ())}
     given.update({k: file_text(given[k]) for k in ("system", "template") if k in given})
     methods, shots = given.pop("methods", ()), given.pop("shots", ())
+    is_quick = bool(given.pop("quick", False))
     plan = plan_for(model, task, methods, shots, **given)
+    plan = quickened(plan, set(given)) if is_quick else plan
     check_plan(plan)
+    for line in stand_in_lines(plan):
+        click.echo(line, err=True)
     subject = plan.subjects()[0]
     studied = resolve_task(subject.task)
     if not wants_json:

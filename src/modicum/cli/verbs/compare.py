@@ -48,7 +48,7 @@ def command(first: str, second: str, **options: object) -> None:
     with +. Without a method both floors and both picks are compared. Problems that both answered
     are compared in pairs; nothing is drawn.
 
-    Example: modicum compare runs/organism:word_sums+floor runs/organism:word_sums+pick
+    Example: modicum compare runs/organism:floor runs/organism:fine_tune
     """
     form = "json" if options["wants_json"] else str(options["form"])
     found, questions = _found((first, second), options)

@@ -1,4 +1,4 @@
-"""Writes a found nudge in the forms that other tools load, each with manifest, card and a check."""
+"""Writes the recommended method in the forms that other tools load, and checks each."""
 
 import dataclasses
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from modicum.cli.columns import columns, wrapped
-from modicum.cli.folder import open_study
-from modicum.cli.pick_rung import picked_trial, place_of, subject_of
+from modicum.cli.folder import kept_tasks, open_study
+from modicum.cli.pick_rung import picked_trial, place_of, subject_of, verdict_on
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
@@ -29,30 +29,54 @@ FORMS = (AUTO, *EXPORTS.entries)
 
 @click.command("export")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--rung", "name", help="Another rung than the recommended; prompt for the floor's.")
-@click.option("--n-shots", type=click.IntRange(0), help="Its shots. [the most that were tried]")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Which draw of its shots. [0]")
-@click.option("--model", help="Where the study has several.")
-@click.option("--task", help="Where the study has several.")
-@click.option("--form", multiple=True, type=click.Choice(FORMS), help="May be repeated. [auto]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [STUDY/exports/RUNG]")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
+@click.option(
+    "--rung",
+    "name",
+    metavar="METHOD",
+    help="Export this method, such as 'fine_tune n=4', or `prompt`. [the recommended one]",
+)
+@click.option(
+    "--n-shots",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Its number of labelled examples. [the most that were tried]",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, metavar="N", help="Its draw of examples. [0]"
+)
+@click.option("--model", metavar="MODEL", help="Use this model, where the study has several.")
+@click.option("--task", metavar="TASK", help="Use this task, where the study has several.")
+@click.option(
+    "--form",
+    metavar="FORM",
+    multiple=True,
+    type=click.Choice(FORMS),
+    help=f"Form to write: {', '.join(FORMS)}. Can be repeated. [auto: all that fit]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder to write. [STUDY/exports/METHOD]",
+)
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, **options: object) -> None:
-    """Writes the nudge that the study recommends, in every form that fits; a folder a form.
+    """Writes the method that the study recommends in every form that fits, one folder a form.
 
-    Each is loaded back in its target and compared with the nudged model before it gets its name.
-    `modicum run --model FOLDER` opens it again.
+    Each is loaded back by the tool that it is for, and its answers are compared, before it gets
+    its name. `modicum run --model FOLDER` opens it again.
 
-    Example: modicum export runs/organism --task word_sums --form peft --out nudges
+    Example: modicum export runs/organism --rung fine_tune --form peft
     """
     store, plan = open_study(folder)
     refuse_untrusted(plan, trusted=bool(options["trust"]), where=str(folder))
-    subject = subject_of(plan, options["model"], options["task"])
-    verdict = next(
-        (v for v in recalled(plan, store) if (v.model, v.task) == (subject.model, subject.task)),
-        None,
-    )
+    with kept_tasks(plan, store):
+        verdicts = recalled(plan, store)
+    subject = subject_of(plan, options["model"], options["task"], verdicts)
+    verdict = verdict_on(subject, verdicts)
     seed = int(str(options["seed"]))
     trial, why = picked_trial(verdict, subject, options["name"], options["n_shots"], seed)
     found = finished(subject, trial, store, verdict)

@@ -1,4 +1,4 @@
-"""Writes the best recipe of training by reward as a ready script for TRL."""
+"""Writes the best training by reward as a ready-to-run script for TRL."""
 
 import json
 from pathlib import Path
@@ -15,16 +15,28 @@ __all__ = ["command"]
 
 @click.command("handoff")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--shots", type=click.IntRange(1), help="Only a rung with so many. [the best]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [FOLDER/handoff]")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
+@click.option(
+    "--shots",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Hand over the run with N examples. [the best one]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder to write. [STUDY/handoff]",
+)
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(
     folder: Path, shots: int | None, out: Path | None, *, trust: bool, wants_json: bool
 ) -> None:
-    """Writes train.py (TRL's GRPOTrainer, the same hyper-parameters) and shots.jsonl.
+    """Writes train.py, which trains with TRL's GRPOTrainer, and its examples, shots.jsonl.
 
-    The recipe is that of the best `rlvr` rung of the study.
+    The hyper-parameters are those of the best `rlvr` of the study: it must have run that method.
 
     Example: modicum handoff runs/organism --out to-scale
     """

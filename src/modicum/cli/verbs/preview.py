@@ -1,4 +1,4 @@
-"""Shows problems exactly as a model will see them, their golds, and how the file was read."""
+"""Shows problems exactly as a model sees them, and how the file was read."""
 
 import json
 
@@ -25,16 +25,18 @@ _BAR = "  │ "
 @click.command("preview")
 @click.argument("task")
 @task_options
-@click.option("-n", "count", type=int, default=3, show_default=True, help="Problems to show.")
+@click.option(
+    "-n", "count", metavar="N", type=int, default=3, help="Number of problems to show. [3]"
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def command(task: str, **options: object) -> int:
-    """Shows problems exactly as a model will see them, with golds, and how they were read.
+    """Shows problems exactly as a model sees them, with their answers, and how the file was read.
 
-    TASK is a file, hub:NAME, gym:NAME or a task's name. Says which columns are what, which marker
-    reads the answers and why, which columns are unused, and which rows are not as the others.
+    TASK is a file, hub:NAME, gym:NAME or a task's name. Says what each column was taken for, which
+    marker reads the answers and why, which columns are unused, and which rows look different.
     A chat model gets the same text as a user turn of its template.
 
-    Example: modicum preview my_problems.jsonl
+    Example: modicum preview examples/data/word_problems.jsonl
     """
     count, wants_json = int(str(options.pop("count"))), bool(options.pop("wants_json"))
     if count < 0:

@@ -1,15 +1,14 @@
-"""Writes the report of a study folder again, without running anything."""
+"""Prints the verdicts of a study again and writes its report."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from modicum.analysis.verdict import SCHEMA, Verdict, as_json
+from modicum.analysis.verdict import Verdict
 from modicum.cli.folder import reading
+from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
 from modicum.cli.report_file import write
-from modicum.cli.verdict_text import overview_text, verdict_text
 from modicum.errors import ConfigError, ModicumError, StoreError
 from modicum.running.kept_verdicts import last_kept, recalled
 from modicum.store.database import Store
@@ -23,16 +22,27 @@ __all__ = ["command"]
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="File to write. [FOLDER/report.html]")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
-@click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
-def command(folder: Path, *, out: Path | None, trust: bool, wants_json: bool) -> None:
-    """Reads a study folder, prints its verdicts and writes report.html there.
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File to write. [FOLDER/report.html]",
+)
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
+@click.option("--task", metavar="TASK", help="Print the verdicts on this task alone.")
+@click.option("--model", metavar="MODEL", help="Print the verdicts on this model alone.")
+@printing_options
+def command(folder: Path, *, out: Path | None, trust: bool, **options: object) -> None:
+    """Prints the verdicts of a study again and writes report.html into its folder.
 
-    The study's own copies of its problems are read: the task's file may have changed or gone.
+    Nothing is run. The study keeps its own copies of the problems, so the task's file may have
+    changed or gone.
 
     Example: modicum report runs/organism
     """
+    form, verbose = form_of(options), bool(options["verbose"])
     path = out or folder / "report.html"
     with reading(folder, trusted=trust) as (store, plan):
         verdicts = _verdicts(plan, store)
@@ -40,15 +50,25 @@ def command(folder: Path, *, out: Path | None, trust: bool, wants_json: bool) ->
         kept = store.kept_tasks()
     for line in _changed(kept):
         click.echo(line, err=True)
-    if wants_json:
-        click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
-        return
-    if len(verdicts) > 1:
-        click.echo(overview_text(verdicts))
-    for verdict in verdicts:
-        click.echo(verdict_text(verdict))
-    if written:
-        click.echo(f"Report       {path}")
+    shown = _asked(verdicts, options["task"], options["model"])
+    print_verdicts(shown, form, folder, verbose=verbose)
+    if written and form == "text":
+        click.echo(report_line(path))
+    if options["opens"]:
+        open_page(path)
+
+
+def _asked(verdicts: Sequence[Verdict], task: object, model: object) -> list[Verdict]:
+    """Return the verdicts of a task and a model, or of all.
+
+    Raises:
+        ConfigError: none is.
+    """
+    found = [v for v in verdicts if task in (None, v.task, v.titled) and model in (None, v.model)]
+    if not found:
+        known = "; ".join(f"--task {v.task} --model {v.model}" for v in verdicts)
+        raise ConfigError(f"no verdict on {task or model}", f"one of: {known}", "choose one")
+    return found
 
 
 def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:

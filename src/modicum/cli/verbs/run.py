@@ -1,224 +1,149 @@
-"""Runs a study: measures, climbs the ladder, prints the verdict and writes the report."""
+"""Runs a study: measures the model, tries methods, prints the verdict."""
 
 import contextlib
-import dataclasses
-import json
 import math
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 import click
 
-from modicum.analysis.verdict import SCHEMA, Verdict, as_json
-from modicum.catalog import read_setting
-from modicum.cli.doctor_first import look_first
-from modicum.cli.option_types import counts, file_text, names
-from modicum.cli.progress import waiting, watcher
-from modicum.cli.report_file import stands, write
-from modicum.cli.task_options import task_options, task_reference
+from modicum.analysis.meaning import has_pick
+from modicum.analysis.verdict import Verdict
+from modicum.cli.began import BEGAN
+from modicum.cli.built_in import stand_in_lines
+from modicum.cli.consent import Declined, ahead_line
+from modicum.cli.drive import How, driven, is_complete
+from modicum.cli.help_layout import GroupedCommand
+from modicum.cli.plan_options import plan_of, study_or_task
+from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
+from modicum.cli.progress import waiting
+from modicum.cli.run_options import run_options
 from modicum.cli.task_text import task_lines
-from modicum.cli.verdict_text import overview_text, verdict_text
+from modicum.cli.told_run import REPORT, ToldRun
 from modicum.errors import ConfigError
-from modicum.executor import Executor, follow, resolve_executor
-from modicum.files.limits import check_number
-from modicum.model import resolve_backend
+from modicum.executor import follow
+from modicum.report.untrusted import visible
 from modicum.running.folder_lock import me, sole_driver
-from modicum.running.kept_verdicts import recalled
-from modicum.running.planning import plan_for
-from modicum.running.renewal import Renewed, renew
-from modicum.running.runner import keep_tasks, missing, planned, run
+from modicum.running.homes import RUNS, home_of
+from modicum.running.quick import quick_line
+from modicum.running.runner import planned
+from modicum.running.spending import Spending, plan_text, refuse_unpayable, spending
 from modicum.secrecy import clean
+from modicum.stats.written import count
 from modicum.store.database import Store
 from modicum.store.opening import DATABASE
 from modicum.store.provenance import changed_plugins, has_foreign
 from modicum.store.siblings import siblings
 from modicum.study.budget import Budget, read_seconds
 from modicum.study.checks import check_plan
-from modicum.study.forecast import forecast
-from modicum.study.plan import Plan, read_plan
-from modicum.study.trust import refuse_untrusted
-from modicum.training.launch import ranks
-from modicum.types import Trial, named
+from modicum.study.plan import Plan
 
 __all__ = ["command", "follow"]
 
-REPORT = "report.html"
-"""Name of the report in a study's folder."""
 
+@click.command("run", cls=GroupedCommand)
+@click.argument("study", metavar="[STUDY.toml | FILE | TASK]", required=False)
+@run_options
+@printing_options
+def command(study: str | None, **options: object) -> int:
+    """Finds out whether a model already has an ability, and how little data unlocks it.
 
-def _retained(
-    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Read names with commas, once or several times; the path of a file stays whole."""
-    parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    Without arguments it runs the default study on the built-in toy model, the organism. Interrupt
+    it at any time; the same command resumes it.
 
-
-@click.command("run")
-@click.argument("study", type=click.Path(path_type=Path), required=False)
-@click.option("--model", help="Name, folder or hub id. [organism]")
-@click.option("--task", help="Name, gym:NAME or your file. [all families of the organism]")
-@task_options
-@click.option("--methods", callback=names, help="Names with commas. [what fits the task]")
-@click.option("--shots", callback=counts, help="Budgets with commas. [1,4,8]")
-@click.option("--seeds", type=int, help="Draws of shots. [3]")
-@click.option("--prefer", type=click.Choice(["serve", "labels", "train"]), help="What is cheap.")
-@click.option("--max-labels", type=int, help="Most labels that a nudge to ship may use.")
-@click.option("--probes", callback=names, help="Names with commas. [none]")
-@click.option("--twin", help="Control model of equal learnability without the ability.")
-@click.option("--reference", help="Second model as yardstick: a reasoning twin, say.")
-@click.option("--test", type=int, help="Test problems. [400]")
-@click.option("--selection", type=int, help="Labelled problems that choose the floor. [40]")
-@click.option("--samples", type=int, help="Samples a problem for the ceiling. [64]")
-@click.option("--ceiling-test", type=int, help="Test problems sampled and branched on. [all]")
-@click.option("--stream", help="Name of an independent draw: other problems, shots, samples.")
-@click.option("--max-new-tokens", type=int, help="Length limit of an answer. [the task's]")
-@click.option(
-    "--styles", type=click.Choice(["default", "all"]), help="all: the task's instruction too."
-)
-@click.option(
-    "--retain",
-    multiple=True,
-    callback=_retained,
-    help="Task or file that shows damage; may be repeated. text, none. [the task's, else text]",
-)
-@click.option("--retain-test", type=int, help="Problems of each of them. [200]")
-@click.option("--system", type=click.Path(path_type=Path), help="File with your system prompt.")
-@click.option(
-    "--template", type=click.Path(path_type=Path), help="File with your prompt; {question}."
-)
-@click.option("--set", "settings", multiple=True, help="method.field=value; may be repeated.")
-@click.option("--no-check", is_flag=True, help="Do not let the doctor look first.")
-@click.option("--force", is_flag=True, help="Go on although the doctor finds a fault.")
-@click.option("--out", type=click.Path(path_type=Path), help="Study folder. [runs/NAME]")
-@click.option(
-    "--reuse",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Study folder whose answers are taken over; may be repeated. [those beside --out]",
-)
-@click.option(
-    "--budget", help="Most time for the study in all: 90s, 20m, 1h. What is left out is said."
-)
-@click.option("--max-tokens", type=int, help="Most tokens to sample or train in all.")
-@click.option("--no-reuse", is_flag=True, help="Take over no answers of other studies.")
-@click.option("--no-wait", is_flag=True, help="Leave where another run is at work in the folder.")
-@click.option("--trust", is_flag=True, help="Let the study file start code, servers and keys.")
-@click.option("--workers", type=int, help="Processes. [cores for small models, else 1]")
-@click.option("--executor", help="Where trials run, such as processes?workers=4. [by --workers]")
-@click.option("--json", "wants_json", is_flag=True, help="Print the verdicts as JSON.")
-def command(study: Path | None, **options: object) -> int:
-    """Answers: is this ability latent in this model, and how little unlocks it?
-
-    With nothing else it runs the default study on the built-in organism. A second run with the
-    same folder goes on where the first ended.
-
-    Example: modicum run --model smollm2-135m --task gym:chain_sum --test 50 --samples 16
+    Example: modicum run --model organism --task word_sums --quick
     """
-    wants_json, out = bool(options.pop("wants_json")), options.pop("out")
+    form, verbose, opens = form_of(options), bool(options.pop("verbose")), options.pop("opens")
+    out = options.pop("out")
     named, is_alone = options.pop("reuse"), options.pop("no_reuse")
     leaves, trusted = bool(options.pop("no_wait")), bool(options.pop("trust"))
     workers, executor = options.pop("workers"), options.pop("executor")
-    how = _How(
+    how = How(
         no_check=bool(options.pop("no_check")),
         force=bool(options.pop("force")),
         budget=_budget(options.pop("budget"), options.pop("max_tokens")),
         workers=workers if isinstance(workers, int) else None,
         executor=str(executor or ""),
+        yes=bool(options.pop("yes")),
     )
-    plan = _plan(study, options, trusted=trusted)
-    folder = out if isinstance(out, Path) else Path("runs") / plan.name
-    reuse = _others(folder, named, is_alone)
+    is_quick, is_dry = bool(options.get("quick")), bool(options.pop("dry_run"))
+    plan = plan_of(study_or_task(study, options), options, trusted=trusted)
+    folder, note = _place(out, plan, is_made=bool(options.get("task")))
+    for line in [*note, *([quick_line(plan)] if is_quick else []), *stand_in_lines(plan)]:
+        click.echo(line, err=True)
+    if is_dry:
+        return _show_plan(plan, folder, how)
+    try:
+        told, failed = _run(plan, folder, how, _others(folder, named, is_alone), leaves, options)
+    except Declined:
+        click.echo("nothing was begun", err=True)
+        return 0
+    print_verdicts(told.every, form, folder, verbose=verbose, own=len(told.own))
+    _say_last(told.own, failed, folder / REPORT, is_text=form == "text")
+    if opens and told.own:
+        open_page(folder / REPORT)
+    return 1 if failed or not told.own else 0
+
+
+def _place(out: object, plan: Plan, *, is_made: bool) -> tuple[Path, list[str]]:
+    """Return the study's folder, and a line where it is not the one that its name says."""
+    if isinstance(out, Path):
+        return out, []
+    folder, note = home_of(plan) if is_made else (RUNS / plan.name, "")
+    return folder, [note] if note else []
+
+
+def _run(
+    plan: Plan,
+    folder: Path,
+    how: How,
+    reuse: Sequence[Path],
+    leaves: bool,
+    options: Mapping[str, object],
+) -> tuple[ToldRun, Mapping[str, str]]:
+    """Run the study as its folder's only driver; return what it says, and why trials failed.
+
+    Raises:
+        Declined: the user does not want what it takes; a folder that was made for it is gone again.
+    """
+    is_new = not folder.exists()
     store = Store(folder) if (folder / DATABASE).exists() else None
-    if store is None or not _is_complete(plan, store):
-        check_plan(plan)
-    with contextlib.closing(store or Store(folder)) as store:
-        wait = None if leaves else _say_who(folder)
-        with sole_driver(folder, lambda: store.driver, wait):
-            store.keep_driver(me())
-            _say_first(plan, store, folder, options)
-            verdicts = _driven(plan, store, how, reuse)
-        ids = planned(plan, store)
-        failed = {name: why for name, why in store.failed().items() if name in ids}
-    _print(verdicts, failed, folder / REPORT, wants_json=wants_json)
-    return 1 if failed else 0
+    ahead: Spending | None = None
+    if store is None or not is_complete(plan, store):
+        with waiting("looking at the plan, the files and the model"):
+            check_plan(plan)
+            workers = how.shared_by(plan)
+            ahead = spending(plan, store, workers)
+        refuse_unpayable(plan, store, how.left(store), workers)
+        how = how.asked(plan, store, ahead, workers)
+    try:
+        with contextlib.closing(store or Store(folder)) as store:
+            asked = monotonic()
+            wait = None if leaves else _say_who(folder)
+            with sole_driver(folder, lambda: store.driver, wait):
+                store.keep_driver(me())
+                _say_first(plan, store, folder, ahead, options)
+                told = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
+            ids = planned(plan, store)
+            failed = {name: why for name, why in store.failed().items() if name in ids}
+    except (Declined, click.Abort):
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return told, failed
 
 
-@dataclass(frozen=True)
-class _How:
-    """How a study is run."""
-
-    no_check: bool
-    """The doctor is left out."""
-    force: bool
-    """A fault that it finds stops nothing."""
-    budget: Budget | None
-    workers: int | None
-    """Processes; as many as fit where None."""
-    executor: str
-    """Reference of an executor; by the number of workers where empty."""
-
-    def __post_init__(self) -> None:
-        if self.workers is not None:
-            check_number("workers", self.workers)
-        if self.executor and self.workers is not None:
-            raise ConfigError(
-                "--workers and --executor", "one of the two", "write --executor NAME?workers=4"
-            )
-
-
-def _is_complete(plan: Plan, store: Store) -> bool:
-    return planned(plan, store) <= store.done()
-
-
-def _driven(plan: Plan, store: Store, how: _How, reuse: Sequence[Path]) -> Sequence[Verdict]:
-    """Run what is missing, as the folder's only driver, and write the report."""
-    store.freeze(plan.as_dict())
-    # a complete study is not looked at: listing its trials would load every method
-    with waiting("marking stored texts of an earlier version again"):
-        renewed = () if _is_complete(plan, store) else renew(plan, store)
-    _say_renewed(renewed)
-    if not _is_complete(plan, store):
-        if not how.no_check:
-            look_first(plan, store, force=how.force, reuse=reuse)
-        with watcher() as watching:
-            run(
-                plan,
-                store,
-                watching,
-                executor=_executor(plan, how),
-                reuse=reuse,
-                budget=how.budget,
-            )
-    elif renewed or not store.kept_tasks():
-        keep_tasks(plan, store)
-    verdicts = recalled(plan, store)
-    if how.budget is not None:
-        failed = store.failed()
-        _say_left_out([t for t in missing(plan, store) if t.id not in failed])
-    report = store.folder / REPORT
-    if verdicts and not stands(report, plan, store):
-        write(report, verdicts, plan, store)
-    return verdicts
-
-
-def _say_renewed(renewed: Sequence[Renewed]) -> None:
-    """Say which trials of an earlier version were marked again, and whose figures moved."""
-    if not renewed:
-        return
-    moved = [one for one in renewed if one.now != one.before]
-    click.echo(
-        f"{len(renewed)} trials of an earlier version marked again from their stored texts, nothing "
-        f"drawn; {len(moved)} moved",
-        err=True,
-    )
-    for one in moved:
-        name = " ".join(named([one.trial]))
-        twin = " (scrambled)" if one.trial.is_twin else ""
-        click.echo(f"  {name}{twin}: {one.before} → {one.now} of {one.problems} right", err=True)
+def _show_plan(plan: Plan, folder: Path, how: How) -> int:
+    """Print what a study would do and cost; nothing is made or changed."""
+    check_plan(plan)
+    if not (folder / DATABASE).exists():
+        click.echo(plan_text(plan, workers=how.shared_by(plan)))
+        return 0
+    with contextlib.closing(Store(folder, read_only=True)) as store:
+        click.echo(plan_text(plan, store, how.shared_by(plan)))
+    return 0
 
 
 def _say_who(folder: Path) -> Callable[[str], None]:
@@ -248,13 +173,6 @@ def _budget(time: object, tokens: object) -> Budget | None:
     return Budget(seconds, float(tokens) if isinstance(tokens, int) else math.inf)
 
 
-def _say_left_out(trials: Sequence[Trial]) -> None:
-    """Say which trials the budget did not buy."""
-    if trials:
-        names = ", ".join(named(trials))
-        click.echo(f"left out for want of budget: {len(trials)} trials: {names}", err=True)
-
-
 def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     """Return the folders of other studies whose answers are taken over.
 
@@ -269,130 +187,44 @@ def _others(folder: Path, named: object, is_alone: object) -> tuple[Path, ...]:
     return tuple(named) if isinstance(named, tuple) and named else siblings(folder)
 
 
-def _plan(study: Path | None, options: dict[str, object], *, trusted: bool) -> Plan:
-    """Join a TOML study, or the default one, with what the options say.
-
-    Raises:
-        TrustError: the study asks for what only the user may switch on, and is not trusted.
-    """
-    given = {k: v for k, v in options.items() if v not in (None, ())}
-    own: dict[str, str] = {k: file_text(given.pop(k)) for k in ("system", "template") if k in given}
-    settings = _settings(given.pop("settings", ()))
-    model, task = given.pop("model", None), task_reference(given.pop("task", None), given)  # type: ignore[arg-type]
-    grid = {k: given.pop(k) for k in ("methods", "shots", "twin") if k in given}
-    if model is None and task is None:
-        plan = read_plan(study) if study else _default()
-        kept = _kept(plan, {*given, *grid}, set(settings))
-        refuse_untrusted(kept, trusted=trusted, where=f"the study {study}")
-        values: dict[str, object] = {**plan.as_dict(), **given, **own}
-        values["grids"] = [dataclasses.replace(g, **grid) for g in plan.grids]  # type: ignore[arg-type]
-        values["settings"] = {**plan.settings, **settings}
-        return Plan.thawed(values)
-    if study is not None:
-        raise ConfigError("a study and --model or --task", "one of them", "leave one out")
-    if task is None:
-        raise ConfigError(f"--model {model} without --task", "a task", "add --task NAME")
-    if model is None and not _is_story(str(task)):
-        raise ConfigError(f"--task {task} without --model", "a model", "add --model NAME or folder")
-    return plan_for(
-        str(model or "organism"),
-        str(task),
-        grid.get("methods", ()),  # type: ignore[arg-type]
-        grid.get("shots", ()),  # type: ignore[arg-type]
-        twin=grid.get("twin", ""),
-        settings=settings,
-        **given,
-        **own,
-    )
-
-
-def _kept(plan: Plan, given: Collection[str], methods: Collection[str]) -> Plan:
-    """Return what still stands of a study file beside options: their words are the user's own."""
-    return dataclasses.replace(
-        plan,
-        grids=tuple(dataclasses.replace(g, twin="") if "twin" in given else g for g in plan.grids),
-        reference="" if "reference" in given else plan.reference,
-        retain=() if "retain" in given else plan.retain,
-        probes=() if "probes" in given else plan.probes,
-        settings={name: own for name, own in plan.settings.items() if name not in methods},
-    )
-
-
-def _default() -> Plan:
-    """The study that runs when nothing is said."""
-    with resources.as_file(resources.files("modicum") / "studies" / "organism.toml") as path:
-        return read_plan(path)
-
-
-def _is_story(task: str) -> bool:
-    """Say whether a task is one of the organism's families."""
-    names = {name for grid in _default().grids for name in grid.tasks}
-    return task.removeprefix("scrambled:") in names
-
-
-def _settings(pairs: object) -> dict[str, dict[str, str]]:
-    """Read `method.field=value` pairs."""
-    settings: dict[str, dict[str, str]] = {}
-    for pair in pairs if isinstance(pairs, tuple) else ():
-        method, field, value = read_setting(str(pair))
-        settings.setdefault(method, {})[field] = value
-    return settings
-
-
-def _executor(plan: Plan, how: _How) -> Executor:
-    """Return what runs the trials; of a launch of several processes each runs its own share here."""
-    if how.executor:
-        return resolve_executor(how.executor)
-    workers = _workers(plan) if how.workers is None else how.workers
-    is_here = workers <= 1 or ranks().count > 1
-    return resolve_executor("here" if is_here else f"processes?workers={workers}")
-
-
-def _workers(plan: Plan) -> int:
-    """As many processes as cores where every model is light, else one."""
-    models = {m for g in plan.grids for m in (*g.models, g.twin)} | {plan.reference}
-    light = all(resolve_backend(model).light for model in models - {""})
-    return len(os.sched_getaffinity(0)) if light else 1
-
-
-def _say_first(plan: Plan, store: Store, folder: Path, options: Mapping[str, object]) -> None:
-    """Say what will be done before anything is."""
+def _say_first(
+    plan: Plan,
+    store: Store,
+    folder: Path,
+    ahead: Spending | None,
+    options: Mapping[str, object],
+) -> None:
+    """Say what will be done before anything is; nothing but the study's size where it is complete."""
     names, done = planned(plan, store), store.done()
-    labels = plan.selection + plan.test
-    click.echo(
-        f"{plan.name}: {len(plan.subjects())} subjects, {len(names)} trials, "
-        f"{len(names & done)} exist; {labels} measuring labels a task; results in {folder}",
-        err=True,
-    )
+    click.echo(f"{_size_line(plan, len(names), len(names & done))}; results in {folder}", err=True)
     heads = store.heads() if has_foreign() else {}
     for line in changed_plugins(head for name, head in heads.items() if name in names):
         click.echo(line, err=True)
-    if names - done:
-        ahead = forecast(plan, missing(plan, store))
-        click.echo(
-            f"to do: {ahead.completions:,} answers ({ahead.tokens / 1e6:,.1f}M tokens at most), "
-            f"{ahead.tunings} tunings; the time left is shown once the first trials are done",
-            err=True,
-        )
+    if ahead is not None:
+        click.echo(ahead_line(ahead), err=True)
         given = {name for name, value in options.items() if value is not None}
         for line in task_lines(plan, given):
             click.echo(line, err=True)
 
 
-def _print(
-    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, wants_json: bool
+def _size_line(plan: Plan, trials: int, done: int) -> str:
+    """Say what is studied, how many trials that takes, and what measuring takes."""
+    first, *others = plan.subjects()
+    what = f"{visible(first.task)} on {visible(first.model)}"
+    if others:
+        what = f"{plan.name}, {len(others) + 1} pairs of task and model"
+    finished = f"{count(done)} done" if done else "none done yet"
+    labels = f"{count(plan.selection + plan.test)} labelled problems{' a task' if others else ''}"
+    return f"{what}: {count(trials, 'trial')}, {finished}; measuring uses {labels}"
+
+
+def _say_last(
+    verdicts: Sequence[Verdict], failed: Mapping[str, str], report: Path, *, is_text: bool
 ) -> None:
-    """Print the verdicts to standard output."""
-    if wants_json:
-        click.echo(json.dumps({"schema": SCHEMA, "verdicts": as_json(verdicts)}, indent=1))
-    else:
-        for verdict in verdicts:
-            click.echo(verdict_text(verdict))
-        if len(verdicts) > 1:
-            click.echo(overview_text(verdicts))
+    """Say which trials failed, and how to go on."""
     for trial, error in failed.items():
         click.echo(clean(f"trial {trial} failed: {error.partition(chr(10))[0]}"), err=True)
-    if verdicts and not wants_json:
-        if any(verdict.ship.name is not None for verdict in verdicts):
-            click.echo(f"Export       modicum export {report.parent}")
-        click.echo(f"Report       {report}")
+    if verdicts and is_text:
+        if len(verdicts) > 1 and any(has_pick(verdict) for verdict in verdicts):
+            click.echo(f"  Export      modicum export {report.parent}")
+        click.echo(report_line(report))

@@ -1,4 +1,4 @@
-"""Shows a study's trials, or one trial with its completions, in the terminal."""
+"""Shows the trials of a study, or the completions of one trial."""
 
 import dataclasses
 import json
@@ -57,20 +57,33 @@ class _Wanted:
 @click.command("show")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("trial", required=False)
-@click.option("--method", help="Only trials of this method.")
-@click.option("--wrong", is_flag=True, help="Only completions marked incorrect.")
-@click.option("--unreadable", is_flag=True, help="Only completions without a readable answer.")
-@click.option("--problem", help="Only completions of the problem with this id.")
-@click.option("--grep", help="Only completions that hold this text, in either case.")
-@click.option("--all", "every", is_flag=True, help="Every sample, not only the one that stands.")
-@click.option("--limit", type=click.IntRange(1), help=f"Most completions. [{LIMIT}; JSON: all]")
-@click.option("--whole", is_flag=True, help="Cut no text, however long.")
-@click.option("--trust", is_flag=True, help="Let the study's plan start code, servers and keys.")
-@click.option("--json", "wants_json", is_flag=True, help="Print JSON lines.")
+@click.option("--method", metavar="NAME", help="Show only trials of this method.")
+@click.option("--wrong", is_flag=True, help="Show only completions marked incorrect.")
+@click.option("--unreadable", is_flag=True, help="Show only completions without a readable answer.")
+@click.option("--problem", metavar="ID", help="Show only completions of this problem.")
+@click.option(
+    "--grep", metavar="TEXT", help="Show only completions containing this text (case-insensitive)."
+)
+@click.option(
+    "--all", "every", is_flag=True, help="Show every sample, not only the one that counts."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help=f"Show at most N completions. [{LIMIT}; with --json all]",
+)
+@click.option("--whole", is_flag=True, help="Do not shorten long completions.")
+@click.option(
+    "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print one JSON object a line.")
 def command(folder: Path, trial: str | None, **options: object) -> None:
-    """Lists the trials of a study; with a TRIAL (the first digits of its id) shows its completions.
+    """Lists the trials of a study, or shows the completions of one trial.
 
-    Example: modicum show runs/organism 3f2a --wrong --limit 5
+    TRIAL is the first digits of a trial's id, as the list shows them.
+
+    Example: modicum show runs/organism --method cot_decoding
     """
     wants_json, whole = bool(options.pop("wants_json")), bool(options.pop("whole"))
     limit, method = options.pop("limit"), options.pop("method")

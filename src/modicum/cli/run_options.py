@@ -1,0 +1,240 @@
+"""The options of `run`, in the groups that its help shows."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from modicum.cli.help_layout import GroupedOption, in_group
+from modicum.cli.option_types import counts, names
+from modicum.cli.task_options import task_options
+
+__all__ = ["run_options"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+PATH = click.Path(path_type=Path)
+
+
+def _option(*parts: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
+    return click.option(*parts, cls=GroupedOption, **attributes)
+
+
+def _retained(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Read names with commas, once or several times; the path of a file stays whole."""
+    parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+WHAT = in_group(
+    "What to run",
+    _option("--model", metavar="MODEL", help="A name, a folder or a hub id. [organism]"),
+    _option(
+        "--task",
+        metavar="TASK",
+        help="A built-in task, gym:DATASET, or a file (.jsonl, .csv, .parquet). [all tasks of the "
+        "built-in toy model]",
+    ),
+    _option(
+        "--twin",
+        metavar="MODEL",
+        help="A comparable model known to lack the ability: shows whether fine-tuning taught it or "
+        "released it.",
+    ),
+    _option(
+        "--reference",
+        metavar="MODEL",
+        help="A second model to measure against, such as the reasoning version of this one.",
+    ),
+)
+LADDER = in_group(
+    "The ladder",
+    _option(
+        "--methods",
+        metavar="NAMES",
+        callback=names,
+        help="Methods to try, separated by commas; `modicum list methods` shows all. [those that "
+        "fit the task]",
+    ),
+    _option(
+        "--shots",
+        metavar="N,N,…",
+        callback=counts,
+        help="Numbers of labelled examples to try with each method that takes labels. [1,4,8]",
+    ),
+    _option(
+        "--set",
+        "settings",
+        metavar="METHOD.FIELD=VALUE",
+        multiple=True,
+        help="Change a setting of a method. Can be repeated.",
+    ),
+    _option(
+        "--prefer",
+        type=click.Choice(["serve", "labels", "train"]),
+        help="What to minimise when choosing what to ship: cost per answer (serve), labels, or "
+        "training. [serve]",
+    ),
+    _option(
+        "--max-labels",
+        metavar="N",
+        type=int,
+        help="Ship nothing that was made with more labels than this.",
+    ),
+    _option(
+        "--probes",
+        metavar="NAMES",
+        callback=names,
+        help="Extra questions to ask of the model, separated by commas; `modicum list probes` "
+        "shows all. [none]",
+    ),
+)
+SIZES = in_group(
+    "Sizes",
+    _option(
+        "--quick",
+        is_flag=True,
+        help="A quick look: 60 problems, 16 samples, 1 seed. Sizes that you give count first.",
+    ),
+    _option("--test", metavar="N", type=int, help="Number of test problems. [400]"),
+    _option(
+        "--selection",
+        metavar="N",
+        type=int,
+        help="Number of labelled problems used to choose the best plain prompt. [40]",
+    ),
+    _option(
+        "--samples",
+        metavar="N",
+        type=int,
+        help="Number of samples drawn for each problem to find the ceiling. [64]",
+    ),
+    _option(
+        "--ceiling-test",
+        metavar="N",
+        type=int,
+        help="Draw samples and branches for the first N test problems only. [all]",
+    ),
+    _option(
+        "--seeds",
+        metavar="N",
+        type=int,
+        help="Number of different draws of examples for each method that takes labels. [3]",
+    ),
+    _option(
+        "--stream",
+        metavar="NAME",
+        help="Random seed by name; another name draws other problems, examples and samples.",
+    ),
+    _option(
+        "--max-new-tokens",
+        metavar="N",
+        type=int,
+        help="Longest answer, in tokens. [the task's own limit]",
+    ),
+    _option(
+        "--retain",
+        metavar="TASKS",
+        multiple=True,
+        callback=_retained,
+        help="Also measure on this task or file, to see what a method breaks; `text` measures "
+        "perplexity only, `none` skips it. Can be repeated. [the task's own, or text]",
+    ),
+    _option(
+        "--retain-test",
+        metavar="N",
+        type=int,
+        help="Number of problems of each such task. [200]",
+    ),
+)
+PROMPT = in_group(
+    "Prompt",
+    _option(
+        "--system",
+        metavar="FILE",
+        type=PATH,
+        help="Your own system prompt, in a text file.",
+    ),
+    _option(
+        "--template",
+        metavar="FILE",
+        type=PATH,
+        help="Your own prompt with {question} where the question goes, in a text file.",
+    ),
+    _option(
+        "--styles",
+        type=click.Choice(["default", "all"]),
+        help="all: also try the task's own instruction among the plain prompts. [default]",
+    ),
+)
+COST = in_group(
+    "Cost",
+    _option(
+        "--dry-run",
+        is_flag=True,
+        help="Print what would be run and what it would cost, and do nothing.",
+    ),
+    _option(
+        "--budget",
+        metavar="TIME",
+        help="Stop after this long (90s, 20m, 1h). The baseline is always measured first; skipped "
+        "methods are listed.",
+    ),
+    _option(
+        "--max-tokens",
+        metavar="N",
+        type=int,
+        help="Stop after this many tokens were sampled or trained.",
+    ),
+    _option("--yes", is_flag=True, help="Do not ask before a study that takes over an hour."),
+    _option("--no-check", is_flag=True, help="Skip the check."),
+    _option("--force", is_flag=True, help="Run even where the check finds an error."),
+    _option(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="Number of processes. [one a core for small models, otherwise 1]",
+    ),
+    _option(
+        "--executor",
+        metavar="NAME",
+        help="Where trials run, such as processes?workers=4. [set by --workers]",
+    ),
+    _option(
+        "--reuse",
+        metavar="FOLDER",
+        type=PATH,
+        multiple=True,
+        help="Reuse finished answers from this study. Can be repeated. [studies beside --out]",
+    ),
+    _option("--no-reuse", is_flag=True, help="Do not reuse answers from other studies."),
+)
+OUTPUT = in_group(
+    "Output",
+    _option(
+        "--out",
+        metavar="FOLDER",
+        type=PATH,
+        help="Study folder; run the same command again to resume. [runs/TASK--MODEL]",
+    ),
+    _option(
+        "--no-wait",
+        is_flag=True,
+        help="Exit if another run is using the folder, instead of waiting for it.",
+    ),
+    _option(
+        "--trust",
+        is_flag=True,
+        help="Allow the study file to run code, contact servers and read keys.",
+    ),
+)
+
+
+def run_options(function: F) -> F:
+    """Add all options of `run` but those of printing."""
+    for group in reversed((WHAT, task_options, LADDER, SIZES, PROMPT, COST, OUTPUT)):
+        function = group(function)
+    return function
