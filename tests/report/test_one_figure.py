@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from modicum.stats import Figure
-from modicum.stats.written import amount, figure, points, share
+from modicum.stats.written import amount, figure, percents, points, share
 from tests.golden import record
+from tests.support.commands import modicum
 
-PRINTED = re.compile(r"(?<!> )(?<![\d.])[−.\d,]+ \[[−.\d,]+, [−.\d,∞]+[\])]")
+PRINTED = re.compile(r"(?<!> )(?<![\d.])[−.\d,]+(?: %)? \[[−.\d,]+, [−.\d,∞]+[\])]")
 """A number with its interval; `> 8 [1, ∞)` has none."""
 
 OWN = "cue tokens"
@@ -65,13 +66,17 @@ def test_no_interval_is_without_width(verdicts) -> None:
 
 
 def test_every_printed_interval_is_one_of_the_records(study, verdicts) -> None:
-    known = {
-        figure(found, write) for _, found in _figures(verdicts) for write in (share, points, amount)
-    }
-    for text in (record.terminal(study), record.report_text(study)):
+    writers = (share, points, amount)
+    known = {figure(found, write) for _, found in _figures(verdicts) for write in writers}
+    known |= {percents(found) for _, found in _figures(verdicts)}
+    texts = [record.report_text(study)]
+    for verdict in verdicts:
+        which = ("--task", verdict["task"], "--model", verdict["model"])
+        texts.append(modicum("report", study, *which, "-v").out)
+    for text in texts:
         said = [line for line in text.splitlines() if not line.startswith(OWN)]
         printed = set(PRINTED.findall(" ".join(" ".join(said).split())))
-        assert len(printed) > 10
+        assert len(printed) > 5
         assert printed - known == set()
 
 

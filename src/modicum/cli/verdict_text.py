@@ -257,7 +257,8 @@ def _measures(verdict: Verdict, look: Look) -> str:
 
 def _rest(verdict: Verdict, look: Look) -> str:
     """Return warnings, what the study took and, where asked for, everything else."""
-    warnings = [f.found for f in verdict.findings if f.level != "fact"]
+    found = [f for f in verdict.findings if f.level != "fact" and f.code != "detectable"]
+    warnings = [f.found for f in found]  # what the size can show stands among the doubts
     warnings = [*verdict.doubts, *warnings]
     shown = warnings if look.verbose else warnings[:MOST_WARNINGS]
     lines = [look.paint.warning(_item("!", said, look)) for said in shown]
