@@ -159,7 +159,7 @@ def test_what_it_names_is_checked_before_anything_runs() -> None:
     check_plan(plan(BOTH))
     with pytest.raises(UnknownNameError, match="model 'nosuch'"):
         check_plan(plan(f"{PROBE}?second=nosuch"))
-    with pytest.raises(ConfigError, match="a marker that accepts the gold 'none'"):
+    with pytest.raises(ConfigError, match="a marker that accepts the gold answer 'none'"):
         check_plan(plan("wrong"))
     with pytest.raises(UnknownNameError, match="setting of probe"):
         check_plan(plan(f"{PROBE}?secnd=x"))
@@ -193,7 +193,7 @@ def test_a_study_goes_on_with_the_probes_trials_alone(tmp_path: Path) -> None:
 def test_a_budget_buys_the_probes_trials_last(tmp_path: Path) -> None:
     options = ("run", *SMALL, "--out", tmp_path / "study", "--probes", BOTH, "--no-check")
     little = modicum(*options, "--max-tokens", 12_000)
-    assert "left out for want of budget" in little.err
+    assert "budget used up" in little.err
     assert "in other forms" not in little.out
     enough = modicum(*options, "--max-tokens", 1_000_000)
     assert "left out" not in enough.err

@@ -74,7 +74,7 @@ def test_samples_of_nudged_models_change_their_trials_and_no_measure() -> None:
     ("arm", "error", "words_"),
     [
         ("rlvr.rewards=random", UnknownNameError, "rewards"),
-        ("fine_tune.rank=2", ConfigError, "which this grid does not run"),
+        ("fine_tune.rank=2", ConfigError, "not among the methods of this grid"),
         ("rlvr.reward=rando", ConfigError, "rando"),
         ("rlvr.pick=half", ConfigError, "needs a pool"),
         ("rlvr.pick=half,pool=513", ConfigError, "513 shots"),
@@ -216,12 +216,12 @@ def test_curves_of_training_and_their_size_stand_in_the_verdict(verdict) -> None
 
 
 def test_arms_are_printed_by_name_with_a_word_each(verdict) -> None:
-    (text,), (worth,) = (core_text(verdict.sections[name]) for name in ("arms", "worth"))
+    (text,), (worth,) = (core_text(verdict.sections[name], 120) for name in ("arms", "worth"))
     assert "  with random, updates=2" in text
     assert any(word in text for word in ("helps", "harms", "holds", "undecided"))
     assert "beyond format" in worth
     assert "with reward=format" in core(verdict, "arms")
-    assert "worth votes" in core(verdict, "worth")
+    assert "majority of N" in core(verdict, "worth")
 
 
 def test_json_holds_gains_worth_and_arms(verdict) -> None:

@@ -219,9 +219,9 @@ def test_tuned_model_has_another_perplexity(row, said) -> None:
 
 def test_second_run_scores_no_text_again(said, tiny, folder, kept, monkeypatch) -> None:
     monkeypatch.setattr("modicum.executor.run_trial", lambda *given: pytest.fail("ran again"))
-    again = _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", kept)
+    again = _tuned(tiny, folder, "--retain", "line_moves,text", "--retain", kept, "-v")
     assert again.code == 0
-    lines = [line.split() for line in again.out.splitlines() if line.startswith("  on ")]
+    lines = [line.split() for line in again.out.splitlines() if line.startswith("    on ")]
     assert [line[1] for line in lines][-1] == "text"
     assert lines[-1][2].startswith("×")
     assert len(lines) == 3
@@ -248,8 +248,8 @@ def test_text_that_cannot_be_encoded_is_said_to_be_left_out(tmp_path) -> None:
     said = modicum(
         "run", "--model", "organism", "--task", "line_moves", "--methods", "fine_tune",
         "--shots", 1, "--seeds", 1, "--test", 4, "--selection", 2, "--samples", 2,
-        "--retain", "text", "--set", "fine_tune.steps=1", "--workers", 1, "--out", tmp_path,
+        "--retain", "text", "--set", "fine_tune.steps=1", "--workers", 1, "--out", tmp_path, "-v",
     )  # fmt: skip
     assert said.code == 0, said.err
     assert "held-out text left out (cannot be encoded)" in " ".join(said.out.split())
-    assert "  on text" not in said.out
+    assert "    on text" not in said.out

@@ -237,7 +237,7 @@ def test_full_disk_while_writing_a_trial_is_told(tmp_path, monkeypatch) -> None:
     said = modicum("run", *SMALL, "--out", tmp_path)
     assert said.code == BROKEN
     assert "database or disk is full" in said.err
-    assert "free or mend the disk" in said.err
+    assert "free or repair the disk" in said.err
 
 
 # Pipes and encodings
@@ -296,8 +296,8 @@ def test_unexpected_error_is_a_sentence(monkeypatch, tmp_path) -> None:
     assert "Traceback" in modicum("list").err
 
 
-def test_readme_names_the_exit_codes() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_docs_name_the_exit_codes() -> None:
+    text = (ROOT / "docs" / "threat_model.md").read_text(encoding="utf-8")
     named = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     assert named == {0, FAILED, WRONG_USE, BROKEN, FAULT, INTERRUPTED}
 

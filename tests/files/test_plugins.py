@@ -147,7 +147,7 @@ def _study(folder, *more):
     )  # fmt: skip
 
 
-CHANGED = "the code of the method odd has changed since 2 trials ran (same version)"
+CHANGED = "the code of the method odd has changed since 2 trials ran, but not its version"
 
 
 def test_changed_code_under_one_version_is_said_by_run_and_doubted_in_the_verdict(

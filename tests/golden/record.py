@@ -69,7 +69,7 @@ def verdicts(folder: Path) -> object:
 
 def terminal(folder: Path) -> str:
     """Return what `run` prints of a finished study, its folder and clock apart."""
-    said = modicum("run", STUDY, "--out", folder, "--workers", 1, "--no-check")
+    said = modicum("run", STUDY, "--out", folder, "--workers", 1, "--no-check", "-v")
     assert said.code == 0, said.err
     return said.out.replace(str(folder), "FOLDER")
 

@@ -193,7 +193,7 @@ def test_a_task_marks_by_the_files_that_it_found(tmp_path) -> None:
 
 
 def test_a_study_with_a_changed_helper_draws_its_trials_anew(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("modicum.cli.verbs.run.write", lambda *given: None)  # the report
+    monkeypatch.setattr("modicum.cli.told_run.write", lambda *given: None)  # the report
     marker = _write(tmp_path, mk=f"from h import inside as f\n\n\n{MARK}", h="")
     (tmp_path / "h.py").write_text("def inside(text, answer):\n    return answer in text\n")
 

@@ -193,5 +193,5 @@ def test_a_model_that_can_be_asked_in_no_style_says_so(tmp_path) -> None:
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     plan = plan_for("organism", str(path), (), (), test=4, selection=2, samples=2, retain=("none",))
     error = run_trial(plan, plan.subjects()[0].default(), None, tmp_path / "a").error
-    assert error.startswith("TrialError: no style to ask in")
+    assert error.startswith("TrialError: no usable style")
     assert "--template" in error

@@ -21,10 +21,14 @@ def say_first(verb: str, arguments: Collection[str]) -> None:
 
 def clear_first() -> None:
     """Take the first line away."""
-    if sys.stderr.isatty():
+    if _is_terminal():
         sys.stderr.write("\x1b[2K\r")
         sys.stderr.flush()
 
 
 def _is_said(verb: str, arguments: Collection[str]) -> bool:
-    return verb not in _QUICK and not {"-h", "--help"} & set(arguments) and sys.stderr.isatty()
+    return verb not in _QUICK and not {"-h", "--help"} & set(arguments) and _is_terminal()
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()  # None where it was closed

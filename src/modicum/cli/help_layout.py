@@ -1,13 +1,13 @@
 """Help pages: options in groups, names of verbs under one heading, no word broken at a line's end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
 
 from modicum.cli.terminal import terminal_width
 
-__all__ = ["GroupedCommand", "GroupedOption", "HelpContext", "HelpGroup", "in_group"]
+__all__ = ["GroupedCommand", "GroupedOption", "HelpContext", "HelpGroup", "in_group", "option"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -29,7 +29,7 @@ class _WholeWords(click.HelpFormatter):
         super().write_usage(prog, args.replace("-", _HYPHEN), prefix)
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         """Write a list of names and what they mean."""
         kept = [(name, text.replace("-", _HYPHEN)) for name, text in rows]
@@ -94,6 +94,11 @@ class HelpGroup(click.Group):
 def _first(command: click.Command) -> str:
     """Return the first paragraph of a command's help in one line."""
     return " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def option(*names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
+    """Return a decorator that adds an option which can stand in a group; click's own arguments."""
+    return click.option(*names, cls=GroupedOption, **attributes)
 
 
 def in_group(group: str, *options: Callable[[F], F]) -> Callable[[F], F]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
-from modicum.cli.help_layout import GroupedOption, in_group
+from modicum.cli.help_layout import in_group, option
 from modicum.cli.option_types import counts, names
 from modicum.cli.task_options import task_options
 
@@ -17,12 +17,8 @@ F = TypeVar("F", bound=Callable[..., object])
 PATH = click.Path(path_type=Path)
 
 
-def _option(*parts: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
-    return click.option(*parts, cls=GroupedOption, **attributes)
-
-
 def _retained(
-    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Read names with commas, once or several times; the path of a file stays whole."""
     parts = [part for v in values for part in ([v] if Path(v).exists() else v.split(","))]
@@ -31,20 +27,20 @@ def _retained(
 
 WHAT = in_group(
     "What to run",
-    _option("--model", metavar="MODEL", help="A name, a folder or a hub id. [organism]"),
-    _option(
+    option("--model", metavar="MODEL", help="A name, a folder or a hub id. [organism]"),
+    option(
         "--task",
         metavar="TASK",
         help="A built-in task, gym:DATASET, or a file (.jsonl, .csv, .parquet). [all tasks of the "
         "built-in toy model]",
     ),
-    _option(
+    option(
         "--twin",
         metavar="MODEL",
         help="A comparable model known to lack the ability: shows whether fine-tuning taught it or "
         "released it.",
     ),
-    _option(
+    option(
         "--reference",
         metavar="MODEL",
         help="A second model to measure against, such as the reasoning version of this one.",
@@ -52,39 +48,39 @@ WHAT = in_group(
 )
 LADDER = in_group(
     "The ladder",
-    _option(
+    option(
         "--methods",
         metavar="NAMES",
         callback=names,
         help="Methods to try, separated by commas; `modicum list methods` shows all. [those that "
         "fit the task]",
     ),
-    _option(
+    option(
         "--shots",
         metavar="N,N,…",
         callback=counts,
         help="Numbers of labelled examples to try with each method that takes labels. [1,4,8]",
     ),
-    _option(
+    option(
         "--set",
         "settings",
         metavar="METHOD.FIELD=VALUE",
         multiple=True,
         help="Change a setting of a method. Can be repeated.",
     ),
-    _option(
+    option(
         "--prefer",
         type=click.Choice(["serve", "labels", "train"]),
         help="What to minimise when choosing what to ship: cost per answer (serve), labels, or "
         "training. [serve]",
     ),
-    _option(
+    option(
         "--max-labels",
         metavar="N",
         type=int,
         help="Ship nothing that was made with more labels than this.",
     ),
-    _option(
+    option(
         "--probes",
         metavar="NAMES",
         callback=names,
@@ -94,48 +90,48 @@ LADDER = in_group(
 )
 SIZES = in_group(
     "Sizes",
-    _option(
+    option(
         "--quick",
         is_flag=True,
         help="A quick look: 60 problems, 16 samples, 1 seed. Sizes that you give count first.",
     ),
-    _option("--test", metavar="N", type=int, help="Number of test problems. [400]"),
-    _option(
+    option("--test", metavar="N", type=int, help="Number of test problems. [400]"),
+    option(
         "--selection",
         metavar="N",
         type=int,
         help="Number of labelled problems used to choose the best plain prompt. [40]",
     ),
-    _option(
+    option(
         "--samples",
         metavar="N",
         type=int,
         help="Number of samples drawn for each problem to find the ceiling. [64]",
     ),
-    _option(
+    option(
         "--ceiling-test",
         metavar="N",
         type=int,
         help="Draw samples and branches for the first N test problems only. [all]",
     ),
-    _option(
+    option(
         "--seeds",
         metavar="N",
         type=int,
         help="Number of different draws of examples for each method that takes labels. [3]",
     ),
-    _option(
+    option(
         "--stream",
         metavar="NAME",
         help="Random seed by name; another name draws other problems, examples and samples.",
     ),
-    _option(
+    option(
         "--max-new-tokens",
         metavar="N",
         type=int,
         help="Longest answer, in tokens. [the task's own limit]",
     ),
-    _option(
+    option(
         "--retain",
         metavar="TASKS",
         multiple=True,
@@ -143,7 +139,7 @@ SIZES = in_group(
         help="Also measure on this task or file, to see what a method breaks; `text` measures "
         "perplexity only, `none` skips it. Can be repeated. [the task's own, or text]",
     ),
-    _option(
+    option(
         "--retain-test",
         metavar="N",
         type=int,
@@ -152,19 +148,19 @@ SIZES = in_group(
 )
 PROMPT = in_group(
     "Prompt",
-    _option(
+    option(
         "--system",
         metavar="FILE",
         type=PATH,
         help="Your own system prompt, in a text file.",
     ),
-    _option(
+    option(
         "--template",
         metavar="FILE",
         type=PATH,
         help="Your own prompt with {question} where the question goes, in a text file.",
     ),
-    _option(
+    option(
         "--styles",
         type=click.Choice(["default", "all"]),
         help="all: also try the task's own instruction among the plain prompts. [default]",
@@ -172,60 +168,60 @@ PROMPT = in_group(
 )
 COST = in_group(
     "Cost",
-    _option(
+    option(
         "--dry-run",
         is_flag=True,
         help="Print what would be run and what it would cost, and do nothing.",
     ),
-    _option(
+    option(
         "--budget",
         metavar="TIME",
         help="Stop after this long (90s, 20m, 1h). The baseline is always measured first; skipped "
         "methods are listed.",
     ),
-    _option(
+    option(
         "--max-tokens",
         metavar="N",
         type=int,
         help="Stop after this many tokens were sampled or trained.",
     ),
-    _option("--yes", is_flag=True, help="Do not ask before a study that takes over an hour."),
-    _option("--no-check", is_flag=True, help="Skip the check."),
-    _option("--force", is_flag=True, help="Run even where the check finds an error."),
-    _option(
+    option("--yes", is_flag=True, help="Do not ask before a study that takes over an hour."),
+    option("--no-check", is_flag=True, help="Skip the check."),
+    option("--force", is_flag=True, help="Run even where the check finds an error."),
+    option(
         "--workers",
         metavar="N",
         type=int,
         help="Number of processes. [one a core for small models, otherwise 1]",
     ),
-    _option(
+    option(
         "--executor",
         metavar="NAME",
         help="Where trials run, such as processes?workers=4. [set by --workers]",
     ),
-    _option(
+    option(
         "--reuse",
         metavar="FOLDER",
         type=PATH,
         multiple=True,
         help="Reuse finished answers from this study. Can be repeated. [studies beside --out]",
     ),
-    _option("--no-reuse", is_flag=True, help="Do not reuse answers from other studies."),
+    option("--no-reuse", is_flag=True, help="Do not reuse answers from other studies."),
 )
 OUTPUT = in_group(
     "Output",
-    _option(
+    option(
         "--out",
         metavar="FOLDER",
         type=PATH,
         help="Study folder; run the same command again to resume. [runs/TASK--MODEL]",
     ),
-    _option(
+    option(
         "--no-wait",
         is_flag=True,
         help="Exit if another run is using the folder, instead of waiting for it.",
     ),
-    _option(
+    option(
         "--trust",
         is_flag=True,
         help="Allow the study file to run code, contact servers and read keys.",

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import click
 
-from modicum.cli.help_layout import GroupedOption, in_group
+from modicum.cli.help_layout import in_group, option
 from modicum.errors import ConfigError
 from modicum.task import full_reference
 
@@ -24,54 +24,50 @@ def task_options(function: F) -> F:
     """Add the options that map a file's columns and choose its marker to a verb."""
     return in_group(
         "Your file",
-        _option("--question", metavar="COLUMN", help="Column of the question. [detected]"),
-        _option("--answer", metavar="COLUMN", help="Column of the correct answer. [detected]"),
-        _option(
+        option("--question", metavar="COLUMN", help="Column of the question. [detected]"),
+        option("--answer", metavar="COLUMN", help="Column of the correct answer. [detected]"),
+        option(
             "--solution",
             metavar="COLUMN",
             help="Column of a worked solution, or `none`. [detected]",
         ),
-        _option(
+        option(
             "--context",
             metavar="COLUMNS",
             help="Columns to show above the question, separated by commas, or `none`. [detected]",
         ),
-        _option(
+        option(
             "--choices",
             metavar="COLUMNS",
             help="Column of the answer options, or several separated by commas, or `none`. [detected]",
         ),
-        _option(
+        option(
             "--gold-is",
             type=click.Choice(["label", "text", "from_0", "from_1"]),
             help="How the answer column names an option: by label, by text, or by its place counted "
             "from 0 or 1. [what fits every row]",
         ),
-        _option(
+        option(
             "--preset",
             type=click.Choice(["gsm8k", "math"]),
             help="Take the answer after #### (gsm8k) or from the last \\boxed{} (math). [detected]",
         ),
-        _option(
+        option(
             "--odd",
             type=click.Choice(["refuse", "leave_out"]),
             help="What to do with rows that do not look like the others. [refuse]",
         ),
-        _option(
+        option(
             "--marker",
             metavar="NAME",
             help="How answers are marked; `modicum list markers` shows all. [chosen by the answers]",
         ),
-        _option(
+        option(
             "--mark-with",
             metavar="FILE.py:FUNCTION",
             help="Mark with your own Python function.",
         ),
     )(function)
-
-
-def _option(*names: str, **attributes: object) -> Callable[[F], F]:
-    return click.option(*names, cls=GroupedOption, **attributes)  # type: ignore[arg-type]
 
 
 def task_reference(task: str | None, options: MutableMapping[str, object]) -> str | None:

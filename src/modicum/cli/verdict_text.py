@@ -258,8 +258,9 @@ def _measures(verdict: Verdict, look: Look) -> str:
 def _rest(verdict: Verdict, look: Look) -> str:
     """Return warnings, what the study took and, where asked for, everything else."""
     found = [f for f in verdict.findings if f.level != "fact" and f.code != "detectable"]
-    warnings = [f.found for f in found]  # what the size can show stands among the doubts
-    warnings = [*verdict.doubts, *warnings]
+    faults = [f.found for f in found if f.level == "fault"]
+    others = [f.found for f in found if f.level != "fault"]
+    warnings = [*faults, *verdict.doubts, *others]  # what the size can show is among the doubts
     shown = warnings if look.verbose else warnings[:MOST_WARNINGS]
     lines = [look.paint.warning(_item("!", said, look)) for said in shown]
     if hidden := len(warnings) - len(shown):
