@@ -61,13 +61,17 @@ def _brief(seed: str, *, is_control: bool) -> Blueprint:
     return dataclasses.replace(whole, phases=phases)
 
 
-def _run(words: list[str], where: str) -> None:
+def _run(words: list[str], where: str, *, is_away: bool = False) -> None:
     if words[0] in SHELL or words[0].startswith(".venv/bin/"):
         return
     assert words[0] == "modicum", f"{where}: {words[0]} is no command of this project"
     with fake_server(offers=("/completions",)) as (address, _), no_network():
         said = modicum(*(word.replace(SERVER, address) for word in shrunk(words)))
-    assert said.code == 0, f"{where}: {' '.join(words)}\n{said.out[-2000:]}\n{said.err[-2000:]}"
+    # what a tiny random model answers is an error of its own: the check says so and stops
+    found = is_away and words[1] == "check" and "tokens sampled" in said.out
+    assert said.code == 0 or found, (
+        f"{where}: {' '.join(words)}\n{said.out[-2000:]}\n{said.err[-2000:]}"
+    )
 
 
 @pytest.mark.parametrize("page", pages())
@@ -80,7 +84,7 @@ def test_fences_of_a_page_run_in_their_order(page: str, world) -> None:
             assert said.getvalue(), f"{where} prints nothing"
         elif fence.language == "sh":
             for words in commands(fence.code):
-                _run(words, where)
+                _run(words, where, is_away=AWAY in fence.marks)
         else:
             assert fence.language in ("text", "toml", "json", ""), f"{where}: {fence.language}"
 

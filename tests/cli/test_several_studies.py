@@ -109,7 +109,7 @@ def test_folder_of_an_earlier_version_is_found_and_gone_on_with() -> None:
     shutil.move(PLACE, "runs/sums")
     said = modicum("run", *ONE, *SIZES)
     assert "going on in runs/sums" in said.err
-    assert "8 exist" in said.err
+    assert "8 done" in said.err
     assert not PLACE.exists()
     other = modicum("run", "--model", "scripted:absent", "--task", "sums", *SIZES)
     assert "results in runs/sums--scripted-absent" in other.err

@@ -99,7 +99,7 @@ def test_without_a_gap_scores_stand_in_the_table() -> None:
 def test_a_ceiling_that_does_not_come_from_sampling_names_its_source() -> None:
     text = verdict_text(built.seal())
     assert re.search(r"ceiling +98 % \[95, 100\]", text)
-    assert "ceiling from the forced form" in text
+    assert "ceiling from the worked form given" in text
 
 
 def test_unbounded_intervals_are_open() -> None:

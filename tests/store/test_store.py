@@ -203,11 +203,8 @@ def test_failed_write_keeps_the_earlier_outcome(store) -> None:
     assert store.read(TRIAL) == _outcome(error="first")
 
 
-def test_plan_of_a_new_folder_is_none(store) -> None:
-    assert store.plan is None
-
-
 def test_frozen_plan_is_read_back(store) -> None:
+    assert store.plan is None
     store.freeze({"name": "x", "grids": [{"models": ["a"]}]})
     assert store.plan == {"name": "x", "grids": [{"models": ["a"]}]}
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import signal
 from dataclasses import dataclass
 
 from modicum.cli.main import main
@@ -19,12 +20,14 @@ class Said:
 def modicum(*arguments: object) -> Said:
     """Run `modicum ARGUMENTS` and gives its exit code and both outputs."""
     out, err = io.StringIO(), io.StringIO()
-    code = 0
+    code, heard = 0, signal.getsignal(signal.SIGINT)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             main([str(argument) for argument in arguments])
         except SystemExit as end:
             code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGINT, heard)  # a command that was interrupted listens no more
     return Said(code, out.getvalue(), err.getvalue())
 
 
