@@ -44,3 +44,11 @@ def _few_draws() -> None:
     from modicum.simulation import outlook
 
     outlook._MOST_DRAWS = outlook._LEAST_DRAWS
+
+
+@pytest.fixture(autouse=True)
+def _hears_interrupts() -> Iterator[None]:
+    """Give back the handler of interrupts: a command that ends by one in this process listens no more."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -46,6 +46,7 @@ def world(tmp_path, monkeypatch) -> Path:
         if parcel is not None:
             folder = MODELS.build(entry).folder
             local = tiny_local()
+            local.module.config.max_position_embeddings = 4096  # prompts of a token a byte
             local.module.save_pretrained(folder)
             local.tokenizer.save_pretrained(folder)
     monkeypatch.setattr("modicum.cli.verbs.organism.core_blueprint", _brief)
