@@ -75,6 +75,7 @@ def _run(words: list[str], where: str, *, is_away: bool = False) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:the marker lambda:UserWarning")  # the README's own; said once
 @pytest.mark.parametrize("page", pages())
 def test_fences_of_a_page_run_in_their_order(page: str, world) -> None:
     for fence in fences(page):
