@@ -1,1 +1,1 @@
-"""Readings, one a file: what is said of a subject's stored outcomes."""
+"""Readings, one a file: what is said of what is stored of a model on a task."""

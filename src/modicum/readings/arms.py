@@ -1,4 +1,4 @@
-"""Every rung beside the same method with other settings: accuracy, effect, damage, what was trained."""
+"""Every method beside itself with other settings: accuracy, effect, effect elsewhere, what was trained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from modicum.stats.written import of_seeds
 __all__ = ["Arms", "arms_of"]
 
 NOTE = (
-    "Each arm is the same method on the same shots with other settings. It helps or harms where "
+    "Each variant is the same method on the same shots with other settings. It helps or harms where "
     "the interval of its gain leaves out 0, by one sample where that was drawn, else greedily; "
-    "it holds where the whole interval lies within .05. Damage is in points."
+    "it holds where the whole interval lies within .05. The effect elsewhere is in points."
 )
 COLUMNS = (
-    Column("rung and its arms"),
+    Column("method and its variants"),
     Column("labels", "count"),
     Column("numbers trained", "count"),
     Column("greedy", "share"),
@@ -26,15 +26,15 @@ COLUMNS = (
     Column("one sample", "share"),
     Column("over plain sampling", "share"),
     Column("effect", "effect"),
-    Column("damage", "points"),
+    Column("effect elsewhere", "points"),
     Column("seeds", "count"),
     Column("trials", "trials"),
 )
 BRIEF = {
-    "rung and its arms": Column("rung and arms"),
+    "method and its variants": Column("method"),
     "labels": Column("labels", "count"),
     "numbers trained": Column("trained", "count"),
-    "damage": Column("damage", "point"),
+    "effect elsewhere": Column("elsewhere", "point"),
     "greedy": Column("greedy", "share"),
     "one sample": Column("sampled", "share"),
     "effect": Column("effect", "effect"),

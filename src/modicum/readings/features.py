@@ -1,4 +1,4 @@
-"""What the features of a sparse autoencoder are that steer a rung: how each was found, what refutes it."""
+"""What the features of a sparse autoencoder are that steer the model: how each was found, what refutes it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

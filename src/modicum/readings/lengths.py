@@ -1,4 +1,4 @@
-"""What became of the length of answers where a rung is to shorten them, over budgets of divergence."""
+"""What became of the length of answers where a method is to shorten them, over budgets of divergence."""
 
 from dataclasses import dataclass
 from typing import final

@@ -1,4 +1,4 @@
-"""Abilities that a nudge did not target: what each rung changed on them, in points."""
+"""Abilities that a method did not target: what it changed on them, in points."""
 
 import math
 from dataclasses import dataclass

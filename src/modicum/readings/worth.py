@@ -1,4 +1,4 @@
-"""What each rung gained beyond its format and its reward, and what it is worth in plain samples."""
+"""What each method gained beyond its format and its reward, and what it is worth in plain samples."""
 
 from dataclasses import dataclass
 from typing import final

@@ -23,8 +23,8 @@ def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Ma
     """
     base = floor_serving or words.serving_base(verdict)
     titles = (
-        "rung, and below it its controls", "labels", "score", "gap recovered", "", "damage",
-        "serving", "elicitation", "seeds", "trials",
+        "method, and below it its controls", "labels", "correct", "share of the gap", "",
+        "effect elsewhere", "cost per answer", "one-off cost", "seeds", "trials",
     )  # fmt: skip
     head = element("tr", *(element("th", title, scope="col") for title in titles))
     bodies = [
