@@ -127,9 +127,9 @@ def _head(verdicts: Sequence[Verdict], plan: Plan) -> Markup:
         verb = "is" if said[0].startswith("one ") else "are"
         first = said[0].replace(" ", f" {verb} ", 1)
         listed = " and ".join(filter(None, [", ".join([first, *said[1:-1]]), *said[1:][-1:]]))
-        answer = f"Of {_number(len(verdicts))} subjects, {listed}."
+        answer = f"Of {_number(len(verdicts))} verdicts, {listed}."
     else:
-        answer = "No subject has all of its measures yet."
+        answer = "No verdict yet: measures are missing."
     seconds, tokens = sum(v.seconds for v in verdicts), sum(v.tokens for v in verdicts)
     failed = sum(v.failed for v in verdicts)
     facts = [
@@ -155,7 +155,7 @@ def _sizes(plan: Plan) -> list[str]:
     return [
         f"{plan.test} test problems",
         f"{plan.samples} samples a problem{first}",
-        f"{plan.seeds} seeds",
+        words.count(plan.seeds, "seed"),
     ]
 
 
@@ -182,10 +182,10 @@ def _index(verdicts: Sequence[Verdict], names: Sequence[str]) -> Markup:
 def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palette) -> Markup:
     """Return one line a subject."""
     titles = (
-        "subject",
+        "task on model",
         "ability",
         "from 0 to 1",
-        "default → floor → ceiling",
+        "as given → floor → ceiling",
         "least data",
         "ship",
     )
@@ -241,7 +241,7 @@ def _subject(
     failed = f" · {words.trials_failed(verdict.failed)}" if verdict.failed else ""
     facts = element(
         "p",
-        f"{verdict.test} test problems · {verdict.seeds} seeds · "
+        f"{verdict.test} test problems · {words.count(verdict.seeds, 'seed')} · "
         f"{words.duration(verdict.seconds)}{failed}",
         class_="facts",
     )
