@@ -45,9 +45,21 @@ def _id(trials: list[dict], method: str, **settings: object) -> str:
     )
 
 
+def _listed(lines: list[str]) -> list[str]:
+    """Return the lines of a list of trials below its heads."""
+    start = next(i for i, line in enumerate(lines) if line.startswith("trial "))
+    return lines[start + 1 :]
+
+
+def test_list_says_once_what_all_trials_share(folder) -> None:
+    first, _, heads, *_ = modicum("show", folder).out.splitlines()
+    assert first.startswith("model scripted")
+    assert "model" not in heads
+
+
 def test_list_has_a_line_for_every_trial(folder, trials) -> None:
     lines = modicum("show", folder).out.splitlines()
-    assert [line[:8] for line in lines[1:]] == [t["trial"][:8] for t in trials]
+    assert [line[:8] for line in _listed(lines)] == [t["trial"][:8] for t in trials]
     store = Store(folder)
     assert {t["trial"] for t in trials} == set(store.heads())
     store.close()
@@ -60,8 +72,8 @@ def test_list_names_the_columns_of_the_issue(trials) -> None:
 
 
 def test_list_can_be_narrowed_to_a_method(folder, trials) -> None:
-    lines = modicum("show", folder, "--method", "cot_decoding").out.splitlines()[1:]
-    assert len(lines) == sum(t["method"] == "cot_decoding" for t in trials) > 0
+    lines = modicum("show", folder, "--method", "cot_decoding").out.splitlines()
+    assert len(_listed(lines)) == sum(t["method"] == "cot_decoding" for t in trials) > 0
 
 
 def test_first_digits_name_a_trial(folder, trials) -> None:

@@ -39,14 +39,40 @@ def spent(outcome: Outcome, name: str) -> float:
 
 
 def trials_text(outcomes: Sequence[Outcome], width: int) -> str:
-    """Return one line a trial, and below them why some failed; names give way to the width."""
-    rows = [HEADS, *map(_row, outcomes)]
-    lines = columns(rows, right=(4, 5, 8, 9), elastic=(1, 2, 3, 6), width=width)
+    """Return one line a trial, and below them why some failed.
+
+    What all of them share is said once above; where they are still too wide, figures that the page
+    of a trial holds as well give way, then names. What tells trials apart is never shortened.
+    """
+    named = {"model": [o.trial.model for o in outcomes], "task": [_task(o.trial) for o in outcomes]}
+    shared = [head for head, names in named.items() if len(set(names)) == 1]
+    heads = [head for head in HEADS if head not in shared]
+    rows = [dict(zip(HEADS, cells, strict=True)) for cells in (HEADS, *map(_row, outcomes))]
+    for spare in ("time", "labels"):
+        if _needed(rows, heads) > width:
+            heads.remove(spare)
+    right = [i for i, head in enumerate(heads) if head in ("shots", "seed", "labels", "time")]
+    elastic = [i for i, head in enumerate(heads) if head in ("model", "task")]
+    cells = [[row[head] for head in heads] for row in rows]
+    lines = columns(cells, right=right, elastic=elastic or [0], width=width)
+    if shared and outcomes:
+        same = [f"{head} {named[head][0]}" for head in shared]
+        lines = [*wrapped(", ".join(same), width), "", *lines]
     for outcome in outcomes:
         if outcome.error:
             first = f"{outcome.trial.id[:ID]} failed: {outcome.error.partition(chr(10))[0]}"
             lines += wrapped(first)
     return "\n".join(lines)
+
+
+def _task(trial: Trial) -> str:
+    """Return the task whose problems a trial answers; that its golds are moved stands under control."""
+    return trial.task.removeprefix("scrambled:") if trial.is_twin else trial.task
+
+
+def _needed(rows: Sequence[Mapping[str, str]], heads: Sequence[str]) -> int:
+    """Return the columns that a table of these heads takes."""
+    return sum(max(len(row[head]) for row in rows) + 2 for head in heads) - 2
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -56,11 +82,11 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     return (
         trial.id[:ID],
         visible(trial.model),
-        visible(trial.task),
+        visible(_task(trial)),
         visible(method),
         str(trial.n_shots),
         str(trial.seed),
-        visible(trial.control) or words.MISSING,
+        visible("scrambled" if trial.is_twin else trial.control) or words.MISSING,
         "failed" if outcome.error else score,
         words.count(outcome.elicitation.get("labels", 0)),
         words.duration(spent(outcome, "seconds")),

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -229,9 +229,15 @@ def _width() -> int:
 
 
 def _print(lines: Iterator[str], *, is_paged: bool) -> None:
-    """Print lines as they come; through a pager where a person reads them on a terminal."""
-    if is_paged and sys.stdout.isatty():
-        click.echo_via_pager(f"{line}\n" for line in lines)
+    """Print lines as they come; through a pager where they do not fit on a person's terminal."""
+    if not (is_paged and sys.stdout.isatty()):
+        for line in lines:
+            click.echo(line)
         return
+    room, first = shutil.get_terminal_size().lines - 1, list[str]()
     for line in lines:
-        click.echo(line)
+        first.append(line)
+        if sum(one.count("\n") + 1 for one in first) > room:
+            click.echo_via_pager(f"{one}\n" for one in chain(first, lines))
+            return
+    click.echo("\n".join(first))
