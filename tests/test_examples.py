@@ -209,7 +209,7 @@ from modicum.study.checks import check_plan
 assert default_methods("latin_net", "latin_squares") == ("self_consistency",)
 for methods, words in [
     (("few_shot", "chain_of_thought"), "which knows no language"),
-    (("cot_decoding", "steering_vector"), "which offers text"),
+    (("cot_decoding", "steering_vector"), "gives text only"),
 ]:
     for method in methods:
         with pytest.raises(AccessError, match=words):

@@ -297,7 +297,7 @@ def test_unexpected_error_is_a_sentence(monkeypatch, tmp_path) -> None:
 
 
 def test_docs_name_the_exit_codes() -> None:
-    text = (ROOT / "docs" / "threat_model.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "exit_codes.md").read_text(encoding="utf-8")
     named = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     assert named == {0, FAILED, WRONG_USE, BROKEN, FAULT, INTERRUPTED}
 

@@ -55,11 +55,7 @@ class LatinSquares(Task):
         return tuple(found.values())
 
     def read(self, text: str) -> str | None:
-        """Read the last four rows of four digits.
-
-        >>> LatinSquares().read("Answer: 1234 2143 3412 4321.")
-        '1234 2143 3412 4321'
-        """
+        """Read the last four rows of four digits, such as `1234 2143 3412 4321`."""
         rows = re.findall(_GRID, text)
         return rows[-1] if rows else None
 
