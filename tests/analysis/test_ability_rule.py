@@ -105,7 +105,7 @@ def test_sealed_without_a_twin_is_learned() -> None:
 def test_zero_successes_alone_never_mean_absent() -> None:
     answer = say("absent", rungs=())
     assert answer.word == "undecided"
-    assert any("tuning rung" in need for need in answer.needs)
+    assert any("a method that tunes" in need for need in answer.needs)
 
 
 def test_a_forced_form_that_answers_forbids_absent() -> None:

@@ -1,10 +1,14 @@
 """A worker that is lost loses no study."""
 
+import io
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from tqdm import tqdm
+from tqdm.std import TqdmDefaultWriteLock
+
 from modicum.executor import Job, TokenTally
-from modicum.executors.processes import MAX_TRIES, Workers
+from modicum.executors.processes import MAX_TRIES, Workers, _share_no_lock
 from modicum.running.planning import plan_for
 from modicum.store.database import Outcome
 from modicum.types import Trial
@@ -42,3 +46,14 @@ def test_trial_whose_workers_die_each_time_is_a_failed_trial() -> None:
     outcomes = list(_Breaking(MAX_TRIES, after=0).outcomes(_jobs(4)))
     assert len(outcomes) == 4
     assert [o.trial.seed for o in outcomes if "WorkerLost" in o.error] == [0, 1]
+
+
+def test_bars_of_libraries_in_workers_take_no_lock_that_the_system_names() -> None:
+    before = tqdm.get_lock()
+    try:
+        _share_no_lock()
+        assert not isinstance(tqdm.get_lock(), TqdmDefaultWriteLock)
+        with tqdm.get_lock():
+            assert list(tqdm([1], file=io.StringIO())) == [1]
+    finally:
+        tqdm.set_lock(before)

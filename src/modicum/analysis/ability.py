@@ -264,12 +264,14 @@ def _missing(case: Case) -> tuple[str, ...]:
     """Name what would decide an undecided ability."""
     tuned = [r for r in case.rungs if r.rung.is_tuned]
     if not tuned:
-        return ("a tuning rung (fine_tune) with its veto control (scrambled twin)",)
+        return ("a method that tunes, beside its control (answers permuted)",)
     if not any(r.over or r.over_twin for r in tuned):
-        return ("a veto control (scrambled twin) beside the tuning rung",)
-    needs = ["more test problems or seeds: tuning is neither above its control nor tied with it"]
+        return ("a control (answers permuted) beside the method that tunes",)
+    needs = [
+        "more test problems or seeds: the data cannot tell yet whether tuning beats its control"
+    ]
     if is_forced_above(case.evidence):
-        needs = ["more shots: the forced form answers, but tuning did not unlock it"]
+        needs = ["more examples: the worked form given answers, but tuning did not unlock it"]
     if case.sampled.state in ("contested", "open"):
-        needs.append("more samples a problem")
+        needs.append("more samples for each problem")
     return tuple(needs)

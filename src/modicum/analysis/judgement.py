@@ -29,6 +29,7 @@ from modicum.analysis.verdict import Ceiling, Curve, FrontPoint, LeastData, Rung
 from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, resample
+from modicum.stats.written import count
 from modicum.store.database import Outcome, Store
 from modicum.study.controls import WITH
 from modicum.study.plan import Subject
@@ -346,17 +347,19 @@ def _ship(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> Ship:
         for c in picked.front
     )
     if picked.pick is None:
-        return Ship(None, "no rung within the labels allowed", plan.prefer, plan.margin, front)
+        return Ship(None, "no method within the labels allowed", plan.prefer, plan.margin, front)
     if picked.pick.is_plain:
         why = _why_plain(answer, plan.margin)
         return Ship(picked.pick.name, why, plan.prefer, plan.margin, front)
     others = [
-        f"{b.name} pays {b.pays} {b.queries:,.0f} queries"
+        f"for {'fewer' if b.pays == 'below' else 'more'} than {b.queries:,.0f} answers in all, "
+        f"{b.name} is cheaper"
         for b in picked.break_even
         if b.pays in ("below", "above")
     ]
-    cheap = {"serve": "cheapest to serve", "labels": "fewest labels", "train": "cheapest to make"}
-    why = f"{cheap[plan.prefer]} of those that none is shown to beat by more than {share_text(plan.margin)}"
+    cheap = {"serve": "cheapest per answer", "labels": "fewest labels", "train": "cheapest to make"}
+    within = count(100 * plan.margin, "point")
+    why = f"{cheap[plan.prefer]} among methods that no other is shown to beat by more than {within}"
     return Ship(picked.pick.name, "; ".join([why, *others]), plan.prefer, plan.margin, front)
 
 
@@ -364,7 +367,7 @@ def _why_plain(answer: Ability, margin: float) -> str:
     """Say why nothing is elicited."""
     if answer.word == "shown":
         return "the plain prompt shows the ability"
-    return f"no rung is shown to be better than the plain prompt by more than {share_text(margin)}"
+    return f"no method is shown to be better than asking plainly by more than {share_text(margin)}"
 
 
 def _row_scores(found: Gathered) -> list[Floats]:

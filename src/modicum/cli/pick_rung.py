@@ -1,7 +1,10 @@
 """Which subject and which rung of a study is meant: what the options say, else what the verdict ships."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+import click
 
 from modicum.analysis.meaning import has_pick, ship_text
 from modicum.analysis.verdict import RungRow, Verdict
@@ -11,13 +14,57 @@ from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 from modicum.types import FLOOR, PROMPT, Trial
 
-__all__ = ["pick", "picked_trial", "place_of", "row_of", "subject_of", "verdict_on"]
+__all__ = [
+    "pick",
+    "pick_options",
+    "picked_trial",
+    "place_of",
+    "row_of",
+    "subject_of",
+    "verdict_on",
+]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def verdict_on(subject: Subject, verdicts: Iterable[Verdict]) -> Verdict | None:
     """Return the verdict on a subject, or None."""
     wanted = (subject.model, subject.task, subject.plan.label)
     return next((v for v in verdicts if (v.model, v.task, v.variant) == wanted), None)
+
+
+def pick_options(help_of_rung: str) -> Callable[[F], F]:
+    """Return a decorator that adds the options that name a method of a study, for `pick`."""
+
+    def add(function: F) -> F:
+        for option in reversed(
+            (
+                click.option("--rung", "name", metavar="METHOD", help=help_of_rung),
+                click.option(
+                    "--n-shots",
+                    type=click.IntRange(0),
+                    metavar="N",
+                    help="Its number of labelled examples. [the most that were tried]",
+                ),
+                click.option(
+                    "--seed",
+                    type=click.IntRange(0),
+                    default=0,
+                    metavar="N",
+                    help="Its draw of examples. [0]",
+                ),
+                click.option(
+                    "--model", metavar="MODEL", help="Use this model, where there are several."
+                ),
+                click.option(
+                    "--task", metavar="TASK", help="Use this task, where there are several."
+                ),
+            )
+        ):
+            function = option(function)
+        return function
+
+    return add
 
 
 def subject_of(

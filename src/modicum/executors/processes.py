@@ -14,6 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, final
 
+from tqdm import tqdm
+
 from modicum.executor import Executor, Job, Outcomes, TokenTally, line_of, tokens_of
 from modicum.ledger import Ledger
 from modicum.outcome import Outcome
@@ -143,8 +145,18 @@ def _begin(tokens: "SynchronizedArray[float]", line: "SynchronizedString", drive
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _share_no_lock()
     _WORKER["tokens"], _WORKER["line"] = tokens, line
     threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+
+
+def _share_no_lock() -> None:
+    """Let progress bars of libraries take a lock of this process alone.
+
+    tqdm's own has a name in the system. A worker is killed at the end and cannot take it back, and
+    Python would warn of it.
+    """
+    tqdm.set_lock(threading.RLock())
 
 
 def _follow(driver: int) -> None:

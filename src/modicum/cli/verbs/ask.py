@@ -10,7 +10,7 @@ import click
 from modicum.analysis.verdict import Verdict
 from modicum.cli.columns import WIDTH, beside, wrapped
 from modicum.cli.folder import kept_tasks, open_study
-from modicum.cli.pick_rung import pick, row_of, subject_of, verdict_on
+from modicum.cli.pick_rung import pick, pick_options, row_of, subject_of, verdict_on
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
@@ -49,23 +49,7 @@ class _Said:
 @click.command("ask")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("question")
-@click.option(
-    "--rung",
-    "name",
-    metavar="METHOD",
-    help="Answer with this method, such as 'fine_tune n=4'. [the one that the study recommends]",
-)
-@click.option(
-    "--n-shots",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Its number of labelled examples. [the most that were tried]",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, metavar="N", help="Its draw of examples. [0]"
-)
-@click.option("--model", metavar="MODEL", help="Use this model, where the study has several.")
-@click.option("--task", metavar="TASK", help="Use this task, where the study has several.")
+@pick_options("Answer with this method, such as 'fine_tune n=4'. [the recommended one]")
 @click.option(
     "--trust", is_flag=True, help="Allow the study to run code, contact servers and read keys."
 )

@@ -9,7 +9,7 @@ import click
 
 from modicum.cli.columns import columns, wrapped
 from modicum.cli.folder import kept_tasks, open_study
-from modicum.cli.pick_rung import picked_trial, place_of, subject_of, verdict_on
+from modicum.cli.pick_rung import pick_options, picked_trial, place_of, subject_of, verdict_on
 from modicum.cli.progress import waiting
 from modicum.errors import ConfigError
 from modicum.export import EXPORTS
@@ -29,23 +29,7 @@ FORMS = (AUTO, *EXPORTS.entries)
 
 @click.command("export")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--rung",
-    "name",
-    metavar="METHOD",
-    help="Export this method, such as 'fine_tune n=4', or `prompt`. [the recommended one]",
-)
-@click.option(
-    "--n-shots",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Its number of labelled examples. [the most that were tried]",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, metavar="N", help="Its draw of examples. [0]"
-)
-@click.option("--model", metavar="MODEL", help="Use this model, where the study has several.")
-@click.option("--task", metavar="TASK", help="Use this task, where the study has several.")
+@pick_options("Export this method, such as 'fine_tune n=4', or `prompt`. [the recommended one]")
 @click.option(
     "--form",
     metavar="FORM",
