@@ -33,6 +33,7 @@ UNTYPED = {
     "pyarrow": "no py.typed",
     "reasoning_gym": "no py.typed",
     "scipy": "no py.typed; its stubs are a package of their own",
+    "tqdm": "no py.typed; its stubs are a package of their own",
 }
 """Libraries whose types mypy does not ask for."""
 UNTYPED_CALLS = {
