@@ -7,7 +7,7 @@ carries no hooks; everything else takes the module's own forward pass. `tests/sa
 holds both together. Where the native kernel was compiled, it rotates, keeps and attends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +75,7 @@ _PLAIN = {
 }
 """Architectures that this path computes, and their parts."""
 
+_SINGLE = frozenset({nn.Linear, nn.Embedding})
 _SCORES = 6_400_000
 """Scores (rows x vocabulary) held at once, about: a few rows at a time where tokens are many."""
 
@@ -127,7 +128,7 @@ class LeanLlama:
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
         """Say whether the module is a plain Llama on the processor: no hooks, no adapters."""
-        return has_plain_parts(module) and module.dtype == torch.float32
+        return module.dtype == torch.float32 and has_plain_parts(module, _SINGLE)
 
     def step(
         self,
@@ -270,14 +271,19 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) in _PLAIN
 
 
-def has_plain_parts(module: PreTrainedModel) -> bool:
-    """Say whether the module is a plain Llama on the processor: no hooks, no adapters."""
+def has_plain_parts(module: nn.Module, layers: Collection[type[nn.Module]]) -> bool:
+    """Say whether the module is a plain Llama on the processor: no hooks, nothing added.
+
+    Args:
+        module: A transformers model.
+        layers: Classes of layers that may stand in it beside the architecture's own.
+    """
     if type(module) not in _PLAIN or module.training or module.device.type != "cpu":
         return False
     config = module.config
     if any(window.width is not None for window in layer_windows(config)):
         return False
-    known = {nn.Linear, nn.Embedding} | _PLAIN[type(module)]
+    known = {*layers, *_PLAIN[type(module)]}
     for part in module.modules():
         if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
             return False

@@ -27,8 +27,8 @@ COLUMNS = 16
 class HalfProducts(Protocol):
     """What stands between the attention of one layer and the next; columns are rows in flight."""
 
-    def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm) -> Tensor:
-        """Return normalised activations as a product wants them."""
+    def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm | None) -> Tensor:
+        """Return activations as a product wants them, normalised where there is a norm."""
         ...
 
     def taken(self, rows: Float[Tensor, "columns width"]) -> Tensor:
@@ -68,12 +68,12 @@ class NativeProducts:
         for function in (self._multiply, self._gated, self._pack, self._pack_rows):
             function.restype = None
 
-    def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm) -> Tensor:
-        """Return normalised columns, rounded in pairs: `[width / 2, columns]`."""
-        weight, epsilon = norm
+    def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm | None) -> Tensor:
+        """Return columns, normalised where there is a norm, rounded in pairs: `[width / 2, columns]`."""
         out = _words(*hidden.shape)
-        pointers = (out.data_ptr(), hidden.data_ptr(), weight.data_ptr())
-        self._pack(*pointers, *hidden.shape, epsilon)
+        weight = None if norm is None else norm.weight.data_ptr()
+        epsilon = 0.0 if norm is None else norm.epsilon
+        self._pack(out.data_ptr(), hidden.data_ptr(), weight, *hidden.shape, epsilon)
         return out
 
     def taken(self, rows: Float[Tensor, "columns width"]) -> Tensor:
@@ -117,9 +117,9 @@ class TorchProducts:
         """Take what turns columns into rows."""
         self._kernel = kernel
 
-    def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm) -> Tensor:
-        """Return normalised columns as rounded rows: `[columns, width]`."""
-        return self._kernel.turn(hidden, *norm).bfloat16()
+    def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm | None) -> Tensor:
+        """Return columns, normalised where there is a norm, as rounded rows: `[columns, width]`."""
+        return self._kernel.turn(hidden, *(norm or ())).bfloat16()
 
     def taken(self, rows: Float[Tensor, "columns width"]) -> Tensor:
         """Return rounded rows."""
