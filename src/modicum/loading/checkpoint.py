@@ -101,7 +101,9 @@ def open_source(
         config = configured(where, gguf, trusted=trust_remote_code)
         place = choose_place(running.device, running.dtype, _size(config, gguf))
         if place.is_open:
-            place = _decided(place, source, str(getattr(config, "_commit_hash", None) or ""), trust_remote_code)
+            place = _decided(
+                place, source, str(getattr(config, "_commit_hash", None) or ""), trust_remote_code
+            )
         loaded = AutoModelForCausalLM.from_pretrained(
             where,
             config=config,
@@ -133,7 +135,7 @@ def open_source(
         )
 
 
-def _decided(place: Placement, source: str, commit: str, trusted: bool) -> Placement:  # noqa: FBT001 - passed on
+def _decided(place: Placement, source: str, commit: str, trusted: bool) -> Placement:
     """Return the placement with the format that suits the model on this machine, measured once."""
     key = precision_key(source, commit)
     found = known_precision(key)

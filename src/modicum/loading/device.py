@@ -10,7 +10,15 @@ import torch
 from modicum.errors import ConfigError
 from modicum.sampling.native import processor_flags
 
-__all__ = ["Device", "Dtype", "Placement", "check_device", "choose_place", "gain_of_bfloat16", "has_bfloat16_units"]
+__all__ = [
+    "Device",
+    "Dtype",
+    "Placement",
+    "check_device",
+    "choose_place",
+    "gain_of_bfloat16",
+    "has_bfloat16_units",
+]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["auto", "float32", "bfloat16"]

@@ -44,7 +44,7 @@ LEAST_GAIN = 1.3
 """Times faster, from which the rounding is worth it."""
 MOST_DIVERGENCE = 0.01
 """Mean Kullback-Leibler divergence of the next token's distribution, nats."""
-LEAST_AGREEMENT = 0.97
+LEAST_AGREEMENT = 0.95
 """Share of places with the same likeliest token."""
 
 _VERSION = 1
@@ -137,7 +137,7 @@ def measured_precision(local: Local) -> Precision:
         local: The model in single precision; its module is spent: the weights end as bfloat16, so
             that both never lie in memory.
     """
-    asked = _prompts(local)
+    asked = _prompts()
     first, slow = _answers(local, asked)
     rows = [
         (*local.encode(request.prompt), *ids) for request, ids in zip(asked, first, strict=True)
@@ -162,10 +162,10 @@ def measured_precision(local: Local) -> Precision:
     )
 
 
-def _prompts(local: Local) -> list[Request]:
+def _prompts() -> list[Request]:
     text = (resources.files("modicum.texts") / "precision_prompts.txt").read_text(encoding="utf-8")
-    prompts = [local.chat(None, line) or line for line in text.splitlines()]
-    return [Request(prompt, f"precision-{i}", 1) for i, prompt in enumerate(prompts)]
+    # without a chat template, whose words would take most of the time
+    return [Request(line, f"precision-{i}", 1) for i, line in enumerate(text.splitlines())]
 
 
 def _answers(local: Local, asked: Sequence[Request]) -> tuple[list[tuple[int, ...]], float]:

@@ -31,7 +31,7 @@ from modicum.study.budget import (
 from modicum.study.forecast import forecast
 from modicum.study.plan import Plan, Subject
 from modicum.study.problem_sets import pool_of, retained_size
-from modicum.study.trial import Way, remark, scratch_of
+from modicum.study.trial import AS_PLANNED, Way, dtype_of, remark, scratch_of
 from modicum.task import full_reference, resolve_task
 from modicum.task_names import split_task
 from modicum.types import Style, Trial
@@ -195,8 +195,7 @@ def _jobs(
     A decoding rung waits for the samples behind the ceiling: it takes its own from them.
     """
     styles: dict[tuple[str, str], Style | None] = {}
-    rows = {trial.model: 0 for trial in trials}
-    rows |= {model: _frozen_rows(plan, store, model) for model in rows}
+    frozen = {model: _frozen_way(plan, store, model) for model in {t.model for t in trials}}
     jobs = []
     for trial in trials:
         pair = (trial.model, trial.subject)
@@ -206,18 +205,19 @@ def _jobs(
         is_decoding = plan.method(trial.method).kind == "decoding"
         after = frozenset({str(subject.samples().id)} if is_decoding else ())
         artefacts = store.artefacts(trial)
-        way = Way(rows[trial.model], str(trial.id) in probes)
+        way = replace(frozen[trial.model], selects=str(trial.id) in probes)
         jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after, way))
     return jobs
 
 
-def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
-    """Return the completions in flight that the model's first floor was drawn with; 0 before."""
+def _frozen_way(plan: Plan, store: Store, model: str) -> Way:
+    """Return the rows and the number format that the model's first floor was drawn with."""
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
-            return outcome.card.rows if outcome.card is not None else 0
-    return 0
+            card = outcome.card
+            return AS_PLANNED if card is None else Way(card.rows, dtype_of(card))
+    return AS_PLANNED
 
 
 @dataclass(frozen=True)

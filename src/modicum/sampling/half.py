@@ -18,7 +18,7 @@ __all__ = ["HalfEmbedding", "HalfLinear", "activation_dtype", "is_half", "make_h
 class HalfLinear(nn.Linear):
     """A linear layer of bfloat16 weights that takes and gives single precision."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+    def forward(self, input: Tensor) -> Tensor:
         """Return `x W^T + b`, with gradients to `x` and, where they are trained, to the weights."""
         if input.dtype != torch.float32:
             return super().forward(input)
@@ -29,7 +29,7 @@ class HalfLinear(nn.Linear):
 class HalfEmbedding(nn.Embedding):
     """A table of bfloat16 vectors that gives single precision."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+    def forward(self, input: Tensor) -> Tensor:
         """Return the vectors of tokens."""
         return super().forward(input).float()
 
@@ -81,7 +81,7 @@ def make_half(module: nn.Module) -> bool:
             scores = module(torch.zeros(1, 2, dtype=torch.long)).logits
         if scores.dtype == torch.float32:
             return True
-    except Exception:  # noqa: BLE001, S110 - a stranger's module that takes no mixed formats
+    except Exception:  # noqa: BLE001 - a stranger's module that takes no mixed formats
         pass
     for part, kind in before:
         part.__class__ = kind

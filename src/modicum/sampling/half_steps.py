@@ -135,7 +135,9 @@ class LeanHalf:
                 kernel.turn(self._product(part, x))[:rows]
                 for part in (layer.query, layer.key, layer.value)
             )
-            kernel.attend((query, key, value), (self.cos, self.sin), where, spare, index, self.scale)
+            kernel.attend(
+                (query, key, value), (self.cos, self.sin), where, spare, index, self.scale
+            )
             self._add(layer.output, products.taken(mixed), hidden)
             x = products.normed(hidden, layer.after)
             self._add(layer.down, self._gated(layer, x), hidden)

@@ -271,7 +271,7 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) in _PLAIN
 
 
-def has_plain_parts(module: nn.Module, layers: Collection[type[nn.Module]]) -> bool:
+def has_plain_parts(module: PreTrainedModel, layers: Collection[type[nn.Module]]) -> bool:
     """Say whether the module is a plain Llama on the processor: no hooks, nothing added.
 
     Args:

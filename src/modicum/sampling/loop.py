@@ -33,6 +33,7 @@ from modicum.whitebox import cache_keyword
 
 __all__ = ["lean_for", "sample_block"]
 
+
 def sample_block(
     engine: Engine,
     jobs: Sequence[SamplingJob],

@@ -164,6 +164,6 @@ class RowPages:
         table = np.array(pages, dtype=np.int64)
         for layer, (keys, values) in enumerate(pairs):
             first = keys.shape[2] - length
-            own = (part[index, :, first:].float() for part in (keys, values))
-            self._kernel.keep(table, *own, layer)
+            own = [part[index, :, first:].float() for part in (keys, values)]
+            self._kernel.keep(table, own[0], own[1], layer)
         return pages

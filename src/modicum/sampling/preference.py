@@ -53,8 +53,7 @@ def preference(
     found = []
     for fork in forks:
         zeros = [
-            torch.zeros(hidden, device=device, dtype=dtype, requires_grad=True)
-            for _ in layers
+            torch.zeros(hidden, device=device, dtype=dtype, requires_grad=True) for _ in layers
         ]
         laid = Steering(tuple(Direction(i, z) for i, z in zip(layers, zeros, strict=True)))
         with whitebox.threaded(), torch.enable_grad(), steered(module, laid, _LAST):
