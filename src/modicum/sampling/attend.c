@@ -232,42 +232,50 @@ void turn(float *to, const float *from, const float *weight, int64_t in, int64_t
     }
 }
 
+/* Draws one token of each of the first `rows` columns of scores [vocab, columns]: first a stretch of
+ * `width` tokens, then a token in it; `noise` [rows, stretches + width] are Gumbel numbers. Columns
+ * are taken `step` at a time, in vectors of that many. */
+#define RACE(name, step, vector, integers, power)                                              \
+    void name(int64_t *tokens, const float *scores, const double *noise, int64_t vocab,        \
+              int64_t columns, int64_t rows, int64_t width, float sharpness) {                 \
+        int64_t stretches = (vocab + width - 1) / width, numbers = stretches + width;          \
+        double best[columns];                                                                  \
+        int64_t chosen[columns];                                                               \
+        /* A stretch of all columns at a time: it lies together, and stays near. */            \
+        for (int64_t s = 0; s < stretches; s++)                                                \
+            for (int64_t c = 0; c < rows; c += step) {                                         \
+                int64_t last = (s + 1) * width < vocab ? (s + 1) * width : vocab;              \
+                int64_t held = rows - c < step ? rows - c : step;                              \
+                const float *from = scores + s * width * columns + c;                          \
+                vector top = *(const vector *)from * sharpness, sum = {};                      \
+                for (int64_t v = 1; v < last - s * width; v++) {                               \
+                    vector x = *(const vector *)(from + v * columns) * sharpness;              \
+                    integers higher = x > top;                                                 \
+                    top = (vector)((higher & (integers)x) | (~higher & (integers)top));        \
+                }                                                                              \
+                for (int64_t v = 0; v < last - s * width; v++)                                 \
+                    sum += power(*(const vector *)(from + v * columns) * sharpness - top);     \
+                for (int64_t j = 0; j < held; j++) {                                           \
+                    double score = top[j] + logf(sum[j]) + noise[(c + j) * numbers + s];       \
+                    if (s == 0 || score > best[c + j]) best[c + j] = score, chosen[c + j] = s; \
+                }                                                                              \
+            }                                                                                  \
+        for (int64_t r = 0; r < rows; r++) {                                                   \
+            int64_t first = chosen[r] * width;                                                 \
+            int64_t last = first + width < vocab ? first + width : vocab;                      \
+            for (int64_t v = first; v < last; v++) {                                           \
+                double score = scores[v * columns + r] * sharpness                             \
+                             + noise[r * numbers + stretches + v - first];                     \
+                if (v == first || score > best[r]) best[r] = score, tokens[r] = v;             \
+            }                                                                                  \
+        }                                                                                      \
+    }
+
 typedef int32_t whole_few __attribute__((vector_size(4 * STEP), aligned(4)));
 EXPONENTIAL(exponential_few, few, whole_few)
+RACE(race, STEP, few, whole_few, exponential_few)
 
-/* Draws one token of each of the first `rows` columns of scores [vocab, columns]: first a stretch of
- * `width` tokens, then a token in it; `noise` [rows, stretches + width] are Gumbel numbers. */
-void race(int64_t *tokens, const float *scores, const double *noise, int64_t vocab,
-          int64_t columns, int64_t rows, int64_t width, float sharpness) {
-    int64_t stretches = (vocab + width - 1) / width, numbers = stretches + width;
-    for (int64_t c = 0; c < rows; c += STEP) {
-        double best[STEP];
-        int64_t chosen[STEP] = {0};
-        int64_t held = rows - c < STEP ? rows - c : STEP;
-        for (int64_t s = 0; s < stretches; s++) {
-            int64_t last = (s + 1) * width < vocab ? (s + 1) * width : vocab;
-            const float *from = scores + s * width * columns + c;
-            few top = *(const few *)from * sharpness, sum = {};
-            for (int64_t v = 1; v < last - s * width; v++) {
-                few x = *(const few *)(from + v * columns) * sharpness;
-                whole_few higher = x > top;
-                top = (few)((higher & (whole_few)x) | (~higher & (whole_few)top));
-            }
-            for (int64_t v = 0; v < last - s * width; v++)
-                sum += exponential_few(*(const few *)(from + v * columns) * sharpness - top);
-            for (int64_t j = 0; j < held; j++) {
-                double score = top[j] + logf(sum[j]) + noise[(c + j) * numbers + s];
-                if (s == 0 || score > best[j]) best[j] = score, chosen[j] = s;
-            }
-        }
-        for (int64_t j = 0; j < held; j++) {
-            int64_t first = chosen[j] * width;
-            int64_t last = first + width < vocab ? first + width : vocab;
-            for (int64_t v = first; v < last; v++) {
-                double score = scores[v * columns + c + j] * sharpness
-                             + noise[(c + j) * numbers + stretches + v - first];
-                if (v == first || score > best[j]) best[j] = score, tokens[c + j] = v;
-            }
-        }
-    }
-}
+typedef float many __attribute__((vector_size(8 * STEP), aligned(4)));
+typedef int32_t whole_many __attribute__((vector_size(8 * STEP), aligned(4)));
+EXPONENTIAL(exponential_many, many, whole_many)
+RACE(race_wide, 2 * STEP, many, whole_many, exponential_many)

@@ -70,6 +70,8 @@ def make_half(module: nn.Module) -> bool:
     Args:
         module: A causal language model on the processor, its weights bfloat16.
     """
+    if is_half(module):
+        return True
     before: list[tuple[nn.Module, type[nn.Module]]] = []
     for part in module.modules():
         wanted = _half_class(type(part))
@@ -106,6 +108,8 @@ _CLASSES: dict[type[nn.Module], type[nn.Module]] = {
 
 def _half_class(kind: type[nn.Module]) -> type[nn.Module] | None:
     """Return the class that takes a layer's place; None where it stays."""
+    if issubclass(kind, HalfLinear | HalfEmbedding):
+        return None
     if kind not in _CLASSES and issubclass(kind, nn.Embedding):
         # an embedding that scales does so in its own `forward`, which goes on to ours
         _CLASSES[kind] = type(f"Half{kind.__name__}", (kind, HalfEmbedding), {})

@@ -161,7 +161,8 @@ class LeanHalf:
             self.products.add_product(layer.up, self.products.normed(low, None), out)
 
     def _gated(self, layer: _Layer, x: Tensor) -> Tensor:
-        if layer.gate.down is None and layer.up.down is None:
+        plain = (layer.gate.plain.bias, layer.up.plain.bias, layer.gate.down, layer.up.down)
+        if all(part is None for part in plain):
             return self.products.gated(layer.gate.plain, layer.up.plain, x)
         opened = functional.silu(self._product(layer.gate, x), inplace=True)
         return self.products.normed(opened.mul_(self._product(layer.up, x)), None)
@@ -172,7 +173,7 @@ class LeanHalf:
 
     def scores(
         self, hidden: Float[Tensor, "width columns"], part: slice
-    ) -> Float[Tensor, "rows vocab"]:
+    ) -> Float[Tensor, "some vocab"]:
         """Return the scores of the next token of some rows."""
         return self.kernel.turn(self._columns_of_scores(hidden, part))[: part.stop - part.start]
 

@@ -241,7 +241,7 @@ class LeanLlama:
 
     def scores(
         self, hidden: Float[Tensor, "rows hidden"], part: slice
-    ) -> Float[Tensor, "rows vocab"]:
+    ) -> Float[Tensor, "some vocab"]:
         """Return the scores of the next token of some rows."""
         hidden = hidden[part]
         if not self.in_columns:

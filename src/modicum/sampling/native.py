@@ -25,6 +25,8 @@ __all__ = ["PAGE", "CacheShape", "Kernel", "built", "load_kernel", "processor_fl
 
 PAGE = 16
 """Tokens in a page; the same in the source."""
+_WIDE = 16
+"""Columns that are drawn from side by side where there are so many; the tokens are the same."""
 _FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 _SECONDS = 60
 
@@ -58,9 +60,10 @@ class Kernel:
         self._turn: Any = library.turn
         self._turn.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._turn.restype = None
-        self._race: Any = library.race
-        self._race.argtypes = [*[pointer] * 3, *[number] * 4, ctypes.c_float]
-        self._race.restype = None
+        self._races: dict[bool, Any] = {False: library.race, True: library.race_wide}
+        for race in self._races.values():
+            race.argtypes = [*[pointer] * 3, *[number] * 4, ctypes.c_float]
+            race.restype = None
 
     def attend(
         self,
@@ -125,7 +128,7 @@ class Kernel:
         tokens = np.empty(len(noise), dtype=np.int64)
         sizes = (*scores.shape, len(noise), width)
         named = (tokens.ctypes.data, scores.data_ptr(), noise.data_ptr())
-        self._race(*named, *sizes, 1.0 / temperature)
+        self._races[scores.shape[1] % _WIDE == 0](*named, *sizes, 1.0 / temperature)
         return tokens
 
     def keep(self, table: npt.NDArray[np.int64], keys: Tensor, values: Tensor, layer: int) -> None:
