@@ -8,11 +8,18 @@ import torch
 from torch import nn
 
 from modicum.sampling.half import HalfLinear, activation_dtype, is_half, make_half
+from modicum.seeds import stream
 from modicum.training.adapters import AdapterShape, attach
 from tests.support.tiny_models import tiny_local, tiny_module
 
 ARCHITECTURES = ("llama", "llama-biased", "qwen2", "mistral-sliding", "gemma3")
 IDS = torch.tensor([[72, 101, 108, 108, 111, 32, 119, 111]])
+
+
+def numbers(*shape: int, name: object = "") -> torch.Tensor:
+    """Return normal numbers; the same shape and name give the same."""
+    drawn = stream("numbers", name, *shape).standard_normal(shape)
+    return torch.from_numpy(drawn.astype(np.float32))
 
 
 def rounded(module: nn.Module) -> nn.Module:
@@ -83,10 +90,9 @@ def test_a_module_that_takes_one_format_only_stays_as_it_was() -> None:
 
 
 def test_gradients_are_those_of_single_precision_but_for_rounding() -> None:
-    torch.manual_seed(0)
     layer = HalfLinear(24, 16, dtype=torch.bfloat16).requires_grad_(requires_grad=False)
-    x = torch.randn(3, 5, 24, requires_grad=True)
-    goal = torch.randn(3, 5, 16)
+    x = numbers(3, 5, 24).requires_grad_()
+    goal = numbers(3, 5, 16)
     layer(x).backward(goal)
     naive = x.detach().clone().requires_grad_()
     (naive @ layer.weight.float().T + layer.bias.float()).backward(goal)
@@ -94,9 +100,8 @@ def test_gradients_are_those_of_single_precision_but_for_rounding() -> None:
 
 
 def test_trained_weights_get_their_gradient() -> None:
-    torch.manual_seed(0)
     layer = HalfLinear(8, 6, dtype=torch.bfloat16)
-    x, goal = torch.randn(7, 8), torch.randn(7, 6)
+    x, goal = numbers(7, 8), numbers(7, 6)
     layer(x).backward(goal)
     assert torch.allclose(layer.weight.grad.float(), goal.T @ x, rtol=0.05, atol=0.05)
     assert torch.allclose(layer.bias.grad.float(), goal.sum(0), rtol=0.05, atol=0.05)

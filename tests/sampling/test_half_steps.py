@@ -1,4 +1,4 @@
-"""Steps in bfloat16 products: compiled and oneDNN's, held against naive products and the module's own pass."""
+"""Steps in bfloat16 products, held against naive products and against the module's own pass."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from modicum.sampling.products import NativeProducts, TorchProducts, half_produc
 from modicum.sampling.weights_left import LeftWeights
 from modicum.training.adapters import AdapterShape, attach
 from modicum.types import Request, Sampling
-from tests.sampling.test_half import halved
+from tests.sampling.test_half import halved, numbers
 from tests.support.tiny_models import tiny_local
 
 KERNEL = load_kernel(CacheShape(8, 2, 2, 2))
@@ -41,10 +41,9 @@ def near(one: torch.Tensor, other: torch.Tensor, share: float = 0.01) -> bool:
     st.integers(1, 40), st.integers(1, 30), st.sampled_from([16, 32, 48, 64, 80]), st.integers(0, 9)
 )
 def test_products_are_those_of_rounded_factors(outs, half_in, columns, seed) -> None:
-    torch.manual_seed(seed)
-    weight = torch.randn(2 * outs, 2 * half_in).bfloat16()
-    up = torch.randn_like(weight)
-    bias, hidden = torch.randn(2 * outs), torch.randn(2 * half_in, columns)
+    weight = numbers(2 * outs, 2 * half_in, name=seed).bfloat16()
+    up = numbers(2 * outs, 2 * half_in, name="up").bfloat16()
+    bias, hidden = numbers(2 * outs), numbers(2 * half_in, columns)
     x32, w32 = hidden.bfloat16().float(), weight.float()
     for way in ways():
         x = way.normed(hidden, None)
@@ -77,8 +76,7 @@ def test_what_is_no_number_stays_none() -> None:
 
 
 def test_a_norm_comes_before_the_rounding() -> None:
-    torch.manual_seed(1)
-    hidden, norm = torch.randn(12, 32), Norm(torch.rand(12) + 0.5, 1e-5)
+    hidden, norm = numbers(12, 32), Norm(numbers(12, name="norm").abs() + 0.5, 1e-5)
     wanted = functional.rms_norm(hidden.t(), (12,), norm.weight, 1e-5).t()
     identity = LeftWeights(torch.eye(12).bfloat16(), None)
     for way in ways():
@@ -112,11 +110,10 @@ def test_its_answers_are_the_modules_own(architecture, way, monkeypatch) -> None
 def test_an_adapter_stands_beside_its_layer_in_the_steps() -> None:
     plain = tiny_local("qwen2").with_module(halved("qwen2"))
     tuned = attach(plain, AdapterShape(rank=3), np.random.default_rng(1)).eval()
-    torch.manual_seed(2)
     with torch.no_grad():
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(0, 0.3)
+                parameter.copy_(0.3 * numbers(*parameter.shape))
     local = plain.with_module(tuned)
     assert lean_for(local.module) is LeanHalf
     asked, sampling = [Request("a b c d e f", "a", 8)], Sampling(16, 0.0, stream="s", ids=True)
