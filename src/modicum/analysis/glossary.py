@@ -166,6 +166,13 @@ _METHODS = (
         ("prompt", "plain", "prompt_style", "plain prompt"),
     ),
     GlossaryEntry(
+        "fixed prompt",
+        "Your own prompt where nothing may take its place, as when format or latency demand it "
+        "(--styles own): the floor and every method are asked in it, and methods that would change "
+        "it are left out.",
+        ("your own prompt", "fixed_prompt", "own"),
+    ),
+    GlossaryEntry(
         "labels",
         "Labelled problems that a method really used, those for choosing and stopping among them.",
         ("label", "shots", "n_shots", "gold"),

@@ -110,13 +110,14 @@ def ship_text(verdict: Verdict) -> str:
     if row is not None:
         return row.name
     if verdict.ability == "shown":
-        return f"as it is – {percent(verdict.default.value)} correct when asked plainly"
+        return f"as it is – {percent(verdict.default.value)} correct when {_how(verdict)}"
     if verdict.ship.name is None:
         return f"nothing – {verdict.ship.why or 'no method works'}"
     best = max((r.accuracy for r in verdict.rungs), default=verdict.floor.value)
     if verdict.ability == "absent" or best <= _WORKS:
         return f"nothing – no method works (best {percent(best)})"
-    return f"nothing – no method is shown to beat asking plainly ({percent(verdict.floor.value)})"
+    plain = "asking plainly" if verdict.fixed_prompt is None else "your prompt by itself"
+    return f"nothing – no method is shown to beat {plain} ({percent(verdict.floor.value)})"
 
 
 def _nudge(verdict: Verdict) -> RungRow | None:
@@ -138,7 +139,11 @@ def _with_labels(row: RungRow) -> str:
 
 
 def _asked(verdict: Verdict) -> str:
-    return f"asked plainly it gets {percent(verdict.floor.value)} right"
+    return f"{_how(verdict)} it gets {percent(verdict.floor.value)} right"
+
+
+def _how(verdict: Verdict) -> str:
+    return "asked plainly" if verdict.fixed_prompt is None else "asked in your prompt"
 
 
 def _rise(verdict: Verdict, row: RungRow) -> str:
@@ -156,7 +161,7 @@ def _is_part(row: RungRow) -> bool:
 
 def _shown_means(verdict: Verdict) -> str:
     given = percent(verdict.default.value)
-    return f"The model already does this: asked plainly it gets {given} right."
+    return f"The model already does this: {_how(verdict)} it gets {given} right."
 
 
 def _latent_means(verdict: Verdict) -> str:

@@ -10,7 +10,15 @@ from modicum.made import Budgeted
 from modicum.stats import Figure
 from modicum.stats.written import count, duration
 
-__all__ = ["FrontPoint", "LeastData", "LeastDataRows", "Lengths", "NextCommand", "Worth"]
+__all__ = [
+    "FixedPrompt",
+    "FrontPoint",
+    "LeastData",
+    "LeastDataRows",
+    "Lengths",
+    "NextCommand",
+    "Worth",
+]
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,28 @@ def _least(row: LeastData) -> str:
         if found is not None and math.isfinite(found.value):
             return f"{row.method}: {share} % of the gap at {found.value:.0f} labels"
     return f"{row.method}: more than {row.largest} labels, if any"
+
+
+@dataclass(frozen=True)
+class FixedPrompt:
+    """That the user's own prompt is fixed: the floor and every method are asked in it."""
+
+    left_out: tuple[str, ...] = ()
+    """Methods that were named and left out, for each would change the prompt."""
+
+    @property
+    def said(self) -> str:
+        """Say it in words.
+
+        >>> FixedPrompt(("few_shot",)).said.rpartition(". ")[2]
+        'Left out, since it would change the prompt: few_shot.'
+        """
+        fixed = "Your prompt is fixed: the floor and every method are asked in it."
+        if not self.left_out:
+            return fixed
+        they = "it" if len(self.left_out) == 1 else "they"
+        names = ", ".join(self.left_out)
+        return f"{fixed} Left out, since {they} would change the prompt: {names}."
 
 
 @dataclass(frozen=True)

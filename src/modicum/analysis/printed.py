@@ -58,13 +58,19 @@ def printed(name: str) -> str:
     return PRINTED.get(name, name)
 
 
-def method_name(name: str) -> str:
+def method_name(name: str, *, is_fixed: bool = False) -> str:
     """Return how a table calls a method: its own name, the plain prompt in words.
 
-    >>> method_name("prompt"), method_name("fine_tune n=4")
-    ('asked plainly', 'fine_tune n=4')
+    Args:
+        name: Of the method, with its budget.
+        is_fixed: Whether the user's own prompt is fixed, and hence the plain one.
+
+    >>> method_name("prompt"), method_name("fine_tune n=4"), method_name("prompt", is_fixed=True)
+    ('asked plainly', 'fine_tune n=4', 'your own prompt')
     """
-    return PRINTED[PROMPT] if name == PROMPT else name
+    if name != PROMPT:
+        return name
+    return "your own prompt" if is_fixed else PRINTED[PROMPT]
 
 
 def control_name(name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    FixedPrompt,
     FrontPoint,
     LeastData,
     LeastDataRows,
@@ -27,6 +28,7 @@ __all__ = [
     "Aside",
     "Ceiling",
     "Curve",
+    "FixedPrompt",
     "FrontPoint",
     "LeastData",
     "Lengths",
@@ -39,6 +41,8 @@ __all__ = [
     "as_json",
 ]
 
+_WHERE_SET = ("variant", "fixed_prompt")
+"""Entries of a verdict's JSON that stand there where they say something."""
 SCHEMA = 1
 """Version of the JSON form."""
 
@@ -325,6 +329,8 @@ class Verdict(Shown):
     """What would decide it where it is undecided, with its cost; else the export; None for neither."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
+    fixed_prompt: FixedPrompt | None = None
+    """With `styles = own`: that the prompt is fixed, and what was left out for it."""
 
     def __post_init__(self) -> None:
         """Let the least data say itself, also where no labels are needed."""
@@ -368,7 +374,7 @@ def _shown(value: object) -> object:
     if isinstance(value, Verdict):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
-        table = {name: entry for name, entry in table.items() if name != "variant" or entry}
+        table = {n: entry for n, entry in table.items() if n not in _WHERE_SET or entry}
         return {**table, "sections": own} if own else table
     if isinstance(value, Section):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

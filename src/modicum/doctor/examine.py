@@ -70,7 +70,11 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
     splits = _splits(task, sheet, plan)
     refuse_long(model, task, sheet, splits)
     styles, skipped = closed_list(
-        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+        model,
+        sheet,
+        own=plan.own_style,
+        instruction=plan.styles == "all",
+        is_fixed=plan.styles == "own",
     )
     if not styles:
         raise ConfigError(

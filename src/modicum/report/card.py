@@ -19,6 +19,7 @@ def card(verdict: Verdict, palette: Palette) -> Markup:
         "section",
         element("p", sentence(verdict), class_="sentence"),
         *([element("p", f"{verdict.means} {verdict.do}")] if verdict.means else []),
+        *([element("p", verdict.fixed_prompt.said)] if verdict.fixed_prompt is not None else []),
         *_next(verdict),
         _share(verdict),
         _scale(verdict, palette),

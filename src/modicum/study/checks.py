@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from modicum.catalog import read_settings
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
-from modicum.model import Backend, resolve_backend
+from modicum.model import Backend, plugin_of, resolve_backend
 from modicum.stats.written import count
 from modicum.study.plan import NOTHING, Grid, Plan
 from modicum.study.problem_sets import POOL, retained_size
@@ -43,6 +43,7 @@ def check_plan(plan: Plan) -> None:
         AccessError: a method that needs more access than a model offers.
         ConfigError: more shots than exist, or shots that reveal too little.
     """
+    _check_own(plan)
     for name in plan.settings:
         _check_server(plan.method(name))
     for grid in plan.grids:
@@ -60,7 +61,7 @@ def check_plan(plan: Plan) -> None:
         _check_arms(plan, grid)
         for reference, task in zip(grid.tasks, tasks, strict=True):
             _check_split(reference, task, "test", plan.test, "--test")
-            _check_split(reference, task, "selection", plan.selection, "--selection")
+            _check_split(reference, task, "selection", plan.choosing, "--selection")
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
     _check_retained(plan)
@@ -68,6 +69,18 @@ def check_plan(plan: Plan) -> None:
     _check_ready(plan)
     for subject in plan.subjects():
         subject.asides()  # builds every setting
+
+
+def _check_own(plan: Plan) -> None:
+    """Refuse to fix a prompt that is not there; an exported nudge brings its own."""
+    models = {model for grid in plan.grids for model in grid.models}
+    if plan.styles != "own" or plan.own_style or {plugin_of(m)[0] for m in models} == {"export"}:
+        return
+    raise ConfigError(
+        "styles = own without a prompt of your own",
+        "a prompt that stays as it is",
+        "give it as --template FILE or --system FILE",
+    )
 
 
 def _check_ready(plan: Plan) -> None:

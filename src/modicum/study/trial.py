@@ -175,7 +175,11 @@ def judge_for(
     """Return the metered door to the task, and the styles that the model can be asked in."""
     sheet = limited(task.sheet, plan)
     styles, skipped = closed_list(
-        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+        model,
+        sheet,
+        own=plan.own_style,
+        instruction=plan.styles == "all",
+        is_fixed=plan.styles == "own",
     )
     if not styles:
         raise TrialError(
