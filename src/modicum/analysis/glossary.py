@@ -178,6 +178,12 @@ _METHODS = (
         ("label", "shots", "n_shots", "gold"),
     ),
     GlossaryEntry(
+        "unlabelled questions",
+        "Questions without answers that a method was shown, as prompt_vector is. They cost no labels "
+        "and are counted apart from them.",
+        ("unlabelled", "unlabelled question", "texts"),
+    ),
+    GlossaryEntry(
         "labels spent on measuring",
         "Labelled problems that chose the floor's prompt and score the test. You pay them once a "
         "study, for knowing; no method learns from them.",
@@ -257,6 +263,12 @@ _CONTROLS = (
         "random direction",
         "A vector of the same length in a random direction; a steering vector that works must beat it.",
         ("random",),
+    ),
+    GlossaryEntry(
+        "direction between questions",
+        "A vector of the same length between two questions in one prompt; a vector between two prompts "
+        "must beat it.",
+        ("questions",),
     ),
     GlossaryEntry(
         "model without the ability",

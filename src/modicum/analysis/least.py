@@ -29,7 +29,11 @@ def least_data_of(found: Gathered, answer: Ability, resamples: Resamples) -> tup
         ]
         n50, n90 = (None if t.is_censored else t.n_shots for t in reached)
         tried = [n for n, _ in points]
+        is_bare = all(
+            r.rung.unlabelled and not r.rung.labels for r in answer.rungs if r.rung.method == method
+        )
+        unit = "unlabelled questions" if is_bare else ""
         least.append(
-            LeastData(method, n50, n90, max(tried), between(n50, tried), between(n90, tried))
+            LeastData(method, n50, n90, max(tried), between(n50, tried), between(n90, tried), unit)
         )
     return tuple(least)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from modicum.analysis.case import UNLOCKED
+from modicum.analysis.printed import data_text
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.stats.written import count, percent
 
@@ -129,13 +130,15 @@ def _nudge(verdict: Verdict) -> RungRow | None:
 def _opener(verdict: Verdict) -> RungRow | None:
     """Return the row that the word rests on."""
     fits = [r for r in verdict.rungs if r.method == verdict.unlocked_by]
-    exact = [r for r in fits if r.labels == verdict.unlocked_labels]
+    took = (verdict.unlocked_labels, verdict.unlocked_unlabelled)
+    exact = [r for r in fits if (r.labels, r.unlabelled) == took]
     return next(iter(exact or fits), None)
 
 
 def _with_labels(row: RungRow) -> str:
-    labels = count(row.labels, "label") if row.labels else "no labels"
-    return f"{row.method} with {labels}"
+    if not (row.labels or row.unlabelled):
+        return f"{row.method} with no labels"
+    return f"{row.method} with {data_text(row.labels, row.unlabelled).replace(',', ' and')}"
 
 
 def _asked(verdict: Verdict) -> str:

@@ -14,7 +14,7 @@ from modicum.cli.terminal import Paint
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import disagree
-from modicum.stats.written import percent, percents
+from modicum.stats.written import count, percent, percents
 
 __all__ = ["Look", "overview_text", "verdict_text"]
 
@@ -166,6 +166,8 @@ def _more(verdict: Verdict, row: RungRow, look: Look) -> list[tuple[str, str]]:
     said = []
     if disagree(row.seed_scores):
         said.append(("each seed", ", ".join(map(percent, row.seed_scores))))
+    if row.unlabelled:
+        said.append(("unlabelled", count(row.unlabelled, "question")))
     if row.gain_kind == "format":
         said.append(("gain in format", words.figure(row.gain)))
     if unread := words.unreadable(row):

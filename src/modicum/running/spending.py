@@ -9,6 +9,7 @@ from modicum.analysis.detect import chance_of_equal, detectable_text
 from modicum.analysis.known import fixed_prompt
 from modicum.doctor.costs import duration
 from modicum.errors import ConfigError
+from modicum.method import method_of
 from modicum.store.database import Store
 from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
@@ -261,10 +262,16 @@ def _rung(
         len(trials),
         sum(one.answers for one in each),
         sum(one.answers * one.limit for one in each),
-        0 if name == BASELINE else max(trial.n_shots for trial in trials),
+        0 if name == BASELINE else max(map(_labels, trials)),
         sum(updates_of(trial) for trial in trials),
         sum(known) if len(known) == len(trials) else None,
     )
+
+
+def _labels(trial: Trial) -> int:
+    """Count the labels that a trial reads."""
+    method = method_of(trial)
+    return method.reads(method.shown(trial.n_shots))
 
 
 def _table(ahead: Spending) -> list[str]:

@@ -217,11 +217,11 @@ def _for_more(method: Method, backend: Backend) -> str:
 
 def _for_less(method: Method, task: Task) -> str:
     """Say what to do where the problems show less than a method needs."""
-    if method.needs.supervision == Supervision.SOLUTION:
+    if method.supervision == Supervision.SOLUTION:
         column = ", or name the column of the solutions (--solution COLUMN)"
         instead = "use rejection_tuning, which needs answers only"
         return (instead if task.sheet.supervision >= Supervision.ANSWER else "add answers") + column
-    if method.needs.supervision == Supervision.ANSWER:
+    if method.supervision == Supervision.ANSWER:
         return "add answers (--answer COLUMN), or use methods without labels, such as cot_decoding"
     return "add them, or use fine_tune, which needs worked solutions only"
 
@@ -236,13 +236,13 @@ def _most_branches(plan: Plan, grid: Grid) -> int:
 
 
 def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:
-    if method.needs.supervision == Supervision.QUESTION:
+    if not method.has_budgets:
         return
-    if method.needs.supervision > task.sheet.supervision:
+    if method.supervision > task.sheet.supervision:
         raise ConfigError(
-            f"{name} needs {_SHOWN[method.needs.supervision]}, but {reference!r} has "
+            f"{name} needs {_SHOWN[method.supervision]}, but {reference!r} has "
             f"{_SHOWN[task.sheet.supervision]} only",
-            f"problems with {_SHOWN[method.needs.supervision]}",
+            f"problems with {_SHOWN[method.supervision]}",
             _for_less(method, task),
         )
     budgets = (*grid.shots, *grid.twin_shots)
@@ -251,7 +251,8 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
             "--shots with a number below 1", "at least 1 shot", "remove it from --shots"
         )
     exist = min(POOL, task.sheet.available.get("shots", POOL))
-    most = max(map(method.shown, budgets))  # what it picks from and watches among them
+    # what it picks from and watches among them, and what it is asked without labels
+    most = max(method.shown(n) + method.texts(n) for n in budgets)
     if most > exist:
         raise ConfigError(
             f"{count(most, 'shot')} of task {reference!r}",

@@ -20,7 +20,7 @@ from modicum.study.grid import MEASURES, NOTHING, TEXT, Grid, read_grids, refuse
 from modicum.study.held_out import text_digest
 from modicum.study.problem_sets import editions_of, retained_size
 from modicum.task import PROBES, resolve_task
-from modicum.types import FLOOR, Settings, Style, Supervision, Trial
+from modicum.types import FLOOR, Settings, Style, Trial
 
 __all__ = [
     "NOTHING",
@@ -317,15 +317,12 @@ class Subject:
         return [name for name in grid.methods if name not in (*MEASURES, *self.replaced())]
 
     def _budgets(self, name: str, shots: Sequence[int]) -> tuple[int, ...]:
-        """A method that reads no labels runs once, at no shots."""
-        if self.plan.method(name).needs.supervision == Supervision.QUESTION:
-            return (0,)
-        return tuple(sorted(set(shots)))
+        """A method that reads neither labels nor questions runs once, at no shots."""
+        return tuple(sorted(set(shots))) if self.plan.method(name).has_budgets else (0,)
 
     def _arms(self, name: str, model: str, budgets: Sequence[int], grid: Grid) -> list[Trial]:
         method = self.plan.method(name)
-        draws_shots = method.needs.supervision > Supervision.QUESTION
-        n_seeds = (grid.seeds or self.plan.seeds) if draws_shots else 1
+        n_seeds = (grid.seeds or self.plan.seeds) if method.has_budgets else 1
         base = replace(self._trial(name, self.plan.settings.get(name, {})), model=model)
         if method.changes_model and self.plan.sampled:
             base = replace(base, scope=replace(base.scope, sampled=self.plan.sampled))
