@@ -21,6 +21,7 @@ from modicum.nudge.sites import chosen_layers
 from modicum.nudge.steering import Direction, Steering, Where
 from modicum.plain import JsonValue
 from modicum.sampling.capture import capture
+from modicum.sampling.divergence import Meter
 from modicum.training.changes import Vectors
 from modicum.training.contrast import Found, directions, paired, parted
 from modicum.types import Problem, Style
@@ -123,7 +124,7 @@ class PromptPairs:
         found = {
             f.layer: f for f in directions(whitebox, pairs, layers, self.average, bench.ledger)
         }
-        search = _Search(bench, found, (where, offset), answers[: self.selection])
+        search = _Search.of(bench, found, (where, offset), answers[: self.selection])
         ranked = search.likelihoods(candidates(layers, self.strengths))
         tried = search.agreements(ranked[: self.tries])
         best = best_of(tried)
@@ -257,6 +258,23 @@ class _Search:
     found: dict[int, Found]
     place: tuple[Where, int]
     answers: Sequence[PlainAnswer]
+    meter: Meter
+    """Measures how likely the beginnings of the plain answers are under the prompt that is asked in."""
+
+    @staticmethod
+    def of(
+        bench: Bench[WhiteBox],
+        found: dict[int, Found],
+        place: tuple[Where, int],
+        answers: Sequence[PlainAnswer],
+    ) -> "_Search":
+        """Return the search among the directions of some layers."""
+        whitebox, shown = bench.model, answers[:_SCORED]
+        texts = [
+            (whitebox.encode(bench.prompt(a.question)), whitebox.encode_more(a.text)[:_HEAD])
+            for a in shown
+        ]
+        return _Search(bench, found, place, answers, Meter(whitebox, texts, bench.ledger))
 
     def steering(self, one: RatedDose) -> Steering:
         """Return a direction as it acts."""
@@ -265,12 +283,10 @@ class _Search:
 
     def likelihoods(self, places: Sequence[tuple[int, float]]) -> list[RatedDose]:
         """Return layers and strengths, those first that make the plain answers likeliest."""
-        heads = self._heads()
-        scored = []
-        for layer, strength in places:
-            one = RatedDose(layer, strength, 0.0)
-            steered = self.bench.model.with_steering(self.steering(one))
-            scored.append(replace(one, likelihood=self._likelihood(steered, heads)))
+        ones = [RatedDose(layer, strength, 0.0) for layer, strength in places]
+        scored = [
+            replace(one, likelihood=self.meter.likelihood(self.steering(one))) for one in ones
+        ]
         return sorted(scored, key=lambda one: -one.likelihood)
 
     def agreements(self, ranked: Sequence[RatedDose]) -> list[RatedDose]:
@@ -285,10 +301,9 @@ class _Search:
     @property
     def unsteered(self) -> dict[str, JsonValue]:
         """What the prompt by itself does."""
-        model = self.bench.model
         return {
-            "agreement": self._agreement(model),
-            "likelihood": self._likelihood(model, self._heads()),
+            "agreement": self._agreement(self.bench.model),
+            "likelihood": self.meter.likelihood(),
         }
 
     def _agreement(self, model: WhiteBox) -> float:
@@ -296,24 +311,6 @@ class _Search:
         given = bench.answers(model, questions, "dose")
         read = [bench.judge.read(one.text) for one in given]
         return sum(a == b.read for a, b in zip(read, self.answers, strict=True)) / len(read)
-
-    def _heads(self) -> list[tuple[str, str]]:
-        """Return prompts that are asked in, each with the beginning of its plain answer."""
-        whitebox, shown = self.bench.model, self.answers[:_SCORED]
-        return [
-            (
-                self.bench.prompt(one.question),
-                whitebox.decode(whitebox.encode_more(one.text)[:_HEAD]),
-            )
-            for one in shown
-        ]
-
-    def _likelihood(self, model: WhiteBox, heads: Sequence[tuple[str, str]]) -> float:
-        prompts, texts = [prompt for prompt, _ in heads], [text for _, text in heads]
-        lengths = [len(model.encode_more(text)) for text in texts]
-        whole = sum(lengths) + sum(len(model.encode(prompt)) for prompt in prompts)
-        self.bench.ledger.ran(prompt=whole, flops_per_token=model.card.flops_per_token)
-        return sum(model.logprob(prompts, texts)) / max(1, sum(lengths))
 
 
 def _between_questions(
