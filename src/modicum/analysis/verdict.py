@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    FixedPrompt,
     FrontPoint,
     LeastData,
     LeastDataRows,
@@ -16,6 +17,7 @@ from modicum.analysis.measured import (
     NextCommand,
     Worth,
 )
+from modicum.analysis.printed import data_text
 from modicum.analysis.section import Section
 from modicum.analysis.shown import Shown
 from modicum.plain import JsonValue, plain, table_of
@@ -27,6 +29,7 @@ __all__ = [
     "Aside",
     "Ceiling",
     "Curve",
+    "FixedPrompt",
     "FrontPoint",
     "LeastData",
     "Lengths",
@@ -39,6 +42,8 @@ __all__ = [
     "as_json",
 ]
 
+_WHERE_SET = ("variant", "sections", "fixed_prompt", "unlocked_unlabelled", "unlabelled", "unit")
+"""Entries of the JSON that stand there where they say something."""
 SCHEMA = 1
 """Version of the JSON form."""
 
@@ -191,6 +196,8 @@ class RungRow:
     """`format` where its gain is within what more readable answers explain, else `accuracy`."""
     unreadable: tuple[float, float] | None = None
     """Share of the answers that could not be read: of the floor, and of the rung."""
+    unlabelled: int = 0
+    """Questions without labels that it was shown."""
 
     @property
     def name(self) -> str:
@@ -201,7 +208,7 @@ class RungRow:
         """Name it, with its accuracy and its labels."""
         low, high = 100 * self.score.low, 100 * self.score.high
         figure = f"{100 * self.accuracy:.0f} % right [{low:.0f}, {high:.0f}]"
-        return f"<{self.name}: {figure}, {self.labels} labels>"
+        return f"<{self.name}: {figure}, {data_text(self.labels, self.unlabelled)}>"
 
     @property
     def accuracy(self) -> float:
@@ -325,11 +332,16 @@ class Verdict(Shown):
     """What would decide it where it is undecided, with its cost; else the export; None for neither."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
+    unlocked_unlabelled: int = 0
+    """Questions without labels that `unlocked_by` was shown."""
+    fixed_prompt: FixedPrompt | None = None
+    """With `styles = own`: that the prompt is fixed, and what was left out for it."""
 
     def __post_init__(self) -> None:
         """Let the least data say itself, also where no labels are needed."""
         by = self.unlocked_by if self.unlocked_labels == 0 else None
-        rows = LeastDataRows.told(self.least_data, by, is_shown=self.ability == "shown")
+        free = None if by is None else (by, self.unlocked_unlabelled)
+        rows = LeastDataRows.told(self.least_data, free, is_shown=self.ability == "shown")
         object.__setattr__(self, "least_data", rows)
 
     @property
@@ -365,18 +377,24 @@ def _shown(value: object) -> object:
     """Rewrite what machines read otherwise than it is kept."""
     if isinstance(value, Ceiling):
         return {**table_of(value.figure), "k": value.k, "source": value.source}
-    if isinstance(value, Verdict):
-        table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
-        table = {name: entry for name, entry in table.items() if name != "variant" or entry}
-        return {**table, "sections": own} if own else table
     if isinstance(value, Section):
-        table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {name: table[name] for name in table if name != "is_core"}
-    if isinstance(value, RungRow):
-        gain = value.gain and {**table_of(value.gain), "kind": value.gain_kind}
-        own = {"control": value.control, "damage": value.damage, "gain": gain}
-        return {**{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, **own}
+        return {name: entry for name, entry in _entries(value).items() if name != "is_core"}
+    if isinstance(value, Verdict | RungRow | LeastData):
+        table = {**_entries(value), **_more(value)}
+        return {n: entry for n, entry in table.items() if n not in _WHERE_SET or entry}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _entries(value: Section | Verdict | RungRow | LeastData) -> dict[str, object]:
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
+def _more(value: Verdict | RungRow | LeastData) -> dict[str, object]:
+    """Return what stands beside the fields, or in place of one."""
+    if isinstance(value, RungRow):
+        gain = value.gain and {**table_of(value.gain), "kind": value.gain_kind}
+        return {"control": value.control, "damage": value.damage, "gain": gain}
+    sections = value.sections.items() if isinstance(value, Verdict) else ()
+    return {"sections": {name: one for name, one in sections if not one.is_core}}

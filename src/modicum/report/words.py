@@ -4,7 +4,7 @@ import math
 import re
 
 from modicum.analysis.meaning import ship_text
-from modicum.analysis.verdict import Ceiling, Retention, RungRow, Verdict
+from modicum.analysis.verdict import Ceiling, LeastData, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
     MISSING,
@@ -29,6 +29,7 @@ __all__ = [
     "controls",
     "costs",
     "count",
+    "counted_in",
     "damage",
     "damage_figure",
     "doctor",
@@ -174,20 +175,30 @@ def _reached(found: Figure, between: tuple[int, int] | None) -> str:
     return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
 
 
+def counted_in(row: LeastData) -> str:
+    """Say what a method's budgets count where that is not labels; empty where it is."""
+    return f" ({row.unit})" if row.unit else ""
+
+
 def least_data(verdict: Verdict) -> str:
     """Say the least data: what needs no labels, and the n90 of each method that needs some."""
     said = []
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
-        said.append(f"none ({verdict.unlocked_by})")
+        shown = verdict.unlocked_unlabelled
+        beside = f", {count(shown, 'unlabelled question')}" if shown else ""
+        said.append(f"none ({verdict.unlocked_by}{beside})")
     for row in verdict.least_data:
         if row.n90 is not None and math.isfinite(row.n90.value):
-            said.append(f"n90 {_reached(row.n90, row.n90_between)} for {row.method}")
+            said.append(
+                f"n90 {_reached(row.n90, row.n90_between)} for {row.method}{counted_in(row)}"
+            )
         elif row.n50 is not None and math.isfinite(row.n50.value):
             said.append(
-                f"n50 {_reached(row.n50, row.n50_between)} for {row.method}, n90 above {row.largest}"
+                f"n50 {_reached(row.n50, row.n50_between)} for {row.method}{counted_in(row)}, "
+                f"n90 above {row.largest}"
             )
         else:
-            said.append(f"more than {row.largest} for {row.method}, if any")
+            said.append(f"more than {row.largest} for {row.method}{counted_in(row)}, if any")
     if said:
         return "; ".join(said)
     if verdict.ability == "shown":

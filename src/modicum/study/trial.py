@@ -113,9 +113,8 @@ def _outcome(
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-    bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
-    bench = _equipped(bench, task, method, artefacts)
-    spent.texts = len(bench.texts)
+    bench = Bench(trial.method, model, judge, rng, trial.n_shots)
+    bench = _equipped(_asking(bench, plan, trial, task, method), task, method, artefacts)
     spent.says("preparing the prompt or nudge")
     with spent.timed():
         nudge = method.elicit(bench)
@@ -200,7 +199,11 @@ def judge_for(
     """Return the metered door to the task, and the styles that the model can be asked in."""
     sheet = limited(task.sheet, plan)
     styles, skipped = closed_list(
-        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+        model,
+        sheet,
+        own=plan.own_style,
+        instruction=plan.styles == "all",
+        is_fixed=plan.styles == "own",
     )
     if not styles:
         raise TrialError(
@@ -222,14 +225,25 @@ def judge_for(
     return judge, Styles(tuple(s.name for s in styles), skipped)
 
 
-def _texts(trial: Trial, task: Task, method: Method) -> tuple[Problem, ...]:
-    """Return the questions that a method is shown without labels: those after its shots."""
+def _asking(
+    bench: Bench[Model], plan: Plan, trial: Trial, task: Task, method: Method
+) -> Bench[Model]:
+    """Return the bench with the questions that a method is shown without labels: those after its shots.
+
+    With them come the plain prompts that they can be asked in; both are counted where there are any.
+    """
     n = method.texts(trial.n_shots)
     if not n:
-        return ()
+        return bench
     shown = method.shown(trial.n_shots)
     plain = replace(trial, control="", n_shots=trial.n_shots or 1)
-    return tuple(problem.hidden() for problem in shots_of(plain, task, shown + n)[shown:])
+    found = shots_of(plain, task, shown + n)[shown:]
+    texts = tuple(replace(problem.hidden(), split=method.needs.split) for problem in found)
+    prompts, _ = closed_list(bench.model, bench.sheet, own=plan.own_style, instruction=True)
+    language = bench.model.language
+    tokens = 0 if language is None else sum(language.count_tokens(p.question) for p in texts)
+    bench.ledger.read_unlabelled(len(texts), tokens)
+    return replace(bench, texts=texts, prompts=prompts)
 
 
 def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:
