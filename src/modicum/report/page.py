@@ -28,7 +28,9 @@ from modicum.report.questions import Questions
 from modicum.report.rows import arms_of, read_rows
 from modicum.report.untrusted import visible
 from modicum.store.database import Outcome, Store
+from modicum.store.facts import FindingsKey
 from modicum.study.plan import Plan
+from modicum.types import Finding
 
 __all__ = ["write_report"]
 
@@ -262,7 +264,7 @@ def _subject(
         completions(verdict, book.store, book.asked),
         element("p", browse, class_="note"),
         _asides(verdict),
-        findings(book.store.findings(verdict.model, verdict.task)),
+        findings(_found(verdict, book)),
         _listed("Doubts", own, "None of its own."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
@@ -278,6 +280,13 @@ def _subject(
         class_="subject",
         **({"open": ""} if is_open else {}),
     )
+
+
+def _found(verdict: Verdict, book: _Book) -> tuple[Finding, ...] | None:
+    """Return what the check said of the verdict's subject in its sizes; None where it was not asked."""
+    floor = book.heads.get(verdict.trials.get("floor", ""))
+    scope = floor.trial.scope.checked if floor is not None else ""
+    return book.store.findings(FindingsKey(verdict.model, verdict.task, scope))
 
 
 def _rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Markup:

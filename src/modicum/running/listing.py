@@ -57,17 +57,19 @@ class ListedStudy:
 def listed(root: Path) -> list[ListedStudy]:
     """Return the studies in a folder, and one folder below it; the newest last.
 
-    What cannot be read is listed with the reason.
+    What cannot be read is listed with the reason; a folder in which a study was refused or declined
+    before it began is none.
     """
     places = {path.parent for depth in ("", "*/", "*/*/") for path in root.glob(depth + DATABASE)}
-    return sorted(map(_study, sorted(places)), key=lambda study: study.ended)
+    found = filter(None, map(_study, sorted(places)))
+    return sorted(found, key=lambda study: study.ended)
 
 
-def _study(folder: Path) -> ListedStudy:
+def _study(folder: Path) -> ListedStudy | None:
     try:
         store = Store(folder, read_only=True)
         try:
-            return _read(store)
+            return _read(store) if store.plan is not None else None
         finally:
             store.close()
     except (ModicumError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:

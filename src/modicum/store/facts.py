@@ -13,7 +13,7 @@ from modicum.store.kept_tasks import TaskRecord
 from modicum.store.opening import damage_told
 from modicum.types import Finding
 
-__all__ = ["COUNT_WRITE", "Facts", "Session", "told"]
+__all__ = ["COUNT_WRITE", "Facts", "FindingsKey", "Session", "told"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +38,21 @@ class Session:
     """Wall seconds from its start to its last sign of life."""
     tokens: float
     """Sampled and trained until then, those of trials that never ended included."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FindingsKey:
+    """Of what a check's findings are."""
+
+    model: str
+    task: str
+    scope: str = ""
+    """The sizes and the content that it was checked for (`Scope.checked`)."""
+
+    def text(self, *part: str) -> str:
+        """Return it as the store names it."""
+        scope = [self.scope] if self.scope else []
+        return json.dumps(["findings", self.model, self.task, *scope, *part])
 
 
 class Facts:
@@ -78,31 +93,42 @@ class Facts:
 
     def keep_findings(
         self,
-        model: str,
-        task: str,
+        checked: FindingsKey,
         findings: Sequence[Finding],
         costs: Mapping[str, float] | None = None,
     ) -> None:
-        """Write what the doctor says of a subject and what that cost; replaces what it said before."""
+        """Write what the check says of a subject and what that cost; replaces what it said before."""
         text = json.dumps(plain(findings))
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(COUNT_WRITE)
-            self._set(_findings_key(model, task), text)
-            self._set(_findings_key(model, task, "costs"), json.dumps(dict(costs or {})))
+            self._set(checked.text(), text)
+            self._set(checked.text("costs"), json.dumps(dict(costs or {})))
 
-    def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
-        """Return what the doctor said of a subject; None where it was not asked."""
-        text = self._fact(_findings_key(model, task))
+    def findings(self, checked: FindingsKey, *, exact: bool = False) -> tuple[Finding, ...] | None:
+        """Return what the check said of a subject; None where it was not checked in these sizes.
+
+        Args:
+            checked: What was checked.
+            exact: Take nothing of an earlier version, which did not keep for which sizes it was.
+        """
+        text = self._fact(checked.text()) if exact else self._said(checked)
         with damage_told(self.folder):
             return None if text is None else thawed(tuple[Finding, ...], json.loads(text))
 
-    def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
-        """Return the ledger of the doctor's look at a subject; empty where it was not asked."""
-        text = self._fact(_findings_key(model, task, "costs"))
+    def findings_costs(self, checked: FindingsKey) -> Mapping[str, float]:
+        """Return the ledger of the check of a subject; empty where it was not checked in these sizes."""
+        text = self._said(checked, "costs")
         found = _table(self.folder, text) if text is not None else {}
         with damage_told(self.folder):
             return thawed(dict[str, float], found, "costs")
+
+    def _said(self, checked: FindingsKey, *part: str) -> str | None:
+        """Return what a check said; of an earlier version where one plan was run."""
+        text = self._fact(checked.text(*part))
+        if text is None and len(self.plans) <= 1:
+            return self._fact(FindingsKey(checked.model, checked.task).text(*part))
+        return text
 
     @property
     def writes(self) -> int:
@@ -200,10 +226,6 @@ def _table(folder: Path, text: str) -> JsonObject:
         if not isinstance(found, dict):
             raise TypeError(type(found).__name__)
         return found
-
-
-def _findings_key(model: str, task: str, *part: str) -> str:
-    return json.dumps(["findings", model, task, *part])
 
 
 def _task_key(reference: str) -> str:
