@@ -3,7 +3,7 @@
 import csv
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from modicum.analysis.comparison import Changed, Comparison
 from modicum.plain import plain
@@ -23,21 +23,18 @@ FIELDS = (
 """Columns of the CSV, a row for each comparison; accuracies and differences are shares."""
 
 
-def comparison_text(
-    found: Comparison, questions: Mapping[str, str], *, width: int, most: int
-) -> str:
+def comparison_text(found: Comparison, *, width: int, most: int) -> str:
     """Return one comparison as lines of at most `width` columns.
 
     Args:
         found: The comparison.
-        questions: Question of each problem, by id.
         width: Most columns of a line.
         most: Changed problems that are listed, each way.
     """
     table = _beside(_rows(found), width)
     lines = [_title(found), "", *table, "", *_wrap(_difference(found), width)]
     for changes, side in ((found.gained, 1), (found.lost, 0)):
-        lines += _changes(found, changes, side, questions, width, most)
+        lines += _changes(found, changes, side, width, most)
     return "\n".join(lines)
 
 
@@ -164,7 +161,6 @@ def _changes(
     found: Comparison,
     changes: Sequence[Changed],
     side: int,
-    questions: Mapping[str, str],
     width: int,
     most: int,
 ) -> list[str]:
@@ -174,7 +170,7 @@ def _changes(
     which = "right only with" if _is_plain(changes) else "right more often with"
     lines = [f"{len(changes)} {which} {'AB'[side]}" + (":" if changes and most else "")]
     for change in changes[:most]:
-        question = _visible(" ".join(questions.get(change.problem, "").split()))
+        question = _visible(" ".join(change.question.split()))
         lines.append(textwrap.shorten(f"  {change.problem}  {question}", width, placeholder=" …"))
         lines[-1] = "  " + lines[-1].lstrip()
     rest = len(changes) - most

@@ -25,7 +25,7 @@ from modicum.executor import Executor, resolve_executor
 from modicum.files.limits import check_number
 from modicum.model import resolve_backend
 from modicum.running.renewal import Renewed, renew
-from modicum.running.runner import Watcher, keep_tasks, missing, planned, run
+from modicum.running.runner import Watcher, has_tasks, keep_tasks, missing, planned, run
 from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
 from modicum.running.spending import Spending, refuse_unpayable, shares, spending
 from modicum.store.database import Store
@@ -217,7 +217,7 @@ def carry_out(plan: Plan, store: Store, how: How, reuse: Sequence[Path], telling
         telling.say(line)
     if is_complete(plan, store):
         store.freeze(plan.as_dict())
-        if renewed or not store.kept_tasks():
+        if renewed or not has_tasks(plan, store):
             keep_tasks(plan, store)
         return
     _check(plan, store, how, reuse, telling)

@@ -123,7 +123,7 @@ class ToldStudy(ABC):
 
     def _own(self, verdicts: list[Verdict], whole: Plan) -> tuple[list[Verdict], int]:
         """Return those of a folder's verdicts that it is about, and the number of its subjects."""
-        return verdicts, len(whole.subjects())
+        return verdicts, max(len(whole.subjects()), len(verdicts))
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[tuple[Store, Plan]]:
