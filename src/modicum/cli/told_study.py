@@ -67,7 +67,8 @@ class ToldStudy(ABC):
         """
         place = Path(path) if path is not None else self.folder / REPORT
         with self._read() as (store, plan):
-            write(place, recalled(plan, store), plan, store)
+            if not stands(place, plan, store):
+                write(place, recalled(plan, store), plan, store)
         if open:
             webbrowser.open(place.resolve().as_uri())
         return place

@@ -27,8 +27,12 @@ class ListedSubject:
     """The word; empty where there is no verdict."""
     floor: float | None = None
     """Accuracy of the model as asked plainly, a share."""
+    floor_interval: tuple[float, float] | None = None
+    """Its 95 % interval."""
     best: float | None = None
     """Accuracy of its best method, a share."""
+    best_interval: tuple[float, float] | None = None
+    """Its 95 % interval."""
     method: str = ""
     """That method."""
     labels: int | None = None
@@ -114,8 +118,8 @@ def _pairs(plan: JsonObject) -> Iterator[tuple[str, str]]:
 def _subject(verdict: JsonObject) -> ListedSubject:
     """Return a subject from its kept verdict."""
     rows = thawed(list[JsonObject], verdict["rungs"])
-    scores = {_name(row): _value(row["score"]) for row in rows}
-    best = max(scores, key=lambda name: scores[name], default="")
+    scores = {_name(row): row["score"] for row in rows}
+    best = max(scores, key=lambda name: _value(scores[name]), default="")
     ship = thawed(dict[str, JsonValue], verdict["ship"])["name"]
     labels = verdict.get("unlocked_labels")
     return ListedSubject(
@@ -124,7 +128,9 @@ def _subject(verdict: JsonObject) -> ListedSubject:
         variant=str(verdict.get("variant", "")),
         ability=str(verdict["ability"]),
         floor=_value(verdict["floor"]),
-        best=scores.get(best),
+        floor_interval=_interval(verdict["floor"]),
+        best=_value(scores[best]) if best else None,
+        best_interval=_interval(scores[best]) if best else None,
         method=best,
         labels=labels if isinstance(labels, int) else None,
         ship=str(ship or ""),
@@ -137,6 +143,11 @@ def _name(row: JsonObject) -> str:
 
 def _value(figure: JsonValue) -> float:
     return thawed(float, thawed(dict[str, JsonValue], figure)["value"])
+
+
+def _interval(figure: JsonValue) -> tuple[float, float]:
+    table = thawed(dict[str, JsonValue], figure)
+    return thawed(float, table["low"]), thawed(float, table["high"])
 
 
 def _ended(store: Store) -> str:

@@ -62,7 +62,7 @@ def command(first: str, second: str, **options: object) -> None:
     else:
         width = min(max(shutil.get_terminal_size((80, 24)).columns, NARROW), WIDE)
         most = int(str(options["limit"]))
-        texts = [comparison_text(one, width=width, most=most) for one in found]
+        texts = [comparison_text(one, width=width, most=most, option="--limit") for one in found]
         click.echo("\n\n".join(texts))
 
 
