@@ -9,7 +9,6 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
-from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
 from modicum.cli.advance import Advance
@@ -18,7 +17,6 @@ from modicum.cli.folder import open_study
 from modicum.cli.notebook_bar import fitting_watcher
 from modicum.cli.pick_rung import picked_trial, place_of, subject_of, verdict_on
 from modicum.cli.told_study import ToldStudy
-from modicum.cli.verdict_card import PrintedLayout
 from modicum.exporting.exporter import Exported, export, finished, fitting
 from modicum.files.limits import LIMITS, check_number
 from modicum.model import resolve_backend
@@ -54,8 +52,6 @@ __all__ = ["Study", "load"]
 
 _SAID: set[str] = set()
 """Functions of which it was said that they cannot be stopped."""
-
-lay_out(PrintedLayout())
 
 
 @dataclass(repr=False)

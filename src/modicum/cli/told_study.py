@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
 from modicum.cli.folder import reading
 from modicum.cli.report_file import stands, write
+from modicum.cli.verdict_card import PrintedLayout
 from modicum.errors import ConfigError
 from modicum.running.data_files import frame
 from modicum.running.data_out import (
@@ -33,6 +35,8 @@ __all__ = ["ToldStudy"]
 
 REPORT = "report.html"
 """Name of the report in a study's folder."""
+
+lay_out(PrintedLayout())
 
 
 class ToldStudy(ABC):
