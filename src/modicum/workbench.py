@@ -265,8 +265,9 @@ class Study(Options, ToldStudy):
                     stack.enter_context(backend.borrowed())
             if watcher is not None or not self.progress:
                 yield watcher or Silent()
-            else:
-                yield stack.enter_context(fitting_watcher(advance))
+                return
+            with fitting_watcher(advance) as usual:
+                yield usual
 
     def _others(self) -> tuple[Path, ...]:
         """Return the folders of studies whose answers are taken over."""

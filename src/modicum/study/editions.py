@@ -65,22 +65,24 @@ def earlier_subjects(plan: Plan, store: Store) -> list[tuple[Edition, Subject]]:
     if not found:
         return []
     done = store.done()
-    seen = {subject.floor().id for subject in plan.subjects()}
+    seen = {str(subject.floor().id) for subject in plan.subjects()}
     heads = store.heads()
     seen |= {
         one.marked_again.earlier
         for one in heads.values()
         if one.marked_again is not None and _is_renewed(one, one.marked_again.earlier, heads)
     }
-    earlier = []
+    earlier: list[tuple[Edition, Subject]] = []
     for edition in found:
+        own = []
         with held(edition.tasks):
             for subject in plan.subjects():
                 name = _floor_in(subject)
                 if name in done and name not in seen:
                     seen.add(name)
-                    earlier.append((edition, subject))
-    return earlier[::-1]
+                    own.append((edition, subject))
+        earlier = [*own, *earlier]
+    return earlier
 
 
 @dataclass(frozen=True)
