@@ -155,7 +155,7 @@ def test_edited_file_keeps_its_earlier_verdict_and_says_so() -> None:
     assert now["trials"] != first["trials"]
     text = modicum("report", "one", "-v").out
     assert "jsonl:rows.jsonl (earlier version 1) on scripted:latent" in text
-    assert "(earlier version 1)" in modicum("runs", ".").out.replace("\n", "")
+    assert "\n    earlier version 1\n" in modicum("runs", ".").out
     found = load("one").answers_df()
     asked = {v: {*found[found.version.isna() if v is None else found.version == v].question}
              for v in (None, "earlier version 1")}  # fmt: skip

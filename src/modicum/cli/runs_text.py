@@ -14,21 +14,22 @@ __all__ = ["runs_text"]
 
 _NONE = "–"
 """Stands where there is nothing."""
-_WIDE = 80
-"""Columns from which accuracies stand beside the names."""
 
 
 def runs_text(studies: Sequence[ListedStudy], width: int, paint: Paint) -> str:
-    """Return the list, each line within the width; where that is narrow, accuracies on lines below.
+    """Return the list, each line within the width.
+
+    What sets a verdict apart stands on a line below it; so does the accuracy
+    where the names leave no room.
 
     Args:
         studies: In the order in which they are told.
         width: Most columns.
         paint: Colours the words of ability.
     """
-    is_wide = width >= _WIDE
     head = ("", "ability", "task on model", "accuracy [95 %]", "labels")
     rows = [head, *(_row(subject) for study in studies for subject in study.subjects)]
+    is_wide = sum(max(map(len, cells)) + 2 for cells in zip(*rows, strict=True)) - 2 <= width
     shown = rows if is_wide else [(*row[:3], *row[4:]) for row in rows]
     lines = columns(shown, right=(len(shown[0]) - 1,), elastic=(2,), width=width)
     found, left = [lines[0]], iter(zip(lines[1:], rows[1:], strict=True))
@@ -37,7 +38,8 @@ def runs_text(studies: Sequence[ListedStudy], width: int, paint: Paint) -> str:
         for subject in study.subjects:
             (line, row), word = next(left), subject.ability.upper()
             found.append(line.replace(word, paint.ability(subject.ability, word), 1))
-            found += [] if is_wide or row[3] == _NONE else [f"    {row[3]}"]
+            below = [visible(subject.variant), "" if is_wide else row[3].replace(_NONE, "")]
+            found += [_cut(f"    {text}", width) for text in below if text]
     return "\n".join(found)
 
 
@@ -66,7 +68,6 @@ def _state(study: ListedStudy) -> str:
 
 def _row(subject: ListedSubject) -> tuple[str, ...]:
     title = f"{subject.task} on {subject.model}"
-    title += f" ({subject.variant})" if subject.variant else ""
     accuracy = _NONE
     if subject.floor is not None:
         accuracy = _accuracy(subject.floor, subject.floor_interval)
@@ -75,6 +76,10 @@ def _row(subject: ListedSubject) -> tuple[str, ...]:
     word = subject.ability.upper() or "no verdict"
     labels = _NONE if subject.labels is None else f"{subject.labels:,}"
     return "", word, visible(title), accuracy, labels
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _accuracy(value: float, interval: tuple[float, float] | None) -> str:
