@@ -132,10 +132,11 @@ def test_verdict_stays_when_the_file_of_its_task_has_gone() -> None:
     assert [v["task"] for v in found] == [pairs[0][0], pairs[-1][0]]
 
 
-def _edited(*, answer: str = "answer") -> list[dict]:
+def _edited() -> list[dict]:
     """The same ids with other questions."""
     return [
-        {"id": f"row-{i}", "question": f"What is {i} + {i}?", answer: str(2 * i)} for i in range(40)
+        {"id": f"row-{i}", "question": f"What is {i} + {i}?", "answer": str(2 * i)}
+        for i in range(40)
     ]
 
 
@@ -168,24 +169,6 @@ def test_edited_file_keeps_its_earlier_verdict_and_says_so() -> None:
     again, between = _run(*one)
     assert again["trials"] == first["trials"]
     assert (between["trials"], between["variant"]) == (now["trials"], "earlier version 2")
-
-
-def test_other_prompt_stands_beside_the_first() -> None:
-    Path("template.txt").write_text("Say it: {question}")
-    _run(*ONE)
-    labels = [v["variant"] for v in _run(*ONE, "--template", "template.txt")]
-    assert labels == ["template=Say it: {question}", "template=none"]
-
-
-def test_other_marker_of_a_file_is_another_task_beside_the_first() -> None:
-    write_jsonl(Path("rows.jsonl"), numbers(40))
-    one = ("--task", "rows.jsonl", "--model", "scripted:latent", "--out", "one")
-    _run(*one)
-    assert len(_run(*one, "--marker", "exact")) == 2
-    assert [task for task, *_ in _told(Path("one"))] == [
-        "jsonl:rows.jsonl?marker=exact",
-        "jsonl:rows.jsonl",
-    ]
 
 
 def test_changed_marker_file_keeps_what_the_earlier_one_said() -> None:
