@@ -38,6 +38,7 @@ from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, resample
 from modicum.stats.written import count
 from modicum.store.database import Outcome, Store
+from modicum.study.checked import findings_key
 from modicum.study.controls import WITH
 from modicum.study.plan import Subject
 from modicum.types import PROMPT, Finding
@@ -95,7 +96,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         doubts=doubts(found, answer, rows),
         next=next_steps(found, answer),
         findings=_findings(subject, store),
-        check_costs=store.findings_costs(subject.model, subject.task),
+        check_costs=store.findings_costs(findings_key(subject)),
         default=levels.default,
         default_strict=levels.default_strict,
         default_style=found.default.style.name,
@@ -133,7 +134,7 @@ def _measuring(found: Gathered) -> int:
 
 def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
     """What the doctor said; a forecast of time is stale once the study has run."""
-    said = store.findings(subject.model, subject.task) or ()
+    said = store.findings(findings_key(subject)) or ()
     return tuple(finding for finding in said if finding.code != "time")
 
 

@@ -10,7 +10,7 @@ from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.types import Finding
 
-__all__ = ["checked_text", "doubt_lines", "scan_text"]
+__all__ = ["checked_text", "scan_text"]
 
 WIDTH = 80
 LEVEL = 9
@@ -26,16 +26,6 @@ def checked_text(checked: Checked) -> str:
     )
     lines = [line for finding in checked.findings for line in _finding(finding)]
     return "\n".join([head, "", *lines, "", _sum(checked)])
-
-
-def doubt_lines(checked: Checked) -> list[str]:
-    """Return one line a doubt, for standard error before a run goes on."""
-    subject = checked.subject
-    where = f"{visible(subject.task)} on {visible(subject.model)}"
-    return [
-        f"{level_name(f.level)}: {where}: {visible(f.found)}; {visible(f.action)}"
-        for f in (*checked.faults, *checked.doubts)
-    ]
 
 
 def scan_text(scan: Scan) -> str:

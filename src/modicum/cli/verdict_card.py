@@ -60,8 +60,8 @@ def _comparisons(shown: Shown) -> Sequence[Comparison]:
 
 
 def _compared(comparison: Comparison) -> str:
-    """Return one comparison; of the problems that changed the first few, by their ids."""
-    return comparison_text(comparison, {}, width=WIDTH, most=MOST)
+    """Return one comparison; of the problems that changed the first few."""
+    return comparison_text(comparison, width=WIDTH, most=MOST)
 
 
 def _card(verdict: Verdict) -> Markup:

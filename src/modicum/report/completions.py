@@ -55,7 +55,7 @@ def completions(verdict: Verdict, store: Store, asked: Questions) -> Markup:
     pairs = _pairs(floor, after)
     counts = {kind: sum(p.kind == kind for p in pairs) for kind, _ in _QUOTAS}
     told = ", ".join(f"{counts[kind]} {_MEANING[kind]}" for kind, _ in _QUOTAS)
-    problems = asked.of(verdict.task, len(floor.answers))
+    problems = asked.of(asked.versions.named(floor.trial), len(floor.answers))
     chosen = _chosen(pairs)
     intro = element(
         "p",

@@ -28,7 +28,10 @@ from modicum.report.questions import Questions
 from modicum.report.rows import arms_of, read_rows
 from modicum.report.untrusted import visible
 from modicum.store.database import Outcome, Store
+from modicum.store.facts import FindingsKey
+from modicum.study.editions import TaskVersions
 from modicum.study.plan import Plan
+from modicum.types import Finding
 
 __all__ = ["write_report"]
 
@@ -55,7 +58,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
     """
     heads = store.heads()
     streams = filter(None, (subject.plan.stream for subject in plan.subjects()))
-    asked = Questions(next(streams, ""))
+    asked = Questions(next(streams, ""), TaskVersions.of(store))
     book = _Book(store, heads, Palette.of(verdicts), asked, common_doubts(verdicts))
     names = _anchors(verdicts)
     drawn = {
@@ -83,7 +86,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
         "charts": block("charts", compressed([as_line({"specs": specs, "config": CONFIG})])),
     }
     room = LIMIT - sum(len(part.encode()) for part in parts.values())
-    rows = read_rows(store, arms_of(verdicts, heads), heads, book.asked, room)
+    rows = read_rows(store, arms_of(verdicts, heads, book.asked.versions), heads, book.asked, room)
     parts["browser"] = browser(rows, store.folder)
     parts["rows"] = block("rows", rows.data)
     path.write_text(Template(_file("template.html")).substitute(parts), encoding="utf-8")
@@ -231,7 +234,7 @@ def _subject(
 ) -> Markup:
     """Return the section of one subject."""
     palette = book.palette
-    pair = json.dumps([verdict.task, verdict.model], separators=(",", ":"))
+    pair = json.dumps([_browsed(verdict, book), verdict.model], separators=(",", ":"))
     title = element(
         "h2",
         element("span", verdict.titled),
@@ -262,7 +265,7 @@ def _subject(
         completions(verdict, book.store, book.asked),
         element("p", browse, class_="note"),
         _asides(verdict),
-        findings(book.store.findings(verdict.model, verdict.task)),
+        findings(_found(verdict, book)),
         _listed("Doubts", own, "None of its own."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
@@ -278,6 +281,19 @@ def _subject(
         class_="subject",
         **({"open": ""} if is_open else {}),
     )
+
+
+def _browsed(verdict: Verdict, book: _Book) -> str:
+    """Return the verdict's task as the answer browser calls it."""
+    floor = book.heads.get(verdict.trials.get("floor", ""))
+    return verdict.task if floor is None else book.asked.versions.named(floor.trial)
+
+
+def _found(verdict: Verdict, book: _Book) -> tuple[Finding, ...] | None:
+    """Return what the check said of the verdict's subject in its sizes; None where it was not asked."""
+    floor = book.heads.get(verdict.trials.get("floor", ""))
+    scope = floor.trial.scope.checked if floor is not None else ""
+    return book.store.findings(FindingsKey(verdict.model, verdict.task, scope))
 
 
 def _rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Markup:

@@ -11,6 +11,7 @@ from modicum.report.packed import as_line, compressed, size_in_page
 from modicum.report.questions import Questions
 from modicum.report.untrusted import cut
 from modicum.store.database import Answer, Outcome, Store
+from modicum.study.editions import TaskVersions
 from modicum.study.grid import MEASURES
 
 __all__ = ["CAPS", "LONG", "SHORT", "ArmAnswers", "Cap", "Rows", "arms_of", "read_rows"]
@@ -84,8 +85,18 @@ class _Group:
     """Arm, samples drawn, place of the one that stands, then the entry of each kept sample."""
 
 
-def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[ArmAnswers, ...]:
-    """Return the trials that have answers: those of the verdicts in their order, then the rest."""
+def arms_of(
+    verdicts: Sequence[Verdict],
+    heads: Mapping[str, Outcome],
+    versions: TaskVersions | None = None,
+) -> tuple[ArmAnswers, ...]:
+    """Return the trials that have answers: those of the verdicts in their order, then the rest.
+
+    Args:
+        verdicts: What is told.
+        heads: Outcomes by trial, without their answers.
+        versions: Gives a trial's task with its version.
+    """
     measures = {trial: name for v in verdicts for name, trial in v.trials.items()}
     ids = [i for i in trials_of(verdicts) if i in heads]
     found = []
@@ -100,7 +111,8 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
             name = "before, in its default style"
         name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
-        found.append(ArmAnswers(trial, known.subject, known.model, name, control, known.seed))
+        task = known.subject if versions is None else versions.named(known)
+        found.append(ArmAnswers(trial, task, known.model, name, control, known.seed))
     return tuple(found)
 
 

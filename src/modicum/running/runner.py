@@ -41,6 +41,7 @@ __all__ = [
     "Silent",
     "Watcher",
     "floor_style",
+    "has_tasks",
     "keep_tasks",
     "missing",
     "planned",
@@ -94,6 +95,23 @@ def planned(plan: Plan, store: Store) -> frozenset[str]:
 
 def keep_tasks(plan: Plan, store: Store) -> None:
     """Keep the tasks of a plan in the store, so that the study is read without their files or markers."""
+    for name, n in _kept_sizes(plan).items():
+        task = resolve_task(name)
+        record = record_of(task, pool_of(task, "test", n, plan.stream))
+        store.keep_task(name, record, is_same=task.has_content)
+
+
+def has_tasks(plan: Plan, store: Store) -> bool:
+    """Say whether the store keeps the tasks of a plan as their files are now."""
+    kept = store.kept_tasks()
+    names = _kept_sizes(plan)
+    return all(
+        name in kept and kept[name].fingerprint == resolve_task(name).fingerprint for name in names
+    )
+
+
+def _kept_sizes(plan: Plan) -> dict[str, int]:
+    """Return how many test problems are kept of each task of a plan, by full reference."""
     sizes: dict[str, int] = {}
     for subject in plan.subjects():
         wanted = {subject.task: plan.test}
@@ -104,9 +122,7 @@ def keep_tasks(plan: Plan, store: Store) -> None:
         for reference, n in wanted.items():
             _, name = split_task(full_reference(reference))
             sizes[name] = max(n, sizes.get(name, 0))
-    for name, n in sizes.items():
-        task = resolve_task(name)
-        store.keep_task(name, record_of(task, pool_of(task, "test", n, plan.stream)))
+    return sizes
 
 
 def missing(plan: Plan, store: Store) -> list[Trial]:
