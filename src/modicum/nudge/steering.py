@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,7 +17,16 @@ from torch import Tensor
 from modicum.errors import CheckpointError
 from modicum.nudge.sites import Site, is_site
 
-__all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering", "steering_bytes"]
+__all__ = [
+    "Direction",
+    "Steering",
+    "Where",
+    "by_place",
+    "load_steering",
+    "save_steering",
+    "stacked",
+    "steering_bytes",
+]
 
 Where = Literal["first", "generated", "all"]
 """Once, at the last token of the prompt, which decides the first generated one: later layers keep it in
@@ -34,8 +43,8 @@ class Direction:
 
     layer: int
     """Index of the layer, from 0."""
-    values: Float[Tensor, " hidden"]
-    """What is added, single precision, strength included."""
+    values: Float[Tensor, "*nudges hidden"]
+    """What is added, single precision, strength included; in a stack a row for each nudge."""
     site: Site = "block"
     """Part of the layer whose output it is added to."""
 
@@ -50,6 +59,11 @@ class Steering:
     """Positions at which they are added."""
     offset: int = 0
     """With `first`: generated tokens before the one position, where 0 is the last of the prompt."""
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether it is several nudges, of which each row of a batch takes one; see `stacked`."""
+        return self.directions[0].values.ndim > 1
 
     @property
     def acts_at_prompt(self) -> bool:
@@ -82,6 +96,44 @@ class Steering:
         """Return the same directions, each `factor` times as long."""
         longer = tuple(replace(d, values=d.values * factor) for d in self.directions)
         return replace(self, directions=longer)
+
+
+def by_place(steerings: Sequence[Steering | None]) -> list[list[int]]:
+    """Return the places of nudges in a list, those together that act at the same positions.
+
+    None adds nothing and stands with the first.
+
+    >>> first, every = (Steering((), where) for where in ("first", "all"))
+    >>> by_place([None, first, every, first])
+    [[0, 1, 3], [2]]
+    """
+    acts = [None if one is None else (one.where, one.offset) for one in steerings]
+    known = list(dict.fromkeys(place for place in acts if place is not None)) or [None]
+    own = [known[0] if place is None else place for place in acts]
+    return [[i for i, place in enumerate(own) if place == wanted] for wanted in known]
+
+
+def stacked(steerings: Sequence[Steering | None]) -> Steering:
+    """Return nudges as one whose directions are tables, a row for each nudge; None adds nothing.
+
+    Args:
+        steerings: All acting at the same positions; at least one that is not None.
+
+    Raises:
+        ValueError: none, or nudges that act at several positions.
+    """
+    given = [one for one in steerings if one is not None]
+    if len({(one.where, one.offset) for one in given}) != 1:
+        msg = "nudges that act at the same positions, at least one"
+        raise ValueError(msg)
+    tables: dict[tuple[int, Site], Tensor] = {}
+    for row, one in enumerate(steerings):
+        for direction in () if one is None else one.directions:
+            values = direction.values.detach()
+            empty = values.new_zeros(len(steerings), values.numel())
+            tables.setdefault((direction.layer, direction.site), empty)[row] += values
+    directions = tuple(Direction(layer, rows, site) for (layer, site), rows in tables.items())
+    return replace(given[0], directions=directions)
 
 
 def save_steering(steering: Steering, path: Path, notes: Mapping[str, str] | None = None) -> int:
