@@ -101,15 +101,15 @@ class Steering:
 def by_place(steerings: Sequence[Steering | None]) -> list[list[int]]:
     """Return the places of nudges in a list, those together that act at the same positions.
 
-    None adds nothing and stands with the first.
+    None adds nothing and stands with the first; alone it has no place.
 
     >>> first, every = (Steering((), where) for where in ("first", "all"))
     >>> by_place([None, first, every, first])
     [[0, 1, 3], [2]]
     """
     acts = [None if one is None else (one.where, one.offset) for one in steerings]
-    known = list(dict.fromkeys(place for place in acts if place is not None)) or [None]
-    own = [known[0] if place is None else place for place in acts]
+    known = [place for place in dict.fromkeys(acts) if place is not None]
+    own = [place or known[0] for place in acts] if known else []
     return [[i for i, place in enumerate(own) if place == wanted] for wanted in known]
 
 
