@@ -19,6 +19,7 @@ from modicum.nudge.sites import Site, is_site
 
 __all__ = [
     "Direction",
+    "DirectionTable",
     "Steering",
     "Where",
     "by_place",
@@ -43,10 +44,18 @@ class Direction:
 
     layer: int
     """Index of the layer, from 0."""
-    values: Float[Tensor, "*nudges hidden"]
-    """What is added, single precision, strength included; in a stack a row for each nudge."""
+    values: Float[Tensor, " hidden"]
+    """What is added, single precision, strength included."""
     site: Site = "block"
     """Part of the layer whose output it is added to."""
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionTable(Direction):
+    """The vectors of several nudges at one place, a row each; see `stacked`."""
+
+    values: Float[Tensor, "nudges hidden"]
+    """What each nudge adds there; zeros where it adds nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +72,7 @@ class Steering:
     @property
     def is_stack(self) -> bool:
         """Whether it is several nudges, of which each row of a batch takes one; see `stacked`."""
-        return self.directions[0].values.ndim > 1
+        return any(isinstance(one, DirectionTable) for one in self.directions)
 
     @property
     def acts_at_prompt(self) -> bool:
@@ -132,7 +141,7 @@ def stacked(steerings: Sequence[Steering | None]) -> Steering:
             values = direction.values.detach()
             empty = values.new_zeros(len(steerings), values.numel())
             tables.setdefault((direction.layer, direction.site), empty)[row] += values
-    directions = tuple(Direction(layer, rows, site) for (layer, site), rows in tables.items())
+    directions = tuple(DirectionTable(layer, rows, site) for (layer, site), rows in tables.items())
     return replace(given[0], directions=directions)
 
 
