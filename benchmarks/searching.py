@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def compare(name: str, given: argparse.Namespace, report: Report) -> None:
-    """Add layers and doses a second, in one batch over one after the other, by the clock and by the processor."""
+    """Add layers and doses a second, together over one by one, by the clock and by the processor."""
     task_name, is_chat, goal = CASES[name]
     settings = {"threads": given.threads} if given.threads else {}
     model = resolve_backend(name, settings).open()
