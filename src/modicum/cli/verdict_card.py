@@ -82,8 +82,7 @@ def _card(verdict: Verdict) -> Markup:
     doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in verdict.doubts[:2]]
     rows = [_row("as asked", "0", verdict.default, is_pick=False)]
     rows += [
-        _row(row.name, words.count(row.labels), row.score, is_pick=row is pick)
-        for row in verdict.rungs
+        _row(row.name, words.labels(row), row.score, is_pick=row is pick) for row in verdict.rungs
     ]
     names = ("method", "labels", "correct", "95 % interval")
     header = element("tr", *(element("th", name, style=_CELL, scope="col") for name in names))

@@ -40,6 +40,7 @@ __all__ = [
     "gain",
     "gap",
     "headline",
+    "labels",
     "least_data",
     "multiple",
     "of_seeds",
@@ -173,6 +174,15 @@ def _reached(found: Figure, between: tuple[int, int] | None) -> str:
     if between is None:
         return f"= {figure(found, amount)}"
     return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
+
+
+def labels(row: RungRow) -> str:
+    """Return the labels of a method as a cell of a table holds them, with questions without any."""
+    return (
+        f"{count(row.labels)} + {count(row.unlabelled)} unlabelled"
+        if row.unlabelled
+        else count(row.labels)
+    )
 
 
 def counted_in(row: LeastData) -> str:
