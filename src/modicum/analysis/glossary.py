@@ -252,6 +252,16 @@ _CONTROLS = (
         ("random",),
     ),
     GlossaryEntry(
+        "random feature",
+        "Another feature of the same autoencoder, drawn at random and used at the same strength; the "
+        "feature that steers must beat it.",
+    ),
+    GlossaryEntry(
+        "mean difference",
+        "The plain difference of mean activations as the direction, in place of a feature: what an "
+        "autoencoder adds stands above it.",
+    ),
+    GlossaryEntry(
         "model without the ability",
         "A model that learns as easily but is known to lack the ability. Tuned on the same examples, "
         "it tells what was released from what was taught.",

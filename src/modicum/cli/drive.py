@@ -176,7 +176,7 @@ def _say_renewed(renewed: Sequence[Renewed]) -> None:
     )
     for one in moved:
         name = " ".join(named([one.trial]))
-        twin = " (scrambled)" if one.trial.is_twin else ""
+        twin = " (answers permuted)" if one.trial.is_twin else ""
         click.echo(f"  {name}{twin}: {one.before} → {one.now} of {one.problems} right", err=True)
 
 
