@@ -2,11 +2,13 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 
 from modicum.analysis.remarks import of_most_studies
 from modicum.cli.columns import WIDTH
+from modicum.cli.printing import print_verdicts
 from modicum.cli.terminal import Paint
 from modicum.cli.verdict_text import Look, overview_text, verdict_text
 from modicum.stats import Figure
@@ -163,3 +165,34 @@ def test_few_seeds_that_disagree_are_printed_as_their_points() -> None:
     assert ["fine_tune n=8", "8", "33 %"] in [line[:3] for line in fields]
     assert ["each seed", "5 %, 3 %, 92 %"] in fields
     assert ["on line_moves", "−22.0 (seeds −2.0, −5.0, −60.0)"] in fields
+
+
+@pytest.mark.parametrize(("width", "said"), [(80, "−0.1 [−2, 0]"), (100, "−0.1 [−1.1, 0.0]")])
+def test_an_interval_of_unlike_sides_shows_both_ends(width: int, said: str) -> None:
+    text = verdict_text(built.latent(), Look(width))
+    assert re.search(rf"fine_tune n=1 .* {re.escape(said)}$", text, re.MULTILINE)
+
+
+def test_what_holds_for_nearly_every_study_is_no_warning_but_a_note() -> None:
+    doubts = (
+        "one style of question only",
+        "3 seeds: intervals over seeds are wide",
+        "a trial failed",
+    )
+    verdict = dataclasses.replace(built.latent(), doubts=doubts)
+    short, whole = (
+        verdict_text(verdict),
+        " ".join(verdict_text(verdict, Look(verbose=True)).split()),
+    )
+    assert [line for line in short.splitlines() if line.startswith("  !")] == ["  ! a trial failed"]
+    assert f"Notes {doubts[0]}; {doubts[1]}; " in whole
+    assert doubts[0] not in short
+
+
+def test_a_command_too_long_for_the_line_stands_whole_on_its_own(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    folder = Path("runs/a-folder-with-a-long-name")
+    print_verdicts([built.latent(), built.absent()], "text", folder)
+    said = capsys.readouterr().out.splitlines()
+    at = said.index("One in full")
+    assert said[at + 1] == f"  modicum report {folder} --task word-sums"

@@ -57,8 +57,8 @@ _ABILITY = (
     ),
     GlossaryEntry(
         "undecided",
-        "What was measured carries none of the other words, mostly for want of test problems, samples "
-        "or seeds. The verdict ends with a command that would decide it.",
+        "What was measured carries none of the other words, mostly because there were too few test "
+        "problems, samples or seeds. The verdict ends with a command that would decide it.",
     ),
     GlossaryEntry(
         "verdict",

@@ -73,7 +73,7 @@ def columns(
     ]
     spare = width - 2 * (len(widths) - 1)
     if sum(widths) > spare:
-        rows, widths = _heads_broken(rows, widths, right)
+        rows, widths = _heads_broken(rows, widths)
     while sum(widths) > spare:
         widest = max(elastic, key=lambda i: widths[i])
         if widths[widest] <= NARROWEST:
@@ -83,24 +83,27 @@ def columns(
 
 
 def _heads_broken(
-    rows: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[int]
+    rows: Sequence[Sequence[str]], widths: Sequence[int]
 ) -> tuple[list[Sequence[str]], list[int]]:
-    """Set each word of a head above figures on a line of its own, and return the widths then."""
+    """Wrap heads of several words that are wider than what stands below, and return the widths then."""
     head, *others = rows
-    broken = [cell.replace(" ", "\n") if i in right else cell for i, cell in enumerate(head)]
-    needed = [
-        max([*map(len, cell.split("\n")), *(len(row[i]) for row in others)])
-        for i, cell in enumerate(broken)
-    ]
-    return [broken, *others], [
-        needed[i] if "\n" in broken[i] else width for i, width in enumerate(widths)
-    ]
+    broken, needed = [], []
+    for i, (cell, width) in enumerate(zip(head, widths, strict=True)):
+        room = max([*map(len, cell.split()), *(len(row[i]) for row in others)], default=width)
+        is_wrapped = " " in cell.strip() and room < width
+        broken.append("\n".join(textwrap.wrap(cell, room)) if is_wrapped else cell)
+        needed.append(room if is_wrapped else width)
+    return [broken, *others], needed
 
 
 def _row(row: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> list[str]:
     """Return the lines of one row: the figures in the first, broken names in all."""
     parts = [
-        cell.split("\n") if i in right else _broken(cell, room)
+        [
+            line
+            for piece in cell.split("\n")
+            for line in ([piece] if i in right else _broken(piece, room))
+        ]
         for i, (cell, room) in enumerate(zip(row, widths, strict=True))
     ]
     lines = []

@@ -110,7 +110,7 @@ def _measured(trial: Trial) -> str:
     if trial.settings.get("forced"):
         return printed("forced")
     n = thawed(int, trial.settings.get("samples", 1), "samples")
-    return f"{n} samples" if n > 1 else str(trial.settings.get("style", ""))
+    return f"{n} samples" if n > 1 else printed(str(trial.settings.get("style", "")))
 
 
 def trial_text(outcome: Outcome) -> str:
