@@ -17,6 +17,7 @@ from modicum.model import ModelCard
 from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
 from modicum.scope import Scope
 from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
+from modicum.store.facts import FindingsKey
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
 from tests.support.texts import anything
 
@@ -241,13 +242,28 @@ def test_artefacts_have_a_folder_for_each_trial(store) -> None:
 
 def test_findings_of_a_subject_come_back_and_are_replaced(tmp_path) -> None:
     store = Store(tmp_path)
-    assert store.findings("m", "t") is None
-    store.keep_findings("m", "t", [Finding("truncated", "doubt", "half", "raise the limit")])
+    assert store.findings(FindingsKey("m", "t")) is None
+    store.keep_findings(
+        FindingsKey("m", "t"), [Finding("truncated", "doubt", "half", "raise the limit")]
+    )
     kept = [Finding("memory", "fact", "1 GB")]
-    store.keep_findings("m", "t", kept)
-    store.keep_findings("m", "other", [])
-    assert store.findings("m", "t") == tuple(kept)
-    assert store.findings("m", "other") == ()
+    store.keep_findings(FindingsKey("m", "t"), kept)
+    store.keep_findings(FindingsKey("m", "other"), [])
+    assert store.findings(FindingsKey("m", "t")) == tuple(kept)
+    assert store.findings(FindingsKey("m", "other")) == ()
+
+
+def test_findings_of_two_sizes_stand_beside_each_other(tmp_path) -> None:
+    store = Store(tmp_path)
+    small, large, old = (FindingsKey("m", "t", scope) for scope in ("20", "400", ""))
+    store.keep_findings(old, [Finding("memory", "fact", "1 GB")])
+    assert store.findings(small) == store.findings(old)
+    assert store.findings(small, exact=True) is None
+    store.keep_findings(large, [])
+    store.freeze({"test": 20})
+    store.freeze({"test": 400})
+    assert store.findings(large) == ()
+    assert store.findings(small) is None
 
 
 def _two_answers() -> Outcome:
@@ -333,7 +349,7 @@ def test_writes_count_trials_and_findings_but_no_kept_values(store) -> None:
     counts.append(store.writes)
     store.write(_outcome())
     counts.append(store.writes)
-    store.keep_findings("m", "t", [])
+    store.keep_findings(FindingsKey("m", "t"), [])
     counts.append(store.writes)
     store.keep("verdicts", "stamp", "x")
     counts.append(store.writes)

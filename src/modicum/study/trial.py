@@ -1,5 +1,6 @@
 """One trial from its identity to its outcome: a pure function that any process can run."""
 
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from modicum.ledger import Ledger, as_reused
 from modicum.marking.judge import Judge
 from modicum.marking.marks import Unmarked
 from modicum.method import Method, method_of
-from modicum.model import Model, resolve_backend
+from modicum.model import Model, ModelCard, plugin_of, resolve_backend
 from modicum.nudge import Direct, Nudge, Shelf, Solver, weight_bytes
 from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.secrecy import clean
@@ -23,6 +24,7 @@ from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
 from modicum.study.plan import Plan
 from modicum.study.problem_sets import POOL, names_of, problems_of, retained_size, shots_of
+from modicum.study.questions import with_questions
 from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
@@ -30,6 +32,7 @@ from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 __all__ = [
     "AS_PLANNED",
     "Way",
+    "dtype_of",
     "judge_for",
     "limited",
     "open_model",
@@ -39,6 +42,7 @@ __all__ = [
     "thinking_of",
 ]
 
+_DTYPE = re.compile(r"\d+ threads?, (float32|bfloat16|float16)")
 _DECOYS = 64
 """Golds of other problems from which wrong keys are made."""
 
@@ -49,6 +53,8 @@ class Way:
 
     rows: int = 0
     """Completions in flight that the study froze for its model; 0 where it has not."""
+    dtype: str = ""
+    """Number format of the weights that the study froze; empty where it has not."""
     selects: bool = False
     """Whether it is scored on the selection problems as well: a budget chooses by that."""
 
@@ -103,13 +109,13 @@ def _outcome(
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
     task = resolve_task(trial.task)
     spent.says("loading the model")
-    model = _settled(trial.model, way.rows, spent).stocked(stock)
+    model = _settled(trial.model, way, spent).stocked(stock)
     method = method_of(trial)
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
     bench = Bench(trial.method, model, judge, rng, trial.n_shots)
-    bench = _equipped(_asking(bench, plan, trial, task, method), task, method, artefacts)
+    bench = _equipped(with_questions(bench, plan, trial, task, method), task, method, artefacts)
     spent.says("preparing the prompt or nudge")
     with spent.timed():
         nudge = method.elicit(bench)
@@ -151,16 +157,36 @@ def _outcome(
 
 
 @lru_cache(maxsize=2)
-def open_model(reference: str) -> Model:
-    """Return the loaded model of a reference; the last two stay loaded in this process."""
-    return resolve_backend(reference).open()
+def open_model(reference: str, dtype: str = "") -> Model:
+    """Return the loaded model of a reference; the last two stay loaded in this process.
+
+    Args:
+        reference: Of a model.
+        dtype: Number format of its weights where the reference leaves that open; as measured on
+            this machine if not given.
+    """
+    _, said = plugin_of(reference)
+    is_open = dtype and said.get("dtype", "auto") == "auto" and _has_dtype(reference)
+    return resolve_backend(reference, {"dtype": dtype} if is_open else None).open()
 
 
-def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
+def dtype_of(card: ModelCard) -> str:
+    """Return the number format of a model's weights, which its notes name; empty where they do not."""
+    found = map(_DTYPE.fullmatch, card.notes)
+    return next((match[1] for match in found if match), "")
+
+
+def _has_dtype(reference: str) -> bool:
+    return hasattr(resolve_backend(reference), "dtype")
+
+
+def _settled(reference: str, way: Way, ledger: Ledger) -> Model:
     """Return the loaded model with its rows settled; what a timing of them takes is counted."""
     model = open_model(reference)
+    if way.dtype and dtype_of(model.card) != way.dtype:
+        model = open_model(reference, way.dtype)
     with ledger.timed():
-        return model.tuned(rows)
+        return model.tuned(way.rows)
 
 
 def judge_for(
@@ -198,27 +224,6 @@ def judge_for(
         is_form_only=trial.control == "format",
     )
     return judge, Styles(tuple(s.name for s in styles), skipped)
-
-
-def _asking(
-    bench: Bench[Model], plan: Plan, trial: Trial, task: Task, method: Method
-) -> Bench[Model]:
-    """Return the bench with the questions that a method is shown without labels: those after its shots.
-
-    With them come the plain prompts that they can be asked in; both are counted where there are any.
-    """
-    n = method.texts(trial.n_shots)
-    if not n:
-        return bench
-    shown = method.shown(trial.n_shots)
-    plain = replace(trial, control="", n_shots=trial.n_shots or 1)
-    found = shots_of(plain, task, shown + n)[shown:]
-    texts = tuple(replace(problem.hidden(), split=method.needs.split) for problem in found)
-    prompts, _ = closed_list(bench.model, bench.sheet, own=plan.own_style, instruction=True)
-    language = bench.model.language
-    tokens = 0 if language is None else sum(language.count_tokens(p.question) for p in texts)
-    bench.ledger.read_unlabelled(len(texts), tokens)
-    return replace(bench, texts=texts, prompts=prompts)
 
 
 def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:
