@@ -64,7 +64,7 @@ def test_models_and_tasks_in_one_folder_all_stay_in_sight() -> None:
     assert sorted(_told(folder)) == sorted((task, model, "") for task, model in pairs)
     page = (folder / "report.html").read_text()
     assert all(f"on {model}" in page for model in MODELS)
-    assert page.count("Rungs and their controls") == len(pairs)
+    assert page.count("Methods and their controls") == len(pairs)
     study = load(folder)
     assert len(study.verdict) == len(pairs)
     assert {*study.methods_df()["model"]} == {*MODELS}

@@ -219,6 +219,14 @@ def test_it_is_the_difference_of_the_two_prompts_at_their_last_token(organism) -
     )
 
 
+@pytest.mark.parametrize("place", ["parting", "generated", "all"])
+def test_the_other_places_stay(organism, place) -> None:
+    nudge = _found(_bench(organism, 2), at=place, layers=(1,), strengths=(1.0,), tries=1)
+    where = "first" if place == "parting" else place
+    assert (_steering(nudge).where, nudge.facts["where"]) == (where, where)
+    assert _steering(nudge).offset == nudge.facts["offset"]
+
+
 # The choice: by the model's own answers.
 
 

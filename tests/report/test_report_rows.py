@@ -195,11 +195,18 @@ def test_a_nudge_that_was_sampled_has_its_own_curve_and_nulls(tmp_path: Path) ->
         for row in verdict.rungs
     ]
     nudged = dataclasses.replace(verdict, rungs=tuple(rows))
-    for given, names in ((verdict, []), (nudged, ["pass@k", "luck", "near miss"])):
+    for given, names in (
+        (verdict, []),
+        (nudged, ["pass@k", "chance", "chance, wrong-answer prior"]),
+    ):
         chart = pass_chart(given, Palette.of([given]))
         assert chart is not None
         text = json.dumps(chart.spec)
-        assert [n for n in ("pass@k", "luck", "near miss") if f"fine_tune n=8 {n}" in text] == names
+        assert [
+            n
+            for n in ("pass@k", "chance", "chance, wrong-answer prior")
+            if f"fine_tune n=8 {n}" in text
+        ] == names
         assert "cot_decoding, pass@k" not in [key.label for key in chart.keys], (
             "branches are no samples"
         )

@@ -108,25 +108,29 @@ def test_its_answers_are_the_modules_own(architecture, way, monkeypatch) -> None
 
 
 def test_an_adapter_stands_beside_its_layer_in_the_steps() -> None:
-    plain = tiny_local("qwen2").with_module(halved("qwen2"))
+    plain = tiny_local("qwen2").with_module(halved("qwen2", scale=0.2))
     tuned = attach(plain, AdapterShape(rank=3), np.random.default_rng(1)).eval()
     with torch.no_grad():
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:
-                parameter.copy_(0.3 * numbers(*parameter.shape))
+                parameter.copy_(0.2 * numbers(*parameter.shape, name=name))
     local = plain.with_module(tuned)
     assert lean_for(local.module) is LeanHalf
-    asked, sampling = [Request("a b c d e f", "a", 8)], Sampling(16, 0.0, stream="s", ids=True)
-    answer = local.generate(asked, sampling, Ledger())[0][0].ids
-    own = list(local.encode("a b c d e f"))
-    with torch.inference_mode():
-        for token in answer:
-            top = tuned(torch.tensor([own])).logits[0, -1].topk(2)
-            is_close = float(top.values[0] - top.values[1]) < 0.05
-            assert token == int(top.indices[0]) or is_close
-            own.append(token)
-    changed = plain.generate(asked, sampling, Ledger())[0][0].ids
-    assert changed != answer
+    asked = [Request("a b c d e f", "a", 8)]
+    sampling = Sampling(16, 1.0, stream="s", ids=True, scores=True)
+    (answers,) = local.generate(asked, sampling, Ledger())
+    prompt, apart = list(local.encode("a b c d e f")), []
+    for answer in answers:
+        ids = torch.tensor([[*prompt, *answer.ids]])
+        with torch.inference_mode():
+            told = tuned(ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+            before = plain.module(ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        taken = torch.tensor(answer.ids)[:, None]
+        own = torch.tensor(answer.logprobs)
+        apart.append([float((own - s.gather(1, taken)[:, 0]).abs().mean()) for s in (told, before)])
+    with_adapter, without = np.mean(apart, 0)
+    assert with_adapter < 0.02
+    assert without > 10 * with_adapter
 
 
 def test_another_kind_of_adapter_takes_the_modules_own_pass() -> None:

@@ -125,7 +125,7 @@ def test_the_verdict_names_the_questions_and_no_label(verdict) -> None:
     assert "prompt_vector with 1 unlabelled question and 0 labels brings it to" in said
     assert "unlabelled 2 questions" in said
     assert "1 unlabelled question)" in least_data(verdict)
-    assert "(unlabelled questions)" in least_data(verdict)
+    assert "prompt_vector: at most 1 unlabelled question for 90 % of the gap" in least_data(verdict)
 
 
 def test_json_counts_them_apart(verdict) -> None:

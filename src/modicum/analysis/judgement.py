@@ -20,7 +20,7 @@ from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
 from modicum.analysis.readings import RungReading
 from modicum.analysis.reference import gap_against_reference, reference_of
-from modicum.analysis.remarks import doubts, next_steps, share_text
+from modicum.analysis.remarks import doubts, next_steps
 from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.sample_worth import PlainCurves, plain_curves, samples_worth
 from modicum.analysis.ship import Candidate, ship
@@ -36,7 +36,7 @@ from modicum.analysis.verdict import (
 from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, resample
-from modicum.stats.written import count
+from modicum.stats.written import count, percent
 from modicum.store.database import Outcome, Store
 from modicum.study.checked import findings_key
 from modicum.study.controls import WITH
@@ -287,7 +287,7 @@ def _note(found: Gathered, arm: Arm) -> str:
     said = [FORMAT_ONLY] * is_format_only(scores, base, found.evidence.clusters)
     seeds = scores[0].mean(axis=1)
     if disagree(seeds):
-        said.append(f"{seeds.size} seeds disagree: {' '.join(share_text(s) for s in seeds)}")
+        said.append(f"{seeds.size} seeds disagree: {', '.join(map(percent, seeds.tolist()))}")
     return "; ".join(said)
 
 
@@ -361,7 +361,8 @@ def _why_plain(answer: Ability, margin: float) -> str:
     """Say why nothing is elicited."""
     if answer.word == "shown":
         return "the plain prompt shows the ability"
-    return f"no method is shown to be better than asking plainly by more than {share_text(margin)}"
+    within = count(100 * margin, "point")
+    return f"no method is shown to be better than asking plainly by more than {within}"
 
 
 def _row_scores(found: Gathered) -> list[Floats]:

@@ -89,11 +89,11 @@ def _table(rows: Sequence[ScanRow]) -> list[str]:
                 "*" if row.is_half_known else "",
                 _short(row.task),
                 row.style,
-                words.figure(row.greedy),
-                words.figure(row.pass_1),
-                words.figure(row.pass_k),
-                words.share(row.luck.value),
-                words.share(row.unreadable),
+                words.percents(row.greedy),
+                words.percents(row.pass_1),
+                words.percents(row.pass_k),
+                words.percent(row.luck.value),
+                words.percent(row.unreadable),
                 f"{row.tokens:.0f}",
             )
             for row in rows
@@ -125,7 +125,7 @@ def _footnotes(rows: Sequence[ScanRow]) -> list[str]:
 
 def _pick(scan: Scan) -> str:
     rule = (
-        "* solved only sometimes: pass@k between .2 and .9, above chance and above pass@1 by the lower "
+        "* solved only sometimes: pass@k between 20 % and 90 %, above chance and above pass@1 by the lower "
         "ends of paired 95 % intervals."
     )
     if scan.pick:
@@ -134,7 +134,7 @@ def _pick(scan: Scan) -> str:
         near = scan.finalists[0]
         return (
             f"{rule} No pick: none of them holds on fresh problems; nearest {near.task}, "
-            f"{words.figure(near.above_luck)} above chance and "
-            f"{words.figure(near.above_pass_1)} above pass@1"
+            f"{words.in_points(near.above_luck)} above chance and "
+            f"{words.in_points(near.above_pass_1)} above pass@1"
         )
     return f"{rule} No pick: no task is solved only sometimes."

@@ -290,7 +290,7 @@ def _renewed_lines(renewed: Sequence[Renewed]) -> Iterator[str]:
     )
     for one in moved:
         name = " ".join(named([one.trial]))
-        twin = " (scrambled)" if one.trial.is_twin else ""
+        twin = " (answers permuted)" if one.trial.is_twin else ""
         yield f"  {name}{twin}: {one.before} → {one.now} of {one.problems} right"
 
 

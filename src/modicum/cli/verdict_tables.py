@@ -46,7 +46,7 @@ def _markdown(verdict: Verdict) -> str:
         rows.append(
             [
                 f"{mark}{_cell(name)}{mark}",
-                words.count(row.labels),
+                words.labels(row),
                 percents(row.score),
                 "is the ceiling" if row.is_ceiling else percents(row.gap_recovered),
                 percent(max(controls)) if controls else words.MISSING,

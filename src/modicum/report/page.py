@@ -187,7 +187,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
     titles = (
         "task on model",
         "ability",
-        "from 0 to 1",
+        "from 0 to 100 %",
         "as given → floor → ceiling",
         "least data",
         "ship",
@@ -213,7 +213,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
     table = element("table", element("thead", head), element("tbody", *rows), class_="overview")
     key = element(
         "p",
-        "On each line: the default (ring), the floor (disc), the best rung (diamond) and the "
+        "On each line: as given (ring), the floor (disc), the best method (diamond) and the "
         "ceiling (bar); between floor and ceiling lies the gap.",
         class_="note",
     )
@@ -248,7 +248,9 @@ def _subject(
         f"{words.duration(verdict.seconds)}{failed}",
         class_="facts",
     )
-    browse = element("a", "Browse every answer of this subject", href="#answers", data_browse=pair)
+    browse = element(
+        "a", "Browse every answer of this task on this model", href="#answers", data_browse=pair
+    )
     own = [said for said in verdict.doubts if said not in book.doubted]
     body = [
         facts,
@@ -257,7 +259,7 @@ def _subject(
         element("div", *(draw(c, name, pair) for c in drawn if not c.owner), class_="charts"),
         _no_gap(verdict),
         _curve(verdict),
-        element("h3", "Rungs and their controls"),
+        element("h3", "Methods and their controls"),
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
         *(sections.core(verdict, name) for name in CORE),
         sections.others(verdict, drawn, name, pair),
@@ -266,7 +268,7 @@ def _subject(
         element("p", browse, class_="note"),
         _asides(verdict),
         findings(_found(verdict, book)),
-        _listed("Doubts", own, "None of its own."),
+        _listed("Warnings", own, "None of its own."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),
@@ -298,17 +300,17 @@ def _found(verdict: Verdict, book: _Book) -> tuple[Finding, ...] | None:
 
 def _rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Markup:
     if not verdict.rungs:
-        return element("p", "No rung was tried on this subject.", class_="note")
+        return element("p", "No method was tried here.", class_="note")
     return tables.rungs(verdict, palette, floor_serving)
 
 
 def _no_gap(verdict: Verdict) -> Markup:
-    """Say why there is no curve of gap recovered."""
+    """Say why there is no curve of the share of the gap."""
     is_defined = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
     if is_defined or not verdict.rungs:
         return Markup("")
-    why = "there is no gap to recover" if verdict.ceiling is None else "the gap is within noise"
-    return element("p", f"Gap recovered is undefined here: {why}.", class_="note")
+    why = "there is no gap to close" if verdict.ceiling is None else "the gap is within noise"
+    return element("p", f"The share of the gap is undefined here: {why}.", class_="note")
 
 
 def _curve(verdict: Verdict) -> Markup:
@@ -324,10 +326,10 @@ def _asides(verdict: Verdict) -> Markup:
     if not verdict.asides:
         return Markup("")
     items = [
-        element("li", f"{a.setting}: {words.figure(a.score)} ", cited([a.trial], "trial"))
+        element("li", f"{a.setting}: {words.percents(a.score)} ", cited([a.trial], "trial"))
         for a in verdict.asides
     ]
-    return join([element("h3", "Outside the verdict"), element("ul", *items)])
+    return join([element("h3", "Measured as well, not part of the verdict"), element("ul", *items)])
 
 
 def _listed(title: str, items: Sequence[str], none: str) -> Markup:

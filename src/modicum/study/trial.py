@@ -24,6 +24,7 @@ from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
 from modicum.study.plan import Plan
 from modicum.study.problem_sets import POOL, names_of, problems_of, retained_size, shots_of
+from modicum.study.questions import with_questions
 from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
@@ -114,7 +115,7 @@ def _outcome(
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
     bench = Bench(trial.method, model, judge, rng, trial.n_shots)
-    bench = _equipped(_asking(bench, plan, trial, task, method), task, method, artefacts)
+    bench = _equipped(with_questions(bench, plan, trial, task, method), task, method, artefacts)
     spent.says("preparing the prompt or nudge")
     with spent.timed():
         nudge = method.elicit(bench)
@@ -223,27 +224,6 @@ def judge_for(
         is_form_only=trial.control == "format",
     )
     return judge, Styles(tuple(s.name for s in styles), skipped)
-
-
-def _asking(
-    bench: Bench[Model], plan: Plan, trial: Trial, task: Task, method: Method
-) -> Bench[Model]:
-    """Return the bench with the questions that a method is shown without labels: those after its shots.
-
-    With them come the plain prompts that they can be asked in; both are counted where there are any.
-    """
-    n = method.texts(trial.n_shots)
-    if not n:
-        return bench
-    shown = method.shown(trial.n_shots)
-    plain = replace(trial, control="", n_shots=trial.n_shots or 1)
-    found = shots_of(plain, task, shown + n)[shown:]
-    texts = tuple(replace(problem.hidden(), split=method.needs.split) for problem in found)
-    prompts, _ = closed_list(bench.model, bench.sheet, own=plan.own_style, instruction=True)
-    language = bench.model.language
-    tokens = 0 if language is None else sum(language.count_tokens(p.question) for p in texts)
-    bench.ledger.read_unlabelled(len(texts), tokens)
-    return replace(bench, texts=texts, prompts=prompts)
 
 
 def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:

@@ -77,7 +77,7 @@ def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:
     Raises:
         ConfigError: there are none, and there never were.
     """
-    why = "no subject has all of its measures yet"
+    why = "no task on a model has all of its measures yet"
     try:
         found = recalled(plan, store)
     except StoreError:
