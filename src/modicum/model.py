@@ -151,9 +151,6 @@ class Model(ABC):
     ) -> list[Group]:
         """Answer each request: take from its stock what was drawn before, and draw the rest.
 
-        Answers with token ids pass the stock by, for they are for training, under names that come
-        once; so do requests of no split.
-
         Raises:
             AccessError: something is asked that the model does not offer.
         """

@@ -255,7 +255,11 @@ class Stock:
 
 
 def usable(stock: Stock | None, requests: Sequence[Request], sampling: Sampling) -> Stock | None:
-    """Return the stock where requests may take from it: answers without ids, each of a split."""
+    """Return the stock, or None for answers that pass it by.
+
+    Answers with token ids do, for they are for training, under names that come once; so do requests
+    of no split.
+    """
     has_split = bool(requests) and all(request.split for request in requests)
     return None if sampling.ids or not has_split else stock
 

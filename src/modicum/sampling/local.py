@@ -378,8 +378,7 @@ class Local(WhiteBox):
 
     def _fitting(self, longest: int) -> int:
         """Return how many completions' keys and values fit into this block's share of memory."""
-        is_lean = lean_for(self.module) is not None
-        kept = self.dtype if is_lean else activation_dtype(self.module)
+        kept = self.dtype if lean_for(self.module) else activation_dtype(self.module)
         column = column_floats(self.module.config) * kept.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return int(_MEMORY_SHARE * memory / (column * (longest + 64)))
