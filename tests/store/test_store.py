@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from modicum.errors import ConfigError, StoreError, StoreVersionError
 from modicum.files.packing import inflated
 from modicum.model import ModelCard
-from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
+from modicum.outcome import (
+    Agreement,
+    CompletedQuestion,
+    Lost,
+    MarkedAgain,
+    Sampled,
+    Selected,
+    Styles,
+    Thinking,
+)
 from modicum.scope import Scope
 from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
@@ -43,6 +52,8 @@ def answers(draw) -> Answer:
 
 
 whole = st.integers(0, 2**40)
+agreements = st.builds(Agreement, st.booleans(), st.floats(0, 1))
+continued = st.builds(CompletedQuestion, anything, agreements, agreements, st.none() | agreements)
 several = st.lists(anything, max_size=2).map(tuple)
 numbers = st.dictionaries(anything, st.floats() | st.integers(-(2**60), 2**60), max_size=3)
 outcomes = st.builds(
@@ -63,6 +74,7 @@ outcomes = st.builds(
     serving=numbers,
     retention=st.dictionaries(anything, st.lists(st.booleans()).map(tuple), max_size=2),
     text_loss=st.lists(st.floats()).map(tuple),
+    completed=st.lists(continued, max_size=2).map(tuple),
     card=st.none() | st.builds(ModelCard, anything, anything, whole, st.floats(0, 1e12), anything),
     asked_in=st.none() | st.builds(Style, anything, anything, st.none() | anything, st.booleans()),
     styles=st.none() | st.builds(Styles, several, several),

@@ -140,6 +140,9 @@ def _below(verdict: Verdict, has_trials: bool) -> str:
         said.append(f"The gap is {words.share(gap)} wide.")
     strict = words.read_strictly(verdict)
     said.append(f"Read strictly: {strict}." if strict else "Read strictly, all is the same.")
+    memory = verdict.sections.get("contamination")
+    if memory is not None:
+        said.append(f"Contamination: {memory.brief}.")
     said.append(f"Measuring took {words.count(verdict.measuring_labels)} labels.")
     if has_trials:
         said.append("Intervals are 95 %.")

@@ -97,7 +97,7 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
             continue  # the texts of the measure itself, which are shown with it
         name = f"{known.method} n={known.n_shots}" if known.n_shots else known.method
         if known.method == "plain":
-            name = "before, in its default style"
+            name = "first words alone" if known.scope.cut else "before, in its default style"
         name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
         found.append(ArmAnswers(trial, known.subject, known.model, name, control, known.seed))

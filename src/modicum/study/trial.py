@@ -14,11 +14,12 @@ from modicum.marking.marks import Unmarked
 from modicum.method import Method, method_of
 from modicum.model import Model, resolve_backend
 from modicum.nudge import Direct, Nudge, Shelf, Solver, weight_bytes
-from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
+from modicum.outcome import Answer, CompletedQuestion, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.secrecy import clean
 from modicum.seeds import stream
 from modicum.stock import Stock
 from modicum.store.provenance import plugin_sources
+from modicum.study.completing import completed, cut_questions
 from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
 from modicum.study.plan import Plan
@@ -101,10 +102,9 @@ def _outcome(
 ) -> Outcome:
     """Run a trial: what `run_trial` gives where nothing fails."""
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
-    task = resolve_task(trial.task)
+    task, method = resolve_task(trial.task), method_of(trial)
     spent.says("loading the model")
     model = _settled(trial.model, way.rows, spent).stocked(stock)
-    method = method_of(trial)
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
@@ -118,12 +118,13 @@ def _outcome(
     spent.nudge_bytes = weight_bytes(files)
     solver = Solver.of(model, nudge, judge)
     style, unmarked.shots = nudge.style, judge.lost
-    problems = problems_of(task, "test", trial.scope)
+    problems = () if trial.scope.cut else problems_of(task, "test", trial.scope)
     served.says(f"answering {len(problems)} problems")
     with served.timed():
         solved = _solve(solver, problems, trial, served, split="test")
         served.says(f"marking the answers to {len(problems)} problems")
         answers = unmarked.answered(task, problems, solved, style)
+    known = _completed(solver, task, trial, served, unmarked) if trial.scope.cut else ()
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(solver, task, problems, trial, style, unmarked)
     selected = _selected(solver, task, trial, style, unmarked) if way.selects else None
@@ -135,6 +136,7 @@ def _outcome(
         serving=served.as_dict(),
         retention=retention,
         text_loss=text_loss(solver.model) if _scores_text(trial) else (),
+        completed=known,
         card=model.card,
         asked_in=style,
         styles=styles,
@@ -322,6 +324,22 @@ def _selected(
         answers = unmarked.answered(task, problems, solved, style)
     right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
     return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
+
+
+def _completed(
+    solver: Solver, task: Task, trial: Trial, ledger: Ledger, unmarked: Unmarked
+) -> tuple[CompletedQuestion, ...]:
+    """Let the model complete test questions, and answer them from their first words alone."""
+    problems, share = problems_of(task, "test", trial.scope), trial.scope.cut
+    ledger.says(f"completing {len(problems)} questions")
+    with ledger.timed():
+        found = completed(solver.model, problems, ledger, share)
+        names = {one.problem for one in found}
+        whole = [problem for problem in problems if problem.id in names]
+        solved = _solve(solver, cut_questions(whole, share), trial, ledger, split="test")
+        answers = unmarked.answered(task, whole, solved, solver.nudge.style)
+    right = {answer.problem: answer.mark.lenient == Grade.CORRECT for answer in answers}
+    return tuple(replace(one, is_right=right[one.problem]) for one in found)
 
 
 def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
