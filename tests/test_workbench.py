@@ -13,6 +13,7 @@ import pytest
 
 import modicum
 from modicum.errors import CheckpointError, ConfigError, UnknownNameError
+from modicum.executor import Executor, resolve_executor
 from modicum.running.planning import default_methods, plan_for
 from modicum.study.forecast import forecast
 from modicum.task import resolve_task
@@ -64,6 +65,50 @@ def test_fault_stops_a_study_unless_the_doctor_is_left_out(tmp_path) -> None:
     with pytest.raises(ConfigError, match="cut off at the limit of 2 tokens"):
         modicum.Study(*given, out=tmp_path, options=options).run()
     assert modicum.Study(*given, out=tmp_path, options=options, check=False).run().findings
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, "here"),
+        ({"workers": 2}, "processes?workers=2"),
+        ({"executor": "processes?workers=3"}, "processes?workers=3"),
+    ],
+)
+def test_trials_run_here_unless_processes_are_asked_for(
+    given, wanted, tmp_path, monkeypatch
+) -> None:
+    asked = []
+
+    def here(reference: str) -> Executor:
+        asked.append(reference)
+        return resolve_executor("here")
+
+    monkeypatch.setattr("modicum.cli.drive.resolve_executor", here)
+    study = modicum.Study(
+        "scripted:latent", "sums", ["cot_decoding"], out=tmp_path / "s", check=False, **OPTIONS,
+        **given,
+    )  # fmt: skip
+    study.run()
+    assert {*asked} == {wanted}
+
+
+def test_what_only_this_process_has_runs_in_no_other() -> None:
+    rows = [{"question": f"{i} + 1?", "answer": str(i + 1)} for i in range(40)]
+    study = modicum.Study("scripted:latent", rows, workers=2, test=8)
+    with pytest.raises(ConfigError, match="workers=2"):
+        study.run()
+    assert not study.folder.exists()
+
+
+def test_check_that_finds_an_error_in_python_keeps_no_plan(tmp_path) -> None:
+    study = modicum.Study(
+        "scripted:latent", "sums", ["cot_decoding"], out=tmp_path / "s", max_new_tokens=2, **OPTIONS
+    )
+    with pytest.raises(ConfigError, match="cut off at the limit"):
+        study.run()
+    with pytest.raises(ConfigError, match="refused or declined before it began"):
+        modicum.load(tmp_path / "s")
 
 
 def test_unknown_rung_is_refused_with_those_that_exist(study) -> None:

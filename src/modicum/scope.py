@@ -123,6 +123,17 @@ class Scope:
         """Test problems that are answered: the first ones, or all."""
         return self.first or self.size("test")
 
+    @property
+    def checked(self) -> str:
+        """What the findings of a check hold for, as one text: sizes, prompts and the task's content.
+
+        Versions of code are no part of it: what was seen stands where trials are only marked again.
+        """
+        content = "" if self.versions is None else self.versions.content
+        own, limit = list(self.own or ("", "")), self.max_new_tokens or 0
+        styles = self.styles or "default"
+        return json.dumps([self.test, self.selection, limit, styles, own, content, self.stream])
+
     def plain(self) -> dict[str, JsonValue]:
         """Return the table that stands in a trial's identity, by sorted names."""
         found: dict[str, JsonValue] = {

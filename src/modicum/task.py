@@ -114,6 +114,10 @@ class Task(ABC):
         """What else decides its problems and marks: a hash of the files it reads, or empty."""
         return ""
 
+    def has_content(self, fingerprint: str) -> bool:
+        """Say whether a fingerprint is of what its files hold now, as this or an earlier version took it."""
+        return fingerprint == self.fingerprint
+
     @property
     def rule(self) -> Rule | None:
         """How `read` reads, as a value that leaves with an export; None where only this code can."""

@@ -9,35 +9,36 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
-from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
 from modicum.cli.advance import Advance
-from modicum.cli.check_text import doubt_lines
-from modicum.cli.doctor_first import looked_at
+from modicum.cli.drive import How, Telling, carry_out, is_complete, only_read, opened
 from modicum.cli.folder import open_study
 from modicum.cli.notebook_bar import fitting_watcher
 from modicum.cli.pick_rung import picked_trial, place_of, subject_of, verdict_on
 from modicum.cli.told_study import ToldStudy
-from modicum.cli.verdict_card import PrintedLayout
-from modicum.doctor.visit import refuse_faults, unchecked, visit
 from modicum.exporting.exporter import Exported, export, finished, fitting
 from modicum.files.limits import LIMITS, check_number
 from modicum.model import resolve_backend
 from modicum.running.folder_lock import me, sole_driver
-from modicum.running.given import KeepsModel, Saying, given_models, given_tasks, several
+from modicum.running.given import (
+    KeepsModel,
+    Saying,
+    given_models,
+    given_tasks,
+    refuse_apart,
+    several,
+)
 from modicum.running.homes import RUNS, home_of
 from modicum.running.kept_verdicts import recalled
 from modicum.running.options import PLANNED, Options, refuse_unknown
 from modicum.running.planning import plan_of
 from modicum.running.quick import quick_line, quickened
-from modicum.running.renewal import renew
 from modicum.running.restoring import Elicited, restored
-from modicum.running.runner import Silent, Watcher, planned, run
+from modicum.running.runner import Silent, Watcher, planned
 from modicum.running.spelling import as_python, python_words
-from modicum.running.spending import plan_text, shares, spending
+from modicum.running.spending import plan_text
 from modicum.store.database import Store
-from modicum.store.opening import DATABASE
 from modicum.store.siblings import siblings
 from modicum.study.budget import Budget, budget_of
 from modicum.study.checks import check_plan
@@ -51,8 +52,6 @@ __all__ = ["Study", "load"]
 
 _SAID: set[str] = set()
 """Functions of which it was said that they cannot be stopped."""
-
-lay_out(PrintedLayout())
 
 
 @dataclass(repr=False)
@@ -87,8 +86,8 @@ class Study(Options, ToldStudy):
     reuse: Sequence[Path | str] | None = None
     """Folders of studies whose answers are taken over; those beside this one where None."""
     budget: Budget | str | float | None = None
-    """What the study may take in all: a time such as "20m", seconds, or a `Budget`; the rest is left
-    out."""
+    """What the study may take in all, the check and the measures included: a time such as "20m", seconds,
+    or a `Budget`. The rest is left out; where not even the measures fit, nothing is begun."""
     _: KW_ONLY
     models: Sequence[object] = ()
     """Several models; `model` may be a list too."""
@@ -103,6 +102,11 @@ class Study(Options, ToldStudy):
     """Says what the function is, in place of its code."""
     max_tokens: int | None = None
     """Most tokens to sample or train in all."""
+    workers: int | None = None
+    """Processes; one, this one, where None. A script that takes more begins under
+    `if __name__ == "__main__":`."""
+    executor: str = ""
+    """Where trials run, such as "processes?workers=4"; here where empty."""
     quick: bool = False
     """Take the sizes of a quick look, where no others are given: `plan_text()` says what it cannot show."""
     progress: bool = True
@@ -159,11 +163,10 @@ class Study(Options, ToldStudy):
             ConfigError: bad input.
         """
         with python_words():
-            plan, is_there = self.plan, (self.folder / DATABASE).exists()
+            plan = self.plan
             check_plan(plan)
-            store = Store(self.folder, read_only=True) if is_there else None
-            with contextlib.closing(store) if store is not None else contextlib.nullcontext():
-                said = plan_text(plan, store)
+            with only_read(self.folder) as store:
+                said = plan_text(plan, store, self.workers or 1)
         limits = textwrap.fill(quick_line(plan), 78, initial_indent="  ", subsequent_indent="    ")
         return as_python("\n".join([said, limits] if self.quick else [said]))
 
@@ -203,17 +206,35 @@ class Study(Options, ToldStudy):
                 return self._told()
             plan, folder = declared(self.plan), self.folder
             refuse_untrusted(plan, trusted=self._trusted, where=str(folder))
-            known = Store(folder) if (folder / DATABASE).exists() else None
-            if known is None or not planned(plan, known) <= known.done():
+            refuse_apart((self._models, self._tasks), self.executor, self.workers)
+            limit = budget_of(self.budget, self.max_tokens)
+            how = How.in_python(limit, self.workers, self.executor, check=self.check)
+            if not self._has_run(plan):
                 check_plan(plan)
                 self._warn_of_functions()
-            store = known or Store(folder)
-            with contextlib.closing(store), sole_driver(folder, lambda: store.driver, None):
+            with opened(folder) as store, sole_driver(folder, lambda: store.driver, None):
                 store.keep_driver(me())
-                store.freeze(plan.as_dict())
-                if not planned(plan, store) <= store.done():
-                    self._run(plan, store, watcher)
+                carry_out(plan, store, how, self._others(), self._telling(watcher))
             return self._told()
+
+    def _has_run(self, plan: Plan) -> bool:
+        """Say whether every trial of a plan has ended; changes nothing."""
+        with only_read(self.folder) as store:
+            return store is not None and is_complete(plan, store)
+
+    def _telling(self, watcher: Watcher | None) -> Telling:
+        """Return where it is said how the run gets on: on standard error, or nowhere."""
+
+        def say(line: str) -> None:
+            if self.progress:
+                print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
+
+        return Telling(
+            say,
+            lambda advance: self._watched(watcher, advance),
+            is_shown=self.progress,
+            says_reach=True,
+        )
 
     def _own(self, verdicts: list[Verdict], whole: Plan) -> tuple[list[Verdict], int]:
         """Return the verdicts of its own models and tasks in its own sizes; all of a folder's if loaded."""
@@ -235,35 +256,18 @@ class Study(Options, ToldStudy):
         with self._read() as (store, plan):
             return planned(plan, store) <= store.done()
 
-    def _run(self, plan: Plan, store: Store, watcher: Watcher | None) -> None:
-        """Run what is missing, as the folder's only driver."""
-        others, limit = self._others(), budget_of(self.budget, self.max_tokens)
-        renew(plan, store)
-        if self.check:
-            checked = [
-                looked_at(subject, store, others)
-                if self.progress
-                else visit(subject, store, reuse=others)
-                for subject in unchecked(plan, store)
-            ]
-            for line in (line for one in checked for line in doubt_lines(one) if self.progress):
-                print(as_python(line), file=sys.stderr)  # noqa: T201 - it is shown where it runs
-            refuse_faults(checked)
-        with self._watched(watcher, plan, store) as watching, contextlib.ExitStack() as stack:
+    @contextlib.contextmanager
+    def _watched(self, watcher: Watcher | None, advance: Advance) -> Iterator[Watcher]:
+        """Give what shows progress here, while loaded models are lent."""
+        with contextlib.ExitStack() as stack:
             for backend in map(resolve_backend, self._models.references):
                 if isinstance(backend, KeepsModel):
                     stack.enter_context(backend.borrowed())
-            run(plan, store, watching, reuse=others, budget=limit)
-
-    @contextlib.contextmanager
-    def _watched(self, watcher: Watcher | None, plan: Plan, store: Store) -> Iterator[Watcher]:
-        """Give what shows progress here."""
-        if watcher is not None or not self.progress:
-            yield watcher or Silent()
-            return
-        advance = Advance(shares(plan, store), spending(plan, store).seconds)
-        with fitting_watcher(advance) as usual:
-            yield usual
+            if watcher is not None or not self.progress:
+                yield watcher or Silent()
+                return
+            with fitting_watcher(advance) as usual:
+                yield usual
 
     def _others(self) -> tuple[Path, ...]:
         """Return the folders of studies whose answers are taken over."""

@@ -13,6 +13,7 @@ from modicum.analysis.verdict import as_json
 from modicum.outcome import Agreement, CompletedQuestion
 from modicum.seeds import key
 from modicum.store.database import Store
+from modicum.study.checked import findings_key
 from modicum.study.plan import Plan, Subject
 from modicum.types import Problem
 from tests.golden.record import report_text
@@ -162,7 +163,7 @@ def test_the_checks_completions_are_taken_over_by_the_trial(rows) -> None:
     folder, _ = _run(rows, f"reciter:{rows}", "--force")
     store = Store(folder, read_only=True)
     [outcome] = [o for o in store.heads().values() if o.trial.scope.cut]
-    findings = store.findings(outcome.trial.model, outcome.trial.task)
+    findings = store.findings(findings_key(Plan.thawed(store.plans[0]).subjects()[0]))
     store.close()
     assert "contaminated" in {finding.code for finding in findings or ()}
     assert outcome.serving["completions_reused"] >= 2 * len(outcome.completed) > 0

@@ -151,7 +151,7 @@ def test_table_gives_each_task_a_line_and_the_text_the_last(retained) -> None:
     said = [" ".join(line.split()) for line in lines[start + 1 :]]
     assert [line for line in said if line.startswith("on ")][:3] == [
         "on gym:chain_sum −5.0 [−9.0, −1.0]",
-        "on line_moves −.1 [−1.1, .0]",
+        "on line_moves −0.1 [−1.1, 0.0]",
         "on text ×1.02 [1.01, 1.04]",
     ]
     assert "−5.0" in lines[start]

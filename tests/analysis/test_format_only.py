@@ -143,7 +143,7 @@ def test_readings_that_agree_are_said_once(verdict) -> None:
     assert read_strictly(same) == ""
     low = dataclasses.replace(same.floor, value=0.0, low=0.0)
     said = read_strictly(dataclasses.replace(same, floor_strict=low))
-    assert said.startswith("default ")
+    assert said.startswith("as given ")
     assert "ceiling " in said
 
 

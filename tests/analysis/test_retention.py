@@ -13,8 +13,8 @@ from modicum.errors import ConfigError
 from modicum.method import METHODS, Kind, Method
 from modicum.model import resolve_backend
 from modicum.models.scripted import ScriptedModel
-from modicum.report import words
 from modicum.running.planning import plan_for
+from modicum.stats.written import share
 from modicum.study import held_out
 from modicum.study.checks import check_plan
 from modicum.study.plan import Plan, Subject
@@ -230,8 +230,8 @@ def test_second_run_scores_no_text_again(said, tiny, folder, kept, monkeypatch) 
 def test_report_shows_text_and_tasks_beside_the_gain(said, folder, row) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     ratio = row["text_perplexity_ratio"]
-    assert f"text ×{words.share(ratio['value'])} [{words.share(ratio['low'])}" in page
-    assert "line_moves .0 [" in page
+    assert f"text ×{share(ratio['value'])} [{share(ratio['low'])}" in page
+    assert "line_moves 0.0 [" in page
 
 
 def test_text_is_the_default_and_none_turns_it_off(tiny, tmp_path) -> None:

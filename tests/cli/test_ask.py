@@ -46,7 +46,7 @@ def test_text_sets_both_side_by_side(folder) -> None:
     line = next(line for line in out.splitlines() if line.startswith("floor"))
     assert "│ cot_decoding" in line
     assert "read as 342" in out
-    assert "Serving  cot_decoding took" in out
+    assert "Cost     cot_decoding took" in out
 
 
 def test_named_rung_is_asked_instead(folder) -> None:
@@ -80,9 +80,9 @@ def test_floor_alone_answers_where_nothing_is_recommended(folder, monkeypatch, n
     ("arguments", "words"),
     [
         (["  "], "an empty question"),
-        ([QUESTION, "--rung", "fine_tune"], "no rung fine_tune"),
+        ([QUESTION, "--rung", "fine_tune"], "no method fine_tune"),
         ([QUESTION, "--rung", "cot_decoding", "--n-shots", 4], "at 4 shots"),
-        ([QUESTION, "--n-shots", 4], "name the rung"),
+        ([QUESTION, "--n-shots", 4], "name the method"),
         ([QUESTION, "--task", "other"], "0 pairs"),
     ],
 )

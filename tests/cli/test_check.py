@@ -60,7 +60,7 @@ def test_scan_without_a_pick_names_the_nearest_with_its_figures() -> None:
         "sums", "selection", "raw", (False,) * 24, (1, *(0,) * 23), zeros, 8, 0.0, 0.0, 9.0, 1.0
     )
     said = scan_text(Scan("scripted", (row_of(tried),), (row_of(tried),), ""))
-    assert "No pick: none of them holds on fresh problems; nearest sums, .04" in " ".join(
+    assert "No pick: none of them holds on fresh problems; nearest sums, 4.2 [" in " ".join(
         said.split()
     )
 

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
+from modicum.cli.told_comparison import compare as modicum_compare
 from tests.support.commands import Said, modicum
 
 SIZES = ("--test", 40, "--selection", 4, "--samples", 8, "--workers", 1, "--no-reuse", "--no-check")
@@ -48,6 +50,20 @@ def test_changed_problems_are_listed_up_to_the_limit(studies) -> None:
     said = _compare(f"{studies}/latent:floor", f"{studies}/latent:pick", "--limit", 3)
     assert said.out.count("  What is ") + said.out.count(" What is ") >= 3
     assert "… and 37 more" in said.out
+
+
+def test_text_in_python_names_the_questions_of_changed_problems_as_the_command_does(
+    studies,
+) -> None:
+    both = (f"{studies}/latent:floor", f"{studies}/latent:pick")
+    found = modicum_compare(*both)
+    assert str(found) == _compare(*both).out.rstrip("\n").replace(" (--limit)", "")
+    assert str(found).count(" What is ") == 5
+    [first, *_] = found.gained
+    hidden = replace(first, question="What \u202eis\n" + "very long " * 40)
+    text = str(replace(found, gained=(hidden,)))
+    assert "\u202e" not in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_csv_and_markdown_hold_the_same_figures(studies) -> None:

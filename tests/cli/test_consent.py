@@ -3,12 +3,14 @@
 import dataclasses
 import io
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from modicum.cli.consent import Declined, agreed, ahead_line, time_line
 from modicum.cli.main import main
+from modicum.errors import ConfigError
 from modicum.running.planning import plan_for
 from modicum.running.spending import spending
 from modicum.store.database import Store
@@ -75,6 +77,81 @@ def test_study_that_is_declined_or_interrupted_leaves_nothing(
         main(["run", *map(str, SMALL), "--out", str(folder)])
     assert "continue?" in shown.getvalue()
     assert not folder.exists()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "study"
+    assert modicum("run", *SMALL, "--out", folder).code == 0
+    return folder
+
+
+def _held(folder: Path) -> tuple[list[dict], set[str], list[str]]:
+    """What a folder says: its plans, what has run, the files of the report."""
+    store = Store(folder, read_only=True)
+    try:
+        return store.plans, store.done(), sorted(p.name for p in folder.iterdir())
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("question", [1, 2])
+def test_study_that_is_declined_leaves_an_existing_folder_without_its_plan(
+    question, finished, monkeypatch
+) -> None:
+    """The question comes before the check where the time is known, and after it where it was not."""
+    before, asked = _held(finished), []
+
+    def declined_at_last(*given: object) -> bool:
+        asked.append(given)
+        if len(asked) == question:
+            raise Declined
+        return False
+
+    monkeypatch.setattr("modicum.cli.drive.agreed", declined_at_last)
+    said = modicum("run", *SMALL, "--test", 12, "--out", finished)
+    assert said.err.endswith("nothing was begun\n")
+    assert len(asked) == question
+    assert _held(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--max-new-tokens", 2), "cut off at the limit of 2 tokens"),
+        (("--test", 14, "--no-check", "--budget", "20s"), "alone need"),
+    ],
+)
+def test_study_that_is_refused_leaves_no_plan(more, why, finished, tmp_path) -> None:
+    for folder in (finished, tmp_path / "new"):
+        store = Store(folder)
+        keep_speed(store, "scripted:latent", "sums", Speed(1.0, 10.0, 10.0))
+        store.close()
+        before = _held(folder)
+        said = modicum("run", *SMALL, *more, "--out", folder)
+        assert said.code == 2
+        assert why in said.err
+        assert _held(folder)[:2] == before[:2]
+
+
+def test_study_that_is_refused_before_anything_is_drawn_makes_no_folder(
+    tmp_path, monkeypatch
+) -> None:
+    def broke(*given: object) -> None:
+        raise ConfigError("2 s left of --budget", "more", "raise --budget")
+
+    monkeypatch.setattr("modicum.cli.drive.refuse_unpayable", broke)
+    for folder, left in ((tmp_path / "new", None), (tmp_path, [])):
+        said = modicum("run", *SMALL, "--out", folder, "--budget", "20s")
+        assert said.code == 2
+        assert (list(folder.iterdir()) if folder.exists() else None) == left
+
+
+def test_folder_that_holds_no_plan_is_not_listed(tmp_path) -> None:
+    said = modicum("run", *SMALL, "--max-new-tokens", 2, "--out", tmp_path / "refused")
+    assert said.code == 2
+    assert modicum("runs", tmp_path).out == f"no study in {tmp_path}\n"
+    assert "no study in" in modicum("report", tmp_path / "refused").err
 
 
 def test_yes_asks_nothing(tmp_path, monkeypatch) -> None:

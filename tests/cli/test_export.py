@@ -77,7 +77,7 @@ def test_unknown_form_and_rung_are_refused(folder) -> None:
     assert modicum("export", folder, "--form", "onnx").code == 2
     said = modicum("export", folder, "--rung", "fine_tune")
     assert said.code == 2
-    assert "no rung fine_tune" in said.err
+    assert "no method fine_tune" in said.err
 
 
 def test_folder_without_a_study_is_refused(tmp_path) -> None:

@@ -1,14 +1,17 @@
 """A notebook shows one bar, drawn again in its place; a terminal and a log show what they always do."""
 
+import math
 import sys
 import types
 
 import pytest
 
 import modicum
+from modicum.cli.advance import Advance
 from modicum.cli.notebook_bar import NotebookBar, fitting_watcher
 from modicum.cli.progress import Heartbeat
 from modicum.outcome import Outcome
+from modicum.running.spending import TrialShare
 from modicum.types import Trial
 
 
@@ -38,8 +41,17 @@ def test_a_run_draws_one_bar_and_moves_it(drawn, tmp_path) -> None:
     ).run()  # fmt: skip
     assert [text.startswith("+") for text in drawn] == [True, *[False] * (len(drawn) - 1)]
     assert 'value="0"' in drawn[0]
-    total = drawn[-1].partition('max="')[2].partition('"')[0]
-    assert f'value="{total}"' in drawn[-1]
+    assert 'max="1" value="1"' in drawn[-1]
+    assert " answers · " in drawn[-1]
+
+
+def test_the_bar_says_the_time_that_is_left_of_the_forecast_and_of_the_budget(drawn) -> None:
+    shares = {"a": TrialShare(10, 100.0, 50.0), "b": TrialShare(10, 100.0, 50.0)}
+    for most_s, left in ((math.inf, "10 min"), (120.0, "2 min")):
+        with NotebookBar(Advance(shares, 600.0, lambda most_s=most_s: most_s)) as bar:
+            bar.started(2, 0)
+        assert f"about {left} left" in drawn[-1]
+        assert "0/20 answers" in drawn[-1]
 
 
 def test_a_failed_trial_stays_below_the_cell_and_what_it_says_is_escaped(drawn, capsys) -> None:

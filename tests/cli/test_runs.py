@@ -1,6 +1,7 @@
 """`modicum runs`: the studies of a folder at one look, from what they have kept."""
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -44,6 +45,9 @@ def test_each_study_is_listed_with_its_verdicts(folder) -> None:
     [shown] = found["a"]["subjects"]
     assert (shown["task"], shown["model"], shown["ability"]) == ("sums", "scripted:shown", "shown")
     assert 0 <= shown["floor"] <= shown["best"] <= 1
+    for name in ("floor", "best"):
+        low, high = shown[f"{name}_interval"]
+        assert low <= shown[name] <= high
     assert [one["variant"] for one in found["b"]["subjects"]] == ["test=6", "test=8"]
     assert found["b"]["trials"] == 16
     assert [found[name]["missing"] for name in "ab"] == [0, 0]
@@ -57,6 +61,10 @@ def test_list_fits_the_terminal(folder, monkeypatch, width) -> None:
     text = modicum("runs", folder.name).out
     assert max(map(len, text.splitlines())) <= width
     assert "SHOWN" in text
+    figures = [line for line in text.splitlines() if "%" in line and "95 %]" not in line]
+    assert len(figures) == 3
+    assert all(re.search(r"\d % \[\d+, \d+\]", line) for line in figures)
+    assert not any(re.search(r"\d %(?! \[)", line) for line in figures)
     assert text.count("complete") == 2
 
 

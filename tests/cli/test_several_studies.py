@@ -64,7 +64,7 @@ def test_models_and_tasks_in_one_folder_all_stay_in_sight() -> None:
     assert sorted(_told(folder)) == sorted((task, model, "") for task, model in pairs)
     page = (folder / "report.html").read_text()
     assert all(f"on {model}" in page for model in MODELS)
-    assert page.count("Rungs and their controls") == len(pairs)
+    assert page.count("Methods and their controls") == len(pairs)
     study = load(folder)
     assert len(study.verdict) == len(pairs)
     assert {*study.methods_df()["model"]} == {*MODELS}
@@ -130,6 +130,58 @@ def test_verdict_stays_when_the_file_of_its_task_has_gone() -> None:
     Path("rows.jsonl").unlink()
     found = _run(*ONE, "--out", "one")
     assert [v["task"] for v in found] == [pairs[0][0], pairs[-1][0]]
+
+
+def _edited() -> list[dict]:
+    """The same ids with other questions."""
+    return [
+        {"id": f"row-{i}", "question": f"What is {i} + {i}?", "answer": str(2 * i)}
+        for i in range(40)
+    ]
+
+
+def test_edited_file_keeps_its_earlier_verdict_and_says_so() -> None:
+    old = [{**row, "id": f"row-{i}"} for i, row in enumerate(numbers(40))]
+    one = ("--task", "rows.jsonl", "--model", "scripted:latent", "--out", "one")
+    write_jsonl(Path("rows.jsonl"), old)
+    [first] = _run(*one)
+    write_jsonl(Path("rows.jsonl"), _edited())
+    now, before = _run(*one)
+    assert [v.get("variant", "") for v in (now, before)] == ["", "earlier version 1"]
+    assert before["trials"] == first["trials"]
+    assert {n: before[n] for n in ("ability", "floor", "rungs")} == {
+        n: first[n] for n in ("ability", "floor", "rungs")
+    }
+    assert "earlier version of rows.jsonl" in before["doubts"][0]
+    assert now["trials"] != first["trials"]
+    text = modicum("report", "one", "-v").out
+    assert "jsonl:rows.jsonl (earlier version 1) on scripted:latent" in text
+    assert "\n    earlier version 1\n" in modicum("runs", ".").out
+    found = load("one").answers_df()
+    asked = {v: {*found[found.version.isna() if v is None else found.version == v].question}
+             for v in (None, "earlier version 1")}  # fmt: skip
+    assert asked[None] <= {row["question"] for row in _edited()}
+    assert asked["earlier version 1"] <= {row["question"] for row in old}
+    said = modicum("compare", "one:earlier version 1+floor", "one:floor", "--json")
+    [difference] = json.loads(said.out)["comparisons"]
+    assert difference["names"] == ["floor", "floor"]
+    write_jsonl(Path("rows.jsonl"), old)
+    again, between = _run(*one)
+    assert again["trials"] == first["trials"]
+    assert (between["trials"], between["variant"]) == (now["trials"], "earlier version 2")
+
+
+def test_changed_marker_file_keeps_what_the_earlier_one_said() -> None:
+    write_jsonl(Path("rows.jsonl"), numbers(40))
+    one = ("--task", "rows.jsonl", "--model", "scripted:latent", "--out", "one", "--mark-with",
+           "mark.py:mark")  # fmt: skip
+    body = "def mark(text, answer):\n    return {}\n"
+    Path("mark.py").write_text(body.format("answer in text"))
+    [first] = _run(*one)
+    Path("mark.py").write_text(body.format("text.endswith(answer)"))
+    _, before = _run(*one)
+    assert before["floor"] == first["floor"]
+    assert "earlier version" in before["variant"]
 
 
 def test_study_in_python_tells_its_own_verdict_of_a_folder_that_holds_more() -> None:

@@ -87,7 +87,7 @@ def test_first_digits_name_a_trial(folder, trials) -> None:
 
 def test_trial_shows_settings_ledger_prompt_and_both_scores(folder, trials) -> None:
     text = modicum("show", folder, _id(trials, "cot_decoding")).out
-    for label in ("settings", "eliciting", "serving", "style", "prompt", "scores"):
+    for label in ("settings", "to make it", "to answer", "style", "prompt", "scores"):
         assert re.search(f"^{label} ", text, re.MULTILINE), label
     assert "lenient" in text
     assert "strict" in text

@@ -208,6 +208,7 @@ def test_half_a_report_is_written_again(study) -> None:
 def test_full_disk_leaves_the_old_report(study, monkeypatch) -> None:
     from modicum.cli import report_file as paper
 
+    (study / "report.html").write_text("of an earlier run")
     page = (study / "report.html").read_bytes()
 
     def full(verdicts, store, plan, path) -> None:

@@ -17,6 +17,7 @@ from modicum.organism.shipped import CORE
 from modicum.running.planning import plan_for
 from modicum.seeds import stream
 from modicum.store.database import Store
+from modicum.study.checked import findings_key
 from modicum.study.plan import Plan, read_plan
 from modicum.types import Completion, Finding
 from tests.support.sources import PACKAGE
@@ -68,8 +69,8 @@ def test_look_draws_64_samples_and_16_greedy_answers_and_counts_the_golds_it_rea
 def test_findings_and_costs_are_kept(store: Store) -> None:
     subject = _small().subjects()[0]
     checked = visit(subject, store)
-    assert store.findings(subject.model, subject.task) == checked.findings
-    assert store.findings_costs(subject.model, subject.task)["labels"] == 32
+    assert store.findings(findings_key(subject)) == checked.findings
+    assert store.findings_costs(findings_key(subject))["labels"] == 32
 
 
 def test_subject_is_looked_at_once(store: Store) -> None:
@@ -77,6 +78,13 @@ def test_subject_is_looked_at_once(store: Store) -> None:
     assert unchecked(plan, store) == plan.subjects()
     visit(plan.subjects()[0], store)
     assert unchecked(plan, store) == []
+
+
+def test_other_size_is_looked_at_for_itself(store: Store) -> None:
+    visit(_small().subjects()[0], store)
+    for change in ({"test": 12}, {"max_new_tokens": 2}, {"template": "Say it: {question}"}):
+        assert unchecked(_small(**change), store) == _small(**change).subjects()
+    assert unchecked(_small(samples=2), store) == []
 
 
 def test_faulty_subject_is_looked_at_again_unless_forced(store: Store) -> None:

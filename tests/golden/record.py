@@ -97,9 +97,15 @@ def report_text(folder: Path) -> str:
     """Return the text of the report, a line a piece; it is written again."""
     said = modicum("report", folder)
     assert said.code == 0, said.err
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return shown_text(page).replace(str(folder), "FOLDER") + "\n"
+
+
+def shown_text(source: str) -> str:
+    """Return the text that a page shows, a line a piece."""
     page = _Text()
-    page.feed((folder / "report.html").read_text(encoding="utf-8"))
-    return "\n".join(page.parts).replace(str(folder), "FOLDER") + "\n"
+    page.feed(source)
+    return "\n".join(page.parts)
 
 
 def hashes(folder: Path) -> dict[str, str]:

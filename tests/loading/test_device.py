@@ -18,6 +18,7 @@ SMALL, LARGE = 1e8, 7e9
 def seen(monkeypatch) -> dict[str, object]:
     """What torch is made to see: devices, and how many times faster bfloat16 is."""
     world: dict[str, object] = {"cuda": False, "mps": False, "gain": 0.2, "bf16": True}
+    monkeypatch.setattr(_device, "has_bfloat16_units", lambda: world.get("units", False))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: world["cuda"])
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: world["bf16"])
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: world["mps"])
@@ -48,16 +49,24 @@ def test_cuda_runs_in_bfloat16_where_the_gpu_has_it(seen) -> None:
     [
         (SMALL, 0.12, torch.float32, "8x slower"),
         (LARGE, 0.12, torch.float32, "8x slower"),
-        (SMALL, 3.0, torch.float32, "dtype=bfloat16 takes it"),
-        (LARGE, 3.0, torch.bfloat16, "3x faster"),
+        (SMALL, 3.0, torch.float32, "3x faster"),
+        (LARGE, 3.0, torch.float32, "3x faster"),
         (LARGE, 0.0, torch.float32, "missing"),
     ],
 )
-def test_timing_decides_on_the_processor_for_large_models(seen, size, gain, dtype, word) -> None:
+def test_the_processor_begins_in_single_precision(seen, size, gain, dtype, word) -> None:
     seen["gain"] = gain
     place = choose_place("auto", "auto", size)
     assert place.dtype == dtype
+    assert place.is_open == (gain > 1.5)
     assert word in place.reason
+
+
+@pytest.mark.parametrize(("size", "is_open"), [(LARGE, True), (SMALL, True), (1e6, False)])
+def test_units_for_bfloat16_leave_it_to_a_measuring(seen, size, is_open) -> None:
+    seen["units"] = True
+    assert choose_place("cpu", "auto", size).is_open == is_open
+    assert not choose_place("cpu", "float32", size).is_open
 
 
 def test_what_the_user_says_stands(seen) -> None:

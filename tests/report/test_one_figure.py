@@ -9,26 +9,20 @@ from typing import Any
 import pytest
 
 from modicum.stats import Figure
-from modicum.stats.written import amount, figure, percents, points, share
+from modicum.stats.written import amount, figure, percents, points, rounded_points
 from tests.golden import record
 from tests.support.commands import modicum
 
-PRINTED = re.compile(r"(?<!> )(?<![\d.])[−.\d,]+(?: %)? \[[−.\d,]+, [−.\d,∞]+[\])]")
+PRINTED = re.compile(r"(?<!> )(?<![\d.])[<>]?[−.\d,]+(?: %)? \[[−.\d,]+, [−.\d,∞]+[\])]")
 """A number with its interval; `> 8 [1, ∞)` has none."""
 
-OWN = "cue tokens"
-"""A line with figures of its own, which no verdict holds."""
+OWN = ("cue tokens", "foretells")
+"""Lines with figures of their own, which no verdict holds."""
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recorded study in a folder of its own."""
-    return record.unpacked(tmp_path_factory.mktemp("figures") / "study")
-
-
-@pytest.fixture(scope="module")
-def verdicts(study: Path) -> list[dict[str, Any]]:
-    said = record.verdicts(study)
+def verdicts(golden_study: Path) -> list[dict[str, Any]]:
+    said = record.verdicts(golden_study)
     assert isinstance(said, dict)
     return list(said["verdicts"])
 
@@ -65,14 +59,16 @@ def test_no_interval_is_without_width(verdicts) -> None:
     assert bare == []
 
 
-def test_every_printed_interval_is_one_of_the_records(study, verdicts) -> None:
-    writers = (share, points, amount)
+def test_every_printed_interval_is_one_of_the_records(golden_study, verdicts, golden_page) -> None:
+    writers = (points, amount)
     known = {figure(found, write) for _, found in _figures(verdicts) for write in writers}
-    known |= {percents(found) for _, found in _figures(verdicts)}
-    texts = [record.report_text(study)]
+    known |= {
+        write(found) for _, found in _figures(verdicts) for write in (percents, rounded_points)
+    }
+    texts = [record.shown_text(golden_page)]
     for verdict in verdicts:
         which = ("--task", verdict["task"], "--model", verdict["model"])
-        texts.append(modicum("report", study, *which, "-v").out)
+        texts.append(modicum("report", golden_study, *which, "-v").out)
     for text in texts:
         said = [line for line in text.splitlines() if not line.startswith(OWN)]
         printed = set(PRINTED.findall(" ".join(" ".join(said).split())))
@@ -82,7 +78,7 @@ def test_every_printed_interval_is_one_of_the_records(study, verdicts) -> None:
 
 def test_floor_and_ceiling_are_printed_as_the_rows_that_they_are(verdicts) -> None:
     for verdict in verdicts:
-        said = {where: figure(found) for where, found in _figures(verdict)}
+        said = {where: percents(found) for where, found in _figures(verdict)}
         assert said[".floor"] == said[".rungs[0].score"]
         assert said[".floor_strict"] == said[".rungs[0].strict"]
         if verdict["ceiling"]["source"] == "forced":

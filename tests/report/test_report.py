@@ -163,15 +163,15 @@ def test_report_says_the_verdict_with_its_intervals(write) -> None:
     for said in (
         "Is this ability latent, and how little unlocks it?",
         "Latent, unlocked by cot_decoding with 0 labels.",
-        "Share of the gap .98 [.96, .99], 95 % interval, n = 400",
-        ".97 [.95, .98]",
+        "Share of the gap 98 % [96, 99], 95 % interval, n = 400",
+        "97 % [95, 98]",
         "ceiling at k = 64",
-        ".41 [.22, .63]",
-        "n90 = 4 [3, 6] for fine_tune",
+        "41 % [22, 63]",
+        "fine_tune: 4 [3, 6] labels for 90 % of the gap",
         "cot_decoding pays below 1,200 queries",
         "Questions it leaves open",
-        "−1.2 [−2.2, .0]",
-        "twin n=128",
+        "−1.2 [−2.2, 0.0]",
+        "model without the ability n=128",
     ):
         assert said in text, said
 
@@ -183,7 +183,7 @@ def test_failed_trials_are_named_and_escaped(write) -> None:
 
 def test_a_verdict_without_gap_says_so(write) -> None:
     text = Page(write([built.absent()]).read_text(encoding="utf-8")).text
-    assert "Gap recovered is undefined here: there is no gap to recover." in text
+    assert "The share of the gap is undefined here: there is no gap to close." in text
     assert "none: nothing tried reaches above the floor" in text
     assert "1 trial failed" in text
 
@@ -198,9 +198,9 @@ def test_the_rung_that_is_the_ceiling_claims_no_share(write) -> None:
     path = write([dataclasses.replace(verdict, rungs=(*others, last))])
     page = Page(path.read_text(encoding="utf-8")).text
     assert "is the ceiling" in page
-    assert "gain .86 [.83, .89]" in page
-    assert "unreadable .60 → .05" in page
-    assert "Share of the gap .98" in page
+    assert "gain 86.0 [83.0, 89.0] points" in page
+    assert "unreadable 60 % → 5 %" in page
+    assert "Share of the gap 98 %" in page
     assert "The ceiling is fine_tune with 8 labelled problems" in page
     assert "read by version" in page
 
@@ -214,8 +214,8 @@ def test_a_word_that_rests_on_the_ceilings_own_rung_names_its_gain(write) -> Non
         verdict, rungs=(*others, last), unlocked_by="fine_tune", share=gain
     )
     page = Page(write([verdict]).read_text(encoding="utf-8")).text
-    assert "Gain over the floor .86 [.83, .89]" in page
-    assert "Share of the gap" not in page
+    assert "Gain over the floor 86.0 [83.0, 89.0] points" in page
+    assert not re.search(r"Share of the gap \d", page)
 
 
 def test_figures_that_are_not_finite_are_drawn(write) -> None:
@@ -234,8 +234,8 @@ def test_figures_that_are_not_finite_are_drawn(write) -> None:
         )
     ]
     text = write([dataclasses.replace(built.latent(), rungs=tuple(rows))]).read_text()
-    assert ".50 (−∞, ∞)" in text
-    assert "−40.00 [−90.00, 7.00]" in text
+    assert "50 % (−∞, ∞)" in text
+    assert "−4000 % [−9000, 700]" in text
     assert not re.search(r'="[^"]*NaN', text)
 
 

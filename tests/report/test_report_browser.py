@@ -135,7 +135,7 @@ def test_charts_tell_their_figures_as_text(browser: Chromium, hostile: Path) -> 
             tab.point(x, y)
             told.add(tab.run("document.querySelector('.tip').textContent"))
         assert (
-            "cot_decoding\ngap recovered .98 [.96, .99]\nscore .95 [.92, .98]\n0 labels, 1 seed"
+            "cot_decoding\nshare of the gap 98 % [96, 99]\ncorrect 95 % [92, 98]\n0 labels, 1 seed"
             in told
         )
         assert any(str(text).startswith("<img src=x onerror=alert(1)>\n") for text in told)
@@ -164,7 +164,7 @@ def test_filters_find_what_they_say_among_100_000(browser: Chromium, large: Path
         opened(tab)
         put(tab, "samples", "")
         assert count(tab) > MANY
-        put(tab, "arm", "samples")
+        put(tab, "arm", "plain samples")
         assert count(tab) == MANY
         put(tab, "mark", "unreadable")
         assert count(tab) == MANY // 10
@@ -257,7 +257,7 @@ def test_chosen_answer_shows_question_gold_mark_and_text(browser: Chromium, larg
         put(tab, "text", "we have 42 and")
         shown = str(tab.run("document.querySelector('.chosen').innerText"))
         for said in ("How many apples are left? (42)", "gold 142", "strictly incorrect", "read as",
-                     "sample 1 of 100, the one that stands", "problem p42", "modicum show"):  # fmt: skip
+                     "sample 1 of 100, the final answer", "problem p42", "modicum show"):  # fmt: skip
             assert said in shown
         tab.run("document.querySelector('.chosen button').click()")
         tab.wait("document.querySelector('#answers [name=problem]').value === 'p42'")

@@ -166,6 +166,7 @@ def test_packing_is_the_same_every_time_and_its_size_is_known() -> None:
 
 
 def test_doctor_findings_stand_in_the_report_gravest_first(tmp_path: Path) -> None:
+    from modicum.store.facts import FindingsKey
     from modicum.types import Finding
 
     verdicts = [built.latent()]
@@ -174,7 +175,7 @@ def test_doctor_findings_stand_in_the_report_gravest_first(tmp_path: Path) -> No
         Finding("memory", "fact", "needs 1.2 GB"),
         Finding("truncated", "fault", "half of <b>texts</b> are cut off", "raise the limit"),
     )
-    store.keep_findings(verdicts[0].model, verdicts[0].task, found)
+    store.keep_findings(FindingsKey(verdicts[0].model, verdicts[0].task), found)
     write_report(verdicts, store, built.plan(), tmp_path / "report.html")
     store.close()
     source = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -194,11 +195,18 @@ def test_a_nudge_that_was_sampled_has_its_own_curve_and_nulls(tmp_path: Path) ->
         for row in verdict.rungs
     ]
     nudged = dataclasses.replace(verdict, rungs=tuple(rows))
-    for given, names in ((verdict, []), (nudged, ["pass@k", "luck", "near miss"])):
+    for given, names in (
+        (verdict, []),
+        (nudged, ["pass@k", "chance", "chance, wrong-answer prior"]),
+    ):
         chart = pass_chart(given, Palette.of([given]))
         assert chart is not None
         text = json.dumps(chart.spec)
-        assert [n for n in ("pass@k", "luck", "near miss") if f"fine_tune n=8 {n}" in text] == names
+        assert [
+            n
+            for n in ("pass@k", "chance", "chance, wrong-answer prior")
+            if f"fine_tune n=8 {n}" in text
+        ] == names
         assert "cot_decoding, pass@k" not in [key.label for key in chart.keys], (
             "branches are no samples"
         )

@@ -78,7 +78,7 @@ def test_terminal_prints_title_sentences_and_table() -> None:
     assert lines[at + 1] == "plain words"
     assert lines[at + 2 : at + 5] == ["plain words: plain words", "plain words: 2", "plain words"]
     assert lines[at + 5].split() == ["plain", "words", "score"]
-    assert lines[at + 6].split() == ["plain", "words", ".50", "[.40,", ".60]"]
+    assert lines[at + 6].split() == ["plain", "words", "50", "%", "[40,", "60]"]
     assert lines[at + 7] == "  plain words  –"
 
 
@@ -86,7 +86,7 @@ def test_report_draws_table_and_chart(write) -> None:
     source = write(verdict(section("plain words")))
     page = Page(source)
     assert "plain words" in page.text
-    assert ".50 [.40, .60]" in page.text
+    assert "50 % [40, 60]" in page.text
     assert any(name.endswith("-foreign-plain-words") for name in page.ids)
     assert "#trial-0123456789abcdef" in page.links
 
@@ -170,7 +170,7 @@ def test_plot_over_names_and_numbers_at_once_is_refused() -> None:
         (HALF, "points", "50.0 [40.0, 60.0]"),
         (HALF, "point", "50.0"),
         (HALF, "effect", "helps"),
-        (0.25, "share", ".25"),
+        (0.25, "share", "25 %"),
         (1200, "count", "1,200"),
         (("0123456789", "abcdef"), "trials", "0123 abcd"),
         ("as it is", "share", "as it is"),

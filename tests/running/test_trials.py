@@ -183,7 +183,7 @@ def test_solver_of_a_rung_that_did_not_run_is_refused(study) -> None:
 
 
 def test_solver_of_an_unknown_rung_is_refused(study) -> None:
-    with pytest.raises(ConfigError, match="no rung fine_tune at 4 shots"):
+    with pytest.raises(ConfigError, match="no method fine_tune at 4 shots"):
         study.solver("fine_tune", 4)
 
 

@@ -67,7 +67,7 @@ def test_scores_in_small_parts_give_the_same_answers(
     asked = [Request(prompt, f"p{i}", 40) for i, prompt in enumerate(PROMPTS)]
     sampling = Sampling(12, 1.0, margins=True, stream="s")
     whole = tiny_local(architecture).generate(asked, sampling, Ledger())
-    monkeypatch.setattr("modicum.sampling.loop._SCORES", 1)
+    monkeypatch.setattr("modicum.sampling.llama_steps._SCORES", 1)
     monkeypatch.setattr(draw, "_SUMMED", 1)
     parts = tiny_local(architecture).generate(asked, sampling, Ledger())
     for one, other in zip(whole, parts, strict=True):

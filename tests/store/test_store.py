@@ -14,20 +14,12 @@ from hypothesis import strategies as st
 from modicum.errors import ConfigError, StoreError, StoreVersionError
 from modicum.files.packing import inflated
 from modicum.model import ModelCard
-from modicum.outcome import (
-    Agreement,
-    CompletedQuestion,
-    Lost,
-    MarkedAgain,
-    Sampled,
-    Selected,
-    Styles,
-    Thinking,
-)
+from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
 from modicum.scope import Scope
 from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
+from modicum.store.facts import FindingsKey
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
-from tests.support.texts import anything
+from tests.support.texts import anything, completed_questions
 
 TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope=Scope(test=2))
 
@@ -52,8 +44,6 @@ def answers(draw) -> Answer:
 
 
 whole = st.integers(0, 2**40)
-agreements = st.builds(Agreement, st.booleans(), st.floats(0, 1))
-continued = st.builds(CompletedQuestion, anything, agreements, agreements, st.none() | agreements)
 several = st.lists(anything, max_size=2).map(tuple)
 numbers = st.dictionaries(anything, st.floats() | st.integers(-(2**60), 2**60), max_size=3)
 outcomes = st.builds(
@@ -74,7 +64,7 @@ outcomes = st.builds(
     serving=numbers,
     retention=st.dictionaries(anything, st.lists(st.booleans()).map(tuple), max_size=2),
     text_loss=st.lists(st.floats()).map(tuple),
-    completed=st.lists(continued, max_size=2).map(tuple),
+    completed=st.lists(completed_questions, max_size=2).map(tuple),
     card=st.none() | st.builds(ModelCard, anything, anything, whole, st.floats(0, 1e12), anything),
     asked_in=st.none() | st.builds(Style, anything, anything, st.none() | anything, st.booleans()),
     styles=st.none() | st.builds(Styles, several, several),
@@ -253,13 +243,28 @@ def test_artefacts_have_a_folder_for_each_trial(store) -> None:
 
 def test_findings_of_a_subject_come_back_and_are_replaced(tmp_path) -> None:
     store = Store(tmp_path)
-    assert store.findings("m", "t") is None
-    store.keep_findings("m", "t", [Finding("truncated", "doubt", "half", "raise the limit")])
+    assert store.findings(FindingsKey("m", "t")) is None
+    store.keep_findings(
+        FindingsKey("m", "t"), [Finding("truncated", "doubt", "half", "raise the limit")]
+    )
     kept = [Finding("memory", "fact", "1 GB")]
-    store.keep_findings("m", "t", kept)
-    store.keep_findings("m", "other", [])
-    assert store.findings("m", "t") == tuple(kept)
-    assert store.findings("m", "other") == ()
+    store.keep_findings(FindingsKey("m", "t"), kept)
+    store.keep_findings(FindingsKey("m", "other"), [])
+    assert store.findings(FindingsKey("m", "t")) == tuple(kept)
+    assert store.findings(FindingsKey("m", "other")) == ()
+
+
+def test_findings_of_two_sizes_stand_beside_each_other(tmp_path) -> None:
+    store = Store(tmp_path)
+    small, large, old = (FindingsKey("m", "t", scope) for scope in ("20", "400", ""))
+    store.keep_findings(old, [Finding("memory", "fact", "1 GB")])
+    assert store.findings(small) == store.findings(old)
+    assert store.findings(small, exact=True) is None
+    store.keep_findings(large, [])
+    store.freeze({"test": 20})
+    store.freeze({"test": 400})
+    assert store.findings(large) == ()
+    assert store.findings(small) is None
 
 
 def _two_answers() -> Outcome:
@@ -345,7 +350,7 @@ def test_writes_count_trials_and_findings_but_no_kept_values(store) -> None:
     counts.append(store.writes)
     store.write(_outcome())
     counts.append(store.writes)
-    store.keep_findings("m", "t", [])
+    store.keep_findings(FindingsKey("m", "t"), [])
     counts.append(store.writes)
     store.keep("verdicts", "stamp", "x")
     counts.append(store.writes)

@@ -275,6 +275,23 @@ def test_python_study_takes_a_budget(tmp_path) -> None:
     assert not any(doubt.startswith("left out so far") for doubt in study.run().doubts)
 
 
+def test_budget_in_python_is_refused_before_anything_where_the_measures_do_not_fit(
+    tmp_path,
+) -> None:
+    """The command line's own code: what the check and the measures take counts too."""
+    store = Store(tmp_path / "s")
+    keep_speed(store, "scripted:latent", "sums", Speed(1.0, 10.0, 10.0))
+    store.close()
+    study = Study(
+        "scripted:latent", "sums", METHODS[:2], out=tmp_path / "s", budget="20s", progress=False
+    )
+    with pytest.raises(ConfigError, match=r"left of budget, and floor and ceiling alone need"):
+        study.run()
+    store = Store(tmp_path / "s")
+    assert (store.plans, store.has_draws, store.done()) == ([], False, set())
+    store.close()
+
+
 @pytest.mark.parametrize("option", [("--budget", "20"), ("--max-tokens", "0")])
 def test_budget_without_sense_is_refused_before_anything_is_made(option, tmp_path) -> None:
     said = modicum("run", *SMALL, "--out", tmp_path / "study", *option)

@@ -1,5 +1,7 @@
 """All plans of a folder as one: what is joined, and what gets a label."""
 
+from dataclasses import replace
+
 from modicum.study.grid import Grid
 from modicum.study.plan import Plan
 from modicum.study.whole import declared, part_of, whole_of
@@ -47,6 +49,15 @@ def test_other_sizes_of_another_subject_need_no_label() -> None:
 def test_other_sizes_of_one_subject_are_labelled_by_what_differs() -> None:
     whole = whole_of([Plan((SUMS,), test=20), Plan((SUMS,), stream="b", test=20)])
     assert [s.plan.label for s in whole.subjects()] == ["stream=none", "stream=b"]
+
+
+def test_other_prompts_and_limits_of_one_subject_are_labelled_too() -> None:
+    plain = Plan((SUMS,))
+    for change in ({"styles": "all"}, {"system": "Be brief."}, {"max_new_tokens": 40}):
+        whole = whole_of([replace(plain, **change), plain])
+        [(name, value)] = change.items()
+        assert [s.plan.label.split("=")[0] for s in whole.subjects()] == [name, name]
+        assert str(value) in whole.subjects()[0].plan.label
 
 
 def test_other_setting_of_a_method_that_both_use_is_another_line() -> None:

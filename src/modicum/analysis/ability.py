@@ -39,6 +39,7 @@ from modicum.analysis.readings import (
 )
 from modicum.analysis.sampling import sampled
 from modicum.stats import Figure, Resamples, resample
+from modicum.stats.written import percent
 
 __all__ = [
     "LEARNING_RATIO",
@@ -104,7 +105,7 @@ def _shown(case: Case) -> Ability | None:
     if share.low >= SHOWN:
         return answered(case, "shown", "shown: nothing to unlock", share=share)
     if case.ceiling is not None and share.high >= SHOWN:
-        return undecided(case, "more test problems: the default is close to the ceiling")
+        return undecided(case, "more test problems: as given it is close to the ceiling")
     return None
 
 
@@ -121,8 +122,8 @@ def _unread(case: Case) -> Ability | None:
     share = share_of_ceiling(readable, case.ceiling, case.sampled.luck_1, case.resamples)
     if share.high < SHOWN:
         return None
-    lost = f"{float(unread.mean()):.0%}"
-    return undecided(case, f"{UNREAD_NEED}: {lost} of the default's cannot")
+    lost = percent(float(unread.mean()))
+    return undecided(case, f"{UNREAD_NEED}: {lost} of those as given cannot")
 
 
 def _beats_habit(case: Case) -> bool:
@@ -229,9 +230,7 @@ def _absent(case: Case) -> Ability | None:
     if not detectable(units, guess=float(case.sampled.luck_1.mean())).can_show_absent:
         guess = min(float(case.sampled.luck_1.mean()), 0.99)
         more = problems_needed(MARGIN, guess=guess)
-        return undecided(
-            case, f"about {more:,} test problems: absent within {MARGIN:g} asks for them"
-        )
+        return undecided(case, f"about {more:,} test problems to show that it is absent")
     last = max(tied, key=lambda r: r.rung.n_shots)
     # A larger budget that may have worked, but is too noisy to say, keeps the question open; so does
     # a single seed that works, of any budget: tuning that works in one of three may miss all three.

@@ -4,8 +4,8 @@ Pure: from marks and costs that are given to frozen values.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -51,6 +51,8 @@ class Side:
     clusters: tuple[str, ...] = ()
     """Name of each problem's cluster; empty where each stands alone."""
     costs: Costs = field(default_factory=Costs)
+    questions: Mapping[str, str] = field(default_factory=dict)
+    """Question of each problem, by id."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Changed:
     """Share of the first side's seeds that solve it."""
     second: float
     """The same of the second side."""
+    question: str = ""
+    """What it asks; empty where that is not known."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,7 +174,7 @@ def _cut(side: Side, problems: Sequence[str]) -> Side:
     order = [places[name] for name in problems]
     clusters = tuple(side.clusters[i] for i in order) if side.clusters else ()
     scores = np.atleast_2d(side.scores)[:, order]
-    return Side(side.name, side.model, side.task, tuple(problems), scores, clusters, side.costs)
+    return replace(side, problems=tuple(problems), scores=scores, clusters=clusters)
 
 
 def _codes(side: Side) -> Ints | None:
@@ -203,8 +207,9 @@ def _independent(first: Figure, second: Figure) -> Figure:
 def _changed(first: Side, second: Side) -> tuple[Changed, ...]:
     """Return the problems that one side solves more often, the largest changes first."""
     before, after = (np.atleast_2d(side.scores).mean(axis=0) for side in (first, second))
+    asked = {**second.questions, **first.questions}
     rows = [
-        Changed(problem, float(one), float(other))
+        Changed(problem, float(one), float(other), asked.get(problem, ""))
         for problem, one, other in zip(first.problems, before, after, strict=True)
         if one != other
     ]

@@ -57,8 +57,8 @@ _ABILITY = (
     ),
     GlossaryEntry(
         "undecided",
-        "What was measured carries none of the other words, mostly for want of test problems, samples "
-        "or seeds. The verdict ends with a command that would decide it.",
+        "What was measured carries none of the other words, mostly because there were too few test "
+        "problems, samples or seeds. The verdict ends with a command that would decide it.",
     ),
     GlossaryEntry(
         "verdict",
@@ -250,6 +250,16 @@ _CONTROLS = (
         "random direction",
         "A vector of the same length in a random direction; a steering vector that works must beat it.",
         ("random",),
+    ),
+    GlossaryEntry(
+        "random feature",
+        "Another feature of the same autoencoder, drawn at random and used at the same strength; the "
+        "feature that steers must beat it.",
+    ),
+    GlossaryEntry(
+        "mean difference",
+        "The plain difference of mean activations as the direction, in place of a feature: what an "
+        "autoencoder adds stands above it.",
     ),
     GlossaryEntry(
         "model without the ability",

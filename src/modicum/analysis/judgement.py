@@ -20,7 +20,7 @@ from modicum.analysis.pairing import level_of, possible
 from modicum.analysis.readable import gain_kind, unreadable
 from modicum.analysis.readings import RungReading
 from modicum.analysis.reference import gap_against_reference, reference_of
-from modicum.analysis.remarks import doubts, next_steps, share_text
+from modicum.analysis.remarks import doubts, next_steps
 from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.sample_worth import PlainCurves, plain_curves, samples_worth
 from modicum.analysis.ship import Candidate, ship
@@ -30,8 +30,9 @@ from modicum.analysis.verdict import Ceiling, Curve, FrontPoint, LeastData, Rung
 from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, resample
-from modicum.stats.written import count
+from modicum.stats.written import count, percent
 from modicum.store.database import Outcome, Store
+from modicum.study.checked import findings_key
 from modicum.study.controls import WITH
 from modicum.study.plan import Subject
 from modicum.types import PROMPT, Finding
@@ -91,7 +92,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         doubts=(*known, *doubts(found, answer, rows)),
         next=next_steps(found, answer),
         findings=_findings(subject, store, is_completed=memory is not None),
-        check_costs=store.findings_costs(subject.model, subject.task),
+        check_costs=store.findings_costs(findings_key(subject)),
         default=levels.default,
         default_strict=levels.default_strict,
         default_style=found.default.style.name,
@@ -121,7 +122,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
 
 def _findings(subject: Subject, store: Store, *, is_completed: bool) -> tuple[Finding, ...]:
     """What the doctor said, without what the study itself has measured since."""
-    said = store.findings(subject.model, subject.task) or ()
+    said = store.findings(findings_key(subject)) or ()
     stale = {"time", *(("completed", "contaminated") if is_completed else ())}
     return tuple(finding for finding in said if finding.code not in stale)
 
@@ -274,7 +275,7 @@ def _note(found: Gathered, arm: Arm) -> str:
     said = [FORMAT_ONLY] * is_format_only(scores, base, found.evidence.clusters)
     seeds = scores[0].mean(axis=1)
     if disagree(seeds):
-        said.append(f"{seeds.size} seeds disagree: {' '.join(share_text(s) for s in seeds)}")
+        said.append(f"{seeds.size} seeds disagree: {', '.join(map(percent, seeds.tolist()))}")
     return "; ".join(said)
 
 
@@ -372,7 +373,8 @@ def _why_plain(answer: Ability, margin: float) -> str:
     """Say why nothing is elicited."""
     if answer.word == "shown":
         return "the plain prompt shows the ability"
-    return f"no method is shown to be better than asking plainly by more than {share_text(margin)}"
+    within = count(100 * margin, "point")
+    return f"no method is shown to be better than asking plainly by more than {within}"
 
 
 def _row_scores(found: Gathered) -> list[Floats]:

@@ -58,7 +58,9 @@ def _sealed(unlocking: list[RungReading], case: Case) -> Ability | None:
 def _unparted(unlocking: list[RungReading], case: Case) -> Ability:
     """Say learned, or undecided where twins that could have told are too noisy to."""
     if any(_learning_twins(reading, case) for reading in unlocking):
-        return undecided(case, "more seeds of the tuned arms: the twin's are too noisy or too good")
+        return undecided(
+            case, "more seeds of tuning: the model without the ability is too noisy or too good"
+        )
     return _learned_from(unlocking[0], case, ("sealed", "taught"))
 
 
@@ -138,9 +140,10 @@ def _twins(case: Case, method: str) -> list[Twin]:
 def _sampling_needs(case: Case) -> tuple[str, ...]:
     """Name what would tell latent from sealed."""
     if case.sampled.state == "silent":
-        return ("a label-free rung (cot_decoding): guessing hides what sampling reaches",)
+        return ("a method without labels (cot_decoding): guessing hides what sampling reaches",)
     if case.sampled.state == "contested":
         return (
-            "a label-free rung (cot_decoding) or more samples: luck is beaten, near misses not",
+            "a method without labels (cot_decoding) or more samples: above chance, but not above "
+            "the wrong-answer prior",
         )
     return ("more samples a problem: too few to rule a sampled ability out",)

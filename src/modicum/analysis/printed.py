@@ -21,6 +21,8 @@ PRINTED: Mapping[str, str] = MappingProxyType(
         "gap recovered": "share of the gap",
         "luck": "chance",
         "near miss": "chance, wrong-answer prior",
+        "commonest gold": "commonest answer",
+        "default": "as given",
         "forced": "worked form given",
         "forced form": "worked form given",
         "majority": "majority of the samples",
@@ -39,6 +41,8 @@ PRINTED: Mapping[str, str] = MappingProxyType(
         "shuffled": "solutions permuted",
         "format": "format only",
         "random": "random direction",
+        "random_feature": "random feature",
+        "mean_difference": "mean difference",
         "twin": "model without the ability",
         "control_organism": "model without the ability",
     }

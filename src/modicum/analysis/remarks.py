@@ -11,12 +11,14 @@ from modicum.analysis.strict import FORMAT_ONLY
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.method import METHODS
 from modicum.stats import Figure
-from modicum.stats.written import count
+from modicum.stats.written import count, percent
 from modicum.store.database import Outcome
 from modicum.store.provenance import changed_plugins
 
-__all__ = ["common_doubts", "doubts", "next_steps", "share_text"]
+__all__ = ["common_doubts", "doubts", "next_steps", "of_most_studies"]
 
+ONE_STYLE = "one style of question only"
+FEW_SEEDS = ": intervals over seeds are wide"
 _ONE_OF_THREE = 2 / 3
 """Share of the seeds in which tuning fails that works in one of three."""
 _RARELY = 0.02
@@ -29,23 +31,23 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     seeds = sum(r.rung.scores.shape[0] for r in answer.rungs if r.rung.is_tuned)
     if answer.word == "absent" and (missed := _ONE_OF_THREE**seeds) > _RARELY:
         said.append(
-            f"tuning that works in one seed of three would be missed by {missed:.0%} of studies with "
+            f"tuning that works in one seed of three would be missed by {percent(missed)} of studies with "
             f"{seeds} tuned seeds"
         )
-    said.append("one style of question only")
+    said.append(ONE_STYLE)
     if answer.sampled.state == "silent":
-        said.append("guessing alone scores above .2, so pass@k says nothing")
+        said.append("guessing alone scores above 20 %, so pass@k says nothing")
     if found.failed:
         said.append(f"{found.failed} trials failed; the same command tries them again")
     if found.left_out:
         said.append(f"left out so far: {', '.join(found.left_out)}; the same command runs them")
     if few := [row.seeds for row in rows if not row.is_prompt and 1 < row.seeds < 5]:
-        said.append(f"{count(min(few), 'seed')}: intervals over seeds are wide")
+        said.append(f"{count(min(few), 'seed')}{FEW_SEEDS}")
     cut = _truncated(found.samples)
     if cut > 0.05:
-        said.append(f"{cut:.0%} of the samples were cut at the length limit")
+        said.append(f"{percent(cut)} of the samples were cut at the length limit")
     said += [
-        f"{share:.1%} of the {name} were still thinking at the length limit: unreadable, not "
+        f"{percent(share)} of the {name} were still thinking at the length limit: unreadable, not "
         "incorrect; raise --max-new-tokens"
         for name, outcome in (("floor's answers", found.floor), ("samples", found.samples))
         if (share := _cut_thinking(outcome)) > 0
@@ -54,7 +56,7 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     if empty:
         said.append(f"{', '.join(empty)}: {FORMAT_ONLY}, a gain in strict accuracy alone")
     said += [
-        f"{share:.0%} of {arm.name}'s answers were cut at the length limit or the model's context"
+        f"{percent(share)} of {arm.name}'s answers were cut at the length limit or the model's context"
         for arm in found.arms
         if (share := _truncated(arm.outcomes[0])) > max(0.05, 2 * _truncated(found.floor))
     ]
@@ -67,6 +69,15 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
     every = _every(found)
     more = (*_unmarked(every), *_renewed(every), *changed_plugins(every))
     return (*said, *_reference_doubts(found), *more)
+
+
+def of_most_studies(doubt: str) -> bool:
+    """Say whether a doubt holds for nearly every study: worth a note, too common for a warning.
+
+    >>> of_most_studies("3 seeds: intervals over seeds are wide"), of_most_studies("2 trials failed")
+    (True, False)
+    """
+    return doubt == ONE_STYLE or doubt.endswith(FEW_SEEDS)
 
 
 def common_doubts(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
@@ -119,7 +130,9 @@ def _renewed(outcomes: Sequence[Outcome]) -> list[str]:
         f"{len(again)} trials were drawn by an earlier version and marked again, {moved} of them "
         "otherwise; what it chose by its own reading (the floor's style, branches, rewards) stands"
     )
-    damage = "; damage is as it was marked then" * any(one.is_damage_old for one in again)
+    damage = "; effects elsewhere are as they were marked then" * any(
+        one.is_damage_old for one in again
+    )
     return [said + damage]
 
 
@@ -138,7 +151,9 @@ def _reference_doubts(found: Gathered) -> list[str]:
             f"the reference {wanted.model} could not be scored; the same command tries it again"
         ]
     cut = _truncated(outcome)
-    return [f"{cut:.0%} of the reference's answers were cut at the length limit"] * (cut > 0.05)
+    return [f"{percent(cut)} of the reference's answers were cut at the length limit"] * (
+        cut > 0.05
+    )
 
 
 def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:
@@ -153,7 +168,10 @@ def next_steps(found: Gathered, answer: Ability) -> tuple[str, ...]:
         budgets = [arm.n_shots for arm in found.arms if arm.n_shots]
         return (f"{16 * max(budgets)} labels: more than {max(budgets)} may teach it",)
     if answer.word == "learned":
-        return ("the same tuning on a twin with 16 times the labels tells sealed from taught",)
+        return (
+            "the same tuning of a model without the ability, with 16 times the labels, tells sealed "
+            "from taught",
+        )
     return ()
 
 
@@ -165,11 +183,6 @@ def _proposals(word: str) -> dict[str, set[str]]:
         if isinstance(said, Mapping) and word in said:
             found.setdefault(str(said[word]), set()).add(name)
     return found
-
-
-def share_text(number: float) -> str:
-    """Write a share as the tables do: two decimals, no leading zero."""
-    return f"{number:.2f}".removeprefix("0")
 
 
 def _cut_thinking(outcome: Outcome) -> float:

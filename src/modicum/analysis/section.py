@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from modicum.stats import Figure
-from modicum.stats.written import MISSING, amount, count, effect, figure, points, share
+from modicum.stats.written import (
+    MISSING,
+    amount,
+    count,
+    effect,
+    figure,
+    percent,
+    percents,
+    points,
+)
 
 __all__ = [
     "Cell",
@@ -27,9 +36,9 @@ Value: TypeAlias = str | float | Figure | None
 Cell: TypeAlias = str | float | Figure | tuple[str, ...] | None
 """A value, or ids of trials."""
 Kind: TypeAlias = Literal["text", "share", "points", "point", "amount", "count", "effect", "trials"]
-"""How the cells of a column are written: shares (`.41 [.22, .63]`), the same in points, the points
-without their interval, small numbers (`2.7`), counts (`1,200`), what a gain amounts to (`helps`), links
-to trials. A text is written as it is in each of them."""
+"""How the cells of a column are written: shares (`41 % [22, 63]`), differences of shares in points
+(`12.0 [8.5, 15.5]`), the same without their interval, small numbers (`2.7`), counts (`1,200`), what a
+gain amounts to (`helps`), links to trials. A text is written as it is in each of them."""
 
 
 @dataclass(frozen=True)
@@ -184,12 +193,20 @@ _WAYS: Mapping[Kind, Callable[[float], str]] = {
     "count": count,
 }
 
+_FIGURES: Mapping[Kind, Callable[[Figure], str]] = {
+    "share": percents,
+    "text": percents,
+    "effect": effect,
+    "point": lambda change: points(change.value),
+}
+"""Ways of those kinds whose figures are not written as their numbers are, with an interval."""
+
 
 def written(cell: Cell, kind: Kind) -> str:
     """Write a cell as its column says.
 
     >>> written(Figure(0.5, 0.4, 0.6, 100), "share"), written(3, "count"), written(None, "share")
-    ('.50 [.40, .60]', '3', '–')
+    ('50 % [40, 60]', '3', '–')
     """
     if cell is None:
         return MISSING
@@ -197,9 +214,7 @@ def written(cell: Cell, kind: Kind) -> str:
         return cell
     if isinstance(cell, tuple):
         return " ".join(trial[:4] for trial in cell)
-    if kind == "effect" and isinstance(cell, Figure):
-        return effect(cell)
-    if kind == "point" and isinstance(cell, Figure):
-        return points(cell.value)
-    way = _WAYS.get(kind, share)
-    return figure(cell, way) if isinstance(cell, Figure) else way(cell)
+    way = _WAYS.get(kind, percent)
+    if isinstance(cell, Figure):
+        return _FIGURES[kind](cell) if kind in _FIGURES else figure(cell, way)
+    return way(cell)

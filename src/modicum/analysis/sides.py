@@ -53,9 +53,8 @@ def side_of(
     if not outcomes:
         return None
     outcomes = [o for o in outcomes if _problems(o) == _problems(outcomes[0])]
-    known = {
-        p.id: p.cluster for p in problems_of(resolve_task(subject.task), "test", subject.scope())
-    }
+    asked = problems_of(resolve_task(subject.task), "test", subject.scope())
+    known = {p.id: p.cluster for p in asked}
     names = _problems(outcomes[0])
     return Side(
         name=wanted if wanted == FLOOR else _name(trials[0]),
@@ -65,6 +64,7 @@ def side_of(
         scores=stack(outcomes),
         clusters=tuple(known.get(problem, "") for problem in names),
         costs=_costs(outcomes, is_floor=wanted == FLOOR),
+        questions={p.id: p.question for p in asked},
     )
 
 

@@ -10,7 +10,7 @@ from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.types import Finding
 
-__all__ = ["checked_text", "doubt_lines", "scan_text"]
+__all__ = ["checked_text", "scan_text"]
 
 WIDTH = 80
 LEVEL = 9
@@ -26,16 +26,6 @@ def checked_text(checked: Checked) -> str:
     )
     lines = [line for finding in checked.findings for line in _finding(finding)]
     return "\n".join([head, "", *lines, "", _sum(checked)])
-
-
-def doubt_lines(checked: Checked) -> list[str]:
-    """Return one line a doubt, for standard error before a run goes on."""
-    subject = checked.subject
-    where = f"{visible(subject.task)} on {visible(subject.model)}"
-    return [
-        f"{level_name(f.level)}: {where}: {visible(f.found)}; {visible(f.action)}"
-        for f in (*checked.faults, *checked.doubts)
-    ]
 
 
 def scan_text(scan: Scan) -> str:
@@ -99,11 +89,11 @@ def _table(rows: Sequence[ScanRow]) -> list[str]:
                 "*" if row.is_half_known else "",
                 _short(row.task),
                 row.style,
-                words.figure(row.greedy),
-                words.figure(row.pass_1),
-                words.figure(row.pass_k),
-                words.share(row.luck.value),
-                words.share(row.unreadable),
+                words.percents(row.greedy),
+                words.percents(row.pass_1),
+                words.percents(row.pass_k),
+                words.percent(row.luck.value),
+                words.percent(row.unreadable),
                 f"{row.tokens:.0f}",
             )
             for row in rows
@@ -135,7 +125,7 @@ def _footnotes(rows: Sequence[ScanRow]) -> list[str]:
 
 def _pick(scan: Scan) -> str:
     rule = (
-        "* solved only sometimes: pass@k between .2 and .9, above chance and above pass@1 by the lower "
+        "* solved only sometimes: pass@k between 20 % and 90 %, above chance and above pass@1 by the lower "
         "ends of paired 95 % intervals."
     )
     if scan.pick:
@@ -144,7 +134,7 @@ def _pick(scan: Scan) -> str:
         near = scan.finalists[0]
         return (
             f"{rule} No pick: none of them holds on fresh problems; nearest {near.task}, "
-            f"{words.figure(near.above_luck)} above chance and "
-            f"{words.figure(near.above_pass_1)} above pass@1"
+            f"{words.in_points(near.above_luck)} above chance and "
+            f"{words.in_points(near.above_pass_1)} above pass@1"
         )
     return f"{rule} No pick: no task is solved only sometimes."

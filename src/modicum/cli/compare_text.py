@@ -3,7 +3,7 @@
 import csv
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from modicum.analysis.comparison import Changed, Comparison
 from modicum.plain import plain
@@ -23,21 +23,22 @@ FIELDS = (
 """Columns of the CSV, a row for each comparison; accuracies and differences are shares."""
 
 
-def comparison_text(
-    found: Comparison, questions: Mapping[str, str], *, width: int, most: int
-) -> str:
+def comparison_text(found: Comparison, *, width: int, most: int, option: str = "") -> str:
     """Return one comparison as lines of at most `width` columns.
 
     Args:
         found: The comparison.
-        questions: Question of each problem, by id.
         width: Most columns of a line.
         most: Changed problems that are listed, each way.
+        option: Names what would list more; empty where nothing does.
     """
     table = _beside(_rows(found), width)
     lines = [_title(found), "", *table, "", *_wrap(_difference(found), width)]
     for changes, side in ((found.gained, 1), (found.lost, 0)):
-        lines += _changes(found, changes, side, questions, width, most)
+        lines += _changes(found, changes, side, width, most)
+        rest = len(changes) - most
+        hint = f" ({option})" if option else ""
+        lines += [f"  … and {rest} more{hint}"] if found.is_paired and rest > 0 and most else []
     return "\n".join(lines)
 
 
@@ -164,7 +165,6 @@ def _changes(
     found: Comparison,
     changes: Sequence[Changed],
     side: int,
-    questions: Mapping[str, str],
     width: int,
     most: int,
 ) -> list[str]:
@@ -174,11 +174,9 @@ def _changes(
     which = "right only with" if _is_plain(changes) else "right more often with"
     lines = [f"{len(changes)} {which} {'AB'[side]}" + (":" if changes and most else "")]
     for change in changes[:most]:
-        question = _visible(" ".join(questions.get(change.problem, "").split()))
-        lines.append(textwrap.shorten(f"  {change.problem}  {question}", width, placeholder=" …"))
-        lines[-1] = "  " + lines[-1].lstrip()
-    rest = len(changes) - most
-    return [*lines, f"  … and {rest} more (--limit)"] if rest > 0 and most else lines
+        said = _visible(" ".join(f"{change.problem} {change.question}".split()))
+        lines.append(f"  {textwrap.shorten(said, width - 2, placeholder=' …')}")
+    return lines
 
 
 def _is_plain(changes: Sequence[Changed]) -> bool:

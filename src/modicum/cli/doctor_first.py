@@ -1,20 +1,19 @@
-"""The doctor before a run: looks at what was not looked at, says doubts, stops at faults."""
+"""The doctor before a run: looks at what was not looked at, what was seen in lines."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
+from modicum.analysis.printed import level_name
 from modicum.cli.progress import Steps
 from modicum.doctor.examine import PROBLEMS, SAMPLES
-from modicum.doctor.visit import Checked, check_subject, refuse_faults, unchecked, visit
+from modicum.doctor.visit import Checked, check_subject, unchecked, visit
 from modicum.ledger import Ledger
 from modicum.report.untrusted import visible
 from modicum.running.session import TimeLimit
 from modicum.store.database import Store
 from modicum.study.plan import Plan, Subject
 
-__all__ = ["look_first", "looked_at"]
+__all__ = ["look_first", "looked_at", "said_once"]
 
 
 def looked_at(
@@ -50,36 +49,44 @@ def look_first(
     force: bool,
     reuse: Sequence[Path] = (),
     limit: TimeLimit | None = None,
-) -> None:
-    """Look at each subject once, before its trials.
+    is_shown: bool = True,
+) -> list[Checked]:
+    """Look at each subject once, before its trials; return what was seen just now.
+
+    Args:
+        plan: The study.
+        store: Its folder.
+        force: What has a fault already is not looked at again.
+        reuse: Folders of other studies whose answers are taken over.
+        limit: The time of the study.
+        is_shown: Whether standard error says how far it is.
 
     Raises:
         BudgetOver: the time is used up meanwhile.
-        ConfigError: a fault, unless `force`.
     """
-    subjects = unchecked(plan, store, force=force)
-    checked = [looked_at(subject, store, reuse, limit) for subject in subjects]
-    for line in _said_once(checked):
-        click.echo(line, err=True)
-    if not force:
-        refuse_faults(checked)
+    subjects, time = unchecked(plan, store, force=force), limit or TimeLimit()
+    if is_shown:
+        return [looked_at(subject, store, reuse, time) for subject in subjects]
+    return [visit(subject, store, lambda _: time.check(), reuse) for subject in subjects]
 
 
-def _said_once(checked: Sequence[Checked]) -> list[str]:
+def said_once(checked: Sequence[Checked], *, with_reach: bool = False) -> list[str]:
     """Return one line a finding; what several subjects share is one line that names them all.
 
-    What a size can show is left out: it is said of the tasks, before anything is looked at.
+    Args:
+        checked: What was seen.
+        with_reach: Say what a size can show too.
     """
     where: dict[tuple[str, str, str], list[str]] = {}
     for one in checked:
         for found in (*one.faults, *one.doubts):
-            if found.code != "detectable":
+            if with_reach or found.code != "detectable":
                 key = (found.level, found.found, found.action)
                 where.setdefault(key, []).append(
                     f"{visible(one.subject.task)} on {visible(one.subject.model)}"
                 )
     return [
-        f"{level}: {_named(names)}: {visible(found)}; {visible(action)}"
+        f"{level_name(level)}: {_named(names)}: {visible(found)}; {visible(action)}"
         for (level, found, action), names in where.items()
     ]
 

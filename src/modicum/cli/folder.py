@@ -33,7 +33,17 @@ def open_study(folder: Path, *, read_only: bool = False) -> tuple[Store, Plan]:
     if not (folder / DATABASE).exists():
         raise ConfigError(f"no study in {folder}", "a folder that `run` wrote", "check the path")
     store = Store(folder, read_only=read_only or not os.access(folder, os.W_OK))
-    return store, plan_in(store)
+    try:
+        if store.plan is None:
+            raise ConfigError(
+                f"no study in {folder}: one was refused or declined before it began",
+                "a folder that `run` wrote",
+                "run it with the same `modicum run` command",
+            )
+        return store, plan_in(store)
+    except BaseException:
+        store.close()
+        raise
 
 
 def plan_in(store: Store) -> Plan:

@@ -27,19 +27,24 @@ def fitting_watcher(advance: Advance | None = None) -> "NotebookBar | Live | Hea
     """Return what shows progress here: in a notebook, on a terminal, or in a log.
 
     Args:
-        advance: What the run is made of; a notebook counts trials.
+        advance: What the run is made of; without it trials are counted.
     """
-    return NotebookBar() if "ipykernel" in sys.modules else watcher(advance)
+    return NotebookBar(advance) if "ipykernel" in sys.modules else watcher(advance)
 
 
 @final
 class NotebookBar:
-    """A bar of trials below the cell, with tokens a second and the time that is left."""
+    """A bar of answers below the cell, with tokens a second and the time that is left."""
 
-    def __init__(self) -> None:
-        """Draw nothing yet."""
+    def __init__(self, advance: Advance | None = None) -> None:
+        """Draw nothing yet.
+
+        Args:
+            advance: What the run is made of; without it trials are counted.
+        """
+        self._advance = advance or Advance()
         self._start = self._last = time.monotonic()
-        self._total = self._done = self._existing = 0
+        self._total = self._done = 0
         self._tokens, self._label, self._line = 0.0, "", ""
         self._drawn: _Drawn | None = None
 
@@ -55,12 +60,13 @@ class NotebookBar:
 
     def started(self, total: int, existing: int) -> None:
         """Draw the bar."""
-        self._total, self._done, self._existing = total, existing, existing
+        self._total, self._done = total, existing
         self._draw()
 
     def spent(self, tokens: float) -> None:
         """Take the tokens run so far."""
         self._tokens = tokens
+        self._advance.spent(tokens)
         self._beat()
 
     def learns(self, line: str) -> None:
@@ -72,6 +78,7 @@ class NotebookBar:
         """Move the bar; a failed trial is printed, so that it stays."""
         trial = outcome.trial
         self._done += 1
+        self._advance.finished(str(trial.id))
         self._label = f"{trial.method} n={trial.n_shots}" if trial.n_shots else trial.method
         if outcome.error:
             first = outcome.error.partition("\n")[0]
@@ -81,14 +88,16 @@ class NotebookBar:
     @property
     def html(self) -> str:
         """The bar as it stands; everything in it is escaped."""
-        seconds = max(time.monotonic() - self._start, 1e-9)
-        new = self._done - self._existing
-        left = seconds / new * (self._total - self._done) if new else 0.0
-        said = [f"{self._done}/{self._total} trials", f"{self._tokens / seconds:,.0f} tokens/s"]
-        said += [f"about {max(1, round(left / 60))} min left"] if left else []
-        said += [part for part in (self._label, self._line) if part]
-        bar = element("progress", max=str(max(self._total, 1)), value=str(self._done))
-        return str(element("div", bar, " ", " · ".join(said)))
+        known, seconds = self._advance, max(time.monotonic() - self._start, 1e-9)
+        share = self._done / max(self._total, 1)
+        said = [f"{self._done}/{self._total} trials"]
+        if known.answers_in_all:
+            said.append(f"{known.answers:,}/{known.answers_in_all:,} answers")
+            share = known.share if self._done < self._total else 1.0
+        said += [f"{self._tokens / seconds:,.0f} tokens/s", known.text(seconds)]
+        said += [self._label, self._line]
+        bar = element("progress", max="1", value=f"{share:.3g}")
+        return str(element("div", bar, " ", " · ".join(filter(None, said))))
 
     def _beat(self) -> None:
         if time.monotonic() - self._last >= BEAT_S:

@@ -98,12 +98,12 @@ def pick(
         chosen = wanted if wanted is not None else max(known, default=0)
         return (f"{method} n={chosen}" if chosen else method, method, chosen), "chosen by --rung"
     if n_shots is not None:
-        raise ConfigError("--n-shots without --rung", "both", "name the rung")
+        raise ConfigError("--n-shots without --rung", "both", "name the method")
     if verdict is None:
         raise ConfigError(
             f"no verdict on {subject.model}, {subject.task} yet",
             "a study whose measures have run",
-            "run it on: `modicum run` with the same folder; or name a rung with --rung",
+            "run it on: `modicum run` with the same folder; or name a method with --rung",
         )
     row = row_of(verdict, verdict.ship.name)
     if row is None or row.is_prompt:

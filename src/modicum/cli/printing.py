@@ -100,7 +100,10 @@ def _text(verdicts: Sequence[Verdict], folder: Path, *, verbose: bool, own: int)
         models = {verdict.model for verdict in verdicts if verdict.task == first.task}
         one = f"modicum report {folder} --task {quote(first.titled)}"
         one += f" --model {first.model}" if len(models) > 1 else ""
-        parts += [overview_text(verdicts, look), f"One in full  {one}"]
+        line = f"One in full  {one}"
+        # a command is never broken: one that does not fit stands on a line of its own
+        is_short = len(line) <= look.width
+        parts += [overview_text(verdicts, look), line if is_short else f"One in full\n  {one}"]
     return "\n\n".join(parts)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from modicum.analysis.printed import control_name
 from modicum.cli.advance import Advance
 from modicum.store.database import Outcome
 
@@ -34,7 +35,7 @@ def watcher(advance: Advance | None = None) -> "Live | Heartbeat":
 
 def _label(outcome: Outcome) -> str:
     trial = outcome.trial
-    control = f" ({trial.control})" if trial.control else ""
+    control = f" ({control_name(trial.control)})" if trial.control else ""
     shots = f" n={trial.n_shots}" if trial.n_shots else ""
     return f"{trial.method}{shots}{control} on {trial.model}, {trial.task}"
 

@@ -7,7 +7,8 @@ from modicum.cli.columns import columns
 from modicum.cli.terminal import Paint
 from modicum.report.untrusted import visible
 from modicum.running.listing import ListedStudy, ListedSubject
-from modicum.stats.written import percent
+from modicum.stats import Figure
+from modicum.stats.written import percent, percents
 
 __all__ = ["runs_text"]
 
@@ -18,20 +19,27 @@ _NONE = "–"
 def runs_text(studies: Sequence[ListedStudy], width: int, paint: Paint) -> str:
     """Return the list, each line within the width.
 
+    What sets a verdict apart stands on a line below it; so does the accuracy
+    where the names leave no room.
+
     Args:
         studies: In the order in which they are told.
         width: Most columns.
         paint: Colours the words of ability.
     """
-    head = ("", "ability", "task on model", "accuracy", "labels")
+    head = ("", "ability", "task on model", "accuracy [95 %]", "labels")
     rows = [head, *(_row(subject) for study in studies for subject in study.subjects)]
-    lines = columns(rows, right=(4,), elastic=(2,), width=width)
-    found, left = [lines[0]], iter(lines[1:])
+    is_wide = sum(max(map(len, cells)) + 2 for cells in zip(*rows, strict=True)) - 2 <= width
+    shown = rows if is_wide else [(*row[:3], *row[4:]) for row in rows]
+    lines = columns(shown, right=(len(shown[0]) - 1,), elastic=(2,), width=width)
+    found, left = [lines[0]], iter(zip(lines[1:], rows[1:], strict=True))
     for study in studies:
         found += _heading(study, width)
         for subject in study.subjects:
-            line, word = next(left), subject.ability.upper()
+            (line, row), word = next(left), subject.ability.upper()
             found.append(line.replace(word, paint.ability(subject.ability, word), 1))
+            below = [visible(subject.variant), "" if is_wide else row[3].replace(_NONE, "")]
+            found += [_cut(f"    {text}", width) for text in below if text]
     return "\n".join(found)
 
 
@@ -60,12 +68,22 @@ def _state(study: ListedStudy) -> str:
 
 def _row(subject: ListedSubject) -> tuple[str, ...]:
     title = f"{subject.task} on {subject.model}"
-    title += f" ({subject.variant})" if subject.variant else ""
     accuracy = _NONE
     if subject.floor is not None:
-        accuracy = percent(subject.floor)
+        accuracy = _accuracy(subject.floor, subject.floor_interval)
         if subject.best is not None and subject.best > subject.floor:
-            accuracy += f" → {percent(subject.best)}"
+            accuracy += f" → {_accuracy(subject.best, subject.best_interval)}"
     word = subject.ability.upper() or "no verdict"
     labels = _NONE if subject.labels is None else f"{subject.labels:,}"
     return "", word, visible(title), accuracy, labels
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _accuracy(value: float, interval: tuple[float, float] | None) -> str:
+    """Write an accuracy with its interval."""
+    if interval is None:
+        return percent(value)
+    return percents(Figure(value, *interval, 0))

@@ -47,7 +47,7 @@ def tell(plan: Plan, store: Store) -> ToldRun:
         store: The folder, which may hold more.
     """
     if len(store.plans) < 2:
-        return ToldRun(_read(plan, store))
+        return _parted(_read(plan, store), plan, plan)
     whole = plan_in(store)
     is_followed = keeps_tasks(whole, store) or set(powers_of(whole)) <= set(powers_of(plan))
     try:
@@ -60,7 +60,12 @@ def tell(plan: Plan, store: Store) -> ToldRun:
     except ModicumError as error:
         first = str(error).partition("\n")[0].removeprefix("found: ")
         click.echo(f"what {store.folder} held before is left out of the report: {first}", err=True)
-        return ToldRun(_read(plan, store))
+        return _parted(_read(plan, store), plan, plan)
+    return _parted(found, plan, whole)
+
+
+def _parted(found: Sequence[Verdict], plan: Plan, whole: Plan) -> ToldRun:
+    """Part the verdicts of a folder into those of what was run and the others."""
     label = part_of(whole, plan).label
     own = {(s.model, s.task, label) for s in plan.subjects()}
     keys = [(v.model, v.task, v.variant) for v in found]

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modicum.analysis.shown import lay_out
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
 from modicum.cli.folder import reading
 from modicum.cli.report_file import stands, write
+from modicum.cli.verdict_card import PrintedLayout
 from modicum.errors import ConfigError
 from modicum.running.data_files import frame
 from modicum.running.data_out import (
@@ -33,6 +35,8 @@ __all__ = ["ToldStudy"]
 
 REPORT = "report.html"
 """Name of the report in a study's folder."""
+
+lay_out(PrintedLayout())
 
 
 class ToldStudy(ABC):
@@ -67,7 +71,8 @@ class ToldStudy(ABC):
         """
         place = Path(path) if path is not None else self.folder / REPORT
         with self._read() as (store, plan):
-            write(place, recalled(plan, store), plan, store)
+            if not stands(place, plan, store):
+                write(place, recalled(plan, store), plan, store)
         if open:
             webbrowser.open(place.resolve().as_uri())
         return place
@@ -123,7 +128,7 @@ class ToldStudy(ABC):
 
     def _own(self, verdicts: list[Verdict], whole: Plan) -> tuple[list[Verdict], int]:
         """Return those of a folder's verdicts that it is about, and the number of its subjects."""
-        return verdicts, len(whole.subjects())
+        return verdicts, max(len(whole.subjects()), len(verdicts))
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[tuple[Store, Plan]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from modicum.analysis.feature import feature_facts
 from modicum.analysis.gather import correctness
+from modicum.analysis.printed import control_name, printed
 from modicum.cli.columns import WIDTH, columns, wrapped
 from modicum.plain import JsonObject, thawed
 from modicum.report import words
@@ -20,7 +21,18 @@ LABEL = 12
 """Columns before a fact."""
 INDENT = 4
 """Columns before a completion's text."""
-HEADS = ("trial", "model", "task", "method", "shots", "seed", "control", "score", "labels", "time")
+HEADS = (
+    "trial",
+    "model",
+    "task",
+    "method",
+    "shots",
+    "seed",
+    "control",
+    "correct",
+    "labels",
+    "time",
+)
 
 
 def scores(outcome: Outcome) -> dict[str, Figure]:
@@ -52,9 +64,9 @@ def trials_text(outcomes: Sequence[Outcome], width: int) -> str:
         if _needed(rows, heads) > width:
             heads.remove(spare)
     right = [i for i, head in enumerate(heads) if head in ("shots", "seed", "labels", "time")]
-    elastic = [i for i, head in enumerate(heads) if head in ("model", "task")]
+    elastic = [i for i, head in enumerate(heads) if head in ("model", "task", "control")]
     cells = [[row[head] for head in heads] for row in rows]
-    lines = columns(cells, right=right, elastic=elastic or [0], width=width)
+    lines = columns(cells, right=right, elastic=elastic, width=width)
     if shared and outcomes:
         same = [f"{head} {named[head][0]}" for head in shared]
         lines = [*wrapped(", ".join(same), width), "", *lines]
@@ -77,7 +89,7 @@ def _needed(rows: Sequence[Mapping[str, str]], heads: Sequence[str]) -> int:
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     trial, figures = outcome.trial, scores(outcome)
-    score = words.figure(figures["lenient"]) if figures else words.MISSING
+    score = words.percents(figures["lenient"]) if figures else words.MISSING
     method = f"{trial.method}, {_measured(trial)}" if trial.method == "plain" else trial.method
     return (
         trial.id[:ID],
@@ -86,7 +98,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         visible(method),
         str(trial.n_shots),
         str(trial.seed),
-        visible("scrambled" if trial.is_twin else trial.control) or words.MISSING,
+        visible(control_name("scrambled" if trial.is_twin else trial.control)) or words.MISSING,
         "failed" if outcome.error else score,
         words.count(outcome.elicitation.get("labels", 0)),
         words.duration(spent(outcome, "seconds")),
@@ -96,31 +108,31 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 def _measured(trial: Trial) -> str:
     """Say what a trial without a nudge measures."""
     if trial.settings.get("forced"):
-        return "forced"
+        return printed("forced")
     if trial.scope.cut:
         return "first words"
     n = thawed(int, trial.settings.get("samples", 1), "samples")
-    return f"{n} samples" if n > 1 else str(trial.settings.get("style", ""))
+    return f"{n} samples" if n > 1 else printed(str(trial.settings.get("style", "")))
 
 
 def trial_text(outcome: Outcome) -> str:
     """Return what is known of one trial: settings, costs, prompt and scores."""
     trial = outcome.trial
     shots = f" n={trial.n_shots}" if trial.n_shots else ""
-    control = f", control {trial.control}" if trial.control else ""
+    control = f", control {control_name(trial.control)}" if trial.control else ""
     facts = {
         "trial": trial.id,
         "": f"{trial.method}{shots}, seed {trial.seed}{control}, on {trial.model}, {trial.task}",
         "settings": _pairs(trial.settings),
         "scope": _pairs(trial.scope.plain()),
-        "eliciting": _costs(outcome.elicitation),
-        "serving": _costs(outcome.serving),
+        "to make it": _costs(outcome.elicitation),
+        "to answer": _costs(outcome.serving),
         **_prompt(outcome.asked_in),
         "nudge": outcome.artefact,
         **feature_facts(outcome.made),
         "scores": _scored(outcome),
         "retention": ", ".join(
-            f"{task} {words.share(sum(right) / max(1, len(right)))}"
+            f"{task} {words.percent(sum(right) / max(1, len(right)))}"
             for task, right in outcome.retention.items()
         ),
         "error": outcome.error,
@@ -197,5 +209,5 @@ def _scored(outcome: Outcome) -> str:
     if not figures:
         return ""
     unreadable = sum(a.mark.lenient == Grade.UNREADABLE for a in outcome.answers)
-    said = ", ".join(f"{name} {words.figure(figure)}" for name, figure in figures.items())
+    said = ", ".join(f"{name} {words.percents(figure)}" for name, figure in figures.items())
     return f"{said}; {unreadable} of {len(outcome.answers)} unreadable"

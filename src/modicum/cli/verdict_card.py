@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import final
 
 from modicum.analysis.comparison import Comparison, Comparisons
+from modicum.analysis.printed import method_name, printed
+from modicum.analysis.remarks import of_most_studies
 from modicum.analysis.shown import Shown
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
@@ -60,8 +62,8 @@ def _comparisons(shown: Shown) -> Sequence[Comparison]:
 
 
 def _compared(comparison: Comparison) -> str:
-    """Return one comparison; of the problems that changed the first few, by their ids."""
-    return comparison_text(comparison, {}, width=WIDTH, most=MOST)
+    """Return one comparison; of the problems that changed the first few."""
+    return comparison_text(comparison, width=WIDTH, most=MOST)
 
 
 def _card(verdict: Verdict) -> Markup:
@@ -78,10 +80,11 @@ def _card(verdict: Verdict) -> Markup:
     least = element("div", element("b", "Least data "), words.least_data(verdict))
     ship = element("div", element("b", "Ship "), words.ship(verdict))
     advice = [element("div", element("b", "Do "), verdict.do)] if verdict.do else []
-    doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in verdict.doubts[:2]]
-    rows = [_row("as asked", "0", verdict.default, is_pick=False)]
+    warnings = [doubt for doubt in verdict.doubts if not of_most_studies(doubt)][:2]
+    doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in warnings]
+    rows = [_row(printed("default"), "0", verdict.default, is_pick=False)]
     rows += [
-        _row(row.name, words.count(row.labels), row.score, is_pick=row is pick)
+        _row(method_name(row.name), words.count(row.labels), row.score, is_pick=row is pick)
         for row in verdict.rungs
     ]
     names = ("method", "labels", "correct", "95 % interval")

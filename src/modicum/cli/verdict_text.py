@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 from modicum.analysis.meaning import has_pick, shipped_name
 from modicum.analysis.printed import control_name, method_name
+from modicum.analysis.remarks import of_most_studies
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
 from modicum.cli.terminal import Paint
 from modicum.report import words
 from modicum.report.untrusted import visible
-from modicum.stats import disagree
-from modicum.stats.written import percent, percents
+from modicum.stats import Figure, disagree
+from modicum.stats.written import percent, percents, rounded_points
 
 __all__ = ["Look", "overview_text", "verdict_text"]
 
@@ -22,6 +23,8 @@ LABEL = 12
 """Columns before a finding."""
 MOST_WARNINGS = 3
 """Warnings that are printed unless all are asked for."""
+EVEN = 0.2
+"""How unlike the sides of an interval may be, as a share of the longer, for one margin to stand for both."""
 FULL = 76
 """Columns from which costs and effects elsewhere stand in the table."""
 
@@ -76,8 +79,8 @@ def overview_text(verdicts: Sequence[Verdict], look: Look = PLAIN) -> str:
         )
         for verdict in verdicts
     ]
-    head = ("task", "model", "ability", "floor", "ceiling", "labels", "ship")
-    lines = columns([head, *rows], right=(3, 4, 5), elastic=(0, 1), width=look.width)
+    head = ("task", "model", "ability", "floor", "ceiling", "least data", "ship")
+    lines = columns([head, *rows], right=(3, 4, 5), elastic=(0, 1, 6), width=look.width)
     painted = [
         line.replace(v.ability.upper(), look.paint.ability(v.ability, v.ability.upper()), 1)
         for line, v in zip(lines[1:], verdicts, strict=True)
@@ -134,9 +137,13 @@ def _table(verdict: Verdict, look: Look) -> str:
     is_full = look.width >= FULL
     head = ["  method", "labels", "correct", "gap", "controls"]
     head += ["cost", "elsewhere"] * is_full
-    rows = [head, *(_method(verdict, row, look)[: len(head)] for row in verdict.rungs)]
-    rows.append(_ceiling(verdict, len(head)))
-    first, *lines, last = columns(rows, right=(1, 3, 4, 5), elastic=(0,), width=look.width)
+    for is_exact in (True, False):
+        rows = [head, *(_method(verdict, row, look, is_exact=is_exact) for row in verdict.rungs)]
+        rows = [row[: len(head)] for row in [*rows, _ceiling(verdict, len(head))]]
+        set_out = columns(rows, right=(1, 3, 4, 5), elastic=(0,), width=look.width)
+        if not any("\n" in row for row in set_out):
+            break  # no name had to give way
+    first, *lines, last = set_out
     start = first.index(head[2])
     table = [first]
     for row, line in zip(verdict.rungs, lines, strict=True):
@@ -145,8 +152,8 @@ def _table(verdict: Verdict, look: Look) -> str:
     return "\n".join([*table, last, _wrapped(f"  {_chance(verdict)}", look)])
 
 
-def _method(verdict: Verdict, row: RungRow, look: Look) -> list[str]:
-    """Return a method's line."""
+def _method(verdict: Verdict, row: RungRow, look: Look, *, is_exact: bool) -> list[str]:
+    """Return a method's line; ends of effects elsewhere in whole points unless exact."""
     base = verdict.serving_base
     sign = look.pick if row.name == _shipped(verdict) else " "
     return [
@@ -156,7 +163,7 @@ def _method(verdict: Verdict, row: RungRow, look: Look) -> list[str]:
         _gap(row),
         _highest(row),
         words.multiple(row.serving_flops / base if base else None),
-        _elsewhere(row),
+        _elsewhere(row, is_exact=is_exact),
     ]
 
 
@@ -166,7 +173,7 @@ def _more(verdict: Verdict, row: RungRow, look: Look) -> list[tuple[str, str]]:
     if disagree(row.seed_scores):
         said.append(("each seed", ", ".join(map(percent, row.seed_scores))))
     if row.gain_kind == "format":
-        said.append(("gain in format", words.figure(row.gain)))
+        said.append(("gain in format", words.in_points(row.gain)))
     if unread := words.unreadable(row):
         said.append(("unreadable", unread.removeprefix("unreadable ")))
     return [*said, *_beside(verdict, row)] if look.verbose else said
@@ -213,15 +220,23 @@ def _highest(row: RungRow) -> str:
     return percent(max(values)) if values else words.MISSING
 
 
-def _elsewhere(row: RungRow) -> str:
+def _elsewhere(row: RungRow, *, is_exact: bool) -> str:
     """Return the worst change on other tasks in points, else the ratio of the text's perplexity."""
     if row.damage is not None:
-        reach = max(row.damage.high - row.damage.value, row.damage.value - row.damage.low)
-        is_one = math.isfinite(reach) and not disagree(row.retention[0].seeds)
-        margin = f" ±{100 * reach:.1f}" if is_one else ""
-        return f"{words.points(row.damage.value)}{margin}"
+        return _change(row.damage, row, is_exact=is_exact)
     ratio = row.text_perplexity_ratio
-    return words.MISSING if ratio is None else f"×{words.share(ratio.value)}"
+    return words.MISSING if ratio is None else words.ratio(ratio).partition(" ")[0]
+
+
+def _change(change: Figure, row: RungRow, *, is_exact: bool) -> str:
+    """Return a change in points: one margin where both sides are alike, else both ends."""
+    if disagree(row.retention[0].seeds):
+        return words.points(change.value)
+    below, above = change.value - change.low, change.high - change.value
+    reach = max(below, above)
+    if math.isfinite(reach) and abs(below - above) <= EVEN * reach:
+        return f"{words.points(change.value)} ±{100 * reach:.1f}"
+    return words.figure(change, words.points) if is_exact else rounded_points(change)
 
 
 def _ceiling(verdict: Verdict, n: int) -> list[str]:
@@ -262,7 +277,8 @@ def _rest(verdict: Verdict, look: Look) -> str:
     found = [f for f in verdict.findings if f.level != "fact" and f.code != "detectable"]
     faults = [f.found for f in found if f.level == "fault"]
     others = [f.found for f in found if f.level != "fault"]
-    warnings = [*faults, *verdict.doubts, *others]  # what the size can show is among the doubts
+    # what the size can show is among the doubts
+    warnings = [*faults, *(d for d in verdict.doubts if not of_most_studies(d)), *others]
     shown = warnings if look.verbose else warnings[:MOST_WARNINGS]
     lines = [look.paint.warning(_item("!", said, look)) for said in shown]
     if hidden := len(warnings) - len(shown):
@@ -274,7 +290,7 @@ def _rest(verdict: Verdict, look: Look) -> str:
             ("Aside", asides),
             ("Costs", words.costs(verdict)),
             ("Needs", "; ".join(verdict.next)),
-            ("Notes", "; ".join(verdict.notes)),
+            ("Notes", "; ".join([*filter(of_most_studies, verdict.doubts), *verdict.notes])),
         ]
         lines += [_finding(label, said, look) for label, said in more if said]
     return "\n".join([*lines, *_next(verdict, look)])

@@ -14,6 +14,7 @@ from modicum.secrecy import clean
 from modicum.stock import Stock
 from modicum.store.database import Store
 from modicum.store.siblings import shelf
+from modicum.study.checked import findings_key
 from modicum.study.plan import Plan, Subject
 from modicum.study.speed import Speed, keep_speed
 from modicum.study.trial import open_model
@@ -79,7 +80,7 @@ def check_subject(
 
 
 def unchecked(plan: Plan, store: Store, *, force: bool = False) -> list[Subject]:
-    """Return the subjects to look at: trials are missing, and nothing, or a fault, was said of them.
+    """Return the subjects to look at: trials are missing, and nothing, or a fault, was said in these sizes.
 
     A fault stops a study before it spends anything, so what was mended since is looked at again;
     with `force` it is not.
@@ -87,7 +88,7 @@ def unchecked(plan: Plan, store: Store, *, force: bool = False) -> list[Subject]
     done = store.done()
     found = []
     for subject in plan.subjects():
-        known = store.findings(subject.model, subject.task)
+        known = store.findings(findings_key(subject), exact=True)
         is_faulty = known is not None and any(finding.level == "fault" for finding in known)
         if known is not None and (force or not is_faulty):
             continue
@@ -115,9 +116,7 @@ def visit(
         checked = check_subject(subject, observer, stock)
     finally:  # where time is used up in its midst, what was drawn is drawn
         store.keep_draws(stock.added)
-    store.keep_findings(
-        subject.model, subject.task, checked.findings, costs=checked.ledger.as_dict()
-    )
+    store.keep_findings(findings_key(subject), checked.findings, checked.ledger.as_dict())
     keep_speed(store, subject.model, subject.task, checked.speed)
     return checked
 

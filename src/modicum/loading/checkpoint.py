@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -19,8 +20,15 @@ from modicum.errors import CheckpointError, ModicumError
 from modicum.files.foreign import at, is_there, read_table, words_of
 from modicum.loading.device import Device, Dtype, Placement, choose_place
 from modicum.loading.looked import configured
+from modicum.loading.precision import (
+    keep_precision,
+    known_precision,
+    measured_precision,
+    precision_key,
+)
 from modicum.loading.tokens import check_rows, check_tokens
 from modicum.nudge.parts import method_of
+from modicum.sampling.half import make_half
 from modicum.sampling.local import Local
 
 __all__ = ["Running", "check_source", "open_source"]
@@ -92,6 +100,10 @@ def open_source(
     with _plainly(source):
         config = configured(where, gguf, trusted=trust_remote_code)
         place = choose_place(running.device, running.dtype, _size(config, gguf))
+        if place.is_open:
+            place = _decided(
+                place, source, str(getattr(config, "_commit_hash", None) or ""), trust_remote_code
+            )
         loaded = AutoModelForCausalLM.from_pretrained(
             where,
             config=config,
@@ -110,6 +122,8 @@ def open_source(
         check_tokens(source, module, tokenizer)
         method_of(module, "to")(place.device)
         module.eval()
+        if place.device == "cpu" and place.dtype == torch.bfloat16:
+            make_half(module)
         return Local(
             module,
             tokenizer,
@@ -119,6 +133,21 @@ def open_source(
             rows=running.rows,
             threads=running.threads,
         )
+
+
+def _decided(place: Placement, source: str, commit: str, trusted: bool) -> Placement:
+    """Return the placement with the format that suits the model on this machine, measured once."""
+    key = precision_key(source, commit)
+    found = known_precision(key)
+    if found is None:
+        # in single precision first: the model is loaded again, so that its bits depend on no history
+        exact = Running(device="cpu", dtype="float32")
+        found = measured_precision(
+            open_source(source, name=source, running=exact, trust_remote_code=trusted)
+        )
+        keep_precision(key, found)
+    dtype = torch.bfloat16 if found.is_half else torch.float32
+    return Placement(place.device, dtype, found.reason)
 
 
 @contextlib.contextmanager

@@ -8,16 +8,29 @@ from typing import Literal
 import torch
 
 from modicum.errors import ConfigError
+from modicum.sampling.native import processor_flags
 
-__all__ = ["Device", "Dtype", "Placement", "check_device", "choose_place", "gain_of_bfloat16"]
+__all__ = [
+    "Device",
+    "Dtype",
+    "Placement",
+    "check_device",
+    "choose_place",
+    "gain_of_bfloat16",
+    "has_bfloat16_units",
+]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 
 _LARGE = 1_000_000_000
-"""Parameters from which half the memory and a faster product are worth the rounding off a GPU."""
+"""Parameters from which half the memory and a faster product are worth the rounding on MPS."""
+_LEAST = 50_000_000
+"""Parameters below which a model is too small to be worth measuring on the processor."""
 _WORTH = 1.5
 """Least measured gain for which bfloat16 is taken off a GPU."""
+_UNITS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""What processors that multiply bfloat16 report."""
 _SIZE = 512
 """Side of the matrices that are timed."""
 _TIMES = 5
@@ -31,6 +44,8 @@ class Placement:
     dtype: torch.dtype
     reason: str
     """Why, for the card; empty where the user said both."""
+    is_open: bool = False
+    """Whether bfloat16 products may be better here, which `precision` measures on the model."""
 
 
 def check_device(device: Device) -> None:
@@ -49,10 +64,10 @@ def check_device(device: Device) -> None:
 
 
 def choose_place(device: Device, dtype: Dtype, parameters: float) -> Placement:
-    """Return a device and format: bfloat16 on CUDA; elsewhere float32, unless large and faster so.
+    """Return a device and format: bfloat16 on CUDA; elsewhere float32, unless that is measured slower.
 
-    Off a GPU single precision gives the same answers whatever stands in a block beside them, so
-    bfloat16 must bring much: the model is large, and a short timing shows a gain.
+    On the processor the question stays open where a product is faster in bfloat16 and the model not
+    small: then `modicum.loading.precision` measures the model itself.
 
     Args:
         device: As given; `auto` takes CUDA, else Apple's MPS, else the processor.
@@ -73,6 +88,9 @@ def choose_place(device: Device, dtype: Dtype, parameters: float) -> Placement:
         return Placement(where, torch.float32, "float32 on cuda: this GPU has no bfloat16")
     gain = gain_of_bfloat16(where)
     measured = f"bfloat16 measured {_times(gain)} here"
+    if where == "cpu":
+        is_open = parameters >= _LEAST and (gain >= _WORTH or has_bfloat16_units())
+        return Placement(where, torch.float32, f"float32 on cpu: {measured}", is_open)
     if parameters >= _LARGE and gain >= _WORTH:
         return Placement(where, torch.bfloat16, f"bfloat16 on {where}: large, and {measured}")
     if gain >= _WORTH:
@@ -91,6 +109,11 @@ def gain_of_bfloat16(device: str) -> float:
     except (RuntimeError, TypeError):  # a device without bfloat16
         return 0.0
     return single / half
+
+
+def has_bfloat16_units() -> bool:
+    """Say whether the processor multiplies bfloat16 itself, in vectors or in matrices."""
+    return not _UNITS.isdisjoint(processor_flags().split())
 
 
 def _seconds(device: str, dtype: torch.dtype) -> float:

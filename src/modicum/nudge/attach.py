@@ -65,7 +65,7 @@ class Attached:
         home = next(module.parameters())
         self._handles = [
             site_module(layers[d.layer], d.site).register_forward_hook(
-                self._hook(d.values.to(home.device, home.dtype))
+                self._hook(d.values.to(home.device))
             )
             for d in steering.directions
         ]
@@ -242,9 +242,11 @@ def _add(
 ) -> Float[Tensor, "rows width hidden"]:
     """Return the activations with the direction added at the columns; gradients flow to both."""
     if isinstance(columns, Tensor):
-        return hidden + columns[..., None].to(hidden.dtype) * values
+        return hidden + columns[..., None].to(hidden.dtype) * values.to(hidden.dtype)
     if columns == _NONE:
         return hidden
+    # the activations' format may be finer than the weights'
+    values = values.to(hidden.dtype)
     if columns == _ALL:
         return hidden + values
     mask = torch.zeros(hidden.shape[1], device=hidden.device, dtype=hidden.dtype)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.printed import control_name
 from modicum.analysis.section import Column, Section, SectionRow, SectionTable
 from modicum.analysis.verdict import Lengths, RungRow, Verdict
 from modicum.made import Budgeted
 from modicum.reading import Material, Reading
-from modicum.stats.written import duration, figure, multiple, points, share
+from modicum.stats.written import duration, figure, multiple, percent, percents, points
 
 __all__ = ["Shortened", "lengths_section"]
 
@@ -51,7 +52,7 @@ def lengths_section(verdict: Verdict) -> Section | None:
 def _said(row: RungRow, read: Lengths) -> str:
     parts = [
         f"{read.before.value:.0f} → {read.after.value:.0f} tokens an answer, "
-        f"{figure(read.saved)} saved",
+        f"{percents(read.saved)} saved",
         f"accuracy changed by {figure(read.difference, points)} points, "
         + ("equal" if read.is_equal else "not shown to be equal")
         + f" within ±{points(read.margin)} (equivalence test)",
@@ -63,13 +64,15 @@ def _said(row: RungRow, read: Lengths) -> str:
             f"answered in {duration(before)} → {duration(after)}, "
             f"{multiple(before / after)} as fast (measured)"
         )
-    parts += [f"{name} control {of.value:.0f} tokens" for name, of in read.controls.items()]
+    parts += [
+        f"control {control_name(name)} {of.value:.0f} tokens" for name, of in read.controls.items()
+    ]
     return f"{row.name}: {', '.join(parts)}"
 
 
 def _table(row: RungRow, read: Lengths) -> SectionTable:
     """Return what each budget bought on the shots, the plain model first."""
-    plain = ("0", "0", "0", share(read.plain[0]), f"{read.plain[1]:.1f}")
+    plain = ("0", "0", "0", percent(read.plain[0]), f"{read.plain[1]:.1f}")
     rows = [plain, *(_cells(step, read.chosen) for step in read.frontier)]
     lines = tuple(SectionRow(cells, only="report") for cells in rows)
     return SectionTable("Budgets of divergence", COLUMNS, lines, f"{_said(row, read)}.", NOTE)
@@ -81,6 +84,6 @@ def _cells(step: Budgeted, chosen: Budgeted) -> tuple[str, ...]:
         f"{step.budget:g}{mark}",
         f"{step.kl:.2g}",
         f"{step.bound:.2g}",
-        share(step.accuracy),
+        percent(step.accuracy),
         f"{step.tokens:.1f}",
     )

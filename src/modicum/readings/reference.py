@@ -7,7 +7,7 @@ from typing import final
 from modicum.analysis.section import Listing, Section
 from modicum.analysis.verdict import Reference, Verdict
 from modicum.reading import Material, Reading
-from modicum.stats.written import figure
+from modicum.stats.written import percents
 
 __all__ = ["Yardstick", "reference_section"]
 
@@ -40,7 +40,7 @@ def reference_section(verdict: Verdict) -> Section | None:
         (f"{said[:1].upper()}{said[1:]}.",),
         (known.trial,),
         tuple(Listing(title, ids, is_folded=True) for title, ids in lists if ids),
-        note="A sample among many may be right by luck.",
+        note="A sample among many may be right by chance.",
         brief=_said(verdict, known, most=NAMED),
         is_core=True,
     )
@@ -54,7 +54,7 @@ def _said(verdict: Verdict, known: Reference, *, most: int) -> str:
         known: Its second model.
         most: Ids that each count brings along; 0 for none.
     """
-    said = [f'reference {known.model} {figure(known.score)} (style "{known.style}")']
+    said = [f'reference {known.model} {percents(known.score)} (style "{known.style}")']
     if known.beyond_samples:
         said.append(
             f"it solves {_problems(known.beyond_samples, most)} that none of {known.samples} "

@@ -35,14 +35,14 @@ def retention_section(verdict: Verdict) -> Section | None:
     worst = min((point for each in series for point in each.points), key=lambda point: point.y)
     chart = Plot(
         name="retention",
-        caption="Retention: change on abilities that the nudge did not target, with 95 % intervals.",
-        description=f"The largest loss stands at {worst.x}. The rungs table holds every figure.",
+        caption="Effect elsewhere: change on tasks that the method did not target, with 95 % intervals.",
+        description=f"The largest loss stands at {worst.x}. The table of methods holds every figure.",
         x="",
         y="change in points of accuracy",
         series=series,
         mark="rows",
     )
-    return Section("Retention", charts=(chart,), is_core=True)
+    return Section("Effect elsewhere", charts=(chart,), is_core=True)
 
 
 def _is_known(kept: Retention) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+from modicum.analysis.printed import method_name
 from modicum.analysis.section import Column, Section, SectionRow, SectionTable
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.reading import Material, Reading
@@ -11,16 +12,17 @@ from modicum.stats.written import worth
 __all__ = ["SampleWorth", "worth_of"]
 
 NOTE = (
-    "Beyond format is the score minus that of the best arm whose reward, or data, has the right "
-    "form and no content. From its reward is the score minus that of the arm whose reward is "
-    "random. Worth is the number of samples of the plain model at which their majority, or the "
-    "best of them (pass@k), is as accurate; neither is corrected for guessing. One sample is the "
-    "accuracy of the nudged model at temperature 1. Brackets are 95 % intervals."
+    "Beyond format: accuracy minus that of the same training on correctly formatted but wrong "
+    "answers, in points; above 0, more than the format was learned. From its reward: accuracy minus "
+    "that of the same training with random rewards, in points. Majority of N and best of N: how many "
+    "samples of the plain model are as accurate when they vote, or when one of them is right "
+    "(pass@k); neither is corrected for guessing. One sample: accuracy at temperature 1. Brackets "
+    "are 95 % intervals."
 )
 COLUMNS = (
     Column("method"),
-    Column("beyond format", "share"),
-    Column("from its reward", "share"),
+    Column("beyond format", "points"),
+    Column("from its reward", "points"),
     Column("majority of N"),
     Column("best of N"),
     Column("one sample", "share"),
@@ -45,7 +47,7 @@ def worth_of(verdict: Verdict) -> Section | None:
         return None
     brief = {column.title: column for column in COLUMNS[:5]}
     table = SectionTable("SampleWorth", COLUMNS, rows, note=NOTE, brief=brief)
-    return Section("What it is worth", tables=(table,), is_core=True)
+    return Section("What it is worth in plain samples", tables=(table,), is_core=True)
 
 
 def _row(row: RungRow) -> SectionRow:
@@ -54,5 +56,12 @@ def _row(row: RungRow) -> SectionRow:
     said = [worth(figure, known.largest) for figure in worths if known is not None]
     trained = None if row.scalars is None else float(row.scalars)
     return SectionRow(
-        (row.name, row.beyond_format, row.reward_attributable, *said, row.sampled, trained)
+        (
+            method_name(row.name),
+            row.beyond_format,
+            row.reward_attributable,
+            *said,
+            row.sampled,
+            trained,
+        )
     )

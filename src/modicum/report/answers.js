@@ -41,7 +41,9 @@ class Answers {
   #take(line, lists) {
     if (line.arms) {
       this.subjects = line.subjects;
-      this.arms = line.arms.map(([trial, subject, name, control, seed]) => ({ trial, subject, name, control, seed }));
+      const said = (name) => line.names[name] ?? name;
+      this.arms = line.arms.map(([trial, subject, name, control, seed]) => (
+        { trial, subject, name, control, seed, label: said(name) + (control ? `, ${said(control)}` : "") }));
       return;
     }
     const at = this.groups.push(line) - 1;
@@ -121,8 +123,8 @@ const MARKS = {
   length: (_, stop) => STOPS[stop] === "length limit",
 };
 
-/** Names an arm as the list of rungs does. */
-const label = (arm) => (arm.control ? `${arm.name}, ${arm.control}` : arm.name);
+/** Names an arm as the list of methods and the charts do. */
+const label = (arm) => arm.label;
 
 /** Says whether a problem's id or question holds the text. */
 function asks(group, text) {

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from modicum.analysis.printed import method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report.drawing import HUES, SHAPES, Key
@@ -12,6 +13,7 @@ from modicum.stats import Figure
 
 __all__ = [
     "GAP_TICKS",
+    "SHARE_TICKS",
     "SIZE",
     "Layer",
     "Palette",
@@ -32,10 +34,15 @@ SHOWN = (-0.5, 1.5)
 """Shares of the gap beyond these are drawn at the edge; the tables are never clipped."""
 GAP_TICKS: Mapping[str, Any] = {
     "values": [-0.5, 0, 0.25, 0.5, 0.75, 1, 1.5],
-    "labelExpr": "datum.value == 0 ? 'floor 0' : datum.value == 1 ? 'ceiling 1'"
-    " : format(datum.value, '.2~f')",
+    "labelExpr": "datum.value == 0 ? 'floor 0 %' : datum.value == 1 ? 'ceiling 100 %'"
+    " : format(100 * datum.value, '.0f') + ' %'",
 }
-"""Vertical axis of gap recovered, with names for its two ends."""
+"""Vertical axis of the share of the gap, with names for its two ends."""
+SHARE_TICKS: Mapping[str, Any] = {
+    "values": [0, 0.25, 0.5, 0.75, 1],
+    "labelExpr": "format(100 * datum.value, '.0f') + ' %'",
+}
+"""Vertical axis of an accuracy."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,9 @@ def marks(base: Layer, y: Layer, *, filled: bool = True, size: Layer = None) -> 
 def method_keys(rows: Iterable[RungRow], palette: Palette, *, dash: str = "") -> tuple[Key, ...]:
     """Return the legend of the methods of some rungs."""
     methods = dict.fromkeys(row.method for row in rows)
-    return tuple(Key(m, palette.color(m), palette.shape(m), dash=dash) for m in methods)
+    return tuple(
+        Key(method_name(m), palette.color(m), palette.shape(m), dash=dash) for m in methods
+    )
 
 
 def tick_names(at: Sequence[float], names: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ class Browser {
   /** Reads the packed answers, once, and shows them. */
   open() {
     this.#ready ??= (async () => {
-      await this.answers.read((n) => { this.count.textContent = `reading, ${n.toLocaleString("en")} answers so far`; });
+      await this.answers.read((n) => { this.count.textContent = `Loading answers … ${n.toLocaleString("en")} so far`; });
       this.answers.subjects.forEach(([task, model], i) => {
         this.inputs.subject.append(make("option", { value: i }, plain(`${task} on ${model}`)));
       });
@@ -43,7 +43,7 @@ class Browser {
     return this.#ready;
   }
 
-  /** Shows the answers of one rung, from a chart or a link. */
+  /** Shows the answers of one method, from a chart or a link. */
   async choose(subject, arm) {
     this.root.scrollIntoView();
     await this.open();
@@ -123,7 +123,7 @@ class Browser {
 
   #height() { return parseFloat(getComputedStyle(this.list).getPropertyValue("--row")) || 30; }
 
-  /** Lists the rungs and controls of the chosen subject. */
+  /** Lists the methods and controls of the chosen subject. */
   #nameArms() {
     const kept = this.inputs.arm.value, subject = this.inputs.subject.value;
     const arms = this.answers.arms.filter((arm) => subject === "" || arm.subject === Number(subject));
@@ -235,7 +235,7 @@ function shownAnswer(answer, [task, model], folder) {
   const read = answer.read === null ? ["nothing could be read"] : ["read as ", make("b", {}, ...shownText(answer.read))];
   const facts = [
     `${label(answer.arm)}, seed ${answer.arm.seed}`,
-    answer.drawn > 1 ? `sample ${answer.sample + 1} of ${answer.drawn}${answer.stands ? ", the one that stands" : ""}` : "",
+    answer.drawn > 1 ? `sample ${answer.sample + 1} of ${answer.drawn}${answer.stands ? ", the final answer" : ""}` : "",
     answer.tokens ? `${answer.tokens.toLocaleString("en")} tokens` : "",
     answer.stop ? `ended by ${["", "its end token", "a stop string", "the length limit"][answer.stop]}` : "",
   ].filter(Boolean);

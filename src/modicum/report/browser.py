@@ -42,9 +42,7 @@ def _said(rows: Rows) -> str:
     parts = []
     if rows.cap.samples is not None:
         most = rows.cap.samples
-        parts.append(
-            f"the first {most} samples of a problem" if most > 1 else "the answer that stands"
-        )
+        parts.append(f"the first {most} samples of a problem" if most > 1 else "the final answer")
     if rows.cap.problems is not None:
         parts.append(f"the first {rows.cap.problems} problems of a task")
     kept = ", of ".join(parts) or "the first answers"

@@ -1,7 +1,8 @@
-"""The verdict card: the word, default to ceiling, least data, what to ship."""
+"""The verdict card: the word, as given to ceiling, least data, what to ship."""
 
 import math
 
+from modicum.analysis.printed import method_name, printed
 from modicum.analysis.verdict import Verdict
 from modicum.report import words
 from modicum.report.axes import Palette
@@ -11,6 +12,13 @@ from modicum.report.markup import Markup, element, join
 from modicum.stats import Figure
 
 __all__ = ["best_rung", "card", "dots", "sentence"]
+
+WISHES = {
+    "serve": "a low cost per answer",
+    "labels": "few labels",
+    "train": "a low one-off cost",
+}
+"""What `--prefer` asks for, in words."""
 
 
 def card(verdict: Verdict, palette: Palette) -> Markup:
@@ -45,13 +53,13 @@ def sentence(verdict: Verdict) -> Markup:
 
 
 def dots(verdict: Verdict) -> Markup:
-    """Return default, floor and ceiling in words, such as `.08 → .10 → .97 at k = 64`."""
-    said = f"{words.share(verdict.default.value)} → {words.share(verdict.floor.value)} → "
+    """Return as given, floor and ceiling in words, such as `8 % → 10 % → 97 % at k = 64`."""
+    said = f"{words.percent(verdict.default.value)} → {words.percent(verdict.floor.value)} → "
     ceiling = verdict.ceiling
     if ceiling is None:
         return element("span", f"{said}none", class_="figures")
     source = words.ceiling_source(ceiling)
-    figure = f"{said}{words.share(ceiling.figure.value)} "
+    figure = f"{said}{words.percent(ceiling.figure.value)} "
     return element("span", figure, element("small", source), class_="figures")
 
 
@@ -76,18 +84,18 @@ def _share(verdict: Verdict) -> Markup:
     ids = [i for name, i in verdict.trials.items() if name != "forced"]
     if verdict.unlocked_by is not None:
         ids += behind(verdict, verdict.unlocked_by)
-    meaning = _meaning(verdict)
     if verdict.share is None:
         return element("p", cited(ids, "trials"), class_="rests")
-    figure = words.figure(verdict.share)
-    said = f"{meaning} {figure}, 95 % interval, n = {verdict.share.n}"
+    meaning = _meaning(verdict)
+    write = words.in_points if meaning.startswith("Gain") else words.percents
+    said = f"{meaning} {write(verdict.share)}, 95 % interval, n = {verdict.share.n}"
     return element("p", said, " ", cited(ids, "trials"), class_="rests")
 
 
 def _meaning(verdict: Verdict) -> str:
     """Name the figure that the word rests on; the rung that is the ceiling claims no share of it."""
     if verdict.ability in ("shown", "absent"):
-        return "Default / ceiling" if verdict.ability == "shown" else "Gain over its control"
+        return "As given / ceiling" if verdict.ability == "shown" else "Gain over its control"
     if verdict.unlocked_by is None:
         return "Ceiling, corrected for guessing,"
     is_gain = any(row.is_ceiling and row.gain == verdict.share for row in verdict.rungs)
@@ -95,17 +103,18 @@ def _meaning(verdict: Verdict) -> str:
 
 
 def _scale(verdict: Verdict, palette: Palette) -> Markup:
-    """Lay default, floor, ceiling and what stands beside them on one line from 0 to 1."""
+    """Lay as given, floor, ceiling and what stands beside them on one line from 0 to 1."""
     ceiling, trials = verdict.ceiling, verdict.trials
     samples = _ids(verdict, "samples")
     rows = [
-        _measure(f"default, style “{verdict.default_style}”", verdict.default, "default", verdict),
+        _measure(f"as given, style “{verdict.default_style}”", verdict.default, "default", verdict),
         _measure(f"floor, style “{verdict.floor_style}”", verdict.floor, "floor", verdict),
     ]
     best = best_rung(verdict)
     if best is not None:
         rung = verdict.rungs[best]
-        label = f"best rung, {rung.name}" if verdict.unlocked_by is None else rung.name
+        label = method_name(rung.name)
+        label = f"best method, {label}" if verdict.unlocked_by is None else label
         rows.append(_line(label, rung.score, rung.trials, palette.color(rung.method)))
     if ceiling is not None:
         where = words.ceiling_source(ceiling)
@@ -116,17 +125,17 @@ def _scale(verdict: Verdict, palette: Palette) -> Markup:
     else:
         none = element("td", "none: nothing tried reaches above the floor", colspan=3)
         rows.append(element("tr", element("th", "ceiling", scope="row"), none, class_="main"))
-    k = f" at k = {ceiling.k}" if ceiling is not None and ceiling.source == "sampling" else ""
-    rows.append(_line(f"luck{k}", verdict.luck, samples, QUIET, class_="null"))
-    rows.append(_line(f"near miss{k}", verdict.near_miss, samples, QUIET, class_="null"))
+    k = f", k = {ceiling.k}" if ceiling is not None and ceiling.source == "sampling" else ""
+    for name, guessed in (("luck", verdict.luck), ("near miss", verdict.near_miss)):
+        rows.append(_line(f"{printed(name)}{k}", guessed, samples, QUIET, class_="null"))
     if verdict.majority_class is not None:
-        always = _line("commonest gold", verdict.majority_class, (), QUIET, class_="null")
+        always = _line("commonest answer", verdict.majority_class, (), QUIET, class_="null")
         rows.append(always)
     if verdict.forced is not None:
-        rows.append(_line("forced form", verdict.forced, _ids(verdict, "forced"), QUIET))
+        rows.append(_line(printed("forced"), verdict.forced, _ids(verdict, "forced"), QUIET))
     if verdict.majority is not None:
-        rows.append(_line("majority of all samples", verdict.majority, samples, QUIET))
-    titles = ("", "lenient accuracy", "0 to 1", "trials")
+        rows.append(_line(printed("majority"), verdict.majority, samples, QUIET))
+    titles = ("", "correct", "0 to 100 %", "trials")
     head = element("tr", *(element("th", title, scope="col") for title in titles))
     table = element("table", element("thead", head), element("tbody", *rows), class_="scale")
     return join([table, element("p", _below(verdict, bool(trials)), class_="note")])
@@ -137,13 +146,15 @@ def _below(verdict: Verdict, has_trials: bool) -> str:
     said = []
     if verdict.ceiling is not None:
         gap = verdict.ceiling.figure.value - verdict.floor.value
-        said.append(f"The gap is {words.share(gap)} wide.")
+        said.append(f"The gap is {words.count(100 * gap, 'point')} wide.")
     strict = words.read_strictly(verdict)
-    said.append(f"Read strictly: {strict}." if strict else "Read strictly, all is the same.")
+    said.append(
+        f"Read strictly: {strict}." if strict else "Strict answer format gives the same figures."
+    )
     memory = verdict.sections.get("contamination")
     if memory is not None:
         said.append(f"Contamination: {memory.brief}.")
-    said.append(f"Measuring took {words.count(verdict.measuring_labels)} labels.")
+    said.append(f"{words.count(verdict.measuring_labels)} {printed('measuring labels')}.")
     if has_trials:
         said.append("Intervals are 95 %.")
     return " ".join(said)
@@ -159,7 +170,7 @@ def _line(
     return element(
         "tr",
         element("th", label, scope="row"),
-        element("td", words.figure(value), class_="figure"),
+        element("td", words.percents(value), class_="figure"),
         element("td", strip(value, color=color, ticks=(0, 0.25, 0.5, 0.75, 1)), class_="line"),
         element("td", cited(ids)),
         class_=class_,
@@ -176,16 +187,13 @@ def _least_data(verdict: Verdict) -> Markup:
     ids = [t for row in verdict.least_data for t in behind(verdict, row.method)]
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
         ids = [*behind(verdict, verdict.unlocked_by), *ids]
-    first = (
-        said if said.startswith("n") and said[1:2].isdigit() else f"{said[:1].upper()}{said[1:]}"
-    )
-    parts = [element("h4", "Least data"), element("p", f"{first}. ", cited(ids))]
+    parts = [element("h4", "Least data"), element("p", f"{_opened(said)}. ", cited(ids))]
     if verdict.least_data:
         head = element(
             "tr",
             *(
                 element("th", title, scope="col", class_="figure" if i else None)
-                for i, title in enumerate(("method", "n50", "n90", "tried up to"))
+                for i, title in enumerate(("method", printed("n50"), printed("n90"), "tried up to"))
             ),
         )
         rows = [
@@ -206,10 +214,10 @@ def _ship(verdict: Verdict) -> Markup:
     """Return the second answer: what to ship, with its front."""
     choice = verdict.ship
     said = words.ship(verdict)
-    wish = "few labels" if choice.prefer == "labels" else f"cheap to {choice.prefer}"
     limits = (
-        f"Preferred: {wish}; margin {words.share(choice.margin)}. On the front, break-even is the "
-        "number of queries at which a rung costs as much in all as the pick."
+        f"Preferred: {WISHES.get(choice.prefer, choice.prefer)}; margin "
+        f"{words.count(100 * choice.margin, 'point')}. Costs are equal at the number of answers for "
+        "which a method costs as much in all as the one to ship."
     )
     ids = behind(verdict, choice.name) if choice.name is not None else ()
     parts = [
@@ -220,7 +228,10 @@ def _ship(verdict: Verdict) -> Markup:
         element("p", limits, class_="note"),
     ]
     if choice.front:
-        titles = ("on the front", "labels", "elicitation", "serving a query", "score", "break-even")
+        titles = (
+            *("best trade-offs", "labels", "one-off cost", "cost per answer", "correct"),
+            printed("break-even"),
+        )
         head = element(
             "tr",
             *(
@@ -231,29 +242,37 @@ def _ship(verdict: Verdict) -> Markup:
         rows = [
             element(
                 "tr",
-                element("th", point.name, scope="row", class_="id"),
+                element("th", method_name(point.name), scope="row", class_="id"),
                 *(
                     element("td", cell, class_="figure")
                     for cell in (
                         words.count(point.labels),
                         words.flops(point.elicitation_flops),
                         words.flops(point.serving_flops),
-                        words.share(point.score),
-                        _queries(point.breakeven_queries),
+                        words.percent(point.score),
+                        _answers(point.breakeven_queries),
                     )
                 ),
                 class_="picked" if point.name == choice.name else None,
             )
             for point in choice.front
         ]
-        parts.append(_scrolled(head, rows, "Front of labels, elicitation and serving"))
+        parts.append(
+            _scrolled(head, rows, "Best trade-offs of labels, one-off cost and cost per answer")
+        )
     return element("div", *parts)
 
 
-def _queries(number: float | None) -> str:
+def _answers(number: float | None) -> str:
     if number is None or not math.isfinite(number):
         return words.MISSING
-    return f"{words.count(number)} queries"
+    return words.count(number, "answer")
+
+
+def _opened(said: str) -> str:
+    """Begin with a capital, but for the name of a method."""
+    first = said.split(maxsplit=1)[0]
+    return said if "_" in first else f"{said[:1].upper()}{said[1:]}"
 
 
 def _reached(value: Figure | None) -> str:

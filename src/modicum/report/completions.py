@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modicum.analysis.printed import method_name, printed
 from modicum.analysis.verdict import Verdict
 from modicum.report.card import best_rung
 from modicum.report.evidence import cited
@@ -18,11 +19,12 @@ SHOWN = 12
 _QUOTAS = (("gained", 6), ("lost", 3), ("neither", 2), ("both", 1))
 """Most of each kind before others fill up: losses are shown even where gains abound."""
 _MEANING = {
-    "gained": "right only after the nudge",
-    "lost": "right only before it",
+    "gained": "right only after",
+    "lost": "right only before",
     "neither": "wrong both times",
     "both": "right both times",
 }
+_BEFORE = {"default": printed("default"), "floor": "the floor"}
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,17 @@ def completions(verdict: Verdict, store: Store, asked: Questions) -> Markup:
     tried = [_outcome(store, trial) for trial in row.trials] if row is not None else []
     after = next((outcome for outcome in tried if outcome is not None), None)
     if floor is None or row is None or after is None:
-        return element("p", "No rung has answers to set beside the floor's.", class_="note")
+        return element("p", "No method has answers to set beside the floor's.", class_="note")
     pairs = _pairs(floor, after)
     counts = {kind: sum(p.kind == kind for p in pairs) for kind, _ in _QUOTAS}
     told = ", ".join(f"{counts[kind]} {_MEANING[kind]}" for kind, _ in _QUOTAS)
-    problems = asked.of(verdict.task, len(floor.answers))
+    problems = asked.of(asked.versions.named(floor.trial), len(floor.answers))
     chosen = _chosen(pairs)
     intro = element(
         "p",
-        f"Of {len(pairs)} test problems {told}. Below are {len(chosen)}, the first of each kind "
-        f"in the order of the test set. Before: the {name}, style “{style}”. "
-        f"After: {row.name}, seed {after.trial.seed}. ",
+        f"Of {len(pairs)} test problems: {told}. Below are {len(chosen)}, the first of each kind "
+        f"in the order of the test set. Before: {_BEFORE[name]}, style “{style}”. "
+        f"After: {method_name(row.name)}, seed {after.trial.seed}. ",
         cited((floor.trial.id, after.trial.id), "trials"),
         class_="note",
     )

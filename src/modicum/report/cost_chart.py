@@ -2,11 +2,13 @@
 
 import math
 
+from modicum.analysis.printed import method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report import words
 from modicum.report.axes import (
     GAP_TICKS,
+    SHARE_TICKS,
     Layer,
     Palette,
     clipped,
@@ -46,12 +48,12 @@ def cost_chart(verdict: Verdict, palette: Palette, floor_serving: float | None) 
     floor = None
     if floor_serving is not None:
         floor = (floor_serving, 0.0 if has_gap else verdict.floor.value)
-    what = "gap recovered" if has_gap else "accuracy, for there is no gap to recover"
+    what = "the share of the gap" if has_gap else "accuracy, for there is no gap to close"
     return Chart(
         "cost",
         f"Cost of one answer against {what}. The size of a point, and the number beside it, is its "
-        "labels; the stepped line joins what nothing cheaper reaches; bars are 95 % intervals.",
-        "The rungs table holds each rung's serving cost, labels and share of the gap.",
+        "labels; methods on the stepped line are the best for their cost; bars are 95 % intervals.",
+        "The table of methods holds each method's cost per answer, labels and share of the gap.",
         layered(_layers(shown, palette, floor, has_gap=has_gap)),
         method_keys([row for row, _ in shown], palette, dash="none"),
     )
@@ -68,11 +70,11 @@ def _layers(
 
     values = _joined([_row(row, figure, palette) for row, figure in shown])
     flops = [row.serving_flops for row, _ in shown] + ([floor[0]] if floor else [])
-    x = alt.X("flops:Q").title("serving FLOPs a query (log scale)")
+    x = alt.X("flops:Q").title("cost per answer in FLOP (log scale)")
     x = x.scale(type="log", domain=[min(flops) / 1.6, max(flops) * 1.6], nice=False)
     x = x.axis(format="~s", tickCount=4)
-    y = alt.Y("gap:Q").title("share of the gap recovered" if has_gap else "accuracy")
-    y = y.axis(**GAP_TICKS) if has_gap else y.axis(format=".2~f", values=[0, 0.25, 0.5, 0.75, 1])
+    y = alt.Y("gap:Q").title("share of the gap" if has_gap else "correct")
+    y = y.axis(**(GAP_TICKS if has_gap else SHARE_TICKS))
     domain = gap_domain((figure for _, figure in shown), edge=0.08 if has_gap else 0.02)
     y = y.scale(domain=domain, nice=False)
     base = alt.Chart(alt.InlineData(values)).encode(x=x, color=alt.Color("color:N").scale(None))
@@ -136,10 +138,10 @@ def _number(value: dict[str, JsonValue], name: str) -> float:
 
 def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, JsonValue]:
     labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
-    said = f"is the ceiling, gain {words.gain(row)}" if row.is_ceiling else words.figure(figure)
+    said = f"is the ceiling, gain {words.gain(row)}" if row.is_ceiling else words.percents(figure)
     return {
         "rung": row.name,
-        "tip": f"{row.name}\n{said}\n{labels}\n{words.flops(row.serving_flops)} a query",
+        "tip": f"{method_name(row.name)}\n{said}\n{labels}\n{words.flops(row.serving_flops)} per answer",
         "flops": row.serving_flops,
         "gap": figure.value,
         "low": figure.low,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from modicum.analysis.printed import control_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.markup import Markup, element, join
@@ -57,7 +58,7 @@ def trials_table(
         path: Where the report will lie; links to artefacts are relative to it.
     """
     ids = list(dict.fromkeys([*trials_of(verdicts), *stored]))
-    heads = ("trial", "task", "model", "method", "n_shots", "seed", "control", "status", "nudge")
+    heads = ("trial", "task", "model", "method", "shots", "seed", "control", "status", "nudge")
     head = element("thead", element("tr", *(element("th", h, scope="col") for h in heads)))
     rows = [_row(trial, stored.get(trial), folder, path) for trial in ids]
     return element("table", head, element("tbody", *rows), class_="trials")
@@ -75,7 +76,7 @@ def _row(trial: str, outcome: Outcome | None, folder: Path, path: Path) -> Marku
         element("td", known.method, class_="id"),
         element("td", str(known.n_shots), class_="figure"),
         element("td", str(known.seed), class_="figure"),
-        element("td", known.control),
+        element("td", control_name(known.control)),
         _status(outcome),
         element("td", _artefact(outcome, folder, path)),
     )

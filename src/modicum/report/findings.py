@@ -1,7 +1,8 @@
-"""What the doctor found before anything was spent."""
+"""What the check found before anything was spent."""
 
 from collections.abc import Sequence
 
+from modicum.analysis.printed import level_name
 from modicum.report.markup import Markup, element, join
 from modicum.types import Finding
 
@@ -12,21 +13,21 @@ _LEVELS = ("fault", "doubt", "fact")
 
 
 def findings(found: Sequence[Finding] | None) -> Markup:
-    """Return the doctor's section, the gravest findings first.
+    """Return the check's section, the gravest findings first.
 
     Args:
-        found: What the doctor said of a subject; None where it was not asked.
+        found: What the check said of a subject; None where it was not run.
     """
-    title = element("h3", "What the doctor found")
+    title = element("h3", "What the check found")
     if found is None:
-        return join([title, element("p", "The doctor was not asked.", class_="note")])
+        return join([title, element("p", "The check was not run.", class_="note")])
     if not found:
         return join([title, element("p", "Nothing that would mislead.", class_="note")])
     ordered = sorted(found, key=lambda f: _LEVELS.index(f.level) if f.level in _LEVELS else 9)
     items = [
         element(
             "li",
-            element("b", finding.level, class_="level"),
+            element("b", level_name(finding.level), class_="level"),
             element(
                 "div",
                 element("p", finding.found),

@@ -1,10 +1,11 @@
-"""Gap recovered against labelled problems: rungs with bands, controls hollow beside them."""
+"""Share of the gap against labelled problems: rungs with bands, controls hollow beside them."""
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from modicum.analysis.printed import control_name, method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report import words
@@ -32,15 +33,6 @@ _FORMS = {
     "format": "triangle-down",
     "twin": "diamond",
 }
-_NAMES = {
-    "scrambled": "scrambled twin",
-    "shuffled": "shuffled solutions",
-    "format": "format only",
-    "random": "random vectors",
-    "random_feature": "random features",
-    "mean_difference": "mean difference",
-    "twin": "twin model",
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class _Point:
         """Name as the browser of answers lists it."""
         method = self.series.removesuffix(f" {self.control}") if self.control else self.series
         budget = f"{method} n={self.n_shots}" if self.n_shots else method
-        return f"{budget}, {self.control}" if self.control else budget
+        return f"{budget}, {control_name(self.control)}" if self.control else budget
 
 
 def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
@@ -78,19 +70,19 @@ def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
         return None
     kinds = {p.control: p for p in points if p.control}
     keys = [
-        Key(_NAMES.get(kind, kind), QUIET, p.shape, True, " ".join(map(str, _dash(kind))))
+        Key(control_name(kind), QUIET, p.shape, True, " ".join(map(str, _dash(kind))))
         for kind, p in sorted(kinds.items())
     ]
     is_cut = any(clipped(p.gap) != p.gap for p in points)
-    cut = " Ends beyond −.5 and 1.5 are drawn at the edge." if is_cut else ""
+    cut = " Ends beyond −50 % and 150 % are drawn at the edge." if is_cut else ""
     best = max(rungs, key=lambda p: (p.is_ceiling, p.gap.value))
-    most = "The ceiling is" if best.is_ceiling else "The most is recovered by"
+    most = "The ceiling is" if best.is_ceiling else "Nearest to the ceiling comes"
     return Chart(
         "gap",
-        "Gap recovered against labelled problems. Bands and bars are 95 % intervals; "
+        "Share of the gap against labelled problems. Bands and bars are 95 % intervals; "
         f"controls are hollow.{cut}",
-        f"{most} {best.series} with {best.n_shots} labelled problems: {best.said}. The rungs table "
-        "holds every figure.",
+        f"{most} {best.series} with {best.n_shots} labelled problems: {best.said}. The table of "
+        "methods holds every figure.",
         layered(_layers(points)),
         (*method_keys(verdict.rungs, palette), *keys),
     )
@@ -101,7 +93,7 @@ def _layers(points: Sequence[_Point]) -> list[Layer]:
     import altair as alt
 
     values = [_row(point) for point in points]
-    y = alt.Y("gap:Q").title("share of the gap recovered").axis(**GAP_TICKS)
+    y = alt.Y("gap:Q").title("share of the gap").axis(**GAP_TICKS)
     y = y.scale(domain=gap_domain(clipped(p.gap) for p in points), nice=False)
     base = alt.Chart(alt.InlineData(values)).encode(
         x=_axis(points), color=alt.Color("color:N").scale(None), detail="series:N"
@@ -148,7 +140,7 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
             shape = palette.shape(row.method)
             labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
             seeds = "1 seed" if row.seeds == 1 else f"{row.seeds} seeds"
-            note = f"\nscore {words.score(row)}\n{labels}, {seeds}"
+            note = f"\ncorrect {words.score(row)}\n{labels}, {seeds}"
             found[row.method, row.n_shots, ""] = _Point(
                 row.method, row.n_shots, gap, color, shape, note=note, said=_said(row),
                 is_ceiling=row.is_ceiling,
@@ -161,7 +153,7 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
             kind, n_shots = (match[1], int(match[2])) if match else (name, row.n_shots)
             series, form = f"{row.method} {kind}", _FORMS.get(kind, "square")
             found[row.method, n_shots, kind] = _Point(
-                series, n_shots, twin, color, form, kind, said=words.figure(twin)
+                series, n_shots, twin, color, form, kind, said=words.percents(twin)
             )
     return sorted(found.values(), key=lambda p: (p.series, p.n_shots))
 
@@ -192,7 +184,7 @@ def _row(point: _Point) -> dict[str, JsonValue]:
     return {
         "series": point.series,
         "rung": point.name,
-        "tip": f"{point.name}\ngap recovered {point.said}{point.note}",
+        "tip": f"{method_name(point.name)}\nshare of the gap {point.said}{point.note}",
         "x": point.x,
         "n": point.n_shots,
         "gap": gap.value,

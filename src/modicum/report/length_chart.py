@@ -3,7 +3,7 @@
 from modicum.analysis.verdict import Lengths, RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report import words
-from modicum.report.axes import Palette, layered, marks, method_keys
+from modicum.report.axes import SHARE_TICKS, Palette, layered, marks, method_keys
 from modicum.report.drawing import INK, Chart, Key
 
 __all__ = ["length_chart"]
@@ -24,7 +24,7 @@ def length_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     most = 1.06 * max(float(str(value["tokens"])) for value in values)
     x = alt.X("tokens:Q").scale(domain=[0, most], nice=False).title("tokens an answer")
     y = alt.Y("accuracy:Q").scale(domain=[0, 1.06], nice=False)
-    y = y.title("accuracy on the shots").axis(values=[0, 0.25, 0.5, 0.75, 1])
+    y = y.title("correct on the shots").axis(**SHARE_TICKS)
     base = alt.Chart(alt.InlineData(values)).encode(
         x=x, color=alt.Color("color:N").scale(None), detail="rung:N"
     )
@@ -38,8 +38,8 @@ def length_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     return Chart(
         "length",
         "Accuracy and tokens an answer over budgets of divergence, on the shots.",
-        f"{row.name} goes from {read.plain[1]:.0f} tokens at accuracy {words.share(read.plain[0])} "
-        f"to {read.chosen.tokens:.0f} at {words.share(read.chosen.accuracy)}. A table of every "
+        f"{row.name} goes from {read.plain[1]:.0f} tokens at accuracy {words.percent(read.plain[0])} "
+        f"to {read.chosen.tokens:.0f} at {words.percent(read.chosen.accuracy)}. A table of every "
         "budget follows.",
         layered(layers),
         (Key("plain model", INK, is_hollow=True), *method_keys((r for r, _ in rows), palette)),
@@ -52,7 +52,7 @@ def _values(row: RungRow, read: Lengths, palette: Palette) -> list[dict[str, Jso
         {
             "rung": row.name,
             "tip": f"{row.name}\n{budget:g} nats a token\n{tokens:.0f} tokens, "
-            f"accuracy {words.share(accuracy)}",
+            f"accuracy {words.percent(accuracy)}",
             "budget": budget,
             "accuracy": accuracy,
             "tokens": tokens,

@@ -28,7 +28,10 @@ from modicum.report.questions import Questions
 from modicum.report.rows import arms_of, read_rows
 from modicum.report.untrusted import visible
 from modicum.store.database import Outcome, Store
+from modicum.store.facts import FindingsKey
+from modicum.study.editions import TaskVersions
 from modicum.study.plan import Plan
+from modicum.types import Finding
 
 __all__ = ["write_report"]
 
@@ -55,7 +58,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
     """
     heads = store.heads()
     streams = filter(None, (subject.plan.stream for subject in plan.subjects()))
-    asked = Questions(next(streams, ""))
+    asked = Questions(next(streams, ""), TaskVersions.of(store))
     book = _Book(store, heads, Palette.of(verdicts), asked, common_doubts(verdicts))
     names = _anchors(verdicts)
     drawn = {
@@ -83,7 +86,7 @@ def write_report(verdicts: Sequence[Verdict], store: Store, plan: Plan, path: Pa
         "charts": block("charts", compressed([as_line({"specs": specs, "config": CONFIG})])),
     }
     room = LIMIT - sum(len(part.encode()) for part in parts.values())
-    rows = read_rows(store, arms_of(verdicts, heads), heads, book.asked, room)
+    rows = read_rows(store, arms_of(verdicts, heads, book.asked.versions), heads, book.asked, room)
     parts["browser"] = browser(rows, store.folder)
     parts["rows"] = block("rows", rows.data)
     path.write_text(Template(_file("template.html")).substitute(parts), encoding="utf-8")
@@ -184,7 +187,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
     titles = (
         "task on model",
         "ability",
-        "from 0 to 1",
+        "from 0 to 100 %",
         "as given → floor → ceiling",
         "least data",
         "ship",
@@ -210,7 +213,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
     table = element("table", element("thead", head), element("tbody", *rows), class_="overview")
     key = element(
         "p",
-        "On each line: the default (ring), the floor (disc), the best rung (diamond) and the "
+        "On each line: as given (ring), the floor (disc), the best method (diamond) and the "
         "ceiling (bar); between floor and ceiling lies the gap.",
         class_="note",
     )
@@ -231,7 +234,7 @@ def _subject(
 ) -> Markup:
     """Return the section of one subject."""
     palette = book.palette
-    pair = json.dumps([verdict.task, verdict.model], separators=(",", ":"))
+    pair = json.dumps([_browsed(verdict, book), verdict.model], separators=(",", ":"))
     title = element(
         "h2",
         element("span", verdict.titled),
@@ -245,7 +248,9 @@ def _subject(
         f"{words.duration(verdict.seconds)}{failed}",
         class_="facts",
     )
-    browse = element("a", "Browse every answer of this subject", href="#answers", data_browse=pair)
+    browse = element(
+        "a", "Browse every answer of this task on this model", href="#answers", data_browse=pair
+    )
     own = [said for said in verdict.doubts if said not in book.doubted]
     body = [
         facts,
@@ -254,7 +259,7 @@ def _subject(
         element("div", *(draw(c, name, pair) for c in drawn if not c.owner), class_="charts"),
         _no_gap(verdict),
         _curve(verdict),
-        element("h3", "Rungs and their controls"),
+        element("h3", "Methods and their controls"),
         _rungs(verdict, palette, _floor_serving(verdict, book.heads)),
         *(sections.core(verdict, name) for name in CORE),
         sections.others(verdict, drawn, name, pair),
@@ -262,8 +267,8 @@ def _subject(
         completions(verdict, book.store, book.asked),
         element("p", browse, class_="note"),
         _asides(verdict),
-        findings(book.store.findings(verdict.model, verdict.task)),
-        _listed("Doubts", own, "None of its own."),
+        findings(_found(verdict, book)),
+        _listed("Warnings", own, "None of its own."),
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),
@@ -280,19 +285,32 @@ def _subject(
     )
 
 
+def _browsed(verdict: Verdict, book: _Book) -> str:
+    """Return the verdict's task as the answer browser calls it."""
+    floor = book.heads.get(verdict.trials.get("floor", ""))
+    return verdict.task if floor is None else book.asked.versions.named(floor.trial)
+
+
+def _found(verdict: Verdict, book: _Book) -> tuple[Finding, ...] | None:
+    """Return what the check said of the verdict's subject in its sizes; None where it was not asked."""
+    floor = book.heads.get(verdict.trials.get("floor", ""))
+    scope = floor.trial.scope.checked if floor is not None else ""
+    return book.store.findings(FindingsKey(verdict.model, verdict.task, scope))
+
+
 def _rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Markup:
     if not verdict.rungs:
-        return element("p", "No rung was tried on this subject.", class_="note")
+        return element("p", "No method was tried here.", class_="note")
     return tables.rungs(verdict, palette, floor_serving)
 
 
 def _no_gap(verdict: Verdict) -> Markup:
-    """Say why there is no curve of gap recovered."""
+    """Say why there is no curve of the share of the gap."""
     is_defined = any(row.gap_recovered is not None or row.is_ceiling for row in verdict.rungs)
     if is_defined or not verdict.rungs:
         return Markup("")
-    why = "there is no gap to recover" if verdict.ceiling is None else "the gap is within noise"
-    return element("p", f"Gap recovered is undefined here: {why}.", class_="note")
+    why = "there is no gap to close" if verdict.ceiling is None else "the gap is within noise"
+    return element("p", f"The share of the gap is undefined here: {why}.", class_="note")
 
 
 def _curve(verdict: Verdict) -> Markup:
@@ -308,10 +326,10 @@ def _asides(verdict: Verdict) -> Markup:
     if not verdict.asides:
         return Markup("")
     items = [
-        element("li", f"{a.setting}: {words.figure(a.score)} ", cited([a.trial], "trial"))
+        element("li", f"{a.setting}: {words.percents(a.score)} ", cited([a.trial], "trial"))
         for a in verdict.asides
     ]
-    return join([element("h3", "Outside the verdict"), element("ul", *items)])
+    return join([element("h3", "Measured as well, not part of the verdict"), element("ul", *items)])
 
 
 def _listed(title: str, items: Sequence[str], none: str) -> Markup:

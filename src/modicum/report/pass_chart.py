@@ -3,15 +3,20 @@
 import math
 from collections.abc import Iterator
 
+from modicum.analysis.printed import printed
 from modicum.analysis.verdict import Ceiling, Curve, RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report import words
-from modicum.report.axes import Layer, Palette, layered, tick_names
+from modicum.report.axes import SHARE_TICKS, Layer, Palette, layered, tick_names
 from modicum.report.drawing import INK, QUIET, RULE, Chart, Key
 
 __all__ = ["pass_chart"]
 
-_DASHES: dict[str, list[float]] = {"pass@k": [1, 0], "luck": [5, 3], "near miss": [1.5, 3]}
+_DASHES: dict[str, list[float]] = {
+    "pass@k": [1, 0],
+    printed("luck"): [5, 3],
+    printed("near miss"): [1.5, 3],
+}
 
 
 def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
@@ -27,11 +32,13 @@ def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     ceiling = verdict.ceiling
     is_read = ceiling is not None and ceiling.source == "sampling"
     level, sampled = _best(verdict, is_sampled=False), _best(verdict, is_sampled=True)
-    caption = "Pass@k of plain sampling, with both ways of guessing."
+    caption = "Pass@k of plain sampling, with both levels of chance."
     if sampled:
-        caption += " Nudged models that were sampled have curves of their own."
+        caption += " Methods that were sampled have curves of their own."
     if level:
-        caption += " Level lines: accuracy of the one answer that each nudge gives, best budget."
+        caption += (
+            " Level lines: accuracy of each method's one answer, with its best number of labels."
+        )
     if ceiling is not None and is_read:
         caption += f" The ceiling is read at k = {ceiling.k}."
     keys = (
@@ -41,8 +48,8 @@ def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
             for r in sampled
         ),
         *(Key(r.name, palette.color(r.method), palette.shape(r.method), dash="0") for r in level),
-        Key("luck: another problem's gold", QUIET, "none", dash="5 3"),
-        Key("near miss: a wrong answer", QUIET, "none", dash="1.5 3"),
+        Key("chance: another problem's answer", QUIET, "none", dash="5 3"),
+        Key(printed("near miss"), QUIET, "none", dash="1.5 3"),
     )
     layers = [
         *(_ceiling(ceiling) if ceiling is not None and is_read else []),
@@ -52,8 +59,8 @@ def pass_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     return Chart(
         "pass",
         caption,
-        f"At k = {curve.ks[-1]} pass@k is {words.share(curve.pass_k[-1])} and luck "
-        f"{words.share(curve.luck[-1])}. A table of these figures follows.",
+        f"At k = {curve.ks[-1]} pass@k is {words.percent(curve.pass_k[-1])} and chance "
+        f"{words.percent(curve.luck[-1])}. A table of these figures follows.",
         layered(layers),
         keys,
     )
@@ -87,7 +94,7 @@ def _curves(verdict: Verdict, sampled: list[RungRow], palette: Palette) -> list[
     x = x.title("samples a problem, k (log scale)")
     x = x.axis(values=at, labelExpr=tick_names(at, [str(k) for k in ks]))
     y = alt.Y("share:Q").scale(domain=[0, 1]).title("share of problems solved")
-    y = y.axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+    y = y.axis(**SHARE_TICKS)
     base = alt.Chart(alt.InlineData(values)).encode(
         x=x, y=y, color=alt.Color("color:N").scale(None), detail="series:N"
     )
@@ -100,8 +107,8 @@ def _curves(verdict: Verdict, sampled: list[RungRow], palette: Palette) -> list[
 
 def _values(name: str, curve: Curve, color: str, null: str) -> Iterator[dict[str, JsonValue]]:
     """Yield the points of one model's three curves."""
-    series = (("pass@k", color, curve.pass_k), ("luck", null, curve.luck),
-              ("near miss", null, curve.near_miss))  # fmt: skip
+    series = (("pass@k", color, curve.pass_k), (printed("luck"), null, curve.luck),
+              (printed("near miss"), null, curve.near_miss))  # fmt: skip
     for kind, ink, shares in series:
         # the near-miss null is shorter: it needs half of the samples
         for k, share in zip(curve.ks, shares, strict=False):
@@ -113,7 +120,7 @@ def _values(name: str, curve: Curve, color: str, null: str) -> Iterator[dict[str
                     "series": f"{name} {kind}",
                     "color": ink,
                     "dash": _DASHES[kind],
-                    "tip": f"{name or 'plain sampling'}\nk = {k}\n{kind} {words.share(share)}",
+                    "tip": f"{name or 'plain sampling'}\nk = {k}\n{kind} {words.percent(share)}",
                 }
 
 
@@ -134,7 +141,7 @@ def _levels(rows: list[RungRow], curve: Curve, palette: Palette) -> list[Layer]:
             "color": palette.color(row.method),
             "shape": palette.shape(row.method),
             "rung": row.name,
-            "tip": f"{row.name}\naccuracy {words.score(row)}",
+            "tip": f"{row.name}\ncorrect {words.score(row)}",
         }
         for row in rows
     ]

@@ -11,7 +11,7 @@ from modicum.report.drawing import HUES, RULE, SHAPES, Chart, Key
 from modicum.report.evidence import anchor
 from modicum.report.untrusted import visible
 from modicum.stats import Figure
-from modicum.stats.written import figure, share
+from modicum.stats.written import percent, percents
 
 __all__ = ["core_charts", "section_charts"]
 
@@ -173,7 +173,7 @@ class _Look:
             where = f"{self._plot.x} {point.x}\n{self._plot.y}"
             return f"{self._series.name}\n{where} {point.y:.2f}"
         if point.low is None or point.high is None:
-            return f"{self._series.name}\n{point.x}: {share(point.y)}"
+            return f"{self._series.name}\n{point.x}: {percent(point.y)}"
         return (
-            f"{self._series.name}\n{point.x}: {figure(Figure(point.y, point.low, point.high, 0))}"
+            f"{self._series.name}\n{point.x}: {percents(Figure(point.y, point.low, point.high, 0))}"
         )

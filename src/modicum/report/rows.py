@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from modicum.analysis.printed import control_name, printed
 from modicum.analysis.verdict import Verdict
 from modicum.plain import JsonValue
 from modicum.report.evidence import trials_of
@@ -11,6 +12,7 @@ from modicum.report.packed import as_line, compressed, size_in_page
 from modicum.report.questions import Questions
 from modicum.report.untrusted import cut
 from modicum.store.database import Answer, Outcome, Store
+from modicum.study.editions import TaskVersions
 from modicum.study.grid import MEASURES
 
 __all__ = ["CAPS", "LONG", "SHORT", "ArmAnswers", "Cap", "Rows", "arms_of", "read_rows"]
@@ -19,6 +21,12 @@ LONG, SHORT = 20_000, 2_000
 """Most characters of one answer: where the study is small, and where it is not."""
 WEIGHT = 16_000_000
 """Stored bytes of answers that are held in memory at most, about."""
+MEASURED = {
+    "default": printed("default"),
+    "samples": "plain samples",
+    "forced": printed("forced"),
+}
+"""What the page calls the measures of a task on a model."""
 _SAMPLES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 _STOPS = ("", "eos", "stop", "length")
 _Text: TypeAlias = str | tuple[str, int, str]
@@ -84,8 +92,18 @@ class _Group:
     """Arm, samples drawn, place of the one that stands, then the entry of each kept sample."""
 
 
-def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[ArmAnswers, ...]:
-    """Return the trials that have answers: those of the verdicts in their order, then the rest."""
+def arms_of(
+    verdicts: Sequence[Verdict],
+    heads: Mapping[str, Outcome],
+    versions: TaskVersions | None = None,
+) -> tuple[ArmAnswers, ...]:
+    """Return the trials that have answers: those of the verdicts in their order, then the rest.
+
+    Args:
+        verdicts: What is told.
+        heads: Outcomes by trial, without their answers.
+        versions: Gives a trial's task with its version.
+    """
     measures = {trial: name for v in verdicts for name, trial in v.trials.items()}
     ids = [i for i in trials_of(verdicts) if i in heads]
     found = []
@@ -97,10 +115,11 @@ def arms_of(verdicts: Sequence[Verdict], heads: Mapping[str, Outcome]) -> tuple[
             continue  # the texts of the measure itself, which are shown with it
         name = f"{known.method} n={known.n_shots}" if known.n_shots else known.method
         if known.method == "plain":
-            name = "first words alone" if known.scope.cut else "before, in its default style"
+            name = "first words alone" if known.scope.cut else "before, as given"
         name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
-        found.append(ArmAnswers(trial, known.subject, known.model, name, control, known.seed))
+        task = known.subject if versions is None else versions.named(known)
+        found.append(ArmAnswers(trial, task, known.model, name, control, known.seed))
     return tuple(found)
 
 
@@ -229,6 +248,7 @@ def _written(
                 [a.trial, subjects.index((a.task, a.model)), a.name, a.control, a.seed]
                 for a in arms
             ],
+            "names": _names(arms),
         })  # fmt: skip
         for task, groups in tasks.items():
             places = {p: i for i, p in enumerate(dict.fromkeys(name for name, _ in groups))}
@@ -246,6 +266,13 @@ def _written(
 
     data = compressed(lines())
     return data, kept
+
+
+def _names(arms: Sequence[ArmAnswers]) -> dict[str, JsonValue]:
+    """Return what the page calls measures and controls, where their names in the data are others."""
+    said = {arm.name: MEASURED.get(arm.name, arm.name) for arm in arms}
+    said |= {arm.control: control_name(arm.control) for arm in arms}
+    return {name: words for name, words in said.items() if words != name}
 
 
 def _line(group: _Group, cap: Cap) -> tuple[dict[str, JsonValue], int]:

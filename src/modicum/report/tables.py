@@ -1,5 +1,6 @@
 """Tables of a subject: the rungs with every figure, and the costs in full."""
 
+from modicum.analysis.printed import control_name, method_name, printed
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.axes import Palette
@@ -23,7 +24,7 @@ def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Ma
     """
     base = floor_serving or words.serving_base(verdict)
     titles = (
-        "method, and below it its controls", "labels", "correct", "share of the gap", "",
+        "method and its controls", "labels", "correct", "share of the gap", "",
         "effect elsewhere", "cost per answer", "one-off cost", "seeds", "trials",
     )  # fmt: skip
     head = element("tr", *(element("th", title, scope="col") for title in titles))
@@ -40,13 +41,13 @@ def rungs(verdict: Verdict, palette: Palette, floor_serving: float | None) -> Ma
     note = element(
         "p",
         "Brackets are 95 % intervals over problems and seeds; the line runs from floor to ceiling. "
-        "Score is lenient accuracy, the strict one stands below it. Damage is the change, in "
-        "points, on abilities that the nudge did not target, the worst first; on text it is "
-        "perplexity after over before, on a fixed text that the model may know. Serving is FLOPs "
-        f"a query as a multiple of {of}.",
+        "Correct reads answers leniently; the strict reading stands below it. Effect elsewhere is "
+        "the change in accuracy, in points, on tasks that the method did not target, the worst "
+        "first; on text it is perplexity after over before: read the change, for the model may "
+        f"have seen the text. Cost per answer is computing as a multiple of {of}.",
         class_="note",
     )
-    return join([scrolled(table, "Rungs"), note])
+    return join([scrolled(table, "Methods"), note])
 
 
 def curve(verdict: Verdict) -> Markup:
@@ -61,13 +62,13 @@ def curve(verdict: Verdict) -> Markup:
         element(
             "tr",
             element("th", name, scope="row"),
-            *(element("td", words.share(v), class_="figure") for v in values),
+            *(element("td", words.percent(v), class_="figure") for v in values),
             *(element("td", words.MISSING, class_="figure") for _ in points.ks[len(values) :]),
         )
         for name, values in (
             ("pass@k", points.pass_k),
-            ("luck", points.luck),
-            ("near miss", points.near_miss),
+            (printed("luck"), points.luck),
+            (printed("near miss"), points.near_miss),
         )
     ]
     return scrolled(element("table", element("thead", head), element("tbody", *rows)), "Pass@k")
@@ -77,7 +78,7 @@ def costs(verdict: Verdict) -> Markup:
     """Return what eliciting each rung cost, every counter of its ledger."""
     names = list(dict.fromkeys(name for row in verdict.rungs for name in row.costs))
     shown = [name for name in names if any(row.costs.get(name) for row in verdict.rungs)]
-    titles = ["rung", "elicitation", "serving a query", *(n.replace("_", " ") for n in shown)]
+    titles = ["method", "one-off cost", "cost per answer", *(n.replace("_", " ") for n in shown)]
     head = element(
         "tr",
         *(
@@ -88,7 +89,7 @@ def costs(verdict: Verdict) -> Markup:
     rows = [
         element(
             "tr",
-            element("th", row.name, scope="row", class_="id"),
+            element("th", method_name(row.name), scope="row", class_="id"),
             element("td", words.flops(row.elicitation_flops), class_="figure"),
             element("td", words.flops(row.serving_flops), class_="figure"),
             *(element("td", _cost(name, row.costs.get(name)), class_="figure") for name in shown),
@@ -97,7 +98,7 @@ def costs(verdict: Verdict) -> Markup:
     ]
     whole = element(
         "p",
-        f"Means over seeds. All trials of this subject together took "
+        f"Means over seeds. All trials of this task on this model took "
         f"{words.duration(verdict.seconds)} and ran {words.count(verdict.tokens)} tokens; "
         f"{words.count(verdict.tokens_reused)} tokens were reused. FLOPs count both.",
         class_="note",
@@ -116,14 +117,14 @@ def scrolled(table: Markup, label: str) -> Markup:
 def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     color = palette.color(row.method)
     mark = glyph(color, palette.shape(row.method))
-    note = element("small", row.note) if row.note else ""
+    note = element("small", words.note(row)) if row.note else ""
     seconds = row.costs.get("seconds")
-    strict = element("small", f"strict {words.figure(row.strict)}")
+    strict = element("small", f"strict {words.percents(row.strict)}")
     time = element("small", words.duration(seconds)) if seconds is not None else ""
-    scores = " ".join(words.share(score) for score in row.seed_scores)
+    scores = ", ".join(words.percent(score) for score in row.seed_scores)
     seeds = element("small", scores) if len(row.seed_scores) > 1 else ""
     against = row.gap_against_reference
-    other = element("small", f"to the reference {words.figure(against)}") if against else ""
+    other = element("small", f"to the reference {words.percents(against)}") if against else ""
     is_said = row.gain is not None and not row.is_prompt
     gained = element("small", f"gain {words.gain(row)}") if is_said else ""
     readable = element("small", words.unreadable(row)) if words.unreadable(row) else ""
@@ -140,7 +141,7 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     )
     return element(
         "tr",
-        element("th", mark, element("span", row.name, class_="id"), note, scope="row"),
+        element("th", mark, element("span", method_name(row.name), class_="id"), note, scope="row"),
         *(element("td", first, second, class_="figure") for first, second in cells),
     )
 
@@ -151,12 +152,13 @@ def _damage(row: RungRow) -> tuple[str, Markup]:
     if not said:
         return words.MISSING, Markup("")
     levels = [
-        f"{words.share(kept.before.value)} → {words.share(kept.after.value)}"
+        f"{words.percent(kept.before.value)} → {words.percent(kept.after.value)}"
         for kept in row.retention
     ]
     levels += [""] * (len(said) - len(levels))
+    is_one = len(said) == 1
     each = [
-        element("small", f"{name} {figure} {level}".strip())
+        element("small", f"{name} {'' if is_one else figure} {level}".strip().replace("  ", " "))
         for (name, figure), level in zip(said, levels, strict=True)
     ]
     return said[0][1], join(each)
@@ -169,10 +171,10 @@ def _control(row: RungRow, name: str) -> Markup:
     line = strip(gap, color=QUIET, ticks=(0, 1), ends=_ENDS)
     return element(
         "tr",
-        element("th", name, scope="row"),
+        element("th", control_name(name), scope="row"),
         element("td"),
-        element("td", words.figure(score), class_="figure"),
-        element("td", words.figure(gap), class_="figure"),
+        element("td", words.percents(score), class_="figure"),
+        element("td", words.percents(gap), class_="figure"),
         element("td", line, class_="figure"),
         *(element("td") for _ in range(4)),
         element("td", cited(row.control_trials.get(name, ())), class_="figure"),

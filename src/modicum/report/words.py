@@ -4,6 +4,7 @@ import math
 import re
 
 from modicum.analysis.meaning import ship_text
+from modicum.analysis.printed import level_name, printed
 from modicum.analysis.verdict import Ceiling, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
@@ -14,10 +15,12 @@ from modicum.stats.written import (
     effect,
     figure,
     flops,
+    in_points,
     multiple,
     of_seeds,
+    percent,
+    percents,
     points,
-    share,
     worth,
 )
 from modicum.types import PROMPT
@@ -39,16 +42,19 @@ __all__ = [
     "gain",
     "gap",
     "headline",
+    "in_points",
     "least_data",
     "multiple",
+    "note",
     "of_seeds",
+    "percent",
+    "percents",
     "points",
     "ratio",
     "read_strictly",
     "retained",
     "score",
     "serving_base",
-    "share",
     "ship",
     "threshold",
     "trials_failed",
@@ -86,7 +92,13 @@ def score(row: RungRow) -> str:
     """Write a rung's accuracy, with its interval or with the points of seeds that disagree."""
     if disagree(row.seed_scores):
         return of_seeds(row.score.value, row.seed_scores)
-    return figure(row.score)
+    return percents(row.score)
+
+
+def note(row: RungRow) -> str:
+    """Return what a rung's row adds in words, in printed names."""
+    old = "measuring labels"
+    return row.note.replace(old, printed(old))
 
 
 def _kept(kept: Retention) -> str:
@@ -118,15 +130,14 @@ def gap(row: RungRow) -> str:
     if row.is_ceiling or row.gap_recovered is None:
         return "is the ceiling" if row.is_ceiling else "undefined"
     if disagree(row.seed_scores):
-        return f"{share(row.gap_recovered.value)}, seeds disagree"
-    return figure(row.gap_recovered)
+        return f"{percent(row.gap_recovered.value)}, seeds disagree"
+    return percents(row.gap_recovered)
 
 
 def gain(row: RungRow) -> str:
     """Say a rung's gain over the floor; `in format` where more readable answers explain it."""
-    if row.gain is None:
-        return MISSING
-    return f"{figure(row.gain)}, in format" if row.gain_kind == "format" else figure(row.gain)
+    said = in_points(row.gain)
+    return f"{said}, in format" if row.gain is not None and row.gain_kind == "format" else said
 
 
 def unreadable(row: RungRow) -> str:
@@ -134,7 +145,7 @@ def unreadable(row: RungRow) -> str:
     if row.unreadable is None or max(row.unreadable) < UNREADABLE:
         return ""
     before, after = row.unreadable
-    return f"unreadable {share(before)} → {share(after)}"
+    return f"unreadable {percent(before)} → {percent(after)}"
 
 
 def ceiling_source(ceiling: Ceiling) -> str:
@@ -153,41 +164,46 @@ def read_strictly(verdict: Verdict) -> str:
     """Return default, floor and ceiling as the strict reading has them; empty where all agree."""
     top = verdict.ceiling
     read = [
-        ("default", verdict.default, verdict.default_strict),
+        ("as given", verdict.default, verdict.default_strict),
         ("floor", verdict.floor, verdict.floor_strict),
         ("ceiling", top.figure if top is not None else None, verdict.ceiling_strict),
     ]
     pairs = [
         (name, lenient, strict) for name, lenient, strict in read if lenient and strict is not None
     ]
-    if all(figure(lenient) == figure(strict) for _, lenient, strict in pairs):
+    if all(percents(lenient) == percents(strict) for _, lenient, strict in pairs):
         return ""
-    return ", ".join(f"{name} {figure(strict)}" for name, _, strict in pairs)
+    return ", ".join(f"{name} {percents(strict)}" for name, _, strict in pairs)
 
 
-def _reached(found: Figure, between: tuple[int, int] | None) -> str:
-    """Say where a share of the gap is reached: between tried budgets nothing was seen."""
+def _reached(found: Figure, between: tuple[int, int] | None, share: str) -> str:
+    """Say with how many labels a share of the gap is reached: between tried numbers none was seen."""
     if found.low == found.high:
-        return f"≤ {amount(found.value)}"
+        number = amount(found.value)
+        return f"at most {number} label{'' if number == '1' else 's'} for {share} of the gap"
     if between is None:
-        return f"= {figure(found, amount)}"
-    return f"between {between[0]} and {between[1]}, about {figure(found, amount)}"
+        return f"{figure(found, amount)} labels for {share} of the gap"
+    return (
+        f"between {between[0]} and {between[1]} labels for {share} of the gap, about "
+        f"{figure(found, amount)}"
+    )
 
 
 def least_data(verdict: Verdict) -> str:
-    """Say the least data: what needs no labels, and the n90 of each method that needs some."""
+    """Say the least data: what needs no labels, and for each method that needs some how many."""
     said = []
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
         said.append(f"none ({verdict.unlocked_by})")
     for row in verdict.least_data:
         if row.n90 is not None and math.isfinite(row.n90.value):
-            said.append(f"n90 {_reached(row.n90, row.n90_between)} for {row.method}")
+            said.append(f"{row.method}: {_reached(row.n90, row.n90_between, '90 %')}")
         elif row.n50 is not None and math.isfinite(row.n50.value):
-            said.append(
-                f"n50 {_reached(row.n50, row.n50_between)} for {row.method}, n90 above {row.largest}"
-            )
+            half = _reached(row.n50, row.n50_between, "50 %")
+            said.append(f"{row.method}: {half}, more than {row.largest} for 90 %")
         else:
-            said.append(f"more than {row.largest} for {row.method}, if any")
+            said.append(
+                f"{row.method}: more than {count(row.largest, 'label')}, if any number works"
+            )
     if said:
         return "; ".join(said)
     if verdict.ability == "shown":
@@ -229,9 +245,9 @@ def costs(verdict: Verdict) -> str:
 
 
 def doctor(verdict: Verdict) -> str:
-    """Return the doctor's faults and doubts; facts are left to `check`, its size to the doubts."""
+    """Return the check's errors and warnings; infos are left to `check`, its size to the doubts."""
     said = [f for f in verdict.findings if f.level != "fact" and f.code != "detectable"]
-    return "; ".join(f"{f.level}: {f.found}" for f in said)
+    return "; ".join(f"{level_name(f.level)}: {f.found}" for f in said)
 
 
 def serving_base(verdict: Verdict) -> float | None:

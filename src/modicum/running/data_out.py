@@ -8,6 +8,7 @@ from modicum.analysis.verdict import RungRow, Verdict
 from modicum.errors import ModicumError
 from modicum.stats import Figure
 from modicum.store.database import Store
+from modicum.study.editions import TaskVersions
 from modicum.study.plan import Plan
 from modicum.study.problem_sets import problems_of
 from modicum.task import resolve_task
@@ -30,6 +31,7 @@ Kind: TypeAlias = Literal["text", "whole", "number", "truth"]
 
 METHOD_ROWS: Mapping[str, Kind] = {
     "task": "text",
+    "variant": "text",
     "model": "text",
     "method": "text",
     "accuracy": "number",
@@ -50,13 +52,15 @@ METHOD_ROWS: Mapping[str, Kind] = {
     "elicitation_flops": "number",
     "is_pick": "truth",
 }
-"""Columns of a method: `method` is its name with its shots, `default` the model as asked, `prompt` the best
-plain prompt; accuracies and shares are fractions with their 95 % interval; `control` is the best accuracy of
-its controls; `damage` the worst change elsewhere (negative = worse); `cost` an answer's FLOPs over those of
-the plain prompt; `is_pick` whether the study would ship it."""
+"""Columns of a method: `variant` says what sets a verdict apart where the folder holds several on a task,
+such as `test=40` or `earlier version 1` of its file; `method` is its name with its shots, `default` the model
+as asked, `prompt` the best plain prompt; accuracies and shares are fractions with their 95 % interval;
+`control` is the best accuracy of its controls; `damage` the worst change elsewhere (negative = worse); `cost`
+an answer's FLOPs over those of the plain prompt; `is_pick` whether the study would ship it."""
 
 ANSWERS: Mapping[str, Kind] = {
     "task": "text",
+    "version": "text",
     "model": "text",
     "method": "text",
     "control": "text",
@@ -74,9 +78,10 @@ ANSWERS: Mapping[str, Kind] = {
     "stop": "text",
     "trial": "text",
 }
-"""Columns of an answer: `method` as in the table of methods, or `samples`, `forced`; `control` is
-empty for the method itself; `sample` counts a problem's answers from 0 and `stands` says which one counts;
-`text` is all that the model wrote; `answer` what was read; `correct` is empty where nothing could be read."""
+"""Columns of an answer: `version` says which earlier version of its file a problem is from, and is empty
+for the file of now; `method` as in the table of methods, or `samples`, `forced`; `control` is empty for the
+method itself; `sample` counts a problem's answers from 0 and `stands` says which one counts; `text` is all
+that the model wrote; `answer` what was read; `correct` is empty where nothing could be read."""
 
 PROBLEM_ROWS: Mapping[str, Kind] = {
     "task": "text",
@@ -94,7 +99,7 @@ PROBLEM_ROWS: Mapping[str, Kind] = {
 def method_rows(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Datum]]:
     """Yield one row a method of each verdict, the model as asked first."""
     for verdict in verdicts:
-        about = {"task": verdict.task, "model": verdict.model}
+        about = {"task": verdict.task, "variant": verdict.variant or None, "model": verdict.model}
         none = dict.fromkeys(METHOD_ROWS)
         asked = _accuracy(verdict.default, verdict.default_strict)
         yield {**none, **about, "method": "default", **asked, "labels": 0, "n_shots": 0, "seeds": 1,
@@ -113,13 +118,15 @@ def answer_rows(
         standing: Only the answers that count, one a problem.
         method: Only those of a method by its name, with or without its shots.
     """
+    versions = TaskVersions.of(store)
     for head in store.heads().values():
         trial = head.trial
         name = method_name(trial)
         if head.error or method not in ("", name, trial.method):
             continue
-        about = _about(trial)
-        problems = _problems(trial)
+        version = versions.version(trial) or None
+        about = {"task": trial.subject, "version": version, "model": trial.model}
+        problems = _problems(trial, versions)
         for row in store.rows([trial], standing=standing):
             known = problems.get(row.problem)
             yield {
@@ -180,11 +187,6 @@ def method_name(trial: Trial) -> str:
     return f"{trial.method} n={trial.n_shots}" if trial.n_shots else trial.method
 
 
-def _about(trial: Trial) -> dict[str, Datum]:
-    """Return which study of the folder a trial belongs to; a twin's is its original's."""
-    return {"task": trial.subject, "model": trial.model}
-
-
 def _control(trial: Trial) -> str:
     return trial.control or ("scrambled" if trial.is_twin else "")
 
@@ -224,11 +226,11 @@ def _row(row: RungRow, verdict: Verdict) -> dict[str, Datum]:
     }
 
 
-def _problems(trial: Trial) -> Mapping[str, Problem]:
+def _problems(trial: Trial, versions: TaskVersions) -> Mapping[str, Problem]:
     """Return a trial's test problems by id; none where the study keeps no copy of its task."""
     scope = trial.scope
     scope = scope if scope.test is not None else dataclasses.replace(scope, test=0)
     try:
-        return {p.id: p for p in problems_of(resolve_task(trial.task), "test", scope)}
+        return {p.id: p for p in problems_of(versions.task(trial), "test", scope)}
     except (ModicumError, OSError):
         return {}

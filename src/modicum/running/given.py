@@ -21,6 +21,7 @@ __all__ = [
     "Saying",
     "given_models",
     "given_tasks",
+    "refuse_apart",
     "several",
 ]
 
@@ -175,6 +176,26 @@ def given_tasks(tasks: Sequence[object], marker: str | Saying = "", marker_name:
         tuple(loan for given in found for loan in given.kept),
         tuple(name for given in found for name in given.functions),
     )
+
+
+def refuse_apart(given: Sequence[Given], executor: str, workers: int | None) -> None:
+    """Refuse other processes for what only this one has.
+
+    Args:
+        given: The models and tasks.
+        executor: Where trials are to run; here where empty.
+        workers: Processes; one where None.
+
+    Raises:
+        ConfigError: a loaded model, records or a function, and more than this process.
+    """
+    lent = [name for one in given if one.kept for name in one.references]
+    if lent and (executor not in ("", "here") or (workers or 1) > 1):
+        raise ConfigError(
+            f"{', '.join(lent)} with {f'executor={executor!r}' if executor else f'workers={workers}'}",
+            "this process alone: others do not have its loaded models, records and functions",
+            "leave workers and executor out, or give names and paths",
+        )
 
 
 def _pair(one: object, tokenizer: object) -> tuple[object, object]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from modicum.analysis.judgement import judged
 from modicum.analysis.material import Material
@@ -15,7 +15,9 @@ from modicum.reading import READINGS, Reading
 from modicum.running.cache_key import store_stamp
 from modicum.secrecy import clean
 from modicum.store.database import Store
-from modicum.study.plan import Plan
+from modicum.study.editions import Edition, TaskVersions, earlier_subjects
+from modicum.study.plan import Plan, Subject
+from modicum.task import held
 
 __all__ = ["last_kept", "recalled", "verdicts_of"]
 
@@ -40,10 +42,27 @@ def recalled(plan: Plan, store: Store) -> list[Verdict]:
 def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
     """Return the verdict of every subject whose measures are stored, in the plan's order.
 
-    Each with the sections of all readings that are installed.
+    Each with the sections of all readings that are installed. Behind them stand those on what the files
+    of tasks held before they changed.
     """
     read = [judged(subject, store) for subject in plan.subjects()]
-    return [_with_sections(found) for found in read if found is not None]
+    found = [_with_sections(one) for one in read if one is not None]
+    now = TaskVersions.of(store).now
+    for edition, subject in earlier_subjects(plan, store):
+        with held(edition.tasks):
+            earlier = judged(subject, store)
+            if earlier is not None:
+                found.append(_earlier(_with_sections(earlier), edition, subject, now))
+    return found
+
+
+def _earlier(
+    verdict: Verdict, edition: Edition, subject: Subject, now: Mapping[str, str]
+) -> Verdict:
+    """Return a verdict as that of an earlier version of its files, from which nothing goes on."""
+    doubts = (edition.doubt(subject, now), *verdict.doubts)
+    variant = edition.label(subject)
+    return dataclasses.replace(verdict, variant=variant, doubts=doubts, next=(), next_command=None)
 
 
 def _with_sections(found: Material) -> Verdict:

@@ -27,8 +27,12 @@ class ListedSubject:
     """The word; empty where there is no verdict."""
     floor: float | None = None
     """Accuracy of the model as asked plainly, a share."""
+    floor_interval: tuple[float, float] | None = None
+    """Its 95 % interval."""
     best: float | None = None
     """Accuracy of its best method, a share."""
+    best_interval: tuple[float, float] | None = None
+    """Its 95 % interval."""
     method: str = ""
     """That method."""
     labels: int | None = None
@@ -57,17 +61,19 @@ class ListedStudy:
 def listed(root: Path) -> list[ListedStudy]:
     """Return the studies in a folder, and one folder below it; the newest last.
 
-    What cannot be read is listed with the reason.
+    What cannot be read is listed with the reason; a folder in which a study was refused or declined
+    before it began is none.
     """
     places = {path.parent for depth in ("", "*/", "*/*/") for path in root.glob(depth + DATABASE)}
-    return sorted(map(_study, sorted(places)), key=lambda study: study.ended)
+    found = filter(None, map(_study, sorted(places)))
+    return sorted(found, key=lambda study: study.ended)
 
 
-def _study(folder: Path) -> ListedStudy:
+def _study(folder: Path) -> ListedStudy | None:
     try:
         store = Store(folder, read_only=True)
         try:
-            return _read(store)
+            return _read(store) if store.plan is not None else None
         finally:
             store.close()
     except (ModicumError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -112,8 +118,8 @@ def _pairs(plan: JsonObject) -> Iterator[tuple[str, str]]:
 def _subject(verdict: JsonObject) -> ListedSubject:
     """Return a subject from its kept verdict."""
     rows = thawed(list[JsonObject], verdict["rungs"])
-    scores = {_name(row): _value(row["score"]) for row in rows}
-    best = max(scores, key=lambda name: scores[name], default="")
+    scores = {_name(row): row["score"] for row in rows}
+    best = max(scores, key=lambda name: _value(scores[name]), default="")
     ship = thawed(dict[str, JsonValue], verdict["ship"])["name"]
     labels = verdict.get("unlocked_labels")
     return ListedSubject(
@@ -122,7 +128,9 @@ def _subject(verdict: JsonObject) -> ListedSubject:
         variant=str(verdict.get("variant", "")),
         ability=str(verdict["ability"]),
         floor=_value(verdict["floor"]),
-        best=scores.get(best),
+        floor_interval=_interval(verdict["floor"]),
+        best=_value(scores[best]) if best else None,
+        best_interval=_interval(scores[best]) if best else None,
         method=best,
         labels=labels if isinstance(labels, int) else None,
         ship=str(ship or ""),
@@ -135,6 +143,11 @@ def _name(row: JsonObject) -> str:
 
 def _value(figure: JsonValue) -> float:
     return thawed(float, thawed(dict[str, JsonValue], figure)["value"])
+
+
+def _interval(figure: JsonValue) -> tuple[float, float]:
+    table = thawed(dict[str, JsonValue], figure)
+    return thawed(float, table["low"]), thawed(float, table["high"])
 
 
 def _ended(store: Store) -> str:

@@ -71,8 +71,8 @@ def rung(subject: Subject, method: str, n_shots: int = 0, seed: int = 0) -> Tria
             return trial
     known = {f"{t.method} n={t.n_shots}" for t in subject.rungs()}
     raise ConfigError(
-        f"no rung {method} at {n_shots} shots, seed {seed}",
-        ", ".join(sorted(known)) or "a study with rungs",
+        f"no method {method} at {n_shots} shots, seed {seed}",
+        ", ".join(sorted(known)) or "a study with methods",
         "choose one of those",
     )
 
@@ -86,7 +86,7 @@ def restored(subject: Subject, trial: Trial, store: Store) -> Elicited:
     """
     outcome, floor = store.read(trial, texts=False), floor_style(store, subject)
     if outcome is None or outcome.error:
-        raise ConfigError(f"{trial.method} has not run", "a finished rung", "call run() first")
+        raise ConfigError(f"{trial.method} has not run", "a finished method", "call run() first")
     folder = nudge_folder(outcome, store)
     task = resolve_task(subject.task)
     model = open_model(subject.model)

@@ -31,7 +31,7 @@ from modicum.study.budget import (
 from modicum.study.forecast import forecast
 from modicum.study.plan import Plan, Subject
 from modicum.study.problem_sets import pool_of, retained_size
-from modicum.study.trial import Way, remark, scratch_of
+from modicum.study.trial import AS_PLANNED, Way, dtype_of, remark, scratch_of
 from modicum.task import full_reference, resolve_task
 from modicum.task_names import split_task
 from modicum.types import Style, Trial
@@ -40,6 +40,7 @@ __all__ = [
     "Silent",
     "Watcher",
     "floor_style",
+    "has_tasks",
     "keep_tasks",
     "missing",
     "planned",
@@ -93,6 +94,23 @@ def planned(plan: Plan, store: Store) -> frozenset[str]:
 
 def keep_tasks(plan: Plan, store: Store) -> None:
     """Keep the tasks of a plan in the store, so that the study is read without their files or markers."""
+    for name, n in _kept_sizes(plan).items():
+        task = resolve_task(name)
+        record = record_of(task, pool_of(task, "test", n, plan.stream))
+        store.keep_task(name, record, is_same=task.has_content)
+
+
+def has_tasks(plan: Plan, store: Store) -> bool:
+    """Say whether the store keeps the tasks of a plan as their files are now."""
+    kept = store.kept_tasks()
+    names = _kept_sizes(plan)
+    return all(
+        name in kept and kept[name].fingerprint == resolve_task(name).fingerprint for name in names
+    )
+
+
+def _kept_sizes(plan: Plan) -> dict[str, int]:
+    """Return how many test problems are kept of each task of a plan, by full reference."""
     sizes: dict[str, int] = {}
     for subject in plan.subjects():
         wanted = {subject.task: plan.test}
@@ -103,9 +121,7 @@ def keep_tasks(plan: Plan, store: Store) -> None:
         for reference, n in wanted.items():
             _, name = split_task(full_reference(reference))
             sizes[name] = max(n, sizes.get(name, 0))
-    for name, n in sizes.items():
-        task = resolve_task(name)
-        store.keep_task(name, record_of(task, pool_of(task, "test", n, plan.stream)))
+    return sizes
 
 
 def missing(plan: Plan, store: Store) -> list[Trial]:
@@ -195,8 +211,7 @@ def _jobs(
     A decoding rung waits for the samples behind the ceiling: it takes its own from them.
     """
     styles: dict[tuple[str, str], Style | None] = {}
-    rows = {trial.model: 0 for trial in trials}
-    rows |= {model: _frozen_rows(plan, store, model) for model in rows}
+    frozen = {model: _frozen_way(plan, store, model) for model in {t.model for t in trials}}
     jobs = []
     for trial in trials:
         pair = (trial.model, trial.subject)
@@ -206,18 +221,19 @@ def _jobs(
         is_decoding = plan.method(trial.method).kind == "decoding"
         after = frozenset({str(subject.samples().id)} if is_decoding else ())
         artefacts = store.artefacts(trial)
-        way = Way(rows[trial.model], str(trial.id) in probes)
+        way = replace(frozen[trial.model], selects=str(trial.id) in probes)
         jobs.append(Job(plan, trial, styles.get(pair), artefacts, shelves, after, way))
     return jobs
 
 
-def _frozen_rows(plan: Plan, store: Store, model: str) -> int:
-    """Return the completions in flight that the model's first floor was drawn with; 0 before."""
+def _frozen_way(plan: Plan, store: Store, model: str) -> Way:
+    """Return the rows and the number format that the model's first floor was drawn with."""
     for subject in plan.subjects():
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
-            return outcome.card.rows if outcome.card is not None else 0
-    return 0
+            card = outcome.card
+            return AS_PLANNED if card is None else Way(card.rows, dtype_of(card))
+    return AS_PLANNED
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@
  * scores of a whole page take no sum across lanes, and a value is added as it lies.
  * Rows of one prompt share its pages, and each row is read to its true length.
  *
- * Compiled with HEAD (numbers a head), GROUP (query heads a key head) and KEYS (key heads) set.
+ * Compiled with HEAD (numbers a head), GROUP (query heads a key head) and KEYS (key heads) set. With
+ * HALF pages hold bfloat16, in half of the memory; everything is computed in single precision.
  */
 #include <math.h>
 #include <stdint.h>
@@ -24,6 +25,32 @@
 typedef float lanes __attribute__((vector_size(4 * PAGE)));
 typedef float wide __attribute__((vector_size(4 * WIDE)));
 typedef int32_t whole __attribute__((vector_size(4 * PAGE)));
+typedef float lanes_at __attribute__((vector_size(4 * PAGE), aligned(4)));
+typedef float wide_at __attribute__((vector_size(4 * WIDE), aligned(4)));
+
+#ifdef HALF
+typedef uint16_t number;
+typedef uint16_t lanes_kept __attribute__((vector_size(2 * PAGE), aligned(2)));
+typedef uint16_t wide_kept __attribute__((vector_size(2 * WIDE), aligned(2)));
+typedef uint32_t lanes_bits __attribute__((vector_size(4 * PAGE)));
+typedef uint32_t wide_bits __attribute__((vector_size(4 * WIDE)));
+static inline lanes read_lanes(const number *from) {
+    return (lanes)(__builtin_convertvector(*(const lanes_kept *)from, lanes_bits) << 16);
+}
+static inline wide read_wide(const number *from) {
+    return (wide)(__builtin_convertvector(*(const wide_kept *)from, wide_bits) << 16);
+}
+/* Round to nearest, ties to even. */
+static inline number kept(float x) {
+    union { float number; uint32_t bits; } as = {x};
+    return (number)((as.bits + 0x7fffu + ((as.bits >> 16) & 1u)) >> 16);
+}
+#else
+typedef float number;
+static inline lanes read_lanes(const number *from) { return *(const lanes_at *)from; }
+static inline wide read_wide(const number *from) { return *(const wide_at *)from; }
+static inline number kept(float x) { return x; }
+#endif
 
 static inline lanes larger(lanes a, lanes b) {
     whole first = a > b;
@@ -64,18 +91,19 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
     const lanes nothing = (lanes){} - 1e30f;
     for (int g = 0; g < GROUP; g++) top[g] = nothing, sum[g] = (lanes){};
     for (int64_t p = 0; p < pages; p++) {
-        const lanes *keys = (const lanes *)((const float *)table[p] + offset);
+        const number *keys = (const number *)table[p] + offset;
         int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
         lanes even[GROUP], odd[GROUP];
         EACH for (int g = 0; g < GROUP; g++) even[g] = odd[g] = (lanes){};
         /* A row's own pages lie anywhere: the next one is asked for while this one is read. */
-        const lanes *next = (const lanes *)((const float *)table[p + (p + 1 < pages)] + offset);
+        const number *next = (const number *)table[p + (p + 1 < pages)] + offset;
         for (int d = 0; d < HEAD; d += 2) {
-            __builtin_prefetch(next + d), __builtin_prefetch(next + d + 1);
-            __builtin_prefetch(next + HEAD + d), __builtin_prefetch(next + HEAD + d + 1);
+            __builtin_prefetch(next + d * PAGE), __builtin_prefetch(next + (d + 1) * PAGE);
+            __builtin_prefetch(next + BLOCK + d * PAGE);
+            __builtin_prefetch(next + BLOCK + (d + 1) * PAGE);
             EACH for (int g = 0; g < GROUP; g++) {
-                even[g] += query[g * HEAD + d] * keys[d];
-                odd[g] += query[g * HEAD + d + 1] * keys[d + 1];
+                even[g] += query[g * HEAD + d] * read_lanes(keys + d * PAGE);
+                odd[g] += query[g * HEAD + d + 1] * read_lanes(keys + (d + 1) * PAGE);
             }
         }
         for (int g = 0; g < GROUP; g++) {
@@ -99,14 +127,14 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
         EACH for (int g = 0; g < GROUP; g++)
             EACH for (int d = 0; d < HELD; d++) part[g][d] = (wide){};
         for (int64_t p = 0; p < pages; p++) {
-            const wide *values = (const wide *)((const float *)table[p] + offset + BLOCK) + first;
+            const number *values = (const number *)table[p] + offset + BLOCK + first * WIDE;
             const float *shares = (const float *)(scores + p);
             int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
             if (left > PAGE) left = PAGE;
             for (int64_t t = 0; t < left; t++) {
                 EACH for (int g = 0; g < GROUP; g++)
                     EACH for (int d = 0; d < HELD; d++)
-                        part[g][d] += shares[g * most * PAGE + t] * values[t * PARTS + d];
+                        part[g][d] += shares[g * most * PAGE + t] * read_wide(values + t * HEAD + d * WIDE);
             }
         }
         EACH for (int g = 0; g < GROUP; g++)
@@ -129,13 +157,13 @@ void attend(float *out, const float *query, const float *key, const float *value
     float turned[GROUP * HEAD];
     for (int64_t r = 0; r < rows; r++) {
         int64_t place = own[r] - 1, in = place % PAGE, at = (prompt[r] + place) * HEAD;
-        float *page = (float *)table[r * width + (prompt[r] + PAGE - 1) / PAGE + place / PAGE];
+        number *page = (number *)table[r * width + (prompt[r] + PAGE - 1) / PAGE + place / PAGE];
         for (int h = 0; h < KEYS; h++) {
-            float *block = page + (layer * KEYS + h) * 2 * BLOCK;
+            number *block = page + (layer * KEYS + h) * 2 * BLOCK;
             rotate(turned, key + (r * KEYS + h) * HEAD, cos + at, sin + at);
-            for (int d = 0; d < HEAD; d++) block[d * PAGE + in] = turned[d];
+            for (int d = 0; d < HEAD; d++) block[d * PAGE + in] = kept(turned[d]);
             for (int d = 0; d < HEAD; d++)
-                block[BLOCK + in * HEAD + d] = value[(r * KEYS + h) * HEAD + d];
+                block[BLOCK + in * HEAD + d] = kept(value[(r * KEYS + h) * HEAD + d]);
         }
     }
     /* Rows of one prompt follow each other head by head, so that its pages stay near. */
@@ -159,11 +187,11 @@ void keep(const int64_t *table, const float *keys, const float *values, int64_t 
           int64_t layer, const int64_t *key_strides, const int64_t *value_strides) {
     for (int64_t t = 0; t < length; t++)
         for (int h = 0; h < KEYS; h++) {
-            float *block = (float *)table[t / PAGE] + (layer * KEYS + h) * 2 * BLOCK;
+            number *block = (number *)table[t / PAGE] + (layer * KEYS + h) * 2 * BLOCK;
             const float *key = keys + h * key_strides[0] + t * key_strides[1];
             const float *value = values + h * value_strides[0] + t * value_strides[1];
-            for (int d = 0; d < HEAD; d++) block[d * PAGE + t % PAGE] = key[d];
-            for (int d = 0; d < HEAD; d++) block[BLOCK + t % PAGE * HEAD + d] = value[d];
+            for (int d = 0; d < HEAD; d++) block[d * PAGE + t % PAGE] = kept(key[d]);
+            for (int d = 0; d < HEAD; d++) block[BLOCK + t % PAGE * HEAD + d] = kept(value[d]);
         }
 }
 
@@ -204,42 +232,50 @@ void turn(float *to, const float *from, const float *weight, int64_t in, int64_t
     }
 }
 
+/* Draws one token of each of the first `rows` columns of scores [vocab, columns]: first a stretch of
+ * `width` tokens, then a token in it; `noise` [rows, stretches + width] are Gumbel numbers. Columns
+ * are taken `step` at a time, in vectors of that many. */
+#define RACE(name, step, vector, integers, power)                                              \
+    void name(int64_t *tokens, const float *scores, const double *noise, int64_t vocab,        \
+              int64_t columns, int64_t rows, int64_t width, float sharpness) {                 \
+        int64_t stretches = (vocab + width - 1) / width, numbers = stretches + width;          \
+        double best[columns];                                                                  \
+        int64_t chosen[columns];                                                               \
+        /* A stretch of all columns at a time: it lies together, and stays near. */            \
+        for (int64_t s = 0; s < stretches; s++)                                                \
+            for (int64_t c = 0; c < rows; c += step) {                                         \
+                int64_t last = (s + 1) * width < vocab ? (s + 1) * width : vocab;              \
+                int64_t held = rows - c < step ? rows - c : step;                              \
+                const float *from = scores + s * width * columns + c;                          \
+                vector top = *(const vector *)from * sharpness, sum = {};                      \
+                for (int64_t v = 1; v < last - s * width; v++) {                               \
+                    vector x = *(const vector *)(from + v * columns) * sharpness;              \
+                    integers higher = x > top;                                                 \
+                    top = (vector)((higher & (integers)x) | (~higher & (integers)top));        \
+                }                                                                              \
+                for (int64_t v = 0; v < last - s * width; v++)                                 \
+                    sum += power(*(const vector *)(from + v * columns) * sharpness - top);     \
+                for (int64_t j = 0; j < held; j++) {                                           \
+                    double score = top[j] + logf(sum[j]) + noise[(c + j) * numbers + s];       \
+                    if (s == 0 || score > best[c + j]) best[c + j] = score, chosen[c + j] = s; \
+                }                                                                              \
+            }                                                                                  \
+        for (int64_t r = 0; r < rows; r++) {                                                   \
+            int64_t first = chosen[r] * width;                                                 \
+            int64_t last = first + width < vocab ? first + width : vocab;                      \
+            for (int64_t v = first; v < last; v++) {                                           \
+                double score = scores[v * columns + r] * sharpness                             \
+                             + noise[r * numbers + stretches + v - first];                     \
+                if (v == first || score > best[r]) best[r] = score, tokens[r] = v;             \
+            }                                                                                  \
+        }                                                                                      \
+    }
+
 typedef int32_t whole_few __attribute__((vector_size(4 * STEP), aligned(4)));
 EXPONENTIAL(exponential_few, few, whole_few)
+RACE(race, STEP, few, whole_few, exponential_few)
 
-/* Draws one token of each of the first `rows` columns of scores [vocab, columns]: first a stretch of
- * `width` tokens, then a token in it; `noise` [rows, stretches + width] are Gumbel numbers. */
-void race(int64_t *tokens, const float *scores, const double *noise, int64_t vocab,
-          int64_t columns, int64_t rows, int64_t width, float sharpness) {
-    int64_t stretches = (vocab + width - 1) / width, numbers = stretches + width;
-    for (int64_t c = 0; c < rows; c += STEP) {
-        double best[STEP];
-        int64_t chosen[STEP] = {0};
-        int64_t held = rows - c < STEP ? rows - c : STEP;
-        for (int64_t s = 0; s < stretches; s++) {
-            int64_t last = (s + 1) * width < vocab ? (s + 1) * width : vocab;
-            const float *from = scores + s * width * columns + c;
-            few top = *(const few *)from * sharpness, sum = {};
-            for (int64_t v = 1; v < last - s * width; v++) {
-                few x = *(const few *)(from + v * columns) * sharpness;
-                whole_few higher = x > top;
-                top = (few)((higher & (whole_few)x) | (~higher & (whole_few)top));
-            }
-            for (int64_t v = 0; v < last - s * width; v++)
-                sum += exponential_few(*(const few *)(from + v * columns) * sharpness - top);
-            for (int64_t j = 0; j < held; j++) {
-                double score = top[j] + logf(sum[j]) + noise[(c + j) * numbers + s];
-                if (s == 0 || score > best[j]) best[j] = score, chosen[j] = s;
-            }
-        }
-        for (int64_t j = 0; j < held; j++) {
-            int64_t first = chosen[j] * width;
-            int64_t last = first + width < vocab ? first + width : vocab;
-            for (int64_t v = first; v < last; v++) {
-                double score = scores[v * columns + c + j] * sharpness
-                             + noise[(c + j) * numbers + stretches + v - first];
-                if (v == first || score > best[j]) best[j] = score, tokens[c + j] = v;
-            }
-        }
-    }
-}
+typedef float many __attribute__((vector_size(8 * STEP), aligned(4)));
+typedef int32_t whole_many __attribute__((vector_size(8 * STEP), aligned(4)));
+EXPONENTIAL(exponential_many, many, whole_many)
+RACE(race_wide, 2 * STEP, many, whole_many, exponential_many)

@@ -124,7 +124,7 @@ def _is_right(module: PreTrainedModel, rows: Sequence[Tokens]) -> bool:
         module.generation_config = before
     stepped = torch.stack(list(made.logits), 1)
     # Only what is wrong is refused: a recurrence rounds otherwise by steps than in one pass.
-    limit = 3 * (_APART if stepped.dtype == torch.float32 else _APART_HALF)
+    limit = 3 * _apart(module)
     wholes = (_alone(module, tuple(row)) for row in made.sequences.tolist())
     return all(
         _are_near(one, whole[ids.shape[1] - 1 : -1], limit)
@@ -139,7 +139,7 @@ def _tried(module: PreTrainedModel, config: PreTrainedConfig) -> tuple[Window, .
     if not all(bool(torch.isfinite(scores).all()) for scores in alone):
         return None  # broken weights: whoever draws says so
     again = _alone(module, rows[0])
-    limit = _APART if alone[0].dtype == torch.float32 else _APART_HALF
+    limit = _apart(module)
     if not _are_near(again, alone[0], limit):
         raise CheckpointError(
             f"{type(module).__name__}, whose scores differ from one pass to the next",
@@ -165,6 +165,12 @@ def _tried(module: PreTrainedModel, config: PreTrainedConfig) -> tuple[Window, .
     wanted = [scores[-_NEXT - 1 :] for scores in alone]
     fits = all(_are_near(a, b, limit) for a, b in zip(shared, wanted, strict=True))
     return windows if fits else None
+
+
+def _apart(module: nn.Module) -> float:
+    """Return how far rounding takes scores apart: by the weights, whose products are the coarsest."""
+    is_single = next(module.parameters()).dtype == torch.float32
+    return _APART if is_single else _APART_HALF
 
 
 def _rows(config: PreTrainedConfig) -> list[Tokens]:

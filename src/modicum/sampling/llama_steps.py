@@ -7,7 +7,7 @@ carries no hooks; everything else takes the module's own forward pass. `tests/sa
 holds both together. Where the native kernel was compiled, it rotates, keeps and attends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -48,14 +48,22 @@ from modicum.sampling.weights_left import (
 
 __all__ = [
     "Additions",
+    "Layer",
     "LeanLlama",
+    "Linear",
+    "Norm",
+    "Uniforms",
     "additions",
     "finish",
+    "has_plain_parts",
     "is_plain",
+    "lean_layers",
     "lean_shape",
     "lean_takes",
     "normalise",
+    "parts_of",
     "rotate",
+    "turns",
 ]
 
 Additions = dict[int, Tensor]
@@ -67,30 +75,36 @@ _PLAIN = {
 }
 """Architectures that this path computes, and their parts."""
 
+_SINGLE = frozenset({nn.Linear, nn.Embedding})
+_SCORES = 6_400_000
+"""Scores (rows x vocabulary) held at once, about: a few rows at a time where tokens are many."""
+
 Uniforms = npt.NDArray[np.float64]
 """One number in [0, 1) a row."""
 
-_Linear = tuple[Tensor, Tensor | None]
+Linear = tuple[Tensor, Tensor | None]
 """Weight and bias."""
 
 
-class _Norm(NamedTuple):
+class Norm(NamedTuple):
+    """A norm by root mean square."""
+
     weight: Tensor
     epsilon: float
 
 
-class _Layer(NamedTuple):
+class Layer(NamedTuple):
     """The weights of one layer, looked up once: a module's attributes are slow to reach."""
 
-    before: _Norm
-    query: _Linear
-    key: _Linear
-    value: _Linear
-    output: _Linear
-    after: _Norm
-    gate: _Linear
-    up: _Linear
-    down: _Linear
+    before: Norm
+    query: Linear
+    key: Linear
+    value: Linear
+    output: Linear
+    after: Norm
+    gate: Linear
+    up: Linear
+    down: Linear
 
 
 class LeanLlama:
@@ -100,7 +114,7 @@ class LeanLlama:
         """Look up the weights and prepares the rotations of all positions up to `longest`."""
         model = module.model
         self.embedding = model.embed_tokens.weight
-        self.layers = [_layer(layer) for layer in model.layers]
+        self.layers = lean_layers(module)
         self.last = _norm_of(model.norm)
         self.head = _linear_of(module.lm_head)
         self.vocab = len(self.head[0])
@@ -109,33 +123,12 @@ class LeanLlama:
         self.scale = model.layers[0].self_attn.scaling
         self.shape = lean_shape(module)
         self.kernel = load_kernel(self.shape)
-        places = torch.arange(longest, device=self.embedding.device)[None]
-        cos, sin = model.rotary_emb(self.embedding, places)
-        half = self._width // 2
-        self.cos = cos[0]
-        # rotate_half(x) * sin as one roll: the first half takes the second's negative.
-        self.sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+        self.cos, self.sin = turns(module, longest)
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
         """Say whether the module is a plain Llama on the processor: no hooks, no adapters."""
-        if type(module) not in _PLAIN or module.training:
-            return False
-        if module.device.type != "cpu" or module.dtype != torch.float32:
-            return False
-        config = module.config
-        if any(window.width is not None for window in layer_windows(config)):
-            return False
-        known = {nn.Linear, nn.Embedding} | _PLAIN[type(module)]
-        for part in module.modules():
-            if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
-                return False
-            is_leaf = next(part.children(), None) is None
-            has_weights = next(part.parameters(recurse=False), None) is not None
-            if is_leaf and has_weights and type(part) not in known:
-                return False
-        is_default = config.rope_parameters.get("rope_type", "default") == "default"
-        return bool(is_default and config.hidden_act == "silu")
+        return module.dtype == torch.float32 and has_plain_parts(module, _SINGLE)
 
     def step(
         self,
@@ -242,18 +235,30 @@ class LeanLlama:
             raise RuntimeError("no kernel was compiled")
         return self.kernel
 
-    def scores(self, hidden: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows vocab"]:
-        """Return the scores of the next token."""
+    def parts(self, rows: int) -> list[slice]:
+        """Return the rows whose scores are held, or drawn from, at once."""
+        return parts_of(rows, self.vocab)
+
+    def scores(
+        self, hidden: Float[Tensor, "rows hidden"], part: slice
+    ) -> Float[Tensor, "some vocab"]:
+        """Return the scores of the next token of some rows."""
+        hidden = hidden[part]
         if not self.in_columns:
             return linear(hidden, *self.head)
         return self._native.turn(self._columns_of_scores(hidden))[: len(hidden)]
 
     def drawn(
-        self, hidden: Float[Tensor, "rows hidden"], uniforms: Uniforms, temperature: float
+        self,
+        hidden: Float[Tensor, "rows hidden"],
+        part: slice,
+        uniforms: Uniforms,
+        temperature: float,
     ) -> npt.NDArray[np.int64]:
-        """Return the next tokens, drawn from scores that stay in columns; see `draw`."""
+        """Return the next tokens of some rows, drawn from scores that stay in columns; see `draw`."""
         noise, width = race_noise(uniforms, self.vocab)
-        return self._native.race(self._columns_of_scores(hidden), noise, width, temperature)
+        scores = self._columns_of_scores(hidden[part])
+        return self._native.race(scores, noise, width, temperature)
 
     def _columns_of_scores(self, hidden: Tensor) -> Tensor:
         rows = len(hidden)
@@ -266,14 +271,60 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) in _PLAIN
 
 
+def has_plain_parts(module: PreTrainedModel, layers: Collection[type[nn.Module]]) -> bool:
+    """Say whether the module is a plain Llama on the processor: no hooks, nothing added.
+
+    Args:
+        module: A transformers model.
+        layers: Classes of layers that may stand in it beside the architecture's own.
+    """
+    if type(module) not in _PLAIN or module.training or module.device.type != "cpu":
+        return False
+    config = module.config
+    if any(window.width is not None for window in layer_windows(config)):
+        return False
+    known = {*layers, *_PLAIN[type(module)]}
+    for part in module.modules():
+        if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
+            return False
+        is_leaf = next(part.children(), None) is None
+        has_weights = next(part.parameters(recurse=False), None) is not None
+        if is_leaf and has_weights and type(part) not in known:
+            return False
+    is_default = config.rope_parameters.get("rope_type", "default") == "default"
+    return bool(is_default and config.hidden_act == "silu")
+
+
+def lean_layers(module: PreTrainedModel) -> list[Layer]:
+    """Return the weights of a plain module's layers."""
+    return [_layer(layer) for layer in module.model.layers]
+
+
 def lean_shape(module: PreTrainedModel) -> CacheShape:
-    """Return the heads of a plain module's layers."""
+    """Return the heads of a plain module's layers, and what a number of theirs takes."""
     config = module.config
     heads, keys = config.num_attention_heads, config.num_key_value_heads
-    return CacheShape(module.model.layers[0].self_attn.head_dim, heads // keys, keys)
+    head = module.model.layers[0].self_attn.head_dim
+    return CacheShape(head, heads // keys, keys, module.dtype.itemsize)
 
 
-def finish(hidden: Tensor, mixed: Tensor, layer: _Layer) -> Tensor:
+def turns(module: PreTrainedModel, longest: int) -> tuple[Tensor, Tensor]:
+    """Return cosines and signed sines of all positions up to `longest`, `[longest, head]`."""
+    model = module.model
+    half = model.layers[0].self_attn.head_dim // 2
+    # An empty single-precision tensor says in which format they are wanted.
+    cos, sin = model.rotary_emb(torch.empty(0), torch.arange(longest)[None])
+    # rotate_half(x) * sin as one roll: the first half takes the second's negative.
+    return cos[0], torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+
+
+def parts_of(rows: int, vocab: int) -> list[slice]:
+    """Return the rows whose scores are held, or drawn from, at once."""
+    size = max(16, _SCORES // vocab)
+    return [slice(i, min(rows, i + size)) for i in range(0, rows, size)]
+
+
+def finish(hidden: Tensor, mixed: Tensor, layer: Layer) -> Tensor:
     """Return a layer's result from what its attention mixed."""
     hidden = linear_add(mixed, *layer.output, hidden)
     normed = normalise(hidden, layer.after)
@@ -299,9 +350,9 @@ def additions(steering: Steering | None, columns: Columns) -> Additions:
     return added
 
 
-def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> _Layer:
+def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
-    return _Layer(
+    return Layer(
         before=_norm_of(layer.input_layernorm),
         query=_linear_of(attention.q_proj),
         key=_linear_of(attention.k_proj),
@@ -314,15 +365,15 @@ def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> _Layer:
     )
 
 
-def _norm_of(norm: LlamaRMSNorm | Qwen2RMSNorm) -> _Norm:
-    return _Norm(norm.weight, norm.variance_epsilon)
+def _norm_of(norm: LlamaRMSNorm | Qwen2RMSNorm) -> Norm:
+    return Norm(norm.weight, norm.variance_epsilon)
 
 
-def _linear_of(module: nn.Linear) -> _Linear:
+def _linear_of(module: nn.Linear) -> Linear:
     return module.weight, module.bias
 
 
-def normalise(hidden: Tensor, norm: _Norm) -> Tensor:
+def normalise(hidden: Tensor, norm: Norm) -> Tensor:
     """Return activations divided by their root mean square, times the norm's weights."""
     return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
 

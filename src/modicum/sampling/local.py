@@ -19,7 +19,8 @@ from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule, plan
 from modicum.sampling.cache import column_floats
 from modicum.sampling.chat import user_prompt
 from modicum.sampling.fit import row_windows
-from modicum.sampling.loop import sample_block
+from modicum.sampling.half import activation_dtype
+from modicum.sampling.loop import lean_for, sample_block
 from modicum.sampling.malloc import return_large_blocks
 from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
@@ -373,7 +374,9 @@ class Local(WhiteBox):
 
     def _fitting(self, longest: int) -> int:
         """Return how many completions' keys and values fit into this block's share of memory."""
-        column = column_floats(self.module.config) * self.dtype.itemsize
+        is_lean = lean_for(self.module) is not None
+        kept = self.dtype if is_lean else activation_dtype(self.module)
+        column = column_floats(self.module.config) * kept.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return int(_MEMORY_SHARE * memory / (column * (longest + 64)))
 

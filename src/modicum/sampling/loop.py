@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from modicum.errors import TrialError
 from modicum.ledger import Ledger
@@ -18,7 +19,8 @@ from modicum.nudge.attach import Columns, columns_of, laid, steered_by
 from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule
 from modicum.sampling.cache import Arena, RowCache
 from modicum.sampling.draw import Draws, branches, draw, joined
-from modicum.sampling.llama_steps import LeanLlama, additions, lean_takes
+from modicum.sampling.half_steps import LeanHalf
+from modicum.sampling.llama_steps import LeanLlama, additions, lean_takes, parts_of
 from modicum.sampling.pages import RowPages
 from modicum.sampling.prefix import Prefixes, Stem, Tokens
 from modicum.sampling.prompts import starts_of
@@ -29,10 +31,7 @@ from modicum.seeds import uniforms
 from modicum.types import Stop
 from modicum.whitebox import cache_keyword
 
-__all__ = ["sample_block"]
-
-_SCORES = 6_400_000
-"""Scores (rows x vocabulary) held at once, about: a few rows at a time where tokens are many."""
+__all__ = ["lean_for", "sample_block"]
 
 
 def sample_block(
@@ -68,20 +67,26 @@ def sample_block(
     desk = Desk([job.prompt for job in jobs], flights, rows, engine.halt)
     results: list[Raw | None] = [None] * len(jobs)
 
-    is_lean = LeanLlama.fits(engine.module) and lean_takes(engine.steering)
+    lean = lean_for(engine.module) if lean_takes(engine.steering) else None
     with laid(engine.module, engine.steering) as nudge:
         nudged = replace(engine, laid=nudge)
 
         def fly(number: int) -> None:
             try:
                 with torch.inference_mode():
-                    flight = _Flight(nudged, jobs, rule, ledger, rows, is_lean=is_lean)
+                    flight = _Flight(nudged, jobs, rule, ledger, rows, lean=lean)
                     flight.run(desk, number, results)
             finally:
                 desk.leave(number)
 
         together(fly, flights, threads, engine.halt)
     return results
+
+
+def lean_for(module: PreTrainedModel) -> type[LeanLlama] | type[LeanHalf] | None:
+    """Return the path in few operations that a module can take; None for its own forward pass."""
+    ways: tuple[type[LeanLlama] | type[LeanHalf], ...] = (LeanLlama, LeanHalf)
+    return next((way for way in ways if way.fits(module)), None)
 
 
 class _Flight:
@@ -95,7 +100,7 @@ class _Flight:
         ledger: Ledger,
         rows: int,
         *,
-        is_lean: bool,
+        lean: type[LeanLlama] | type[LeanHalf] | None,
     ) -> None:
         self._engine, self._jobs, self._rule, self._ledger = engine, jobs, rule, ledger
         self._rows = rows
@@ -135,7 +140,7 @@ class _Flight:
         )
         self._keyword = cache_keyword(engine.module)
         columns = int((self._lengths + self._limits).max())
-        self._lean = LeanLlama(engine.module, columns) if is_lean else None
+        self._lean = None if lean is None else lean(engine.module, columns)
         self._cache = self._new_cache(int(self._lengths.max()), longest)
 
     def _new_cache(self, prompt: int, own: int) -> RowCache | RowPages:
@@ -247,18 +252,18 @@ class _Flight:
         if isinstance(self._cache, RowCache):
             places = torch.from_numpy(self._lengths[jobs] + count - 1)
             logits = self._forward(newest, places, self._cache, columns)
-            draws = joined([drawn(logits[part], part) for part in _parts(n, logits.shape[-1])])
+            draws = joined([drawn(logits[part], part) for part in parts_of(n, logits.shape[-1])])
         else:
             lean = self._paged
             added = additions(self._engine.steering, columns)
             self._cache.open(n)
             hidden = lean.step_in_pages(newest, self._cache, added)
-            parts = _parts(n, lean.vocab)
+            parts = lean.parts(n)
             if chance is None or self._noted or not lean.in_columns:
-                draws = joined([drawn(lean.scores(hidden[part]), part) for part in parts])
+                draws = joined([drawn(lean.scores(hidden, part), part) for part in parts])
             else:
                 heat = rule.temperature
-                draws = joined([Draws(lean.drawn(hidden[p], chance[p], heat)) for p in parts])
+                draws = joined([Draws(lean.drawn(hidden, p, chance[p], heat)) for p in parts])
         self._count_tokens(0, n)
         gone = self._record(draws, rows)
         if len(gone):
@@ -273,7 +278,7 @@ class _Flight:
         mask = cache.open_column()
         module = self._engine.module
         ids, places = ids.to(module.device), places.to(module.device)
-        if self._lean is not None and isinstance(mask, Tensor):
+        if isinstance(self._lean, LeanLlama) and isinstance(mask, Tensor):
             added = additions(self._engine.steering, columns)
             logits = self._lean.step(ids, places, cache, mask, added)
         else:
@@ -283,7 +288,7 @@ class _Flight:
         return logits
 
     @property
-    def _paged(self) -> LeanLlama:
+    def _paged(self) -> LeanLlama | LeanHalf:
         """The path that reads pages."""
         if self._lean is None:
             raise RuntimeError("pages are for the lean path")
@@ -345,9 +350,3 @@ class _Flight:
             self._ledger.ran(
                 prompt=prompt, sampled=sampled, flops_per_token=self._engine.flops_per_token
             )
-
-
-def _parts(rows: int, vocab: int) -> list[slice]:
-    """Return the rows whose scores are held, or drawn from, at once."""
-    size = max(16, _SCORES // vocab)
-    return [slice(i, min(rows, i + size)) for i in range(0, rows, size)]

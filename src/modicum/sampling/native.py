@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-__all__ = ["PAGE", "CacheShape", "Kernel", "load_kernel"]
+__all__ = ["PAGE", "CacheShape", "Kernel", "built", "load_kernel", "processor_flags"]
 
 PAGE = 16
 """Tokens in a page; the same in the source."""
-_SOURCE = Path(__file__).with_name("attend.c")
+_WIDE = 16
+"""Columns that are drawn from side by side where there are so many; the tokens are the same."""
 _FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 _SECONDS = 60
 
@@ -38,6 +40,8 @@ class CacheShape(NamedTuple):
     """Query heads that share a key head."""
     keys: int
     """Key heads."""
+    size: int = 4
+    """Bytes of a number that is kept: 4 for single precision, 2 for bfloat16."""
 
 
 class Kernel:
@@ -56,9 +60,10 @@ class Kernel:
         self._turn: Any = library.turn
         self._turn.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._turn.restype = None
-        self._race: Any = library.race
-        self._race.argtypes = [*[pointer] * 3, *[number] * 4, ctypes.c_float]
-        self._race.restype = None
+        self._races: dict[bool, Any] = {False: library.race, True: library.race_wide}
+        for race in self._races.values():
+            race.argtypes = [*[pointer] * 3, *[number] * 4, ctypes.c_float]
+            race.restype = None
 
     def attend(
         self,
@@ -123,7 +128,7 @@ class Kernel:
         tokens = np.empty(len(noise), dtype=np.int64)
         sizes = (*scores.shape, len(noise), width)
         named = (tokens.ctypes.data, scores.data_ptr(), noise.data_ptr())
-        self._race(*named, *sizes, 1.0 / temperature)
+        self._races[scores.shape[1] % _WIDE == 0](*named, *sizes, 1.0 / temperature)
         return tokens
 
     def keep(self, table: npt.NDArray[np.int64], keys: Tensor, values: Tensor, layer: int) -> None:
@@ -149,37 +154,51 @@ class Kernel:
 @functools.cache
 def load_kernel(shape: CacheShape) -> Kernel | None:
     """Return the kernel for a shape of heads; None without a compiler or with MODICUM_NATIVE=0."""
+    if shape.head % 2:
+        return None
+    sizes = [f"-DHEAD={shape.head}", f"-DGROUP={shape.group}", f"-DKEYS={shape.keys}"]
+    library = built("attend", [*sizes, *(["-DHALF"] if shape.size == 2 else [])])
+    return None if library is None else Kernel(library, shape)
+
+
+def built(name: str, settings: Sequence[str] = ()) -> ctypes.CDLL | None:
+    """Return the library compiled from `NAME.c`; None without a compiler or with MODICUM_NATIVE=0.
+
+    Args:
+        name: Source beside this file.
+        settings: Further flags of the compiler.
+    """
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    if compiler is None or os.environ.get("MODICUM_NATIVE") == "0" or shape.head % 2:
+    if compiler is None or os.environ.get("MODICUM_NATIVE") == "0":
         return None
     try:
-        return Kernel(ctypes.CDLL(str(_built(compiler, shape))), shape)
+        return ctypes.CDLL(str(_compiled(compiler, name, settings)))
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _built(compiler: str, shape: CacheShape) -> Path:
+def _compiled(compiler: str, called: str, settings: Sequence[str]) -> Path:
     """Return the compiled library, from the cache where it was built before."""
-    sizes = [f"-DHEAD={shape.head}", f"-DGROUP={shape.group}", f"-DKEYS={shape.keys}"]
+    source = Path(__file__).with_name(f"{called}.c")
     flags = list(_FLAGS)
     if platform.machine() in ("x86_64", "AMD64"):
         flags.append("-mprefer-vector-width=512")
-    parts = [compiler, *flags, *sizes, _SOURCE.read_text(encoding="utf-8"), _processor()]
+    parts = [compiler, *flags, *settings, source.read_text(encoding="utf-8"), processor_flags()]
     name = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
     root = Path(os.environ.get("MODICUM_CACHE") or Path.home() / ".cache" / "modicum").expanduser()
-    target = root / "native" / f"attend-{name}.so"
+    target = root / "native" / f"{called}-{name}.so"
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / target.name
-        command = [compiler, *flags, *sizes, str(_SOURCE), "-lm", "-o", str(fresh)]
+        command = [compiler, *flags, *settings, str(source), "-lm", "-o", str(fresh)]
         subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
         fresh.replace(target)  # whole or not at all, whoever else builds it
     return target
 
 
-def _processor() -> str:
+def processor_flags() -> str:
     """Name what the processor can do: a home folder may be shared by machines."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

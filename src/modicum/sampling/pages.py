@@ -28,8 +28,8 @@ class PagePool:
     """Pages that are free; more memory where there is none."""
 
     def __init__(self, shape: CacheShape, layers: int) -> None:
-        """Set the size of a page: PAGE tokens of all layers, in single precision."""
-        self._page = 4 * 2 * layers * shape.keys * shape.head * PAGE
+        """Set the size of a page: PAGE tokens of all layers."""
+        self._page = shape.size * 2 * layers * shape.keys * shape.head * PAGE
         self._slabs: list[npt.NDArray[np.uint8]] = []
         self._free: list[int] = []
 
@@ -164,5 +164,6 @@ class RowPages:
         table = np.array(pages, dtype=np.int64)
         for layer, (keys, values) in enumerate(pairs):
             first = keys.shape[2] - length
-            self._kernel.keep(table, keys[index, :, first:], values[index, :, first:], layer)
+            own = [part[index, :, first:].float() for part in (keys, values)]
+            self._kernel.keep(table, own[0], own[1], layer)
         return pages

@@ -10,6 +10,7 @@ from torch import Tensor
 from modicum.ledger import Ledger
 from modicum.nudge.attach import steered
 from modicum.nudge.steering import Direction, Steering
+from modicum.sampling.half import activation_dtype
 from modicum.sampling.whole import whole_pass
 from modicum.whitebox import WhiteBox
 
@@ -47,12 +48,12 @@ def preference(
         ledger: Counts each pass forward and back as three forward.
     """
     module, device = whitebox.module, whitebox.device
+    dtype = activation_dtype(module)
     hidden = module.config.get_text_config().hidden_size
     found = []
     for fork in forks:
         zeros = [
-            torch.zeros(hidden, device=device, dtype=whitebox.dtype, requires_grad=True)
-            for _ in layers
+            torch.zeros(hidden, device=device, dtype=dtype, requires_grad=True) for _ in layers
         ]
         laid = Steering(tuple(Direction(i, z) for i, z in zip(layers, zeros, strict=True)))
         with whitebox.threaded(), torch.enable_grad(), steered(module, laid, _LAST):

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from modicum.nudge.attach import Attached, columns_of, steered_by, text_columns
 from modicum.sampling.cache import PrefixCache, Window
+from modicum.sampling.half import activation_dtype
 from modicum.sampling.linear import FastLinear
 from modicum.whitebox import cache_keyword
 
@@ -185,9 +186,7 @@ def forward_segments(
     columns = torch.arange(width)
     places = known + columns - pads[:, None]
     masks = {
-        window.kind: _prefill_mask(places, known, window).to(
-            device, next(module.parameters()).dtype
-        )
+        window.kind: _prefill_mask(places, known, window).to(device, activation_dtype(module))
         for window in set(cache.windows)
     }
     with FastLinear():

@@ -13,11 +13,13 @@ __all__ = [
     "effect",
     "figure",
     "flops",
+    "in_points",
     "multiple",
     "of_seeds",
     "percent",
     "percents",
     "points",
+    "rounded_points",
     "share",
     "worth",
 ]
@@ -36,24 +38,59 @@ def share(number: float) -> str:
 
 
 def points(number: float) -> str:
-    """Write a share as points, with one decimal and no leading zero."""
-    return _signed(number * 100, lambda size: _bare(f"{size:.1f}"))
+    """Write a difference of shares as points, with one decimal.
+
+    >>> points(-0.005), points(0.124), points(0.0)
+    ('−0.5', '12.4', '0.0')
+    """
+    return _signed(number * 100, lambda size: f"{size:.1f}")
+
+
+def in_points(value: Figure | None) -> str:
+    """Write a difference of shares with its 95 % interval, such as `12.0 [8.5, 15.5] points`."""
+    return MISSING if value is None else f"{figure(value, points)} points"
+
+
+def rounded_points(value: Figure) -> str:
+    """Write a change with ends in whole points, rounded outwards: where there is no room for tenths.
+
+    >>> rounded_points(Figure(-0.012, -0.022, 0.001, 400))
+    '−1.2 [−3, 1]'
+    """
+    if not math.isfinite(value.low + value.high):
+        return figure(value, points)
+    ends = (math.floor(100 * value.low), math.ceil(100 * value.high))
+    low, high = (str(end).replace("-", "−") for end in ends)
+    return f"{points(value.value)} [{low}, {high}]"
 
 
 def percent(number: float) -> str:
-    """Write a share as per cent; one decimal where rounding would make all or nothing of it.
+    """Write a share as whole per cent; rounding never makes all or nothing of it.
 
-    >>> percent(0.414), percent(0.998), percent(1.0), percent(-0.02)
-    ('41 %', '99.8 %', '100 %', '−2 %')
+    >>> percent(0.414), percent(0.998), percent(1.0), percent(0.002), percent(-0.02)
+    ('41 %', '>99 %', '100 %', '<1 %', '−2 %')
     """
-    return f"{_percent(number)} %" if math.isfinite(number) else _percent(number)
+    if 0 < number < 0.005:
+        return "<1 %"
+    if 0.995 <= number < 1:
+        return ">99 %"
+    return f"{_whole(number)} %" if math.isfinite(number) else _whole(number)
 
 
 def percents(value: Figure | None) -> str:
-    """Write an estimate as per cent with its 95 % interval, such as `98 % [95, 100]`."""
+    """Write an estimate as whole per cent with its 95 % interval, such as `98 % [95, 100]`.
+
+    An end is rounded, but never past all or nothing: that would make the interval narrower.
+
+    >>> percents(Figure(0.98, 0.954, 0.998, 400)), percents(Figure(0.999, 0.996, 1.0, 900))
+    ('98 % [95, 100]', '>99 % [99, 100]')
+    """
     if value is None:
         return MISSING
-    return f"{percent(value.value)} [{_percent(value.low)}, {_percent(value.high)}]"
+    low = min(value.low, 0.99) if 0.99 < value.low < 1 else value.low
+    high = max(value.high, 0.01) if 0 < value.high < 0.01 else value.high
+    opened, closed = "[" if math.isfinite(low) else "(", "]" if math.isfinite(high) else ")"
+    return f"{percent(value.value)} {opened}{_whole(low)}, {_whole(high)}{closed}"
 
 
 def amount(number: float) -> str:
@@ -91,13 +128,13 @@ def effect(gain: Figure, margin: float = 0.05) -> str:
     return "holds" if -margin <= gain.low and gain.high <= margin else "undecided"
 
 
-def of_seeds(value: float, seeds: Sequence[float], write: Callable[[float], str] = share) -> str:
+def of_seeds(value: float, seeds: Sequence[float], write: Callable[[float], str] = percent) -> str:
     """Write a mean over few seeds that disagree, with each one's own point in place of an interval.
 
     >>> of_seeds(0.33, (0.05, 0.03, 0.92))
-    '.33 (seeds .05 .03 .92)'
+    '33 % (seeds 5 %, 3 %, 92 %)'
     """
-    return f"{write(value)} (seeds {' '.join(write(seed) for seed in seeds)})"
+    return f"{write(value)} (seeds {', '.join(write(seed) for seed in seeds)})"
 
 
 def multiple(number: float | None) -> str:
@@ -147,9 +184,8 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
 
 
-def _percent(number: float) -> str:
-    is_edge = 0 < abs(number) < 0.005 or 0.995 <= abs(number) < 1
-    return _signed(number * 100, lambda size: f"{size:.1f}" if is_edge else f"{size:.0f}")
+def _whole(number: float) -> str:
+    return _signed(number * 100, lambda size: f"{size:.0f}")
 
 
 def _signed(number: float, write: Callable[[float], str]) -> str:

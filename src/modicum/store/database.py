@@ -75,6 +75,12 @@ class Store(Facts):
         rows = self._db.execute("SELECT id, error FROM trials WHERE error<>''")
         return {name: _text(error) for name, error in rows}
 
+    @property
+    def has_draws(self) -> bool:
+        """Whether anything was drawn: by a trial, or by the check before any."""
+        with damage_told(self.folder):
+            return self._db.execute("SELECT 1 FROM draws LIMIT 1").fetchone() is not None
+
     def write(self, outcome: Outcome) -> None:
         """Write one trial in one transaction, replacing a failed try."""
         trial = outcome.trial

@@ -13,7 +13,7 @@ from modicum.store.kept_tasks import TaskRecord
 from modicum.store.opening import damage_told
 from modicum.types import Finding
 
-__all__ = ["COUNT_WRITE", "Facts", "Session", "told"]
+__all__ = ["COUNT_WRITE", "Facts", "FindingsKey", "Session", "told"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +27,9 @@ COUNT_WRITE = (
 _EARLIER = "plans earlier"
 """Key of the plans that the folder was run with before the frozen one."""
 
+_EDITION = "edition "
+"""Begins the keys of what the tasks were before one of them changed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Session:
@@ -38,6 +41,21 @@ class Session:
     """Wall seconds from its start to its last sign of life."""
     tokens: float
     """Sampled and trained until then, those of trials that never ended included."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FindingsKey:
+    """Of what a check's findings are."""
+
+    model: str
+    task: str
+    scope: str = ""
+    """The sizes and the content that it was checked for (`Scope.checked`)."""
+
+    def text(self, *part: str) -> str:
+        """Return it as the store names it."""
+        scope = [self.scope] if self.scope else []
+        return json.dumps(["findings", self.model, self.task, *scope, *part])
 
 
 class Facts:
@@ -78,31 +96,42 @@ class Facts:
 
     def keep_findings(
         self,
-        model: str,
-        task: str,
+        checked: FindingsKey,
         findings: Sequence[Finding],
         costs: Mapping[str, float] | None = None,
     ) -> None:
-        """Write what the doctor says of a subject and what that cost; replaces what it said before."""
+        """Write what the check says of a subject and what that cost; replaces what it said before."""
         text = json.dumps(plain(findings))
         with damage_told(self.folder, is_writing=True), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(COUNT_WRITE)
-            self._set(_findings_key(model, task), text)
-            self._set(_findings_key(model, task, "costs"), json.dumps(dict(costs or {})))
+            self._set(checked.text(), text)
+            self._set(checked.text("costs"), json.dumps(dict(costs or {})))
 
-    def findings(self, model: str, task: str) -> tuple[Finding, ...] | None:
-        """Return what the doctor said of a subject; None where it was not asked."""
-        text = self._fact(_findings_key(model, task))
+    def findings(self, checked: FindingsKey, *, exact: bool = False) -> tuple[Finding, ...] | None:
+        """Return what the check said of a subject; None where it was not checked in these sizes.
+
+        Args:
+            checked: What was checked.
+            exact: Take nothing of an earlier version, which did not keep for which sizes it was.
+        """
+        text = self._fact(checked.text()) if exact else self._said(checked)
         with damage_told(self.folder):
             return None if text is None else thawed(tuple[Finding, ...], json.loads(text))
 
-    def findings_costs(self, model: str, task: str) -> Mapping[str, float]:
-        """Return the ledger of the doctor's look at a subject; empty where it was not asked."""
-        text = self._fact(_findings_key(model, task, "costs"))
+    def findings_costs(self, checked: FindingsKey) -> Mapping[str, float]:
+        """Return the ledger of the check of a subject; empty where it was not checked in these sizes."""
+        text = self._said(checked, "costs")
         found = _table(self.folder, text) if text is not None else {}
         with damage_told(self.folder):
             return thawed(dict[str, float], found, "costs")
+
+    def _said(self, checked: FindingsKey, *part: str) -> str | None:
+        """Return what a check said; of an earlier version where one plan was run."""
+        text = self._fact(checked.text(*part))
+        if text is None and len(self.plans) <= 1:
+            return self._fact(FindingsKey(checked.model, checked.task).text(*part))
+        return text
 
     @property
     def writes(self) -> int:
@@ -139,21 +168,77 @@ class Facts:
         """Write who is at work on the study."""
         self._set("driver", name)
 
-    def keep_task(self, reference: str, record: TaskRecord) -> None:
-        """Keep what a task is now; of the same task the record with more problems stays."""
+    def keep_task(
+        self, reference: str, record: TaskRecord, *, is_same: Callable[[str], bool] | None = None
+    ) -> None:
+        """Keep what a task is now; of the same task the record with more problems stays.
+
+        Where its files have changed, all tasks are kept as they were before too (`editions`).
+
+        Args:
+            reference: The task's full reference.
+            record: What it is.
+            is_same: Says of an earlier fingerprint whether it is of the same files.
+        """
         text, known = record.as_text(), self._fact(_task_key(reference))
         if text == known:
             return
         with damage_told(self.folder):
-            if known is not None and TaskRecord.from_text(known).holds(record):
-                return
-        self._set(_task_key(reference), text)
+            before = None if known is None else TaskRecord.from_text(known)
+        if before is None or not before.holds(record):
+            if before is not None and not self._is_of(before, record, is_same):
+                self._keep_edition(reference, before, record)
+            else:
+                self._set(_task_key(reference), text)
+
+    @staticmethod
+    def _is_of(
+        before: TaskRecord, record: TaskRecord, is_same: Callable[[str], bool] | None
+    ) -> bool:
+        """Say whether a record is of the same files as an earlier one."""
+        if before.fingerprint == record.fingerprint:
+            return True
+        return is_same is not None and is_same(before.fingerprint)
+
+    def _keep_edition(self, reference: str, before: TaskRecord, record: TaskRecord) -> None:
+        """Keep all tasks as they were, and of a changed one what it is now."""
+        kept = {name: one.fingerprint for name, one in self.kept_tasks().items()}
+        again = self._fact(_task_key(reference, record.fingerprint))
+        with damage_told(self.folder, is_writing=True), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(COUNT_WRITE)
+            number = len(self._editions()) + 1
+            self._set(f"{_EDITION}{number:06}", json.dumps(kept))
+            self._set(_task_key(reference, before.fingerprint), before.as_text())
+            is_more = again is not None and TaskRecord.from_text(again).holds(record)
+            self._set(_task_key(reference), str(again) if is_more else record.as_text())
 
     def kept_tasks(self) -> dict[str, TaskRecord]:
         """Return every task that the study keeps, by full reference."""
         with damage_told(self.folder):
             rows = self._db.execute("SELECT key, value FROM meta WHERE key LIKE '[\"task\", %'")
             return {str(json.loads(key)[1]): TaskRecord.from_text(text) for key, text in rows}
+
+    def editions(self) -> list[dict[str, TaskRecord]]:
+        """Return the study's tasks as they were each time before files of theirs changed, oldest first."""
+        found = []
+        with damage_told(self.folder):
+            now = {name: (one.fingerprint, one) for name, one in self.kept_tasks().items()}
+            for text in self._editions():
+                tasks = {}
+                for name, content in thawed(dict[str, str], json.loads(text)).items():
+                    known = self._fact(_task_key(name, content))
+                    if known is not None:
+                        tasks[name] = TaskRecord.from_text(known)
+                    elif now[name][0] == content:
+                        tasks[name] = now[name][1]
+                found.append(tasks)
+        return found
+
+    def _editions(self) -> list[str]:
+        pattern = f"{_EDITION}%"
+        rows = self._db.execute("SELECT value FROM meta WHERE key LIKE ? ORDER BY key", (pattern,))
+        return [row[0] for row in rows]
 
     def keep_session(self, session: Session) -> None:
         """Write how far a run has come."""
@@ -202,9 +287,6 @@ def _table(folder: Path, text: str) -> JsonObject:
         return found
 
 
-def _findings_key(model: str, task: str, *part: str) -> str:
-    return json.dumps(["findings", model, task, *part])
-
-
-def _task_key(reference: str) -> str:
-    return json.dumps(["task", reference])
+def _task_key(reference: str, *content: str) -> str:
+    """Name a task; with its fingerprint one that has changed since."""
+    return json.dumps([*(["earlier"] if content else []), "task", reference, *content])

@@ -252,9 +252,9 @@ def _check_arms(plan: Plan, grid: Grid) -> None:
     for name, own in map(read_settings, grid.arms):
         if name not in grid.methods:
             raise ConfigError(
-                f"an arm of {name!r}, which is not among the methods of this grid",
+                f"a variant of {name!r}, which is not among the methods of this grid",
                 f"one of {', '.join(grid.methods)}",
-                "add it to methods, or remove the arm",
+                "add it to methods, or remove the variant",
             )
         method = METHODS.build(name, {**plan.settings.get(name, {}), **own})
         if isinstance(method, Method):

@@ -15,10 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from modicum.ledger import Ledger
+from modicum.marking.marks import Unmarked
 from modicum.model import MODELS, Language, Model, plugin_of
+from modicum.nudge import Solver
 from modicum.outcome import Agreement, CompletedQuestion
 from modicum.seeds import stream
-from modicum.types import Problem, Request, Sampling, Trial
+from modicum.study.problem_sets import problems_of
+from modicum.task import Task
+from modicum.types import Grade, Problem, Request, Sampling, Trial
 
 __all__ = [
     "CUT",
@@ -29,6 +33,7 @@ __all__ = [
     "agreement",
     "common_length",
     "completed",
+    "completed_and_answered",
     "completing",
     "cut_questions",
     "overlap",
@@ -181,6 +186,34 @@ def completed(
         )
         for name, part in own.items()
     )
+
+
+def completed_and_answered(
+    solver: Solver, task: Task, trial: Trial, ledger: Ledger, unmarked: Unmarked
+) -> tuple[CompletedQuestion, ...]:
+    """Let the model complete test questions, and answer them from their first words alone.
+
+    Args:
+        solver: The model in its default style.
+        task: Marks the answers.
+        trial: One of `completing`; of any other nothing is drawn.
+        ledger: Counts what is drawn.
+        unmarked: Counts what the marker failed on.
+    """
+    share = trial.scope.cut
+    if not share:
+        return ()
+    problems = problems_of(task, "test", trial.scope)
+    ledger.says(f"completing {len(problems)} questions")
+    with ledger.timed():
+        found = completed(solver.model, problems, ledger, share)
+        names = {one.problem for one in found}
+        whole = [problem for problem in problems if problem.id in names]
+        asked = [replace(p.hidden(), split="test") for p in cut_questions(whole, share)]
+        solved = solver.solve(asked, stream="completing", ledger=ledger)
+        answers = unmarked.answered(task, whole, solved, solver.nudge.style)
+    right = {answer.problem: answer.mark.lenient == Grade.CORRECT for answer in answers}
+    return tuple(replace(one, is_right=right[one.problem]) for one in found)
 
 
 def cut_questions(problems: Sequence[Problem], share: float = CUT) -> tuple[Problem, ...]:

@@ -1,5 +1,6 @@
 """One trial from its identity to its outcome: a pure function that any process can run."""
 
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +13,14 @@ from modicum.ledger import Ledger, as_reused
 from modicum.marking.judge import Judge
 from modicum.marking.marks import Unmarked
 from modicum.method import Method, method_of
-from modicum.model import Model, resolve_backend
+from modicum.model import Model, ModelCard, plugin_of, resolve_backend
 from modicum.nudge import Direct, Nudge, Shelf, Solver, weight_bytes
-from modicum.outcome import Answer, CompletedQuestion, Outcome, Sampled, Selected, Styles, Thinking
+from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.secrecy import clean
 from modicum.seeds import stream
 from modicum.stock import Stock
 from modicum.store.provenance import plugin_sources
-from modicum.study.completing import completed, cut_questions
+from modicum.study.completing import completed_and_answered
 from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
 from modicum.study.plan import Plan
@@ -31,6 +32,7 @@ from modicum.types import Grade, Problem, Solved, Split, Style, Trial
 __all__ = [
     "AS_PLANNED",
     "Way",
+    "dtype_of",
     "judge_for",
     "limited",
     "open_model",
@@ -40,6 +42,7 @@ __all__ = [
     "thinking_of",
 ]
 
+_DTYPE = re.compile(r"\d+ threads?, (float32|bfloat16|float16)")
 _DECOYS = 64
 """Golds of other problems from which wrong keys are made."""
 
@@ -50,6 +53,8 @@ class Way:
 
     rows: int = 0
     """Completions in flight that the study froze for its model; 0 where it has not."""
+    dtype: str = ""
+    """Number format of the weights that the study froze; empty where it has not."""
     selects: bool = False
     """Whether it is scored on the selection problems as well: a budget chooses by that."""
 
@@ -104,7 +109,7 @@ def _outcome(
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
     task, method = resolve_task(trial.task), method_of(trial)
     spent.says("loading the model")
-    model = _settled(trial.model, way.rows, spent).stocked(stock)
+    model = _settled(trial.model, way, spent).stocked(stock)
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
@@ -124,7 +129,7 @@ def _outcome(
         solved = _solve(solver, problems, trial, served, split="test")
         served.says(f"marking the answers to {len(problems)} problems")
         answers = unmarked.answered(task, problems, solved, style)
-    known = _completed(solver, task, trial, served, unmarked) if trial.scope.cut else ()
+    known = completed_and_answered(solver, task, trial, served, unmarked)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(solver, task, problems, trial, style, unmarked)
     selected = _selected(solver, task, trial, style, unmarked) if way.selects else None
@@ -154,16 +159,36 @@ def _outcome(
 
 
 @lru_cache(maxsize=2)
-def open_model(reference: str) -> Model:
-    """Return the loaded model of a reference; the last two stay loaded in this process."""
-    return resolve_backend(reference).open()
+def open_model(reference: str, dtype: str = "") -> Model:
+    """Return the loaded model of a reference; the last two stay loaded in this process.
+
+    Args:
+        reference: Of a model.
+        dtype: Number format of its weights where the reference leaves that open; as measured on
+            this machine if not given.
+    """
+    _, said = plugin_of(reference)
+    is_open = dtype and said.get("dtype", "auto") == "auto" and _has_dtype(reference)
+    return resolve_backend(reference, {"dtype": dtype} if is_open else None).open()
 
 
-def _settled(reference: str, rows: int, ledger: Ledger) -> Model:
+def dtype_of(card: ModelCard) -> str:
+    """Return the number format of a model's weights, which its notes name; empty where they do not."""
+    found = map(_DTYPE.fullmatch, card.notes)
+    return next((match[1] for match in found if match), "")
+
+
+def _has_dtype(reference: str) -> bool:
+    return hasattr(resolve_backend(reference), "dtype")
+
+
+def _settled(reference: str, way: Way, ledger: Ledger) -> Model:
     """Return the loaded model with its rows settled; what a timing of them takes is counted."""
     model = open_model(reference)
+    if way.dtype and dtype_of(model.card) != way.dtype:
+        model = open_model(reference, way.dtype)
     with ledger.timed():
-        return model.tuned(rows)
+        return model.tuned(way.rows)
 
 
 def judge_for(
@@ -324,22 +349,6 @@ def _selected(
         answers = unmarked.answered(task, problems, solved, style)
     right = sum(answer.mark.lenient == Grade.CORRECT for answer in answers)
     return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
-
-
-def _completed(
-    solver: Solver, task: Task, trial: Trial, ledger: Ledger, unmarked: Unmarked
-) -> tuple[CompletedQuestion, ...]:
-    """Let the model complete test questions, and answer them from their first words alone."""
-    problems, share = problems_of(task, "test", trial.scope), trial.scope.cut
-    ledger.says(f"completing {len(problems)} questions")
-    with ledger.timed():
-        found = completed(solver.model, problems, ledger, share)
-        names = {one.problem for one in found}
-        whole = [problem for problem in problems if problem.id in names]
-        solved = _solve(solver, cut_questions(whole, share), trial, ledger, split="test")
-        answers = unmarked.answered(task, whole, solved, solver.nudge.style)
-    right = {answer.problem: answer.mark.lenient == Grade.CORRECT for answer in answers}
-    return tuple(replace(one, is_right=right[one.problem]) for one in found)
 
 
 def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:

@@ -123,6 +123,11 @@ class Table(Task):
         return self._loaded.fingerprint
 
     @final
+    def has_content(self, fingerprint: str) -> bool:
+        """Say so of the same problems with an earlier version of the marker too."""
+        return fingerprint in self._loaded.earlier
+
+    @final
     def in_other_forms(self) -> tuple[Task, ...]:
         """Return the same table with each form that could be named."""
         forms: tuple[Literal["line", "boxed", "hashes"], ...] = ("line", "boxed", "hashes")

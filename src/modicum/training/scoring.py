@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from modicum.sampling.cache import PrefixCache, Window
 from modicum.sampling.fit import row_windows
+from modicum.sampling.half import activation_dtype
 from modicum.sampling.linear import FastLinear
 from modicum.sampling.whole import whole_pass
 from modicum.training.policy import token_scores
@@ -186,7 +187,7 @@ def _masks(
     windows: Sequence[Window],
 ) -> Tensor | dict[str, Tensor]:
     """Return the additive mask of each kind of layer, or the one mask where there is one kind."""
-    dtype = next(module.parameters()).dtype
+    dtype = activation_dtype(module)
     masks = {}
     for window in set(windows):
         seen = visible if window.width is None else visible & (distance < window.width)

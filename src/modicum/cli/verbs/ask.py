@@ -102,7 +102,7 @@ def _serving(verdict: Verdict | None, said: Sequence[_Said]) -> str:
         (row_of(verdict, nudged.name), words.serving_base(verdict)) if verdict else (None, None)
     )
     there = words.multiple(row.serving_flops / base) if row is not None and base else words.MISSING
-    return f"{nudged.name} took {here} the floor's FLOPs here, {there} a query on the test set"
+    return f"{nudged.name} took {here} the floor's FLOPs here, {there} per answer on the test set"
 
 
 def _text(
@@ -114,7 +114,7 @@ def _text(
     sides = [_side(one, half if len(said) > 1 else WIDTH) for one in said]
     lines += beside(sides[0], sides[1]) if len(sides) > 1 else sides[0]
     if serving:
-        lines += ["", *wrapped(f"Serving  {serving}")]
+        lines += ["", *wrapped(f"Cost     {serving}")]
     return [*lines, "", *wrapped(f"Why      {why}")]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from modicum.analysis.comparison import Comparison
+from modicum.analysis.comparison import Comparison, Side
 from modicum.analysis.sides import FLOOR, PICK
 from modicum.cli.compare_text import (
     comparison_csv,
@@ -14,7 +14,7 @@ from modicum.cli.compare_text import (
     comparison_markdown,
     comparison_text,
 )
-from modicum.cli.compared import SidesFound, compared, read_sides, reference
+from modicum.cli.compared import compared, read_sides, reference
 from modicum.errors import ConfigError
 
 __all__ = ["command"]
@@ -51,7 +51,7 @@ def command(first: str, second: str, **options: object) -> None:
     Example: modicum compare runs/organism:floor runs/organism:fine_tune
     """
     form = "json" if options["wants_json"] else str(options["form"])
-    found, questions = _found((first, second), options)
+    found = _found((first, second), options)
     if form == "json":
         plain = [comparison_json(one) for one in found]
         click.echo(json.dumps({"schema": SCHEMA, "comparisons": plain}, indent=1))
@@ -62,16 +62,14 @@ def command(first: str, second: str, **options: object) -> None:
     else:
         width = min(max(shutil.get_terminal_size((80, 24)).columns, NARROW), WIDE)
         most = int(str(options["limit"]))
-        texts = [comparison_text(one, questions, width=width, most=most) for one in found]
+        texts = [comparison_text(one, width=width, most=most, option="--limit") for one in found]
         click.echo("\n\n".join(texts))
 
 
-def _found(
-    typed: Sequence[str], options: dict[str, object]
-) -> tuple[list[Comparison], dict[str, str]]:
+def _found(typed: Sequence[str], options: dict[str, object]) -> list[Comparison]:
     """Read both sides and compare them: as named, or floors and picks."""
     references = [reference(text) for text in typed]
-    read: dict[str, list[SidesFound]] = {}
+    read: dict[str, list[tuple[Side, ...]]] = {}
     for default in (FLOOR, PICK):
         read[default] = [
             read_sides(
@@ -92,10 +90,7 @@ def _found(
             "two different methods, models, tasks or studies",
             f"name a method of each, such as {typed[0]}:{FLOOR} and {typed[1]}:{PICK}",
         )
-    questions = {
-        k: v for sides in read.values() for each in sides for k, v in each.questions.items()
-    }
-    return found, questions
+    return found
 
 
 def _is_same(one: Comparison) -> bool:

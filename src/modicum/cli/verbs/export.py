@@ -115,7 +115,7 @@ def _text(
     lines += columns(rows, right=(1, 4, 5), elastic=(2, 3))
     lines += ["", *(f"Folder   {visible(str(one.folder))}" for one in written)]
     if refused:
-        lines += wrapped(f"No fit   {', '.join(refused)}; --form NAME says why")
+        lines += wrapped(f"No fit   {', '.join(refused)}; try --form NAME to see why")
     return lines
 
 

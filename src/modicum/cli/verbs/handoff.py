@@ -8,6 +8,7 @@ import click
 from modicum.cli.folder import open_study
 from modicum.exporting.handoff import hand_off, winner
 from modicum.files.foreign import refuse_links
+from modicum.stats.written import percent
 from modicum.study.trust import refuse_untrusted
 
 __all__ = ["command"]
@@ -56,7 +57,8 @@ def command(
         return
     trial = handed.trial
     click.echo(
-        f"Recipe       {trial.method} n={trial.n_shots} on {trial.model}: {handed.score:.2f}"
+        f"Recipe       {trial.method} n={trial.n_shots} on {trial.model}: {percent(handed.score)} "
+        "correct"
     )
     click.echo(f"Script       {handed.files[0]}")
     click.echo(f"Data         {handed.files[1]}")

@@ -8,7 +8,7 @@ import click
 from modicum.analysis.verdict import Verdict
 from modicum.cli.folder import reading
 from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
-from modicum.cli.report_file import write
+from modicum.cli.report_file import stands, write
 from modicum.errors import ConfigError, ModicumError, StoreError
 from modicum.running.kept_verdicts import last_kept, recalled
 from modicum.store.database import Store
@@ -77,7 +77,7 @@ def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:
     Raises:
         ConfigError: there are none, and there never were.
     """
-    why = "no subject has all of its measures yet"
+    why = "no task on a model has all of its measures yet"
     try:
         found = recalled(plan, store)
     except StoreError:
@@ -103,8 +103,10 @@ def _verdicts(plan: Plan, store: Store) -> Sequence[Verdict]:
 
 
 def _write(path: Path, verdicts: Sequence[Verdict], plan: Plan, store: Store) -> bool:
-    """Write the report; where its place cannot be written, say so and leave the verdict alone."""
+    """Write the report unless it stands; where it cannot be written, say so and leave the verdict alone."""
     try:
+        if stands(path, plan, store):
+            return True
         write(path, verdicts, plan, store)
     except OSError as error:
         click.echo(

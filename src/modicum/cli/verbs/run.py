@@ -1,8 +1,7 @@
 """Runs a study: measures the model, tries methods, prints the verdict."""
 
-import contextlib
+import dataclasses
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -11,10 +10,9 @@ import click
 
 from modicum.analysis.meaning import has_pick
 from modicum.analysis.verdict import Verdict
-from modicum.cli.began import BEGAN
 from modicum.cli.built_in import stand_in_lines
 from modicum.cli.consent import Declined, ahead_line
-from modicum.cli.drive import How, driven, is_complete
+from modicum.cli.drive import How, driven, is_complete, only_read, opened
 from modicum.cli.help_layout import GroupedCommand
 from modicum.cli.plan_options import plan_of, study_or_task
 from modicum.cli.printing import form_of, open_page, print_verdicts, printing_options, report_line
@@ -33,7 +31,6 @@ from modicum.running.spending import Spending, plan_text, refuse_unpayable, spen
 from modicum.secrecy import clean
 from modicum.stats.written import count
 from modicum.store.database import Store
-from modicum.store.opening import DATABASE
 from modicum.store.provenance import changed_plugins, has_foreign
 from modicum.store.siblings import siblings
 from modicum.study.budget import Budget, read_seconds
@@ -108,41 +105,33 @@ def _run(
     Raises:
         Declined: the user does not want what it takes; a folder that was made for it is gone again.
     """
-    is_new = not folder.exists()
-    store = Store(folder) if (folder / DATABASE).exists() else None
     ahead: Spending | None = None
-    if store is None or not is_complete(plan, store):
-        with waiting("looking at the plan, the files and the model"):
-            check_plan(plan)
-            workers = how.shared_by(plan)
-            ahead = spending(plan, store, workers)
-        refuse_unpayable(plan, store, how.left(store), workers)
-        how = how.asked(plan, store, ahead, workers)
-    try:
-        with contextlib.closing(store or Store(folder)) as store:
-            asked = monotonic()
-            wait = None if leaves else _say_who(folder)
-            with sole_driver(folder, lambda: store.driver, wait):
-                store.keep_driver(me())
-                _say_first(plan, store, folder, ahead, options)
-                told = driven(plan, store, how, reuse, BEGAN + monotonic() - asked)
-            ids = planned(plan, store)
-            failed = {name: why for name, why in store.failed().items() if name in ids}
-    except (Declined, click.Abort):
-        if is_new:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with only_read(folder) as known:
+        if known is None or not is_complete(plan, known):
+            with waiting("looking at the plan, the files and the model"):
+                check_plan(plan)
+                workers = how.shared_by(plan)
+                ahead = spending(plan, known, workers)
+            refuse_unpayable(plan, known, how.left(known), workers)
+            how = how.asked(plan, known, ahead, workers)
+    with opened(folder) as store:
+        asked = monotonic()
+        wait = None if leaves else _say_who(folder)
+        with sole_driver(folder, lambda: store.driver, wait):
+            store.keep_driver(me())
+            _say_first(plan, store, folder, ahead, options)
+            waited = dataclasses.replace(how, since=how.since + monotonic() - asked)
+            told = driven(plan, store, waited, reuse)
+        ids = planned(plan, store)
+        failed = {name: why for name, why in store.failed().items() if name in ids}
     return told, failed
 
 
 def _show_plan(plan: Plan, folder: Path, how: How) -> int:
     """Print what a study would do and cost; nothing is made or changed."""
     check_plan(plan)
-    if not (folder / DATABASE).exists():
-        click.echo(plan_text(plan, workers=how.shared_by(plan)))
-        return 0
-    with contextlib.closing(Store(folder, read_only=True)) as store:
-        click.echo(plan_text(plan, store, how.shared_by(plan)))
+    with only_read(folder) as known:
+        click.echo(plan_text(plan, known, how.shared_by(plan)))
     return 0
 
 

@@ -18,8 +18,8 @@ from modicum.cli.trial_text import completion_text, scores, spent, trial_text, t
 from modicum.errors import ConfigError, ModicumError
 from modicum.plain import plain
 from modicum.store.database import Outcome, Store, StoredAnswer
+from modicum.study.editions import TaskVersions
 from modicum.study.problem_sets import problems_of
-from modicum.task import resolve_task
 from modicum.types import Grade, Problem, Trial
 
 __all__ = ["command"]
@@ -140,7 +140,7 @@ class _Shown:
             rows = list(islice(self._rows(trial), None if left is None else left + 1))
             if not rows and len(trials) > 1:
                 continue
-            outcome, problems = self.store.read(trial, texts=False), _problems(trial)
+            outcome, problems = self.store.read(trial, texts=False), _problems(trial, self.store)
             if outcome is None:
                 continue
             drawn = {answer.problem: len(answer.marks) for answer in outcome.answers}
@@ -160,7 +160,7 @@ class _Shown:
         """Yield one JSON line a trial and one for each of its completions."""
         left = self.limit
         for trial in trials:
-            outcome, problems = self.store.read(trial, texts=False), _problems(trial)
+            outcome, problems = self.store.read(trial, texts=False), _problems(trial, self.store)
             if outcome is not None:
                 yield _json_trial(outcome)
             for row in islice(self._rows(trial), left):
@@ -172,12 +172,12 @@ class _Shown:
         return filter(self.wanted.takes, rows)
 
 
-def _problems(trial: Trial) -> Mapping[str, Problem]:
+def _problems(trial: Trial, store: Store) -> Mapping[str, Problem]:
     """Return the test problems by id; says so where the task's data cannot be read any more."""
     try:
         scope = trial.scope
         scope = scope if scope.test is not None else dataclasses.replace(scope, test=0)
-        return {p.id: p for p in problems_of(resolve_task(trial.task), "test", scope)}
+        return {p.id: p for p in problems_of(TaskVersions.of(store).task(trial), "test", scope)}
     except (ModicumError, OSError) as error:
         first = str(error).partition("\n")[0].removeprefix("found: ")
         click.echo(f"questions and golds cannot be read: {first}", err=True)

@@ -1,0 +1,243 @@
+"""One-token steps of a plain Llama or Qwen2 whose weights are bfloat16, with or without an adapter.
+
+Only products and what is kept for later tokens are bfloat16: sums, the residual stream, norms,
+rotations, attention and scores are single precision, as in `modicum.sampling.half`. An adapter's
+two products stand beside those of its layer: added to half-precision weights, the small changes at
+the beginning of a training would be rounded away.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from modicum.nudge.parts import base_model, tensor_of
+from modicum.sampling.draw import race_noise
+from modicum.sampling.half import HalfEmbedding, HalfLinear
+from modicum.sampling.llama_steps import (
+    Additions,
+    Norm,
+    Uniforms,
+    has_plain_parts,
+    lean_shape,
+    turns,
+)
+from modicum.sampling.native import PAGE, load_kernel
+from modicum.sampling.pages import RowPages
+from modicum.sampling.products import COLUMNS, HalfProducts, half_products
+from modicum.sampling.weights_left import LeftWeights
+
+__all__ = ["LeanHalf"]
+
+_AT_ONCE = 64
+"""Rows whose scores are held at once."""
+_LAYERS = frozenset({HalfLinear, HalfEmbedding})
+_BESIDE = frozenset({LoraLinear, nn.Linear})
+"""What an adapter brings along: its layers, and single-precision matrices in them."""
+_PLACES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class _Linear(NamedTuple):
+    """A linear layer, and the two factors of an adapter's change to it."""
+
+    plain: LeftWeights
+    down: LeftWeights | None = None
+    up: LeftWeights | None = None
+
+
+class _Layer(NamedTuple):
+    before: Norm
+    query: _Linear
+    key: _Linear
+    value: _Linear
+    output: _Linear
+    after: Norm
+    gate: _Linear
+    up: _Linear
+    down: _Linear
+
+
+class LeanHalf:
+    """Steps through a Llama's layers in bfloat16 products; made anew for each block."""
+
+    in_columns = True
+
+    def __init__(
+        self, module: PreTrainedModel, longest: int, products: HalfProducts | None = None
+    ) -> None:
+        """Look up the weights and prepare the rotations of all positions up to `longest`.
+
+        Args:
+            module: A module that `fits`.
+            longest: Tokens of the longest row.
+            products: How products are computed; what suits the processor if not given.
+
+        Raises:
+            RuntimeError: no kernel was compiled.
+        """
+        base = base_model(module)
+        model = base.model
+        self.embedding = model.embed_tokens.weight
+        self.layers = [_layer(layer) for layer in model.layers]
+        self.last = _norm(model.norm)
+        self.head = LeftWeights(base.lm_head.weight, None)
+        self.vocab = len(self.head.weight)
+        self.scale = model.layers[0].self_attn.scaling
+        self.shape = lean_shape(base)
+        kernel = load_kernel(self.shape)
+        if kernel is None:
+            raise RuntimeError("no kernel was compiled")
+        self.kernel = kernel
+        self.products = products or half_products(kernel)
+        self.cos, self.sin = turns(base, longest)
+
+    @staticmethod
+    def fits(module: PreTrainedModel) -> bool:
+        """Say whether the module is a plain Llama made half, with one adapter at most, and compiled for."""
+        base = base_model(module)
+        if not isinstance(base.get_input_embeddings(), HalfEmbedding):
+            return False
+        adapters = [part for part in base.modules() if isinstance(part, LoraLinear)]
+        if not all(map(_is_simple, adapters)):
+            return False
+        if not has_plain_parts(base, _LAYERS | _BESIDE if adapters else _LAYERS):
+            return False
+        sizes = (base.config.hidden_size, base.config.intermediate_size)
+        return not any(size % 2 for size in sizes) and load_kernel(lean_shape(base)) is not None
+
+    def step_in_pages(
+        self, ids: Int[Tensor, " rows"], pages: RowPages, added: Additions
+    ) -> Float[Tensor, "width columns"]:
+        """Run one token of each row; gives what `scores` scores, a column each.
+
+        Args:
+            ids: Newest token of each row.
+            pages: The rows' pages, opened for that token.
+            added: What a nudge adds to layers.
+        """
+        rows, products, kernel = len(ids), self.products, self.kernel
+        where = pages.read(rows)
+        size = -(-rows // COLUMNS) * COLUMNS
+        mixed = torch.zeros(size, self.shape.keys * self.shape.group * self.shape.head)
+        spare = (mixed, torch.empty(self.shape.group * pages.table.shape[1] * PAGE))
+        hidden = torch.zeros(self.embedding.shape[1], size)
+        hidden[:, :rows] = self.embedding[ids].t()
+        for index, layer in enumerate(self.layers):
+            x = products.normed(hidden, layer.before)
+            query, key, value = (
+                kernel.turn(self._product(part, x))[:rows]
+                for part in (layer.query, layer.key, layer.value)
+            )
+            kernel.attend(
+                (query, key, value), (self.cos, self.sin), where, spare, index, self.scale
+            )
+            self._add(layer.output, products.taken(mixed), hidden)
+            x = products.normed(hidden, layer.after)
+            self._add(layer.down, self._gated(layer, x), hidden)
+            if index in added:
+                hidden[:, :rows] += added[index].expand(rows, -1).t()
+        return hidden
+
+    def _product(self, layer: _Linear, x: Tensor) -> Tensor:
+        out = self.products.product(layer.plain, x)
+        self._change(layer, x, out)
+        return out
+
+    def _add(self, layer: _Linear, x: Tensor, hidden: Tensor) -> None:
+        self.products.add_product(layer.plain, x, hidden)
+        self._change(layer, x, hidden)
+
+    def _change(self, layer: _Linear, x: Tensor, out: Tensor) -> None:
+        """Add what an adapter changes."""
+        if layer.down is not None and layer.up is not None:
+            low = self.products.product(layer.down, x)
+            self.products.add_product(layer.up, self.products.normed(low, None), out)
+
+    def _gated(self, layer: _Layer, x: Tensor) -> Tensor:
+        plain = (layer.gate.plain.bias, layer.up.plain.bias, layer.gate.down, layer.up.down)
+        if all(part is None for part in plain):
+            return self.products.gated(layer.gate.plain, layer.up.plain, x)
+        opened = functional.silu(self._product(layer.gate, x), inplace=True)
+        return self.products.normed(opened.mul_(self._product(layer.up, x)), None)
+
+    def parts(self, rows: int) -> list[slice]:
+        """Return the rows whose scores are held, or drawn from, at once."""
+        return [slice(i, min(rows, i + _AT_ONCE)) for i in range(0, rows, _AT_ONCE)]
+
+    def scores(
+        self, hidden: Float[Tensor, "width columns"], part: slice
+    ) -> Float[Tensor, "some vocab"]:
+        """Return the scores of the next token of some rows."""
+        return self.kernel.turn(self._columns_of_scores(hidden, part))[: part.stop - part.start]
+
+    def drawn(
+        self,
+        hidden: Float[Tensor, "width columns"],
+        part: slice,
+        uniforms: Uniforms,
+        temperature: float,
+    ) -> npt.NDArray[np.int64]:
+        """Return the next tokens of some rows, drawn from scores that stay in columns; see `draw`."""
+        noise, width = race_noise(uniforms, self.vocab)
+        return self.kernel.race(self._columns_of_scores(hidden, part), noise, width, temperature)
+
+    def _columns_of_scores(self, hidden: Tensor, part: slice) -> Tensor:
+        end = part.start - (part.start - part.stop) // COLUMNS * COLUMNS
+        some = hidden[:, part.start : end].contiguous()
+        return self.products.product(self.head, self.products.normed(some, self.last))
+
+
+def _layer(layer: nn.Module) -> _Layer:
+    """Look up a layer's weights; what is small of them is taken in single precision."""
+    linears = dict(_linears(layer))
+    query, key, value, output, gate, up, down = (linears[place] for place in _PLACES)
+    before, after = map(layer.get_submodule, ("input_layernorm", "post_attention_layernorm"))
+    return _Layer(_norm(before), query, key, value, output, _norm(after), gate, up, down)
+
+
+def _norm(norm: nn.Module) -> Norm:
+    return Norm(tensor_of(norm, "weight").float(), float(norm.variance_epsilon))  # type: ignore[arg-type]
+
+
+def _linears(layer: nn.Module) -> Iterator[tuple[str, _Linear]]:
+    for name, part in layer.named_modules():
+        place = name.rpartition(".")[2]
+        if place in _PLACES:
+            yield place, _linear(part)
+
+
+def _linear(part: nn.Module) -> _Linear:
+    if not isinstance(part, LoraLinear):
+        return _Linear(_weights(part))
+    down, up = (tensor_of(side["default"], "weight") for side in (part.lora_A, part.lora_B))
+    rows = functional.pad(down.detach(), (0, 0, 0, len(down) % 2)).bfloat16()
+    columns = functional.pad(up.detach() * part.scaling["default"], (0, len(down) % 2)).bfloat16()
+    return _Linear(
+        _weights(part.get_base_layer()), LeftWeights(rows, None), LeftWeights(columns, None)
+    )
+
+
+def _weights(part: nn.Module) -> LeftWeights:
+    bias = part.bias
+    return LeftWeights(
+        tensor_of(part, "weight"), bias.float() if isinstance(bias, Tensor) else None
+    )
+
+
+def _is_simple(part: LoraLinear) -> bool:
+    """Say whether an adapter adds a product of two matrices to its layer, and nothing else."""
+    return (
+        list(part.lora_A) == ["default"]
+        and part.active_adapters == ["default"]
+        and not (part.merged or part.disable_adapters or part.lora_bias["default"])
+        and not part.lora_magnitude_vector
+        and not part.lora_variant
+        and isinstance(part.lora_dropout["default"], nn.Identity)
+    )

@@ -1,0 +1,193 @@
+/* Products of bfloat16 weights with the rows in flight, and what stands between them.
+ *
+ * Weights are read as they lie, `[out, in]`, two neighbouring numbers at a time; activations are
+ * single precision `[in, columns]`, one column a row in flight, and are rounded in pairs to
+ * `[in / 2, columns]` words just before a product. Sums are single precision throughout. Where the
+ * processor has no such units the same sums are made of single-precision products.
+ */
+#include <math.h>
+#include <stdint.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+#define LANES 16
+#define EACH _Pragma("GCC unroll 32")
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef int32_t whole __attribute__((vector_size(4 * LANES)));
+typedef float lanes_at __attribute__((vector_size(4 * LANES), aligned(4)));
+
+/* sum + the two products of a pair, in every lane. */
+INLINE lanes pair(lanes sum, words x, uint32_t weights) {
+#ifdef __AVX512BF16__
+    return (lanes)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x,
+                                   (__m512bh)_mm512_set1_epi32((int)weights));
+#else
+    union { uint32_t bits; float number; } even = {weights << 16}, odd = {weights & 0xffff0000u};
+    sum += (lanes)(x << 16) * even.number;
+    return sum + (lanes)(x & 0xffff0000u) * odd.number;
+#endif
+}
+
+/* The bits of numbers, ready to be cut to the upper half: round to nearest, ties to even. */
+INLINE words rounded(lanes x) {
+    words bits = (words)x;
+    return bits + 0x7fffu + ((bits >> 16) & 1u);
+}
+
+INLINE words paired(lanes even, lanes odd) {
+    return (rounded(even) >> 16) | (rounded(odd) & 0xffff0000u);
+}
+
+/* e^x for x <= 0, to about one unit in the last place; below -87 as at -87. */
+INLINE lanes exponential(lanes x) {
+    lanes least = (lanes){} - 87.0f;
+    whole first = x > least;
+    x = (lanes)((first & (whole)x) | (~first & (whole)least));
+    whole n = __builtin_convertvector(x * 1.442695041f - 0.5f, whole);
+    lanes f = __builtin_convertvector(n, lanes);
+    lanes r = x - f * 0.693359375f + f * 2.12194440e-4f;
+    lanes p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    whole power = (n + 127) << 23;
+    return p * (lanes)power;
+}
+
+INLINE lanes sigmoid(lanes x) {
+    whole below = x < 0.0f;
+    lanes size = (lanes)((whole)x & 0x7fffffff), e = exponential(-size);
+    lanes top = (lanes)((below & (whole)e) | (~below & (whole)((lanes){} + 1.0f)));
+    return top / (1.0f + e);
+}
+
+/* Sums of `outs` weight rows with `wide` vectors of columns, all held in registers. */
+INLINE void sums(lanes (*sum)[4], const uint16_t *weight, const words *x, int64_t in,
+                 int64_t stride, const int outs, const int wide) {
+    EACH for (int o = 0; o < outs; o++)
+        EACH for (int v = 0; v < wide; v++) sum[o][v] = (lanes){};
+    const uint32_t *rows = (const uint32_t *)weight;
+    int64_t pairs = in / 2;
+    for (int64_t begun = 0; begun < pairs; begun += LANES) {
+        int64_t end = begun + LANES < pairs ? begun + LANES : pairs;
+        /* The rows that come next are asked for while these are read. */
+        EACH for (int o = 0; o < outs; o++) __builtin_prefetch(rows + (outs + o) * pairs + begun);
+        for (int64_t k = begun; k < end; k++) {
+            words part[4];
+            EACH for (int v = 0; v < wide; v++) part[v] = x[k * stride + v];
+            EACH for (int o = 0; o < outs; o++)
+                EACH for (int v = 0; v < wide; v++)
+                    sum[o][v] = pair(sum[o][v], part[v], rows[o * pairs + k]);
+        }
+    }
+}
+
+INLINE void some(float *out, const uint16_t *weight, const float *bias, const words *x,
+                 int64_t first, int64_t in, int64_t columns, int add, const int outs,
+                 const int wide) {
+    lanes sum[24][4];
+    sums(sum, weight + first * in, x, in, columns / LANES, outs, wide);
+    EACH for (int o = 0; o < outs; o++) {
+        float own = bias ? bias[first + o] : 0.0f;
+        EACH for (int v = 0; v < wide; v++) {
+            lanes_at *to = (lanes_at *)(out + (first + o) * columns + v * LANES);
+            *to = sum[o][v] + own + (add ? *to : (lanes_at){});
+        }
+    }
+}
+
+#define THROUGH(wide, most)                                                                    \
+    for (; first + most <= outs; first += most)                                                \
+        some(out, weight, bias, x, first, in, columns, add, most, wide);                       \
+    for (; first < outs; first++) some(out, weight, bias, x, first, in, columns, add, 1, wide);
+
+/* out[o, c] = bias[o] + sum of weight[o, i] x[i, c], or that added to `out`. */
+void multiply(float *out, const uint16_t *weight, const float *bias, const words *x, int64_t outs,
+              int64_t in, int64_t columns, int64_t add) {
+    for (int64_t left = columns / LANES, wide; left > 0; left -= wide) {
+        int64_t first = 0;
+        wide = left > 4 ? 4 : left;
+        if (wide == 4) { THROUGH(4, 6) }
+        if (wide == 3) { THROUGH(3, 8) }
+        if (wide == 2) { THROUGH(2, 12) }
+        if (wide == 1) { THROUGH(1, 24) }
+        out += wide * LANES, x += wide;
+    }
+}
+
+INLINE void some_gated(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
+                       int64_t first, int64_t in, int64_t columns, const int outs, const int wide) {
+    /* An even number of outputs, one matrix after the other: all sums of one fit into registers. */
+    lanes open[24][4], sum[24][4];
+    int64_t stride = columns / LANES;
+    sums(open, gate + first * in, x, in, stride, outs, wide);
+    EACH for (int o = 0; o < outs; o++)
+        EACH for (int v = 0; v < wide; v++) open[o][v] *= sigmoid(open[o][v]);
+    sums(sum, up + first * in, x, in, stride, outs, wide);
+    EACH for (int o = 0; o < outs; o += 2)
+        EACH for (int v = 0; v < wide; v++)
+            out[(first + o) / 2 * stride + v] =
+                paired(sum[o][v] * open[o][v], sum[o + 1][v] * open[o + 1][v]);
+}
+
+#define THROUGH_GATED(wide, most)                                                  \
+    for (; first + most <= outs; first += most)                                    \
+        some_gated(out, gate, up, x, first, in, columns, most, wide);              \
+    for (; first < outs; first += 2) some_gated(out, gate, up, x, first, in, columns, 2, wide);
+
+/* silu(gate x) * (up x), rounded and in pairs; `outs` is even. */
+void multiply_gated(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
+                    int64_t outs, int64_t in, int64_t columns) {
+    for (int64_t left = columns / LANES, wide; left > 0; left -= wide) {
+        int64_t first = 0;
+        wide = left > 4 ? 4 : left;
+        if (wide == 4) { THROUGH_GATED(4, 6) }
+        if (wide == 3) { THROUGH_GATED(3, 8) }
+        if (wide == 2) { THROUGH_GATED(2, 12) }
+        if (wide == 1) { THROUGH_GATED(1, 24) }
+        out += wide, x += wide;
+    }
+}
+
+/* Columns of single precision, rounded in pairs; where there is a weight [in], each column is first
+ * divided by the root of its mean square and multiplied by the weight. */
+void pack(words *out, const float *from, const float *weight, int64_t in, int64_t columns,
+          float epsilon) {
+    int64_t stride = columns / LANES;
+    for (int64_t v = 0; v < stride; v++) {
+        lanes scale = (lanes){} + 1.0f, sum = (lanes){};
+        if (weight) {
+            for (int64_t i = 0; i < in; i++) {
+                lanes x = *(const lanes_at *)(from + i * columns + v * LANES);
+                sum += x * x;
+            }
+            for (int j = 0; j < LANES; j++) scale[j] = 1.0f / sqrtf(sum[j] / (float)in + epsilon);
+        }
+        for (int64_t i = 0; i < in; i += 2) {
+            lanes even = *(const lanes_at *)(from + i * columns + v * LANES) * scale;
+            lanes odd = *(const lanes_at *)(from + (i + 1) * columns + v * LANES) * scale;
+            if (weight) even *= weight[i], odd *= weight[i + 1];
+            out[i / 2 * stride + v] = paired(even, odd);
+        }
+    }
+}
+
+/* The same of rows `[columns, in]`, without a norm. */
+void pack_rows(uint32_t *out, const float *from, int64_t in, int64_t columns) {
+    for (int64_t first = 0; first < columns; first += LANES)
+        for (int64_t i = 0; i < in; i += 2) {
+            lanes even, odd;
+            for (int j = 0; j < LANES; j++) {
+                even[j] = from[(first + j) * in + i];
+                odd[j] = from[(first + j) * in + i + 1];
+            }
+            *(words *)(out + i / 2 * columns + first) = paired(even, odd);
+        }
+}
