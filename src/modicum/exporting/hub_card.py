@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from modicum.analysis.printed import control_name
 from modicum.plain import JsonObject
 
 __all__ = ["card_text", "escaped"]
@@ -124,10 +125,14 @@ def _results(facts: Facts) -> str:
         ]
         gaps = _table(rung, "control_gaps")
         rows += [
-            (f"Control {escaped(name)}: share of the gap", _figure(f)) for name, f in gaps.items()
+            (f"Control {escaped(control_name(str(name)))}: share of the gap", _figure(f))
+            for name, f in gaps.items()
         ]
         bare = {k: v for k, v in _table(rung, "controls").items() if k not in gaps}
-        rows += [(f"Control {escaped(name)}: accuracy", _figure(f)) for name, f in bare.items()]
+        rows += [
+            (f"Control {escaped(control_name(str(name)))}: accuracy", _figure(f))
+            for name, f in bare.items()
+        ]
         rows += _damage(rung, _table(facts, "method"))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     n = _table(score, "lenient").get("n")
