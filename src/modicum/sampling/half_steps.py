@@ -203,7 +203,7 @@ def _layer(layer: nn.Module) -> _Layer:
 
 
 def _norm(norm: nn.Module) -> Norm:
-    return Norm(tensor_of(norm, "weight").float(), float(norm.variance_epsilon))  # type: ignore[arg-type]
+    return Norm(tensor_of(norm, "weight").float(), float(vars(norm)["variance_epsilon"]))
 
 
 def _linears(layer: nn.Module) -> Iterator[tuple[str, _Linear]]:
