@@ -97,6 +97,11 @@ class Language:
         del text
         return True
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has; 0 where that is not known."""
+        del text
+        return 0
+
     @property
     def takes_raw(self) -> bool:
         """Whether it continues any text; a server may take chat messages alone."""
@@ -109,10 +114,8 @@ class Language:
 
     def opens_thinking(self, prompt: str) -> bool:
         """Say whether a prompt ends inside the thinking, as some chat templates write it."""
-        if self.thinking is None:
-            return False
-        opening, closing = self.thinking
-        return prompt.rfind(opening) > prompt.rfind(closing)
+        opening, closing = self.thinking or ("", "")
+        return prompt.rfind(opening) > prompt.rfind(closing) if opening else False
 
 
 class Model(ABC):
@@ -389,8 +392,7 @@ def render(model: Model, style: Style, question: str) -> str:
     text = style.fill(question)
     if not style.chat:
         return text
-    language = model.language
-    prompt = None if language is None else language.chat(style.system, text)
+    prompt = model.language.chat(style.system, text) if model.language is not None else None
     if prompt is None:
         raise ConfigError(
             f"style {style.name!r} needs a chat template",

@@ -96,6 +96,11 @@ class WhiteBox(Language, Model):
         return ids if first is None or ids[:1] == [first] else [first, *ids]
 
     @final
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has."""
+        return len(self._tokens(text))
+
+    @final
     def encode_more(self, text: str) -> list[int]:
         """Return the tokens of a text that follows other text: nothing is added, not even a space."""
         if self._adds_space:

@@ -14,7 +14,6 @@ from modicum.nudge.steering import Direction, Steering, Where
 from modicum.plain import JsonValue
 from modicum.training.changes import Vectors
 from modicum.training.contrast import (
-    Contrast,
     Dose,
     Found,
     directions,
@@ -23,6 +22,7 @@ from modicum.training.contrast import (
     parted,
     sides_of,
 )
+from modicum.training.prompt_contrast import Place, PromptPairs
 from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 
@@ -51,15 +51,17 @@ class SteeringVector(Method):
     kind: ClassVar[Kind] = "steering"
     changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
 
-    contrast: Contrast = "instructions"
-    """What the two sides of a pair differ in."""
+    contrast: Literal["instructions", "demonstrations", "completions", "prompts"] = "instructions"
+    """What the two sides of a pair differ in. With `prompts` the same question stands in two prompts:
+    the budget counts questions without answers, and no label is read, as with `prompt_vector`."""
     wanted: str = ""
-    """Instruction that asks for what is wanted; the task's, or a general one, where empty."""
+    """Instruction that asks for what is wanted; the task's, or a general one, where empty. With
+    `contrast = prompts` the name of a plain prompt, or a text with `{question}`."""
     unwanted: str = ""
     """Its opposite."""
-    at: Literal["first", "parting", "generated", "all"] = "first"
-    """Where it acts: the first generated token; the token where the two forms part, found from the
-    pairs; every generated token; every position."""
+    at: Place = "first"
+    """Where it acts: once, at the last token of the prompt, which decides the first generated one; the
+    token where the two forms part, found from the pairs; every generated token; every position."""
     average: Average = "mean"
     """How pairs become one direction."""
     layers: tuple[int, ...] = ()
@@ -77,15 +79,31 @@ class SteeringVector(Method):
             msg = "strengths above 0 and a selection of at least 1"
             raise ValueError(msg)
 
+    @property
+    def supervision(self) -> Supervision:
+        """Answers; questions alone with two prompts."""
+        return Supervision.QUESTION if self.contrast == "prompts" else self.needs.supervision
+
+    def texts(self, n_shots: int) -> int:
+        """Return the questions of its budget, with two prompts."""
+        return n_shots if self.contrast == "prompts" else 0
+
+    def shown(self, n_shots: int) -> int:
+        """Return the shots of its budget; none with two prompts."""
+        return 0 if self.contrast == "prompts" else n_shots
+
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Find the direction and its dose.
 
         Raises:
-            BudgetError: too few shots for the contrast.
+            BudgetError: too few shots for the contrast, or no question.
             AccessError: the model's activations cannot be reached.
+            ConfigError: a prompt that is not among the plain ones.
             TrialError: the two sides of the pairs do not differ.
         """
         white = bench.on(need_whitebox)
+        if self.contrast == "prompts":
+            return self._between_prompts().nudge(white)
         whitebox, ledger = white.model, white.ledger
         sides = sides_of(white, self.contrast, (self.wanted, self.unwanted))
         pairs = paired(whitebox, sides)
@@ -118,6 +136,19 @@ class SteeringVector(Method):
             white.style,
             changes=(Vectors(chosen, whitebox.card.weights),),
             facts={**notes, "where": where, "offset": offset},
+        )
+
+    def _between_prompts(self) -> PromptPairs:
+        """Return the search that needs no label, with these settings."""
+        return PromptPairs(
+            self.wanted,
+            self.unwanted,
+            self.at,
+            self.average,
+            self.layers,
+            self.strengths,
+            self.selection,
+            self.direction,
         )
 
 

@@ -20,8 +20,8 @@ from modicum.nudge.sites import Site, is_site
 __all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering", "steering_bytes"]
 
 Where = Literal["first", "generated", "all"]
-"""At the last prompt position, which decides the first token; there and at every generated token; or
-at every position, prompt included."""
+"""Once, at the last token of the prompt, which decides the first generated one: later layers keep it in
+their keys and values; there and at every generated token; or at every position, prompt included."""
 
 
 _PLACE = re.compile(r"[0-9]{1,6}")
@@ -55,6 +55,14 @@ class Steering:
     def acts_at_prompt(self) -> bool:
         """Whether the last prompt position is steered."""
         return self.where != "first" or self.offset == 0
+
+    @property
+    def place(self) -> str:
+        """The positions in words."""
+        if self.where == "first":
+            at = f"generated token {self.offset}" if self.offset else "the last token of the prompt"
+            return f"{at}, once"
+        return "every position" if self.where == "all" else "the generated tokens"
 
     @property
     def numbers(self) -> int:
