@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["HalfEmbedding", "HalfLinear", "activation_dtype", "is_half", "make_half"]
+__all__ = ["HalfEmbedding", "HalfLinear", "activation_dtype", "half_class", "is_half", "make_half"]
 
 
 class HalfLinear(nn.Linear):
@@ -74,7 +74,7 @@ def make_half(module: nn.Module) -> bool:
         return True
     before: list[tuple[nn.Module, type[nn.Module]]] = []
     for part in module.modules():
-        wanted = _half_class(type(part))
+        wanted = half_class(type(part))
         if wanted is not None:
             before.append((part, type(part)))
             part.__class__ = wanted
@@ -106,7 +106,7 @@ _CLASSES: dict[type[nn.Module], type[nn.Module]] = {
 }
 
 
-def _half_class(kind: type[nn.Module]) -> type[nn.Module] | None:
+def half_class(kind: type[nn.Module]) -> type[nn.Module] | None:
     """Return the class that takes a layer's place; None where it stays."""
     if issubclass(kind, HalfLinear | HalfEmbedding):
         return None
