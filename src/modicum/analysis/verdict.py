@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    Contamination,
     FrontPoint,
     LeastData,
     LeastDataRows,
@@ -26,6 +27,7 @@ __all__ = [
     "ArmRow",
     "Aside",
     "Ceiling",
+    "Contamination",
     "Curve",
     "FrontPoint",
     "LeastData",
@@ -323,6 +325,8 @@ class Verdict(Shown):
     """What to do about it."""
     next_command: NextCommand | None = None
     """What would decide it where it is undecided, with its cost; else the export; None for neither."""
+    contamination: Contamination | None = None
+    """How well test questions are known by heart; None where not measured, and then no key in JSON."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
 
@@ -368,7 +372,8 @@ def _shown(value: object) -> object:
     if isinstance(value, Verdict):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
-        table = {name: entry for name, entry in table.items() if name != "variant" or entry}
+        silent = {n for n in ("variant", "contamination") if not table[n]}
+        table = {name: entry for name, entry in table.items() if name not in silent}
         return {**table, "sections": own} if own else table
     if isinstance(value, Section):
         table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

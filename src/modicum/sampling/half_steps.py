@@ -27,7 +27,7 @@ from modicum.sampling.decoder_layers import (
     lean_shape,
 )
 from modicum.sampling.draw import race_noise
-from modicum.sampling.half import HalfEmbedding, HalfLinear, half_class
+from modicum.sampling.half import HalfEmbedding, HalfLinear, HalfLora, half_class, is_simple
 from modicum.sampling.linear import activated
 from modicum.sampling.llama_steps import Additions, Uniforms
 from modicum.sampling.native import PAGE, Norm, load_kernel
@@ -39,7 +39,7 @@ __all__ = ["LeanHalf"]
 
 _AT_ONCE = 64
 """Rows whose scores are held at once."""
-_BESIDE = frozenset({LoraLinear, nn.Linear})
+_BESIDE = frozenset({LoraLinear, HalfLora, nn.Linear})
 """What an adapter brings along: its layers, and single-precision matrices in them."""
 
 
@@ -94,7 +94,7 @@ class LeanHalf:
         if not isinstance(base.get_input_embeddings(), HalfEmbedding):
             return False
         adapters = [part for part in base.modules() if isinstance(part, LoraLinear)]
-        if not all(map(_is_simple, adapters)):
+        if not all(map(is_simple, adapters)):
             return False
         decoder = decoder_of(base)
         if decoder is None:
@@ -208,16 +208,4 @@ def _weights(part: nn.Module) -> LeftWeights:
     bias = part.bias
     return LeftWeights(
         tensor_of(part, "weight"), bias.float() if isinstance(bias, Tensor) else None
-    )
-
-
-def _is_simple(part: LoraLinear) -> bool:
-    """Say whether an adapter adds a product of two matrices to its layer, and nothing else."""
-    return (
-        list(part.lora_A) == ["default"]
-        and part.active_adapters == ["default"]
-        and not (part.merged or part.disable_adapters or part.lora_bias["default"])
-        and not part.lora_magnitude_vector
-        and not part.lora_variant
-        and isinstance(part.lora_dropout["default"], nn.Identity)
     )
