@@ -279,6 +279,8 @@ class Backend(ABC):
     """Whether the opened model is a language model (`Model.language`), which takes words of any kind."""
     light: ClassVar[bool] = False
     """Whether several processes may each hold a copy."""
+    pretrained: ClassVar[bool] = False
+    """Whether texts from outside taught it, which may hold a task's questions; stated as `version` is."""
     powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What a setting switches on where it is set, `""` being the backend itself: a kind of power, or
     the folder of plug-ins that the setting's reference names (see `study.powers`)."""

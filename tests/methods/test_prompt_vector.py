@@ -1,7 +1,6 @@
 """A vector from two prompts: no label is read, one token is steered, the model's own answers choose."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from modicum.training.prompt_contrast import (
     RatedDose,
     best_of,
     candidates,
+    ranked,
     two_prompts,
 )
 from modicum.types import Grade, Request, Sampling, Style
@@ -246,10 +246,18 @@ def test_the_dose_agrees_with_the_models_own_answers(organism) -> None:
 
 def test_the_likeliest_are_tried_first(organism) -> None:
     facts = _found(_bench(organism), tries=2).facts
-    scores = [score for *_, score in facts["likelihoods"]]
-    assert len(scores) == 4
-    assert scores == sorted(scores, reverse=True)
+    scored = [RatedDose(*one) for one in facts["likelihoods"]]
+    assert len(scored) == 4
+    assert scored == ranked(scored, facts["unsteered"]["likelihood"])
     assert [one[:2] for one in facts["tried"]] == [one[:2] for one in facts["likelihoods"][:2]]
+
+
+def test_a_weaker_dose_that_does_nearly_as_much_comes_first() -> None:
+    strong, weak, feeble = (
+        RatedDose(12, s, x) for s, x in ((2.0, -1.0), (1.0, -1.09), (0.5, -1.2))
+    )
+    other = RatedDose(10, 1.0, -1.05)
+    assert ranked([strong, weak, feeble, other], -2.0) == [other, weak, strong, feeble]
 
 
 def test_a_vote_of_samples_may_stand_for_the_greedy_answer(organism) -> None:
@@ -260,19 +268,14 @@ def test_a_vote_of_samples_may_stand_for_the_greedy_answer(organism) -> None:
     assert bench.ledger.tokens_sampled > greedy.ledger.tokens_sampled
 
 
-@pytest.mark.parametrize(
-    ("tried", "layer"),
-    [
-        ([RatedDose(1, 1.0, -2.0, 1.0), RatedDose(2, 1.0, -1.0, 0.5)], 1),
-        ([RatedDose(1, 1.0, -2.0, 1.0), RatedDose(2, 1.0, -1.0, 1.0)], 2),
-        ([RatedDose(1, 2.0, -1.0, 1.0), RatedDose(2, 1.0, -1.0, 1.0)], 2),
-        ([RatedDose(1, 1.0, -1.0, 1.0), RatedDose(2, 1.0, -1.0, 1.0)], 2),
-    ],
-)
-def test_agreement_stands_before_likelihood_and_the_weaker_dose(
-    tried: Sequence[RatedDose], layer
-) -> None:
-    assert best_of(tried).layer == best_of(tried[::-1]).layer == layer
+def test_what_agrees_most_stands_and_of_equals_the_first() -> None:
+    doses = [
+        RatedDose(1, 1.0, -2.0, 0.5),
+        RatedDose(2, 2.0, -3.0, 1.0),
+        RatedDose(3, 1.0, -1.0, 1.0),
+    ]
+    assert best_of(doses).layer == 2
+    assert best_of(doses[::-1]).layer == 3
 
 
 def test_every_layer_is_tried_at_every_strength() -> None:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    Ceiling,
+    Contamination,
+    Curve,
     FixedPrompt,
     FrontPoint,
     LeastData,
@@ -28,6 +31,7 @@ __all__ = [
     "ArmRow",
     "Aside",
     "Ceiling",
+    "Contamination",
     "Curve",
     "FixedPrompt",
     "FrontPoint",
@@ -42,33 +46,18 @@ __all__ = [
     "as_json",
 ]
 
-_WHERE_SET = ("variant", "sections", "fixed_prompt", "unlocked_unlabelled", "unlabelled", "unit")
+_WHERE_SET = (
+    "variant",
+    "contamination",
+    "sections",
+    "fixed_prompt",
+    "unlocked_unlabelled",
+    "unlabelled",
+    "unit",
+)
 """Entries of the JSON that stand there where they say something."""
 SCHEMA = 1
 """Version of the JSON form."""
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """The top of the gap."""
-
-    figure: Figure
-    """Corrected for guessing."""
-    k: int
-    """Samples a problem that it stands for; 1 where it does not come from sampling."""
-    source: str
-    """`sampling`, `forced`, `majority` or the name of a rung."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Pass@k with its two guess curves, at powers of two."""
-
-    ks: tuple[int, ...]
-    pass_k: tuple[float, ...]
-    luck: tuple[float, ...]
-    near_miss: tuple[float, ...]
-    """Shorter than `ks`: the null needs half of the samples."""
 
 
 @dataclass(frozen=True)
@@ -330,6 +319,8 @@ class Verdict(Shown):
     """What to do about it."""
     next_command: NextCommand | None = None
     """What would decide it where it is undecided, with its cost; else the export; None for neither."""
+    contamination: Contamination | None = None
+    """How well test questions are known by heart; None where not measured, and then no key in JSON."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
     unlocked_unlabelled: int = 0

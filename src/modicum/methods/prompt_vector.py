@@ -27,8 +27,8 @@ class PromptVector(Method):
 
     Source: mean difference of contrastive pairs, Rimsky et al. 2024 (2312.06681).
     Differs: the two sides are the same question in two prompts, and no gold is read: candidates are
-    ranked by the likelihood of the model's own answers under the wanted prompt, and of the first few
-    the one stands that agrees most often with these answers.
+    ranked by the likelihood of the model's own answers under the wanted prompt, weaker ones first
+    where they do nearly as much, and of the first few the one stands that agrees most often with these.
     """
 
     needs: ClassVar[Needs] = Needs(access=Access.ACTIVATIONS, language=True)
@@ -62,7 +62,7 @@ class PromptVector(Method):
     samples: int = 1
     """Answers to a question whose majority is agreed with; the greedy one where 1."""
     tries: int = 8
-    """Layers and strengths, the likeliest first, whose answers are compared."""
+    """Layers and strengths, the first by likelihood, whose answers are compared."""
     direction: Literal["contrast", "random", "questions"] = "contrast"
     """`random` and `questions` put another direction of equal length at the chosen place (veto
     controls): a random one, or the difference between two questions under one prompt."""

@@ -19,11 +19,12 @@ from modicum.sampling.blocks import Asked, Engine, Raw, SamplingJob, SamplingRul
 from modicum.sampling.cache import column_floats
 from modicum.sampling.chat import user_prompt
 from modicum.sampling.fit import row_windows
-from modicum.sampling.half import activation_dtype
+from modicum.sampling.half import activation_dtype, is_half
 from modicum.sampling.loop import lean_for, sample_block
 from modicum.sampling.malloc import return_large_blocks
 from modicum.sampling.own import sample_with_own_cache
 from modicum.sampling.pages import Pools
+from modicum.sampling.products import COLUMNS
 from modicum.sampling.prompts import prompt_tokens, stream_key, text_tokens
 from modicum.sampling.scores import score_all
 from modicum.sampling.sound import Sound
@@ -324,7 +325,8 @@ class Local(WhiteBox):
         """Return how many flights share a block, a thread each."""
         if self.device.type != "cpu" or self._engine.windows is None:
             return 1
-        return max(1, min(self.threads, n_jobs // _LEAST_ABREAST))
+        least = COLUMNS if is_half(self.module) else _LEAST_ABREAST
+        return max(1, min(self.threads, n_jobs // least))
 
     def _run_block(
         self,

@@ -34,6 +34,7 @@ __all__ = [
     "RatedDose",
     "best_of",
     "candidates",
+    "ranked",
     "two_prompts",
 ]
 
@@ -41,8 +42,10 @@ Place = Literal["first", "parting", "generated", "all"]
 """Where a vector acts: once, at the last token of the prompt; where the two forms part; at every
 generated token; at every position."""
 
-_HEAD = 64
+_HEAD = 32
 """Tokens of a plain answer whose likelihood is compared: how it begins is what a vector decides."""
+_ENOUGH = 0.9
+"""Share of the best gain in likelihood with which a weaker dose is taken before a stronger one."""
 _SCORED = 4
 """Questions on whose plain answers likelihood is compared."""
 
@@ -75,7 +78,8 @@ class PromptPairs:
     """How a vector is found from two prompts of the same questions, which need no answers.
 
     Layers and strengths are ranked by how likely they make the model's own answers under the wanted
-    prompt; of the likeliest few the one stands whose answers agree most with those.
+    prompt, weaker ones first where they do nearly as much (`ranked`); of the first few the one stands
+    whose answers agree most with those.
     """
 
     wanted: str = ""
@@ -99,7 +103,7 @@ class PromptPairs:
     samples: int = 1
     """Answers to a question whose majority is agreed with; the greedy one where 1."""
     tries: int = 8
-    """Layers and strengths, the likeliest first, whose answers are compared."""
+    """Layers and strengths, the first by likelihood, whose answers are compared."""
 
     def nudge(self, bench: Bench[WhiteBox]) -> Nudge:
         """Find the direction, its layer and its dose.
@@ -125,8 +129,9 @@ class PromptPairs:
             f.layer: f for f in directions(whitebox, pairs, layers, self.average, bench.ledger)
         }
         search = _Search.of(bench, found, (where, offset), answers[: self.selection])
-        ranked = search.likelihoods(candidates(layers, self.strengths))
-        tried = search.agreements(ranked[: self.tries])
+        scored = search.likelihoods(candidates(layers, self.strengths))
+        order = ranked(scored, search.meter.likelihood())
+        tried = search.agreements(order[: self.tries])
         best = best_of(tried)
         [against] = search.agreements([replace(best, strength=-best.strength)])
         is_flipped = against.agreement > best.agreement
@@ -146,7 +151,7 @@ class PromptPairs:
                 "against": against.agreement,
                 "flipped": is_flipped,
             },
-            "likelihoods": [[one.layer, one.strength, one.likelihood] for one in ranked],
+            "likelihoods": [[one.layer, one.strength, one.likelihood] for one in order],
             "tried": [[one.layer, one.strength, one.agreement] for one in tried],
         }
         if self.direction != "contrast":
@@ -238,16 +243,41 @@ def candidates(layers: Sequence[int], strengths: Sequence[float]) -> list[tuple[
     return [(layer, strength) for strength in sorted(strengths) for layer in layers]
 
 
-def best_of(tried: Sequence[RatedDose]) -> RatedDose:
-    """Return what agrees most; of equals the likelier, then the weaker, then the later layer.
+def ranked(scored: Sequence[RatedDose], plain: float) -> list[RatedDose]:
+    """Return what is tried in its order: the weakest of what does nearly as much as anything comes first.
 
-    Where a few questions leave many doses equal, likelihood tells those that answer as the wanted
-    prompt does from those that are right by other ways.
+    Those that keep nine tenths of the best gain in likelihood stand first, the weakest of them before
+    stronger ones and the likelier of equally weak ones before others; then the rest, the likeliest first.
 
-    >>> best_of([RatedDose(1, 1.0, -2.0, 0.5), RatedDose(2, 1.0, -1.0, 0.5)]).layer
-    2
+    Args:
+        scored: With likelihoods; at least one.
+        plain: Likelihood without a vector, nats.
+
+    >>> doses = [RatedDose(1, 2.0, -1.0), RatedDose(1, 1.0, -1.05), RatedDose(2, 1.0, -1.9)]
+    >>> [(dose.layer, dose.strength) for dose in ranked(doses, -2.0)]
+    [(1, 1.0), (1, 2.0), (2, 1.0)]
     """
-    return max(tried, key=lambda t: (t.agreement, t.likelihood, -abs(t.strength), t.layer))
+    least = plain + _ENOUGH * (max(one.likelihood for one in scored) - plain)
+    return sorted(
+        scored,
+        key=lambda one: (
+            one.likelihood < least,
+            one.strength if one.likelihood >= least else 0.0,
+            -one.likelihood,
+        ),
+    )
+
+
+def best_of(tried: Sequence[RatedDose]) -> RatedDose:
+    """Return what agrees most; of equals the one that stands first.
+
+    Where a few questions leave many doses equal, likelihood has ranked those first that answer as the
+    wanted prompt does, before those that agree by other ways.
+
+    >>> best_of([RatedDose(1, 1.0, -1.0, 0.5), RatedDose(2, 1.0, -2.0, 0.5)]).layer
+    1
+    """
+    return max(tried, key=lambda one: one.agreement)
 
 
 @dataclass(frozen=True)
@@ -282,17 +312,14 @@ class _Search:
         return Steering((Direction(one.layer, values),), *self.place)
 
     def likelihoods(self, places: Sequence[tuple[int, float]]) -> list[RatedDose]:
-        """Return layers and strengths, those first that make the plain answers likeliest."""
+        """Return layers and strengths with how likely they make the plain answers."""
         ones = [RatedDose(layer, strength, 0.0) for layer, strength in places]
-        scored = [
-            replace(one, likelihood=self.meter.likelihood(self.steering(one))) for one in ones
-        ]
-        return sorted(scored, key=lambda one: -one.likelihood)
+        return [replace(one, likelihood=self.meter.likelihood(self.steering(one))) for one in ones]
 
-    def agreements(self, ranked: Sequence[RatedDose]) -> list[RatedDose]:
+    def agreements(self, ones: Sequence[RatedDose]) -> list[RatedDose]:
         """Return the same with the share of questions that they answer as the wanted prompt does."""
-        shares = self._agreements([self.steering(one) for one in ranked])
-        return [replace(one, agreement=share) for one, share in zip(ranked, shares, strict=True)]
+        shares = self._agreements([self.steering(one) for one in ones])
+        return [replace(one, agreement=share) for one, share in zip(ones, shares, strict=True)]
 
     @property
     def unsteered(self) -> dict[str, JsonValue]:
