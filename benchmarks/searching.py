@@ -1,6 +1,7 @@
 """A search over layers and doses of a vector: all of a dose in one batch beside one after the other.
 
-python -m benchmarks.searching [--json] [--quick] [--model NAME] [--rounds N] [--threads N] [--length N]
+python -m benchmarks.searching [--json] [--quick] [--model NAME] [--rounds N] [--threads N]
+    [--dtype D] [--length N]
 
 A few questions are answered under every layer at four doses, by random vectors that act once, at the
 last token of the prompt; layers and doses a second are compared, of which one after the other only
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--model", choices=sorted(CASES))
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"])
     parser.add_argument("--length", type=int, default=64, help="most tokens of an answer")
     given = parser.parse_args()
     report = Report(threads=given.threads or 0)
@@ -58,7 +60,8 @@ def main() -> None:
 def compare(name: str, given: argparse.Namespace, report: Report) -> None:
     """Add layers and doses a second, together over one by one, by the clock and by the processor."""
     task_name, is_chat, goal = CASES[name]
-    settings = {"threads": given.threads} if given.threads else {}
+    wanted = {"threads": given.threads, "dtype": given.dtype}
+    settings = {setting: value for setting, value in wanted.items() if value}
     model = resolve_backend(name, settings).open()
     assert isinstance(model, Local)
     report.threads = max(report.threads, model.threads)
