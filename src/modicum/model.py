@@ -13,7 +13,7 @@ from modicum.errors import AccessError, ConfigError
 from modicum.files.foreign import at, is_there
 from modicum.files.manifest import is_export
 from modicum.ledger import Ledger
-from modicum.stock import Group, Stock
+from modicum.stock import Group, Stock, usable
 from modicum.types import Access, Request, Sampling, Setting, Settings, Style
 
 __all__ = [
@@ -151,25 +151,22 @@ class Model(ABC):
     ) -> list[Group]:
         """Answer each request: take from its stock what was drawn before, and draw the rest.
 
-        Answers with token ids pass the stock by, for they are for training, under names that come
-        once; so do requests of no split.
-
         Raises:
             AccessError: something is asked that the model does not offer.
         """
         self._refuse(requests, sampling)
         draw = self._drawer or self.draw
-        has_split = bool(requests) and all(request.split for request in requests)
-        if self._stock is None or sampling.ids or not has_split:
+        stock = usable(self._stock, requests, sampling)
+        if stock is None:
             return draw(requests, sampling, ledger)
         card = self.card
-        return self._stock.serve(
-            (card.weights, card.nudge, card.reading),
-            requests,
+        voice = (card.weights, card.nudge, card.reading)
+        return stock.serve(
+            [(voice, request) for request in requests],
             sampling,
             ledger,
             card.flops_per_token,
-            lambda missing: draw(missing, sampling, ledger),
+            lambda missing: draw([request for _, request in missing], sampling, ledger),
         )
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
@@ -282,6 +279,8 @@ class Backend(ABC):
     """Whether the opened model is a language model (`Model.language`), which takes words of any kind."""
     light: ClassVar[bool] = False
     """Whether several processes may each hold a copy."""
+    pretrained: ClassVar[bool] = False
+    """Whether texts from outside taught it, which may hold a task's questions; stated as `version` is."""
     powers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What a setting switches on where it is set, `""` being the backend itself: a kind of power, or
     the folder of plug-ins that the setting's reference names (see `study.powers`)."""

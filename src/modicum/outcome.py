@@ -14,7 +14,9 @@ from modicum.stock import Draw
 from modicum.types import Completion, Grade, Mark, Solved, Style, Trial
 
 __all__ = [
+    "Agreement",
     "Answer",
+    "CompletedQuestion",
     "Lost",
     "MarkedAgain",
     "Outcome",
@@ -145,6 +147,32 @@ class MarkedAgain:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How far a text agrees with the rest of a question."""
+
+    exact: bool
+    """Whether it holds all words and signs of the rest, in their order and from its start on."""
+    overlap: float
+    """ROUGE-L in [0, 1], over as many words as the rest has."""
+
+
+@dataclass(frozen=True)
+class CompletedQuestion:
+    """How a model went on from the first words of a test question."""
+
+    problem: str
+    """Id of the problem."""
+    own: Agreement
+    """With the question's true rest."""
+    other: Agreement
+    """The same text with the rest of another question, of those the one that it agrees with most."""
+    altered: Agreement | None = None
+    """Of the same question with other numbers; None where its first words hold none."""
+    is_right: bool = False
+    """Whether it is answered rightly, read leniently, from these words alone."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The result of a trial, or its error."""
 
@@ -159,6 +187,8 @@ class Outcome:
     """Lenient correctness on each retained task, after the nudge."""
     text_loss: tuple[float, ...] = ()
     """Nats a token of each held-out passage, after the nudge; empty where it was not scored."""
+    completed: tuple[CompletedQuestion, ...] = ()
+    """Test questions that were completed from their first words; empty where none was."""
     card: ModelCard | None = None
     """What was known of the model; None where the trial failed."""
     asked_in: Style | None = None

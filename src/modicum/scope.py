@@ -102,6 +102,8 @@ class Scope:
     """Hash of the held-out text that is to be scored; empty where none is."""
     first: int = 0
     """The first so many test problems alone are answered; all where 0."""
+    cut: float = 0.0
+    """Share of a question's words that is given, the rest to be completed; 0 where it is whole."""
     others: JsonObject = field(default_factory=dict)
     """What a study of another version wrote there, as it stands: it is part of the id too."""
 
@@ -145,7 +147,7 @@ class Scope:
             "versions": None if self.versions is None else self.versions.plain(),
         }
         said = {name: value for name, value in found.items() if value is not None}
-        named = ("stream", "subject", "sampled", "text", "first")
+        named = ("stream", "subject", "sampled", "text", "first", "cut")
         said |= {name: value for name in named if (value := getattr(self, name))}
         return dict(sorted({**self.others, **said}.items()))
 

@@ -46,9 +46,9 @@ def test_card_is_filled_from_the_verdict(folder, tmp_path) -> None:
     assert facts["costs"]["measuring_labels"] == verdict["measuring_labels"]
     card = (tmp_path / "prompt" / "README.md").read_text()
     value, low, high = (row["gap_recovered"][name] for name in ("value", "low", "high"))
-    assert f"| Gap recovered | {value:.3f} [{low:.3f}, {high:.3f}] |" in card
-    assert "| Control scrambled: gap recovered |" in card
-    assert "| Damage | none: weights and activations are as they were |" in card
+    assert f"| Share of the gap | {value:.3f} [{low:.3f}, {high:.3f}] |" in card
+    assert "| Control answers permuted: share of the gap |" in card
+    assert "| Effect elsewhere | none: weights and activations are as they were |" in card
 
 
 def test_text_names_the_folder_and_what_does_not_fit(folder) -> None:

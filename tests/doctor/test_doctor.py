@@ -7,7 +7,6 @@ import pytest
 
 from modicum.doctor import visit as visits
 from modicum.doctor.answers import recommended_limit
-from modicum.doctor.contamination import halves, matched
 from modicum.doctor.data import plain
 from modicum.doctor.examine import memory_needed
 from modicum.doctor.visit import check_subject, refuse_faults, unchecked, visit
@@ -164,8 +163,3 @@ def test_recommended_limit_of_short_answers_is_short() -> None:
 def test_signs_between_numbers_make_other_questions() -> None:
     assert plain("3 - 2?") != plain("3 + 2?")
     assert plain("Tom, 1,200  apples.") == plain("tom 1200 APPLES")
-
-
-def test_short_questions_are_not_probed() -> None:
-    assert halves("What is 3 + 4?") is None
-    assert matched("sat on a mat", "sat on the mat") == 2

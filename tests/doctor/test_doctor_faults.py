@@ -95,7 +95,7 @@ def _story(one: Problem) -> str:
     """A question whose second half is its own, not the task's words."""
     n = int(one.answer)
     words = ("red", "blue", "cold", "warm", "old", "new", "big", "low")
-    tail = " ".join(words[n // 8**i % 8] for i in range(10))
+    tail = " ".join(words[n // 8**i % 8] for i in reversed(range(10)))
     return f"Farm {n} was long ago {one.question[15:40]} and {tail} so how many?"
 
 
@@ -277,7 +277,7 @@ def test_double_start_is_seen_in_the_text_too() -> None:
 def test_phrases_of_the_task_are_no_contamination() -> None:
     # it completes the words that every question shares, and no question's own
     exam = exam_of(Patient(_by_heart))
-    assert exam.probes
+    assert all(one.own.exact for one in exam.completed[:16])
     assert "contaminated" not in alarms(diagnose(exam))
 
 
@@ -289,7 +289,7 @@ def test_thinking_that_the_limit_cut_off_is_a_fault() -> None:
 
 def test_model_that_takes_chat_alone_is_not_probed() -> None:
     exam = exam_of(Patient(_by_heart, takes_raw=False, template=good_chat))
-    assert exam.probes == ()
+    assert exam.completed == ()
 
 
 @pytest.mark.parametrize(("gib", "level"), [(2, "fact"), (7, "doubt"), (9, "fault")])

@@ -17,7 +17,7 @@ from tests.support.commands import modicum
 
 IDS = json.loads((record.HERE / "trials.json").read_text())
 ADDED = json.loads((record.HERE / "added.json").read_text())
-"""Trials that came since, by study: what earlier folders are given by a migration."""
+"""Trials that came since, by study: a migration gives them to earlier folders, or the next run does."""
 FILES = json.loads((record.HERE / "files.json").read_text())
 ROUNDS_ALIKE = FILES["arithmetic"] == record.arithmetic()
 """Whether this machine's arithmetic is that of the one that recorded; bits are compared only then."""

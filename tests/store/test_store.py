@@ -19,7 +19,7 @@ from modicum.scope import Scope
 from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
 from modicum.store.facts import FindingsKey
 from modicum.types import Completion, Finding, Grade, Mark, Solved, Style, Trial
-from tests.support.texts import anything
+from tests.support.texts import anything, completed_questions
 
 TRIAL = Trial("scripted", "sums", "plain", 0, 0, {"samples": 4}, scope=Scope(test=2))
 
@@ -64,6 +64,7 @@ outcomes = st.builds(
     serving=numbers,
     retention=st.dictionaries(anything, st.lists(st.booleans()).map(tuple), max_size=2),
     text_loss=st.lists(st.floats()).map(tuple),
+    completed=st.lists(completed_questions, max_size=2).map(tuple),
     card=st.none() | st.builds(ModelCard, anything, anything, whole, st.floats(0, 1e12), anything),
     asked_in=st.none() | st.builds(Style, anything, anything, st.none() | anything, st.booleans()),
     styles=st.none() | st.builds(Styles, several, several),

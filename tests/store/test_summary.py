@@ -11,6 +11,7 @@ from modicum.outcome import Outcome
 from modicum.store.database import Store
 from modicum.types import Trial
 
+ALL = {"exact": True, "overlap": 1.0}
 TRIAL = Trial("scripted", "sums", "plain", 0, 0)
 
 
@@ -42,6 +43,13 @@ def store(tmp_path):
         {"renewed": {"from": "a", "right": [1]}},
         {"sources": {"task odd": 3}},
         {"nudge": [1]},
+        {"completed": [{"problem": "p"}]},
+        {"completed": [{"problem": "p", "own": ALL, "other": {"exact": False, "overlap": 2.0}}]},
+        {
+            "completed": [
+                {"problem": "p", "own": ALL, "other": {"exact": False, "overlap": math.nan}}
+            ]
+        },
     ],
     ids=str,
 )

@@ -64,6 +64,8 @@ class Gathered:
     retained: dict[str, Outcome]
     text: Outcome | None
     """The held-out text before any nudge."""
+    completed: Outcome | None
+    """Test questions completed from their first words."""
     reference: Outcome | None
     """Of the second model; with its error where it failed, None where none has run."""
     arms: tuple[Arm, ...]
@@ -123,6 +125,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
         forced=measures.forced,
         retained=retained,
         text=_good(store, subject.text()) if subject.scores_text else None,
+        completed=_good(store, subject.completed()),
         reference=store.read(reference, texts=False) if reference is not None else None,
         arms=arms,
         twin_arms=twin_arms,

@@ -7,6 +7,7 @@ import numpy as np
 
 from modicum.analysis.ability import RULES, Ability, ability_from
 from modicum.analysis.arms import beside, nudged_curve
+from modicum.analysis.contamination import ADVICE, contamination_of, warning
 from modicum.analysis.gap import ceiling_figure, gap_recovered, opened
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
 from modicum.analysis.known import fixed_prompt, notes_of
@@ -76,6 +77,8 @@ def judged(subject: Subject, store: Store) -> Material | None:
 def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Store) -> Verdict:
     subject, evidence = found.subject, found.evidence
     rows, levels, plain = _rows(found, answer, resamples), levels_of(found), answer.sampled
+    memory = contamination_of(found)
+    known = (f"{warning(memory)}; {ADVICE}",) if memory is not None and memory.is_known else ()
     return Verdict(
         task=subject.task,
         model=subject.model,
@@ -93,9 +96,10 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         rungs=rows,
         least_data=least_data_of(found, answer, resamples),
         ship=_ship(found, answer, rows),
-        doubts=doubts(found, answer, rows),
+        contamination=memory,
+        doubts=(*known, *doubts(found, answer, rows)),
         next=next_steps(found, answer),
-        findings=_findings(subject, store),
+        findings=_findings(subject, store, is_completed=memory is not None),
         check_costs=store.findings_costs(findings_key(subject)),
         default=levels.default,
         default_strict=levels.default_strict,
@@ -132,10 +136,11 @@ def _measuring(found: Gathered) -> int:
     return plan.measuring if plan.choosing or not chooses else plan.measuring + plan.selection
 
 
-def _findings(subject: Subject, store: Store) -> tuple[Finding, ...]:
-    """What the doctor said; a forecast of time is stale once the study has run."""
+def _findings(subject: Subject, store: Store, *, is_completed: bool) -> tuple[Finding, ...]:
+    """What the doctor said, without what the study itself has measured since."""
     said = store.findings(findings_key(subject)) or ()
-    return tuple(finding for finding in said if finding.code != "time")
+    stale = {"time", *(("completed", "contaminated") if is_completed else ())}
+    return tuple(finding for finding in said if finding.code not in stale)
 
 
 def _top(answer: Ability, resamples: Resamples) -> Ceiling | None:

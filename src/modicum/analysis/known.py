@@ -31,10 +31,22 @@ def notes_of(found: Gathered) -> tuple[str, ...]:
         said.append(f"styles that it cannot be asked in: {', '.join(found.floor.styles.skipped)}")
     if found.text is not None and not found.text.text_loss:
         said.append("held-out text left out (cannot be encoded)")
+    said += _not_completed(found)
     n, of = len(found.samples.answers), len(found.problems)
     if n < of:
         said.append(f"sampled and branched on the first {n} of {of} test problems")
     return tuple(said)
+
+
+def _not_completed(found: Gathered) -> list[str]:
+    """Say why nothing is known of contamination where a pre-trained model is studied."""
+    if found.subject.completed() is None or (found.completed and found.completed.completed):
+        return []
+    if found.completed is None:
+        return ["contamination not measured so far"]
+    return [
+        "contamination not measured: no question is long enough, or only chat messages are taken"
+    ]
 
 
 def _is_of(card: ModelCard, other: ModelCard | None) -> bool:

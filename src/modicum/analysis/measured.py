@@ -11,6 +11,7 @@ from modicum.stats import Figure
 from modicum.stats.written import count, duration
 
 __all__ = [
+    "Contamination",
     "FixedPrompt",
     "FrontPoint",
     "LeastData",
@@ -58,6 +59,38 @@ class Worth:
     """The k at which one of k samples is right as often (pass@k)."""
     largest: int
     """Samples a problem that there are."""
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """How well the model completes test questions from their first words, given alone and greedily."""
+
+    questions: int
+    """Test questions that were completed: the first ones, those whose rest is too short left out."""
+    cut: float
+    """Share of each question's words that was given."""
+    exact: Figure
+    """Share completed word for word."""
+    exact_control: Figure
+    """The same with other numbers, or where another question's rest was completed."""
+    exact_over_control: Figure
+    """The difference of the two on the same questions."""
+    overlap: Figure
+    """Mean ROUGE-L of what was completed with the true rest."""
+    overlap_control: Figure | None
+    """The higher of that with other numbers and that with another question's rest; None without numbers."""
+    overlap_over_control: Figure | None
+    """The difference of the two on questions with numbers."""
+    is_known: bool
+    """Whether the 95 % interval of either difference lies above what counts as none: 0 of the exact ones,
+    .1 of overlap."""
+    known: tuple[str, ...]
+    """Ids of the questions completed word for word where their control was not."""
+    answered: Figure | None = None
+    """Accuracy of answers to the first words alone, in the default style; some follow from them."""
+    answered_whole: Figure | None = None
+    """Accuracy on the same questions asked whole."""
+    trial: str = ""
 
 
 @dataclass(frozen=True)

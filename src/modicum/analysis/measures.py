@@ -56,6 +56,7 @@ def measure_ids(found: Gathered) -> dict[str, str]:
 def taken(found: Gathered, *names: str) -> float:
     """Return what all outcomes behind a verdict took, added over entries of their ledgers."""
     outcomes = [found.floor, found.default, found.samples, *nudged(found)]
+    outcomes += [found.completed] if found.completed is not None else []
     return sum(_cost(outcome, name) for outcome in outcomes for name in names)
 
 

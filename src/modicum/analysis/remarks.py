@@ -102,7 +102,8 @@ def _every(found: Gathered) -> list[Outcome]:
     drawn = [o for arm in arms for o in (*arm.outcomes, *arm.scrambled, *arm.twin)]
     drawn += [o for arm in arms for group in arm.own_controls.values() for o in group]
     single = (found.floor, found.default, found.samples, found.forced, found.text, found.reference)
-    drawn += [o for o in (*single, *found.retained.values(), *found.asides.values()) if o]
+    more = (found.completed, *found.retained.values(), *found.asides.values())
+    drawn += [o for o in (*single, *more) if o]
     return list({o.trial.id: o for o in drawn}.values())
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    Contamination,
     FixedPrompt,
     FrontPoint,
     LeastData,
@@ -28,6 +29,7 @@ __all__ = [
     "ArmRow",
     "Aside",
     "Ceiling",
+    "Contamination",
     "Curve",
     "FixedPrompt",
     "FrontPoint",
@@ -42,7 +44,15 @@ __all__ = [
     "as_json",
 ]
 
-_WHERE_SET = ("variant", "sections", "fixed_prompt", "unlocked_unlabelled", "unlabelled", "unit")
+_WHERE_SET = (
+    "variant",
+    "contamination",
+    "sections",
+    "fixed_prompt",
+    "unlocked_unlabelled",
+    "unlabelled",
+    "unit",
+)
 """Entries of the JSON that stand there where they say something."""
 SCHEMA = 1
 """Version of the JSON form."""
@@ -330,6 +340,8 @@ class Verdict(Shown):
     """What to do about it."""
     next_command: NextCommand | None = None
     """What would decide it where it is undecided, with its cost; else the export; None for neither."""
+    contamination: Contamination | None = None
+    """How well test questions are known by heart; None where not measured, and then no key in JSON."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
     unlocked_unlabelled: int = 0

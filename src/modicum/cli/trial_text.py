@@ -109,6 +109,8 @@ def _measured(trial: Trial) -> str:
     """Say what a trial without a nudge measures."""
     if trial.settings.get("forced"):
         return printed("forced")
+    if trial.scope.cut:
+        return "first words"
     n = thawed(int, trial.settings.get("samples", 1), "samples")
     return f"{n} samples" if n > 1 else printed(str(trial.settings.get("style", "")))
 

@@ -271,6 +271,8 @@ def _measures(verdict: Verdict, look: Look) -> str:
     ]
     if strict := words.read_strictly(verdict):
         lines.append(f"Read strictly: {strict}")
+    if memory := _brief(verdict, "contamination"):
+        lines.append(f"Contamination: {memory}")
     return "\n".join(_wrapped(line, look) for line in lines)
 
 

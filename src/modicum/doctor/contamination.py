@@ -1,68 +1,28 @@
-"""Whether a model knows test questions by heart: half of one in, the other half out."""
+"""Whether a model knows test questions by heart: their rest, completed from their first words."""
 
-import re
-
-from modicum.doctor.exam import Exam, ExamTrace, of
+from modicum.analysis.contamination import ADVICE, read_completed, told, warning
+from modicum.doctor.exam import Exam
+from modicum.study.completing import CUT, parted
 from modicum.types import Finding
 
-__all__ = ["MATCH", "contaminated", "halves", "matched"]
-
-MATCH = 8
-"""Words or signs in a row that must agree: eight hardly do by chance, once the words that a task's
-questions share are taken off by the control."""
-FEWEST = 2
-"""Questions: one alone may be a saying."""
-
-_UNIT = re.compile(r"[A-Za-z0-9]+|[^\sA-Za-z0-9]")
-
-
-def halves(question: str) -> tuple[str, str] | None:
-    """Part a question in the middle, at a space; None where its second half is too short.
-
-    >>> halves("one two three")
-    """
-    middle = question.find(" ", len(question) // 2)
-    if middle < 0 or len(_UNIT.findall(question[middle:])) < MATCH:
-        return None
-    return question[:middle], question[middle:]
-
-
-def matched(said: str, tail: str) -> int:
-    """Count how many words and signs of the tail were said, from its start on.
-
-    >>> matched(" sat on the mat, purring", " sat on the mat. It")
-    4
-    """
-    count = 0
-    for one, other in zip(_UNIT.findall(said), _UNIT.findall(tail), strict=False):
-        if one.casefold() != other.casefold():
-            break
-        count += 1
-    return count
+__all__ = ["contaminated"]
 
 
 def contaminated(exam: Exam) -> tuple[Finding, ...]:
-    """Find questions that the model completes word for word.
+    """Find questions that the model completes word for word, beyond what the control explains.
 
-    The control is every other question's second half: what agrees with one of those as far is a
-    phrase of the task and not a memory of the question.
+    A study of a pre-trained model measures the same, with these completions, for its verdict.
 
     Source: Carlini et al. 2023 (2202.07646) for extraction by prefix; Golchin and Surdeanu 2024
-    (2308.08493) for guided completion of test instances.
+    (2308.08493) for completion of test instances; Wu et al. 2025 (2507.10532) for the first 60 %.
     """
-    known = [probe for probe in exam.probes if _is_known(probe, exam.probes)]
-    if len(known) < FEWEST:
+    if not exam.completed:
         return ()
-    found = (
-        f"the model completes {of(len(known), len(exam.probes), 'half questions')} of the test split "
-        f"word for word ({MATCH} or more words that no other question shares), such as "
-        f"{known[0].tail.strip()[:60]!r}"
-    )
-    action = "its score may be memory: use newer problems, or the same questions with other numbers"
-    return (Finding("contaminated", "doubt", found, action),)
-
-
-def _is_known(probe: ExamTrace, probes: tuple[ExamTrace, ...]) -> bool:
-    own = matched(probe.said, probe.tail)
-    others = [matched(probe.said, p.tail) for p in probes if p is not probe]
-    return own >= MATCH and own > max(others, default=0)
+    problems = exam.splits.get("test", ())
+    read = read_completed(exam.completed, problems, CUT)
+    said = warning(read)
+    if not said:
+        return (Finding("completed", "fact", told(read)),)
+    part = next((parted(p.question) for p in problems if p.id in read.known), None)
+    example = f", such as {part.tail.strip()[:60]!r}" if part is not None else ""
+    return (Finding("contaminated", "doubt", f"{said}{example}", ADVICE),)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from modicum.model import ModelCard
+from modicum.outcome import CompletedQuestion
 from modicum.study.speed import Speed
 from modicum.task import Sheet
 from modicum.types import Completion, Finding, Grade, Mark, Problem, Split, Style
@@ -12,7 +13,6 @@ from modicum.types import Completion, Finding, Grade, Mark, Problem, Split, Styl
 __all__ = [
     "Exam",
     "ExamAnswer",
-    "ExamTrace",
     "FindingLevel",
     "Golds",
     "Memory",
@@ -83,15 +83,6 @@ class Golds:
 
 
 @dataclass(frozen=True)
-class ExamTrace:
-    """The first half of a test question, its true second half, and how the model went on."""
-
-    head: str
-    tail: str
-    said: str
-
-
-@dataclass(frozen=True)
 class Memory:
     """What a run will need, in bytes, before anything is loaded."""
 
@@ -132,7 +123,8 @@ class Exam:
     golds: Golds = field(default_factory=Golds)
     splits: Mapping[Split, tuple[Problem, ...]] = field(default_factory=dict)
     """Questions of each split; those of the test split without golds."""
-    probes: tuple[ExamTrace, ...] = ()
+    completed: tuple[CompletedQuestion, ...] = ()
+    """Test questions that were completed from their first words."""
     scores: tuple[float, ...] = ()
     """Log-probabilities of some of its own answers, where it gives any."""
     unmarked: tuple[int, str] = (0, "")

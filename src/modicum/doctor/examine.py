@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from modicum.doctor.contamination import halves
-from modicum.doctor.exam import Exam, ExamAnswer, ExamTrace, Golds, Memory, Prompts, Rung
+from modicum.doctor.exam import Exam, ExamAnswer, Golds, Memory, Prompts, Rung
 from modicum.doctor.files import refuse_long
 from modicum.errors import ConfigError, EndpointError
 from modicum.ledger import Ledger
@@ -16,6 +15,7 @@ from modicum.marking.marks import Unmarked, mark_safely
 from modicum.model import Backend, Language, Model, render, resolve_backend
 from modicum.nudge import Direct, Nudge, Solver
 from modicum.scope import Scope
+from modicum.study.completing import QUESTIONS, completed
 from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
 from modicum.study.plan import Plan, Subject
@@ -25,7 +25,7 @@ from modicum.study.styles import closed_list
 from modicum.study.trial import limited
 from modicum.tables.table import Table
 from modicum.task import Scrambled, Sheet, Task, resolve_task
-from modicum.types import Access, Grade, Problem, Request, Sampling, Solved, Split, Style, Trial
+from modicum.types import Access, Grade, Problem, Solved, Split, Style, Trial
 
 __all__ = ["PROBLEMS", "SAMPLES", "examine", "memory_needed"]
 
@@ -33,8 +33,6 @@ PROBLEMS, SAMPLES = 16, 4
 """Problems, and samples of each at temperature 1: 64 answers besides the greedy ones."""
 MOST_GOLDS = 64
 """Golds of a split that are held against their marker."""
-PROBED_TOKENS = 48
-"""Tokens at which the continuation of half a question ends."""
 DRESSES = (
     "{gold}",
     "Answer: {gold}",
@@ -86,7 +84,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
     problems = splits["selection"][:PROBLEMS]
     with ledger.timed():
         style, asked, unmarked, warm = _ask(model, task, sheet, problems, styles, ledger)
-        probes = _probes(model, splits["test"], ledger)
+        known = completed(model, splits["test"][:QUESTIONS], ledger)
         scores = _scores(model, subject, asked)
     drawn = [c for a in asked for c in (a.greedy, *a.samples)]
     speed = speed_of(drawn, warm, len(problems))
@@ -101,7 +99,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         unmarked=(unmarked.texts, unmarked.first),
         golds=golds,
         splits=splits,
-        probes=probes,
+        completed=known,
         scores=scores,
         rungs=_rungs(subject, speed),
         speed=speed,
@@ -206,24 +204,6 @@ def _drawn(
     nudge = Nudge(judge.style, Direct(n, 1.0 if n > 1 else 0.0))
     asked = [replace(p.hidden(), split="selection") for p in problems]
     return Solver.of(model, nudge, judge).solve(asked, stream="doctor", ledger=ledger)
-
-
-def _probes(model: Model, test: Sequence[Problem], ledger: Ledger) -> tuple[ExamTrace, ...]:
-    """Let the model go on from half a question, without any template around it."""
-    language = model.language
-    if language is None or not language.takes_raw:
-        return ()
-    parted = [halves(problem.question) for problem in test[:PROBLEMS]]
-    found = [both for both in parted if both is not None and language.can_encode(both[0])]
-    if not found:
-        return ()
-    requests = [Request(head, f"probe-{i}", split="selection") for i, (head, _) in enumerate(found)]
-    sampling = Sampling(PROBED_TOKENS, temperature=0.0, stream="doctor")
-    said = model.generate(requests, sampling, ledger)
-    return tuple(
-        ExamTrace(head, tail, drawn[0].text)
-        for (head, tail), drawn in zip(found, said, strict=True)
-    )
 
 
 def _scores(model: Model, subject: Subject, asked: Sequence[ExamAnswer]) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from modicum.analysis.printed import control_name
 from modicum.plain import JsonObject
 
 __all__ = ["card_text", "escaped"]
@@ -126,16 +127,20 @@ def _results(facts: Facts) -> str:
     if rung:
         seeds = _counted(rung.get("seeds"), "seed")
         rows += [
-            (f"Accuracy of the rung, {seeds}", _figure(rung.get("score"))),
+            (f"Accuracy of the method, {seeds}", _figure(rung.get("score"))),
             ("Gain over the floor", _figure(rung.get("gain"))),
-            ("Gap recovered", _gap(rung)),
+            ("Share of the gap", _gap(rung)),
         ]
         gaps = _table(rung, "control_gaps")
         rows += [
-            (f"Control {escaped(name)}: gap recovered", _figure(f)) for name, f in gaps.items()
+            (f"Control {escaped(control_name(str(name)))}: share of the gap", _figure(f))
+            for name, f in gaps.items()
         ]
         bare = {k: v for k, v in _table(rung, "controls").items() if k not in gaps}
-        rows += [(f"Control {escaped(name)}: accuracy", _figure(f)) for name, f in bare.items()]
+        rows += [
+            (f"Control {escaped(control_name(str(name)))}: accuracy", _figure(f))
+            for name, f in bare.items()
+        ]
         rows += _damage(rung, _table(facts, "method"))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     n = _table(score, "lenient").get("n")
@@ -152,13 +157,20 @@ def _damage(rung: Facts, method: Facts) -> list[tuple[str, str]]:
     rows = []
     for kept in _list(rung.get("retention")):
         if isinstance(kept, dict):
-            name = f"Damage on {escaped(kept.get('task'))}: change of accuracy"
+            name = f"Effect elsewhere, on {escaped(kept.get('task'))}: change of accuracy"
             rows.append((name, _figure(kept.get("damage"))))
     ratio = rung.get("text_perplexity_ratio")
-    rows += [("Damage on held-out text: ratio of perplexities", _figure(ratio))] if ratio else []
+    rows += (
+        [("Effect elsewhere, on held-out text: ratio of perplexities", _figure(ratio))]
+        if ratio
+        else []
+    )
     unchanged = "none: weights and activations are as they were"
     return rows or [
-        ("Damage", "not measured in this study" if method.get("changes_model") else unchanged)
+        (
+            "Effect elsewhere",
+            "not measured in this study" if method.get("changes_model") else unchanged,
+        )
     ]
 
 
@@ -172,11 +184,11 @@ def _costs(facts: Facts) -> str:
         "## What it cost\n\n"
         f"- Labels: {_count(costs.get('labels'))}{beside}\n"
         f"{unlabelled}"
-        f"- Elicitation: {_number(costs.get('flops'))} FLOPs, {_count(costs.get('updates'))} "
+        f"- One-off: {_number(costs.get('flops'))} FLOPs, {_count(costs.get('updates'))} "
         f"updates, {_count(costs.get('tokens_sampled'))} tokens sampled, "
         f"{_count(costs.get('tokens_trained'))} trained, {_count(costs.get('judge_calls'))} answers "
         f"marked, {_number(costs.get('seconds'))} s\n"
-        f"- Serving: {_number(costs.get('serving_flops'))} FLOPs a query\n"
+        f"- An answer: {_number(costs.get('serving_flops'))} FLOPs\n"
         f"- Size: {_count(costs.get('bytes'))} bytes"
     )
 

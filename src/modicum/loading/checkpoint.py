@@ -100,10 +100,7 @@ def open_source(
     with _plainly(source):
         config = configured(where, gguf, trusted=trust_remote_code)
         place = choose_place(running.device, running.dtype, _size(config, gguf))
-        if place.is_open:
-            place = _decided(
-                place, source, str(getattr(config, "_commit_hash", None) or ""), trust_remote_code
-            )
+        place = _decided(place, source, config, trust_remote_code) if place.is_open else place
         loaded = AutoModelForCausalLM.from_pretrained(
             where,
             config=config,
@@ -135,9 +132,14 @@ def open_source(
         )
 
 
-def _decided(place: Placement, source: str, commit: str, trusted: bool) -> Placement:
+def _decided(
+    place: Placement,
+    source: str,
+    config: PreTrainedConfig,
+    trusted: bool,
+) -> Placement:
     """Return the placement with the format that suits the model on this machine, measured once."""
-    key = precision_key(source, commit)
+    key = precision_key(source, str(getattr(config, "_commit_hash", None) or ""))
     found = known_precision(key)
     if found is None:
         # in single precision first: the model is loaded again, so that its bits depend on no history

@@ -23,6 +23,7 @@ from modicum.training.contrast import (
     sides_of,
 )
 from modicum.training.prompt_contrast import Place, PromptPairs
+from modicum.training.searching import accuracies
 from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 
@@ -120,12 +121,12 @@ class SteeringVector(Method):
             values = found[layer].values * strength
             return Steering((Direction(layer, values),), where, offset)
 
-        def score(layer: int, strength: float) -> float:
-            steered = whitebox.with_steering(steering(layer, strength))
-            return white.accuracy(steered, white.shots[: self.selection], "dose")
+        def scores(layers: Sequence[int], strength: float) -> list[float]:
+            steerings = [steering(layer, strength) for layer in layers]
+            return accuracies(white, steerings, white.shots[: self.selection], "dose")
 
-        best, tried = least_dose(layers, self.strengths, score)
-        against = score(best.layer, -best.strength)
+        best, tried = least_dose(layers, self.strengths, scores)
+        [against] = scores([best.layer], -best.strength)
         sign = 1.0 if best.score >= against else -1.0
         chosen = steering(best.layer, sign * best.strength)
         if self.direction == "random":

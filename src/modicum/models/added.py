@@ -29,6 +29,7 @@ class Added(Kept):
     """Loads `added:NAME` from the cache."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    pretrained: ClassVar[bool] = True
 
     name: str = ""
     """The name that it got."""

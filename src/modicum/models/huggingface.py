@@ -22,6 +22,7 @@ class Huggingface(Backend):
     """Loads safetensors or GGUF weights; refuses pickles."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    pretrained: ClassVar[bool] = True
     powers: ClassVar[Mapping[str, str]] = {"trust_remote_code": "code"}
 
     name: str = ""

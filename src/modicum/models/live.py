@@ -20,6 +20,7 @@ class LiveModel(Backend):
     """Opens `live:NAME` in the process that lent it; the name holds a hash of the weights."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    pretrained: ClassVar[bool] = True
 
     name: str = ""
     """Kind and hash."""

@@ -42,6 +42,7 @@ class Openai(Backend):
     """Asks `openai:MODEL?base_url=http://127.0.0.1:8000/v1`; text, and log-probabilities if asked."""
 
     version: ClassVar[int] = 2
+    pretrained: ClassVar[bool] = True
     powers: ClassVar[Mapping[str, str]] = {
         "": "server",
         "api_key_env": "environment",

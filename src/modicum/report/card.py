@@ -153,6 +153,9 @@ def _below(verdict: Verdict, has_trials: bool) -> str:
     said.append(
         f"Read strictly: {strict}." if strict else "Strict answer format gives the same figures."
     )
+    memory = verdict.sections.get("contamination")
+    if memory is not None:
+        said.append(f"Contamination: {memory.brief}.")
     said.append(f"{words.count(verdict.measuring_labels)} {printed('measuring labels')}.")
     if has_trials:
         said.append("Intervals are 95 %.")

@@ -37,7 +37,7 @@ __all__ = ["write_report"]
 
 LIMIT = 2_900_000
 """Bytes of the page at most; what is left beside everything else is the room for answers."""
-CORE = ("lengths", "features", "worth", "arms", "reference")
+CORE = ("lengths", "features", "worth", "arms", "reference", "contamination")
 """The verdict's own sections, in their order."""
 QUESTION = "Is this ability latent, and how little unlocks it?"
 

@@ -115,7 +115,7 @@ def arms_of(
             continue  # the texts of the measure itself, which are shown with it
         name = f"{known.method} n={known.n_shots}" if known.n_shots else known.method
         if known.method == "plain":
-            name = "before, as given"
+            name = "first words alone" if known.scope.cut else "before, as given"
         name = measures.get(trial, "floor" if known.is_floor else name)
         control = known.control or ("scrambled" if known.is_twin else "")
         task = known.subject if versions is None else versions.named(known)

@@ -181,6 +181,8 @@ def method_name(trial: Trial) -> str:
     if trial.method == "plain":
         if settings.get("forced"):
             return "forced"
+        if trial.scope.cut:
+            return "first_words"
         return "samples" if settings.get("samples", 1) != 1 else "default"
     return f"{trial.method} n={trial.n_shots}" if trial.n_shots else trial.method
 

@@ -21,7 +21,10 @@ from modicum.task import held
 
 __all__ = ["last_kept", "recalled", "verdicts_of"]
 
-CORE = ("retention", "learning", "lengths", "features", "worth", "arms", "reference")
+CORE = (
+    *("retention", "learning", "lengths", "features", "worth", "arms", "reference"),
+    "contamination",
+)
 """Readings whose sections stand first, in this order; the others follow by name."""
 
 

@@ -261,7 +261,7 @@ def _rung(
         name,
         len(trials),
         sum(one.answers for one in each),
-        sum(one.answers * one.limit for one in each),
+        sum(one.tokens for one in each),
         0 if name == BASELINE else max(map(_labels, trials)),
         sum(updates_of(trial) for trial in trials),
         sum(known) if len(known) == len(trials) else None,

@@ -6,13 +6,27 @@ transformers' own modules round after every operation instead. Only linear layer
 change, and those in place: names, weights and files stay as they were.
 """
 
-from typing import Any, cast
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
 
 import torch
+from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["HalfEmbedding", "HalfLinear", "activation_dtype", "is_half", "make_half"]
+from modicum.nudge.parts import tensor_of
+
+__all__ = [
+    "HalfEmbedding",
+    "HalfLinear",
+    "HalfLora",
+    "activation_dtype",
+    "adapt_half",
+    "is_half",
+    "is_simple",
+    "make_half",
+]
 
 
 class HalfLinear(nn.Linear):
@@ -22,7 +36,7 @@ class HalfLinear(nn.Linear):
         """Return `x W^T + b`, with gradients to `x` and, where they are trained, to the weights."""
         if input.dtype != torch.float32:
             return super().forward(input)
-        product = cast(Tensor, _Product.apply(input, self.weight))  # type: ignore[no-untyped-call]
+        product = _applied(_Product, input, self.weight)
         return product if self.bias is None else product + self.bias
 
 
@@ -32,6 +46,80 @@ class HalfEmbedding(nn.Embedding):
     def forward(self, input: Tensor) -> Tensor:
         """Return the vectors of tokens."""
         return super().forward(input).float()
+
+
+class HalfLora(LoraLinear):
+    """An adapter of single precision on a layer of bfloat16 weights, both in one pass over its input."""
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - PEFT's own
+        """Return `x W^T + b + s x A^T B^T`, as PEFT does in more operations."""
+        base = self.get_base_layer()
+        if not is_simple(self) or args or kwargs or x.dtype != torch.float32:
+            return super().forward(x, *args, **kwargs)
+        down, up = (tensor_of(side["default"], "weight") for side in (self.lora_A, self.lora_B))
+        scale = self.scaling["default"]
+        out = _applied(_Adapted, x, tensor_of(base, "weight"), down, up, scale)
+        bias = base.bias
+        return out + bias if isinstance(bias, Tensor) else out
+
+
+def _applied(function: type[torch.autograd.Function], *given: object) -> Tensor:
+    """Return what a function of ours gives, with gradients; torch leaves `apply` untyped."""
+    apply: Callable[..., Tensor] = attrgetter("apply")(function)
+    return apply(*given)
+
+
+def is_simple(part: LoraLinear) -> bool:
+    """Say whether an adapter adds a product of two matrices to its layer, and nothing else."""
+    return (
+        list(part.lora_A) == ["default"]
+        and part.active_adapters == ["default"]
+        and not (part.merged or part.disable_adapters or part.lora_bias["default"])
+        and not part.lora_magnitude_vector
+        and not part.lora_variant
+        and isinstance(part.lora_dropout["default"], nn.Identity)
+    )
+
+
+def adapt_half(module: nn.Module) -> None:
+    """Let the adapters on half-precision layers of a module take the one pass of `HalfLora`."""
+    for part in module.modules():
+        if type(part) is LoraLinear and isinstance(part.get_base_layer(), HalfLinear):
+            part.__class__ = HalfLora
+
+
+class _Adapted(torch.autograd.Function):
+    """A product of rounded factors, with an adapter's two in single precision; its weight is frozen."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        x: Tensor,
+        weight: Tensor,
+        down: Tensor,
+        up: Tensor,
+        scale: float,
+    ) -> Tensor:
+        flat = x.reshape(-1, weight.shape[1])
+        low = flat @ down.t()
+        out = functional.linear(flat.bfloat16(), weight).float().addmm_(low, up.t(), alpha=scale)
+        ctx.save_for_backward(flat, low, weight, down, up)
+        ctx.scale = scale
+        return out.view(*x.shape[:-1], len(weight))
+
+    @staticmethod
+    def backward(
+        ctx: Any,  # noqa: ANN401
+        gradient: Tensor,
+    ) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
+        flat, low, weight, down, up = ctx.saved_tensors
+        wide = gradient.reshape(-1, len(weight))
+        narrow = (wide @ up).mul_(ctx.scale)
+        for_x = None
+        if ctx.needs_input_grad[0]:
+            for_x = functional.linear(wide.bfloat16(), weight.t()).float().addmm_(narrow, down)
+            for_x = for_x.view(*gradient.shape[:-1], weight.shape[1])
+        return for_x, None, narrow.t() @ flat, (wide.t() @ low).mul_(ctx.scale), None
 
 
 class _Product(torch.autograd.Function):

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from modicum.nudge.parts import base_model, tensor_of
 from modicum.sampling.draw import race_noise
-from modicum.sampling.half import HalfEmbedding, HalfLinear
+from modicum.sampling.half import HalfEmbedding, HalfLinear, HalfLora, is_simple
 from modicum.sampling.llama_steps import (
     Additions,
     Norm,
@@ -39,7 +39,7 @@ __all__ = ["LeanHalf"]
 _AT_ONCE = 64
 """Rows whose scores are held at once."""
 _LAYERS = frozenset({HalfLinear, HalfEmbedding})
-_BESIDE = frozenset({LoraLinear, nn.Linear})
+_BESIDE = frozenset({LoraLinear, HalfLora, nn.Linear})
 """What an adapter brings along: its layers, and single-precision matrices in them."""
 _PLACES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -105,7 +105,7 @@ class LeanHalf:
         if not isinstance(base.get_input_embeddings(), HalfEmbedding):
             return False
         adapters = [part for part in base.modules() if isinstance(part, LoraLinear)]
-        if not all(map(_is_simple, adapters)):
+        if not all(map(is_simple, adapters)):
             return False
         if not has_plain_parts(base, _LAYERS | _BESIDE if adapters else _LAYERS):
             return False
@@ -203,7 +203,7 @@ def _layer(layer: nn.Module) -> _Layer:
 
 
 def _norm(norm: nn.Module) -> Norm:
-    return Norm(tensor_of(norm, "weight").float(), float(norm.variance_epsilon))  # type: ignore[arg-type]
+    return Norm(tensor_of(norm, "weight").float(), float(vars(norm)["variance_epsilon"]))
 
 
 def _linears(layer: nn.Module) -> Iterator[tuple[str, _Linear]]:
@@ -228,16 +228,4 @@ def _weights(part: nn.Module) -> LeftWeights:
     bias = part.bias
     return LeftWeights(
         tensor_of(part, "weight"), bias.float() if isinstance(bias, Tensor) else None
-    )
-
-
-def _is_simple(part: LoraLinear) -> bool:
-    """Say whether an adapter adds a product of two matrices to its layer, and nothing else."""
-    return (
-        list(part.lora_A) == ["default"]
-        and part.active_adapters == ["default"]
-        and not (part.merged or part.disable_adapters or part.lora_bias["default"])
-        and not part.lora_magnitude_vector
-        and not part.lora_variant
-        and isinstance(part.lora_dropout["default"], nn.Identity)
     )

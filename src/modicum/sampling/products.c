@@ -12,6 +12,8 @@
 #endif
 
 #define LANES 16
+/* Outputs of a thread come in multiples of what any loop takes at a time. */
+#define SHARE 24
 #define EACH _Pragma("GCC unroll 32")
 #define INLINE static inline __attribute__((always_inline))
 
@@ -104,21 +106,33 @@ INLINE void some(float *out, const uint16_t *weight, const float *bias, const wo
 }
 
 #define THROUGH(wide, most)                                                                    \
-    for (; first + most <= outs; first += most)                                                \
+    for (; first + most <= last; first += most)                                                \
         some(out, weight, bias, x, first, in, columns, add, most, wide);                       \
-    for (; first < outs; first++) some(out, weight, bias, x, first, in, columns, add, 1, wide);
+    for (; first < last; first++) some(out, weight, bias, x, first, in, columns, add, 1, wide);
 
-/* out[o, c] = bias[o] + sum of weight[o, i] x[i, c], or that added to `out`. */
-void multiply(float *out, const uint16_t *weight, const float *bias, const words *x, int64_t outs,
-              int64_t in, int64_t columns, int64_t add) {
+/* Outputs from `first` to before `last`. A sum does not depend on what is summed beside it. */
+static void multiply_part(float *out, const uint16_t *weight, const float *bias, const words *x,
+                          int64_t first, int64_t last, int64_t in, int64_t columns, int add) {
+    int64_t begin = first;
     for (int64_t left = columns / LANES, wide; left > 0; left -= wide) {
-        int64_t first = 0;
+        first = begin;
         wide = left > 4 ? 4 : left;
         if (wide == 4) { THROUGH(4, 6) }
         if (wide == 3) { THROUGH(3, 8) }
         if (wide == 2) { THROUGH(2, 12) }
         if (wide == 1) { THROUGH(1, 24) }
         out += wide * LANES, x += wide;
+    }
+}
+
+/* out[o, c] = bias[o] + sum of weight[o, i] x[i, c], or that added to `out`. */
+void multiply(float *out, const uint16_t *weight, const float *bias, const words *x, int64_t outs,
+              int64_t in, int64_t columns, int64_t add, int64_t threads) {
+    int64_t share = ((outs + threads - 1) / threads + SHARE - 1) / SHARE * SHARE;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t part = 0; part < threads; part++) {
+        int64_t first = part * share, last = first + share < outs ? first + share : outs;
+        multiply_part(out, weight, bias, x, first, last, in, columns, (int)add);
     }
 }
 
@@ -138,21 +152,32 @@ INLINE void some_gated(words *out, const uint16_t *gate, const uint16_t *up, con
 }
 
 #define THROUGH_GATED(wide, most)                                                  \
-    for (; first + most <= outs; first += most)                                    \
+    for (; first + most <= last; first += most)                                    \
         some_gated(out, gate, up, x, first, in, columns, most, wide);              \
-    for (; first < outs; first += 2) some_gated(out, gate, up, x, first, in, columns, 2, wide);
+    for (; first < last; first += 2) some_gated(out, gate, up, x, first, in, columns, 2, wide);
 
-/* silu(gate x) * (up x), rounded and in pairs; `outs` is even. */
-void multiply_gated(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
-                    int64_t outs, int64_t in, int64_t columns) {
+static void gated_part(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
+                       int64_t first, int64_t last, int64_t in, int64_t columns) {
+    int64_t begin = first;
     for (int64_t left = columns / LANES, wide; left > 0; left -= wide) {
-        int64_t first = 0;
+        first = begin;
         wide = left > 4 ? 4 : left;
         if (wide == 4) { THROUGH_GATED(4, 6) }
         if (wide == 3) { THROUGH_GATED(3, 8) }
         if (wide == 2) { THROUGH_GATED(2, 12) }
         if (wide == 1) { THROUGH_GATED(1, 24) }
         out += wide, x += wide;
+    }
+}
+
+/* silu(gate x) * (up x), rounded and in pairs; `outs` is even. */
+void multiply_gated(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
+                    int64_t outs, int64_t in, int64_t columns, int64_t threads) {
+    int64_t share = ((outs + threads - 1) / threads + SHARE - 1) / SHARE * SHARE;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t part = 0; part < threads; part++) {
+        int64_t first = part * share, last = first + share < outs ? first + share : outs;
+        gated_part(out, gate, up, x, first, last, in, columns);
     }
 }
 

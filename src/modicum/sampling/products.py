@@ -52,15 +52,15 @@ class HalfProducts(Protocol):
 
 @final
 class NativeProducts:
-    """The compiled products, a thread each."""
+    """The compiled products, on as many threads as torch has set for the calling one."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         """Name the types of the arguments."""
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self._multiply: Any = library.multiply
-        self._multiply.argtypes = [*[pointer] * 4, *[number] * 4]
+        self._multiply.argtypes = [*[pointer] * 4, *[number] * 5]
         self._gated: Any = library.multiply_gated
-        self._gated.argtypes = [*[pointer] * 4, *[number] * 3]
+        self._gated.argtypes = [*[pointer] * 4, *[number] * 4]
         self._pack: Any = library.pack
         self._pack.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._pack_rows: Any = library.pack_rows
@@ -100,13 +100,15 @@ class NativeProducts:
         outs, width = gate.weight.shape
         out = _words(outs, x.shape[1])
         matrices = (gate.weight.data_ptr(), up.weight.data_ptr())
-        self._gated(out.data_ptr(), *matrices, x.data_ptr(), outs, width, x.shape[1])
+        sizes = (outs, width, x.shape[1], torch.get_num_threads())
+        self._gated(out.data_ptr(), *matrices, x.data_ptr(), *sizes)
         return out
 
     def _into(self, out: Tensor, layer: LeftWeights, x: Tensor, *, add: bool) -> None:
         bias = None if layer.bias is None else layer.bias.data_ptr()
         named = (out.data_ptr(), layer.weight.data_ptr(), bias, x.data_ptr())
-        self._multiply(*named, *layer.weight.shape, x.shape[1], int(add))
+        sizes = (*layer.weight.shape, x.shape[1], int(add), torch.get_num_threads())
+        self._multiply(*named, *sizes)
 
 
 @final
@@ -155,7 +157,7 @@ def half_products(kernel: Kernel) -> HalfProducts:
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    return built("products")
+    return built("products", ["-fopenmp"]) or built("products")
 
 
 def _words(width: int, columns: int) -> Tensor:

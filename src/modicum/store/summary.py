@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from modicum.model import ModelCard
 from modicum.outcome import (
+    CompletedQuestion,
     Lost,
     MarkedAgain,
     Outcome,
@@ -68,6 +69,7 @@ def outcome_of(trial: Trial, values: _Table, error: str = "") -> Outcome:
         serving=kept.serving,
         retention=kept.retention,
         text_loss=kept.text_loss,
+        completed=_completed(notes["completed"]) if "completed" in notes else (),
         card=_card(notes["model"]) if "model" in notes else None,
         asked_in=_found(notes, "style", Style),
         styles=None if listed is None else Styles(listed, skipped or ()),
@@ -90,6 +92,7 @@ def _notes_of(outcome: Outcome) -> dict[str, JsonValue]:
         "styles": None if styles is None else styles.asked,
         "skipped_styles": None if styles is None else styles.skipped,
         "thinking": outcome.thinking,
+        "completed": outcome.completed or None,
         "sampled": outcome.sampled,
         "selected": outcome.selected,
         "unmarked": outcome.lost,
@@ -125,6 +128,19 @@ def _card(value: object) -> ModelCard:
     if not all(map(math.isfinite, (card.parameters, card.flops_per_token, card.rows))):
         raise TypeError("a number of a model's card that is none")
     return card
+
+
+def _completed(value: object) -> tuple[CompletedQuestion, ...]:
+    """Return how questions were completed.
+
+    Raises:
+        TypeError: something else, or an overlap that is no share.
+    """
+    found = thawed(tuple[CompletedQuestion, ...], value, "completed")
+    seen = [each for one in found for each in (one.own, one.other, one.altered) if each is not None]
+    if not all(0 <= each.overlap <= 1 for each in seen):
+        raise TypeError("completed: an overlap outside of 0 to 1")
+    return found
 
 
 def _marked_again(value: object) -> MarkedAgain:

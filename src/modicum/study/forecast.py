@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modicum.method import method_of
+from modicum.study.completing import LIMITS
 from modicum.study.controls import is_marked_only
 from modicum.study.plan import Plan
 from modicum.task import resolve_task
@@ -36,14 +37,21 @@ class TrialDraws:
     """Whether it changes weights."""
     prompts: int = 0
     """Prompts to run: the answers of one problem share theirs."""
+    completed: int = 0
+    """Questions to complete, each at `LIMITS[-1]` tokens at most."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens at most: every answer and every completion at its limit."""
+        return self.answers * self.limit + self.completed * LIMITS[-1]
 
 
 def forecast(plan: Plan, trials: Sequence[Trial]) -> Forecast:
     """Return the upper bounds of the trials that are to run."""
     each = [draws(plan, trial) for trial in trials]
     return Forecast(
-        completions=sum(d.answers for d in each),
-        tokens=sum(d.answers * d.limit for d in each),
+        completions=sum(d.answers + d.completed for d in each),
+        tokens=sum(d.tokens for d in each),
         tunings=sum(d.is_tuning for d in each),
     )
 
@@ -61,4 +69,5 @@ def draws(plan: Plan, trial: Trial) -> TrialDraws:
     test = trial.scope.answered
     drawn = test * (each + trial.scope.sampled) + method.draws(trial.n_shots)
     prompts = test * (1 + (trial.scope.sampled > 0)) + method.draws(trial.n_shots)
-    return TrialDraws(drawn, limit, is_tuning, prompts)
+    continued = 2 * test if trial.scope.cut else 0  # each question, and the same with other numbers
+    return TrialDraws(drawn, limit, is_tuning, prompts + continued, continued)

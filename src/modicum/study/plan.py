@@ -15,6 +15,7 @@ from modicum.model import backend_version
 from modicum.plain import JsonValue, table_of
 from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
+from modicum.study.completing import completing
 from modicum.study.controls import control_arms, setting_arms
 from modicum.study.grid import MEASURES, NOTHING, TEXT, Grid, read_grids, refuse_bare
 from modicum.study.held_out import text_digest
@@ -220,6 +221,10 @@ class Subject:
         trial = self._trial("plain", {"style": "default"})
         return replace(trial, scope=replace(trial.scope, test=0, text=text_digest()))
 
+    def completed(self) -> Trial | None:
+        """Return the trial that completes test questions; None where no outside text taught the model."""
+        return completing(self.default())
+
     def reference(self) -> Trial | None:
         """Return the trial of the plan's reference model, in its own floor's style."""
         if self.plan.reference in ("", self.model):
@@ -229,7 +234,8 @@ class Subject:
     def measures(self) -> list[Trial]:
         """Return every measure, the floor's style first."""
         trials = [self.floor(), self.default(), self.samples()]
-        trials += [trial for trial in (self.forced(), self.reference()) if trial is not None]
+        more = (self.forced(), self.reference(), self.completed())
+        trials += [trial for trial in more if trial is not None]
         methods = {name for grid in self._grids() for name in grid.methods}
         if any(self.plan.method(name).changes_model for name in methods):
             trials += [self.retained(task) for task in self.retain()]
@@ -239,15 +245,8 @@ class Subject:
     def _trial(self, method: str, settings: Settings | None = None, n_shots: int = 0) -> Trial:
         """Build the trial of a measure."""
         built = METHODS.build(method, settings or {})
-        return Trial(
-            model=self.model,
-            task=self.task,
-            method=method,
-            n_shots=n_shots,
-            seed=0,
-            settings=settings_of(built),
-            scope=self.scope(),
-        )
+        own = settings_of(built)
+        return Trial(self.model, self.task, method, n_shots, 0, own, scope=self.scope())
 
     def retain(self) -> tuple[str, ...]:
         """Name the tasks that show damage; never the studied one."""

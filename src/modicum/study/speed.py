@@ -14,6 +14,7 @@ from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.plain import plain, thawed
 from modicum.store.database import Store
+from modicum.study.completing import LIMITS
 from modicum.study.forecast import TrialDraws
 from modicum.types import Completion, Trial
 
@@ -68,7 +69,8 @@ def speed_of(drawn: Sequence[Completion], spent: Ledger, prompts: int) -> Speed 
 
 def tokens_of(ahead: TrialDraws, speed: Speed) -> float:
     """Return about how many tokens a trial runs, prompts included."""
-    return ahead.answers * min(speed.answer, ahead.limit) + ahead.prompts * speed.prompt
+    answers = ahead.answers * min(speed.answer, ahead.limit)
+    return answers + ahead.completed * LIMITS[1] + ahead.prompts * speed.prompt
 
 
 def seconds_of(ahead: TrialDraws, trial: Trial, speed: Speed) -> float:

@@ -20,6 +20,7 @@ from modicum.secrecy import clean
 from modicum.seeds import stream
 from modicum.stock import Stock
 from modicum.store.provenance import plugin_sources
+from modicum.study.completing import completed_and_answered
 from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
 from modicum.study.plan import Plan
@@ -107,10 +108,9 @@ def _outcome(
 ) -> Outcome:
     """Run a trial: what `run_trial` gives where nothing fails."""
     spent, served, unmarked = Ledger(observer=observer), Ledger(observer=observer), Unmarked()
-    task = resolve_task(trial.task)
+    task, method = resolve_task(trial.task), method_of(trial)
     spent.says("loading the model")
     model = _settled(trial.model, way, spent).stocked(stock)
-    method = method_of(trial)
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
@@ -123,12 +123,13 @@ def _outcome(
     spent.nudge_bytes = weight_bytes(files)
     solver = Solver.of(model, nudge, judge)
     style, unmarked.shots = nudge.style, judge.lost
-    problems = problems_of(task, "test", trial.scope)
+    problems = () if trial.scope.cut else problems_of(task, "test", trial.scope)
     served.says(f"answering {len(problems)} problems")
     with served.timed():
         solved = _solve(solver, problems, trial, served, split="test")
         served.says(f"marking the answers to {len(problems)} problems")
         answers = unmarked.answered(task, problems, solved, style)
+    known = completed_and_answered(solver, task, trial, served, unmarked)
     retention = _retention(plan, trial, method, solver, unmarked)
     sampled = _sampled(solver, task, problems, trial, style, unmarked)
     selected = _selected(solver, task, trial, style, unmarked) if way.selects else None
@@ -140,6 +141,7 @@ def _outcome(
         serving=served.as_dict(),
         retention=retention,
         text_loss=text_loss(solver.model) if _scores_text(trial) else (),
+        completed=known,
         card=model.card,
         asked_in=style,
         styles=styles,

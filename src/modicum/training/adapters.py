@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from modicum.errors import CheckpointError, TrialError
 from modicum.files.foreign import read_table, shards_of, words_of
 from modicum.nudge.parts import method_of, tensor_of
+from modicum.sampling.half import adapt_half
 from modicum.training.adapter_folder import CONFIG, WEIGHTS, adapter_config
 from modicum.whitebox import WhiteBox
 
@@ -113,6 +114,7 @@ def attach(
     with seeded(rng), _quiet():
         tuned = get_peft_model(module, config)
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
+    adapt_half(tuned)
     if shape.parameters == "bias":
         for name, parameter in tuned.named_parameters():
             # a rank-1 LoRA of zeros carries the biases in a form that PEFT loads; it stays zero

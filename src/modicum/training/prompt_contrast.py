@@ -25,6 +25,7 @@ from modicum.sampling.capture import capture
 from modicum.sampling.divergence import Meter
 from modicum.training.changes import Vectors
 from modicum.training.contrast import Found, directions, paired, parted
+from modicum.training.searching import answers_under
 from modicum.types import Problem, Style
 from modicum.whitebox import WhiteBox
 
@@ -321,26 +322,23 @@ class _Search:
 
     def agreements(self, ones: Sequence[RatedDose]) -> list[RatedDose]:
         """Return the same with the share of questions that they answer as the wanted prompt does."""
-        return [
-            replace(
-                one, agreement=self._agreement(self.bench.model.with_steering(self.steering(one)))
-            )
-            for one in ones
-        ]
+        shares = self._agreements([self.steering(one) for one in ones])
+        return [replace(one, agreement=share) for one, share in zip(ones, shares, strict=True)]
 
     @property
     def unsteered(self) -> dict[str, JsonValue]:
         """What the prompt by itself does."""
-        return {
-            "agreement": self._agreement(self.bench.model),
-            "likelihood": self.meter.likelihood(),
-        }
+        [agreement] = self._agreements([None])
+        return {"agreement": agreement, "likelihood": self.meter.likelihood()}
 
-    def _agreement(self, model: WhiteBox) -> float:
-        bench, questions = self.bench, [answer.question for answer in self.answers]
-        given = bench.answers(model, questions, "dose")
-        read = [bench.judge.read(one.text) for one in given]
-        return sum(a == b.read for a, b in zip(read, self.answers, strict=True)) / len(read)
+    def _agreements(self, steerings: Sequence[Steering | None]) -> list[float]:
+        bench, wanted = self.bench, [answer.read for answer in self.answers]
+        questions = [answer.question for answer in self.answers]
+        read = [
+            [bench.judge.read(one.text) for one in given]
+            for given in answers_under(bench, steerings, questions, "dose")
+        ]
+        return [sum(a == b for a, b in zip(one, wanted, strict=True)) / len(wanted) for one in read]
 
 
 def _between_questions(
