@@ -10,7 +10,7 @@ from benchmarks import gpu
 from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.cuda_graphs import StaticSteps
 from modicum.sampling.prefix import forward_segments
-from tests.support.tiny_models import tiny_module
+from tests.support.tiny_models import ARCHITECTURES, tiny_module
 
 
 def test_the_dry_run_prints_every_figure(
@@ -39,7 +39,7 @@ def test_a_learning_step_keeps_bfloat16_weights_and_a_single_precision_adapter(
     assert [curve["length"] for curve in found["curves"]] == [12, 12]
 
 
-@pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_static_steps_agree_with_the_module(architecture: str) -> None:
     """Rows of two prompts, five steps: logits to 1e-4."""
     module = tiny_module(architecture)

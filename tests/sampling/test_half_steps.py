@@ -10,15 +10,14 @@ from torch.nn import functional
 from modicum.ledger import Ledger
 from modicum.sampling import half_steps, loop
 from modicum.sampling.half_steps import LeanHalf
-from modicum.sampling.llama_steps import Norm
 from modicum.sampling.loop import lean_for
-from modicum.sampling.native import CacheShape, load_kernel
+from modicum.sampling.native import CacheShape, Norm, load_kernel
 from modicum.sampling.products import NativeProducts, TorchProducts, half_products
 from modicum.sampling.weights_left import LeftWeights
 from modicum.training.adapters import AdapterShape, attach
 from modicum.types import Request, Sampling
 from tests.sampling.test_half import halved, numbers
-from tests.support.tiny_models import tiny_local
+from tests.support.tiny_models import ARCHITECTURES, tiny_local
 
 KERNEL = load_kernel(CacheShape(8, 2, 2, 2))
 pytestmark = pytest.mark.skipif(KERNEL is None, reason="no C compiler")
@@ -51,10 +50,15 @@ def test_products_are_those_of_rounded_factors(outs, half_in, columns, seed) -> 
         summed = torch.ones(2 * outs, columns)
         way.add_product(LeftWeights(weight, None), x, summed)
         assert near(summed, 1 + w32 @ x32)
-        gated = way.gated(LeftWeights(weight, None), LeftWeights(up, None), x)
-        wanted = functional.silu(w32 @ x32) * (up.float() @ x32)
-        identity = torch.eye(2 * outs).bfloat16()
-        assert near(way.product(LeftWeights(identity, None), gated), wanted, 0.02)
+        identity = LeftWeights(torch.eye(2 * outs).bfloat16(), None)
+        opened = w32 @ x32
+        opens = {
+            "silu": functional.silu(opened),
+            "gelu": functional.gelu(opened, approximate="tanh"),
+        }
+        for activation, open_ in opens.items():
+            gated = way.gated(LeftWeights(weight, None), LeftWeights(up, None), x, activation)
+            assert near(way.product(identity, gated), open_ * (up.float() @ x32), 0.02)
         rows = way.taken(hidden.t().contiguous())
         assert torch.equal(
             way.product(LeftWeights(weight, None), rows), way.product(LeftWeights(weight, None), x)
@@ -83,7 +87,7 @@ def test_a_norm_comes_before_the_rounding() -> None:
         assert near(way.product(identity, way.normed(hidden, norm)), wanted)
 
 
-@pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("way", [0, 1])
 def test_its_answers_are_the_modules_own(architecture, way, monkeypatch) -> None:
     local = tiny_local(architecture).with_module(halved(architecture, scale=0.2))

@@ -13,13 +13,14 @@ from modicum.ledger import Ledger
 from modicum.nudge.steering import Direction, Steering
 from modicum.sampling import local as local_module
 from modicum.sampling.blocks import SamplingJob
-from modicum.sampling.linear import FastLinear, linear, linear_add, linear_mul, linear_silu
-from modicum.sampling.llama_steps import LeanLlama, lean_shape
+from modicum.sampling.decoder_layers import lean_shape
+from modicum.sampling.linear import FastLinear, linear, linear_activated, linear_add, linear_mul
+from modicum.sampling.llama_steps import LeanLlama
 from modicum.sampling.local import Local
-from modicum.sampling.native import PAGE, CacheShape, Kernel, load_kernel
+from modicum.sampling.native import PAGE, CacheShape, Kernel, LayerHeads, load_kernel
 from modicum.sampling.pages import PagePool, RowPages
 from modicum.types import Request, Sampling
-from tests.support.tiny_models import byte_tokenizer, tiny_local, tiny_module
+from tests.support.tiny_models import ARCHITECTURES, byte_tokenizer, tiny_local, tiny_module
 
 PROMPTS = ("Ann has 12 pears. How many?", "Bob", "A row of letters, and what it spells in the end")
 SHAPE = CacheShape(head=64, group=3, keys=2)
@@ -61,6 +62,7 @@ def test_the_kernel_attends_as_torch_does(kernel: Kernel) -> None:
     angles = torch.rand(100, 32)
     cos, sin = (torch.cat([x, x], -1) for x in (angles.cos(), angles.sin()))
     signed = torch.cat([-sin[:, :32], sin[:, 32:]], -1)
+    heads = LayerHeads(1, "full_attention", None, (cos, signed), 0.125)
     past: list[list[tuple[torch.Tensor, torch.Tensor]]] = [[] for _ in range(4)]
     mixed, scores = torch.empty(4, 6 * 64), torch.empty(3 * pages.table.shape[1] * PAGE)
     for step in range(1, max(own) + 1):
@@ -68,7 +70,7 @@ def test_the_kernel_attends_as_torch_does(kernel: Kernel) -> None:
         pages.open(4)
         where = pages.read(4)
         flat = tuple(part.reshape(4, -1).contiguous() for part in (query, key, value))
-        kernel.attend(flat, (cos, signed), where, (mixed, scores), 1, 0.125)  # type: ignore[arg-type]
+        kernel.attend(flat, where, (mixed, scores), heads)  # type: ignore[arg-type]
         for row in range(4):
             place = prompts[row] + step - 1
             past[row].append((turned(key[row], cos[place], sin[place]), value[row]))
@@ -104,7 +106,7 @@ def test_pages_go_back_when_rows_end(kernel: Kernel) -> None:
     assert len(pool._free) == free
 
 
-@pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_without_a_compiler_the_answers_are_the_same(
     architecture: str, request: pytest.FixtureRequest
 ) -> None:
@@ -202,7 +204,9 @@ def test_products_are_torchs() -> None:
             product = linear_mul(x, weight, bias, torch.ones_like(other))
             assert torch.allclose(product, plain, **close)
             silu = torch.nn.functional.silu(plain)
-            assert torch.allclose(linear_silu(x, weight, bias), silu, **close)
+            assert torch.allclose(linear_activated(x, "silu", weight, bias), silu, **close)
+            gelu = torch.nn.functional.gelu(plain, approximate="tanh")
+            assert torch.allclose(linear_activated(x, "gelu", weight, bias), gelu, **close)
             with FastLinear():
                 again = torch.nn.functional.linear(x, weight, bias)
             assert torch.equal(again, linear(x, weight, bias))

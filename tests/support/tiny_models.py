@@ -15,6 +15,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from modicum.sampling.local import Local
@@ -35,7 +37,7 @@ _SIZES: Mapping[str, int] = {
     "bos_token_id": BOS,
     "pad_token_id": EOS,
 }
-ARCHITECTURES = ("llama", "llama-biased", "qwen2", "mistral-sliding", "gemma3")
+ARCHITECTURES = ("llama", "llama-biased", "qwen2", "qwen3", "mistral-sliding", "gemma3")
 
 
 def byte_tokenizer(*, adds_bos: bool = False) -> PreTrainedTokenizerFast:
@@ -70,6 +72,8 @@ def tiny_module(architecture: str, *, name: str = "", scale: float = 0.4) -> Pre
         module = LlamaForCausalLM(biased)
     elif architecture == "qwen2":
         module = Qwen2ForCausalLM(Qwen2Config(**sizes))
+    elif architecture == "qwen3":
+        module = Qwen3ForCausalLM(Qwen3Config(**sizes, head_dim=16))
     elif architecture == "mistral-sliding":
         module = MistralForCausalLM(MistralConfig(**sizes, sliding_window=6))
     else:

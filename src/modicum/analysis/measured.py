@@ -11,7 +11,9 @@ from modicum.stats import Figure
 from modicum.stats.written import count, duration
 
 __all__ = [
+    "Ceiling",
     "Contamination",
+    "Curve",
     "FixedPrompt",
     "FrontPoint",
     "LeastData",
@@ -20,6 +22,29 @@ __all__ = [
     "NextCommand",
     "Worth",
 ]
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The top of the gap."""
+
+    figure: Figure
+    """Corrected for guessing."""
+    k: int
+    """Samples a problem that it stands for; 1 where it does not come from sampling."""
+    source: str
+    """`sampling`, `forced`, `majority` or the name of a rung."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Pass@k with its two guess curves, at powers of two."""
+
+    ks: tuple[int, ...]
+    pass_k: tuple[float, ...]
+    luck: tuple[float, ...]
+    near_miss: tuple[float, ...]
+    """Shorter than `ks`: the null needs half of the samples."""
 
 
 @dataclass(frozen=True)

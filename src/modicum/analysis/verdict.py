@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    Ceiling,
     Contamination,
+    Curve,
     FixedPrompt,
     FrontPoint,
     LeastData,
@@ -56,29 +58,6 @@ _WHERE_SET = (
 """Entries of the JSON that stand there where they say something."""
 SCHEMA = 1
 """Version of the JSON form."""
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """The top of the gap."""
-
-    figure: Figure
-    """Corrected for guessing."""
-    k: int
-    """Samples a problem that it stands for; 1 where it does not come from sampling."""
-    source: str
-    """`sampling`, `forced`, `majority` or the name of a rung."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Pass@k with its two guess curves, at powers of two."""
-
-    ks: tuple[int, ...]
-    pass_k: tuple[float, ...]
-    luck: tuple[float, ...]
-    near_miss: tuple[float, ...]
-    """Shorter than `ks`: the null needs half of the samples."""
 
 
 @dataclass(frozen=True)

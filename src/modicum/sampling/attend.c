@@ -83,14 +83,38 @@ static inline void rotate(float *to, const float *from, const float *cos, const 
     for (int d = HEAD / 2; d < HEAD; d++) to[d] = from[d] * cos[d] + from[d - HEAD / 2] * sin[d];
 }
 
-/* Attention of the query heads that share a key head, for one row. */
+/* Returns a head, in `room` divided by the root of its mean square and multiplied by the weight
+ * [HEAD] where there is one. Never inlined: what is done with a head must not be compiled otherwise,
+ * to other bits, because some heads are normalised. */
+static __attribute__((noinline)) const float *normalised(float *room, const float *from,
+                                                         const float *weight, float epsilon) {
+    if (!weight) return from;
+    wide squares = {};
+    for (int d = 0; d < HEAD; d += WIDE) {
+        wide x = *(const wide_at *)(from + d);
+        squares += x * x;
+    }
+    float sum = 0;
+    for (int d = 0; d < WIDE; d++) sum += squares[d];
+    float scale = 1.0f / sqrtf(sum / HEAD + epsilon);
+    for (int d = 0; d < HEAD; d++) room[d] = from[d] * scale * weight[d];
+    return room;
+}
+
+/* Attention of the query heads that share a key head, for one row, to its last `window` tokens. */
 static void mix(float *out, const float *query, const int64_t *table, int64_t offset,
-                int64_t prompt, int64_t own, lanes *scores, int64_t most) {
+                int64_t prompt, int64_t own, int64_t window, lanes *scores, int64_t most) {
     int64_t before = (prompt + PAGE - 1) / PAGE, pages = before + (own + PAGE - 1) / PAGE;
+    /* Pages before the window are never read; in its first one some tokens are hidden. */
+    int64_t past = prompt + own - window, begin = 0, hidden = 0;
+    if (past > 0) {
+        int64_t in = past < prompt ? past : past - prompt;
+        begin = (past < prompt ? 0 : before) + in / PAGE, hidden = in % PAGE;
+    }
     lanes top[GROUP], sum[GROUP];
     const lanes nothing = (lanes){} - 1e30f;
     for (int g = 0; g < GROUP; g++) top[g] = nothing, sum[g] = (lanes){};
-    for (int64_t p = 0; p < pages; p++) {
+    for (int64_t p = begin; p < pages; p++) {
         const number *keys = (const number *)table[p] + offset;
         int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
         lanes even[GROUP], odd[GROUP];
@@ -110,6 +134,8 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
             lanes s = even[g] + odd[g];
             if (left < PAGE)
                 for (int64_t i = left; i < PAGE; i++) s[i] = -1e30f;
+            if (p == begin)
+                for (int64_t i = 0; i < hidden; i++) s[i] = -1e30f;
             scores[g * most + p] = s;
             top[g] = larger(top[g], s);
         }
@@ -117,7 +143,7 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
     for (int g = 0; g < GROUP; g++) {
         float highest = top[g][0];
         for (int i = 1; i < PAGE; i++) highest = top[g][i] > highest ? top[g][i] : highest;
-        for (int64_t p = 0; p < pages; p++)
+        for (int64_t p = begin; p < pages; p++)
             sum[g] += scores[g * most + p] = exponential(scores[g * most + p] - highest);
     }
     /* Slices of a head that stay in registers while all values pass. */
@@ -126,12 +152,12 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
         wide part[GROUP][HELD];
         EACH for (int g = 0; g < GROUP; g++)
             EACH for (int d = 0; d < HELD; d++) part[g][d] = (wide){};
-        for (int64_t p = 0; p < pages; p++) {
+        for (int64_t p = begin; p < pages; p++) {
             const number *values = (const number *)table[p] + offset + BLOCK + first * WIDE;
             const float *shares = (const float *)(scores + p);
             int64_t left = p < before ? prompt - p * PAGE : own - (p - before) * PAGE;
             if (left > PAGE) left = PAGE;
-            for (int64_t t = 0; t < left; t++) {
+            for (int64_t t = p == begin ? hidden : 0; t < left; t++) {
                 EACH for (int g = 0; g < GROUP; g++)
                     EACH for (int d = 0; d < HELD; d++)
                         part[g][d] += shares[g * most * PAGE + t] * read_wide(values + t * HEAD + d * WIDE);
@@ -147,20 +173,23 @@ static void mix(float *out, const float *query, const int64_t *table, int64_t of
     }
 }
 
-/* Rotates, keeps the new keys and values in each row's last page, and attends.
- * `own` counts a row's own tokens, the new one included; `table` has `width` pages a row; `order`
- * names the rows, those of one prompt beside each other. */
+/* Rotates, keeps the new keys and values in each row's last page, and attends to the last `window`
+ * tokens of each row. Heads are normalised before where there are norms. `own` counts a row's own tokens, the
+ * new one included; `table` has `width` pages a row; `order` names the rows, those of one prompt
+ * beside each other. */
 void attend(float *out, const float *query, const float *key, const float *value,
-            const float *cos, const float *sin, const int64_t *table, const int64_t *prompt,
-            const int64_t *own, const int64_t *order, lanes *scores, int64_t rows, int64_t width,
-            int64_t layer, float scale) {
-    float turned[GROUP * HEAD];
+            const float *cos, const float *sin, const float *query_norm, const float *key_norm,
+            const int64_t *table, const int64_t *prompt, const int64_t *own, const int64_t *order,
+            lanes *scores, int64_t rows, int64_t width, int64_t layer, int64_t window, float scale,
+            float epsilon) {
+    float turned[GROUP * HEAD], room[HEAD];
     for (int64_t r = 0; r < rows; r++) {
         int64_t place = own[r] - 1, in = place % PAGE, at = (prompt[r] + place) * HEAD;
         number *page = (number *)table[r * width + (prompt[r] + PAGE - 1) / PAGE + place / PAGE];
         for (int h = 0; h < KEYS; h++) {
             number *block = page + (layer * KEYS + h) * 2 * BLOCK;
-            rotate(turned, key + (r * KEYS + h) * HEAD, cos + at, sin + at);
+            const float *head = key + (r * KEYS + h) * HEAD;
+            rotate(turned, normalised(room, head, key_norm, epsilon), cos + at, sin + at);
             for (int d = 0; d < HEAD; d++) block[d * PAGE + in] = kept(turned[d]);
             for (int d = 0; d < HEAD; d++)
                 block[BLOCK + in * HEAD + d] = kept(value[(r * KEYS + h) * HEAD + d]);
@@ -173,11 +202,14 @@ void attend(float *out, const float *query, const float *key, const float *value
             for (int64_t j = i; j < end; j++) {
                 int64_t r = order[j], at = (prompt[r] + own[r] - 1) * HEAD;
                 int64_t first = (r * KEYS + h) * GROUP * HEAD;
-                for (int g = 0; g < GROUP; g++)
-                    rotate(turned + g * HEAD, query + first + g * HEAD, cos + at, sin + at);
+                for (int g = 0; g < GROUP; g++) {
+                    const float *head = query + first + g * HEAD;
+                    rotate(turned + g * HEAD, normalised(room, head, query_norm, epsilon), cos + at,
+                           sin + at);
+                }
                 for (int d = 0; d < GROUP * HEAD; d++) turned[d] *= scale;
                 mix(out + first, turned, table + r * width, (layer * KEYS + h) * 2 * BLOCK,
-                    prompt[r], own[r], scores, width);
+                    prompt[r], own[r], window, scores, width);
             }
     }
 }
@@ -229,6 +261,23 @@ void turn(float *to, const float *from, const float *weight, int64_t in, int64_t
                     for (int64_t i = first; i < last; i++)
                         to[(c + j) * in + i] = tile[i - first][j];
         }
+    }
+}
+
+/* Adds another [in, columns], each column divided by the root of its mean square and multiplied by
+ * the weight [in]. Columns come in multiples of STEP. */
+void add_normed(float *to, const float *from, const float *weight, int64_t in, int64_t columns,
+                float epsilon) {
+    for (int64_t c = 0; c < columns; c += STEP) {
+        few sum = {}, scale;
+        for (int64_t i = 0; i < in; i++) {
+            few x = *(const few *)(from + i * columns + c);
+            sum += x * x;
+        }
+        for (int j = 0; j < STEP; j++) scale[j] = 1.0f / sqrtf(sum[j] / (float)in + epsilon);
+        for (int64_t i = 0; i < in; i++)
+            *(few *)(to + i * columns + c) +=
+                *(const few *)(from + i * columns + c) * scale * weight[i];
     }
 }
 

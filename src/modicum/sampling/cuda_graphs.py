@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from modicum.sampling.linear import linear
-from modicum.sampling.llama_steps import LeanLlama, finish, normalise, rotate
+from modicum.sampling.llama_steps import LeanLlama, attended, finish, normalise
 
 __all__ = ["StaticSteps"]
 
@@ -21,13 +21,13 @@ _STRETCH = 512
 
 
 class StaticSteps:
-    """Rows of a plain Llama or Qwen2 that are stepped together, each at its own place."""
+    """Rows of a described decoder that are stepped together, each at its own place."""
 
     def __init__(self, module: PreTrainedModel, *, rows: int, columns: int) -> None:
         """Allocate the cache.
 
         Args:
-            module: A plain module on any device, in any number format.
+            module: A described module on any device, in any number format.
             rows: Completions in flight.
             columns: Most tokens of prompt and completion.
 
@@ -104,17 +104,15 @@ class StaticSteps:
 
     def _run(self, columns: int) -> Tensor:
         lean, rows, shape = self._lean, len(self._ids), self.shape
-        hidden = lean.embedding[self._ids]
-        cos, sin = lean.cos[self.places][:, None], lean.sin[self.places][:, None]
-        seen = (self._all_columns[:columns] <= self.places[:, None])[:, None, None]
-        seen = seen.expand(rows, 1, shape.group, columns)
+        hidden = lean.embedded(self._ids)
+        turned, seen = lean.turned(self.places), {}
+        for width in {layer.heads.width for layer in lean.layers}:
+            is_seen = self._all_columns[:columns] <= self.places[:, None]
+            if width is not None:
+                is_seen &= self._all_columns[:columns] > self.places[:, None] - width
+            seen[width] = is_seen[:, None, None].expand(rows, 1, shape.group, columns)
         for index, layer in enumerate(lean.layers):
-            normed = normalise(hidden, layer.before)
-            queries, keys = (
-                rotate(linear(normed, *part).view(rows, -1, shape.head), cos, sin)
-                for part in (layer.query, layer.key)
-            )
-            values = linear(normed, *layer.value).view(rows, -1, shape.head)
+            queries, keys, values = attended(hidden, layer, turned[layer.heads.kind])
             self.keys[index][self._rows, :, self.places] = keys
             self.values[index][self._rows, :, self.places] = values
             # Queries that share a key head stand side by side as if they were positions.
@@ -122,8 +120,8 @@ class StaticSteps:
                 queries.view(rows, shape.keys, shape.group, shape.head),
                 self.keys[index][:, :, :columns],
                 self.values[index][:, :, :columns],
-                attn_mask=seen,
-                scale=lean.scale,
+                attn_mask=seen[layer.heads.width],
+                scale=layer.heads.scale,
             )
             hidden = finish(hidden, mixed.reshape(rows, -1), layer)
         return linear(normalise(hidden, lean.last), *lean.head)

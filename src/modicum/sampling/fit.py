@@ -17,7 +17,7 @@ from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 from modicum.errors import CheckpointError
 from modicum.nudge.parts import base_model, method_of
 from modicum.sampling.cache import PrefixCache, RowCache, Window, layer_windows
-from modicum.sampling.llama_steps import is_plain
+from modicum.sampling.decoder import decoder_of
 from modicum.sampling.prefix import Tokens, forward_segments, joined_pairs
 from modicum.sampling.stepped import step_rows
 from modicum.sampling.threads import is_memory
@@ -48,7 +48,7 @@ def row_windows(module: nn.Module) -> tuple[Window, ...] | None:
         CheckpointError: the module does not run on tokens alone, or looks at later ones.
     """
     base = base_model(module)
-    if is_plain(base):
+    if decoder_of(base) is not None:
         return tuple(layer_windows(base.config))
     name = _name(base)
     with _LOCK:

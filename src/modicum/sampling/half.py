@@ -23,6 +23,7 @@ __all__ = [
     "HalfLora",
     "activation_dtype",
     "adapt_half",
+    "half_class",
     "is_half",
     "is_simple",
     "make_half",
@@ -162,7 +163,7 @@ def make_half(module: nn.Module) -> bool:
         return True
     before: list[tuple[nn.Module, type[nn.Module]]] = []
     for part in module.modules():
-        wanted = _half_class(type(part))
+        wanted = half_class(type(part))
         if wanted is not None:
             before.append((part, type(part)))
             part.__class__ = wanted
@@ -194,7 +195,7 @@ _CLASSES: dict[type[nn.Module], type[nn.Module]] = {
 }
 
 
-def _half_class(kind: type[nn.Module]) -> type[nn.Module] | None:
+def half_class(kind: type[nn.Module]) -> type[nn.Module] | None:
     """Return the class that takes a layer's place; None where it stays."""
     if issubclass(kind, HalfLinear | HalfEmbedding):
         return None

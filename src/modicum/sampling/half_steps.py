@@ -1,4 +1,4 @@
-"""One-token steps of a plain Llama or Qwen2 whose weights are bfloat16, with or without an adapter.
+"""One-token steps of a described decoder whose weights are bfloat16, with or without an adapter.
 
 Only products and what is kept for later tokens are bfloat16: sums, the residual stream, norms,
 rotations, attention and scores are single precision, as in `modicum.sampling.half`. An adapter's
@@ -6,7 +6,6 @@ two products stand beside those of its layer: added to half-precision weights, t
 the beginning of a training would be rounded away.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,17 +18,19 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from modicum.nudge.parts import base_model, tensor_of
-from modicum.sampling.draw import race_noise
-from modicum.sampling.half import HalfEmbedding, HalfLinear, HalfLora, is_simple
-from modicum.sampling.llama_steps import (
-    Additions,
-    Norm,
-    Uniforms,
-    has_plain_parts,
+from modicum.sampling.decoder import decoder_of, has_plain_parts
+from modicum.sampling.decoder_layers import (
+    DecoderLayer,
+    embedding_scale,
+    lean_layers,
+    lean_norm,
     lean_shape,
-    turns,
 )
-from modicum.sampling.native import PAGE, load_kernel
+from modicum.sampling.draw import race_noise
+from modicum.sampling.half import HalfEmbedding, HalfLinear, HalfLora, half_class, is_simple
+from modicum.sampling.linear import activated
+from modicum.sampling.llama_steps import Additions, Uniforms
+from modicum.sampling.native import PAGE, Norm, load_kernel
 from modicum.sampling.pages import RowPages
 from modicum.sampling.products import COLUMNS, HalfProducts, half_products
 from modicum.sampling.weights_left import LeftWeights
@@ -38,10 +39,8 @@ __all__ = ["LeanHalf"]
 
 _AT_ONCE = 64
 """Rows whose scores are held at once."""
-_LAYERS = frozenset({HalfLinear, HalfEmbedding})
 _BESIDE = frozenset({LoraLinear, HalfLora, nn.Linear})
 """What an adapter brings along: its layers, and single-precision matrices in them."""
-_PLACES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 class _Linear(NamedTuple):
@@ -52,20 +51,8 @@ class _Linear(NamedTuple):
     up: LeftWeights | None = None
 
 
-class _Layer(NamedTuple):
-    before: Norm
-    query: _Linear
-    key: _Linear
-    value: _Linear
-    output: _Linear
-    after: Norm
-    gate: _Linear
-    up: _Linear
-    down: _Linear
-
-
 class LeanHalf:
-    """Steps through a Llama's layers in bfloat16 products; made anew for each block."""
+    """Steps through a decoder's layers in bfloat16 products; made anew for each block."""
 
     in_columns = True
 
@@ -80,34 +67,40 @@ class LeanHalf:
             products: How products are computed; what suits the processor if not given.
 
         Raises:
+            ValueError: the module is not described.
             RuntimeError: no kernel was compiled.
         """
         base = base_model(module)
-        model = base.model
-        self.embedding = model.embed_tokens.weight
-        self.layers = [_layer(layer) for layer in model.layers]
-        self.last = _norm(model.norm)
+        decoder = decoder_of(base)
+        if decoder is None:
+            raise ValueError(f"{type(base).__name__} is not described")
+        self.embedding: Tensor = base.model.embed_tokens.weight
+        self._embedding_scale = embedding_scale(base)
+        self.layers = lean_layers(base, decoder, longest, _linear)
+        self.last = lean_norm(base, decoder, base.model.norm)
         self.head = LeftWeights(base.lm_head.weight, None)
         self.vocab = len(self.head.weight)
-        self.scale = model.layers[0].self_attn.scaling
         self.shape = lean_shape(base)
         kernel = load_kernel(self.shape)
         if kernel is None:
             raise RuntimeError("no kernel was compiled")
         self.kernel = kernel
         self.products = products or half_products(kernel)
-        self.cos, self.sin = turns(base, longest)
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
-        """Say whether the module is a plain Llama made half, with one adapter at most, and compiled for."""
+        """Say whether the module is described and made half, with one adapter at most, and compiled for."""
         base = base_model(module)
         if not isinstance(base.get_input_embeddings(), HalfEmbedding):
             return False
         adapters = [part for part in base.modules() if isinstance(part, LoraLinear)]
         if not all(map(is_simple, adapters)):
             return False
-        if not has_plain_parts(base, _LAYERS | _BESIDE if adapters else _LAYERS):
+        decoder = decoder_of(base)
+        if decoder is None:
+            return False
+        layers = {HalfLinear, half_class(decoder.parts.embedding), *(_BESIDE if adapters else ())}
+        if not has_plain_parts(base, decoder, layers):
             return False
         sizes = (base.config.hidden_size, base.config.intermediate_size)
         return not any(size % 2 for size in sizes) and load_kernel(lean_shape(base)) is not None
@@ -128,29 +121,35 @@ class LeanHalf:
         mixed = torch.zeros(size, self.shape.keys * self.shape.group * self.shape.head)
         spare = (mixed, torch.empty(self.shape.group * pages.table.shape[1] * PAGE))
         hidden = torch.zeros(self.embedding.shape[1], size)
-        hidden[:, :rows] = self.embedding[ids].t()
+        hidden[:, :rows] = self._embedded(ids).t()
         for index, layer in enumerate(self.layers):
-            x = products.normed(hidden, layer.before)
+            x = products.normed(hidden, layer.before_attention)
             query, key, value = (
                 kernel.turn(self._product(part, x))[:rows]
                 for part in (layer.query, layer.key, layer.value)
             )
-            kernel.attend(
-                (query, key, value), (self.cos, self.sin), where, spare, index, self.scale
-            )
-            self._add(layer.output, products.taken(mixed), hidden)
-            x = products.normed(hidden, layer.after)
-            self._add(layer.down, self._gated(layer, x), hidden)
+            kernel.attend((query, key, value), where, spare, layer.heads)
+            self._add(hidden, layer.output, products.taken(mixed), layer.after_attention)
+            x = products.normed(hidden, layer.before_mlp)
+            self._add(hidden, layer.down, self._gated(layer, x), layer.after_mlp)
             if index in added:
                 hidden[:, :rows] += added[index].expand(rows, -1).t()
         return hidden
+
+    def _embedded(self, ids: Int[Tensor, " rows"]) -> Float[Tensor, "rows hidden"]:
+        hidden = self.embedding[ids]
+        return hidden if self._embedding_scale is None else hidden.float() * self._embedding_scale
 
     def _product(self, layer: _Linear, x: Tensor) -> Tensor:
         out = self.products.product(layer.plain, x)
         self._change(layer, x, out)
         return out
 
-    def _add(self, layer: _Linear, x: Tensor, hidden: Tensor) -> None:
+    def _add(self, hidden: Tensor, layer: _Linear, x: Tensor, norm: Norm | None) -> None:
+        """Add a product to the stream, normalised before where there is a norm."""
+        if norm is not None:
+            self.kernel.add_normed(hidden, self._product(layer, x), norm)
+            return
         self.products.add_product(layer.plain, x, hidden)
         self._change(layer, x, hidden)
 
@@ -160,11 +159,11 @@ class LeanHalf:
             low = self.products.product(layer.down, x)
             self.products.add_product(layer.up, self.products.normed(low, None), out)
 
-    def _gated(self, layer: _Layer, x: Tensor) -> Tensor:
+    def _gated(self, layer: DecoderLayer[_Linear], x: Tensor) -> Tensor:
         plain = (layer.gate.plain.bias, layer.up.plain.bias, layer.gate.down, layer.up.down)
         if all(part is None for part in plain):
-            return self.products.gated(layer.gate.plain, layer.up.plain, x)
-        opened = functional.silu(self._product(layer.gate, x), inplace=True)
+            return self.products.gated(layer.gate.plain, layer.up.plain, x, layer.activation)
+        opened = activated(self._product(layer.gate, x), layer.activation)
         return self.products.normed(opened.mul_(self._product(layer.up, x)), None)
 
     def parts(self, rows: int) -> list[slice]:
@@ -192,25 +191,6 @@ class LeanHalf:
         end = part.start - (part.start - part.stop) // COLUMNS * COLUMNS
         some = hidden[:, part.start : end].contiguous()
         return self.products.product(self.head, self.products.normed(some, self.last))
-
-
-def _layer(layer: nn.Module) -> _Layer:
-    """Look up a layer's weights; what is small of them is taken in single precision."""
-    linears = dict(_linears(layer))
-    query, key, value, output, gate, up, down = (linears[place] for place in _PLACES)
-    before, after = map(layer.get_submodule, ("input_layernorm", "post_attention_layernorm"))
-    return _Layer(_norm(before), query, key, value, output, _norm(after), gate, up, down)
-
-
-def _norm(norm: nn.Module) -> Norm:
-    return Norm(tensor_of(norm, "weight").float(), float(vars(norm)["variance_epsilon"]))
-
-
-def _linears(layer: nn.Module) -> Iterator[tuple[str, _Linear]]:
-    for name, part in layer.named_modules():
-        place = name.rpartition(".")[2]
-        if place in _PLACES:
-            yield place, _linear(part)
 
 
 def _linear(part: nn.Module) -> _Linear:

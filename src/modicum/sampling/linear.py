@@ -6,14 +6,31 @@ the time. oneDNN reads the weights as they lie, so nothing is copied, packed or 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["FastLinear", "linear", "linear_add", "linear_mul", "linear_silu"]
+__all__ = [
+    "FUSED",
+    "Activation",
+    "FastLinear",
+    "activated",
+    "linear",
+    "linear_activated",
+    "linear_add",
+    "linear_mul",
+]
+
+Activation = Literal["silu", "gelu"]
+"""What a gate passes through: `x sigmoid(x)`, or GELU by its approximation with tanh."""
+FUSED: Mapping[Activation, tuple[str, list[float], str]] = {
+    "silu": ("swish", [1.0], ""),
+    "gelu": ("gelu", [], "tanh"),
+}
+"""How oneDNN names them: function, settings, and which approximation."""
 
 _LEAST_WORK = 600_000
 """Multiplications below which oneDNN's call costs more than it saves."""
@@ -30,14 +47,23 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return product
 
 
-def linear_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return `silu(x @ weight.T + bias)`."""
+def linear_activated(
+    x: Tensor, activation: Activation, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """Return `activation(x @ weight.T + bias)`."""
     if not _pays(x, weight):
-        return functional.silu(functional.linear(x, weight, bias), inplace=True)
+        return activated(functional.linear(x, weight, bias), activation)
     product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
-        x.contiguous(), weight, bias, "swish", [1.0], ""
+        x.contiguous(), weight, bias, *FUSED[activation]
     )
     return product
+
+
+def activated(x: Tensor, activation: Activation) -> Tensor:
+    """Return what passes through an activation; `x` may be overwritten."""
+    if activation == "silu":
+        return functional.silu(x, inplace=True)
+    return functional.gelu(x, approximate="tanh")
 
 
 def linear_add(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) -> Tensor:

@@ -1,14 +1,13 @@
-"""One-token steps of a plain Llama or Qwen2 in few operations.
+"""One-token steps of a described decoder in few operations, with the module's own weights.
 
 At a width of 96 a transformers forward pass spends half of its time between operations, and at any
-width much of it on masks and on rows read to the longest. This path computes with the module's own
-weights (nothing is copied) and is taken only where the module is exactly the plain architecture and
-carries no hooks; everything else takes the module's own forward pass. `tests/sampling/test_sampling.py`
-holds both together. Where the native kernel was compiled, it rotates, keeps and attends.
+width much of it on masks and on rows read to the longest. This path copies no weights and is taken
+only where the module is exactly as `modicum.sampling.decoder` describes and carries no hooks;
+everything else takes the module's own forward pass. `tests/sampling` holds both together. Where the
+native kernel was compiled, it rotates, keeps and attends.
 """
 
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +15,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import LlamaForCausalLM, PreTrainedModel, Qwen2ForCausalLM
-from transformers.models.llama.modeling_llama import (
-    LlamaAttention,
-    LlamaDecoderLayer,
-    LlamaMLP,
-    LlamaRMSNorm,
-)
-from transformers.models.qwen2.modeling_qwen2 import (
-    Qwen2Attention,
-    Qwen2DecoderLayer,
-    Qwen2MLP,
-    Qwen2RMSNorm,
-)
+from transformers import PreTrainedModel
 
 from modicum.nudge.attach import Columns
+from modicum.nudge.parts import tensor_of
 from modicum.nudge.steering import Steering
-from modicum.sampling.cache import RowCache, layer_windows
+from modicum.sampling.cache import RowCache
+from modicum.sampling.decoder import decoder_of, has_plain_parts
+from modicum.sampling.decoder_layers import (
+    DecoderLayer,
+    embedding_scale,
+    lean_layers,
+    lean_norm,
+    lean_shape,
+)
 from modicum.sampling.draw import race_noise
-from modicum.sampling.linear import linear, linear_add, linear_mul, linear_silu
-from modicum.sampling.native import PAGE, CacheShape, Kernel, load_kernel
+from modicum.sampling.linear import linear, linear_activated, linear_add, linear_mul
+from modicum.sampling.native import PAGE, Kernel, Norm, load_kernel
 from modicum.sampling.pages import RowPages
 from modicum.sampling.weights_left import (
     LeftWeights,
@@ -48,34 +44,20 @@ from modicum.sampling.weights_left import (
 
 __all__ = [
     "Additions",
-    "Layer",
     "LeanLlama",
     "Linear",
-    "Norm",
     "Uniforms",
     "additions",
+    "attended",
     "finish",
-    "has_plain_parts",
-    "is_plain",
-    "lean_layers",
-    "lean_shape",
     "lean_takes",
     "normalise",
     "parts_of",
-    "rotate",
-    "turns",
 ]
 
 Additions = dict[int, Tensor]
 """What is added to the output of a layer, by its index: `[hidden]`, or `[rows, hidden]`."""
 
-_PLAIN = {
-    LlamaForCausalLM: {LlamaRMSNorm, LlamaAttention, LlamaMLP},
-    Qwen2ForCausalLM: {Qwen2RMSNorm, Qwen2Attention, Qwen2MLP},
-}
-"""Architectures that this path computes, and their parts."""
-
-_SINGLE = frozenset({nn.Linear, nn.Embedding})
 _SCORES = 6_400_000
 """Scores (rows x vocabulary) held at once, about: a few rows at a time where tokens are many."""
 
@@ -86,56 +68,59 @@ Linear = tuple[Tensor, Tensor | None]
 """Weight and bias."""
 
 
-class Norm(NamedTuple):
-    """A norm by root mean square."""
-
-    weight: Tensor
-    epsilon: float
-
-
-class Layer(NamedTuple):
-    """The weights of one layer, looked up once: a module's attributes are slow to reach."""
-
-    before: Norm
-    query: Linear
-    key: Linear
-    value: Linear
-    output: Linear
-    after: Norm
-    gate: Linear
-    up: Linear
-    down: Linear
-
-
 class LeanLlama:
-    """Steps through a Llama's layers without its modules' overhead; made anew for each block."""
+    """Steps through a decoder's layers without its modules' overhead; made anew for each block."""
 
     def __init__(self, module: PreTrainedModel, longest: int) -> None:
-        """Look up the weights and prepares the rotations of all positions up to `longest`."""
-        model = module.model
-        self.embedding = model.embed_tokens.weight
-        self.layers = lean_layers(module)
-        self.last = _norm_of(model.norm)
+        """Look up the weights and prepare the rotations of all positions up to `longest`.
+
+        Args:
+            module: A module that is described, on any device and in any number format.
+            longest: Tokens of the longest row.
+
+        Raises:
+            ValueError: the module is not described.
+        """
+        decoder = decoder_of(module)
+        if decoder is None:
+            raise ValueError(f"{type(module).__name__} is not described")
+        self.embedding: Tensor = module.model.embed_tokens.weight
+        self._embedding_scale = embedding_scale(module)
+        self.layers = lean_layers(module, decoder, longest, _linear_of)
+        self.last = lean_norm(module, decoder, module.model.norm)
         self.head = _linear_of(module.lm_head)
         self.vocab = len(self.head[0])
         self.in_columns = all(map(column_takes, (self.layers[0].gate[0], self.head[0])))
-        self._width = model.layers[0].self_attn.head_dim
-        self.scale = model.layers[0].self_attn.scaling
         self.shape = lean_shape(module)
         self.kernel = load_kernel(self.shape)
-        self.cos, self.sin = turns(module, longest)
+        self._turns = {layer.heads.kind: layer.heads.turns for layer in self.layers}
 
     @staticmethod
     def fits(module: PreTrainedModel) -> bool:
-        """Say whether the module is a plain Llama on the processor: no hooks, no adapters."""
-        return module.dtype == torch.float32 and has_plain_parts(module, _SINGLE)
+        """Say whether the module is described and on the processor: no hooks, no adapters."""
+        decoder = decoder_of(module) if module.dtype == torch.float32 else None
+        return decoder is not None and has_plain_parts(
+            module, decoder, {nn.Linear, decoder.parts.embedding}
+        )
+
+    def embedded(self, ids: Int[Tensor, " rows"]) -> Float[Tensor, "rows hidden"]:
+        """Return what enters the first layer."""
+        hidden = self.embedding[ids]
+        return hidden if self._embedding_scale is None else hidden * self._embedding_scale
+
+    def turned(self, places: Int[Tensor, " rows"]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return cosines and signed sines of positions, `[rows, 1, head]`, by kind of layer."""
+        return {
+            kind: (cos[places][:, None], sin[places][:, None])
+            for kind, (cos, sin) in self._turns.items()
+        }
 
     def step(
         self,
         ids: Int[Tensor, " rows"],
         places: Int[Tensor, " rows"],
         cache: RowCache,
-        mask: Tensor,
+        mask: Tensor | Mapping[str, Tensor],
         added: Additions,
     ) -> Float[Tensor, "rows vocab"]:
         """Run one token of each row; gives the scores of the next.
@@ -144,22 +129,21 @@ class LeanLlama:
             ids: Newest token of each row.
             places: Its position.
             cache: Holds the rows' keys and values, receives the new ones.
-            mask: Additive mask of the columns in use, `[rows, 1, 1, columns]`.
+            mask: Additive mask of the columns in use, `[rows, 1, 1, columns]`; one for each kind of
+                layer where there are several.
             added: What steers this step.
         """
-        rows, width = len(ids), self._width
-        hidden = self.embedding[ids]
-        cos, sin = self.cos[places][:, None], self.sin[places][:, None]
+        rows, turned, width = len(ids), self.turned(places), self.shape.head
+        hidden = self.embedded(ids)
         for index, layer in enumerate(self.layers):
-            normed = normalise(hidden, layer.before)
-            queries = rotate(linear(normed, *layer.query).view(rows, -1, width), cos, sin)
-            keys = rotate(linear(normed, *layer.key).view(rows, -1, width), cos, sin)
-            values = linear(normed, *layer.value).view(rows, -1, width)
+            kind = layer.heads.kind
+            queries, keys, values = attended(hidden, layer, turned[kind])
             seen, shown = cache.buffers[index].update(keys[:, :, None], values[:, :, None])
             # Queries that share keys stand side by side as if they were positions. Batched
             # products beat the fused kernel here, which pays for each row and head.
-            grouped = queries.mul_(self.scale).view(rows, keys.shape[1], -1, width)
-            weights = (grouped @ seen.transpose(2, 3)).add_(mask).softmax(-1)
+            grouped = queries.mul_(layer.heads.scale).view(rows, keys.shape[1], -1, width)
+            own_mask = mask if isinstance(mask, Tensor) else mask[kind]
+            weights = (grouped @ seen.transpose(2, 3)).add_(own_mask).softmax(-1)
             mixed = (weights @ shown).reshape(rows, -1)
             hidden = finish(hidden, mixed, layer)
             if index in added:
@@ -178,26 +162,25 @@ class LeanLlama:
         """
         rows, shape, kernel = len(ids), self.shape, self._native
         size = padded(rows) if self.in_columns else rows
-        hidden = self.embedding[ids]
+        hidden = self.embedded(ids)
         where = pages.read(rows)
         mixed = torch.zeros(size, shape.keys * shape.group * shape.head)
         scores = torch.empty(shape.group * pages.table.shape[1] * PAGE)
 
-        def attend(projected: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
-            turns = (self.cos, self.sin)
-            kernel.attend(projected, turns, where, (mixed, scores), index, self.scale)
+        def attend(projected: tuple[Tensor, Tensor, Tensor], layer: DecoderLayer[Linear]) -> Tensor:
+            kernel.attend(projected, where, (mixed, scores), layer.heads)
             return mixed
 
         if self.in_columns:
             return self._in_columns_through(hidden, size, attend, added)
         for index, layer in enumerate(self.layers):
-            normed = normalise(hidden, layer.before)
+            normed = normalise(hidden, layer.before_attention)
             projected = (
                 linear(normed, *layer.query),
                 linear(normed, *layer.key),
                 linear(normed, *layer.value),
             )
-            hidden = finish(hidden, attend(projected, index), layer)
+            hidden = finish(hidden, attend(projected, layer), layer)
             if index in added:
                 hidden = hidden + added[index]
         return normalise(hidden, self.last)
@@ -206,28 +189,37 @@ class LeanLlama:
         self,
         start: Float[Tensor, "rows hidden"],
         size: int,
-        attend: Callable[[tuple[Tensor, Tensor, Tensor], int], Tensor],
+        attend: Callable[[tuple[Tensor, Tensor, Tensor], DecoderLayer[Linear]], Tensor],
         added: Additions,
     ) -> Float[Tensor, "rows hidden"]:
         """Run the layers with rows as columns; see `modicum.sampling.weights_left`."""
-        rows, turn = len(start), self._native.turn
+        rows, turn, add = len(start), self._native.turn, self._add_in_columns
         hidden = start.new_zeros(start.shape[1], size)
         hidden[:, :rows] = start.t()
         for index, layer in enumerate(self.layers):
-            normed = turn(hidden, *layer.before)
+            normed = turn(hidden, *layer.before_attention)
             query, key, value = (
                 turn(times(LeftWeights(*part), normed))[:rows]
                 for part in (layer.query, layer.key, layer.value)
             )
-            mixed = attend((query, key, value), index)
-            hidden = times_add(LeftWeights(*layer.output), mixed, hidden)
-            normed = turn(hidden, *layer.after)
-            gate = times(LeftWeights(*layer.gate), normed, "swish")
+            mixed = attend((query, key, value), layer)
+            hidden = add(hidden, layer.output, mixed, layer.after_attention)
+            normed = turn(hidden, *layer.before_mlp)
+            gate = times(LeftWeights(*layer.gate), normed, layer.activation)
             gated = times_mul(LeftWeights(*layer.up), normed, gate)
-            hidden = times_add(LeftWeights(*layer.down), gated.t(), hidden)
+            hidden = add(hidden, layer.down, gated.t(), layer.after_mlp)
             if index in added:
                 hidden[:, :rows] += added[index].expand(rows, -1).t()
         return turn(hidden, *self.last)[:rows]
+
+    def _add_in_columns(
+        self, hidden: Tensor, part: Linear, x: Tensor, norm: Norm | None
+    ) -> Float[Tensor, "hidden columns"]:
+        """Return a stream with a product added, which is normalised before where there is a norm."""
+        if norm is None:
+            return times_add(LeftWeights(*part), x, hidden)
+        self._native.add_normed(hidden, times(LeftWeights(*part), x), norm)
+        return hidden
 
     @property
     def _native(self) -> Kernel:
@@ -266,70 +258,45 @@ class LeanLlama:
         return times(LeftWeights(*self.head), wide)
 
 
-def is_plain(module: nn.Module) -> bool:
-    """Say whether a module is of an architecture that this path was written for."""
-    return type(module) in _PLAIN
-
-
-def has_plain_parts(module: PreTrainedModel, layers: Collection[type[nn.Module]]) -> bool:
-    """Say whether the module is a plain Llama on the processor: no hooks, nothing added.
-
-    Args:
-        module: A transformers model.
-        layers: Classes of layers that may stand in it beside the architecture's own.
-    """
-    if type(module) not in _PLAIN or module.training or module.device.type != "cpu":
-        return False
-    config = module.config
-    if any(window.width is not None for window in layer_windows(config)):
-        return False
-    known = {*layers, *_PLAIN[type(module)]}
-    for part in module.modules():
-        if part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part):
-            return False
-        is_leaf = next(part.children(), None) is None
-        has_weights = next(part.parameters(recurse=False), None) is not None
-        if is_leaf and has_weights and type(part) not in known:
-            return False
-    is_default = config.rope_parameters.get("rope_type", "default") == "default"
-    return bool(is_default and config.hidden_act == "silu")
-
-
-def lean_layers(module: PreTrainedModel) -> list[Layer]:
-    """Return the weights of a plain module's layers."""
-    return [_layer(layer) for layer in module.model.layers]
-
-
-def lean_shape(module: PreTrainedModel) -> CacheShape:
-    """Return the heads of a plain module's layers, and what a number of theirs takes."""
-    config = module.config
-    heads, keys = config.num_attention_heads, config.num_key_value_heads
-    head = module.model.layers[0].self_attn.head_dim
-    return CacheShape(head, heads // keys, keys, module.dtype.itemsize)
-
-
-def turns(module: PreTrainedModel, longest: int) -> tuple[Tensor, Tensor]:
-    """Return cosines and signed sines of all positions up to `longest`, `[longest, head]`."""
-    model = module.model
-    half = model.layers[0].self_attn.head_dim // 2
-    # An empty single-precision tensor says in which format they are wanted.
-    cos, sin = model.rotary_emb(torch.empty(0), torch.arange(longest)[None])
-    # rotate_half(x) * sin as one roll: the first half takes the second's negative.
-    return cos[0], torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
-
-
 def parts_of(rows: int, vocab: int) -> list[slice]:
     """Return the rows whose scores are held, or drawn from, at once."""
     size = max(16, _SCORES // vocab)
     return [slice(i, min(rows, i + size)) for i in range(0, rows, size)]
 
 
-def finish(hidden: Tensor, mixed: Tensor, layer: Layer) -> Tensor:
+def attended(
+    hidden: Tensor, layer: DecoderLayer[Linear], turned: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a layer's queries, keys and values, rotated, `[rows, heads, head]`.
+
+    Args:
+        hidden: The stream, `[rows, hidden]`.
+        layer: The layer.
+        turned: Cosines and signed sines of the rows' positions, `[rows, 1, head]`.
+    """
+    rows, width = len(hidden), turned[0].shape[-1]
+    normed = normalise(hidden, layer.before_attention)
+    queries, keys, values = (
+        linear(normed, *part).view(rows, -1, width)
+        for part in (layer.query, layer.key, layer.value)
+    )
+    if layer.heads.norms is not None:
+        queries, keys = map(normalise, (queries, keys), layer.heads.norms)
+    return _rotated(queries, *turned), _rotated(keys, *turned), values
+
+
+def finish(hidden: Tensor, mixed: Tensor, layer: DecoderLayer[Linear]) -> Tensor:
     """Return a layer's result from what its attention mixed."""
-    hidden = linear_add(mixed, *layer.output, hidden)
-    normed = normalise(hidden, layer.after)
-    gated = linear_mul(normed, *layer.up, linear_silu(normed, *layer.gate))
-    return linear_add(gated, *layer.down, hidden)
+    hidden = _add(hidden, layer.output, mixed, layer.after_attention)
+    normed = normalise(hidden, layer.before_mlp)
+    gate = linear_activated(normed, layer.activation, *layer.gate)
+    return _add(hidden, layer.down, linear_mul(normed, *layer.up, gate), layer.after_mlp)
+
+
+def _add(hidden: Tensor, part: Linear, x: Tensor, norm: Norm | None) -> Tensor:
+    if norm is None:
+        return linear_add(x, *part, hidden)
+    return normalise(linear(x, *part), norm).add_(hidden)
 
 
 def lean_takes(steering: Steering | None) -> bool:
@@ -358,27 +325,9 @@ def additions(
     return added
 
 
-def _layer(layer: LlamaDecoderLayer | Qwen2DecoderLayer) -> Layer:
-    attention, mlp = layer.self_attn, layer.mlp
-    return Layer(
-        before=_norm_of(layer.input_layernorm),
-        query=_linear_of(attention.q_proj),
-        key=_linear_of(attention.k_proj),
-        value=_linear_of(attention.v_proj),
-        output=_linear_of(attention.o_proj),
-        after=_norm_of(layer.post_attention_layernorm),
-        gate=_linear_of(mlp.gate_proj),
-        up=_linear_of(mlp.up_proj),
-        down=_linear_of(mlp.down_proj),
-    )
-
-
-def _norm_of(norm: LlamaRMSNorm | Qwen2RMSNorm) -> Norm:
-    return Norm(norm.weight, norm.variance_epsilon)
-
-
-def _linear_of(module: nn.Linear) -> Linear:
-    return module.weight, module.bias
+def _linear_of(module: nn.Module) -> Linear:
+    bias = module.bias
+    return tensor_of(module, "weight"), bias if isinstance(bias, Tensor) else None
 
 
 def normalise(hidden: Tensor, norm: Norm) -> Tensor:
@@ -386,10 +335,10 @@ def normalise(hidden: Tensor, norm: Norm) -> Tensor:
     return functional.rms_norm(hidden, norm.weight.shape, norm.weight, norm.epsilon)
 
 
-def rotate(
+def _rotated(
     heads: Float[Tensor, "rows heads head"],
     cos: Float[Tensor, "rows 1 head"],
     sin: Float[Tensor, "rows 1 head"],
 ) -> Float[Tensor, "rows heads head"]:
-    """Turns heads by their position; the sines carry the sign of the first half."""
+    """Turn heads by their position; the sines carry the sign of the first half."""
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

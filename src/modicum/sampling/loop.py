@@ -289,7 +289,7 @@ class _Flight:
         mask = cache.open_column()
         module = self._engine.module
         ids, places = ids.to(module.device), places.to(module.device)
-        if isinstance(self._lean, LeanLlama) and isinstance(mask, Tensor):
+        if isinstance(self._lean, LeanLlama):
             added = additions(self._engine.steering, columns, self._which)
             logits = self._lean.step(ids, places, cache, mask, added)
         else:

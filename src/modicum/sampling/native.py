@@ -21,12 +21,23 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-__all__ = ["PAGE", "CacheShape", "Kernel", "built", "load_kernel", "processor_flags"]
+__all__ = [
+    "PAGE",
+    "CacheShape",
+    "Kernel",
+    "LayerHeads",
+    "Norm",
+    "built",
+    "load_kernel",
+    "processor_flags",
+]
 
 PAGE = 16
 """Tokens in a page; the same in the source."""
 _WIDE = 16
 """Columns that are drawn from side by side where there are so many; the tokens are the same."""
+_ALL = 2**62
+"""Width of a window that hides nothing."""
 _FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 _SECONDS = 60
 
@@ -44,6 +55,30 @@ class CacheShape(NamedTuple):
     """Bytes of a number that is kept: 4 for single precision, 2 for bfloat16."""
 
 
+class Norm(NamedTuple):
+    """A norm by root mean square."""
+
+    weight: Tensor
+    epsilon: float
+
+
+class LayerHeads(NamedTuple):
+    """What one layer does with its heads between the projections."""
+
+    layer: int
+    """Which layer."""
+    kind: str
+    """Name of the layer type, as the model's masks are keyed."""
+    width: int | None
+    """Tokens that a token sees, itself included; None for all."""
+    turns: tuple[Tensor, Tensor]
+    """Cosines and signed sines of every position, `[positions, head]`."""
+    scale: float
+    """Multiplies the queries."""
+    norms: tuple[Norm, Norm] | None = None
+    """Of queries and of keys, `[head]`; None where they are not normalised."""
+
+
 class Kernel:
     """The compiled functions for one shape of heads."""
 
@@ -52,7 +87,7 @@ class Kernel:
         self.shape = shape
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self._attend: Any = library.attend
-        self._attend.argtypes = [*[pointer] * 11, *[number] * 3, ctypes.c_float]
+        self._attend.argtypes = [*[pointer] * 13, *[number] * 4, *[ctypes.c_float] * 2]
         self._attend.restype = None
         self._keep: Any = library.keep
         self._keep.argtypes = [*[pointer] * 3, *[number] * 2, *[pointer] * 2]
@@ -60,6 +95,9 @@ class Kernel:
         self._turn: Any = library.turn
         self._turn.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._turn.restype = None
+        self._add_normed: Any = library.add_normed
+        self._add_normed.argtypes = self._turn.argtypes
+        self._add_normed.restype = None
         self._races: dict[bool, Any] = {False: library.race, True: library.race_wide}
         for race in self._races.values():
             race.argtypes = [*[pointer] * 3, *[number] * 4, ctypes.c_float]
@@ -68,28 +106,26 @@ class Kernel:
     def attend(
         self,
         projected: tuple[Tensor, Tensor, Tensor],
-        turns: tuple[Tensor, Tensor],
         pages: tuple[npt.NDArray[np.int64], ...],
         spare: tuple[Tensor, Tensor],
-        layer: int,
-        scale: float,
+        heads: LayerHeads,
     ) -> None:
         """Keep new keys and values and attends, for one token of each row.
 
         Args:
             projected: Queries, keys and values, `[rows, heads x head]`, contiguous.
-            turns: Cosines and signed sines of every position, `[positions, head]`.
             pages: Addresses of pages `[rows, width]`, prompts' lengths, rows' own lengths with the
                 new token, and the rows in an order that puts those of one prompt side by side.
             spare: Receives the result `[rows, heads x head]`; room for the scores of one key head.
-            layer: Which layer.
-            scale: Multiplies the queries.
+            heads: The layer; its norms are single precision.
         """
         table, prompt, own, order = pages
+        norms = heads.norms
         self._attend(
             spare[0].data_ptr(),
             *(part.data_ptr() for part in projected),
-            *(turn.data_ptr() for turn in turns),
+            *(turn.data_ptr() for turn in heads.turns),
+            *((None, None) if norms is None else (norm.weight.data_ptr() for norm in norms)),
             table.ctypes.data,
             prompt.ctypes.data,
             own.ctypes.data,
@@ -97,9 +133,22 @@ class Kernel:
             spare[1].data_ptr(),
             len(projected[0]),
             table.shape[1],
-            layer,
-            scale,
+            heads.layer,
+            _ALL if heads.width is None else heads.width,
+            heads.scale,
+            0.0 if norms is None else norms[0].epsilon,
         )
+
+    def add_normed(self, hidden: Tensor, x: Tensor, norm: Norm) -> None:
+        """Add to `[in, columns]`, in place, another whose columns are normalised first.
+
+        Args:
+            hidden: Contiguous; columns in multiples of eight.
+            x: What is normalised and added, likewise.
+            norm: Its weight is `[in]`, single precision.
+        """
+        weight = norm.weight.data_ptr()
+        self._add_normed(hidden.data_ptr(), x.data_ptr(), weight, *x.shape, norm.epsilon)
 
     def turn(self, x: Tensor, weight: Tensor | None = None, epsilon: float = 0.0) -> Tensor:
         """Return `[in, columns]` as `[columns, in]`; with a weight, each column normalised by it.

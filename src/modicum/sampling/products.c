@@ -137,13 +137,19 @@ void multiply(float *out, const uint16_t *weight, const float *bias, const words
 }
 
 INLINE void some_gated(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
-                       int64_t first, int64_t in, int64_t columns, const int outs, const int wide) {
+                       int64_t first, int64_t in, int64_t columns, int64_t gelu, const int outs,
+                       const int wide) {
     /* An even number of outputs, one matrix after the other: all sums of one fit into registers. */
     lanes open[24][4], sum[24][4];
     int64_t stride = columns / LANES;
     sums(open, gate + first * in, x, in, stride, outs, wide);
     EACH for (int o = 0; o < outs; o++)
-        EACH for (int v = 0; v < wide; v++) open[o][v] *= sigmoid(open[o][v]);
+        EACH for (int v = 0; v < wide; v++) {
+            lanes x = open[o][v];
+            /* (1 + tanh(y)) / 2 is the sigmoid of 2 y; here 2 y = sqrt(8 / pi) (x + .044715 x^3). */
+            if (gelu) x *= 1.595769122f + 0.071354816f * (x * x);
+            open[o][v] *= sigmoid(x);
+        }
     sums(sum, up + first * in, x, in, stride, outs, wide);
     EACH for (int o = 0; o < outs; o += 2)
         EACH for (int v = 0; v < wide; v++)
@@ -153,11 +159,12 @@ INLINE void some_gated(words *out, const uint16_t *gate, const uint16_t *up, con
 
 #define THROUGH_GATED(wide, most)                                                  \
     for (; first + most <= last; first += most)                                    \
-        some_gated(out, gate, up, x, first, in, columns, most, wide);              \
-    for (; first < last; first += 2) some_gated(out, gate, up, x, first, in, columns, 2, wide);
+        some_gated(out, gate, up, x, first, in, columns, gelu, most, wide);        \
+    for (; first < last; first += 2)                                               \
+        some_gated(out, gate, up, x, first, in, columns, gelu, 2, wide);
 
 static void gated_part(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
-                       int64_t first, int64_t last, int64_t in, int64_t columns) {
+                       int64_t first, int64_t last, int64_t in, int64_t columns, int64_t gelu) {
     int64_t begin = first;
     for (int64_t left = columns / LANES, wide; left > 0; left -= wide) {
         first = begin;
@@ -170,14 +177,15 @@ static void gated_part(words *out, const uint16_t *gate, const uint16_t *up, con
     }
 }
 
-/* silu(gate x) * (up x), rounded and in pairs; `outs` is even. */
+/* silu(gate x) * (up x), rounded and in pairs; `outs` is even. With `gelu` that function, by its
+ * approximation with tanh, stands in the place of silu. */
 void multiply_gated(words *out, const uint16_t *gate, const uint16_t *up, const words *x,
-                    int64_t outs, int64_t in, int64_t columns, int64_t threads) {
+                    int64_t outs, int64_t in, int64_t columns, int64_t gelu, int64_t threads) {
     int64_t share = ((outs + threads - 1) / threads + SHARE - 1) / SHARE * SHARE;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t part = 0; part < threads; part++) {
         int64_t first = part * share, last = first + share < outs ? first + share : outs;
-        gated_part(out, gate, up, x, first, last, in, columns);
+        gated_part(out, gate, up, x, first, last, in, columns, gelu);
     }
 }
 

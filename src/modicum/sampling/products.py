@@ -12,10 +12,9 @@ from typing import Any, Protocol, final
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from modicum.sampling.llama_steps import Norm
-from modicum.sampling.native import Kernel, built, processor_flags
+from modicum.sampling.linear import Activation, activated
+from modicum.sampling.native import Kernel, Norm, built, processor_flags
 from modicum.sampling.weights_left import LeftWeights, times
 
 __all__ = ["COLUMNS", "HalfProducts", "NativeProducts", "TorchProducts", "half_products"]
@@ -45,8 +44,10 @@ class HalfProducts(Protocol):
         """Add `W x + b` to `hidden`, in place."""
         ...
 
-    def gated(self, gate: LeftWeights, up: LeftWeights, x: Tensor) -> Tensor:
-        """Return `silu(G x) * (U x)` as a product wants it; neither has a bias."""
+    def gated(
+        self, gate: LeftWeights, up: LeftWeights, x: Tensor, activation: Activation
+    ) -> Tensor:
+        """Return `activation(G x) * (U x)` as a product wants it; neither has a bias."""
         ...
 
 
@@ -60,7 +61,7 @@ class NativeProducts:
         self._multiply: Any = library.multiply
         self._multiply.argtypes = [*[pointer] * 4, *[number] * 5]
         self._gated: Any = library.multiply_gated
-        self._gated.argtypes = [*[pointer] * 4, *[number] * 4]
+        self._gated.argtypes = [*[pointer] * 4, *[number] * 5]
         self._pack: Any = library.pack
         self._pack.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._pack_rows: Any = library.pack_rows
@@ -95,12 +96,14 @@ class NativeProducts:
         """Add `W x + b` to `hidden`, in place."""
         self._into(hidden, layer, x, add=True)
 
-    def gated(self, gate: LeftWeights, up: LeftWeights, x: Tensor) -> Tensor:
-        """Return `silu(G x) * (U x)`, rounded in pairs."""
+    def gated(
+        self, gate: LeftWeights, up: LeftWeights, x: Tensor, activation: Activation
+    ) -> Tensor:
+        """Return `activation(G x) * (U x)`, rounded in pairs."""
         outs, width = gate.weight.shape
         out = _words(outs, x.shape[1])
         matrices = (gate.weight.data_ptr(), up.weight.data_ptr())
-        sizes = (outs, width, x.shape[1], torch.get_num_threads())
+        sizes = (outs, width, x.shape[1], int(activation == "gelu"), torch.get_num_threads())
         self._gated(out.data_ptr(), *matrices, x.data_ptr(), *sizes)
         return out
 
@@ -140,9 +143,11 @@ class TorchProducts:
         if layer.bias is not None:
             hidden.add_(layer.bias[:, None])
 
-    def gated(self, gate: LeftWeights, up: LeftWeights, x: Tensor) -> Tensor:
-        """Return `silu(G x) * (U x)` as rounded rows."""
-        opened = functional.silu(times(gate, x).float())
+    def gated(
+        self, gate: LeftWeights, up: LeftWeights, x: Tensor, activation: Activation
+    ) -> Tensor:
+        """Return `activation(G x) * (U x)` as rounded rows."""
+        opened = activated(times(gate, x).float(), activation)
         return opened.mul_(times(up, x)).bfloat16().t().contiguous()
 
 

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from modicum.sampling.linear import FUSED, Activation, activated
+
 __all__ = ["STEP", "LeftWeights", "column_takes", "padded", "times", "times_add", "times_mul"]
 
 STEP = 8
@@ -48,18 +50,17 @@ def padded(n_rows: int) -> int:
 
 
 def times(
-    layer: LeftWeights, x: Float[Tensor, "columns in"], activation: str = "none"
+    layer: LeftWeights, x: Float[Tensor, "columns in"], activation: Activation | None = None
 ) -> Float[Tensor, "out columns"]:
-    """Return `activation(W x^T + b)`; `activation` is `none` or `swish`."""
-    fused = activation if layer.bias is None else "none"
-    scalars = [1.0] if fused == "swish" else []
-    out: Tensor = torch.ops.mkldnn._linear_pointwise.default(
-        layer.weight, x, None, fused, scalars, ""
-    )
+    """Return `activation(W x^T + b)`, or the product itself where there is none."""
+    fused: tuple[str, list[float], str] = ("none", [], "")
+    if activation is not None and layer.bias is None:
+        fused = FUSED[activation]
+    out: Tensor = torch.ops.mkldnn._linear_pointwise.default(layer.weight, x, None, *fused)
     if layer.bias is not None:
         out.add_(layer.bias[:, None])
-        if activation == "swish":
-            torch.nn.functional.silu(out, inplace=True)
+        if activation is not None:
+            out = activated(out, activation)
     return out
 
 
