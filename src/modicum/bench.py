@@ -36,6 +36,9 @@ class Bench(Generic[ModelT_co]):
     """The trial's n_shots; `shots` are more where the method is shown more (`Method.shown`)."""
     texts: tuple[Problem, ...] = ()
     """Questions without labels beside the shots, as many as the method asks for (`Method.texts`)."""
+    prompts: tuple[Style, ...] = ()
+    """Every plain prompt that the model can be asked in, the default first, also where one is fixed:
+    what a method that is shown questions may compare; its nudge is asked in `style`."""
     decoys: tuple[str, ...] = ()
     """Golds of problems that are no shots, without their questions: what a wrong key is made of."""
     scratch: Path | None = None
@@ -79,6 +82,7 @@ class Bench(Generic[ModelT_co]):
             self.rng,
             self.budget,
             self.texts,
+            self.prompts,
             self.decoys,
             self.scratch,
             self.shelf,

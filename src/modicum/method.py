@@ -119,10 +119,21 @@ class Method(ABC):
         del n_shots
         return 0
 
+    @property
+    def supervision(self) -> Supervision:
+        """The least that its shots must reveal, as it is set; less than `needs` says in some settings."""
+        return self.needs.supervision
+
     def texts(self, n_shots: int) -> int:
         """Return how many questions without labels it is shown beside its shots."""
         del n_shots
         return 0
+
+    @final
+    @property
+    def has_budgets(self) -> bool:
+        """Whether it runs at several budgets: of labelled problems, or of questions without labels."""
+        return self.supervision > Supervision.QUESTION or self.texts(1) > 0
 
     def shown(self, n_shots: int) -> int:
         """Return the labelled problems it sees at a budget: more where it picks its shots from them.
@@ -133,7 +144,7 @@ class Method(ABC):
 
     def reads(self, n_shown: int) -> int:
         """Return of how many of the problems that it is shown it uses the labels."""
-        return n_shown if self.needs.supervision > Supervision.QUESTION else 0
+        return n_shown if self.supervision > Supervision.QUESTION else 0
 
     @abstractmethod
     def elicit(self, bench: Bench[Model]) -> Nudge:

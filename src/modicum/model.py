@@ -13,7 +13,7 @@ from modicum.errors import AccessError, ConfigError
 from modicum.files.foreign import at, is_there
 from modicum.files.manifest import is_export
 from modicum.ledger import Ledger
-from modicum.stock import Group, Stock
+from modicum.stock import Group, Stock, usable
 from modicum.types import Access, Request, Sampling, Setting, Settings, Style
 
 __all__ = [
@@ -97,6 +97,11 @@ class Language:
         del text
         return True
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has; 0 where that is not known."""
+        del text
+        return 0
+
     @property
     def takes_raw(self) -> bool:
         """Whether it continues any text; a server may take chat messages alone."""
@@ -109,10 +114,8 @@ class Language:
 
     def opens_thinking(self, prompt: str) -> bool:
         """Say whether a prompt ends inside the thinking, as some chat templates write it."""
-        if self.thinking is None:
-            return False
-        opening, closing = self.thinking
-        return prompt.rfind(opening) > prompt.rfind(closing)
+        opening, closing = self.thinking or ("", "")
+        return prompt.rfind(opening) > prompt.rfind(closing) if opening else False
 
 
 class Model(ABC):
@@ -148,25 +151,22 @@ class Model(ABC):
     ) -> list[Group]:
         """Answer each request: take from its stock what was drawn before, and draw the rest.
 
-        Answers with token ids pass the stock by, for they are for training, under names that come
-        once; so do requests of no split.
-
         Raises:
             AccessError: something is asked that the model does not offer.
         """
         self._refuse(requests, sampling)
         draw = self._drawer or self.draw
-        has_split = bool(requests) and all(request.split for request in requests)
-        if self._stock is None or sampling.ids or not has_split:
+        stock = usable(self._stock, requests, sampling)
+        if stock is None:
             return draw(requests, sampling, ledger)
         card = self.card
-        return self._stock.serve(
-            (card.weights, card.nudge, card.reading),
-            requests,
+        voice = (card.weights, card.nudge, card.reading)
+        return stock.serve(
+            [(voice, request) for request in requests],
             sampling,
             ledger,
             card.flops_per_token,
-            lambda missing: draw(missing, sampling, ledger),
+            lambda missing: draw([request for _, request in missing], sampling, ledger),
         )
 
     def logprob(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[float]:
@@ -389,8 +389,7 @@ def render(model: Model, style: Style, question: str) -> str:
     text = style.fill(question)
     if not style.chat:
         return text
-    language = model.language
-    prompt = None if language is None else language.chat(style.system, text)
+    prompt = model.language.chat(style.system, text) if model.language is not None else None
     if prompt is None:
         raise ConfigError(
             f"style {style.name!r} needs a chat template",

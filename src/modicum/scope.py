@@ -82,7 +82,7 @@ class Scope:
     """Labelled problems that choose the floor's style."""
     samples: int | None = None
     """Samples a test problem for the ceiling."""
-    styles: Literal["default", "all"] | None = None
+    styles: Literal["default", "all", "own"] | None = None
     """The list of styles among which the floor is chosen."""
     own: tuple[str, str] | None = None
     """The user's system prompt and template; empty texts where there are none."""

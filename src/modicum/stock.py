@@ -18,13 +18,26 @@ from modicum.files.packing import inflated, packed_json, unpacked_json
 from modicum.ledger import Ledger
 from modicum.types import Completion, Request, Sampling
 
-__all__ = ["Draw", "Group", "Stock", "address_of", "pack_texts", "text_hash", "unpack_texts"]
+__all__ = [
+    "Draw",
+    "Group",
+    "Stock",
+    "Voice",
+    "address_of",
+    "pack_texts",
+    "text_hash",
+    "unpack_texts",
+    "usable",
+]
 
 VERSION = 2
 """Raised where the sampler draws something else from the same stream."""
 
 Group: TypeAlias = tuple[Completion, ...]
 """The completions of one request."""
+
+Voice: TypeAlias = tuple[str, str, str]
+"""Hashes of a model's weights, nudge and tokenizer."""
 
 _FIGURES = {b"4": "<f4", b"8": "<f8"}
 """Forms of margins and probabilities; single precision where nothing is lost by it."""
@@ -164,12 +177,11 @@ class Stock:
 
     def serve(
         self,
-        voice: Sequence[str],
-        requests: Sequence[Request],
+        asked: Sequence[tuple[Voice, Request]],
         sampling: Sampling,
         ledger: Ledger,
         flops_per_token: float,
-        draw: Callable[[Sequence[Request]], list[Group]],
+        draw: Callable[[Sequence[tuple[Voice, Request]]], list[Group]],
     ) -> list[Group]:
         """Answers requests from what is known and draws the rest in one call.
 
@@ -177,20 +189,19 @@ class Stock:
         fewer samples are known than wanted, the further ones are drawn.
 
         Args:
-            voice: Hashes of the model's weights, nudge and tokenizer.
-            requests: What is wanted, each of a split.
+            asked: What is wanted, each of a split, with whoever is to answer it.
             sampling: How they are drawn.
             ledger: Counts what is reused; `draw` counts what is spent.
             flops_per_token: Of the model.
             draw: Draws requests.
         """
-        names = [address_of(voice, request, sampling) for request in requests]
+        names = [address_of(voice, request, sampling) for voice, request in asked]
         known = self._look(names)
-        missing = _missing(sampling, names, requests, known)
+        missing = _missing(sampling, names, asked, known)
         before, told = dict(known), set()
         if missing:
             known.update(self._drawn(missing, known, ledger, draw))
-        for name, request in zip(names, requests, strict=True):
+        for name, (_, request) in zip(names, asked, strict=True):
             # of equal requests the first is drawn; whoever draws further samples runs the prompt
             source = known if name in told else before
             prompt, group = source.get(name, (0.0, ()))
@@ -204,7 +215,7 @@ class Stock:
             told.add(name)
         return [
             _wanted(sampling, request, known[name][1])
-            for name, request in zip(names, requests, strict=True)
+            for name, (_, request) in zip(names, asked, strict=True)
         ]
 
     def _look(self, names: Sequence[bytes]) -> dict[bytes, tuple[float, Group]]:
@@ -226,10 +237,10 @@ class Stock:
 
     def _drawn(
         self,
-        missing: Mapping[bytes, Request],
+        missing: Mapping[bytes, tuple[Voice, Request]],
         known: Mapping[bytes, tuple[float, Group]],
         ledger: Ledger,
-        draw: Callable[[Sequence[Request]], list[Group]],
+        draw: Callable[[Sequence[tuple[Voice, Request]]], list[Group]],
     ) -> dict[bytes, tuple[float, Group]]:
         """Draw what is missing, joins it with what is known and notes it."""
         before = ledger.tokens_prompt
@@ -243,21 +254,31 @@ class Stock:
         return joined
 
 
+def usable(stock: Stock | None, requests: Sequence[Request], sampling: Sampling) -> Stock | None:
+    """Return the stock, or None for answers that pass it by.
+
+    Answers with token ids do, for they are for training, under names that come once; so do requests
+    of no split.
+    """
+    has_split = bool(requests) and all(request.split for request in requests)
+    return None if sampling.ids or not has_split else stock
+
+
 def _missing(
     sampling: Sampling,
     names: Sequence[bytes],
-    requests: Sequence[Request],
+    asked: Sequence[tuple[Voice, Request]],
     known: Mapping[bytes, tuple[float, Group]],
-) -> dict[bytes, Request]:
+) -> dict[bytes, tuple[Voice, Request]]:
     """Return what is to be drawn, in order; equal addresses once."""
-    missing: dict[bytes, Request] = {}
-    for name, request in zip(names, requests, strict=True):
+    missing: dict[bytes, tuple[Voice, Request]] = {}
+    for name, (voice, request) in zip(names, asked, strict=True):
         have = len(known[name][1]) if name in known else 0
         if name in missing:
-            most = max(missing[name].n, request.n - have)
-            missing[name] = replace(missing[name], n=most)
+            first = missing[name][1]
+            missing[name] = (voice, replace(first, n=max(first.n, request.n - have)))
         elif name not in known or (sampling.branches is None and have < request.n):
-            missing[name] = replace(request, first=have, n=request.n - have)
+            missing[name] = (voice, replace(request, first=have, n=request.n - have))
     return missing
 
 

@@ -15,8 +15,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from modicum.errors import AccessError
+from modicum.ledger import Ledger
 from modicum.model import Language, Model
 from modicum.nudge.steering import Steering
+from modicum.stock import Group, Voice, usable
+from modicum.types import Request, Sampling
 
 __all__ = [
     "WhiteBox",
@@ -73,6 +76,80 @@ class WhiteBox(Language, Model):
         """
 
     @final
+    def generate_steered(
+        self,
+        requests: Sequence[Request],
+        steerings: Sequence[Steering | None],
+        sampling: Sampling,
+        ledger: Ledger,
+    ) -> list[list[Group]]:
+        """Answer each request under each of several nudges, as `with_steering` would one by one.
+
+        Rows of one batch have different nudges where the model can, so that a search over layers and
+        doses with a few prompts fills it. What several nudges leave alike, prompts up to their last
+        token above all, runs once where that is worth a pass.
+
+        Args:
+            requests: What is asked.
+            steerings: The nudges; None for the model as it is.
+            sampling: How completions are drawn.
+            ledger: What it costs.
+
+        Returns:
+            For each nudge the completions of each request.
+
+        Raises:
+            AccessError: something is asked that the model does not offer.
+        """
+        self._refuse(requests, sampling)
+        # a question's rows beside each other: they share its prompt
+        asked = [(n, request) for request in requests for n in range(len(steerings))]
+        stock = usable(self._stock, requests, sampling)
+        if stock is None:
+            drawn = self.draw_steered(asked, steerings, sampling, ledger)
+        else:
+            card = self.card
+            voices: list[Voice] = [
+                (card.weights, card.nudge if one is None else one.digest, card.reading)
+                for one in steerings
+            ]
+            numbers = {voice: n for n, voice in enumerate(voices)}
+            drawn = stock.serve(
+                [(voices[n], request) for n, request in asked],
+                sampling,
+                ledger,
+                card.flops_per_token,
+                lambda missing: self.draw_steered(
+                    [(numbers[voice], one) for voice, one in missing], steerings, sampling, ledger
+                ),
+            )
+        return [drawn[n :: len(steerings)] for n in range(len(steerings))]
+
+    def draw_steered(
+        self,
+        asked: Sequence[tuple[int, Request]],
+        steerings: Sequence[Steering | None],
+        sampling: Sampling,
+        ledger: Ledger,
+    ) -> list[Group]:
+        """Draw requests, each under one of several nudges; here one nudge after the other.
+
+        Args:
+            asked: Place of a nudge in the list, and what is asked under it.
+            steerings: The nudges; None for the model as it is.
+            sampling: How completions are drawn.
+            ledger: What it costs.
+        """
+        drawn: dict[int, Group] = {}
+        for number in dict.fromkeys(number for number, _ in asked):
+            steering = steerings[number]
+            model = self if steering is None else self.with_steering(steering)
+            places = [i for i, (own, _) in enumerate(asked) if own == number]
+            groups = model.draw([asked[i][1] for i in places], sampling, ledger)
+            drawn.update(zip(places, groups, strict=True))
+        return [drawn[i] for i in range(len(asked))]
+
+    @final
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
@@ -94,6 +171,11 @@ class WhiteBox(Language, Model):
         ids = self._tokens(text)
         first = self._first
         return ids if first is None or ids[:1] == [first] else [first, *ids]
+
+    @final
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has."""
+        return len(self._tokens(text))
 
     @final
     def encode_more(self, text: str) -> list[int]:

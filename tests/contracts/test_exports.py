@@ -11,6 +11,7 @@ from modicum.errors import CheckpointError, ConfigError, UnknownNameError
 from modicum.export import EXPORTS, ExportForm
 from modicum.exporting.exporter import export, fitting
 from modicum.files.manifest import MANIFEST, check_files, listed, read_manifest, read_prompt
+from modicum.method import method_of
 from modicum.model import MODELS, backend_access, resolve_backend
 from modicum.study import trial as trials
 from modicum.study.trial import run_trial
@@ -114,7 +115,7 @@ def test_manifest_says_where_the_nudge_comes_from(form: str, written, studied) -
         assert facts["base"]["model"] == "organism"
         assert facts["base"]["weights"] == resolve_backend("organism").open().card.weights
         assert facts["score"]["lenient"]["n"] == 12
-        assert len(facts["shots"]) == trial.n_shots
+        assert len(facts["shots"]) == method_of(trial).shown(trial.n_shots)
         assert facts["costs"]["bytes"] > 0
 
 

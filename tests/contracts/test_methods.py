@@ -18,7 +18,7 @@ from modicum.nudge import Nudge, Solver, read_nudge, weight_bytes, write_folder
 from modicum.task import resolve_task
 from modicum.types import Access, Problem, Supervision
 from modicum.whitebox import weights_hash
-from tests.support.bench import bench_of, judge_of, solver_of
+from tests.support.bench import asked_bench, bench_of, judge_of, solver_of
 
 N_SHOTS = 3
 ALL = sorted(METHODS.entries)
@@ -64,7 +64,8 @@ def _shots(method: Method, task, n: int = N_SHOTS) -> tuple[Problem, ...]:
 
 
 def _bench(method: Method, model, task, shots=None, **more) -> Bench:
-    return bench_of(model, task, _shots(method, task) if shots is None else shots, **more)
+    bench = bench_of(model, task, _shots(method, task) if shots is None else shots, **more)
+    return asked_bench(bench, task, n) if (n := method.texts(N_SHOTS)) else bench
 
 
 def _elicit(method, model, task, shots=None, **more) -> Solver:
@@ -206,7 +207,7 @@ def test_no_shots_work_or_are_a_budget_error(method, model, task) -> None:
     try:
         nudge = method.elicit(bench_of(model, task))
     except BudgetError:
-        assert method.needs.supervision > Supervision.QUESTION
+        assert method.has_budgets
     else:
         assert isinstance(nudge, Nudge)
 

@@ -87,8 +87,8 @@ def test_baking_leaves_the_model_as_it_was(tmp_path) -> None:
     [
         ("qwen2", _steering(), "knows no mlp_bias"),
         ("gemma3", _steering(), "knows no mlp_bias"),
-        ("llama", _steering("first"), "where = first"),
-        ("llama", _steering("generated"), "where = generated"),
+        ("llama", _steering("first"), "at the last token of the prompt, once"),
+        ("llama", _steering("generated"), "at the generated tokens"),
         ("llama", _steering(site="attention"), "attention"),
     ],
 )
@@ -119,7 +119,7 @@ def test_control_vector_is_what_llama_cpp_reads(tmp_path) -> None:
     ("steering", "said"),
     [
         (_steering(layers=(0, 1)), "layer 0"),
-        (_steering("first"), "one position"),
+        (_steering("first"), "the last token of the prompt, once"),
         (_steering("generated"), "generated tokens"),
         (_steering(site="mlp"), "mlp of a layer"),
     ],

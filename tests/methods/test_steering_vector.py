@@ -136,7 +136,9 @@ def test_a_strength_of_nothing_is_refused() -> None:
 )
 def test_the_dose_is_the_smallest_that_scores_best(scores: dict) -> None:
     best, tried = least_dose(
-        [0, 1, 2, 3], [2.0, 0.5, 0.25, 1.0], lambda layer, s: scores.get((layer, s), 0.0)
+        [0, 1, 2, 3],
+        [2.0, 0.5, 0.25, 1.0],
+        lambda layers, s: [scores.get((layer, s), 0.0) for layer in layers],
     )
     assert len(tried) == 16
     top = max(dose.score for dose in tried)

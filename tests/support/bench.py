@@ -1,6 +1,7 @@
 """What a method works at, as a trial builds it, and the solver that comes of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,14 @@ def bench_of(
     judge = judge_of(model, task, shots, **door)
     rng = stream("test") if rng is None else rng
     return Bench("test", model, judge, rng, budget, scratch=scratch, shelf=shelf)
+
+
+def asked_bench(bench: Bench[Model], task: Task | str, n: int) -> Bench[Model]:
+    """Return a bench with n questions without labels, and the prompts that they can be asked in."""
+    task = resolve_task(task) if isinstance(task, str) else task
+    asked = tuple(p.hidden() for p in task.problems("shots", n))
+    prompts, _ = closed_list(bench.model, bench.sheet, own=None, instruction=True)
+    return replace(bench, texts=asked, prompts=prompts, budget=n)
 
 
 def solver_of(method: Method | str, bench: Bench[Model], **settings: object) -> Solver:

@@ -48,6 +48,9 @@ RUNGS = {
         ("baked", "gguf", "vector"),
     ),
     "first token": Rung("steering_vector", {"layers": [1, 2], "strengths": [1.0]}, 4, ("vector",)),
+    "two prompts": Rung(
+        "prompt_vector", {"layers": [1], "strengths": [1.0], "tries": 1}, 2, ("vector",)
+    ),
     "branches": Rung("cot_decoding", {"k": 3}, 0, ("generation",)),
     "votes": Rung("self_consistency", {"n": 3}, 0, ("generation",)),
     "shown": Rung("few_shot", {}, 1, ("prompt",)),

@@ -154,7 +154,7 @@ def _latent(case: Case) -> Ability | None:
         return None
     full = [r for r in able if recovers(r, UNLOCKED)]
     if full:
-        best = min(full, key=lambda r: r.rung.labels)
+        best = min(full, key=lambda r: (r.rung.labels, r.rung.unlabelled))
         sentence = f"latent, unlocked by {best.rung.method} with {labels_of(best)}"
         return answered(case, "latent", sentence, rung=best)
     part = [r for r in able if recovers(r, 0.0)]

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from modicum.analysis.evidence import Evidence
 from modicum.analysis.gap import GapTop
+from modicum.analysis.printed import data_text
 from modicum.analysis.readings import RungReading
 from modicum.analysis.sampling import SampledEvidence
 from modicum.stats import Figure, Resamples
@@ -60,6 +61,8 @@ class Ability:
     """Its budget; for absent the largest budget at which tuning is tied with its control."""
     labels: int | None
     """Labels that this took."""
+    unlabelled: int
+    """Questions without labels that it took."""
     needs: tuple[str, ...]
     """What would decide it; empty unless undecided."""
     sampled: SampledEvidence
@@ -96,9 +99,8 @@ def recovers(reading: RungReading, share: float) -> bool:
 
 
 def labels_of(reading: RungReading) -> str:
-    """Write a count of labels."""
-    labels = reading.rung.labels
-    return f"{labels} label" if labels == 1 else f"{labels} labels"
+    """Write a count of labels, with that of questions without any."""
+    return data_text(reading.rung.labels, reading.rung.unlabelled)
 
 
 def undecided(case: Case, *needs: str) -> Ability:
@@ -126,6 +128,7 @@ def answered(
         unlocked_by=rung.rung.method if rung is not None and is_unlocked else None,
         n_shots=rung.rung.n_shots if rung is not None else None,
         labels=rung.rung.labels if rung is not None else None,
+        unlabelled=rung.rung.unlabelled if rung is not None else 0,
         needs=needs,
         sampled=case.sampled,
         ceiling=case.ceiling,

@@ -96,6 +96,8 @@ class RungEvidence:
     """Lenient scores in [0, 1], `[seeds, problems]` or `[problems]`."""
     is_tuned: bool
     """True where weights were updated on the shots."""
+    unlabelled: int = 0
+    """Questions without labels that it was shown."""
     is_prompt: bool = False
     """True for a prompt style, whose gap counts from the default, not from the floor."""
     vetoes: tuple[ControlScores, ...] = ()

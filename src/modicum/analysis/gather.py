@@ -246,6 +246,7 @@ def _evidence(
                 method=arm.method,
                 n_shots=arm.n_shots,
                 labels=int(arm.outcomes[0].elicitation["labels"]),
+                unlabelled=int(arm.outcomes[0].elicitation.get("texts", 0)),
                 scores=stack(arm.outcomes),
                 is_tuned=tuned,
                 unread=np.stack([unread(o.answers) for o in arm.outcomes]),

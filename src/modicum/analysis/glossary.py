@@ -166,9 +166,22 @@ _METHODS = (
         ("prompt", "plain", "prompt_style", "plain prompt"),
     ),
     GlossaryEntry(
+        "fixed prompt",
+        "Your own prompt where nothing may take its place, as when format or latency demand it "
+        "(--styles own): the floor and every method are asked in it, and methods that would change "
+        "it are left out.",
+        ("your own prompt", "fixed_prompt", "own"),
+    ),
+    GlossaryEntry(
         "labels",
         "Labelled problems that a method really used, those for choosing and stopping among them.",
         ("label", "shots", "n_shots", "gold"),
+    ),
+    GlossaryEntry(
+        "unlabelled questions",
+        "Questions without answers that a method was shown, as prompt_vector is. They cost no labels "
+        "and are counted apart from them.",
+        ("unlabelled", "unlabelled question", "texts"),
     ),
     GlossaryEntry(
         "labels spent on measuring",
@@ -250,6 +263,12 @@ _CONTROLS = (
         "random direction",
         "A vector of the same length in a random direction; a steering vector that works must beat it.",
         ("random",),
+    ),
+    GlossaryEntry(
+        "direction between questions",
+        "A vector of the same length between two questions in one prompt; a vector between two prompts "
+        "must beat it.",
+        ("questions",),
     ),
     GlossaryEntry(
         "random feature",

@@ -10,7 +10,8 @@ from modicum.analysis.arms import beside, nudged_curve
 from modicum.analysis.contamination import ADVICE, contamination_of, warning
 from modicum.analysis.gap import ceiling_figure, gap_recovered, opened
 from modicum.analysis.gather import Arm, Gathered, correctness, gather, stack
-from modicum.analysis.known import notes_of
+from modicum.analysis.known import fixed_prompt, notes_of
+from modicum.analysis.least import least_data_of
 from modicum.analysis.lengths import lengths_of
 from modicum.analysis.material import Material
 from modicum.analysis.meaning import decided
@@ -25,8 +26,14 @@ from modicum.analysis.retention import retention_of, text_before, text_change
 from modicum.analysis.sample_worth import PlainCurves, plain_curves, samples_worth
 from modicum.analysis.ship import Candidate, ship
 from modicum.analysis.strict import FORMAT_ONLY, ceiling_strict, is_format_only
-from modicum.analysis.threshold import between, threshold
-from modicum.analysis.verdict import Ceiling, Curve, FrontPoint, LeastData, RungRow, Ship, Verdict
+from modicum.analysis.verdict import (
+    Ceiling,
+    Curve,
+    FrontPoint,
+    RungRow,
+    Ship,
+    Verdict,
+)
 from modicum.ledger import cost
 from modicum.seeds import stream
 from modicum.stats import Figure, Floats, Resamples, disagree, resample
@@ -82,11 +89,12 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         sentence=answer.sentence,
         unlocked_by=answer.unlocked_by,
         unlocked_labels=answer.labels if answer.unlocked_by else None,
+        unlocked_unlabelled=answer.unlabelled if answer.unlocked_by else 0,
         candidates=answer.candidates,
         rules=RULES,
         share=None if answer.share is None else opened(answer.share),
         rungs=rows,
-        least_data=_least(found, answer, resamples),
+        least_data=least_data_of(found, answer, resamples),
         ship=_ship(found, answer, rows),
         contamination=memory,
         doubts=(*known, *doubts(found, answer, rows)),
@@ -109,7 +117,7 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         curve=Curve(plain.ks, plain.pass_curve, plain.luck_curve, plain.near_curve),
         test=len(found.problems),
         seeds=max((len(arm.outcomes) for arm in found.arms), default=1),
-        measuring_labels=subject.plan.selection + subject.plan.test,
+        measuring_labels=_measuring(found),
         trials=measure_ids(found),
         seconds=taken(found, "seconds"),
         tokens=taken(found, "tokens_sampled", "tokens_trained"),
@@ -117,7 +125,15 @@ def _verdict(found: Gathered, answer: Ability, resamples: Resamples, store: Stor
         asides=asides_of(found),
         failed=found.failed,
         notes=notes_of(found),
+        fixed_prompt=fixed_prompt([subject]),
     )
+
+
+def _measuring(found: Gathered) -> int:
+    """Count the labels of measuring; a study with a budget chooses methods on the selection problems."""
+    plan = found.subject.plan
+    chooses = any(o.selected is not None for arm in found.arms for o in arm.outcomes)
+    return plan.measuring if plan.choosing or not chooses else plan.measuring + plan.selection
 
 
 def _findings(subject: Subject, store: Store, *, is_completed: bool) -> tuple[Finding, ...]:
@@ -200,6 +216,7 @@ def _row(
         method=arm.method,
         n_shots=arm.n_shots,
         labels=reading.rung.labels,
+        unlabelled=reading.rung.unlabelled,
         score=level_of(scores, clusters),
         gain=_gain(reading, found.evidence.floor),
         is_ceiling=reading.is_ceiling,
@@ -285,35 +302,11 @@ def _prompt_note(found: Gathered) -> str:
         (correctness(o.answers), correctness(o.answers, strict=True))
         for o in (found.floor, found.default)
     )
-    said = f"style {found.floor.style.name!r}, chosen with measuring labels"
+    is_fixed = found.subject.plan.styles == "own"
+    why = "fixed by you" if is_fixed else "chosen with measuring labels"
+    said = f"style {found.floor.style.name!r}, {why}"
     only = is_format_only(floor, default, found.evidence.clusters)
     return f"{said}; {FORMAT_ONLY}" if only else said
-
-
-def _least(found: Gathered, answer: Ability, resamples: Resamples) -> tuple[LeastData, ...]:
-    """n50 and n90 of each method that takes labels; nothing where there is no gap."""
-    top = answer.ceiling
-    if top is None:
-        return ()
-    least = []
-    methods = dict.fromkeys(arm.method for arm in found.arms if arm.n_shots)
-    for method in methods:
-        arms = [a for a in found.arms if a.method == method and a.n_shots]
-        points = tuple((a.n_shots, stack(a.outcomes)) for a in arms)
-        if all(r.gap is None for r in answer.rungs if r.rung.method == method):
-            continue
-        reached = [
-            threshold(
-                points, found.evidence.floor, top, answer.sampled.luck_1, resamples, share=share
-            )
-            for share in (0.5, 0.9)
-        ]
-        n50, n90 = (None if t.is_censored else t.n_shots for t in reached)
-        tried = [n for n, _ in points]
-        least.append(
-            LeastData(method, n50, n90, max(tried), between(n50, tried), between(n90, tried))
-        )
-    return tuple(least)
 
 
 def _ship(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> Ship:

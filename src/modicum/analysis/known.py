@@ -1,10 +1,21 @@
 """What is known of the model behind a verdict, from the notes of all its outcomes."""
 
+from collections.abc import Iterable
+
 from modicum.analysis.gather import Gathered
+from modicum.analysis.measured import FixedPrompt
 from modicum.model import ModelCard
 from modicum.store.database import Outcome
+from modicum.study.plan import Subject
 
-__all__ = ["notes_of", "nudged"]
+__all__ = ["fixed_prompt", "notes_of", "nudged"]
+
+
+def fixed_prompt(subjects: Iterable[Subject]) -> FixedPrompt | None:
+    """Return that the user's prompt is fixed, with what was left out for it; None where it is not."""
+    fixed = [subject for subject in subjects if subject.plan.styles == "own"]
+    names = dict.fromkeys(name for subject in fixed for name in subject.replaced())
+    return FixedPrompt(tuple(names)) if fixed else None
 
 
 def notes_of(found: Gathered) -> tuple[str, ...]:

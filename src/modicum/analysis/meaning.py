@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from modicum.analysis.case import UNLOCKED
+from modicum.analysis.printed import data_text
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.stats.written import count, percent
 
@@ -110,13 +111,14 @@ def ship_text(verdict: Verdict) -> str:
     if row is not None:
         return row.name
     if verdict.ability == "shown":
-        return f"as it is – {percent(verdict.default.value)} correct when asked plainly"
+        return f"as it is – {percent(verdict.default.value)} correct when {_how(verdict)}"
     if verdict.ship.name is None:
         return f"nothing – {verdict.ship.why or 'no method works'}"
     best = max((r.accuracy for r in verdict.rungs), default=verdict.floor.value)
     if verdict.ability == "absent" or best <= _WORKS:
         return f"nothing – no method works (best {percent(best)})"
-    return f"nothing – no method is shown to beat asking plainly ({percent(verdict.floor.value)})"
+    plain = "asking plainly" if verdict.fixed_prompt is None else "your prompt by itself"
+    return f"nothing – no method is shown to beat {plain} ({percent(verdict.floor.value)})"
 
 
 def _nudge(verdict: Verdict) -> RungRow | None:
@@ -128,17 +130,23 @@ def _nudge(verdict: Verdict) -> RungRow | None:
 def _opener(verdict: Verdict) -> RungRow | None:
     """Return the row that the word rests on."""
     fits = [r for r in verdict.rungs if r.method == verdict.unlocked_by]
-    exact = [r for r in fits if r.labels == verdict.unlocked_labels]
+    took = (verdict.unlocked_labels, verdict.unlocked_unlabelled)
+    exact = [r for r in fits if (r.labels, r.unlabelled) == took]
     return next(iter(exact or fits), None)
 
 
 def _with_labels(row: RungRow) -> str:
-    labels = count(row.labels, "label") if row.labels else "no labels"
-    return f"{row.method} with {labels}"
+    if not (row.labels or row.unlabelled):
+        return f"{row.method} with no labels"
+    return f"{row.method} with {data_text(row.labels, row.unlabelled).replace(',', ' and')}"
 
 
 def _asked(verdict: Verdict) -> str:
-    return f"asked plainly it gets {percent(verdict.floor.value)} right"
+    return f"{_how(verdict)} it gets {percent(verdict.floor.value)} right"
+
+
+def _how(verdict: Verdict) -> str:
+    return "asked plainly" if verdict.fixed_prompt is None else "asked in your prompt"
 
 
 def _rise(verdict: Verdict, row: RungRow) -> str:
@@ -156,7 +164,7 @@ def _is_part(row: RungRow) -> bool:
 
 def _shown_means(verdict: Verdict) -> str:
     given = percent(verdict.default.value)
-    return f"The model already does this: asked plainly it gets {given} right."
+    return f"The model already does this: {_how(verdict)} it gets {given} right."
 
 
 def _latent_means(verdict: Verdict) -> str:

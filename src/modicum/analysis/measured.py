@@ -11,7 +11,10 @@ from modicum.stats import Figure
 from modicum.stats.written import count, duration
 
 __all__ = [
+    "Ceiling",
     "Contamination",
+    "Curve",
+    "FixedPrompt",
     "FrontPoint",
     "LeastData",
     "LeastDataRows",
@@ -19,6 +22,29 @@ __all__ = [
     "NextCommand",
     "Worth",
 ]
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The top of the gap."""
+
+    figure: Figure
+    """Corrected for guessing."""
+    k: int
+    """Samples a problem that it stands for; 1 where it does not come from sampling."""
+    source: str
+    """`sampling`, `forced`, `majority` or the name of a rung."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Pass@k with its two guess curves, at powers of two."""
+
+    ks: tuple[int, ...]
+    pass_k: tuple[float, ...]
+    luck: tuple[float, ...]
+    near_miss: tuple[float, ...]
+    """Shorter than `ks`: the null needs half of the samples."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +132,8 @@ class LeastData:
     """Tried budgets between which n50 lies; None where it is one of them, or beyond them."""
     n90_between: tuple[int, int] | None = None
     """As `n50_between`."""
+    unit: str = ""
+    """What the budgets count: labels where empty, else `unlabelled questions`."""
 
 
 @final
@@ -115,16 +143,22 @@ class LeastDataRows(tuple[LeastData, ...]):
     words: str
 
     @staticmethod
-    def told(rows: Iterable[LeastData], free: str | None, *, is_shown: bool) -> "LeastDataRows":
+    def told(
+        rows: Iterable[LeastData], free: tuple[str, int] | None, *, is_shown: bool
+    ) -> "LeastDataRows":
         """Return rows that say themselves.
 
         Args:
             rows: Of the methods that take labels.
-            free: The method that unlocks the ability without any; None where none does.
+            free: The method that unlocks the ability without any, and the unlabelled questions that it
+                was shown; None where none does.
             is_shown: Whether there is nothing to unlock.
         """
         said = ["none needed: it works as it is"] if is_shown else []
-        said += [f"none needed: {free} takes no labels"] if free is not None else []
+        if free is not None:
+            name, shown = free
+            beside = f", only {count(shown, 'unlabelled question')}" if shown else ""
+            said.append(f"none needed: {name} takes no labels{beside}")
         found = LeastDataRows(rows)
         said += [_least(row) for row in found]
         found.words = "; ".join(said) or "not known"
@@ -139,8 +173,30 @@ def _least(row: LeastData) -> str:
     """Say how many labels a method needs."""
     for share, found in ((90, row.n90), (50, row.n50)):
         if found is not None and math.isfinite(found.value):
-            return f"{row.method}: {share} % of the gap at {found.value:.0f} labels"
-    return f"{row.method}: more than {row.largest} labels, if any"
+            return f"{row.method}: {share} % of the gap at {found.value:.0f} {row.unit or 'labels'}"
+    return f"{row.method}: more than {row.largest} {row.unit or 'labels'}, if any"
+
+
+@dataclass(frozen=True)
+class FixedPrompt:
+    """That the user's own prompt is fixed: the floor and every method are asked in it."""
+
+    left_out: tuple[str, ...] = ()
+    """Methods that were named and left out, for each would change the prompt."""
+
+    @property
+    def said(self) -> str:
+        """Say it in words.
+
+        >>> FixedPrompt(("few_shot",)).said.rpartition(". ")[2]
+        'Left out, since it would change the prompt: few_shot.'
+        """
+        fixed = "Your prompt is fixed: the floor and every method are asked in it."
+        if not self.left_out:
+            return fixed
+        they = "it" if len(self.left_out) == 1 else "they"
+        names = ", ".join(self.left_out)
+        return f"{fixed} Left out, since {they} would change the prompt: {names}."
 
 
 @dataclass(frozen=True)

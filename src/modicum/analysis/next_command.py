@@ -71,7 +71,7 @@ def next_command(
         arguments=_arguments(later),
         why=why,
         seconds=_seconds(subject, later, verdict, store),
-        labels=plan.selection + plan.test,
+        labels=plan.measuring,
         is_python=_is_lent(subject),
     )
 
@@ -98,11 +98,10 @@ def _longer(subject: Subject, *, is_cut: bool) -> NextCommand:
     later = Subject(
         dataclasses.replace(_alone(subject), max_new_tokens=2 * limit), subject.model, subject.task
     )
-    labels = subject.plan.selection + subject.plan.test
     return NextCommand(
         _arguments(later),
         "lets answers end that were cut",
-        labels=labels,
+        labels=later.plan.measuring,
         is_python=_is_lent(subject),
     )
 

@@ -7,9 +7,18 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from modicum.stats.written import count
 from modicum.types import PROMPT
 
-__all__ = ["LEVELS", "PRINTED", "control_name", "level_name", "method_name", "printed"]
+__all__ = [
+    "LEVELS",
+    "PRINTED",
+    "control_name",
+    "data_text",
+    "level_name",
+    "method_name",
+    "printed",
+]
 
 PRINTED: Mapping[str, str] = MappingProxyType(
     {
@@ -41,6 +50,7 @@ PRINTED: Mapping[str, str] = MappingProxyType(
         "shuffled": "solutions permuted",
         "format": "format only",
         "random": "random direction",
+        "questions": "direction between questions",
         "random_feature": "random feature",
         "mean_difference": "mean difference",
         "twin": "model without the ability",
@@ -62,13 +72,29 @@ def printed(name: str) -> str:
     return PRINTED.get(name, name)
 
 
-def method_name(name: str) -> str:
+def method_name(name: str, *, is_fixed: bool = False) -> str:
     """Return how a table calls a method: its own name, the plain prompt in words.
 
-    >>> method_name("prompt"), method_name("fine_tune n=4")
-    ('asked plainly', 'fine_tune n=4')
+    Args:
+        name: Of the method, with its budget.
+        is_fixed: Whether the user's own prompt is fixed, and hence the plain one.
+
+    >>> method_name("prompt"), method_name("fine_tune n=4"), method_name("prompt", is_fixed=True)
+    ('asked plainly', 'fine_tune n=4', 'your own prompt')
     """
-    return PRINTED[PROMPT] if name == PROMPT else name
+    if name != PROMPT:
+        return name
+    return "your own prompt" if is_fixed else PRINTED[PROMPT]
+
+
+def data_text(labels: int, unlabelled: int = 0) -> str:
+    """Say how much data a method took: labels, and questions without any where it was shown some.
+
+    >>> data_text(1), data_text(0, 1), data_text(0, 4)
+    ('1 label', '1 unlabelled question, 0 labels', '4 unlabelled questions, 0 labels')
+    """
+    said = count(labels, "label")
+    return f"{count(unlabelled, 'unlabelled question')}, {said}" if unlabelled else said
 
 
 def control_name(name: str) -> str:

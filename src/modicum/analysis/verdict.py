@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modicum.analysis.measured import (
+    Ceiling,
     Contamination,
+    Curve,
+    FixedPrompt,
     FrontPoint,
     LeastData,
     LeastDataRows,
@@ -17,6 +20,7 @@ from modicum.analysis.measured import (
     NextCommand,
     Worth,
 )
+from modicum.analysis.printed import data_text
 from modicum.analysis.section import Section
 from modicum.analysis.shown import Shown
 from modicum.plain import JsonValue, plain, table_of
@@ -29,6 +33,7 @@ __all__ = [
     "Ceiling",
     "Contamination",
     "Curve",
+    "FixedPrompt",
     "FrontPoint",
     "LeastData",
     "Lengths",
@@ -41,31 +46,18 @@ __all__ = [
     "as_json",
 ]
 
+_WHERE_SET = (
+    "variant",
+    "contamination",
+    "sections",
+    "fixed_prompt",
+    "unlocked_unlabelled",
+    "unlabelled",
+    "unit",
+)
+"""Entries of the JSON that stand there where they say something."""
 SCHEMA = 1
 """Version of the JSON form."""
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """The top of the gap."""
-
-    figure: Figure
-    """Corrected for guessing."""
-    k: int
-    """Samples a problem that it stands for; 1 where it does not come from sampling."""
-    source: str
-    """`sampling`, `forced`, `majority` or the name of a rung."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Pass@k with its two guess curves, at powers of two."""
-
-    ks: tuple[int, ...]
-    pass_k: tuple[float, ...]
-    luck: tuple[float, ...]
-    near_miss: tuple[float, ...]
-    """Shorter than `ks`: the null needs half of the samples."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +185,8 @@ class RungRow:
     """`format` where its gain is within what more readable answers explain, else `accuracy`."""
     unreadable: tuple[float, float] | None = None
     """Share of the answers that could not be read: of the floor, and of the rung."""
+    unlabelled: int = 0
+    """Questions without labels that it was shown."""
 
     @property
     def name(self) -> str:
@@ -203,7 +197,7 @@ class RungRow:
         """Name it, with its accuracy and its labels."""
         low, high = 100 * self.score.low, 100 * self.score.high
         figure = f"{100 * self.accuracy:.0f} % right [{low:.0f}, {high:.0f}]"
-        return f"<{self.name}: {figure}, {self.labels} labels>"
+        return f"<{self.name}: {figure}, {data_text(self.labels, self.unlabelled)}>"
 
     @property
     def accuracy(self) -> float:
@@ -329,11 +323,16 @@ class Verdict(Shown):
     """How well test questions are known by heart; None where not measured, and then no key in JSON."""
     variant: str = ""
     """What sets it apart from others on the same model and task in its folder, such as `test=40`."""
+    unlocked_unlabelled: int = 0
+    """Questions without labels that `unlocked_by` was shown."""
+    fixed_prompt: FixedPrompt | None = None
+    """With `styles = own`: that the prompt is fixed, and what was left out for it."""
 
     def __post_init__(self) -> None:
         """Let the least data say itself, also where no labels are needed."""
         by = self.unlocked_by if self.unlocked_labels == 0 else None
-        rows = LeastDataRows.told(self.least_data, by, is_shown=self.ability == "shown")
+        free = None if by is None else (by, self.unlocked_unlabelled)
+        rows = LeastDataRows.told(self.least_data, free, is_shown=self.ability == "shown")
         object.__setattr__(self, "least_data", rows)
 
     @property
@@ -369,19 +368,24 @@ def _shown(value: object) -> object:
     """Rewrite what machines read otherwise than it is kept."""
     if isinstance(value, Ceiling):
         return {**table_of(value.figure), "k": value.k, "source": value.source}
-    if isinstance(value, Verdict):
-        table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        own = {n: section for n, section in table.pop("sections").items() if not section.is_core}
-        silent = {n for n in ("variant", "contamination") if not table[n]}
-        table = {name: entry for name, entry in table.items() if name not in silent}
-        return {**table, "sections": own} if own else table
     if isinstance(value, Section):
-        table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {name: table[name] for name in table if name != "is_core"}
-    if isinstance(value, RungRow):
-        gain = value.gain and {**table_of(value.gain), "kind": value.gain_kind}
-        own = {"control": value.control, "damage": value.damage, "gain": gain}
-        return {**{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, **own}
+        return {name: entry for name, entry in _entries(value).items() if name != "is_core"}
+    if isinstance(value, Verdict | RungRow | LeastData):
+        table = {**_entries(value), **_more(value)}
+        return {n: entry for n, entry in table.items() if n not in _WHERE_SET or entry}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _entries(value: Section | Verdict | RungRow | LeastData) -> dict[str, object]:
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
+def _more(value: Verdict | RungRow | LeastData) -> dict[str, object]:
+    """Return what stands beside the fields, or in place of one."""
+    if isinstance(value, RungRow):
+        gain = value.gain and {**table_of(value.gain), "kind": value.gain_kind}
+        return {"control": value.control, "damage": value.damage, "gain": gain}
+    sections = value.sections.items() if isinstance(value, Verdict) else ()
+    return {"sections": {name: one for name, one in sections if not one.is_core}}

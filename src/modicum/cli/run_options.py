@@ -162,8 +162,9 @@ PROMPT = in_group(
     ),
     option(
         "--styles",
-        type=click.Choice(["default", "all"]),
-        help="all: also try the task's own instruction among the plain prompts. [default]",
+        type=click.Choice(["default", "all", "own"]),
+        help="own: your own prompt is fixed; the floor and every method are asked in it. all: also "
+        "try the task's own instruction among the plain prompts. [default]",
     ),
 )
 COST = in_group(

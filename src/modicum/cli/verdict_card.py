@@ -76,6 +76,7 @@ def _card(verdict: Verdict) -> Markup:
         element("span", subject, style="opacity:.75"),
     )
     said = element("div", verdict.means or words.headline(verdict), style="margin:.3em 0 .5em")
+    fixed = [element("div", verdict.fixed_prompt.said)] if verdict.fixed_prompt is not None else []
     pick = verdict.pick
     least = element("div", element("b", "Least data "), words.least_data(verdict))
     ship = element("div", element("b", "Ship "), words.ship(verdict))
@@ -84,13 +85,18 @@ def _card(verdict: Verdict) -> Markup:
     doubts = [element("div", f"! {doubt}", style="opacity:.8") for doubt in warnings]
     rows = [_row(printed("default"), "0", verdict.default, is_pick=False)]
     rows += [
-        _row(method_name(row.name), words.count(row.labels), row.score, is_pick=row is pick)
+        _row(
+            method_name(row.name, is_fixed=verdict.fixed_prompt is not None),
+            words.labels(row),
+            row.score,
+            is_pick=row is pick,
+        )
         for row in verdict.rungs
     ]
     names = ("method", "labels", "correct", "95 % interval")
     header = element("tr", *(element("th", name, style=_CELL, scope="col") for name in names))
     table = element("table", header, *rows, style="border-collapse:collapse;margin:.4em 0")
-    return element("div", head, said, table, least, ship, *advice, *doubts, style=_CARD)
+    return element("div", head, said, *fixed, table, least, ship, *advice, *doubts, style=_CARD)
 
 
 def _row(name: str, labels: str, score: Figure, *, is_pick: bool) -> Markup:

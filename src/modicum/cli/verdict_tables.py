@@ -40,12 +40,13 @@ def _markdown(verdict: Verdict) -> str:
     base = verdict.serving_base
     rows = [HEAD, ["---"] * len(HEAD)]
     for row in verdict.rungs:
-        name, mark = method_name(row.name), "**" if row is verdict.pick else ""
+        name = method_name(row.name, is_fixed=verdict.fixed_prompt is not None)
+        mark = "**" if row is verdict.pick else ""
         controls = [figure.value for figure in row.controls.values()]
         rows.append(
             [
                 f"{mark}{_cell(name)}{mark}",
-                words.count(row.labels),
+                words.labels(row),
                 percents(row.score),
                 "is the ceiling" if row.is_ceiling else percents(row.gap_recovered),
                 percent(max(controls)) if controls else words.MISSING,
@@ -59,7 +60,8 @@ def _markdown(verdict: Verdict) -> str:
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     title = f"**{verdict.ability.upper()}**: {_cell(verdict.task)} on {_cell(verdict.model)}"
     said = f"{verdict.means} {verdict.do}" if verdict.means else words.headline(verdict)
-    return f"{title}\n\n{_cell(said)}\n\n{table}"
+    fixed = f" {verdict.fixed_prompt.said}" if verdict.fixed_prompt is not None else ""
+    return f"{title}\n\n{_cell(said + fixed)}\n\n{table}"
 
 
 def _fields(verdict: Verdict, row: RungRow) -> list[object]:

@@ -15,7 +15,7 @@ from modicum.cli.terminal import Paint
 from modicum.report import words
 from modicum.report.untrusted import visible
 from modicum.stats import Figure, disagree
-from modicum.stats.written import percent, percents, rounded_points
+from modicum.stats.written import count, percent, percents, rounded_points
 
 __all__ = ["Look", "overview_text", "verdict_text"]
 
@@ -106,6 +106,7 @@ def _head(verdict: Verdict, look: Look) -> str:
     title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
     title = title.replace(word, look.paint.ability(verdict.ability, word), 1)
     said = [verdict.means, verdict.do] if verdict.means else [words.headline(verdict)]
+    said += [verdict.fixed_prompt.said] if verdict.fixed_prompt is not None else []
     return "\n".join([title, *(_wrapped(line, look) for line in said)])
 
 
@@ -157,7 +158,7 @@ def _method(verdict: Verdict, row: RungRow, look: Look, *, is_exact: bool) -> li
     base = verdict.serving_base
     sign = look.pick if row.name == _shipped(verdict) else " "
     return [
-        f"{sign} {visible(method_name(row.name))}",
+        f"{sign} {visible(method_name(row.name, is_fixed=verdict.fixed_prompt is not None))}",
         words.count(row.labels),
         _correct(row),
         _gap(row),
@@ -172,6 +173,8 @@ def _more(verdict: Verdict, row: RungRow, look: Look) -> list[tuple[str, str]]:
     said = []
     if disagree(row.seed_scores):
         said.append(("each seed", ", ".join(map(percent, row.seed_scores))))
+    if row.unlabelled:
+        said.append(("unlabelled", count(row.unlabelled, "question")))
     if row.gain_kind == "format":
         said.append(("gain in format", words.in_points(row.gain)))
     if unread := words.unreadable(row):
@@ -259,8 +262,9 @@ def _chance(verdict: Verdict) -> str:
 def _measures(verdict: Verdict, look: Look) -> str:
     """Return what the floor and the ceiling rest on."""
     always = verdict.majority_class
+    floor = "best plain prompt" if verdict.fixed_prompt is None else "your own prompt, fixed,"
     lines = [
-        f"As given {percents(verdict.default)}, best plain prompt {percents(verdict.floor)} "
+        f"As given {percents(verdict.default)}, {floor} {percents(verdict.floor)} "
         f'(style "{visible(verdict.floor_style)}")',
         f"Chance {percents(verdict.luck)}, by wrong answers {percents(verdict.near_miss)}"
         + (f", always the commonest answer {percents(always)}" if always is not None else ""),

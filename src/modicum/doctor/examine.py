@@ -68,7 +68,11 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
     splits = _splits(task, sheet, plan)
     refuse_long(model, task, sheet, splits)
     styles, skipped = closed_list(
-        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+        model,
+        sheet,
+        own=plan.own_style,
+        instruction=plan.styles == "all",
+        is_fixed=plan.styles == "own",
     )
     if not styles:
         raise ConfigError(
@@ -125,9 +129,7 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     def exist(split: str, wanted: int) -> int:
         return min(wanted, sheet.available.get(split, wanted))
 
-    tuned = any(
-        plan.method(name).needs.supervision > 0 for grid in plan.grids for name in grid.methods
-    )
+    tuned = any(plan.method(name).has_budgets for grid in plan.grids for name in grid.methods)
     shots = exist("shots", POOL if tuned else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
     scope = Scope(test=exist("test", plan.test), stream=plan.stream)

@@ -31,7 +31,7 @@ from modicum.study.plan import Subject
 from modicum.study.problem_sets import problems_of, shots_of
 from modicum.study.trial import limited
 from modicum.task import resolve_task
-from modicum.types import Grade, Problem, Trial
+from modicum.types import Grade, Problem, Supervision, Trial
 
 __all__ = ["Exported", "Finished", "export", "finished", "fitting"]
 
@@ -190,7 +190,8 @@ def _facts(
     """Return everything that is known of an export, as plain JSON values."""
     trial, outcome, plan = found.trial, found.outcome, found.subject.plan
     task = resolve_task(found.subject.task)
-    shots = shots_of(trial, task)
+    is_bare = method_of(trial).supervision == Supervision.QUESTION
+    shots = () if is_bare else shots_of(trial, task)
     return {
         "form": name,
         "library": form.library,

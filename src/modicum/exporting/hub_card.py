@@ -32,7 +32,7 @@ def card_text(facts: Facts, uses: Mapping[str, str]) -> str:
     what = (
         f"A nudge found by modicum {escaped(facts.get('modicum'))}, in the form "
         f"`{facts.get('form')}`: {escaped(method.get('name'))} on the task "
-        f"{escaped(task.get('name'))}, {_counted(method.get('n_shots'), 'labelled example')}, "
+        f"{escaped(task.get('name'))}, {_shown(facts, method)}, "
         f"seed {_count(method.get('seed'))}."
     )
     parts = [
@@ -48,6 +48,14 @@ def card_text(facts: Facts, uses: Mapping[str, str]) -> str:
         "Every figure stands in `nudge.json` as well, with the hashes of the files.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _shown(facts: Facts, method: Facts) -> str:
+    """Say what it was made from: labelled examples, or questions without labels."""
+    questions = _table(facts, "costs").get("texts")
+    if questions:
+        return f"{_counted(questions, 'question')} without labels"
+    return _counted(method.get("n_shots"), "labelled example")
 
 
 def escaped(value: object) -> str:
@@ -170,9 +178,12 @@ def _costs(facts: Facts) -> str:
     costs = _table(facts, "costs")
     measuring = costs.get("measuring_labels")
     beside = f" (and {_count(measuring)} to measure)" if measuring is not None else ""
+    questions = costs.get("texts")
+    unlabelled = f"- Questions without labels: {_count(questions)}\n" if questions else ""
     return (
         "## What it cost\n\n"
         f"- Labels: {_count(costs.get('labels'))}{beside}\n"
+        f"{unlabelled}"
         f"- One-off: {_number(costs.get('flops'))} FLOPs, {_count(costs.get('updates'))} "
         f"updates, {_count(costs.get('tokens_sampled'))} tokens sampled, "
         f"{_count(costs.get('tokens_trained'))} trained, {_count(costs.get('judge_calls'))} answers "

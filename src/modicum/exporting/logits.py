@@ -49,7 +49,7 @@ class LogitTrace:
         return self.prompt + self.answer
 
 
-Logits = Float[Tensor, "steps vocab"]
+Logits = Float[Tensor, "_steps vocab"]
 
 
 def whitebox_of(solver: Solver) -> WhiteBox:

@@ -59,7 +59,7 @@ class Baked(ExportForm):
         refuse_more(parcel, Vectors, Adapter, Weights)
         if steering.where != "all":
             raise ConfigError(
-                f"a vector that acts at some positions only (where = {steering.where})",
+                f"a vector that acts at {steering.place}",
                 "one that acts at every position: a bias always does",
                 "use the form vector, or find the vector with where = all",
             )

@@ -14,7 +14,7 @@ from modicum.method import Aim, Control, Kind, Method, Needs, Quick
 from modicum.model import Model
 from modicum.nudge import Change, Nudge
 from modicum.nudge.contrast import random_like
-from modicum.nudge.dose import bisected, bound, bounded_dose
+from modicum.nudge.dose import Dosed, Slope, bisected, bound, bounded_dose
 from modicum.nudge.sites import chosen_layers
 from modicum.nudge.steering import Direction, Steering, Where
 from modicum.plain import JsonValue
@@ -31,6 +31,7 @@ from modicum.training.lengths import (
     own_forms,
     read_concise,
 )
+from modicum.training.searching import answers_under
 from modicum.types import Access, Completion, File, Problem, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 
@@ -194,7 +195,7 @@ class Compression(Method):
         best = _chosen(tried, plain, self.loss)
         heading = next(h for h in headings if h.layer == best.layer)
         chosen = _steering(heading, best.dose, place)
-        against = search.read(chosen.scaled(-1.0))
+        [against] = search.read([chosen.scaled(-1.0)])
         is_flipped = _is_better(against, best.read, plain, self.loss)
         chosen = chosen.scaled(-1.0) if is_flipped else chosen
         notes: dict[str, JsonValue] = {
@@ -260,7 +261,10 @@ class _Search:
     def tried(
         self, headings: Sequence[Heading], place: tuple[Where, int]
     ) -> tuple[_Reading, list[_Step]]:
-        """Return how the plain model answers, and every layer at every budget, smallest first."""
+        """Return how the plain model answers, and every layer at every budget, smallest first.
+
+        At a budget the layers answer together.
+        """
         whitebox = self.bench.model
         answers = answered(self.bench, whitebox, self.shots)
         plain = self._reading(answers)
@@ -269,35 +273,38 @@ class _Search:
             for shot, given in zip(self.shots, answers, strict=True)
         ]
         meter = Meter(whitebox, texts[: self.settings.calibration], self.bench.ledger)
-        tried: list[_Step] = []
-        for heading in headings:
-            slope = meter.slope(_steering(heading, 1.0, place), _STEP * heading.state)
-            for budget in sorted(self.settings.budgets):
-                start = min(slope.fisher_dose(budget), 4 * heading.state)
-                found = bisected(_spends(meter, heading, place), budget, start)
-                nudge = _steering(heading, found.dose, place)
-                read = self.read(nudge)
-                tried.append(
+        slopes = [meter.slope(_steering(h, 1.0, place), _STEP * h.state) for h in headings]
+        steps: list[list[_Step]] = [[] for _ in headings]
+        going = [*range(len(headings))]
+        for budget in sorted(self.settings.budgets):
+            found = [_dosed(meter, headings[i], slopes[i], budget, place) for i in going]
+            nudges = [
+                _steering(headings[i], f.dose, place) for i, f in zip(going, found, strict=True)
+            ]
+            reads = self.read(nudges)
+            for i, dosed, nudge, read in zip(going, found, nudges, reads, strict=True):
+                steps[i].append(
                     _Step(
-                        heading.layer,
+                        headings[i].layer,
                         budget,
-                        found.dose,
+                        dosed.dose,
                         meter.spent(nudge),
-                        found.is_met,
-                        bound(slope, found.dose),
-                        slope.fisher_dose(budget),
-                        bounded_dose(slope, budget),
+                        dosed.is_met,
+                        bound(slopes[i], dosed.dose),
+                        slopes[i].fisher_dose(budget),
+                        bounded_dose(slopes[i], budget),
                         read,
                     )
                 )
-                if not found.is_met or read.accuracy < _HOPELESS * plain.accuracy:
-                    break
-        return plain, tried
+            least = _HOPELESS * plain.accuracy
+            going = [
+                i for i in going if steps[i][-1].is_met and steps[i][-1].read.accuracy >= least
+            ]
+        return plain, [step for own in steps for step in own]
 
-    def read(self, steering: Steering) -> _Reading:
-        """Return how the steered model answers."""
-        steered = self.bench.model.with_steering(steering)
-        return self._reading(answered(self.bench, steered, self.shots))
+    def read(self, steerings: Sequence[Steering]) -> list[_Reading]:
+        """Return how the model answers under each of several nudges."""
+        return [self._reading(given) for given in answers_under(self.bench, steerings, self.shots)]
 
     def timed(self, steering: Steering) -> dict[str, float]:
         """Return the seconds that the plain and the steered model take for the shots, drawn afresh."""
@@ -315,6 +322,14 @@ class _Search:
         pairs = zip(self.shots, answers, strict=True)
         right = [self.bench.is_right(shot, given.text) for shot, given in pairs]
         return _Reading(float(np.mean(right)), float(np.mean([a.n_tokens for a in answers])))
+
+
+def _dosed(
+    meter: Meter, heading: Heading, slope: Slope, budget: float, place: tuple[Where, int]
+) -> Dosed:
+    """Return the dose that spends a budget."""
+    start = min(slope.fisher_dose(budget), 4 * heading.state)
+    return bisected(_spends(meter, heading, place), budget, start)
 
 
 def _spends(meter: Meter, heading: Heading, place: tuple[Where, int]) -> Callable[[float], float]:

@@ -33,13 +33,13 @@ class PromptStyle(Method):
         """Choose the style with the most lenient-correct selection problems.
 
         Raises:
-            BudgetError: no selection problems.
+            BudgetError: several styles, and no selection problems.
         """
-        if not bench.shots:
-            msg = "prompt_style needs labelled selection problems, got none"
-            raise BudgetError(msg)
         styles = bench.judge.styles
         if len(styles) == 1:
             return Nudge(styles[0])
+        if not bench.shots:
+            msg = "prompt_style needs labelled selection problems, got none"
+            raise BudgetError(msg)
         scores = [bench.accuracy(bench.model, bench.shots, "selection", style) for style in styles]
         return Nudge(styles[int(np.argmax(scores))])

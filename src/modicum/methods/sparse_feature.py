@@ -33,6 +33,7 @@ from modicum.training.dictionary import (
     width_of,
 )
 from modicum.training.falsify import Suspect, by_cues, mode_or_correctness
+from modicum.training.searching import accuracies
 from modicum.training.sparse import SparseRecipe
 from modicum.types import Access, File, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
@@ -201,11 +202,10 @@ class _OnShots:
         """Return a direction as it acts."""
         return Steering((Direction(self.layer, values.detach()),), "first")
 
-    def score(self, values: Float[Tensor, " hidden"] | None) -> float:
-        """Return the greedy accuracy with a direction; None: without."""
-        plain = self.bench.model
-        model = plain if values is None else plain.with_steering(self.steering(values))
-        return self.bench.accuracy(model, self.bench.shots[: self.selection], "dose")
+    def scores(self, tried: Sequence[Float[Tensor, " hidden"] | None]) -> list[float]:
+        """Return the greedy accuracy with each of several directions; None: without."""
+        steerings = [None if values is None else self.steering(values) for values in tried]
+        return accuracies(self.bench, steerings, self.bench.shots[: self.selection], "dose")
 
 
 def _by_contrast(
@@ -252,12 +252,13 @@ def _chosen(
         on_shots: Scores them.
     """
 
-    def score(place: int, strength: float) -> float:
-        return on_shots.score(_written(dictionary, ranked[-place].feature, length * strength))
+    def scores(places: Sequence[int], strength: float) -> list[float]:
+        features = [ranked[-place].feature for place in places]
+        return on_shots.scores([_written(dictionary, f, length * strength) for f in features])
 
     # at equal strength `least_dose` keeps the largest number, here the first by contrast
     places = [-place for place in range(len(ranked))]
-    best, tried = least_dose(places, strengths, score)
+    best, tried = least_dose(places, strengths, scores)
     feature = ranked[-best.layer].feature
     notes: dict[str, JsonValue] = {
         "feature": feature,
@@ -283,9 +284,11 @@ def _beside(
 ) -> dict[str, float | None]:
     """Return the scores on the shots without it, against it, and of the mean difference as long."""
     cosine = torch.nn.functional.cosine_similarity(chosen.values, mean, dim=0)
+    tried = [None, -chosen.values, mean * chosen.strength]
+    unsteered, against, mean_difference = on_shots.scores(tried)
     return {
-        "unsteered": on_shots.score(None),
-        "against": on_shots.score(-chosen.values),
-        "mean_difference": on_shots.score(mean * chosen.strength),
+        "unsteered": unsteered,
+        "against": against,
+        "mean_difference": mean_difference,
         "cosine": float(cosine),
     }

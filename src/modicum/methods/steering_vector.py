@@ -14,7 +14,6 @@ from modicum.nudge.steering import Direction, Steering, Where
 from modicum.plain import JsonValue
 from modicum.training.changes import Vectors
 from modicum.training.contrast import (
-    Contrast,
     Dose,
     Found,
     directions,
@@ -23,6 +22,8 @@ from modicum.training.contrast import (
     parted,
     sides_of,
 )
+from modicum.training.prompt_contrast import Place, PromptPairs
+from modicum.training.searching import accuracies
 from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 
@@ -51,15 +52,17 @@ class SteeringVector(Method):
     kind: ClassVar[Kind] = "steering"
     changes: ClassVar[tuple[type[Change], ...]] = (Vectors,)
 
-    contrast: Contrast = "instructions"
-    """What the two sides of a pair differ in."""
+    contrast: Literal["instructions", "demonstrations", "completions", "prompts"] = "instructions"
+    """What the two sides of a pair differ in. With `prompts` the same question stands in two prompts:
+    the budget counts questions without answers, and no label is read, as with `prompt_vector`."""
     wanted: str = ""
-    """Instruction that asks for what is wanted; the task's, or a general one, where empty."""
+    """Instruction that asks for what is wanted; the task's, or a general one, where empty. With
+    `contrast = prompts` the name of a plain prompt, or a text with `{question}`."""
     unwanted: str = ""
     """Its opposite."""
-    at: Literal["first", "parting", "generated", "all"] = "first"
-    """Where it acts: the first generated token; the token where the two forms part, found from the
-    pairs; every generated token; every position."""
+    at: Place = "first"
+    """Where it acts: once, at the last token of the prompt, which decides the first generated one; the
+    token where the two forms part, found from the pairs; every generated token; every position."""
     average: Average = "mean"
     """How pairs become one direction."""
     layers: tuple[int, ...] = ()
@@ -77,15 +80,31 @@ class SteeringVector(Method):
             msg = "strengths above 0 and a selection of at least 1"
             raise ValueError(msg)
 
+    @property
+    def supervision(self) -> Supervision:
+        """Answers; questions alone with two prompts."""
+        return Supervision.QUESTION if self.contrast == "prompts" else self.needs.supervision
+
+    def texts(self, n_shots: int) -> int:
+        """Return the questions of its budget, with two prompts."""
+        return n_shots if self.contrast == "prompts" else 0
+
+    def shown(self, n_shots: int) -> int:
+        """Return the shots of its budget; none with two prompts."""
+        return 0 if self.contrast == "prompts" else n_shots
+
     def elicit(self, bench: Bench[Model]) -> Nudge:
         """Find the direction and its dose.
 
         Raises:
-            BudgetError: too few shots for the contrast.
+            BudgetError: too few shots for the contrast, or no question.
             AccessError: the model's activations cannot be reached.
+            ConfigError: a prompt that is not among the plain ones.
             TrialError: the two sides of the pairs do not differ.
         """
         white = bench.on(need_whitebox)
+        if self.contrast == "prompts":
+            return self._between_prompts().nudge(white)
         whitebox, ledger = white.model, white.ledger
         sides = sides_of(white, self.contrast, (self.wanted, self.unwanted))
         pairs = paired(whitebox, sides)
@@ -102,12 +121,12 @@ class SteeringVector(Method):
             values = found[layer].values * strength
             return Steering((Direction(layer, values),), where, offset)
 
-        def score(layer: int, strength: float) -> float:
-            steered = whitebox.with_steering(steering(layer, strength))
-            return white.accuracy(steered, white.shots[: self.selection], "dose")
+        def scores(layers: Sequence[int], strength: float) -> list[float]:
+            steerings = [steering(layer, strength) for layer in layers]
+            return accuracies(white, steerings, white.shots[: self.selection], "dose")
 
-        best, tried = least_dose(layers, self.strengths, score)
-        against = score(best.layer, -best.strength)
+        best, tried = least_dose(layers, self.strengths, scores)
+        [against] = scores([best.layer], -best.strength)
         sign = 1.0 if best.score >= against else -1.0
         chosen = steering(best.layer, sign * best.strength)
         if self.direction == "random":
@@ -118,6 +137,19 @@ class SteeringVector(Method):
             white.style,
             changes=(Vectors(chosen, whitebox.card.weights),),
             facts={**notes, "where": where, "offset": offset},
+        )
+
+    def _between_prompts(self) -> PromptPairs:
+        """Return the search that needs no label, with these settings."""
+        return PromptPairs(
+            self.wanted,
+            self.unwanted,
+            self.at,
+            self.average,
+            self.layers,
+            self.strengths,
+            self.selection,
+            self.direction,
         )
 
 

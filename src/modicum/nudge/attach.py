@@ -36,6 +36,8 @@ class _Pass:
 
     columns: Columns | None = None
     """Where it is steered; None where hooks let it through uncounted."""
+    which: Tensor | None = None
+    """The nudge of each row, in a stack."""
     calls = 0
 
 
@@ -76,8 +78,12 @@ class Attached:
         return self._pass.calls
 
     @contextmanager
-    def steering_one(self, columns: Columns) -> Iterator[None]:
+    def steering_one(self, columns: Columns, which: Tensor | None = None) -> Iterator[None]:
         """Steer the one forward pass inside, this thread's; other passes go by unchanged.
+
+        Args:
+            columns: Where it is steered.
+            which: The nudge of each row, `[rows]`, where they are a stack.
 
         Raises:
             TrialError: the pass did not reach every hook exactly once.
@@ -85,21 +91,21 @@ class Attached:
         if isinstance(columns, slice) and columns == _NONE:
             yield
             return
-        self.begin(columns)
+        self.begin(columns, which)
         try:
             yield
         finally:
-            self._pass.columns = None
+            self._pass.columns = self._pass.which = None
         self.require()
 
-    def begin(self, columns: Columns) -> None:
-        """Say where the next pass is steered.
+    def begin(self, columns: Columns, which: Tensor | None = None) -> None:
+        """Say where the next pass is steered, and in a stack by which nudge each row.
 
         Raises:
             TrialError: the last pass did not reach every hook exactly once.
         """
         self.check()
-        self._pass.columns = columns
+        self._pass.columns, self._pass.which = columns, which
         self._pass.calls = 0
 
     def check(self) -> None:
@@ -131,15 +137,16 @@ class Attached:
         for handle in self._handles:
             handle.remove()
 
-    def _hook(self, values: Float[Tensor, " hidden"]) -> Any:  # noqa: ANN401 - torch's own signature
+    def _hook(self, values: Float[Tensor, "*nudges hidden"]) -> Any:  # noqa: ANN401 - torch's own signature
         def add(_module: nn.Module, _args: object, output: Any) -> Any:  # noqa: ANN401 - tensor or tuple
-            columns = self._pass.columns
+            columns, which = self._pass.columns, self._pass.which
             if columns is None:
                 return None
             self._pass.calls += 1
+            added = values if which is None else values[which.to(values.device)][:, None]
             if not isinstance(output, (tuple, list)):
-                return _add(output, values, columns)
-            parts = [_add(output[0], values, columns), *output[1:]]
+                return _add(output, added, columns)
+            parts = [_add(output[0], added, columns), *output[1:]]
             return parts if isinstance(output, list) else tuple(parts)
 
         return add
@@ -157,13 +164,20 @@ def attached(
         on_it.detach()
 
 
-def steered_by(nudge: Attached | None, columns: Columns) -> AbstractContextManager[None]:
+def steered_by(
+    nudge: Attached | None, columns: Columns, which: Tensor | None = None
+) -> AbstractContextManager[None]:
     """Steer the one forward pass inside by what hangs on the module, where something does.
+
+    Args:
+        nudge: What hangs on it.
+        columns: Where the pass is steered.
+        which: The nudge of each row, `[rows]`, where they are a stack.
 
     Raises:
         TrialError: the pass did not reach every hook exactly once.
     """
-    return nudge.steering_one(columns) if nudge else nullcontext()
+    return nudge.steering_one(columns, which) if nudge else nullcontext()
 
 
 def laid(module: nn.Module, steering: Steering | None) -> AbstractContextManager[Attached | None]:
@@ -238,9 +252,17 @@ def text_columns(
 
 
 def _add(
-    hidden: Float[Tensor, "rows width hidden"], values: Float[Tensor, " hidden"], columns: Columns
+    hidden: Float[Tensor, "rows width hidden"],
+    values: Float[Tensor, "*rows hidden"],
+    columns: Columns,
 ) -> Float[Tensor, "rows width hidden"]:
-    """Return the activations with the direction added at the columns; gradients flow to both."""
+    """Return the activations with directions added at the columns; gradients flow to both.
+
+    Args:
+        hidden: What a site gives.
+        values: One direction, or one of each row, `[rows, 1, hidden]`.
+        columns: Where they are added.
+    """
     if isinstance(columns, Tensor):
         return hidden + columns[..., None].to(hidden.dtype) * values.to(hidden.dtype)
     if columns == _NONE:

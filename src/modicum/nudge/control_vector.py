@@ -32,7 +32,7 @@ def check_control_vector(steering: Steering) -> None:
     """
     if steering.where != "all":
         raise ConfigError(
-            f"a vector that acts at {_WORDS[steering.where]}",
+            f"a vector that acts at {steering.place}",
             "one that acts at every position, as a control vector does",
             "use the form vector, or find the vector with where = all",
         )
@@ -49,9 +49,6 @@ def check_control_vector(steering: Steering) -> None:
             "layers from 1 on: llama.cpp adds nothing after the first one",
             "leave layer 0 out of the method's layers, or use the form vector",
         )
-
-
-_WORDS = {"first": "one position", "generated": "the generated tokens", "all": "every position"}
 
 
 def save_control_vector(steering: Steering, path: Path, model: str) -> None:

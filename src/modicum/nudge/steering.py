@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,11 +17,21 @@ from torch import Tensor
 from modicum.errors import CheckpointError
 from modicum.nudge.sites import Site, is_site
 
-__all__ = ["Direction", "Steering", "Where", "load_steering", "save_steering", "steering_bytes"]
+__all__ = [
+    "Direction",
+    "DirectionTable",
+    "Steering",
+    "Where",
+    "by_place",
+    "load_steering",
+    "save_steering",
+    "stacked",
+    "steering_bytes",
+]
 
 Where = Literal["first", "generated", "all"]
-"""At the last prompt position, which decides the first token; there and at every generated token; or
-at every position, prompt included."""
+"""Once, at the last token of the prompt, which decides the first generated one: later layers keep it in
+their keys and values; there and at every generated token; or at every position, prompt included."""
 
 
 _PLACE = re.compile(r"[0-9]{1,6}")
@@ -41,6 +51,14 @@ class Direction:
 
 
 @dataclass(frozen=True, eq=False)
+class DirectionTable(Direction):
+    """The vectors of several nudges at one place, a row each; see `stacked`."""
+
+    values: Float[Tensor, "nudges hidden"]
+    """What each nudge adds there; zeros where it adds nothing."""
+
+
+@dataclass(frozen=True, eq=False)
 class Steering:
     """Directions that act together."""
 
@@ -52,9 +70,22 @@ class Steering:
     """With `first`: generated tokens before the one position, where 0 is the last of the prompt."""
 
     @property
+    def is_stack(self) -> bool:
+        """Whether it is several nudges, of which each row of a batch takes one; see `stacked`."""
+        return any(isinstance(one, DirectionTable) for one in self.directions)
+
+    @property
     def acts_at_prompt(self) -> bool:
         """Whether the last prompt position is steered."""
         return self.where != "first" or self.offset == 0
+
+    @property
+    def place(self) -> str:
+        """The positions in words."""
+        if self.where == "first":
+            at = f"generated token {self.offset}" if self.offset else "the last token of the prompt"
+            return f"{at}, once"
+        return "every position" if self.where == "all" else "the generated tokens"
 
     @property
     def numbers(self) -> int:
@@ -74,6 +105,44 @@ class Steering:
         """Return the same directions, each `factor` times as long."""
         longer = tuple(replace(d, values=d.values * factor) for d in self.directions)
         return replace(self, directions=longer)
+
+
+def by_place(steerings: Sequence[Steering | None]) -> list[list[int]]:
+    """Return the places of nudges in a list, those together that act at the same positions.
+
+    None adds nothing and stands with the first; alone it has no place.
+
+    >>> first, every = (Steering((), where) for where in ("first", "all"))
+    >>> by_place([None, first, every, first])
+    [[0, 1, 3], [2]]
+    """
+    acts = [None if one is None else (one.where, one.offset) for one in steerings]
+    known = [place for place in dict.fromkeys(acts) if place is not None]
+    own = [place or known[0] for place in acts] if known else []
+    return [[i for i, place in enumerate(own) if place == wanted] for wanted in known]
+
+
+def stacked(steerings: Sequence[Steering | None]) -> Steering:
+    """Return nudges as one whose directions are tables, a row for each nudge; None adds nothing.
+
+    Args:
+        steerings: All acting at the same positions; at least one that is not None.
+
+    Raises:
+        ValueError: none, or nudges that act at several positions.
+    """
+    given = [one for one in steerings if one is not None]
+    if len({(one.where, one.offset) for one in given}) != 1:
+        msg = "nudges that act at the same positions, at least one"
+        raise ValueError(msg)
+    tables: dict[tuple[int, Site], Tensor] = {}
+    for row, one in enumerate(steerings):
+        for direction in () if one is None else one.directions:
+            values = direction.values.detach()
+            empty = values.new_zeros(len(steerings), values.numel())
+            tables.setdefault((direction.layer, direction.site), empty)[row] += values
+    directions = tuple(DirectionTable(layer, rows, site) for (layer, site), rows in tables.items())
+    return replace(given[0], directions=directions)
 
 
 def save_steering(steering: Steering, path: Path, notes: Mapping[str, str] | None = None) -> int:

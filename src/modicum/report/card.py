@@ -27,6 +27,7 @@ def card(verdict: Verdict, palette: Palette) -> Markup:
         "section",
         element("p", sentence(verdict), class_="sentence"),
         *([element("p", f"{verdict.means} {verdict.do}")] if verdict.means else []),
+        *([element("p", verdict.fixed_prompt.said)] if verdict.fixed_prompt is not None else []),
         *_next(verdict),
         _share(verdict),
         _scale(verdict, palette),
@@ -69,7 +70,8 @@ def best_rung(verdict: Verdict) -> int | None:
     A prompt is only the best rung where it unlocks the ability: it is the floor.
     """
     for i, row in enumerate(verdict.rungs):
-        if (row.method, row.labels) == (verdict.unlocked_by, verdict.unlocked_labels):
+        took = (row.method, row.labels, row.unlabelled)
+        if took == (verdict.unlocked_by, verdict.unlocked_labels, verdict.unlocked_unlabelled):
             return i
     scored = [
         (row.score.value, -i)
@@ -199,7 +201,7 @@ def _least_data(verdict: Verdict) -> Markup:
         rows = [
             element(
                 "tr",
-                element("th", row.method, scope="row", class_="id"),
+                element("th", f"{row.method}{words.counted_in(row)}", scope="row", class_="id"),
                 element("td", _reached(row.n50), class_="figure"),
                 element("td", _reached(row.n90), class_="figure"),
                 element("td", str(row.largest), class_="figure"),

@@ -2,7 +2,7 @@
 
 import math
 
-from modicum.analysis.printed import method_name
+from modicum.analysis.printed import data_text, method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report import words
@@ -137,7 +137,7 @@ def _number(value: dict[str, JsonValue], name: str) -> float:
 
 
 def _row(row: RungRow, figure: Figure, palette: Palette) -> dict[str, JsonValue]:
-    labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
+    labels = data_text(row.labels, row.unlabelled)
     said = f"is the ceiling, gain {words.gain(row)}" if row.is_ceiling else words.percents(figure)
     return {
         "rung": row.name,

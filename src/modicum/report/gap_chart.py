@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from modicum.analysis.printed import control_name, method_name
+from modicum.analysis.printed import control_name, data_text, method_name
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.plain import JsonValue
 from modicum.report import words
@@ -53,6 +53,8 @@ class _Point:
     said: str = ""
     """Its share of the gap in words."""
     is_ceiling: bool = False
+    counts: str = "labelled problems"
+    """What its budget counts."""
 
     @property
     def name(self) -> str:
@@ -76,19 +78,26 @@ def gap_chart(verdict: Verdict, palette: Palette) -> Chart | None:
     is_cut = any(clipped(p.gap) != p.gap for p in points)
     cut = " Ends beyond −50 % and 150 % are drawn at the edge." if is_cut else ""
     best = max(rungs, key=lambda p: (p.is_ceiling, p.gap.value))
+    what = _counted(verdict)
     most = "The ceiling is" if best.is_ceiling else "Nearest to the ceiling comes"
     return Chart(
         "gap",
-        "Share of the gap against labelled problems. Bands and bars are 95 % intervals; "
+        f"Share of the gap against {what}. Bands and bars are 95 % intervals; "
         f"controls are hollow.{cut}",
-        f"{most} {best.series} with {best.n_shots} labelled problems: {best.said}. The table of "
+        f"{most} {best.series} with {best.n_shots} {best.counts}: {best.said}. The table of "
         "methods holds every figure.",
-        layered(_layers(points)),
+        layered(_layers(points, what)),
         (*method_keys(verdict.rungs, palette), *keys),
     )
 
 
-def _layers(points: Sequence[_Point]) -> list[Layer]:
+def _counted(verdict: Verdict) -> str:
+    """Say what the budgets count."""
+    either = any(row.unlabelled for row in verdict.rungs)
+    return "labelled problems, or questions without labels" if either else "labelled problems"
+
+
+def _layers(points: Sequence[_Point], what: str) -> list[Layer]:
     """Return reference lines, bands, lines, intervals and points, in drawing order."""
     import altair as alt
 
@@ -96,7 +105,7 @@ def _layers(points: Sequence[_Point]) -> list[Layer]:
     y = alt.Y("gap:Q").title("share of the gap").axis(**GAP_TICKS)
     y = y.scale(domain=gap_domain(clipped(p.gap) for p in points), nice=False)
     base = alt.Chart(alt.InlineData(values)).encode(
-        x=_axis(points), color=alt.Color("color:N").scale(None), detail="series:N"
+        x=_axis(points, what), color=alt.Color("color:N").scale(None), detail="series:N"
     )
     lines = base.transform_filter("datum.n > 0")
     bars = {"y": alt.Y("low:Q"), "y2": "high:Q"}
@@ -117,7 +126,7 @@ def _layers(points: Sequence[_Point]) -> list[Layer]:
     return layers
 
 
-def _axis(points: Sequence[_Point]) -> Layer:
+def _axis(points: Sequence[_Point], what: str) -> Layer:
     """Return the horizontal axis: a log scale, with no labels at all at its left."""
     import altair as alt
 
@@ -128,7 +137,7 @@ def _axis(points: Sequence[_Point]) -> Layer:
     ends = [p.x for p in points]
     x = alt.X("x:Q").scale(domain=[min(ends) - 0.4, max(ends) + 0.4], nice=False, zero=False)
     x = x.axis(values=at, labelExpr=tick_names(at, names))
-    return x.title("labelled problems (log scale)" if budgets else "labelled problems: none")
+    return x.title(f"{what} (log scale)" if budgets else f"{what}: none")
 
 
 def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
@@ -138,12 +147,13 @@ def _points(verdict: Verdict, palette: Palette) -> list[_Point]:
         color, gap = palette.color(row.method), drawn_gap(row)
         if gap is not None and math.isfinite(gap.value):
             shape = palette.shape(row.method)
-            labels = "1 label" if row.labels == 1 else f"{words.count(row.labels)} labels"
+            labels = data_text(row.labels, row.unlabelled)
             seeds = "1 seed" if row.seeds == 1 else f"{row.seeds} seeds"
             note = f"\ncorrect {words.score(row)}\n{labels}, {seeds}"
             found[row.method, row.n_shots, ""] = _Point(
                 row.method, row.n_shots, gap, color, shape, note=note, said=_said(row),
                 is_ceiling=row.is_ceiling,
+                counts="questions without labels" if row.unlabelled else "labelled problems",
             )  # fmt: skip
         for name, twin in row.control_gaps.items():
             if not math.isfinite(twin.value):

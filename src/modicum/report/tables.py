@@ -7,6 +7,7 @@ from modicum.report.axes import Palette
 from modicum.report.drawing import QUIET, glyph, strip
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
+from modicum.stats.written import count
 
 __all__ = ["costs", "curve", "rungs", "scrolled"]
 
@@ -129,7 +130,7 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
     gained = element("small", f"gain {words.gain(row)}") if is_said else ""
     readable = element("small", words.unreadable(row)) if words.unreadable(row) else ""
     cells = (
-        (words.count(row.labels), ""),
+        (words.count(row.labels), _unlabelled(row)),
         (words.score(row), join([strict, gained, readable])),
         (words.gap(row), other),
         (strip(row.gap_recovered, color=color, ticks=(0, 1), ends=_ENDS), ""),
@@ -144,6 +145,12 @@ def _rung(row: RungRow, palette: Palette, base: float | None) -> Markup:
         element("th", mark, element("span", method_name(row.name), class_="id"), note, scope="row"),
         *(element("td", first, second, class_="figure") for first, second in cells),
     )
+
+
+def _unlabelled(row: RungRow) -> Markup:
+    """Return the questions without labels that a method was shown, below its labels."""
+    said = count(row.unlabelled, "unlabelled question")
+    return element("small", said) if row.unlabelled else Markup("")
 
 
 def _damage(row: RungRow) -> tuple[str, Markup]:

@@ -5,7 +5,7 @@ import re
 
 from modicum.analysis.meaning import ship_text
 from modicum.analysis.printed import level_name, printed
-from modicum.analysis.verdict import Ceiling, Retention, RungRow, Verdict
+from modicum.analysis.verdict import Ceiling, LeastData, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
     MISSING,
@@ -32,6 +32,7 @@ __all__ = [
     "controls",
     "costs",
     "count",
+    "counted_in",
     "damage",
     "damage_figure",
     "doctor",
@@ -43,6 +44,7 @@ __all__ = [
     "gap",
     "headline",
     "in_points",
+    "labels",
     "least_data",
     "multiple",
     "note",
@@ -176,33 +178,55 @@ def read_strictly(verdict: Verdict) -> str:
     return ", ".join(f"{name} {percents(strict)}" for name, _, strict in pairs)
 
 
-def _reached(found: Figure, between: tuple[int, int] | None, share: str) -> str:
+def _reached(found: Figure, between: tuple[int, int] | None, share: str, unit: str) -> str:
     """Say with how many labels a share of the gap is reached: between tried numbers none was seen."""
     if found.low == found.high:
         number = amount(found.value)
-        return f"at most {number} label{'' if number == '1' else 's'} for {share} of the gap"
+        return f"at most {number} {unit}{'' if number == '1' else 's'} for {share} of the gap"
     if between is None:
-        return f"{figure(found, amount)} labels for {share} of the gap"
+        return f"{figure(found, amount)} {unit}s for {share} of the gap"
     return (
-        f"between {between[0]} and {between[1]} labels for {share} of the gap, about "
+        f"between {between[0]} and {between[1]} {unit}s for {share} of the gap, about "
         f"{figure(found, amount)}"
     )
+
+
+def _unit(row: LeastData) -> str:
+    """Name one of what a method's budgets count."""
+    return row.unit.removesuffix("s") or "label"
+
+
+def labels(row: RungRow) -> str:
+    """Return the labels of a method as a cell of a table holds them, with questions without any."""
+    return (
+        f"{count(row.labels)} + {count(row.unlabelled)} unlabelled"
+        if row.unlabelled
+        else count(row.labels)
+    )
+
+
+def counted_in(row: LeastData) -> str:
+    """Say what a method's budgets count where that is not labels; empty where it is."""
+    return f" ({row.unit})" if row.unit else ""
 
 
 def least_data(verdict: Verdict) -> str:
     """Say the least data: what needs no labels, and for each method that needs some how many."""
     said = []
     if verdict.unlocked_by is not None and verdict.unlocked_labels == 0:
-        said.append(f"none ({verdict.unlocked_by})")
+        shown = verdict.unlocked_unlabelled
+        beside = f", {count(shown, 'unlabelled question')}" if shown else ""
+        said.append(f"none ({verdict.unlocked_by}{beside})")
     for row in verdict.least_data:
         if row.n90 is not None and math.isfinite(row.n90.value):
-            said.append(f"{row.method}: {_reached(row.n90, row.n90_between, '90 %')}")
+            reached = _reached(row.n90, row.n90_between, "90 %", _unit(row))
+            said.append(f"{row.method}: {reached}")
         elif row.n50 is not None and math.isfinite(row.n50.value):
-            half = _reached(row.n50, row.n50_between, "50 %")
+            half = _reached(row.n50, row.n50_between, "50 %", _unit(row))
             said.append(f"{row.method}: {half}, more than {row.largest} for 90 %")
         else:
             said.append(
-                f"{row.method}: more than {count(row.largest, 'label')}, if any number works"
+                f"{row.method}: more than {count(row.largest, _unit(row))}, if any number works"
             )
     if said:
         return "; ".join(said)

@@ -28,8 +28,9 @@ class Options:
     """Samples a test problem of each nudged model; none."""
     stream: str | None = None
     """Names an independent draw: other problems, shots and samples."""
-    styles: Literal["default", "all"] | None = None
-    """`all` lets the task's own instruction into the floor's list."""
+    styles: Literal["default", "all", "own"] | None = None
+    """`all` lets the task's own instruction into the floor's list; `own` fixes your own prompt: the
+    floor and every method are asked in it."""
     twin: str | None = None
     """Control model of equal learnability without the ability."""
     reference: str | None = None

@@ -28,6 +28,7 @@ from modicum.study.budget import (
     measures_of,
     next_trials,
 )
+from modicum.study.controls import is_marked_only
 from modicum.study.forecast import forecast
 from modicum.study.plan import Plan, Subject
 from modicum.study.problem_sets import pool_of, retained_size
@@ -393,6 +394,6 @@ def _mark_twins(twins: Sequence[Trial], store: Store, watcher: Watcher) -> None:
 
 def _original(trial: Trial) -> Trial | None:
     """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
-    if not trial.is_twin or (trial.n_shots and not trial.is_floor):
+    if not is_marked_only(trial):
         return None
     return replace(trial, task=trial.task.removeprefix("scrambled:"))

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modicum.analysis.detect import chance_of_equal, detectable_text
+from modicum.analysis.known import fixed_prompt
 from modicum.doctor.costs import duration
 from modicum.errors import ConfigError
+from modicum.method import method_of
 from modicum.store.database import Store
 from modicum.study.forecast import draws
 from modicum.study.grid import MEASURES
@@ -94,7 +96,7 @@ def spending(plan: Plan, store: Store | None = None, workers: int = 1) -> Spendi
         rungs,
         len(trials),
         len(trials) - len(left),
-        plan.selection + plan.test,
+        plan.measuring,
         sum(known) / workers if len(known) == len(times) else None,
         None if baseline is None else baseline / workers,
         all(speed.is_measured for speed in speeds.values() if speed is not None),
@@ -135,7 +137,7 @@ def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
         store: What has run of it, and how fast its models were when they were checked.
         workers: Processes that share the time.
     """
-    ahead = spending(plan, store, workers)
+    ahead, fixed = spending(plan, store, workers), fixed_prompt(plan.subjects())
     subjects = [f"{s.task} on {s.model}" for s in plan.subjects()]
     more = [f"and {len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
     lines = [
@@ -143,6 +145,7 @@ def plan_text(plan: Plan, store: Store | None = None, workers: int = 1) -> str:
         *(f"  {text}" for text in (*subjects[:_SHOWN], *more)),
         f"  {ahead.trials - ahead.done} trials to run, {ahead.done} done; "
         f"{ahead.labels} labelled problems a task for measuring",
+        *(_wrapped(fixed.said) if fixed is not None else []),
         "",
         *_table(ahead),
         "",
@@ -259,10 +262,16 @@ def _rung(
         len(trials),
         sum(one.answers for one in each),
         sum(one.tokens for one in each),
-        0 if name == BASELINE else max(trial.n_shots for trial in trials),
+        0 if name == BASELINE else max(map(_labels, trials)),
         sum(updates_of(trial) for trial in trials),
         sum(known) if len(known) == len(trials) else None,
     )
+
+
+def _labels(trial: Trial) -> int:
+    """Count the labels that a trial reads."""
+    method = method_of(trial)
+    return method.reads(method.shown(trial.n_shots))
 
 
 def _table(ahead: Spending) -> list[str]:

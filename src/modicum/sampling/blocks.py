@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from transformers import PreTrainedModel
 
@@ -14,14 +14,26 @@ from modicum.sampling.pages import Pools
 from modicum.sampling.prefix import Tokens
 from modicum.sampling.sound import Sound
 from modicum.sampling.text import Stops
-from modicum.types import Branches, Stop
+from modicum.types import Branches, Request, Stop
 
-__all__ = ["Engine", "Raw", "SamplingJob", "SamplingRule", "plan_blocks"]
+__all__ = ["Asked", "Engine", "Raw", "SamplingJob", "SamplingRule", "plan_blocks"]
 
 Noted = Literal["margins", "probabilities", "logprobs"]
 """Figures of a token."""
 _BLOCK_FILLS = 8
 """Completions in a block, as a multiple of its rows: how often each row is refilled."""
+
+
+class Asked(NamedTuple):
+    """A request with what is drawn of it."""
+
+    request: Request
+    n: int
+    """Samples, or branches."""
+    limit: int
+    """Most tokens of each."""
+    nudge: int = 0
+    """Which nudge of a stack acts."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class SamplingJob:
     """Tokens at the prompt's end that are the answer's."""
     limit: int = 0
     """Most tokens of this one; 0 for the rule's."""
+    nudge: int = 0
+    """Which nudge of a stack acts on it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class Engine:
     arenas: list[Arena] | None = None
     """Memory that blocks use again, one block at a time; None for fresh memory."""
     steering: Steering | None = None
-    """Directions that are added to the activations."""
+    """Directions that are added to the activations; a stack where jobs name their nudges."""
     pools: Pools = field(default_factory=lambda: Pools(kept=False))
     """Memory for blocks that the native kernel steps."""
     lock: Lock = field(default_factory=Lock)

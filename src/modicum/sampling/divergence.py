@@ -87,6 +87,15 @@ class Meter:
             float(torch.stack([one.sum() for one in each]).mean()),
         )
 
+    def likelihood(self, steering: Steering | None = None) -> float:
+        """Return the mean log-probability (nats) of a token of the answers, steered or not."""
+        total = 0.0
+        for text, plain in zip(self._texts, self._plain, strict=True):
+            scores = plain if steering is None else self._scores(text, steering)
+            taken = torch.tensor(text[1])[:, None]
+            total += float(scores.log_softmax(-1).gather(1, taken).double().sum())
+        return total / self.tokens
+
     def slope(self, unit: Steering, step: float) -> Slope:
         """Return how the scores answer to a steering of length one.
 

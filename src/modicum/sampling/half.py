@@ -6,7 +6,9 @@ transformers' own modules round after every operation instead. Only linear layer
 change, and those in place: names, weights and files stay as they were.
 """
 
-from typing import Any, cast
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
 
 import torch
 from peft.tuners.lora import Linear as LoraLinear
@@ -35,7 +37,7 @@ class HalfLinear(nn.Linear):
         """Return `x W^T + b`, with gradients to `x` and, where they are trained, to the weights."""
         if input.dtype != torch.float32:
             return super().forward(input)
-        product = cast(Tensor, _Product.apply(input, self.weight))  # type: ignore[no-untyped-call]
+        product = _applied(_Product, input, self.weight)
         return product if self.bias is None else product + self.bias
 
 
@@ -57,9 +59,15 @@ class HalfLora(LoraLinear):
             return super().forward(x, *args, **kwargs)
         down, up = (tensor_of(side["default"], "weight") for side in (self.lora_A, self.lora_B))
         scale = self.scaling["default"]
-        out = cast(Tensor, _Adapted.apply(x, tensor_of(base, "weight"), down, up, scale))  # type: ignore[no-untyped-call]
+        out = _applied(_Adapted, x, tensor_of(base, "weight"), down, up, scale)
         bias = base.bias
         return out + bias if isinstance(bias, Tensor) else out
+
+
+def _applied(function: type[torch.autograd.Function], *given: object) -> Tensor:
+    """Return what a function of ours gives, with gradients; torch leaves `apply` untyped."""
+    apply: Callable[..., Tensor] = attrgetter("apply")(function)
+    return apply(*given)
 
 
 def is_simple(part: LoraLinear) -> bool:

@@ -304,13 +304,21 @@ def lean_takes(steering: Steering | None) -> bool:
     return steering is None or all(d.site == "block" for d in steering.directions)
 
 
-def additions(steering: Steering | None, columns: Columns) -> Additions:
-    """Return what a one-token step adds, for columns as `columns_of` gives them."""
+def additions(
+    steering: Steering | None, columns: Columns, which: Int[Tensor, " rows"] | None = None
+) -> Additions:
+    """Return what a one-token step adds, for columns as `columns_of` gives them.
+
+    Args:
+        steering: The nudge, or a stack of them.
+        columns: Where the step is steered.
+        which: The nudge of each row in a stack.
+    """
     if steering is None or (isinstance(columns, slice) and columns == slice(0, 0)):
         return {}
     added: Additions = {}
     for direction in steering.directions:
-        values = direction.values
+        values = direction.values if which is None else direction.values[which]
         if isinstance(columns, Tensor):
             values = columns * values
         added[direction.layer] = added.get(direction.layer, 0) + values

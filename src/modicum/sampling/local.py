@@ -14,8 +14,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import Extra, ModelCard
-from modicum.nudge.steering import Steering
-from modicum.sampling.blocks import Engine, Raw, SamplingJob, SamplingRule, plan_blocks
+from modicum.nudge.steering import Steering, by_place, stacked
+from modicum.sampling.blocks import Asked, Engine, Raw, SamplingJob, SamplingRule, plan_blocks
 from modicum.sampling.cache import column_floats
 from modicum.sampling.chat import user_prompt
 from modicum.sampling.fit import row_windows
@@ -201,9 +201,35 @@ class Local(WhiteBox):
         """Draw each request's samples, or its branches; see `Model.draw`."""
         if sampling.thinking is not None:
             return self._forced(requests, sampling, sampling.thinking, ledger)
+        return self._asked([(0, request) for request in requests], sampling, ledger)
+
+    def draw_steered(
+        self,
+        asked: Sequence[tuple[int, Request]],
+        steerings: Sequence[Steering | None],
+        sampling: Sampling,
+        ledger: Ledger,
+    ) -> list[Group]:
+        """Draw requests, rows of one batch each with its own nudge; see `WhiteBox.draw_steered`."""
+        own = [one or self._engine.steering for one in steerings]
+        if sampling.thinking is not None or len(own) < 2 or not any(own):
+            return super().draw_steered(asked, own, sampling, ledger)
+        drawn: dict[int, Group] = {}
+        for numbers in by_place(own):
+            stack = self.with_steering(stacked([own[number] for number in numbers]))
+            places = [i for i, (number, _) in enumerate(asked) if number in numbers]
+            mine = [(numbers.index(asked[i][0]), asked[i][1]) for i in places]
+            drawn.update(zip(places, stack._asked(mine, sampling, ledger), strict=True))
+        return [drawn[i] for i in range(len(asked))]
+
+    def _asked(
+        self, asked: Sequence[tuple[int, Request]], sampling: Sampling, ledger: Ledger
+    ) -> list[Group]:
+        """Draws requests, each under a nudge of the stack."""
         rule = self._rule(sampling)
-        n_samples = [rule.branches.k if rule.branches else request.n for request in requests]
-        return self._sample(requests, n_samples, rule, sampling.stream, ledger)
+        k, limit = rule.branches.k if rule.branches else 0, rule.max_new_tokens
+        wanted = [Asked(one, k or one.n, limit, nudge) for nudge, one in asked]
+        return self._sample(wanted, rule, sampling.stream, ledger)
 
     def _rule(self, sampling: Sampling) -> SamplingRule:
         branches = sampling.branches
@@ -237,8 +263,8 @@ class Local(WhiteBox):
             asked: Sequence[Request], limits: Sequence[int], further: tuple[str, ...]
         ) -> list[Piece]:
             rule = self._rule(replace(plain, stop=(*plain.stop, *further)))
-            one = [1] * len(asked)
-            groups = self._sample(asked, one, rule, plain.stream, ledger, limits)
+            ones = [Asked(one, 1, limit) for one, limit in zip(asked, limits, strict=True)]
+            groups = self._sample(ones, rule, plain.stream, ledger)
             return [(completion.ids, completion.stop) for (completion,) in groups]
 
         force(rows, words, draw)
@@ -268,46 +294,24 @@ class Local(WhiteBox):
         return "".join(self._text.texts([ids])[0].split()) == "".join(text.split())
 
     def _sample(
-        self,
-        requests: Sequence[Request],
-        n_samples: Sequence[int],
-        rule: SamplingRule,
-        stream: str,
-        ledger: Ledger,
-        limits: Sequence[int] = (),
+        self, asked: Sequence[Asked], rule: SamplingRule, stream: str, ledger: Ledger
     ) -> list[Group]:
-        """Draws block by block and gathers the completions of each request.
-
-        Args:
-            requests: What is asked.
-            n_samples: Samples of each.
-            rule: How they are drawn.
-            stream: Name of the random stream.
-            ledger: What it costs.
-            limits: Most tokens of each request's, where they differ.
-        """
-        prompts = [text_tokens(self, self._vocab, request) for request in requests]
+        """Draws block by block and gathers the completions of each request."""
+        prompts = [text_tokens(self, self._vocab, one.request) for one in asked]
         if not prompts:
             return []
-        own = limits or [rule.max_new_tokens] * len(prompts)
-        longest = max(map(len, prompts)) + max(own)
+        longest = max(map(len, prompts)) + max(one.limit for one in asked)
         rows = self.rows_for(longest)
-        drawn: list[list[Completion]] = [[] for _ in requests]
+        drawn: list[list[Completion]] = [[] for _ in asked]
+        n_samples = [one.n for one in asked]
         abreast = self._abreast(sum(n_samples))
-        blocks = [
-            [
-                SamplingJob(
-                    r,
-                    s,
-                    prompts[r],
-                    stream_key(requests[r], s, stream),
-                    len(requests[r].begun),
-                    own[r],
-                )
-                for r, s in block
-            ]
-            for block in plan_blocks(n_samples, rows * abreast)
-        ]
+
+        def job(r: int, s: int) -> SamplingJob:
+            request, _, limit, nudge = asked[r]
+            key, begun = stream_key(request, s, stream), len(request.begun)
+            return SamplingJob(r, s, prompts[r], key, begun, limit, nudge)
+
+        blocks = [[job(*place) for place in b] for b in plan_blocks(n_samples, rows * abreast)]
         with self._at_work(abreast), ledger.timed():
             for jobs in blocks:
                 raws = self._run_block(jobs, rule, ledger, rows, abreast)
@@ -376,8 +380,7 @@ class Local(WhiteBox):
 
     def _fitting(self, longest: int) -> int:
         """Return how many completions' keys and values fit into this block's share of memory."""
-        is_lean = lean_for(self.module) is not None
-        kept = self.dtype if is_lean else activation_dtype(self.module)
+        kept = self.dtype if lean_for(self.module) else activation_dtype(self.module)
         column = column_floats(self.module.config) * kept.itemsize
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return int(_MEMORY_SHARE * memory / (column * (longest + 64)))

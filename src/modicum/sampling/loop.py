@@ -22,7 +22,7 @@ from modicum.sampling.draw import Draws, branches, draw, joined
 from modicum.sampling.half_steps import LeanHalf
 from modicum.sampling.llama_steps import LeanLlama, additions, lean_takes, parts_of
 from modicum.sampling.pages import RowPages
-from modicum.sampling.prefix import Prefixes, Stem, Tokens
+from modicum.sampling.prefix import Opening, Prefixes, Stem
 from modicum.sampling.prompts import starts_of
 from modicum.sampling.stepped import step_rows
 from modicum.sampling.threads import together
@@ -64,7 +64,7 @@ def sample_block(
         msg += "shorten it, or give fewer demonstrations"
         raise TrialError(msg)
     rows = min(rows, -(-len(jobs) // flights))
-    desk = Desk([job.prompt for job in jobs], flights, rows, engine.halt)
+    desk = Desk(_openings(engine, jobs), flights, rows, engine.halt)
     results: list[Raw | None] = [None] * len(jobs)
 
     lean = lean_for(engine.module) if lean_takes(engine.steering) else None
@@ -89,6 +89,13 @@ def lean_for(module: PreTrainedModel) -> type[LeanLlama] | type[LeanHalf] | None
     return next((way for way in ways if way.fits(module)), None)
 
 
+def _openings(engine: Engine, jobs: Sequence[SamplingJob]) -> list[Opening]:
+    """Return what each job begins with: a nudge that only acts later stands in none."""
+    steering = engine.steering
+    acts = steering is not None and steering.is_stack and steering.acts_at_prompt
+    return [Opening(job.prompt, job.nudge if acts else 0) for job in jobs]
+
+
 class _Flight:
     """A block in flight: arrays with one entry for each row, the live rows first."""
 
@@ -110,14 +117,18 @@ class _Flight:
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
         self._eos = np.array(sorted(engine.eos), dtype=np.int64)
         self._windows = engine.shared_windows
+        self._openings = _openings(engine, jobs)
         self._prefixes = Prefixes(
             engine.module,
             self._windows,
-            (job.prompt for job in jobs),
+            self._openings,
+            engine.flops_per_token,
             engine.laid,
             starts_of(engine, jobs),
         )
-        self._stems: dict[Tokens, Stem] = {}
+        self._nudges = torch.tensor([job.nudge for job in jobs])
+        """The nudge of each job, in a stack."""
+        self._stems: dict[Opening, Stem] = {}
         self._results: list[Raw | None] = []
         self._is_last = False
         """Whether no job is left to be started."""
@@ -178,7 +189,7 @@ class _Flight:
                 self._is_last = taken is None or taken.stop == len(self._jobs)
                 wanted = least if taken else min(self._rows, wanted + least)
                 if taken:
-                    new = {self._jobs[i].prompt for i in taken} - self._stems.keys()
+                    new = {self._openings[i] for i in taken} - self._stems.keys()
                     desk.spend(number, prompts=len(new))
                     self._fill(taken)
             if self._live == 0:
@@ -193,14 +204,14 @@ class _Flight:
 
     def _fill(self, taken: range) -> None:
         """Start jobs in the free rows: prefill, first token, insertion."""
-        wanted = dict.fromkeys(self._jobs[i].prompt for i in taken)
+        wanted = dict.fromkeys(self._openings[i] for i in taken)
         before = self._prefixes.tokens_run
-        self._stems = {p: s for p, s in self._stems.items() if p in wanted}
-        missing = [prompt for prompt in wanted if prompt not in self._stems]
+        self._stems = {o: s for o, s in self._stems.items() if o in wanted}
+        missing = [opening for opening in wanted if opening not in self._stems]
         self._stems.update(self._prefixes.prefill(missing))
         start = self._live
         # The rows of one prefill batch stand beside each other, so that one copy inserts them.
-        pairs = [(i, self._stems[self._jobs[i].prompt]) for i in taken]
+        pairs = [(i, self._stems[self._openings[i]]) for i in taken]
         for _, group in groupby(pairs, key=lambda pair: id(pair[1].batch)):
             self._start(list(group))
         self._count_tokens(self._prefixes.tokens_run - before, 0)
@@ -255,7 +266,7 @@ class _Flight:
             draws = joined([drawn(logits[part], part) for part in parts_of(n, logits.shape[-1])])
         else:
             lean = self._paged
-            added = additions(self._engine.steering, columns)
+            added = additions(self._engine.steering, columns, self._which)
             self._cache.open(n)
             hidden = lean.step_in_pages(newest, self._cache, added)
             parts = lean.parts(n)
@@ -279,13 +290,21 @@ class _Flight:
         module = self._engine.module
         ids, places = ids.to(module.device), places.to(module.device)
         if isinstance(self._lean, LeanLlama):
-            added = additions(self._engine.steering, columns)
+            added = additions(self._engine.steering, columns, self._which)
             logits = self._lean.step(ids, places, cache, mask, added)
         else:
-            with steered_by(self._engine.laid, columns):
+            with steered_by(self._engine.laid, columns, self._which):
                 logits = step_rows(module, ids, places, cache, mask, self._keyword)
         cache.now += 1
         return logits
+
+    @property
+    def _which(self) -> Tensor | None:
+        """The nudge of each live row, where they are a stack."""
+        steering = self._engine.steering
+        if steering is None or not steering.is_stack:
+            return None
+        return self._nudges[torch.from_numpy(self._job[: self._live])]
 
     @property
     def _paged(self) -> LeanLlama | LeanHalf:

@@ -125,6 +125,8 @@ class _Chooser:
         self._length = len(jobs[0].prompt)
         self._limit = min(jobs[0].limit or rule.max_new_tokens, engine.context - self._length)
         self._keys = np.array([job.key for job in jobs], dtype=np.uint64)
+        is_stack = engine.steering is not None and engine.steering.is_stack
+        self._which = torch.tensor([job.nudge for job in jobs]) if is_stack else None
         self._draws: list[Draws] = []
         self._ends: list[tuple[int, Stop] | None] = [None] * n
         """Tokens and reason of the rows that ended."""
@@ -225,7 +227,7 @@ class _Chooser:
 
     def _open(self, columns: Columns) -> None:
         """Say where the next pass is steered."""
-        self._pass.enter_context(steered_by(self._nudge, columns))
+        self._pass.enter_context(steered_by(self._nudge, columns, self._which))
 
     def _raw(self, row: int) -> Raw | None:
         """Give a row's completion; None where its branch was dropped."""

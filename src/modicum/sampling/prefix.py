@@ -1,8 +1,10 @@
 """Runs each distinct prompt once, and what prompts share once for all of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -16,6 +18,7 @@ from modicum.sampling.linear import FastLinear
 from modicum.whitebox import cache_keyword
 
 __all__ = [
+    "Opening",
     "Prefilled",
     "PrefixPlan",
     "Prefixes",
@@ -30,8 +33,19 @@ Tokens = tuple[int, ...]
 
 _LEAST_SAVING = 64
 """Tokens that sharing a prefix must save; below it, one more forward pass costs as much."""
+_LEAST_FLOPS = 2e10
+"""Operations that nudges must save by sharing a prompt; below it, one more pass a prompt costs as much."""
 _MOST_TOKENS = 4096
 """Tokens, padding included, in one prefill batch."""
+
+
+class Opening(NamedTuple):
+    """What completions begin with."""
+
+    tokens: Tokens
+    """The prompt, with what is said of the answer already."""
+    nudge: int = 0
+    """Which nudge of a stack acts in it; the first where none does."""
 
 
 @dataclass(frozen=True)
@@ -95,60 +109,112 @@ def plan_prefixes(prompts: Iterable[Tokens]) -> PrefixPlan:
     return PrefixPlan(tuple(nodes), tuple(parents), leaves)
 
 
+@dataclass
+class _Trees:
+    """What openings share: for each nudge the prefixes of its prompts, or one tree for all nudges."""
+
+    nodes: list[Opening] = field(default_factory=list)
+    """Whole prefix of each node, parents before children."""
+    parents: list[int] = field(default_factory=list)
+    """Parent of each node; -1 at the top."""
+    leaves: dict[Opening, int] = field(default_factory=dict)
+    """The node above each opening; -1 where it shares nothing."""
+
+    def grow(self, openings: Iterable[Opening]) -> None:
+        """Add a tree for each nudge that acts in prompts."""
+        by_nudge: dict[int, list[Tokens]] = {}
+        for tokens, nudge in openings:
+            by_nudge.setdefault(nudge, []).append(tokens)
+        for nudge, prompts in by_nudge.items():
+            for tokens, node in self._planted(prompts, nudge).items():
+                self.leaves[Opening(tokens, nudge)] = node
+
+    def grow_one(self, openings: Iterable[Opening]) -> None:
+        """Add one tree, for nudges that act from the last token of prompts on: all before it is shared."""
+        by_stub: dict[Tokens, list[Opening]] = {}
+        for opening in openings:
+            by_stub.setdefault(opening.tokens[:-1], []).append(opening)
+        planted = self._planted([stub for stub in by_stub if stub], 0)
+        for stub, above in by_stub.items():
+            if stub:
+                self.nodes.append(Opening(stub))
+                self.parents.append(planted[stub])
+            self.leaves.update(dict.fromkeys(above, len(self.nodes) - 1 if stub else -1))
+
+    def _planted(self, prompts: Iterable[Tokens], nudge: int) -> dict[Tokens, int]:
+        """Add the prefixes that prompts share; gives the node above each."""
+        first, plan = len(self.nodes), plan_prefixes(prompts)
+        self.nodes += [Opening(tokens, nudge) for tokens in plan.nodes]
+        self.parents += [parent + first if parent >= 0 else -1 for parent in plan.parents]
+        return {prompt: node + first if node >= 0 else -1 for prompt, node in plan.leaves.items()}
+
+
 class Prefixes:
-    """Prefills prompts when they are needed, on top of the prefixes they share."""
+    """Prefills openings when they are needed, on top of the prefixes they share."""
 
     def __init__(
         self,
         module: PreTrainedModel,
         windows: Sequence[Window],
-        prompts: Iterable[Tokens],
+        openings: Sequence[Opening],
+        flops_per_token: float,
         nudge: Attached | None = None,
         starts: Mapping[Tokens, int] | None = None,
     ) -> None:
-        """Plan the shared prefixes of all prompts of a block; runs nothing yet.
+        """Plan what all openings of a block share; runs nothing yet.
 
         Args:
             module: The model.
             windows: How far each layer looks.
-            prompts: All of them.
+            openings: All of them.
+            flops_per_token: What a token costs.
             nudge: What hangs on the module.
             starts: Where answers begin in prompts that bring theirs along, as far as the nudge
                 must know it; such prompts share nothing.
         """
         self._module, self._nudge = module, nudge
         self._windows, self._starts = windows, starts
-        alone = PrefixPlan((), (), dict.fromkeys(starts or (), -1))
-        self._plan = plan_prefixes(prompts) if starts is None else alone
+        self._steering = None if nudge is None else nudge.steering
+        self._trees = _Trees(leaves={} if starts is None else dict.fromkeys(openings, -1))
+        distinct = set(openings)
+        if starts is None:
+            acts_before = self._steering is not None and self._steering.where == "all"
+            saved = flops_per_token * _repeated(distinct)
+            is_one = saved >= _LEAST_FLOPS and not acts_before
+            (self._trees.grow_one if is_one else self._trees.grow)(sorted(distinct))
         self._nodes: dict[int, Prefilled] = {}
         self.tokens_run = 0
         """Tokens run so far, padding left out."""
 
-    def prefill(self, prompts: Sequence[Tokens]) -> dict[Tokens, Stem]:
-        """Run distinct prompts, those of like length together."""
-        stems: dict[Tokens, Stem] = {}
-        leaves = self._plan.leaves
-        ordered = sorted(prompts, key=lambda prompt: (leaves[prompt], len(prompt), prompt))
+    def prefill(self, openings: Sequence[Opening]) -> dict[Opening, Stem]:
+        """Run distinct openings, those of like length together."""
+        stems: dict[Opening, Stem] = {}
+        leaves = self._trees.leaves
+        ordered = sorted(openings, key=lambda one: (leaves[one], len(one.tokens), one))
         for parent, group in groupby(ordered, key=leaves.__getitem__):
             for batch in _batches(list(group)):
                 done = self._run(batch, parent)
-                stems.update((prompt, Stem(done, i, len(prompt))) for i, prompt in enumerate(batch))
+                stems.update((o, Stem(done, i, len(o.tokens))) for i, o in enumerate(batch))
         return stems
 
-    def _run(self, prompts: Sequence[Tokens], parent: int, *, is_shared: bool = False) -> Prefilled:
+    def _run(
+        self, openings: Sequence[Opening], parent: int, *, is_shared: bool = False
+    ) -> Prefilled:
+        prompts = [opening.tokens for opening in openings]
         past = None if parent < 0 else self._node(parent)
-        known = 0 if parent < 0 else len(self._plan.nodes[parent])
+        known = 0 if parent < 0 else len(self._trees.nodes[parent].tokens)
         segments = [prompt[known:] for prompt in prompts]
         self.tokens_run += sum(map(len, segments))
         cache = PrefixCache(self._windows, past.pairs if past else None)
-        nudge = self._nudge
-        steering = None if nudge is None else nudge.steering
+        steering = self._steering
         columns = columns_of(steering, is_prompt=True, is_shared=is_shared)
         if self._starts is not None:
             width = max(map(len, prompts))
             lasts = [width - len(prompt) + self._starts[prompt] - 1 for prompt in prompts]
             columns = text_columns(steering, width, lasts, self._module.device)
-        with steered_by(nudge, columns):
+        is_stack = steering is not None and steering.is_stack
+        which = torch.tensor([opening.nudge for opening in openings]) if is_stack else None
+        with steered_by(self._nudge, columns, which):
             logits = forward_segments(self._module, segments, cache, known=known, keep=1)[:, -1]
         pairs = cache.pairs()
         if past is not None:
@@ -157,8 +223,9 @@ class Prefixes:
 
     def _node(self, index: int) -> Prefilled:
         if index not in self._nodes:
-            plan = self._plan
-            self._nodes[index] = self._run([plan.nodes[index]], plan.parents[index], is_shared=True)
+            trees = self._trees
+            own, parent = trees.nodes[index], trees.parents[index]
+            self._nodes[index] = self._run([own], parent, is_shared=True)
         return self._nodes[index]
 
 
@@ -251,14 +318,20 @@ def _join(before: Tensor, after: Tensor, lengths: Sequence[int]) -> Tensor:
     return whole
 
 
-def _batches(prompts: Sequence[Tokens]) -> Iterator[list[Tokens]]:
-    """Cuts prompts, shortest first, into batches of few enough tokens."""
-    batch: list[Tokens] = []
-    for prompt in prompts:
-        if batch and (len(batch) + 1) * len(prompt) > _MOST_TOKENS:
+def _repeated(openings: Iterable[Opening]) -> int:
+    """Return how many tokens stand in prompts again that several nudges have in common."""
+    times = Counter(opening.tokens for opening in openings)
+    return sum((n - 1) * (len(tokens) - 1) for tokens, n in times.items())
+
+
+def _batches(openings: Sequence[Opening]) -> Iterator[list[Opening]]:
+    """Cuts openings, shortest first, into batches of few enough tokens."""
+    batch: list[Opening] = []
+    for opening in openings:
+        if batch and (len(batch) + 1) * len(opening.tokens) > _MOST_TOKENS:
             yield batch
             batch = []
-        batch.append(prompt)
+        batch.append(opening)
     if batch:
         yield batch
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from modicum.catalog import read_settings
 from modicum.errors import AccessError, ConfigError, JudgeError
 from modicum.method import METHODS, Method
-from modicum.model import Backend, resolve_backend
+from modicum.model import Backend, plugin_of, resolve_backend
 from modicum.stats.written import count
 from modicum.study.plan import NOTHING, Grid, Plan
 from modicum.study.problem_sets import POOL, retained_size
@@ -43,6 +43,7 @@ def check_plan(plan: Plan) -> None:
         AccessError: a method that needs more access than a model offers.
         ConfigError: more shots than exist, or shots that reveal too little.
     """
+    _check_own(plan)
     for name in plan.settings:
         _check_server(plan.method(name))
     for grid in plan.grids:
@@ -60,7 +61,7 @@ def check_plan(plan: Plan) -> None:
         _check_arms(plan, grid)
         for reference, task in zip(grid.tasks, tasks, strict=True):
             _check_split(reference, task, "test", plan.test, "--test")
-            _check_split(reference, task, "selection", plan.selection, "--selection")
+            _check_split(reference, task, "selection", plan.choosing, "--selection")
             check_golds(reference, task, plan.selection)
     _check_reference(plan)
     _check_retained(plan)
@@ -68,6 +69,18 @@ def check_plan(plan: Plan) -> None:
     _check_ready(plan)
     for subject in plan.subjects():
         subject.asides()  # builds every setting
+
+
+def _check_own(plan: Plan) -> None:
+    """Refuse to fix a prompt that is not there; an exported nudge brings its own."""
+    models = {model for grid in plan.grids for model in grid.models}
+    if plan.styles != "own" or plan.own_style or {plugin_of(m)[0] for m in models} == {"export"}:
+        return
+    raise ConfigError(
+        "styles = own without a prompt of your own",
+        "a prompt that stays as it is",
+        "give it as --template FILE or --system FILE",
+    )
 
 
 def _check_ready(plan: Plan) -> None:
@@ -204,11 +217,11 @@ def _for_more(method: Method, backend: Backend) -> str:
 
 def _for_less(method: Method, task: Task) -> str:
     """Say what to do where the problems show less than a method needs."""
-    if method.needs.supervision == Supervision.SOLUTION:
+    if method.supervision == Supervision.SOLUTION:
         column = ", or name the column of the solutions (--solution COLUMN)"
         instead = "use rejection_tuning, which needs answers only"
         return (instead if task.sheet.supervision >= Supervision.ANSWER else "add answers") + column
-    if method.needs.supervision == Supervision.ANSWER:
+    if method.supervision == Supervision.ANSWER:
         return "add answers (--answer COLUMN), or use methods without labels, such as cot_decoding"
     return "add them, or use fine_tune, which needs worked solutions only"
 
@@ -223,13 +236,13 @@ def _most_branches(plan: Plan, grid: Grid) -> int:
 
 
 def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Grid) -> None:
-    if method.needs.supervision == Supervision.QUESTION:
+    if not method.has_budgets:
         return
-    if method.needs.supervision > task.sheet.supervision:
+    if method.supervision > task.sheet.supervision:
         raise ConfigError(
-            f"{name} needs {_SHOWN[method.needs.supervision]}, but {reference!r} has "
+            f"{name} needs {_SHOWN[method.supervision]}, but {reference!r} has "
             f"{_SHOWN[task.sheet.supervision]} only",
-            f"problems with {_SHOWN[method.needs.supervision]}",
+            f"problems with {_SHOWN[method.supervision]}",
             _for_less(method, task),
         )
     budgets = (*grid.shots, *grid.twin_shots)
@@ -238,7 +251,8 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
             "--shots with a number below 1", "at least 1 shot", "remove it from --shots"
         )
     exist = min(POOL, task.sheet.available.get("shots", POOL))
-    most = max(map(method.shown, budgets))  # what it picks from and watches among them
+    # what it picks from and watches among them, and what it is asked without labels
+    most = max(method.shown(n) + method.texts(n) for n in budgets)
     if most > exist:
         raise ConfigError(
             f"{count(most, 'shot')} of task {reference!r}",

@@ -4,24 +4,38 @@ import dataclasses
 from collections.abc import Sequence
 
 from modicum.catalog import read_settings, settings_of
-from modicum.method import METHODS, Method
-from modicum.types import Settings, Trial
+from modicum.method import METHODS, Method, method_of
+from modicum.types import Settings, Supervision, Trial
 
-__all__ = ["WITH", "control_arms", "setting_arms"]
+__all__ = ["WITH", "control_arms", "is_marked_only", "setting_arms"]
 
+_RELABELLED = ("format", "shuffled")
+"""Controls that put other answers on the shots."""
 WITH = "with "
 """How the name of an arm with other settings begins: `with reward=random, clip=0`."""
+
+
+def is_marked_only(trial: Trial) -> bool:
+    """Say whether a trial is a scrambled twin whose answers cannot depend on golds.
+
+    It draws nothing: the answers of the trial beside it are marked against moved golds.
+    """
+    if not trial.is_twin:
+        return False
+    reads_none = trial.is_floor or not trial.n_shots
+    return reads_none or method_of(trial).supervision == Supervision.QUESTION
 
 
 def control_arms(method: Method, arm: Trial) -> list[Trial]:
     """Return the trials of a method's own controls, twins of one of its arms.
 
     A control with settings of its own is drawn with several seeds; `majority` is read from stored
-    samples and needs no trial.
+    samples and needs no trial. Those that put other labels on the shots are left out where none is read.
     """
     found: list[Trial] = []
+    is_bare = method.supervision == Supervision.QUESTION
     for control in method.controls:
-        if control.name == "majority":
+        if control.name == "majority" or (is_bare and control.name in _RELABELLED):
             continue
         twin = dataclasses.replace(arm, control=control.name)
         if not control.settings:

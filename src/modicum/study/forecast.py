@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from modicum.method import method_of
 from modicum.study.completing import LIMITS
+from modicum.study.controls import is_marked_only
 from modicum.study.plan import Plan
 from modicum.task import resolve_task
 from modicum.types import Trial
@@ -61,7 +62,7 @@ def draws(plan: Plan, trial: Trial) -> TrialDraws:
     Scrambled twins of methods without labels are marked from stored answers and draw nothing.
     """
     limit = plan.max_new_tokens or resolve_task(trial.task).sheet.max_new_tokens
-    if trial.is_twin and (trial.is_floor or not trial.n_shots):
+    if is_marked_only(trial):
         return TrialDraws(0, limit, is_tuning=False)
     method = method_of(trial)
     each, is_tuning = method.answering.draws, method.changes_model

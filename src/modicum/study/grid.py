@@ -1,12 +1,14 @@
 """One grid of a study: models x tasks x methods x shots, all with all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from modicum.catalog import fill
 from modicum.errors import ConfigError
 from modicum.files.limits import MOST_BUDGETS, check_number
 from modicum.types import FLOOR
 
-__all__ = ["MEASURES", "NOTHING", "TEXT", "Grid"]
+__all__ = ["MEASURES", "NOTHING", "TEXT", "Grid", "read_grids", "refuse_bare"]
 
 MEASURES = ("plain", FLOOR)
 """Methods behind the measures; named among the rungs they change nothing."""
@@ -58,4 +60,32 @@ class Grid:
                 f"{max(len(self.shots), len(self.twin_shots)):,} budgets of shots",
                 f"at most {MOST_BUDGETS} in one grid",
                 "drop some",
+            )
+
+
+def read_grids(values: object) -> tuple[Grid, ...]:
+    """Return the grids of a plan, each given as one or as a table.
+
+    Raises:
+        ConfigError: no list of them.
+        UnknownNameError: an unknown key, with a suggestion.
+    """
+    if not isinstance(values, list | tuple):
+        raise ConfigError(f"grids = {values!r}", "a list of tables", "write [[grid]]")
+    return tuple(
+        value if isinstance(value, Grid) else fill(Grid, value, where="[[grid]]")
+        for value in values
+    )
+
+
+def refuse_bare(settings: object) -> None:
+    """Refuse settings of a method that are no table.
+
+    Raises:
+        ConfigError: they are none.
+    """
+    for name, entries in settings.items() if isinstance(settings, Mapping) else ():
+        if not isinstance(entries, Mapping):
+            raise ConfigError(
+                f"settings.{name} = {entries!r:.60}", "a table", "write key = value pairs"
             )

@@ -17,11 +17,11 @@ from modicum.scope import Retain, Scope, Versions
 from modicum.secrecy import learn_from
 from modicum.study.completing import completing
 from modicum.study.controls import control_arms, setting_arms
-from modicum.study.grid import MEASURES, NOTHING, TEXT, Grid
+from modicum.study.grid import MEASURES, NOTHING, TEXT, Grid, read_grids, refuse_bare
 from modicum.study.held_out import text_digest
 from modicum.study.problem_sets import editions_of, retained_size
 from modicum.task import PROBES, resolve_task
-from modicum.types import FLOOR, Settings, Style, Supervision, Trial
+from modicum.types import FLOOR, Settings, Style, Trial
 
 __all__ = [
     "NOTHING",
@@ -61,8 +61,8 @@ class Plan:
     needs, other shots, other samples."""
     seeds: int = 3
     """Draws of shots for each tuned rung."""
-    styles: Literal["default", "all"] = "default"
-    """`all` lets the task's own instruction into the floor's list."""
+    styles: Literal["default", "all", "own"] = "default"
+    """`all` lets the task's own instruction into the floor's list; `own` fixes the user's prompt."""
     retain: tuple[str, ...] = ()
     """Tasks scored before and after each rung that changes weights or activations: references,
     `text` (held-out text) or `none`. Where empty the studied task's own, else `text`."""
@@ -110,6 +110,16 @@ class Plan:
         )
 
     @property
+    def measuring(self) -> int:
+        """Labelled problems of a task that measuring uses: none choose a prompt that is fixed."""
+        return self.test + self.choosing
+
+    @property
+    def choosing(self) -> int:
+        """Those among them that choose the floor's style."""
+        return 0 if self.styles == "own" else self.selection
+
+    @property
     def label(self) -> str:
         """What sets it apart from others on the same model and task in a folder; empty where none are."""
         return ""
@@ -155,18 +165,8 @@ class Plan:
             UnknownNameError: an unknown key, with a suggestion.
         """
         table = dict(values)
-        grids = table.pop("grids", ())
-        if not isinstance(grids, list | tuple):
-            raise ConfigError(f"grids = {grids!r}", "a list of tables", "write [[grid]]")
-        own = table.get("settings", {})
-        for name, entries in own.items() if isinstance(own, Mapping) else ():
-            if not isinstance(entries, Mapping):
-                raise ConfigError(
-                    f"settings.{name} = {entries!r:.60}", "a table", "write key = value pairs"
-                )
-        built = tuple(
-            grid if isinstance(grid, Grid) else fill(Grid, grid, where="[[grid]]") for grid in grids
-        )
+        built = read_grids(table.pop("grids", ()))
+        refuse_bare(table.get("settings", {}))
         return fill(Plan, {**table, "grids": built}, where="the study")
 
 
@@ -188,7 +188,7 @@ class Subject:
 
     def floor(self) -> Trial:
         """Return the trial that chooses the floor's style on the selection split and scores it."""
-        return self._trial(FLOOR, n_shots=self.plan.selection)
+        return self._trial(FLOOR, n_shots=self.plan.choosing)
 
     def default(self) -> Trial:
         """Return the greedy trial in the style as given."""
@@ -273,6 +273,8 @@ class Subject:
         found = {}
         for text in (text for grid in self._grids() for text in grid.aside):
             name, field, value = read_setting(text)
+            if name in self.replaced():
+                continue
             method = METHODS.build(name, {**self.plan.settings.get(name, {}), field: value})
             trial = replace(self._trial(name), settings=settings_of(method))
             is_decoding = self.plan.method(name).kind == "decoding"
@@ -302,29 +304,25 @@ class Subject:
             found += probe.trials(self)
         return tuple(found)
 
+    def replaced(self) -> tuple[str, ...]:
+        """Name the methods that are left out: each would replace the user's prompt, which is fixed."""
+        if self.plan.styles != "own":
+            return ()
+        named = {n: None for grid in self._grids() for n in grid.methods if n not in MEASURES}
+        return tuple(name for name in named if self.plan.method(name).kind == "prompt")
+
     def _ladder(self, grid: Grid) -> list[str]:
-        """The grid's methods without those that every subject is measured with."""
-        return [name for name in grid.methods if name not in MEASURES]
+        """The grid's methods without those that every subject is measured with, or that are left out."""
+        return [name for name in grid.methods if name not in (*MEASURES, *self.replaced())]
 
     def _budgets(self, name: str, shots: Sequence[int]) -> tuple[int, ...]:
-        """A method that reads no labels runs once, at no shots."""
-        if self.plan.method(name).needs.supervision == Supervision.QUESTION:
-            return (0,)
-        return tuple(sorted(set(shots)))
+        """A method that reads neither labels nor questions runs once, at no shots."""
+        return tuple(sorted(set(shots))) if self.plan.method(name).has_budgets else (0,)
 
     def _arms(self, name: str, model: str, budgets: Sequence[int], grid: Grid) -> list[Trial]:
         method = self.plan.method(name)
-        draws_shots = method.needs.supervision > Supervision.QUESTION
-        n_seeds = (grid.seeds or self.plan.seeds) if draws_shots else 1
-        base = Trial(
-            model=model,
-            task=self.task,
-            method=name,
-            n_shots=0,
-            seed=0,
-            settings=settings_of(method),
-            scope=self.scope(),
-        )
+        n_seeds = (grid.seeds or self.plan.seeds) if method.has_budgets else 1
+        base = replace(self._trial(name, self.plan.settings.get(name, {})), model=model)
         if method.changes_model and self.plan.sampled:
             base = replace(base, scope=replace(base.scope, sampled=self.plan.sampled))
         if method.changes_model and model == self.model and self.scores_text:

@@ -19,7 +19,7 @@ _TRIGGERS = (
 
 
 def closed_list(
-    model: Model, sheet: Sheet, *, own: Style | None, instruction: bool
+    model: Model, sheet: Sheet, *, own: Style | None, instruction: bool, is_fixed: bool = False
 ) -> tuple[tuple[Style, ...], tuple[str, ...]]:
     """Return the styles that fit the model, the default first, and the names of those left out.
 
@@ -35,6 +35,7 @@ def closed_list(
         sheet: The task's form.
         own: The user's production prompt, or None.
         instruction: Let the task's own instruction into the list (`--styles all`).
+        is_fixed: Whether the default alone is the list: nothing may take its place (`--styles own`).
     """
     language = model.language or Language()
     has_chat = language.chat(None, "?") is not None
@@ -59,6 +60,7 @@ def closed_list(
     if own is None and first is not None:
         known_as = _words(first)
         wanted = [first, *(s for s in wanted[1:] if _words(s) != known_as)]
+    wanted = wanted[:1] if is_fixed else wanted
     fits = [s for s in wanted if (s.chat or language.takes_raw) and language.can_encode(s.fill(""))]
     skipped = tuple(s.name for s in wanted if s not in fits)
     return tuple(_thinking(style, model) for style in fits), skipped

@@ -25,6 +25,7 @@ from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
 from modicum.study.plan import Plan
 from modicum.study.problem_sets import POOL, names_of, problems_of, retained_size, shots_of
+from modicum.study.questions import with_questions
 from modicum.study.styles import closed_list
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Grade, Problem, Solved, Split, Style, Trial
@@ -113,9 +114,8 @@ def _outcome(
     judge, styles = judge_for(plan, trial, task, model, floor, spent)
     spent.labels = method.reads(len(judge.shots))
     rng = stream("elicit", trial.method, trial.task, trial.seed, *names_of(trial))
-    bench = Bench(trial.method, model, judge, rng, trial.n_shots, _texts(trial, task, method))
-    bench = _equipped(bench, task, method, artefacts)
-    spent.texts = len(bench.texts)
+    bench = Bench(trial.method, model, judge, rng, trial.n_shots)
+    bench = _equipped(with_questions(bench, plan, trial, task, method), task, method, artefacts)
     spent.says("preparing the prompt or nudge")
     with spent.timed():
         nudge = method.elicit(bench)
@@ -202,7 +202,11 @@ def judge_for(
     """Return the metered door to the task, and the styles that the model can be asked in."""
     sheet = limited(task.sheet, plan)
     styles, skipped = closed_list(
-        model, sheet, own=plan.own_style, instruction=plan.styles == "all"
+        model,
+        sheet,
+        own=plan.own_style,
+        instruction=plan.styles == "all",
+        is_fixed=plan.styles == "own",
     )
     if not styles:
         raise TrialError(
@@ -222,16 +226,6 @@ def judge_for(
         is_form_only=trial.control == "format",
     )
     return judge, Styles(tuple(s.name for s in styles), skipped)
-
-
-def _texts(trial: Trial, task: Task, method: Method) -> tuple[Problem, ...]:
-    """Return the questions that a method is shown without labels: those after its shots."""
-    n = method.texts(trial.n_shots)
-    if not n:
-        return ()
-    shown = method.shown(trial.n_shots)
-    plain = replace(trial, control="", n_shots=trial.n_shots or 1)
-    return tuple(problem.hidden() for problem in shots_of(plain, task, shown + n)[shown:])
 
 
 def _equipped(bench: Bench[Model], task: Task, method: Method, artefacts: Path) -> Bench[Model]:

@@ -151,20 +151,26 @@ def directions(
 def least_dose(
     layers: Sequence[int],
     strengths: Sequence[float],
-    score: Callable[[int, float], float],
+    scores: Callable[[Sequence[int], float], Sequence[float]],
 ) -> tuple[Dose, list[Dose]]:
     """Return the smallest strength that reaches the best score, and all that was tried.
 
     At equal strength the later layer stands, where less comes after it that could be harmed.
     Strengths are tried from the smallest on, and no further once a score is perfect.
 
-    >>> best, tried = least_dose([0, 1], [0.5, 1, 2], lambda layer, s: min(1.0, layer * s))
+    Args:
+        layers: What is tried at each strength.
+        strengths: At least one.
+        scores: Gives the score of each layer at a strength, all of them at once.
+
+    >>> best, tried = least_dose([0, 1], [0.5, 1, 2], lambda ls, s: [min(1.0, l * s) for l in ls])
     >>> best.layer, best.strength, len(tried)
     (1, 1, 4)
     """
     tried: list[Dose] = []
     for strength in sorted(strengths):
-        tried += [Dose(layer, strength, score(layer, strength)) for layer in layers]
+        given = zip(layers, scores(layers, strength), strict=True)
+        tried += [Dose(layer, strength, score) for layer, score in given]
         if max(dose.score for dose in tried) >= 1.0:
             break
     # max takes the first of equals: smaller strengths, and at equal strength later layers, come first

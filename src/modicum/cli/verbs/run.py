@@ -8,6 +8,7 @@ from time import monotonic
 
 import click
 
+from modicum.analysis.known import fixed_prompt
 from modicum.analysis.meaning import has_pick
 from modicum.analysis.verdict import Verdict
 from modicum.cli.built_in import stand_in_lines
@@ -186,6 +187,8 @@ def _say_first(
     """Say what will be done before anything is; nothing but the study's size where it is complete."""
     names, done = planned(plan, store), store.done()
     click.echo(f"{_size_line(plan, len(names), len(names & done))}; results in {folder}", err=True)
+    if (fixed := fixed_prompt(plan.subjects())) is not None:
+        click.echo(fixed.said, err=True)
     heads = store.heads() if has_foreign() else {}
     for line in changed_plugins(head for name, head in heads.items() if name in names):
         click.echo(line, err=True)
@@ -203,7 +206,7 @@ def _size_line(plan: Plan, trials: int, done: int) -> str:
     if others:
         what = f"{plan.name}, {len(others) + 1} pairs of task and model"
     finished = f"{count(done)} done" if done else "none done yet"
-    labels = f"{count(plan.selection + plan.test)} labelled problems{' a task' if others else ''}"
+    labels = f"{count(plan.measuring)} labelled problems{' a task' if others else ''}"
     return f"{what}: {count(trials, 'trial')}, {finished}; measuring uses {labels}"
 
 
