@@ -20,6 +20,7 @@ from modicum.nudge.steering import Direction, Steering, Where
 from modicum.plain import JsonValue
 from modicum.sampling.divergence import Meter, Spent
 from modicum.training.changes import Vectors
+from modicum.training.contrast import answers_under
 from modicum.training.lengths import (
     Forms,
     Heading,
@@ -31,7 +32,6 @@ from modicum.training.lengths import (
     own_forms,
     read_concise,
 )
-from modicum.training.searching import answers_under
 from modicum.types import Access, Completion, File, Problem, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox
 

@@ -22,7 +22,14 @@ from modicum.nudge.steering import Direction, Steering
 from modicum.plain import JsonObject, JsonValue
 from modicum.sampling.capture import capture
 from modicum.training.changes import Vectors
-from modicum.training.contrast import Contrast, directions, least_dose, paired, sides_of
+from modicum.training.contrast import (
+    Contrast,
+    accuracies,
+    directions,
+    least_dose,
+    paired,
+    sides_of,
+)
 from modicum.training.dictionary import (
     Dictionary,
     DictionaryAnswers,
@@ -33,7 +40,6 @@ from modicum.training.dictionary import (
     width_of,
 )
 from modicum.training.falsify import Suspect, by_cues, mode_or_correctness
-from modicum.training.searching import accuracies
 from modicum.training.sparse import SparseRecipe
 from modicum.types import Access, File, Supervision
 from modicum.whitebox import WhiteBox, need_whitebox

@@ -16,6 +16,7 @@ from modicum.training.changes import Vectors
 from modicum.training.contrast import (
     Dose,
     Found,
+    accuracies,
     directions,
     least_dose,
     paired,
@@ -23,7 +24,6 @@ from modicum.training.contrast import (
     sides_of,
 )
 from modicum.training.prompt_contrast import Place, PromptPairs
-from modicum.training.searching import accuracies
 from modicum.types import Access, Supervision
 from modicum.whitebox import need_whitebox
 

@@ -1,4 +1,4 @@
-"""What methods that steer by a contrast share: pairs from shots, activations of both sides, a dose."""
+"""What methods that steer share: pairs from shots, activations of both sides, answers under doses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +13,18 @@ from modicum.ledger import Ledger
 from modicum.model import Model
 from modicum.nudge.contrast import Average, Reliability, direction_of, reliability
 from modicum.nudge.pairs import Pair, opening, parting
+from modicum.nudge.steering import Steering
 from modicum.sampling.capture import capture
 from modicum.task import Sheet
-from modicum.types import Problem, Request, Sampling
+from modicum.types import Completion, Problem, Request, Sampling
 from modicum.whitebox import WhiteBox
 
 __all__ = [
     "Contrast",
     "Dose",
     "Found",
+    "accuracies",
+    "answers_under",
     "directions",
     "least_dose",
     "paired",
@@ -176,6 +179,47 @@ def least_dose(
     # max takes the first of equals: smaller strengths, and at equal strength later layers, come first
     ordered = sorted(tried, key=lambda dose: (dose.strength, -dose.layer))
     return max(ordered, key=lambda dose: dose.score), tried
+
+
+def answers_under(
+    bench: Bench[WhiteBox],
+    steerings: Sequence[Steering | None],
+    shots: Sequence[Problem],
+    stream: str = "",
+) -> list[list[Completion]]:
+    """Return the greedy answers to shots under each of several nudges, as `Bench.answers` gives them.
+
+    Args:
+        bench: Gives model, style and limits, and counts.
+        steerings: The nudges, rows of one batch; None for the model as it is.
+        shots: What is answered.
+        stream: Names what is drawn.
+    """
+    requests = [Request(bench.prompt(shot), shot.id, split=shot.split) for shot in shots]
+    sampling = bench.sampling(0.0, stream)
+    drawn = bench.model.generate_steered(requests, steerings, sampling, bench.ledger)
+    return [[group[0] for group in groups] for groups in drawn]
+
+
+def accuracies(
+    bench: Bench[WhiteBox],
+    steerings: Sequence[Steering | None],
+    shots: Sequence[Problem],
+    stream: str,
+) -> list[float]:
+    """Return the share of shots answered correctly under each of several nudges (lenient, greedy).
+
+    Args:
+        bench: Gives model, style and limits, marks, and counts.
+        steerings: The nudges, rows of one batch; None for the model as it is.
+        shots: At least one.
+        stream: Names what is drawn.
+    """
+    return [
+        sum(bench.is_right(shot, given.text) for shot, given in zip(shots, answers, strict=True))
+        / len(answers)
+        for answers in answers_under(bench, steerings, shots, stream)
+    ]
 
 
 def _forms(sheet: Sheet, shot: Problem) -> tuple[str, str]:

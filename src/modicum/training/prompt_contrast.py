@@ -24,8 +24,7 @@ from modicum.plain import JsonValue
 from modicum.sampling.capture import capture
 from modicum.sampling.divergence import Meter
 from modicum.training.changes import Vectors
-from modicum.training.contrast import Found, directions, paired, parted
-from modicum.training.searching import answers_under
+from modicum.training.contrast import Found, answers_under, directions, paired, parted
 from modicum.types import Problem, Style
 from modicum.whitebox import WhiteBox
 
