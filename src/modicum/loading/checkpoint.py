@@ -26,6 +26,7 @@ from modicum.loading.precision import (
     measured_precision,
     precision_key,
 )
+from modicum.loading.rounded import load_rounded
 from modicum.loading.tokens import check_rows, check_tokens
 from modicum.nudge.parts import method_of
 from modicum.sampling.half import make_half
@@ -94,8 +95,6 @@ def open_source(
     if gguf is not None:
         where, extra = str(gguf.parent), {"gguf_file": gguf.name}
         notes = (*notes, f"dequantised from {gguf.name}")
-    # Quantized modules would run at a tenth of the speed and cannot be tuned.
-    plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
     with _plainly(source):
         config = configured(where, gguf, trusted=trust_remote_code)
@@ -104,7 +103,12 @@ def open_source(
             place = _decided(
                 place, source, str(getattr(config, "_commit_hash", None) or ""), trust_remote_code
             )
-        loaded = AutoModelForCausalLM.from_pretrained(
+        # Quantized modules would run at a tenth of the speed and cannot be tuned.
+        plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
+        is_half = place.device == "cpu" and place.dtype == torch.bfloat16
+        is_folder = gguf is None and path.is_dir()
+        loaded = load_rounded(path, config) if is_half and is_folder else None
+        loaded = loaded or AutoModelForCausalLM.from_pretrained(
             where,
             config=config,
             dtype=place.dtype,
@@ -122,7 +126,7 @@ def open_source(
         check_tokens(source, module, tokenizer)
         method_of(module, "to")(place.device)
         module.eval()
-        if place.device == "cpu" and place.dtype == torch.bfloat16:
+        if is_half:
             make_half(module)
         return Local(
             module,
