@@ -1,6 +1,7 @@
 """How much the resident set grows while a model samples, in a process of its own.
 
-python -m benchmarks.sampling_memory MODEL TASK [--quick]; prints JSON, called by benchmarks.sampling.
+python -m benchmarks.sampling_memory MODEL TASK [--quick] [--threads N]; prints JSON, called by
+benchmarks.sampling and benchmarks.real.
 """
 
 import argparse
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("task")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--threads", type=int, help="the model's own if not given")
     given = parser.parse_args()
     task = resolve_task(given.task)
     problems = task.problems("test", 4 if given.quick else 32)
@@ -36,7 +38,7 @@ def main() -> None:
 
     Pools.take = spy  # type: ignore[assignment, method-assign]
     before = resident("VmRSS")
-    model = resolve_backend(given.model).open()
+    model = resolve_backend(given.model, {"threads": given.threads}).open()
     assert isinstance(model, Local)
     style = Style("bench", task.sheet.template, chat=True)
     asked = [Request(render(model, style, p.question), p.id, 16) for p in problems]
