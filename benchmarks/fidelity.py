@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks import Figure, Report
-from benchmarks.real import DATA, opened
+from benchmarks.real import DATA, PLAIN, opened, say
 from benchmarks.sampling import flat
 from modicum.ledger import Ledger
 from modicum.model import render, resolve_backend
@@ -51,7 +51,7 @@ class Sides:
 
     def asked(self, problems: Sequence[Problem], n: int = 1) -> list[Request]:
         """Return requests in the chat template."""
-        style = Style("bench", self.task.sheet.template, chat=True)
+        style = Style("bench", PLAIN, chat=True)
         return [Request(render(self.single, style, p.question), p.id, n) for p in problems]
 
     def answers(self, model: Local, problems: Sequence[Problem]) -> list[Completion]:
@@ -80,10 +80,13 @@ def main() -> None:
     n = given.answers or (16 if given.quick else ANSWERS)
     most = max(n, MORE) if n >= ANSWERS else n
     problems = sides.task.problems("test", most)
+    say(f"{n} greedy answers in both formats")
     answers = compared(sides, problems[:n], problems[n:], report)
+    say("divergence along the single-precision answers")
     n_forced = given.forced or (4 if given.quick else 64)
     with torch.inference_mode(), FastLinear():
         forced(sides, problems[:n_forced], answers[:n_forced], report)
+    say("samples again with other rows")
     other_rows(sides, problems[:REQUESTS], given.model, report)
     report.show(as_json=given.json)
 

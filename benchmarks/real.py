@@ -3,17 +3,19 @@
 python -m benchmarks.real [--json] [--quick] [--alone] [--model NAME] [--task NAME] [--gguf FILE]
     [--problems N] [--rounds N] [--threads N]
 
-32 problems x 16 samples at temperature 1, natural lengths up to 256 tokens, every side with the same
-threads; tokens up to and including the end token count, prompts and padding never do. llama.cpp
-runs the model's own GGUF file at the batch that a short timing found best, with prompts and answers
-of our mean lengths (`benchmarks.llama_cpp` says what is left out in its favour); transformers'
-`generate_batch` answers a few of the same problems in bfloat16. `--alone` leaves the peers out but
-not single precision, `--quick` takes four problems and short answers. MODICUM_BENCH_CLOCK=cpu counts
-processor seconds of ours and of `generate_batch`; llama.cpp gives wall-clock seconds alone.
+32 problems, asked plainly, x 16 samples at temperature 1, natural lengths up to 256 tokens, every
+side with the same threads; tokens up to and including the end token count, prompts and padding never
+do. llama.cpp runs the model's own GGUF file at the batch that a short timing found best, with prompts
+and answers of our mean lengths (`benchmarks.llama_cpp` says what is left out in its favour);
+transformers' `generate_batch` answers a few of the same problems in bfloat16. `--alone` leaves the
+peers out but not single precision, `--quick` takes four problems and short answers.
+MODICUM_BENCH_CLOCK=cpu counts processor seconds of ours and of `generate_batch`; llama.cpp gives
+wall-clock seconds alone.
 """
 
 import argparse
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,6 +40,8 @@ from modicum.sampling.products import NativeProducts, TorchProducts
 from modicum.types import Request, Sampling
 
 SAMPLES = 16
+PLAIN = "{question}"
+"""The question and nothing else: told how to end, a small model gives the bare answer at once."""
 FEW = 2
 """Problems a round that continuous batching answers."""
 GOALS = {"qwen2.5-coder-1.5b": 1.8}
@@ -99,32 +103,43 @@ def compare(given: argparse.Namespace, report: Report) -> None:
     """Run the comparison and add its figures."""
     half, single = (opened(given, dtype) for dtype in ("bfloat16", "float32"))
     n = given.problems or (4 if given.quick else 32)
-    prompts = prompts_of(half, given.task, n, chat=True)
+    prompts = prompts_of(half, given.task, n, chat=True, template=PLAIN)
     limit, sizes = (48 if given.quick else 256), [len(half.encode(p)) for p in prompts]
     rows = (64,) if given.quick else (16, 32, 64, 128, 256)
+    say("timing the machine's products")
     speeds, rates = Speeds(), measure(half, max(64, half.rows_for(400)), given.threads, rows)
     llama = None
     for turn in range(given.rounds):
         timed(half, prompts, limit, turn, (speeds, rates))
+        say(f"bfloat16: {speeds.half[-1]:.1f} tokens/s")
         speeds.single.append(run_ours(single, prompts, SAMPLES, limit, turn, Ledger())[0])
+        say(f"float32: {speeds.single[-1]:.1f} tokens/s")
         if given.alone:
             continue
         mean = round(sum(speeds.lengths) / len(speeds.lengths))
         llama = llama or fastest(given, sizes, mean)
         speeds.llama.append(llama.run(sizes, mean, given.threads))
+        say(f"llama.cpp: {speeds.llama[-1]:.1f} tokens/s ({llama.tried})")
         some = [prompts[(turn * FEW + i) % n] for i in range(FEW)]
         plain = half.with_module(plain_module(given.model))
         speeds.continuous.append(run_continuous(plain, some, SAMPLES, limit))
+        say(f"generate_batch: {speeds.continuous[-1]:.1f} tokens/s")
     name = f"{given.model}, {n}x{SAMPLES}, <= {limit}"
     beside(name, given.model, (speeds, llama), report)
     limits(name, speeds, rates, report)
-    options = ["--threads", str(given.threads), *(["--quick"] if given.quick else [])]
+    options = ["--plain", "--threads", str(given.threads), *(["--quick"] if given.quick else [])]
     subject = f"{given.model}?dtype=bfloat16"
     memory(subject, given.task, report, goal=MEMORY_GOAL, options=options)
 
 
+def say(line: str) -> None:
+    """Tell on stderr how far it is: a whole run takes minutes."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def opened(given: argparse.Namespace, dtype: str) -> Local:
     """Return the model in a format, warm; its rows in flight settled by a timing unless quick."""
+    say(f"opening {given.model} in {dtype}")
     settings = {"threads": given.threads, "dtype": dtype}
     model = resolve_backend(given.model, settings).open()
     assert isinstance(model, Local)

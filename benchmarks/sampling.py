@@ -152,10 +152,10 @@ def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
     return model, prompts_of(model, case.task, n, chat=case.chat)
 
 
-def prompts_of(model: Local, name: str, n: int, *, chat: bool) -> list[str]:
-    """Return a task's first prompts for a model."""
+def prompts_of(model: Local, name: str, n: int, *, chat: bool, template: str = "") -> list[str]:
+    """Return a task's first prompts for a model, in the task's own template if none is given."""
     task = resolve_task(name)
-    style = Style("bench", task.sheet.template, chat=chat)
+    style = Style("bench", template or task.sheet.template, chat=chat)
     return [render(model, style, problem.question) for problem in task.problems("test", n)]
 
 
