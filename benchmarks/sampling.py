@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,7 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
         beside(case, given, (ours, peer, continuous), (spread, batch, per_round), report)
     if is_real:
         limits(case, shares, (ours, rates), report)
-        memory(case, given, report)
+        memory(case.model, case.task, report, options=["--quick"] if given.quick else [])
     steadiness(case, model, prompts, limit, report)
     parity(case, model, prompts[: 8 if is_real else 32], min(limit, 64), report)
 
@@ -148,10 +148,15 @@ def opened(case: Case, given: argparse.Namespace) -> tuple[Local, list[str]]:
     cores = len(os.sched_getaffinity(0)) if case.chat else None
     model = resolve_backend(case.model, {"threads": given.threads or cores}).open()
     assert isinstance(model, Local)
-    task = resolve_task(case.task)
-    problems = task.problems("test", 4 if given.quick and case.chat else 32)
-    style = Style("bench", task.sheet.template, chat=case.chat)
-    return model, [render(model, style, problem.question) for problem in problems]
+    n = 4 if given.quick and case.chat else 32
+    return model, prompts_of(model, case.task, n, chat=case.chat)
+
+
+def prompts_of(model: Local, name: str, n: int, *, chat: bool, template: str = "") -> list[str]:
+    """Return a task's first prompts for a model, in the task's own template if none is given."""
+    task = resolve_task(name)
+    style = Style("bench", template or task.sheet.template, chat=chat)
+    return [render(model, style, problem.question) for problem in task.problems("test", n)]
 
 
 def waste(lengths: list[int], batch: int) -> float:
@@ -190,10 +195,11 @@ def limits(
     )
 
 
-def memory(case: Case, given: argparse.Namespace, report: Report) -> None:
+def memory(
+    model: str, task: str, report: Report, *, goal: float = 1.3, options: Sequence[str] = ()
+) -> None:
     """Add the growth of the resident set in a fresh process over weights and cache."""
-    command = [sys.executable, "-m", "benchmarks.sampling_memory", case.model, case.task]
-    command += ["--quick"] if given.quick else []
+    command = [sys.executable, "-m", "benchmarks.sampling_memory", model, task, *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     note = (
@@ -201,8 +207,8 @@ def memory(case: Case, given: argparse.Namespace, report: Report) -> None:
         f"values {found['cache'] / 1e6:.0f}"
     )
     ratio = found["growth"] / (found["weights"] + found["cache"])
-    name = f"{case.model} memory growth over weights + cache"
-    report.figures.append(Figure.of_value(name, round(ratio, 3), goal=1.3, note=note))
+    name = f"{model} memory growth over weights + cache"
+    report.figures.append(Figure.of_value(name, round(ratio, 3), goal=goal, note=note))
 
 
 def steadiness(case: Case, model: Local, prompts: list[str], limit: int, report: Report) -> None:

@@ -1,6 +1,7 @@
 """How much the resident set grows while a model samples, in a process of its own.
 
-python -m benchmarks.sampling_memory MODEL TASK [--quick]; prints JSON, called by benchmarks.sampling.
+python -m benchmarks.sampling_memory MODEL TASK [--quick] [--plain] [--threads N]; prints JSON, called by
+benchmarks.sampling and benchmarks.real.
 """
 
 import argparse
@@ -11,12 +12,12 @@ import torch
 import transformers.models.llama.modeling_llama  # noqa: F401 - "after import" means all of it
 
 import modicum.loading.checkpoint  # noqa: F401
+from benchmarks.sampling import prompts_of
 from modicum.ledger import Ledger
-from modicum.model import render, resolve_backend
+from modicum.model import resolve_backend
 from modicum.sampling.local import Local
 from modicum.sampling.pages import PagePool, Pools
-from modicum.task import resolve_task
-from modicum.types import Request, Sampling, Style
+from modicum.types import Request, Sampling
 
 
 def main() -> None:
@@ -24,9 +25,9 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("task")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="the question and nothing else")
+    parser.add_argument("--threads", type=int, help="the model's own if not given")
     given = parser.parse_args()
-    task = resolve_task(given.task)
-    problems = task.problems("test", 4 if given.quick else 32)
     pools: list[PagePool] = []
     original = Pools.take
 
@@ -36,10 +37,12 @@ def main() -> None:
 
     Pools.take = spy  # type: ignore[assignment, method-assign]
     before = resident("VmRSS")
-    model = resolve_backend(given.model).open()
+    model = resolve_backend(given.model, {"threads": given.threads}).open()
     assert isinstance(model, Local)
-    style = Style("bench", task.sheet.template, chat=True)
-    asked = [Request(render(model, style, p.question), p.id, 16) for p in problems]
+    template = "{question}" if given.plain else ""
+    n = 4 if given.quick else 32
+    prompts = prompts_of(model, given.task, n, chat=True, template=template)
+    asked = [Request(prompt, f"memory-{i}", 16) for i, prompt in enumerate(prompts)]
     model.generate(asked, Sampling(48 if given.quick else 256, 1.0, stream="memory"), Ledger())
     weights = {p.data_ptr(): p.numel() * p.element_size() for p in model.module.parameters()}
     found = {

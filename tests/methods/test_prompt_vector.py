@@ -252,12 +252,13 @@ def test_the_likeliest_are_tried_first(organism) -> None:
     assert [one[:2] for one in facts["tried"]] == [one[:2] for one in facts["likelihoods"][:2]]
 
 
-def test_a_weaker_dose_that_does_nearly_as_much_comes_first() -> None:
-    strong, weak, feeble = (
-        RatedDose(12, s, x) for s, x in ((2.0, -1.0), (1.0, -1.09), (0.5, -1.2))
+def test_the_difference_itself_comes_first_where_it_does_nearly_as_much() -> None:
+    strong, own, weak, feeble = (
+        RatedDose(12, strength, likelihood)
+        for strength, likelihood in ((3.0, -1.0), (1.0, -1.09), (0.5, -1.05), (1.5, -1.2))
     )
     other = RatedDose(10, 1.0, -1.05)
-    assert ranked([strong, weak, feeble, other], -2.0) == [other, weak, strong, feeble]
+    assert ranked([strong, own, weak, feeble, other], -2.0) == [other, own, weak, strong, feeble]
 
 
 def test_a_vote_of_samples_may_stand_for_the_greedy_answer(organism) -> None:

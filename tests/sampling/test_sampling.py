@@ -294,7 +294,7 @@ def test_pieces_join_to_the_text() -> None:
     assert "".join(broken) == maker.texts([tokens[:3]])[0]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
 def test_the_lean_path_agrees_with_the_module(architecture: str) -> None:
     model = tiny_local(architecture)
     assert LeanLlama.fits(model.module)

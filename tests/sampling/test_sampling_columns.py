@@ -14,7 +14,7 @@ from modicum.sampling import weights_left as columns
 from modicum.sampling.llama_steps import LeanLlama
 from modicum.sampling.weights_left import LeftWeights, times, times_add, times_mul
 from modicum.types import Request, Sampling
-from tests.support.tiny_models import ARCHITECTURES, tiny_local
+from tests.support.tiny_models import tiny_local
 
 PROMPTS = ("Ann has 12 pears. How many?", "Bob", "A row of letters, and what it spells in the end")
 
@@ -41,7 +41,7 @@ def test_products_in_columns_are_the_same_turned(n: int, has_bias: bool) -> None
 
 
 @pytest.mark.parametrize("where", [None, "first", "generated", "all"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ["llama", "llama-biased", "qwen2"])
 def test_answers_are_those_of_plain_products(
     architecture: str, where: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

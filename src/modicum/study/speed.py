@@ -31,6 +31,8 @@ __all__ = [
 
 CORE_FLOPS = 8e9
 """Operations a second of one core, as small models were seen to reach; machines differ threefold."""
+_LARGE, _LARGE_FLOPS = 50_000_000, 4e10
+"""Parameters from which a block of rows keeps the units of a processor busy, and what a core reaches then."""
 TOKEN_S = 1e-5
 """Seconds that a token takes whatever the model's size."""
 _PROMPT = 30.0
@@ -113,7 +115,8 @@ def rough_speed(model: str) -> Speed | None:
     if not count or any(Path(name).exists() for name in _GPUS):
         return None
     cores = len(os.sched_getaffinity(0))
-    return Speed(2.0 * count / (CORE_FLOPS * cores) + TOKEN_S, math.inf, _PROMPT, False)
+    rate = _LARGE_FLOPS if count >= _LARGE else CORE_FLOPS
+    return Speed(2.0 * count / (rate * cores) + TOKEN_S, math.inf, _PROMPT, False)
 
 
 def _parameters(path: Path) -> int:

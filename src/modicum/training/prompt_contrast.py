@@ -4,6 +4,7 @@ Source: mean difference of contrastive pairs, Rimsky et al. 2024 (2312.06681).
 Differs: the sides are one question in two prompts; the dose is chosen without golds.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -45,7 +46,7 @@ generated token; at every position."""
 _HEAD = 32
 """Tokens of a plain answer whose likelihood is compared: how it begins is what a vector decides."""
 _ENOUGH = 0.9
-"""Share of the best gain in likelihood with which a weaker dose is taken before a stronger one."""
+"""Share of the best gain in likelihood that counts as nearly as much."""
 _SCORED = 4
 """Questions on whose plain answers likelihood is compared."""
 
@@ -78,8 +79,8 @@ class PromptPairs:
     """How a vector is found from two prompts of the same questions, which need no answers.
 
     Layers and strengths are ranked by how likely they make the model's own answers under the wanted
-    prompt, weaker ones first where they do nearly as much (`ranked`); of the first few the one stands
-    whose answers agree most with those.
+    prompt, strengths near 1 first where they do nearly as much (`ranked`); of the first few the one
+    stands whose answers agree most with those.
     """
 
     wanted: str = ""
@@ -244,10 +245,12 @@ def candidates(layers: Sequence[int], strengths: Sequence[float]) -> list[tuple[
 
 
 def ranked(scored: Sequence[RatedDose], plain: float) -> list[RatedDose]:
-    """Return what is tried in its order: the weakest of what does nearly as much as anything comes first.
+    """Return what is tried in its order: of what does nearly as much as anything the difference itself first.
 
-    Those that keep nine tenths of the best gain in likelihood stand first, the weakest of them before
-    stronger ones and the likelier of equally weak ones before others; then the rest, the likeliest first.
+    Those that keep nine tenths of the best gain in likelihood stand first: strengths near 1 before
+    others, for that is what really lies between the two prompts. A weaker one may do for the questions
+    at hand and not for the next; a stronger one leaves what the model knows. Of equally near ones the
+    likelier stands first; then come the rest, the likeliest first.
 
     Args:
         scored: With likelihoods; at least one.
@@ -262,7 +265,7 @@ def ranked(scored: Sequence[RatedDose], plain: float) -> list[RatedDose]:
         scored,
         key=lambda one: (
             one.likelihood < least,
-            one.strength if one.likelihood >= least else 0.0,
+            abs(math.log(one.strength)) if one.likelihood >= least else 0.0,
             -one.likelihood,
         ),
     )
