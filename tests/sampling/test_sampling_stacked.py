@@ -146,6 +146,17 @@ def test_a_prompt_of_one_token_and_one_that_begins_another_share_right(monkeypat
     assert together == one_by_one(model, requests, steerings, GREEDY, Ledger())
 
 
+def test_nudges_inside_layers_go_through_hooks() -> None:
+    model = tiny_local("llama", rows=5)
+    steerings = [
+        one and replace(one, directions=tuple(replace(d, site="mlp") for d in one.directions))
+        for one in nudges("generated")[1:]
+    ]
+    together = model.generate_steered(asked(), steerings, DRAWN, Ledger())
+    assert together == one_by_one(model, asked(), steerings, DRAWN, Ledger())
+    assert len({tuple(groups) for groups in together}) > 2
+
+
 def test_branches_keep_their_nudges() -> None:
     model, steerings = tiny_local("llama"), nudges("generated")
     branching = replace(GREEDY, branches=Branches(3, 0.0))
