@@ -136,7 +136,7 @@ def test_a_study_counts_the_thinking_that_was_cut_and_doubts_it(plan, tmp_path) 
     assert sum(m.lenient == Grade.CORRECT for m in marks) > 40
     said = " ".join(verdict_of(subject, store).doubts)
     store.close()
-    assert "25.0% of the samples were still thinking at the length limit" in said
+    assert "25 % of the samples were still thinking at the length limit" in said
 
 
 def test_remarked_twin_marks_behind_the_thinking_too(plan, tmp_path) -> None:

@@ -111,7 +111,9 @@ def test_a_server_that_dies_midway_is_a_trial_error_and_never_a_wrong_answer(tmp
     assert done
     assert failed
     assert all("EndpointError: status 500" in error for error in failed)
-    assert all(len(o.answers) == 6 for o in done)
+    asked = [o for o in done if not o.trial.scope.cut]  # the others complete questions
+    assert asked
+    assert all(len(o.answers) == 6 for o in asked)
     assert not left
 
 
