@@ -154,8 +154,8 @@ def other_rows(sides: Sides, problems: Sequence[Problem], name: str, report: Rep
     """Add how many completions stay equal with other rows in flight."""
     sampling = Sampling(sides.limit, 1.0, stream="rows")
     asked = sides.asked(problems, SAMPLES)
-    settings = {"threads": sides.half.threads, "dtype": "bfloat16", "rows": OTHER_ROWS}
-    other = resolve_backend(name, settings).open()
+    format_and_rows = f"?dtype=bfloat16&rows={OTHER_ROWS}"
+    other = resolve_backend(name + format_and_rows, {"threads": sides.half.threads}).open()
     first, second = (flat(m.generate(asked, sampling, Ledger())) for m in (sides.half, other))
     unequal = sum(a != b for a, b in zip(first, second, strict=True))
     note = f"of {len(first)} samples; {sides.half.rows_for(400)} rows and {OTHER_ROWS}"

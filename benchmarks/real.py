@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from benchmarks import Figure, Report
 from benchmarks.floor import Rates, measure, spied_rows
 from benchmarks.llama_cpp import SEQUENCES, Peer, Timing, gguf_of, peers, timings
 from benchmarks.sampling import load, memory, prompts_of, run_continuous, run_ours
-from benchmarks.spying import shares, spied_seconds
+from benchmarks.spying import Place, shares, spied_seconds
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.sampling import loop
@@ -49,7 +49,7 @@ GOALS = {"qwen2.5-coder-1.5b": 1.8}
 GOAL, SINGLE_GOAL, MEMORY_GOAL = 2.0, 2.2, 1.25
 DATA = Path("../shared/data/svamp.jsonl")
 """Word problems that a checkout may have beside it."""
-PARTS = {
+PARTS: dict[str, list[Place]] = {
     "products": [
         (path, name)
         for path in (NativeProducts, TorchProducts)
@@ -150,11 +150,12 @@ def opened(given: argparse.Namespace, dtype: str) -> Local:
     return model
 
 
-def plain_module(name: str) -> torch.nn.Module:
+def plain_module(name: str) -> PreTrainedModel:
     """Return transformers' own module in bfloat16."""
     folder = resolve_backend(name).origin
-    module: torch.nn.Module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
-    return module.eval()
+    module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    module.eval()
+    return module
 
 
 def timed(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["shares", "spied_seconds", "watched"]
+__all__ = ["Place", "shares", "spied_seconds", "watched"]
 
 Method = Callable[..., Any]
 Place = tuple[type, str]
