@@ -133,7 +133,9 @@ class _Product(torch.autograd.Function):
         weight: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(x if weight.requires_grad else None, weight)
-        return functional.linear(x.bfloat16(), weight).float()
+        # Two dimensions: of one row in three, torch would copy the whole weight.
+        flat = x.reshape(-1, weight.shape[1]).bfloat16()
+        return functional.linear(flat, weight).float().view(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(
@@ -141,12 +143,13 @@ class _Product(torch.autograd.Function):
         gradient: Tensor,
     ) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        rounded = gradient.bfloat16()
-        for_x = functional.linear(rounded, weight.t()).float() if ctx.needs_input_grad[0] else None
-        for_weight = None
+        rounded = gradient.reshape(-1, len(weight)).bfloat16()
+        for_x = for_weight = None
+        if ctx.needs_input_grad[0]:
+            for_x = functional.linear(rounded, weight.t()).float()
+            for_x = for_x.view(*gradient.shape[:-1], weight.shape[1])
         if ctx.needs_input_grad[1]:
-            flat = rounded.reshape(-1, weight.shape[0])
-            for_weight = flat.t() @ x.reshape(-1, weight.shape[1]).bfloat16()
+            for_weight = rounded.t() @ x.reshape(-1, weight.shape[1]).bfloat16()
         return for_x, for_weight
 
 

@@ -17,7 +17,14 @@ from modicum.sampling.linear import Activation, activated
 from modicum.sampling.native import Kernel, Norm, built, processor_flags
 from modicum.sampling.weights_left import LeftWeights, times
 
-__all__ = ["COLUMNS", "HalfProducts", "NativeProducts", "TorchProducts", "half_products"]
+__all__ = [
+    "COLUMNS",
+    "HalfProducts",
+    "NativeProducts",
+    "TorchProducts",
+    "half_products",
+    "native_products",
+]
 
 COLUMNS = 16
 """Rows in flight are rounded up to a multiple of this."""
@@ -66,7 +73,12 @@ class NativeProducts:
         self._pack.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._pack_rows: Any = library.pack_rows
         self._pack_rows.argtypes = [*[pointer] * 2, *[number] * 2]
-        for function in (self._multiply, self._gated, self._pack, self._pack_rows):
+        self._weigh: Any = library.weigh
+        self._weigh.argtypes = [*[pointer] * 2, *[number] * 2, ctypes.c_float, number]
+        self._chances: Any = library.chances
+        self._chances.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float, number]
+        functions = (self._multiply, self._gated, self._pack, self._pack_rows)
+        for function in (*functions, self._weigh, self._chances):
             function.restype = None
 
     def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm | None) -> Tensor:
@@ -105,6 +117,34 @@ class NativeProducts:
         matrices = (gate.weight.data_ptr(), up.weight.data_ptr())
         sizes = (outs, width, x.shape[1], int(activation == "gelu"), torch.get_num_threads())
         self._gated(out.data_ptr(), *matrices, x.data_ptr(), *sizes)
+        return out
+
+    def softmax(
+        self, scores: Float[Tensor, "vocab columns"], scale: float
+    ) -> tuple[Float[Tensor, " columns"], Float[Tensor, " columns"]]:
+        """Return each column's logarithm of the sum of `e^(scale score)`, and its entropy in nats."""
+        threads = torch.get_num_threads()
+        found = torch.empty(threads, 3, scores.shape[1])
+        self._weigh(found.data_ptr(), scores.data_ptr(), *scores.shape, scale, threads)
+        most, total, moment = found.unbind(1)
+        top = most.amax(0)
+        moved = most - top
+        kept = moved.exp()
+        moment = (kept * (moment + total * moved)).sum(0)
+        total = (kept * total).sum(0)
+        logarithm = total.log()
+        return top + logarithm, logarithm - moment / total
+
+    def minus_chances(
+        self,
+        scores: Float[Tensor, "vocab columns"],
+        total: Float[Tensor, " columns"],
+        scale: float,
+    ) -> Float[Tensor, "columns vocab"]:
+        """Return `-e^(scale score - total)`, rounded to bfloat16; there is an even number of scores."""
+        out = torch.empty(*reversed(scores.shape), dtype=torch.bfloat16)
+        named = (out.data_ptr(), scores.data_ptr(), total.data_ptr())
+        self._chances(*named, *scores.shape, scale, torch.get_num_threads())
         return out
 
     def _into(self, out: Tensor, layer: LeftWeights, x: Tensor, *, add: bool) -> None:
@@ -153,11 +193,14 @@ class TorchProducts:
 
 def half_products(kernel: Kernel) -> HalfProducts:
     """Return the products that suit this processor: compiled ones unless it has matrix units."""
+    return native_products() or TorchProducts(kernel)
+
+
+def native_products() -> NativeProducts | None:
+    """Return the compiled products; None where they do not suit this processor."""
     library = _library()
     has_matrix_units = "amx_bf16" in processor_flags().split()
-    if library is None or has_matrix_units:
-        return TorchProducts(kernel)
-    return NativeProducts(library)
+    return None if library is None or has_matrix_units else NativeProducts(library)
 
 
 @functools.cache
