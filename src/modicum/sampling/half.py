@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modicum.nudge.parts import tensor_of
+from modicum.sampling.linear import linear, linear_back
 
 __all__ = [
     "HalfEmbedding",
@@ -102,7 +103,7 @@ class _Adapted(torch.autograd.Function):
         scale: float,
     ) -> Tensor:
         flat = x.reshape(-1, weight.shape[1])
-        low = flat @ down.t()
+        low = linear(flat, down)
         out = functional.linear(flat.bfloat16(), weight).float().addmm_(low, up.t(), alpha=scale)
         ctx.save_for_backward(flat, low, weight, down, up)
         ctx.scale = scale
@@ -115,12 +116,15 @@ class _Adapted(torch.autograd.Function):
     ) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
         flat, low, weight, down, up = ctx.saved_tensors
         wide = gradient.reshape(-1, len(weight))
-        narrow = (wide @ up).mul_(ctx.scale)
+        narrow = linear_back(wide, up).mul_(ctx.scale)
         for_x = None
         if ctx.needs_input_grad[0]:
             for_x = functional.linear(wide.bfloat16(), weight.t()).float().addmm_(narrow, down)
             for_x = for_x.view(*gradient.shape[:-1], weight.shape[1])
-        return for_x, None, narrow.t() @ flat, (wide.t() @ low).mul_(ctx.scale), None
+        for_down = linear_back(narrow.t(), flat)
+        # the long side last: a tall product of a few columns takes four times as long
+        for_up = linear_back(low.t(), wide).mul_(ctx.scale).t()
+        return for_x, None, for_down, for_up, None
 
 
 class _Product(torch.autograd.Function):
