@@ -317,7 +317,8 @@ class _Search:
     def likelihoods(self, places: Sequence[tuple[int, float]]) -> list[RatedDose]:
         """Return layers and strengths with how likely they make the plain answers."""
         ones = [RatedDose(layer, strength, 0.0) for layer, strength in places]
-        return [replace(one, likelihood=self.meter.likelihood(self.steering(one))) for one in ones]
+        found = self.meter.likelihoods([self.steering(one) for one in ones])
+        return [replace(one, likelihood=nats) for one, nats in zip(ones, found, strict=True)]
 
     def agreements(self, ones: Sequence[RatedDose]) -> list[RatedDose]:
         """Return the same with the share of questions that they answer as the wanted prompt does."""
