@@ -146,7 +146,7 @@ def test_a_prompts_opening_is_run_once_for_all_measurements(model, texts) -> Non
 
 
 @pytest.mark.parametrize("where", ["first", "all"])
-@pytest.mark.parametrize("rows", [2, 64])
+@pytest.mark.parametrize("rows", [2, 32])
 def test_a_batch_of_nudges_gives_and_counts_what_they_do_one_by_one(
     texts, where, rows, monkeypatch
 ) -> None:

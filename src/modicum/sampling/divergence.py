@@ -25,7 +25,7 @@ _MOST_FLOATS = 96_000_000
 """Scores (positions x vocabulary) that are kept of the plain model."""
 _AT_ONCE = 64_000_000
 """Most scores (rows x positions x vocabulary) computed in one pass."""
-_MOST_ROWS = 64
+_MOST_ROWS = 32
 
 
 @dataclass(frozen=True)
