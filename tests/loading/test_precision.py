@@ -20,6 +20,7 @@ from modicum.loading.precision import (
     measured_precision,
     precision_key,
 )
+from modicum.loading.telling import told
 from modicum.sampling.half import is_half
 from modicum.study.trial import dtype_of, open_model
 from tests.support.tiny_models import byte_tokenizer, tiny_local, tiny_module
@@ -100,8 +101,11 @@ def test_a_model_is_measured_once_and_opens_alike_afterwards(folder, monkeypatch
         lambda device, dtype, size: open_place if dtype == "auto" else exact(device, dtype, size),
     )
     monkeypatch.setattr(checkpoint, "measured_precision", measured)
-    first, second = (open_source(str(folder), name="m") for _ in range(2))
+    said: list[str] = []
+    with told(said.append):
+        first, second = (open_source(str(folder), name="m") for _ in range(2))
     assert len(calls) == 1
+    assert said == ["measuring its number format (first time only)"]
     assert is_half(first.module)
     assert first.card.weights == second.card.weights
     assert any("nats a token" in note for note in first.card.notes)
