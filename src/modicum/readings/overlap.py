@@ -1,11 +1,10 @@
 """Whether methods newly solve the same problems: against chance, and against two seeds of one method."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import NamedTuple, final
-
-from scipy.stats import hypergeom
 
 from modicum.analysis.pairing import shared
 from modicum.analysis.printed import method_name
@@ -120,6 +119,17 @@ def _shared(name: str, floor: Floats, first: Floats, second: Floats) -> Shared:
     is_open: Bools = floor < 1
     one, other = (side[is_open] == 1 for side in (first, second))
     of, a, b = int(is_open.sum()), int(one.sum()), int(other.sum())
-    ends = hypergeom.ppf((0.025, 0.975), of, a, b) if of else (0.0, 0.0)
+    low, high = _range(of, a, b)
     chance = a * b / of if of else 0.0
-    return Shared(name, a, b, int((one & other).sum()), chance, int(ends[0]), int(ends[1]), of)
+    return Shared(name, a, b, int((one & other).sum()), chance, low, high, of)
+
+
+def _range(of: int, a: int, b: int) -> tuple[int, int]:
+    """Return where the number of both lies in 95 % of independent draws (hypergeometric)."""
+    whole = math.comb(of, b)
+    passed = list(accumulate(math.comb(a, k) * math.comb(of - a, b - k) for k in range(b + 1)))
+    low, high = (
+        next(k for k, seen in enumerate(passed) if 1000 * seen >= share * whole)
+        for share in (25, 975)
+    )
+    return low, high
