@@ -17,7 +17,14 @@ from modicum.sampling.linear import Activation, activated
 from modicum.sampling.native import Kernel, Norm, built, processor_flags
 from modicum.sampling.weights_left import LeftWeights, times
 
-__all__ = ["COLUMNS", "HalfProducts", "NativeProducts", "TorchProducts", "half_products"]
+__all__ = [
+    "COLUMNS",
+    "HalfProducts",
+    "NativeProducts",
+    "TorchProducts",
+    "half_products",
+    "native_products",
+]
 
 COLUMNS = 16
 """Rows in flight are rounded up to a multiple of this."""
@@ -66,7 +73,10 @@ class NativeProducts:
         self._pack.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._pack_rows: Any = library.pack_rows
         self._pack_rows.argtypes = [*[pointer] * 2, *[number] * 2]
-        for function in (self._multiply, self._gated, self._pack, self._pack_rows):
+        self._multiply_rows: Any = library.multiply_rows
+        self._multiply_rows.argtypes = [*[pointer] * 5, *[number] * 4]
+        functions = (self._multiply, self._gated, self._pack, self._pack_rows, self._multiply_rows)
+        for function in functions:
             function.restype = None
 
     def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm | None) -> Tensor:
@@ -105,6 +115,22 @@ class NativeProducts:
         matrices = (gate.weight.data_ptr(), up.weight.data_ptr())
         sizes = (outs, width, x.shape[1], int(activation == "gelu"), torch.get_num_threads())
         self._gated(out.data_ptr(), *matrices, x.data_ptr(), *sizes)
+        return out
+
+    def rows(self, layer: LeftWeights, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows out"]:
+        """Return `x W^T + b` for any number of rows; none of them depends on what stands beside it.
+
+        Args:
+            layer: Weights `[out, width]`, contiguous, and a bias in single precision.
+            x: Single precision.
+        """
+        x = x.contiguous()
+        rows, width = x.shape
+        out = torch.empty(rows, layer.weight.shape[0])
+        room = _words(width, -(-rows // COLUMNS) * COLUMNS)
+        bias = None if layer.bias is None else layer.bias.data_ptr()
+        named = (out.data_ptr(), layer.weight.data_ptr(), bias, x.data_ptr(), room.data_ptr())
+        self._multiply_rows(*named, *layer.weight.shape, rows, torch.get_num_threads())
         return out
 
     def _into(self, out: Tensor, layer: LeftWeights, x: Tensor, *, add: bool) -> None:
@@ -153,11 +179,18 @@ class TorchProducts:
 
 def half_products(kernel: Kernel) -> HalfProducts:
     """Return the products that suit this processor: compiled ones unless it has matrix units."""
+    return native_products() or TorchProducts(kernel)
+
+
+def native_products() -> NativeProducts | None:
+    """Return the compiled products where they suit this processor."""
+    return None if "amx_bf16" in processor_flags() else _native()
+
+
+@functools.cache
+def _native() -> NativeProducts | None:
     library = _library()
-    has_matrix_units = "amx_bf16" in processor_flags().split()
-    if library is None or has_matrix_units:
-        return TorchProducts(kernel)
-    return NativeProducts(library)
+    return None if library is None else NativeProducts(library)
 
 
 @functools.cache
