@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from modicum.nudge.parts import tensor_of
 from modicum.sampling.linear import linear, linear_back
+from modicum.sampling.products import native_products
+from modicum.sampling.weights_left import LeftWeights
 
 __all__ = [
     "HalfEmbedding",
@@ -38,6 +40,8 @@ class HalfLinear(nn.Linear):
         """Return `x W^T + b`, with gradients to `x` and, where they are trained, to the weights."""
         if input.dtype != torch.float32:
             return super().forward(input)
+        if not torch.is_grad_enabled():
+            return _plain(input, self.weight, self.bias)
         product = _applied(_Product, input, self.weight)
         return product if self.bias is None else product + self.bias
 
@@ -60,9 +64,32 @@ class HalfLora(LoraLinear):
             return super().forward(x, *args, **kwargs)
         down, up = (tensor_of(side["default"], "weight") for side in (self.lora_A, self.lora_B))
         scale = self.scaling["default"]
+        if not torch.is_grad_enabled():
+            out = _plain(x, tensor_of(base, "weight"), base.bias)
+            out.view(-1, out.shape[-1]).addmm_(
+                x.reshape(-1, x.shape[-1]) @ down.t(), up.t(), alpha=scale
+            )
+            return out
         out = _applied(_Adapted, x, tensor_of(base, "weight"), down, up, scale)
         bias = base.bias
         return out + bias if isinstance(bias, Tensor) else out
+
+
+def _plain(x: Tensor, weight: Tensor, bias: object) -> Tensor:
+    """Return `x W^T + b` without gradients; compiled, no row of it depends on the others."""
+    products = native_products()
+    added = bias.float() if isinstance(bias, Tensor) else None
+    if (
+        products is None
+        or x.device.type != "cpu"
+        or not weight.is_contiguous()
+        or weight.shape[1] % 2
+    ):
+        out = functional.linear(x.flatten(0, -2).bfloat16(), weight).float()
+        out = out if added is None else out + added
+    else:
+        out = products.rows(LeftWeights(weight, added), x.flatten(0, -2))
+    return out.view(*x.shape[:-1], len(weight))
 
 
 def _applied(function: type[torch.autograd.Function], *given: object) -> Tensor:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from modicum.nudge.attach import Attached, columns_of, steered_by, text_columns
 from modicum.sampling.cache import PrefixCache, Window
-from modicum.sampling.half import activation_dtype
+from modicum.sampling.half import activation_dtype, is_half
 from modicum.sampling.linear import FastLinear
 from modicum.whitebox import cache_keyword
 
@@ -175,6 +175,9 @@ class Prefixes:
         self._module, self._nudge = module, nudge
         self._windows, self._starts = windows, starts
         self._steering = None if nudge is None else nudge.steering
+        # Rounded products turn the last bit of a sum into one of bfloat16. What stands beside a
+        # prompt must not matter then, and padding would: it changes the order of attention's sums.
+        self._is_level = is_half(module)
         self._trees = _Trees(leaves={} if starts is None else dict.fromkeys(openings, -1))
         distinct = set(openings)
         if starts is None:
@@ -192,7 +195,7 @@ class Prefixes:
         leaves = self._trees.leaves
         ordered = sorted(openings, key=lambda one: (leaves[one], len(one.tokens), one))
         for parent, group in groupby(ordered, key=leaves.__getitem__):
-            for batch in _batches(list(group)):
+            for batch in _batches(list(group), is_level=self._is_level):
                 done = self._run(batch, parent)
                 stems.update((o, Stem(done, i, len(o.tokens))) for i, o in enumerate(batch))
         return stems
@@ -324,11 +327,12 @@ def _repeated(openings: Iterable[Opening]) -> int:
     return sum((n - 1) * (len(tokens) - 1) for tokens, n in times.items())
 
 
-def _batches(openings: Sequence[Opening]) -> Iterator[list[Opening]]:
-    """Cuts openings, shortest first, into batches of few enough tokens."""
+def _batches(openings: Sequence[Opening], *, is_level: bool) -> Iterator[list[Opening]]:
+    """Cut openings, shortest first, into batches of few enough tokens, or of one length as well."""
     batch: list[Opening] = []
     for opening in openings:
-        if batch and (len(batch) + 1) * len(opening.tokens) > _MOST_TOKENS:
+        is_full = (len(batch) + 1) * len(opening.tokens) > _MOST_TOKENS
+        if batch and (is_full or (is_level and len(opening.tokens) > len(batch[0].tokens))):
             yield batch
             batch = []
         batch.append(opening)

@@ -212,17 +212,103 @@ void pack(words *out, const float *from, const float *weight, int64_t in, int64_
     }
 }
 
-/* The same of rows `[columns, in]`, without a norm. */
+/* Sixteen vectors of sixteen numbers become their transpose: halves change places, then quarters. */
+INLINE void turned(words *r) {
+    EACH for (int s = 1; s < LANES; s *= 2) {
+        words low, high;
+        EACH for (int j = 0; j < LANES; j++) {
+            low[j] = j & s ? LANES + j - s : j;
+            high[j] = j & s ? LANES + j : j + s;
+        }
+        EACH for (int i = 0; i < LANES; i++)
+            if (!(i & s)) {
+                words a = r[i], b = r[i + s];
+                r[i] = __builtin_shuffle(a, b, low);
+                r[i + s] = __builtin_shuffle(a, b, high);
+            }
+    }
+}
+
+/* Sixteen rows `[rows, in]`, those from `rows` on being zeros, as columns rounded in pairs. */
+static void pack_sixteen(uint32_t *out, const float *from, int64_t rows, int64_t in,
+                         int64_t columns) {
+    const words even = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= in; i += 2 * LANES) {
+        words r[LANES];
+        for (int j = 0; j < LANES; j++) {
+            lanes a = {}, b = {};
+            if (j < rows) {
+                a = *(const lanes_at *)(from + j * in + i);
+                b = *(const lanes_at *)(from + j * in + i + LANES);
+            }
+            r[j] = paired(__builtin_shuffle(a, b, (whole)even), __builtin_shuffle(a, b, (whole)even + 1));
+        }
+        turned(r);
+        for (int k = 0; k < LANES; k++) *(words *)(out + (i / 2 + k) * columns) = r[k];
+    }
+    for (; i < in; i += 2) {
+        lanes a = {}, b = {};
+        for (int j = 0; j < LANES && j < rows; j++) a[j] = from[j * in + i], b[j] = from[j * in + i + 1];
+        *(words *)(out + i / 2 * columns) = paired(a, b);
+    }
+}
+
+/* Rows `[columns, in]` as columns, without a norm. */
 void pack_rows(uint32_t *out, const float *from, int64_t in, int64_t columns) {
     for (int64_t first = 0; first < columns; first += LANES)
-        for (int64_t i = 0; i < in; i += 2) {
-            lanes even, odd;
-            for (int j = 0; j < LANES; j++) {
-                even[j] = from[(first + j) * in + i];
-                odd[j] = from[(first + j) * in + i + 1];
-            }
-            *(words *)(out + i / 2 * columns + first) = paired(even, odd);
+        pack_sixteen(out + first, from + first * in, LANES, in, columns);
+}
+
+/* Outputs `[outs, columns]` from `first` on as parts of rows that are `wide` numbers apart. */
+static void unpack(float *to, const float *from, int64_t outs, int64_t columns, int64_t rows,
+                   int64_t wide) {
+    for (int64_t c = 0; c < rows; c += LANES) {
+        int64_t left = rows - c < LANES ? rows - c : LANES, o = 0;
+        for (; o + LANES <= outs; o += LANES) {
+            words r[LANES];
+            for (int i = 0; i < LANES; i++) r[i] = *(const words *)(from + (o + i) * columns + c);
+            turned(r);
+            for (int j = 0; j < left; j++) *(lanes_at *)(to + (c + j) * wide + o) = (lanes)r[j];
         }
+        for (; o < outs; o++)
+            for (int j = 0; j < left; j++) to[(c + j) * wide + o] = from[o * columns + c + j];
+    }
+}
+
+#define STRIP (4 * LANES)
+/* Outputs that are computed for all strips while their weights are near. */
+#define NEAR 96
+
+/* out[r, o] = bias[o] + sum of weight[o, i] x[r, i], for any number of rows. `room` takes the rows
+ * as columns: a word a pair, their number rounded up to a multiple of LANES. */
+void multiply_rows(float *out, const uint16_t *weight, const float *bias, const float *x,
+                   uint32_t *room, int64_t outs, int64_t in, int64_t rows, int64_t threads) {
+    int64_t groups = (rows + LANES - 1) / LANES, strips = (rows + STRIP - 1) / STRIP;
+    int64_t chunks = (outs + NEAR - 1) / NEAR;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+#pragma omp for
+        for (int64_t g = 0; g < groups; g++) {
+            int64_t strip = g * LANES / STRIP, begun = strip * STRIP;
+            int64_t columns = groups * LANES - begun < STRIP ? groups * LANES - begun : STRIP;
+            pack_sixteen(room + begun * (in / 2) + g * LANES - begun, x + g * LANES * in,
+                         rows - g * LANES, in, columns);
+        }
+#pragma omp for schedule(dynamic)
+        for (int64_t chunk = 0; chunk < chunks; chunk++) {
+            int64_t first = chunk * NEAR, some = outs - first < NEAR ? outs - first : NEAR;
+            const float *own = bias ? bias + first : 0;
+            for (int64_t strip = 0; strip < strips; strip++) {
+                float buffer[NEAR * STRIP] __attribute__((aligned(64)));
+                int64_t begun = strip * STRIP, left = rows - begun < STRIP ? rows - begun : STRIP;
+                int64_t columns = (left + LANES - 1) / LANES * LANES;
+                multiply_part(buffer, weight + first * in, own,
+                              (const words *)(room + begun * (in / 2)), 0, some, in, columns, 0);
+                unpack(out + begun * outs + first, buffer, some, columns, left, outs);
+            }
+        }
+    }
 }
 
 /* Of columns of scores `[vocab, columns]`, each times `scale`: the

@@ -73,11 +73,13 @@ class NativeProducts:
         self._pack.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float]
         self._pack_rows: Any = library.pack_rows
         self._pack_rows.argtypes = [*[pointer] * 2, *[number] * 2]
+        self._multiply_rows: Any = library.multiply_rows
+        self._multiply_rows.argtypes = [*[pointer] * 5, *[number] * 4]
         self._weigh: Any = library.weigh
         self._weigh.argtypes = [*[pointer] * 2, *[number] * 2, ctypes.c_float, number]
         self._chances: Any = library.chances
         self._chances.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float, number]
-        functions = (self._multiply, self._gated, self._pack, self._pack_rows)
+        functions = (self._multiply, self._gated, self._pack, self._pack_rows, self._multiply_rows)
         for function in (*functions, self._weigh, self._chances):
             function.restype = None
 
@@ -147,6 +149,22 @@ class NativeProducts:
         self._chances(*named, *scores.shape, scale, torch.get_num_threads())
         return out
 
+    def rows(self, layer: LeftWeights, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows out"]:
+        """Return `x W^T + b` for any number of rows; none of them depends on what stands beside it.
+
+        Args:
+            layer: Weights `[out, width]`, contiguous, and a bias in single precision.
+            x: Single precision.
+        """
+        x = x.contiguous()
+        rows, width = x.shape
+        out = torch.empty(rows, layer.weight.shape[0])
+        room = _words(width, -(-rows // COLUMNS) * COLUMNS)
+        bias = None if layer.bias is None else layer.bias.data_ptr()
+        named = (out.data_ptr(), layer.weight.data_ptr(), bias, x.data_ptr(), room.data_ptr())
+        self._multiply_rows(*named, *layer.weight.shape, rows, torch.get_num_threads())
+        return out
+
     def _into(self, out: Tensor, layer: LeftWeights, x: Tensor, *, add: bool) -> None:
         bias = None if layer.bias is None else layer.bias.data_ptr()
         named = (out.data_ptr(), layer.weight.data_ptr(), bias, x.data_ptr())
@@ -197,10 +215,14 @@ def half_products(kernel: Kernel) -> HalfProducts:
 
 
 def native_products() -> NativeProducts | None:
-    """Return the compiled products; None where they do not suit this processor."""
+    """Return the compiled products where they suit this processor."""
+    return None if "amx_bf16" in processor_flags() else _native()
+
+
+@functools.cache
+def _native() -> NativeProducts | None:
     library = _library()
-    has_matrix_units = "amx_bf16" in processor_flags().split()
-    return None if library is None or has_matrix_units else NativeProducts(library)
+    return None if library is None else NativeProducts(library)
 
 
 @functools.cache
