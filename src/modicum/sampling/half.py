@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,8 +41,6 @@ class HalfLinear(nn.Linear):
         """Return `x W^T + b`, with gradients to `x` and, where they are trained, to the weights."""
         if input.dtype != torch.float32:
             return super().forward(input)
-        if not torch.is_grad_enabled():
-            return _plain(input, self.weight, self.bias)
         product = _applied(_Product, input, self.weight)
         return product if self.bias is None else product + self.bias
 
@@ -64,32 +63,18 @@ class HalfLora(LoraLinear):
             return super().forward(x, *args, **kwargs)
         down, up = (tensor_of(side["default"], "weight") for side in (self.lora_A, self.lora_B))
         scale = self.scaling["default"]
-        if not torch.is_grad_enabled():
-            out = _plain(x, tensor_of(base, "weight"), base.bias)
-            out.view(-1, out.shape[-1]).addmm_(
-                x.reshape(-1, x.shape[-1]) @ down.t(), up.t(), alpha=scale
-            )
-            return out
         out = _applied(_Adapted, x, tensor_of(base, "weight"), down, up, scale)
         bias = base.bias
         return out + bias if isinstance(bias, Tensor) else out
 
 
-def _plain(x: Tensor, weight: Tensor, bias: object) -> Tensor:
-    """Return `x W^T + b` without gradients; compiled, no row of it depends on the others."""
-    products = native_products()
-    added = bias.float() if isinstance(bias, Tensor) else None
-    if (
-        products is None
-        or x.device.type != "cpu"
-        or not weight.is_contiguous()
-        or weight.shape[1] % 2
-    ):
-        out = functional.linear(x.flatten(0, -2).bfloat16(), weight).float()
-        out = out if added is None else out + added
-    else:
-        out = products.rows(LeftWeights(weight, added), x.flatten(0, -2))
-    return out.view(*x.shape[:-1], len(weight))
+def _rounded(x: Float[Tensor, "rows in"], weight: Tensor) -> Float[Tensor, "rows out"]:
+    """Return the product of rounded factors; compiled, no row of it depends on the others."""
+    products = native_products() if x.device.type == "cpu" and weight.is_contiguous() else None
+    # numbers are read in pairs
+    if products is None or weight.shape[1] % 2:
+        return functional.linear(x.bfloat16(), weight).float()
+    return products.rows(LeftWeights(weight, None), x)
 
 
 def _applied(function: type[torch.autograd.Function], *given: object) -> Tensor:
@@ -131,7 +116,7 @@ class _Adapted(torch.autograd.Function):
     ) -> Tensor:
         flat = x.reshape(-1, weight.shape[1])
         low = linear(flat, down)
-        out = functional.linear(flat.bfloat16(), weight).float().addmm_(low, up.t(), alpha=scale)
+        out = _rounded(flat, weight).addmm_(low, up.t(), alpha=scale)
         ctx.save_for_backward(flat, low, weight, down, up)
         ctx.scale = scale
         return out.view(*x.shape[:-1], len(weight))
@@ -165,8 +150,8 @@ class _Product(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x if weight.requires_grad else None, weight)
         # Two dimensions: of one row in three, torch would copy the whole weight.
-        flat = x.reshape(-1, weight.shape[1]).bfloat16()
-        return functional.linear(flat, weight).float().view(*x.shape[:-1], len(weight))
+        product = _rounded(x.reshape(-1, weight.shape[1]), weight)
+        return product.view(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(
