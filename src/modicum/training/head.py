@@ -21,7 +21,7 @@ from modicum.sampling.linear import linear, linear_back
 from modicum.sampling.products import COLUMNS, NativeProducts, native_products
 from modicum.sampling.weights_left import LeftWeights
 
-__all__ = ["Head", "head_of", "score_hidden"]
+__all__ = ["FrozenHead", "head_of", "score_hidden"]
 
 _LEAST_VOCAB = 16_384
 """Smaller tables of scores are held whole."""
@@ -31,7 +31,7 @@ _ROWS_ELSEWHERE = 1024
 """On a GPU."""
 
 
-class Head(NamedTuple):
+class FrozenHead(NamedTuple):
     """What is left of a model when its last layer of scores is taken off."""
 
     body: nn.Module
@@ -42,7 +42,7 @@ class Head(NamedTuple):
     """Whether states are single precision and this weight is bfloat16."""
 
 
-def head_of(module: nn.Module) -> Head | None:
+def head_of(module: nn.Module) -> FrozenHead | None:
     """Return the head of a described decoder; None where scores are to come from the module itself.
 
     That is where the vocabulary is small, the head is trained or no plain product, or hooks watch it.
@@ -60,7 +60,7 @@ def head_of(module: nn.Module) -> Head | None:
     weight = tensor_of(part, "weight")
     if weight.requires_grad or len(weight) < _LEAST_VOCAB:
         return None
-    return Head(base.model, weight, isinstance(part, HalfLinear))
+    return FrozenHead(base.model, weight, isinstance(part, HalfLinear))
 
 
 def _is_watched(part: nn.Module) -> bool:
@@ -69,7 +69,7 @@ def _is_watched(part: nn.Module) -> bool:
 
 
 def score_hidden(
-    head: Head,
+    head: FrozenHead,
     hidden: Float[Tensor, "rows hidden"],
     tokens: Int[Tensor, " rows"],
     temperature: float = 1.0,
@@ -95,7 +95,7 @@ class _Scored(torch.autograd.Function):
     def forward(
         ctx: Any,  # noqa: ANN401 - torch's own signature, here and below
         hidden: Tensor,
-        head: Head,
+        head: FrozenHead,
         tokens: Tensor,
         temperature: float,
     ) -> tuple[Tensor, Tensor]:
@@ -138,7 +138,7 @@ def _parts(hidden: Tensor) -> Iterator[slice]:
     return (slice(i, i + size) for i in range(0, len(hidden), size))
 
 
-def _rows_of(head: Head, hidden: Tensor, temperature: float) -> "_Columns | _Rows":
+def _rows_of(head: FrozenHead, hidden: Tensor, temperature: float) -> "_Columns | _Rows":
     """Return the scores of a few rows, as columns where compiled products take them so."""
     products = native_products() if head.is_half else None
     # numbers go through these products, and are written by them, in pairs
@@ -147,7 +147,7 @@ def _rows_of(head: Head, hidden: Tensor, temperature: float) -> "_Columns | _Row
     return _Columns(products, head.weight, hidden, temperature)
 
 
-def _scores(head: Head, hidden: Tensor) -> Float[Tensor, "rows vocab"]:
+def _scores(head: FrozenHead, hidden: Tensor) -> Float[Tensor, "rows vocab"]:
     """Return scores in single precision."""
     if head.is_half:
         return functional.linear(hidden.bfloat16(), head.weight).float()

@@ -17,7 +17,7 @@ from modicum.sampling.fit import row_windows
 from modicum.sampling.half import activation_dtype
 from modicum.sampling.linear import FastLinear
 from modicum.sampling.whole import whole_pass
-from modicum.training.head import Head, head_of, score_hidden
+from modicum.training.head import FrozenHead, head_of, score_hidden
 from modicum.training.policy import token_scores
 from modicum.training.rollouts import Batch
 from modicum.whitebox import WhiteBox, cache_keyword
@@ -101,7 +101,7 @@ def _scores_of(
 
 
 def _scores_of_states(
-    head: Head,
+    head: FrozenHead,
     opening: Float[Tensor, "prompts hidden"],
     rest: Float[Tensor, "lines width hidden"] | None,
     batch: Batch,
@@ -187,7 +187,7 @@ def _run_prompts(
     batch: Batch,
     places: Int[Tensor, "prompts before"],
     windows: Sequence[Window],
-    head: Head | None,
+    head: FrozenHead | None,
 ) -> tuple[Float[Tensor, "prompts width"], _Past]:
     """Return what a pass gives after each prompt, and the prompt's keys and values."""
     seen = places[:, None, :]
@@ -206,7 +206,7 @@ def _run_lines(
     places: Int[Tensor, "prompts before"],
     windows: Sequence[Window],
     past: _Past,
-    head: Head | None,
+    head: FrozenHead | None,
 ) -> Float[Tensor, "lines width size"]:
     """Return what a pass gives at every position of the lines."""
     lines = batch.lines
@@ -246,7 +246,7 @@ def _forward(
     cache: PrefixCache,
     *,
     keep: int,
-    head: Head | None,
+    head: FrozenHead | None,
 ) -> Float[Tensor, "rows kept size"]:
     """Run the module, or its body; gives scores or last hidden states of each position.
 
