@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, final, runtime_checkable
 from modicum.answers import Rule
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
+from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import key
 from modicum.task_names import TASKS, full_reference, shown_marks
 from modicum.types import Mark, Problem, Setting, Settings, Split, Style, Supervision
@@ -124,6 +125,11 @@ class Task(ABC):
         return None
 
     @property
+    def puzzle(self) -> Puzzle | None:
+        """Its questions and answers as token ids, for nets without a language; None where it has none."""
+        return None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of it: what was guessed, how many lines were left out."""
         return ()
@@ -191,6 +197,11 @@ class _Derived(Task):
     def rule(self) -> Rule | None:
         """That of the original."""
         return self.task.rule
+
+    @property
+    def puzzle(self) -> Puzzle | None:
+        """That of the original."""
+        return self.task.puzzle
 
     def stated(self, problem: Problem) -> str:
         """Write the problem's gold as the original would."""

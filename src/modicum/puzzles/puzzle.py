@@ -1,0 +1,69 @@
+"""The contract of a puzzle: questions and answers as token ids, an exact checker, all solutions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from modicum.nets.grid import Ids, TokenGrid
+
+__all__ = ["Puzzle"]
+
+
+class Puzzle(ABC):
+    """A puzzle whose answers can be checked and enumerated. Subclasses are final, frozen and pure.
+
+    A *question* is the ids of what is given, blank elsewhere; an *answer* is the ids of the whole
+    board. Positions of an answer that do not count (`TokenGrid.answered`) are ignored.
+    """
+
+    @property
+    @abstractmethod
+    def grid(self) -> TokenGrid:
+        """How it stands as tokens."""
+
+    @abstractmethod
+    def encode(self, question: str) -> Ids:
+        """Return the ids of the question in a text, `[length]`.
+
+        Raises:
+            ValueError: the text holds no question of this puzzle.
+        """
+
+    @abstractmethod
+    def decode(self, question: Sequence[int], ids: Sequence[int]) -> str:
+        """Return an answer as the text that a task reads; it need not be right, nor even full."""
+
+    @abstractmethod
+    def target(self, answer: str) -> Ids:
+        """Return the ids of a gold, `[length]`.
+
+        Raises:
+            ValueError: the text is no gold of this puzzle.
+        """
+
+    @abstractmethod
+    def is_valid(self, question: Sequence[int], ids: Sequence[int]) -> bool:
+        """Say whether an answer keeps every rule and everything given."""
+
+    @abstractmethod
+    def solutions(self, question: Sequence[int], most: int) -> list[Ids]:
+        """Return every answer that is valid, in a fixed order; the first `most` where there are more.
+
+        Args:
+            question: Ids `[length]`.
+            most: At least 1.
+        """
+
+    @abstractmethod
+    def transformed(
+        self, question: Sequence[int], ids: Sequence[int], rng: np.random.Generator
+    ) -> tuple[Ids, Ids]:
+        """Return question and answer under one symmetry, drawn evenly: right stays right."""
+
+    @abstractmethod
+    def invariant(self, question: Sequence[int]) -> Hashable:
+        """Return a value that all symmetric forms of a question share: splits go by it.
+
+        Different questions may share it too.
+        """
