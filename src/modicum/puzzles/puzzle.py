@@ -2,12 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from modicum.nets.grid import Ids, TokenGrid
 
-__all__ = ["Puzzle"]
+__all__ = ["Found", "Puzzle"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer found in a text."""
+
+    ids: Ids
+    """Its ids; blank at positions that are not answered."""
+    given: str = ""
+    """What the text says right before it was given, as it stands there; empty where nothing."""
 
 
 class Puzzle(ABC):
@@ -36,10 +47,29 @@ class Puzzle(ABC):
 
     @abstractmethod
     def target(self, answer: str) -> Ids:
-        """Return the ids of a gold, `[length]`.
+        """Return the ids of the whole answer in a gold, `[length]`.
 
         Raises:
             ValueError: the text is no gold of this puzzle.
+        """
+
+    @abstractmethod
+    def given(self, answer: str) -> Ids:
+        """Return the ids of what a gold says is given, `[length]`: the question it belongs to.
+
+        Raises:
+            ValueError: the text is no gold of this puzzle.
+        """
+
+    @abstractmethod
+    def gold(self, question: Sequence[int], ids: Sequence[int]) -> str:
+        """Return a gold: what is given, `=` and a whole answer, so that it can be checked by itself."""
+
+    @abstractmethod
+    def find(self, text: str) -> Found | None:
+        """Return the last whole answer in any text, leniently; None where there is none.
+
+        Never raises, never evaluates the text, and takes time linear in its length.
         """
 
     @abstractmethod
