@@ -17,8 +17,8 @@ class Found:
 
     ids: Ids
     """Its ids; blank at positions that are not answered."""
-    given: str = ""
-    """What the text says right before it was given, as it stands there; empty where nothing."""
+    given: Ids | None = None
+    """Ids of what the text, right before it, says is given; None where it says nothing."""
 
 
 class Puzzle(ABC):
@@ -43,7 +43,10 @@ class Puzzle(ABC):
 
     @abstractmethod
     def decode(self, question: Sequence[int], ids: Sequence[int]) -> str:
-        """Return an answer as the text that a task reads; it need not be right, nor even full."""
+        """Return an answer as the text that a task reads; it need not be right, nor even full.
+
+        Answers that differ only in what their puzzle does not tell apart have the same text.
+        """
 
     @abstractmethod
     def target(self, answer: str) -> Ids:

@@ -10,7 +10,8 @@ EQUALS = "="
 _MOST_READ = 20_000
 """Characters from the end of a text that are looked at: an answer stands at its end."""
 _LABEL = re.compile(
-    r"\b(?:row|line|node|queen)s?[ \t]{0,2}[0-9]{1,3}[ \t]{0,2}[:=.)\-]{0,2}(?![0-9])", re.IGNORECASE
+    r"\b(?:row|line|node|queen)s?[ \t]{0,2}[0-9]{1,3}[ \t]{0,2}[:=.)\-]{0,2}(?![0-9])",
+    re.IGNORECASE,
 )
 _RUN = re.compile(r"[0-9]+")
 _LIGHT = re.compile(r"[\s|,;:/\\\[\](){}+\-_*&'\"`<>]*")
@@ -71,9 +72,9 @@ def last_cells(
 
 def _numbers(run: str, largest: int, lengths: Sequence[int]) -> list[int] | None:
     """Return the cells of a run of digits; None where it holds something that is no cell."""
-    if len(run) > 100:  # noqa: PLR2004 - no board is so long, and `int` refuses very long numbers
+    if len(run) > 100:
         return None
-    if largest > 9:  # noqa: PLR2004 - numbers of two digits
+    if largest > 9:
         numbers = [int(run)]
     elif len(run) not in lengths:
         return None

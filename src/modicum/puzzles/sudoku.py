@@ -112,7 +112,11 @@ class SudokuPuzzle(Puzzle):
         if found is None:
             return None
         ids, start = found
-        return Found(ids, before_equals(text, start, "123456789. ") or "")
+        given = before_equals(text, start, "123456789. ")
+        try:
+            return Found(ids, None if given is None else self._cells(given))
+        except ValueError:  # an equals sign behind something else
+            return Found(ids)
 
     def is_valid(self, question: Sequence[int], ids: Sequence[int]) -> bool:
         """Say whether each unit holds each digit once, and every given is kept."""

@@ -149,7 +149,8 @@ def _settle(board: Layout, state: _State) -> bool:
 def _place(board: Layout, state: _State, single: int) -> bool:
     """Settle cells with one candidate: their digit leaves the rest of their units."""
     others = board.others
-    for digit, held in enumerate(state.places):
+    for digit in range(board.size):
+        held = state.places[digit]
         left = held & single
         while left:
             bit = left & -left
@@ -223,8 +224,9 @@ def _two_places(board: Layout, state: _State) -> list[tuple[int, int]]:
 def _ids(size: int, places: Sequence[int]) -> Ids:
     ids = [0] * (size * size)
     for digit, held in enumerate(places):
-        while held:
-            bit = held & -held
+        left = held
+        while left:
+            bit = left & -left
             ids[bit.bit_length() - 1] = digit + 1
-            held ^= bit
+            left ^= bit
     return tuple(ids)

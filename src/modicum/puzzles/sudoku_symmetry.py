@@ -36,7 +36,9 @@ def drawn_symmetry(size: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
     return tuple(cells), (0, *(digit + 1 for digit in digits))
 
 
-def _line_order(bands: npt.NDArray[np.float64], lines: npt.NDArray[np.float64], n: int) -> list[int]:
+def _line_order(
+    bands: npt.NDArray[np.float64], lines: npt.NDArray[np.float64], n: int
+) -> list[int]:
     """Return lines in an order that keeps bands of n together."""
     order: list[int] = []
     for band in bands[: len(lines) // n].argsort().tolist():
@@ -66,9 +68,7 @@ def _profile(board: Sequence[Sequence[int]], high: int, wide: int) -> tuple[Hash
     """Return bands of a board by the givens in each line of each box, all without order."""
     size = len(board)
     rows = [
-        tuple(
-            sorted(sum(map(bool, row[first : first + wide])) for first in range(0, size, wide))
-        )
+        tuple(sorted(sum(map(bool, row[first : first + wide])) for first in range(0, size, wide)))
         for row in board
     ]
     return tuple(sorted(tuple(sorted(rows[i : i + high])) for i in range(0, size, high)))
@@ -83,7 +83,9 @@ def _cell_orders(size: int) -> npt.NDArray[np.int64]:
         for bands in permutations(range(size // n))
         for inside in product(permutations(range(n)), repeat=size // n)
     ]
-    straight = [[size * r + c for r in rows for c in columns] for rows in lines for columns in lines]
+    straight = [
+        [size * r + c for r in rows for c in columns] for rows in lines for columns in lines
+    ]
     turned = [[size * c + r for r in rows for c in columns] for rows in lines for columns in lines]
     return np.array(straight + turned)
 
