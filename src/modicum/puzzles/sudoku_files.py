@@ -84,6 +84,11 @@ def _board(path: Path, line: int, cells: Sequence[str], size: int) -> Board:
 def _ids(path: Path, line: int, text: str, size: int) -> Ids:
     known = {".": BLANK, **{str(digit): digit for digit in range(size + 1)}}
     cells = text.strip()
+    if cells[size**2 :].lstrip()[:2] in (
+        "--",
+        "#",
+    ):  # a remark behind the puzzle, as in public lists
+        cells = cells[: size**2]
     if len(cells) != size**2 or not known.keys() >= set(cells):
         raise _refused(
             path,

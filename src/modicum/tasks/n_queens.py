@@ -44,7 +44,7 @@ class NQueens(PuzzleTask):
         """Return the question in words."""
         n = self.n
         return (
-            f"Place {n} queens on a {n} x {n} board, one in each row, so that no two share a column or a "
+            f"Place {n} queens on a board of {n} x {n}, one in each row, so that no two share a column or a "
             f"diagonal. These are their columns from the first row down, with a dot for a row that is "
             f"still empty; give all of them in this form: {self.puzzle.decode(question, question)}"
         )
