@@ -144,6 +144,14 @@ class Task(ABC):
         """Return every text that counts as the gold, the problem's own answer first."""
         return (problem.answer,)
 
+    def right_answers(self, problem: Problem) -> tuple[str, ...]:
+        """Return each different answer that is right, as read, where several may be; else nothing.
+
+        Other golds than these are spellings of one answer. Of very many, only the first.
+        """
+        del problem
+        return ()
+
     def origin(self, problem: Problem) -> str:
         """Say where a problem comes from, in words: its line in the user's file, or its id."""
         return f"problem {problem.id!r}"
@@ -210,6 +218,10 @@ class _Derived(Task):
     def golds(self, problem: Problem) -> tuple[str, ...]:
         """Return the problem's gold, and what counts with it in the original."""
         return self.task.golds(problem)
+
+    def right_answers(self, problem: Problem) -> tuple[str, ...]:
+        """Return those of the original with this gold."""
+        return self.task.right_answers(problem)
 
     def origin(self, problem: Problem) -> str:
         """Say where the question comes from."""

@@ -93,10 +93,10 @@ class PuzzleTask(Task):
     @final
     def golds(self, problem: Problem) -> tuple[str, ...]:
         """Return the gold, then every right answer as it is read, its own first."""
-        return (problem.answer, *self.solutions(problem))
+        return (problem.answer, *self.right_answers(problem))
 
     @final
-    def solutions(self, problem: Problem) -> tuple[str, ...]:
+    def right_answers(self, problem: Problem) -> tuple[str, ...]:
         """Return every right answer as it is read, the gold's first; of many, the first 512."""
         return _solutions(self.puzzle, problem.answer)
 

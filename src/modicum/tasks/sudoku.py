@@ -89,8 +89,8 @@ class Sudoku(PuzzleTask):
         """Return the question in words."""
         n, (high, wide) = self.size, BOXES[self.size]
         return (
-            f"Fill in this Sudoku of {n} x {n} cells: each row, each column and each box of {high} x {wide} cells "
-            f"holds 1 to {n}, each once; a dot is an empty cell. Give the full board in the same form, "
+            f"Fill in this Sudoku of {n} x {n} cells: each row, each column and each box of {high} x {wide} "
+            f"cells holds 1 to {n}, each once; a dot is an empty cell. Give the full board in the same form, "
             f"rows with spaces between them: {board_text(n, question)}"
         )
 
