@@ -12,7 +12,7 @@ from modicum.errors import ConfigError
 from modicum.puzzles.splits import split_of
 from modicum.puzzles.sudoku import SudokuPuzzle, all_grids, board_text
 from modicum.puzzles.sudoku_making import drawn_grid, drawn_questions
-from modicum.puzzles.sudoku_solver import is_solved, layout, solutions_of
+from modicum.puzzles.sudoku_solver import is_solved, solutions_of, units_of
 from tests.support.texts import anything
 
 SIZES = (4, 6, 9)
@@ -111,11 +111,11 @@ def test_an_unknown_size_is_refused() -> None:
         SudokuPuzzle(5)
 
 
-def test_every_cell_of_a_layout_is_in_three_units() -> None:
+def test_every_cell_is_in_three_units() -> None:
     for size in SIZES:
-        cells = [cell for unit in layout(size).cells for cell in unit]
+        cells = [cell for unit in units_of(size).cells for cell in unit]
         assert {cells.count(cell) for cell in range(size**2)} == {3}
-        assert len(layout(size).cells) == 3 * size
+        assert len(units_of(size).cells) == 3 * size
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -46,7 +46,7 @@ def test_questions_are_encoded_as_their_golds_givens(task) -> None:
 def test_a_net_and_a_text_are_marked_alike(task) -> None:
     for problem, other in zip(*[iter(task.problems("test", 8))] * 2, strict=True):
         question = task.puzzle.encode(problem.question)
-        for ids in task.puzzle.solutions(question, 3) + [task.puzzle.target(other.answer)]:
+        for ids in [*task.puzzle.solutions(question, 3), task.puzzle.target(other.answer)]:
             said = task.mark(problem, task.puzzle.decode(question, ids)).lenient == Grade.CORRECT
             assert said == task.puzzle.is_valid(question, ids)
 

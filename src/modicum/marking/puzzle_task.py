@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import final
 
 from modicum.nets.grid import Ids
-from modicum.puzzles.puzzle import Found, Puzzle
+from modicum.puzzles.puzzle import FoundAnswer, Puzzle
 from modicum.task import QUESTION_ANSWER, Sheet, Task
 from modicum.types import Grade, Mark, Problem
 
@@ -100,13 +100,13 @@ class PuzzleTask(Task):
         """Return every right answer as it is read, the gold's first; of many, the first 512."""
         return _solutions(self.puzzle, problem.answer)
 
-    def _written(self, found: Found) -> str:
+    def _written(self, found: FoundAnswer) -> str:
         if found.given is None:
             return self.puzzle.decode(found.ids, found.ids)
         return self.puzzle.gold(found.given, found.ids)
 
 
-def _is_right(puzzle: Puzzle, problem: Problem, found: Found) -> bool:
+def _is_right(puzzle: Puzzle, problem: Problem, found: FoundAnswer) -> bool:
     """Say whether an answer completes the gold's givens; one that states others answers those."""
     try:
         given = puzzle.given(problem.answer)

@@ -11,7 +11,7 @@ import numpy as np
 
 from modicum.errors import ConfigError
 from modicum.nets.grid import BLANK, Ids, TokenGrid
-from modicum.puzzles.puzzle import Found, Puzzle
+from modicum.puzzles.puzzle import FoundAnswer, Puzzle
 from modicum.puzzles.reading import EQUALS, before_equals, last_cells, split_gold
 
 __all__ = ["COLOURS", "ColouringPuzzle", "renamed"]
@@ -123,7 +123,7 @@ class ColouringPuzzle(Puzzle):
         """Return edges and colours, joined by `=`."""
         return self.edges_text(question) + EQUALS + self.decode(question, ids)
 
-    def find(self, text: str) -> Found | None:
+    def find(self, text: str) -> FoundAnswer | None:
         """Return the last row of colours in a text, named in order."""
         found = last_cells(text, self.nodes, COLOURS, (1, self.nodes))
         if found is None:
@@ -132,9 +132,9 @@ class ColouringPuzzle(Puzzle):
         ids = (BLANK,) * len(self.pairs) + renamed(colours)
         given = before_equals(text, start, "0123456789- " + _NO_EDGES)
         try:
-            return Found(ids, None if given is None else self._graph(given))
+            return FoundAnswer(ids, None if given is None else self._graph(given))
         except ValueError:  # an equals sign behind something else
-            return Found(ids)
+            return FoundAnswer(ids)
 
     def is_valid(self, question: Sequence[int], ids: Sequence[int]) -> bool:
         """Say whether each node has a colour and no edge joins two of one colour, by any names."""

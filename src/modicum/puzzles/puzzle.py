@@ -8,11 +8,11 @@ import numpy as np
 
 from modicum.nets.grid import Ids, TokenGrid
 
-__all__ = ["Found", "Puzzle"]
+__all__ = ["FoundAnswer", "Puzzle"]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundAnswer:
     """An answer found in a text."""
 
     ids: Ids
@@ -69,7 +69,7 @@ class Puzzle(ABC):
         """Return a gold: what is given, `=` and a whole answer, so that it can be checked by itself."""
 
     @abstractmethod
-    def find(self, text: str) -> Found | None:
+    def find(self, text: str) -> FoundAnswer | None:
         """Return the last whole answer in any text, leniently; None where there is none.
 
         Never raises, never evaluates the text, and takes time linear in its length.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from modicum.errors import ConfigError
 from modicum.nets.grid import BLANK, Ids, TokenGrid
-from modicum.puzzles.puzzle import Found, Puzzle
+from modicum.puzzles.puzzle import FoundAnswer, Puzzle
 from modicum.puzzles.reading import EQUALS, before_equals, last_cells, split_gold
 
 __all__ = ["QueensPuzzle", "all_placements", "queens_questions"]
@@ -132,7 +132,7 @@ class QueensPuzzle(Puzzle):
         """Return given and all queens, joined by `=`."""
         return self.decode((), question) + EQUALS + self.decode((), ids)
 
-    def find(self, text: str) -> Found | None:
+    def find(self, text: str) -> FoundAnswer | None:
         """Return the last row of n columns in a text."""
         found = last_cells(text, self.n, self.n, (1, self.n))
         if found is None:
@@ -140,9 +140,9 @@ class QueensPuzzle(Puzzle):
         ids, start = found
         given = before_equals(text, start, "0123456789. ")
         try:
-            return Found(ids, None if given is None else self._columns(given))
+            return FoundAnswer(ids, None if given is None else self._columns(given))
         except ValueError:  # an equals sign behind something else
-            return Found(ids)
+            return FoundAnswer(ids)
 
     def is_valid(self, question: Sequence[int], ids: Sequence[int]) -> bool:
         """Say whether no queen attacks another, and every given one stands."""

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from modicum.nets.grid import BLANK, Ids, TokenGrid
-from modicum.puzzles.puzzle import Found, Puzzle
+from modicum.puzzles.puzzle import FoundAnswer, Puzzle
 from modicum.puzzles.reading import EQUALS, before_equals, last_cells, split_gold
-from modicum.puzzles.sudoku_solver import BOXES, is_solved, layout, solutions_of
+from modicum.puzzles.sudoku_solver import BOXES, is_solved, solutions_of, units_of
 from modicum.puzzles.sudoku_symmetry import drawn_symmetry, sudoku_invariant
 
 __all__ = ["SudokuPuzzle", "all_grids", "board_text"]
@@ -58,7 +58,7 @@ class SudokuPuzzle(Puzzle):
 
     def __post_init__(self) -> None:
         """Refuse a size without boxes."""
-        layout(self.size)
+        units_of(self.size)
 
     @property
     def grid(self) -> TokenGrid:
@@ -105,7 +105,7 @@ class SudokuPuzzle(Puzzle):
         """Return givens and full board, joined by `=`."""
         return board_text(self.size, question) + EQUALS + board_text(self.size, ids)
 
-    def find(self, text: str) -> Found | None:
+    def find(self, text: str) -> FoundAnswer | None:
         """Return the last full board in a text, however it is drawn."""
         size = self.size
         found = last_cells(text, size * size, size, (1, BOXES[size][1], size, size * size))
@@ -114,9 +114,9 @@ class SudokuPuzzle(Puzzle):
         ids, start = found
         given = before_equals(text, start, "123456789. ")
         try:
-            return Found(ids, None if given is None else self._cells(given))
+            return FoundAnswer(ids, None if given is None else self._cells(given))
         except ValueError:  # an equals sign behind something else
-            return Found(ids)
+            return FoundAnswer(ids)
 
     def is_valid(self, question: Sequence[int], ids: Sequence[int]) -> bool:
         """Say whether each unit holds each digit once, and every given is kept."""

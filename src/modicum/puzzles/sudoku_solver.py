@@ -10,14 +10,14 @@ import numpy as np
 from modicum.errors import ConfigError
 from modicum.nets.grid import Ids
 
-__all__ = ["BOXES", "Layout", "is_solved", "layout", "solutions_of"]
+__all__ = ["BOXES", "SudokuUnits", "is_solved", "solutions_of", "units_of"]
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 """Rows and columns of a box, by the size of the board."""
 
 
 @dataclass(frozen=True)
-class Layout:
+class SudokuUnits:
     """The units of a board; a set of cells is an integer with one bit a cell."""
 
     size: int
@@ -33,7 +33,7 @@ class Layout:
 
 
 @cache
-def layout(size: int) -> Layout:
+def units_of(size: int) -> SudokuUnits:
     """Return the units of a board.
 
     Raises:
@@ -59,7 +59,7 @@ def layout(size: int) -> Layout:
     for unit, members in zip(units, cells, strict=True):
         for cell in members:
             others[cell] &= ~unit
-    return Layout(size, units, cells, tuple(others), everywhere)
+    return SudokuUnits(size, units, cells, tuple(others), everywhere)
 
 
 def is_solved(size: int, ids: Sequence[int]) -> bool:
@@ -70,7 +70,7 @@ def is_solved(size: int, ids: Sequence[int]) -> bool:
     """
     if len(ids) != size * size or min(ids) < 1 or max(ids) > size:
         return False
-    return all(len({ids[cell] for cell in unit}) == size for unit in layout(size).cells)
+    return all(len({ids[cell] for cell in unit}) == size for unit in units_of(size).cells)
 
 
 def solutions_of(
@@ -97,7 +97,7 @@ class _State:
 
 def _search(size: int, ids: Sequence[int], rng: np.random.Generator | None) -> Iterator[Ids]:
     """Yield solutions, depth first; an explicit stack, so that no board is too deep."""
-    board = layout(size)
+    board = units_of(size)
     places = [board.everywhere] * size
     for cell, digit in enumerate(ids):
         if digit:
@@ -119,7 +119,7 @@ def _search(size: int, ids: Sequence[int], rng: np.random.Generator | None) -> I
             stack.append(_State(places, state.settled))
 
 
-def _settle(board: Layout, state: _State) -> bool:
+def _settle(board: SudokuUnits, state: _State) -> bool:
     """Draw every conclusion from single candidates and single places; False at a contradiction."""
     places, everywhere = state.places, board.everywhere
     seen = [-1] * board.size
@@ -146,7 +146,7 @@ def _settle(board: Layout, state: _State) -> bool:
                     places[other] &= ~bit
 
 
-def _place(board: Layout, state: _State, single: int) -> bool:
+def _place(board: SudokuUnits, state: _State, single: int) -> bool:
     """Settle cells with one candidate: their digit leaves the rest of their units."""
     others = board.others
     for digit in range(board.size):
@@ -163,7 +163,7 @@ def _place(board: Layout, state: _State, single: int) -> bool:
     return True
 
 
-def _single_places(board: Layout, state: _State, seen: list[int]) -> dict[int, int] | None:
+def _single_places(board: SudokuUnits, state: _State, seen: list[int]) -> dict[int, int] | None:
     """Return open cells, as bits, that alone in some unit can hold a digit, and that digit.
 
     Args:
@@ -189,7 +189,7 @@ def _single_places(board: Layout, state: _State, seen: list[int]) -> dict[int, i
     return alone
 
 
-def _branches(board: Layout, state: _State) -> list[tuple[int, int]]:
+def _branches(board: SudokuUnits, state: _State) -> list[tuple[int, int]]:
     """Return what to try: the digits of a cell, or the cells of a digit, as few as can be found."""
     at_least = [board.everywhere] + [0] * 4
     for held in state.places:
@@ -210,7 +210,7 @@ def _branches(board: Layout, state: _State) -> list[tuple[int, int]]:
     return [(digit, bit) for digit, held in enumerate(state.places) if held & bit]
 
 
-def _two_places(board: Layout, state: _State) -> list[tuple[int, int]]:
+def _two_places(board: SudokuUnits, state: _State) -> list[tuple[int, int]]:
     """Return the two cells of a digit that has no more in some unit; none where each has more."""
     for digit, held in enumerate(state.places):
         for unit in board.units:
