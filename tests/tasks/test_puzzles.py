@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from modicum.doctor.data import plain
 from modicum.errors import ConfigError
 from modicum.puzzles.splits import read_range, split_of
 from modicum.store.kept_tasks import KeptTask, TaskRecord, record_of
@@ -80,6 +81,12 @@ def test_splits_share_no_question_in_any_symmetric_form(task) -> None:
     }
     assert not found["shots"] & found["test"]
     assert not found["selection"] & (found["shots"] | found["test"])
+
+
+def test_the_check_takes_no_two_boards_for_one_question(task) -> None:
+    n = min(80, task.sheet.available.get("test", 80))
+    problems = task.problems("test", n)
+    assert len({plain(p.question) for p in problems}) == n
 
 
 def test_problems_lie_in_the_split_of_their_question(task) -> None:
