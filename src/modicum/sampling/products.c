@@ -310,3 +310,71 @@ void multiply_rows(float *out, const uint16_t *weight, const float *bias, const 
         }
     }
 }
+
+/* Of columns of scores `[vocab, columns]`, each times `scale`: the
+ * greatest score of a column among these rows, the sum of e^(score - greatest), and the sum of that
+ * times (score - greatest). Sums are made block by block, so that they stay exact. */
+#define BLOCK 64
+static void weigh_part(lanes_at *most, lanes_at *sum, lanes_at *moment, const float *scores,
+                       int64_t first, int64_t last, int64_t columns, float scale) {
+    int64_t stride = columns / LANES;
+    for (int64_t v = 0; v < stride; v++)
+        most[v] = (lanes){} - 1e30f, sum[v] = moment[v] = (lanes){};
+    for (int64_t begun = first; begun < last; begun += BLOCK) {
+        int64_t end = begun + BLOCK < last ? begun + BLOCK : last;
+        for (int64_t v = 0; v < stride; v++) {
+            const float *from = scores + v * LANES;
+            lanes top = most[v];
+            for (int64_t i = begun; i < end; i++) {
+                lanes x = *(const lanes_at *)(from + i * columns) * scale;
+                whole over = x > top;
+                top = (lanes)((over & (whole)x) | (~over & (whole)top));
+            }
+            lanes moved = most[v] - top, kept = exponential(moved);
+            lanes own = (lanes){}, turn = (lanes){};
+            for (int64_t i = begun; i < end; i++) {
+                lanes below = *(const lanes_at *)(from + i * columns) * scale - top;
+                lanes e = exponential(below);
+                own += e, turn += e * below;
+            }
+            moment[v] = kept * (moment[v] + sum[v] * moved) + turn;
+            sum[v] = kept * sum[v] + own;
+            most[v] = top;
+        }
+    }
+}
+
+/* A part of the rows for each thread: `found` is `[threads, 3, columns]`. */
+void weigh(float *found, const float *scores, int64_t vocab, int64_t columns, float scale,
+           int64_t threads) {
+    int64_t share = (vocab + threads - 1) / threads;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t part = 0; part < threads; part++) {
+        int64_t first = part * share, last = first + share < vocab ? first + share : vocab;
+        float *own = found + part * 3 * columns;
+        weigh_part((lanes_at *)own, (lanes_at *)(own + columns), (lanes_at *)(own + 2 * columns),
+                   scores, first, last, columns, scale);
+    }
+}
+
+/* Minus e^(score - total), rounded, as rows `[columns, vocab]`; vocab is even. */
+void chances(uint32_t *out, const float *scores, const float *total, int64_t vocab,
+             int64_t columns, float scale, int64_t threads) {
+    int64_t pairs = vocab / 2, share = (pairs + threads - 1) / threads;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t part = 0; part < threads; part++) {
+        int64_t last = (part + 1) * share < pairs ? (part + 1) * share : pairs;
+        for (int64_t begun = part * share; begun < last; begun += LANES)
+            for (int64_t v = 0; v < columns; v += LANES) {
+                lanes least = *(const lanes_at *)(total + v);
+                int64_t end = begun + LANES < last ? begun + LANES : last;
+                for (int64_t k = begun; k < end; k++) {
+                    const float *from = scores + 2 * k * columns + v;
+                    lanes even = exponential(*(const lanes_at *)from * scale - least);
+                    lanes odd = exponential(*(const lanes_at *)(from + columns) * scale - least);
+                    words both = paired(-even, -odd);
+                    for (int j = 0; j < LANES; j++) out[(v + j) * pairs + k] = both[j];
+                }
+            }
+    }
+}
