@@ -1,0 +1,266 @@
+"""Trains a recursive net by deep supervision: one update a supervision step, in slots that persist."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from modicum.ledger import Ledger
+from modicum.nets.averaging import Averaged
+from modicum.nets.recursive import Latent, RecursiveNet, Supervised
+from modicum.nets.recursive_losses import ASKED_NOT, cross_entropy
+from modicum.seeds import key
+from modicum.training.atan2 import AdamATan2
+from modicum.training.checkpoint import Checkpoint
+from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
+from modicum.training.prior_looks import Boards, Looked, judged_loss, look
+from modicum.training.progress_line import loss_line
+from modicum.training.recursive_slots import Slots
+
+__all__ = [
+    "LearnedRecursion",
+    "RecursiveLesson",
+    "RecursiveRecipe",
+    "optimiser_of",
+    "train_recursive",
+]
+
+_BETAS = (0.9, 0.95)
+"""Decays of the optimiser's moments (HRM's and TRM's own)."""
+
+
+@dataclass(frozen=True)
+class RecursiveRecipe:
+    """How long, how fast, how often it is looked at."""
+
+    steps: int
+    """Updates, each of one supervision step, at least 1."""
+    batch: int = 128
+    """Slots, at least 1."""
+    optimiser: Literal["adamw", "adam_atan2"] = "adamw"
+    learning_rate: float = 1.5e-3
+    warm_up: int = 100
+    """Updates in which the rate rises from 0, at least 1."""
+    cool_down: float = 0.5
+    """Share of the updates, the last ones, in which the rate falls to 0."""
+    decay: float = 0.1
+    """Weight decay, of matrices alone."""
+    clip: float = 1.0
+    """Largest norm of a gradient."""
+    average: float = 0.995
+    """Decay of the moving average, in [0, 1)."""
+    look_every: int = 8
+    """Updates from one look at rollouts from the prior to the next, at least 1."""
+    look_boards: int = 16
+    """Boards of a look, at least 1."""
+    look_width: int = 4
+    """Trajectories of each; 1 where the net is deterministic."""
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of an update, counted from 0."""
+        rising = min(1.0, (step + 1) / self.warm_up)
+        falling = min(1.0, (self.steps - step) / max(1.0, self.cool_down * self.steps))
+        return self.learning_rate * rising * falling
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedRecursion:
+    """What came of it."""
+
+    net: RecursiveNet
+    """The moving average."""
+    curves: tuple[Curve, ...]
+    """Figures of each update."""
+
+
+@final
+class RecursiveLesson(Lesson):
+    """The net, its moving average and its slots, as a checkpoint keeps them.
+
+    Figures of an update: `loss`; `ce`, its cross-entropy; `kl`, nats of divergence an example over all
+    transitions of a whole computation, of the slots that end; `exact` and `cells`, shares of whole
+    answers and of tokens that equal their targets, of the same slots, whose noise is the posterior's; and
+    of looks `prior_valid`, `distinct` and `judged`, the loss of the halt and the value head.
+
+    Source: HRM and TRM (2506.21734, 2510.04871) for persistent slots; GRAM (2605.19376) for halting
+    and value.
+    Differs: a net with guidance learns halting and value from rollouts of its average from the prior,
+    for what is learned on states of the posterior does not select.
+    """
+
+    def __init__(
+        self, net: RecursiveNet, boards: Boards, recipe: RecursiveRecipe, name: str
+    ) -> None:
+        """Take what is trained.
+
+        Args:
+            net: The net, on its device.
+            boards: Where boards come from, `recipe.batch` an update, and what checks answers.
+            recipe: How.
+            name: Names the random streams; equal names, boards and threads give equal bits.
+        """
+        self.net, self.averaged = net, Averaged(net, recipe.average)
+        self.flops = net.shape.trained_flops
+        self._boards, self._recipe, self._name = boards, recipe, name
+        self._device = net.head.device
+        self.slots = Slots.empty(recipe.batch, net.shape, self._device)
+        self._named = dict(net.named_parameters())
+
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        """What is trained, by name."""
+        return self._named
+
+    def state(self) -> dict[str, Tensor]:
+        """Return a copy of the net, its average and the slots."""
+        found = super().state()
+        found |= {f"averaged.{name}": part for name, part in self.averaged.state().items()}
+        found |= {f"slots.{name}": part for name, part in self.slots.state().items()}
+        return {**found, "first": self.net.get_buffer("first").cpu().clone()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Set it again."""
+        super().load(state)
+        self.averaged.load(_below(state, "averaged."))
+        self.slots.load(_below(state, "slots."))
+        for net in (self.net, self.averaged.net):
+            net.get_buffer("first").copy_(state["first"])
+
+    def step(self, number: int, curves: Sequence[Curve], descent: Descent) -> Taken:
+        """Take one supervision step with every slot, and one update."""
+        del curves
+        recipe, shape = self._recipe, self.net.shape
+        drawn = self._generator("noise", number)
+        start = self.net.start(
+            recipe.batch, self._normal(2, drawn) if shape.is_start_random else None
+        )
+        age = torch.zeros_like(self.slots.age)
+        if number == 0:  # every slot gets an age of its own, so that each update sees all ages
+            age = torch.arange(recipe.batch, device=self._device) % shape.n_steps
+        if shape.halting:
+            self.slots.explore(shape.n_steps, drawn)
+        self.slots.refill(self._boards.drawn(number, self._device), start, age)
+        looked = None
+        if (number + 1) % recipe.look_every == 0:
+            size = (recipe.look_boards, recipe.look_width if shape.is_guided else 1)
+            seen = self._generator("look", number)
+            looked = look(self.averaged.net, self._boards, number, size, seen)
+        figures, norm = descent.take(lambda: self._backward(drawn, looked))
+        self.averaged.follow(number)
+        told = looked.figures if looked is not None else {}
+        tokens = self.slots.questions.numel()
+        return Taken({**figures, "grad_norm": norm, **told}, (tokens,))
+
+    def _generator(self, what: str, number: int) -> torch.Generator:
+        seed = key("recursive", self._name, what, number) >> 1  # torch takes 63 bits
+        return torch.Generator(self._device).manual_seed(seed)
+
+    def _normal(
+        self, draws: int, drawn: torch.Generator
+    ) -> Float[Tensor, "draws slots places width"]:
+        size = (draws, *self.slots.high.shape)
+        return torch.randn(size, generator=drawn, device=self._device)
+
+    def _backward(self, drawn: torch.Generator, looked: Looked | None) -> dict[str, float]:
+        """Leave the gradient of one supervision step and put the slots on; return its figures."""
+        slots, shape, net = self.slots, self.net.shape, self.net
+        latent, noise = slots.latent, None
+        if shape.noise:
+            moved = self._normal(2, drawn) * shape.noise
+            latent = Latent(latent.high + moved[0], latent.low + moved[1])
+        if shape.is_guided:
+            noise = self._normal(shape.n_outer, drawn).transpose(0, 1)
+        injected = net.encode(slots.questions)
+        done = net.supervise(latent, injected, slots.targets, noise)
+        ce = cross_entropy(done.logits, slots.targets, shape.loss).mean()
+        loss = ce + shape.beta * done.charged.mean() if shape.is_guided else ce
+        right = (done.logits.detach().argmax(-1) == slots.targets) | (slots.targets == ASKED_NOT)
+        told, whole, halt = {"loss": loss, "ce": ce}, loss, None
+        if shape.halting and not shape.is_guided:
+            known = right.all(1).float(), right.float().mean(1)
+            told["judged"], halt = judged_loss(net, (done.latent.high, injected), known)
+        elif looked is not None:
+            told["judged"], _ = judged_loss(net, looked.read, looked.known)
+        whole = loss + told["judged"] if "judged" in told else loss
+        if shape.halting and halt is None:
+            with torch.no_grad():
+                halt = net.judge(done.latent.high, injected)[:, 0]
+        whole.backward()
+        return self._put_on(done, right, halt, told)
+
+    def _put_on(
+        self,
+        done: Supervised,
+        right: Bool[Tensor, "slots length"],
+        halt: Tensor | None,
+        told: Mapping[str, Tensor],
+    ) -> dict[str, float]:
+        """Put the slots on; return the figures, brought over from the device at once."""
+        slots, shape = self.slots, self.net.shape
+        slots.go_on(done.latent, done.nats, shape.n_steps, halt)
+        over = slots.over.float()
+        sums = {
+            "kl": (slots.nats * over).sum(),
+            "exact": (right.all(1) * over).sum(),
+            "cells": (right.float().mean(1) * over).sum(),
+        }
+        names = [*told, *sums, "over"]
+        values = torch.stack([*told.values(), *sums.values(), over.sum()]).detach().tolist()
+        figures = dict(zip(names, values, strict=True))
+        count = figures.pop("over")
+        for name in sums:
+            total = figures.pop(name)
+            if count and (name != "kl" or shape.is_guided):
+                figures[name] = total / count
+        return figures
+
+
+def optimiser_of(net: nn.Module, recipe: RecursiveRecipe) -> torch.optim.Optimizer:
+    """Return the optimiser of a net: decay on matrices, none on what has one dimension."""
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in net.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    if recipe.optimiser == "adam_atan2":
+        return AdamATan2(groups, lr=recipe.learning_rate, betas=_BETAS)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=_BETAS, fused=True)
+
+
+def train_recursive(
+    net: RecursiveNet,
+    boards: Boards,
+    recipe: RecursiveRecipe,
+    name: str,
+    ledger: Ledger,
+    checkpoint: Path | None = None,
+) -> LearnedRecursion:
+    """Train a net in place; return its moving average.
+
+    Args:
+        net: The net, on its device.
+        boards: Where boards come from, `recipe.batch` an update, and what checks answers.
+        recipe: How.
+        name: Names the random streams; equal names, boards and threads give equal bits.
+        ledger: Counts updates; positions of the slots count as trained tokens.
+        checkpoint: File that a killed run goes on from; none where None.
+
+    Raises:
+        TrialError: a loss or a gradient that is not finite.
+    """
+    lesson = RecursiveLesson(net, boards, recipe, name)
+    optimiser = optimiser_of(net, recipe)
+    kept = Checkpoint(checkpoint, lesson, optimiser, ledger, name=name)
+    course = Course(
+        recipe.steps, recipe.rate, lambda curves: ledger.says(loss_line(curves, recipe.steps))
+    )
+    descent = Descent(optimiser, list(net.parameters()), recipe.clip)
+    fitted = fit(lesson, descent, course, ledger, kept, kept.restore())
+    return LearnedRecursion(lesson.averaged.net, fitted.curves)
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): part for n, part in state.items() if n.startswith(prefix)}
