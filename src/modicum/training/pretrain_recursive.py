@@ -132,9 +132,10 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
         most: Boards at most.
     """
     found = _solved(task, puzzle, "shots", most)
+    apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
     kept = {
         puzzle.invariant(puzzle.encode(problem.question))
-        for split, n in (("selection", HELD_OUT), ("test", _TESTED))
+        for split, n in apart_from
         for problem in task.problems(split, _there(task, split, n))
     }
     apart = [board for board in found if puzzle.invariant(board.question) not in kept]
