@@ -158,3 +158,11 @@ def test_a_deterministic_net_is_held_to_one_answer() -> None:
     found = held_out(random_net(tiny_card("twin")), PUZZLE, boards)
     assert found.one == found.vote == found.reached
     assert not np.isnan(found.coverage.everywhere.found)
+
+
+def test_boards_that_are_all_tested_are_refused(monkeypatch) -> None:
+    task = resolve_task("sudoku")
+    own = type(task).problems
+    monkeypatch.setattr(type(task), "problems", lambda self, split, n: own(self, "test", n))
+    with pytest.raises(ConfigError, match="each a symmetric form of one that is tested"):
+        training_boards(task, PUZZLE, 5)

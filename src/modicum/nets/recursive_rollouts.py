@@ -96,7 +96,7 @@ def roll(
         ends = (part.expand(n, w) for part in (one.steps, one.halt, one.value, one.residual))
         steps, halt, value, residual = ends
         return Rolled(one.answers.expand(n, w, -1), steps, halt, value, residual, traced)
-    flight = _Flight(net, questions, addresses, how, first or (0,) * len(addresses))
+    flight = _Flight(net, questions, addresses, how, first)
     while flight.goes_on:
         flight.step()
     return flight.landed()
@@ -122,10 +122,10 @@ class _Flight:
         questions: Tensor,
         addresses: Sequence[str],
         how: Rolling,
-        first: Sequence[int],
+        first: Sequence[int] = (),
     ) -> None:
         self._net, self._questions, self._addresses, self._how = net, questions, addresses, how
-        self._first = first
+        self._first = first or (0,) * len(addresses)
         shape, total = net.shape, len(questions) * how.width
         self._total, self._next = total, 0
         size = min(how.rows, total)

@@ -130,6 +130,9 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
         task: Where they come from: its split of shots.
         puzzle: The task's.
         most: Boards at most.
+
+    Raises:
+        ConfigError: all of several boards are symmetric forms of tested ones.
     """
     found = _solved(task, puzzle, "shots", most)
     apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
@@ -139,7 +142,13 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
         for problem in task.problems(split, _there(task, split, n))
     }
     apart = [board for board in found if puzzle.invariant(board.question) not in kept]
-    return apart or found
+    if apart or len(found) == 1:
+        return apart or found
+    raise ConfigError(
+        f"{len(found)} training boards, each a symmetric form of one that is tested",
+        "boards that are learned from alone",
+        "give a task with more boards",
+    )
 
 
 def _solved(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Labelled]:
