@@ -32,7 +32,7 @@ class Rolling:
     """Whether a trajectory ends as soon as its halt logit is above 0."""
     stream: str = "rollout"
     """Names the random streams, with the question's address and the trajectory's number."""
-    rows: int = 256
+    rows: int = 128
     """Trajectories in flight, at least 1; no answer depends on it but by rounding."""
     is_traced: bool = False
     """Whether the answer after every supervision step is kept."""

@@ -227,7 +227,11 @@ def optimiser_of(net: nn.Module, recipe: RecursiveRecipe) -> torch.optim.Optimiz
     ]
     if recipe.optimiser == "adam_atan2":
         return AdamATan2(groups, lr=recipe.learning_rate, betas=_BETAS)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=_BETAS, fused=True)
+    # on a GPU the fused one keeps its count of steps there, where a checkpoint does not put it back
+    fused = next(net.parameters()).device.type == "cpu"
+    return torch.optim.AdamW(
+        groups, lr=recipe.learning_rate, betas=_BETAS, fused=fused, foreach=not fused
+    )
 
 
 def train_recursive(
