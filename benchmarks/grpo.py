@@ -7,8 +7,10 @@ run of TRL's own training loop. One example is repeated to fill the batch, as in
 both train LoRA of rank 8 from the same weights, with the same loss (Dr. GRPO, one update), at a rate
 so small that lengths stay what they are. A coin thrown by the text rewards both alike, so that no
 group is constant. TRL runs without gradient checkpointing and in single precision: its fastest
-setting here. `equal`: nothing ends an answer before the limit, on either side. The last figures are
-one example's whole training on the organism, by processor seconds and by what it recovers.
+setting here. `half`: both in bfloat16, TRL on transformers' own module, and ours beside our own step
+in single precision. `equal` and `half`: nothing ends an answer before the limit, on either side. The
+last figures are one example's whole training on the organism, by processor seconds and by what it
+recovers.
 """
 
 import argparse
@@ -26,7 +28,13 @@ import datasets
 import torch
 import trl
 from peft import LoraConfig
-from transformers import PrinterCallback, TrainerCallback
+from transformers import (
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+)
 
 from benchmarks import Figure, Report
 from modicum.bench import Bench
@@ -67,13 +75,30 @@ class Case:
     """Nothing ends an answer before the limit."""
     rounds: int = 5
     quick_rounds: int = 1
+    dtype: str | None = None
+    """Of both sides; what each model opens in if not given."""
 
 
 CASES = (
     Case("organism", "organism", "row_pushes", False, 8, 32, 72, 4.0, rounds=15, quick_rounds=5),
     Case("natural", "smollm2-135m", HALF_KNOWN, True, 1, 16, 48, 2.0),
     Case("equal", "smollm2-135m", HALF_KNOWN, True, 1, 16, 48, 1.3, is_equal=True),
+    Case(
+        "half",
+        "qwen2.5-coder-0.5b",
+        HALF_KNOWN,
+        True,
+        1,
+        16,
+        128,
+        3.0,
+        is_equal=True,
+        rounds=2,
+        dtype="bfloat16",
+    ),
 )
+OVER_SINGLE = 2.0
+"""How many times as fast a step in bfloat16 is to be as ours in single precision."""
 
 
 def main() -> None:
@@ -88,6 +113,8 @@ def main() -> None:
     for case in CASES:
         if given.case in (None, case.name):
             compare(case, given, report)
+            if case.dtype is not None:
+                compare_formats(case, given, report)
     report.threads = max(1, report.threads)
     if given.case in (None, "one-example"):
         for method in ("rlvr", "rl_steering"):
@@ -97,20 +124,18 @@ def main() -> None:
 
 def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
     """Run one case and adds its figure."""
-    cores = given.threads or (len(os.sched_getaffinity(0)) if case.chat else 1)
-    ours, theirs = (opened(case, cores) for _ in range(2))
+    cores = cores_of(case, given)
+    ours, theirs = (opened(case, cores, case.dtype) for _ in range(2))
     report.threads = max(report.threads, cores)
     torch.set_num_threads(cores)
-    task = resolve_task(case.task)
-    style = Style("bench", task.sheet.template, chat=case.chat)
-    prompt = render(ours, style, task.problems("shots", 1)[0].question)
-    rounds = given.rounds or (case.quick_rounds if given.quick else case.rounds)
-    warm = 0 if given.quick and case.chat else 1  # steps that are not counted
+    prompt = prompt_of(case, ours)
+    rounds, warm = rounds_of(case, given)
     mine = Ours(case, ours, prompt)
     turns = Turns(mine.step)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        peer = Peer(case, theirs, prompt)
+        module = plain_module(case) if case.dtype else copy.deepcopy(theirs.module)
+        peer = Peer(case, module, theirs.tokenizer, prompt)
         peer.trainer(folder, warm + rounds, turns).train()
     speeds = [[1 / seconds for seconds in side[warm:]] for side in (turns.ours, turns.theirs)]
     note = (
@@ -119,15 +144,69 @@ def compare(case: Case, given: argparse.Namespace, report: Report) -> None:
         f"{statistics.fmean(peer.lengths):.1f}, longest {max(mine.lengths)} and "
         f"{max(peer.lengths)}; load {os.getloadavg()[0]:.1f}"
     )
-    name = f"GRPO steps/s, {case.model}" + (", equal lengths" if case.is_equal else "")
+    name = f"GRPO steps/s, {named(case)}" + (", equal lengths" if case.is_equal else "")
     report.figures.append(Figure.of_rounds(name, *speeds, goal=case.goal, note=note))
 
 
-def opened(case: Case, threads: int) -> Local:
+def compare_formats(case: Case, given: argparse.Namespace, report: Report) -> None:
+    """Add the figure of our step in the case's format over ours in single precision."""
+    cores = cores_of(case, given)
+    models = [opened(case, cores, dtype) for dtype in (case.dtype, "float32")]
+    torch.set_num_threads(cores)
+    sides = [Ours(case, model, prompt_of(case, model)) for model in models]
+    rounds, warm = rounds_of(case, given)
+    clocks: list[list[float]] = [[], []]
+    work: list[list[float]] = [[], []]
+    for _ in range(warm + rounds):
+        for side, clock, spent in zip(sides, clocks, work, strict=True):
+            start, before = time.perf_counter(), time.process_time()
+            side.step()
+            clock.append(1 / (time.perf_counter() - start))
+            spent.append(1 / (time.process_time() - before))
+    for kind, measured in (("", clocks), (", processor time", work)):
+        name = f"GRPO steps/s, {named(case)} over ours in float32{kind}"
+        speeds = [side[warm:] for side in measured]
+        report.figures.append(Figure.of_rounds(name, *speeds, goal=OVER_SINGLE))
+
+
+def named(case: Case) -> str:
+    """Name a case's model and format."""
+    return case.model if case.dtype is None else f"{case.model} in {case.dtype}"
+
+
+def cores_of(case: Case, given: argparse.Namespace) -> int:
+    """Return the threads of both sides."""
+    return given.threads or (len(os.sched_getaffinity(0)) if case.chat else 1)
+
+
+def rounds_of(case: Case, given: argparse.Namespace) -> tuple[int, int]:
+    """Return the steps that count, and those before them that do not."""
+    rounds = given.rounds or (case.quick_rounds if given.quick else case.rounds)
+    return rounds, 0 if given.quick and case.chat else 1
+
+
+def prompt_of(case: Case, model: Local) -> str:
+    """Return the one example's prompt."""
+    task = resolve_task(case.task)
+    style = Style("bench", task.sheet.template, chat=case.chat)
+    return render(model, style, task.problems("shots", 1)[0].question)
+
+
+def opened(case: Case, threads: int, dtype: str | None) -> Local:
     """Return the model."""
-    model = resolve_backend(case.model, {"threads": threads}).open()
+    settings = {"threads": threads, "dtype": dtype}
+    given = {name: value for name, value in settings.items() if value is not None}
+    model = resolve_backend(case.model, given).open()
     assert isinstance(model, Local)
     return model
+
+
+def plain_module(case: Case) -> PreTrainedModel:
+    """Return transformers' own module in the case's format: none of its layers is ours."""
+    folder = resolve_backend(case.model).origin
+    module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=case.dtype)
+    module.eval()
+    return module
 
 
 def coin(text: str) -> float:
@@ -190,7 +269,8 @@ class Peer:
     """TRL's side."""
 
     case: Case
-    model: Local
+    module: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     prompt: str
     lengths: list[int] = field(default_factory=list)
 
@@ -230,13 +310,13 @@ class Peer:
             r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"
         )
         made = trl.GRPOTrainer(
-            model=copy.deepcopy(self.model.module),
+            model=self.module,
             reward_funcs=self.reward,
             args=settings,
             train_dataset=datasets.Dataset.from_dict(
                 {"prompt": [self.prompt] * case.groups * steps}
             ),
-            processing_class=self.model.tokenizer,
+            processing_class=self.tokenizer,
             peft_config=adapter,
             callbacks=[turns],
         )

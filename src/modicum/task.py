@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, final, runtime_checkable
 from modicum.answers import Rule
 from modicum.catalog import Catalog, read_reference
 from modicum.errors import ConfigError
+from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import key
 from modicum.task_names import TASKS, full_reference, shown_marks
 from modicum.types import Mark, Problem, Setting, Settings, Split, Style, Supervision
@@ -124,6 +125,11 @@ class Task(ABC):
         return None
 
     @property
+    def puzzle(self) -> Puzzle | None:
+        """Its questions and answers as token ids, for nets without a language; None where it has none."""
+        return None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of it: what was guessed, how many lines were left out."""
         return ()
@@ -137,6 +143,14 @@ class Task(ABC):
     def golds(self, problem: Problem) -> tuple[str, ...]:
         """Return every text that counts as the gold, the problem's own answer first."""
         return (problem.answer,)
+
+    def right_answers(self, problem: Problem) -> tuple[str, ...]:
+        """Return each different answer that is right, as read, where several may be; else nothing.
+
+        Other golds than these are spellings of one answer. Of very many, only the first.
+        """
+        del problem
+        return ()
 
     def origin(self, problem: Problem) -> str:
         """Say where a problem comes from, in words: its line in the user's file, or its id."""
@@ -192,6 +206,11 @@ class _Derived(Task):
         """That of the original."""
         return self.task.rule
 
+    @property
+    def puzzle(self) -> Puzzle | None:
+        """That of the original."""
+        return self.task.puzzle
+
     def stated(self, problem: Problem) -> str:
         """Write the problem's gold as the original would."""
         return self.task.stated(problem)
@@ -199,6 +218,10 @@ class _Derived(Task):
     def golds(self, problem: Problem) -> tuple[str, ...]:
         """Return the problem's gold, and what counts with it in the original."""
         return self.task.golds(problem)
+
+    def right_answers(self, problem: Problem) -> tuple[str, ...]:
+        """Return those of the original with this gold."""
+        return self.task.right_answers(problem)
 
     def origin(self, problem: Problem) -> str:
         """Say where the question comes from."""

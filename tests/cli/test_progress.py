@@ -8,7 +8,8 @@ import pytest
 from modicum.cli import began
 from modicum.cli.advance import Advance
 from modicum.cli.doctor_first import looked_at
-from modicum.cli.progress import Heartbeat, Live
+from modicum.cli.progress import Heartbeat, Live, Steps, waiting
+from modicum.loading.telling import tell
 from modicum.running.planning import plan_for
 from modicum.running.runner import run
 from modicum.running.spending import TrialShare, shares
@@ -93,6 +94,15 @@ def test_check_counts_its_answers(monkeypatch) -> None:
     looked_at(PLAN.subjects()[0])
     assert counts[-1] >= 80
     assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("shown", [lambda: waiting("loading m"), lambda: Steps(2)])
+def test_a_measurement_while_a_model_loads_is_said_at_once(shown, capsys) -> None:
+    with shown():
+        tell("measuring")
+        assert capsys.readouterr().err.strip().endswith("measuring …")
+    tell("measuring")
+    assert capsys.readouterr().err == ""
 
 
 def test_failed_trial_is_said_at_once(capsys) -> None:

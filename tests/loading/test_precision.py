@@ -9,6 +9,7 @@ import torch
 from modicum.loading import checkpoint, precision
 from modicum.loading.checkpoint import open_source
 from modicum.loading.device import Placement
+from modicum.loading.footprint import footprint_of
 from modicum.loading.precision import (
     LEAST_AGREEMENT,
     LEAST_GAIN,
@@ -19,6 +20,7 @@ from modicum.loading.precision import (
     measured_precision,
     precision_key,
 )
+from modicum.loading.telling import told
 from modicum.sampling.half import is_half
 from modicum.study.trial import dtype_of, open_model
 from tests.support.tiny_models import byte_tokenizer, tiny_local, tiny_module
@@ -99,11 +101,32 @@ def test_a_model_is_measured_once_and_opens_alike_afterwards(folder, monkeypatch
         lambda device, dtype, size: open_place if dtype == "auto" else exact(device, dtype, size),
     )
     monkeypatch.setattr(checkpoint, "measured_precision", measured)
-    first, second = (open_source(str(folder), name="m") for _ in range(2))
+    said: list[str] = []
+    with told(said.append):
+        first, second = (open_source(str(folder), name="m") for _ in range(2))
     assert len(calls) == 1
+    assert said == ["measuring its number format (first time only)"]
     assert is_half(first.module)
     assert first.card.weights == second.card.weights
     assert any("nats a token" in note for note in first.card.notes)
+
+
+def test_memory_is_forecast_in_the_format_that_will_be_taken(folder) -> None:
+    def sizes(dtype: str = "auto") -> tuple[int, int]:
+        found = footprint_of(str(folder), "cpu", dtype)
+        assert found is not None
+        return found.weight_bytes, found.cache_bytes
+
+    single = sizes()  # nothing is known yet: the larger one is counted
+    half = (single[0] // 2, single[1] // 2)
+    numbers = sum(p.numel() for p in open_source(str(folder), name="m").module.parameters())
+    assert single[0] == 4 * numbers
+    keep_precision(precision_key(str(folder)), replace(GOOD, gain=1.0))
+    assert sizes() == single
+    keep_precision(precision_key(str(folder)), GOOD)
+    assert sizes() == half
+    assert sizes("float32") == single
+    assert sizes("bfloat16") == half
 
 
 def test_a_study_goes_on_in_the_format_it_began_with(folder) -> None:

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modicum.ledger import Ledger
+from modicum.nudge.attach import attached
 from modicum.nudge.dose import Slope, bisected, bound, bounded_dose, divergences, slope_of
 from modicum.nudge.steering import Direction, Steering
+from modicum.sampling import divergence
 from modicum.sampling.divergence import Meter
 from modicum.sampling.preference import Fork, preference
 from tests.support.tiny import tiny
+from tests.support.tiny_models import tiny_local
 
 BUDGETS = st.floats(1e-5, 1.0)
 
@@ -140,6 +143,57 @@ def test_a_prompts_opening_is_run_once_for_all_measurements(model, texts) -> Non
         before = ledger.tokens_prompt
         meter.spent(Steering((direction,), where))
         assert ledger.tokens_prompt - before == tokens
+
+
+@pytest.mark.parametrize("where", ["first", "all"])
+@pytest.mark.parametrize("rows", [2, 32])
+def test_a_batch_of_nudges_gives_and_counts_what_they_do_one_by_one(
+    texts, where, rows, monkeypatch
+) -> None:
+    monkeypatch.setattr(divergence, "_MOST_ROWS", rows)
+    model, rng = tiny_local("qwen2"), np.random.default_rng(3)
+    values = torch.tensor(rng.normal(size=(2, 32)), dtype=torch.float32)
+    doses = [
+        Steering((Direction(layer, values[layer] * dose),), where)
+        for dose in (0.5, 1.0, -2.0)
+        for layer in (0, 1)
+    ]
+    counted, alone = Ledger(), Ledger()
+    together, single = Meter(model, texts, counted), Meter(model, texts, alone)
+    one_by_one = [single.likelihoods([dose])[0] for dose in doses]
+    assert together.likelihoods(doses) == pytest.approx(one_by_one, rel=1e-5)
+    assert (counted.tokens_prompt, counted.flops) == (alone.tokens_prompt, alone.flops)
+    assert len({round(one, 3) for one in (*one_by_one, single.likelihood())}) == len(doses) + 1
+
+
+def test_a_batch_of_nudges_is_what_a_plain_pass_with_each_of_them_gives(model, texts) -> None:
+    direction = torch.linspace(-1, 1, model.module.config.hidden_size)
+    doses = [Steering((Direction(layer, direction * 2),), "all") for layer in (0, 1)]
+    found = Meter(model, texts, Ledger()).likelihoods(doses)
+    for layer, nats in enumerate(found):
+        total = 0.0
+        with torch.no_grad(), attached(model.module, doses[layer]) as nudge:
+            for prompt, answer in texts:
+                with nudge.steering_one(slice(None)):
+                    scores = model.module(input_ids=torch.tensor([[*prompt, *answer]])).logits[0]
+                logprobs = scores[len(prompt) - 1 : -1].log_softmax(-1)
+                total += sum(float(row[token]) for row, token in zip(logprobs, answer, strict=True))
+        assert nats == pytest.approx(total / 8, rel=1e-5)
+
+
+def test_rows_that_share_no_cache_are_scored_one_by_one(texts, monkeypatch) -> None:
+    monkeypatch.setattr(divergence, "row_windows", lambda _module: None)
+    model = tiny_local("llama")
+    values = torch.linspace(-1, 1, 32)
+    doses = [Steering((Direction(layer, values),), "first") for layer in (0, 1)]
+    widths: list[int] = []
+    model.module.register_forward_pre_hook(
+        lambda _module, _args, given: widths.append(len(given["input_ids"])), with_kwargs=True
+    )
+    meter = Meter(model, texts, Ledger())
+    found = meter.likelihoods(doses)
+    assert set(widths) == {1}
+    assert found[0] != found[1]
 
 
 def test_a_small_dose_spends_what_fisher_says_and_less_than_the_bound(model, texts) -> None:

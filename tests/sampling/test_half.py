@@ -119,3 +119,16 @@ def test_an_adapter_learns_in_single_precision_over_half_weights() -> None:
         gradients.append(torch.cat([named[n].grad.flatten() for n in sorted(named)]))
     one, other = gradients
     assert torch.cosine_similarity(one, other, dim=0) > 0.999
+
+
+def test_a_product_of_one_row_copies_no_weight() -> None:
+    """Forward and backward, also where the row is a slice, as a prompt's last state is."""
+    layer = HalfLinear(512, 160, bias=False, dtype=torch.bfloat16).requires_grad_(
+        requires_grad=False
+    )
+    x = numbers(1, 5, 512).requires_grad_()
+    with torch.profiler.profile(record_shapes=True) as seen:
+        layer(x[:, -1:]).sum().backward()
+    copied = [event.input_shapes for event in seen.events() if event.name == "aten::copy_"]
+    assert copied  # rounding is a copy
+    assert not any(512 in shapes[0] and 160 in shapes[0] for shapes in copied)

@@ -9,9 +9,11 @@ from torch.nn import functional
 
 from modicum.ledger import Ledger
 from modicum.sampling import half_steps, loop
+from modicum.sampling.fit import row_windows
 from modicum.sampling.half_steps import LeanHalf
 from modicum.sampling.loop import lean_for
 from modicum.sampling.native import CacheShape, Norm, load_kernel
+from modicum.sampling.prefix import Opening, Prefixes
 from modicum.sampling.products import NativeProducts, TorchProducts, half_products
 from modicum.sampling.weights_left import LeftWeights
 from modicum.training.adapters import AdapterShape, attach
@@ -157,6 +159,35 @@ def test_bits_repeat_and_blocks_of_another_size_agree() -> None:
         a.ids == b.ids for x, y in zip(once, third, strict=True) for a, b in zip(x, y, strict=True)
     ]
     assert sum(same) >= 0.9 * len(same)
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 90), st.integers(1, 120), st.integers(1, 60), st.booleans())
+def test_products_of_rows_are_those_of_rounded_factors_each_alone(
+    rows, outs, half_in, has_bias
+) -> None:
+    weight, x = numbers(outs, 2 * half_in).bfloat16(), numbers(rows, 2 * half_in)
+    layer = LeftWeights(weight, numbers(outs) if has_bias else None)
+    found = ways()[0].rows(layer, x)
+    assert near(found, functional.linear(x.bfloat16().float(), weight.float(), layer.bias), 1e-5)
+    assert torch.equal(found[-1:], ways()[0].rows(layer, x[-1:]))
+
+
+def test_a_prompt_is_read_alike_alone_and_beside_others() -> None:
+    if not isinstance(half_products(KERNEL), NativeProducts):
+        pytest.skip("matrix units")
+    module = halved("llama")
+    windows = row_windows(module)
+    texts = ("Ann has 12 pears", "Bob has seven", "Cleo has 9 pears", "Dora had 31")
+    openings = [Opening(tuple(text.encode())) for text in texts]
+
+    def read(some: list[Opening]) -> torch.Tensor:
+        stems = Prefixes(module, windows, some, 1e9).prefill(some)
+        stem = stems[openings[2]]
+        return stem.batch.logits[stem.index]
+
+    with torch.inference_mode():
+        assert torch.equal(read(openings), read([openings[2]]))
 
 
 def test_keys_and_values_take_half_of_the_memory() -> None:

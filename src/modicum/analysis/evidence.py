@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modicum.stats import Bools, Floats, Ints
+from modicum.stats import Bools, Floats, Ints, vote, vote_of_marked
 
 __all__ = [
     "ControlScores",
@@ -29,6 +29,9 @@ class Samples:
     strata: Ints
     """One code for each combination of cluster, difficulty and gold answer length: the luck
     null compares with golds of the same stratum only."""
+    accepted: Ints | None = None
+    """Where problems may have several right answers: each of them as problem and code, `[pairs, 2]`.
+    None where a correct answer has its gold's code."""
 
     def __post_init__(self) -> None:
         """Check the shapes.
@@ -48,6 +51,13 @@ class Samples:
     def n_samples(self) -> int:
         """Samples drawn a problem."""
         return int(self.answers.shape[1])
+
+    def voted(self, first: int, n: int) -> Floats:
+        """Return what the vote of n samples from `first` on scores on each problem, `[problems]`."""
+        part = slice(first, first + n)
+        if self.accepted is None:
+            return vote(self.answers[:, part], self.gold)
+        return vote_of_marked(self.answers[:, part], self.correct[:, part])
 
     @property
     def hits(self) -> Ints:
@@ -179,7 +189,11 @@ class Evidence:
 
         Of several that are as common the first; in a task whose golds all differ it is right once.
         """
-        gold = self.samples.gold
+        gold, accepted = self.samples.gold, self.samples.accepted
+        if accepted is not None:
+            codes, counts = np.unique(accepted[:, 1], return_counts=True)
+            right = accepted[accepted[:, 1] == codes[int(np.argmax(counts))], 0]
+            return np.bincount(right, minlength=gold.size).astype(np.float64)
         values, counts = np.unique(gold, return_counts=True)
         return np.asarray(gold == values[int(np.argmax(counts))], dtype=np.float64)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from modicum.analysis.coding import coded
 from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Samples, Twin
 from modicum.method import LADDER, METHODS, Kind, Method, method_of
-from modicum.stats import Floats, vote
+from modicum.stats import Floats
 from modicum.store.database import Answer, Outcome, Store
 from modicum.store.opening import damage_told
 from modicum.study.controls import WITH
@@ -295,7 +296,7 @@ def _majority(arm: Arm, samples: Samples) -> list[ControlScores]:
     if not any(control.name == "majority" for control in declared):
         return []
     n = min(method_of(arm.outcomes[0].trial).answering.draws, samples.n_samples)
-    return [ControlScores(f"majority of {n}", vote(samples.answers[:, :n], samples.gold)[None])]
+    return [ControlScores(f"majority of {n}", samples.voted(0, n)[None])]
 
 
 def _prompt_rung(measures: _Measures) -> RungEvidence:
@@ -328,33 +329,14 @@ def samples_of(found: Gathered, outcome: Outcome) -> Samples:
 
 
 def _samples(reference: str, problems: Sequence[Problem], outcome: Outcome) -> Samples:
-    codes: dict[str, int] = {}
     task = resolve_task(reference)
     problems = problems[: len(outcome.answers)]
     golds = [task.read(task.stated(p)) or p.answer for p in problems]
-    gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
-    answers = np.array(
-        [
-            [
-                gold[i]
-                if m.lenient == Grade.CORRECT
-                else (-1 if m.answer is None else codes.setdefault(m.answer, len(codes)))
-                for m in answer.marks
-            ]
-            for i, answer in enumerate(outcome.answers)
-        ]
-    )
-    if answers.ndim != 2 or answers.shape[1] < 2:
+    marks = [answer.marks for answer in outcome.answers]
+    if len({len(row) for row in marks}) != 1 or len(marks[0]) < 2:
         raise ValueError(f"{outcome.trial.id} holds fewer than two samples a problem")
-    correct = np.array([[m.lenient == Grade.CORRECT for m in a.marks] for a in outcome.answers])
     names = [(p.cluster, p.difficulty, len(g)) for p, g in zip(problems, golds, strict=True)]
-    strata = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return Samples(
-        answers=answers,
-        gold=gold,
-        correct=correct,
-        strata=np.array([strata[name] for name in names]),
-    )
+    return coded(marks, golds, [task.right_answers(p) for p in problems], names)
 
 
 def _clusters(problems: Sequence[Problem]) -> npt.NDArray[np.int64] | None:

@@ -20,7 +20,8 @@ def luck(samples: Samples, ks: tuple[int, ...]) -> Floats:
     """Return pass@k against another problem's gold, `[problems, ks]`.
 
     The mean over all other problems of the same stratum, equal gold allowed. A problem alone
-    in its stratum is compared with all others.
+    in its stratum is compared with all others. Where another problem has several right answers,
+    each of them counts.
 
     Args:
         samples: The sampled answers.
@@ -39,15 +40,41 @@ def luck(samples: Samples, ks: tuple[int, ...]) -> Floats:
 def _expected_hits(samples: Samples, strata: Ints, ks: tuple[int, ...]) -> Floats:
     """Averages pass@k over the golds of the other problems of each stratum."""
     votes = tally(samples.answers)
+    others = np.maximum(np.bincount(strata)[strata] - 1, 1)
+    if samples.accepted is not None:
+        rows, hits = _hits_of_pairs(votes, samples.accepted, strata)
+        total = _sum_by_row(pass_curve(hits, samples.n_samples, ks), rows, votes.n_rows)
+        averaged: Floats = total / others[:, None].astype(np.float64)
+        return averaged
     span = int(max(samples.answers.max(initial=0), samples.gold.max(initial=0))) + 1
     golds, counts = np.unique(strata * span + samples.gold, return_counts=True)
     own = samples.gold[votes.rows] == votes.codes
     weight = _look_up(strata[votes.rows] * span + votes.codes, golds, counts) - own
     curve = pass_curve(votes.counts, samples.n_samples, ks) * weight[:, None]
     total = _sum_by_row(curve, votes.rows, votes.n_rows)
-    others = np.maximum(np.bincount(strata)[strata] - 1, 1)
     mean: Floats = total / others[:, None].astype(np.float64)
     return mean
+
+
+def _hits_of_pairs(votes: Tally, accepted: Ints, strata: Ints) -> tuple[Ints, Ints]:
+    """Return each problem whose answers another of its stratum takes, once a pair, and how many it takes.
+
+    Args:
+        votes: Distinct answers with their counts.
+        accepted: Problem and code of each right answer, `[pairs, 2]`.
+        strata: Stratum of each problem.
+    """
+    ordered = accepted[np.argsort(accepted[:, 1], kind="stable")]
+    low = np.searchsorted(ordered[:, 1], votes.codes, side="left")
+    met = np.searchsorted(ordered[:, 1], votes.codes, side="right") - low
+    # Each answer once with every problem that accepts it.
+    entry = np.repeat(np.arange(low.size), met)
+    within = np.arange(entry.size) - np.repeat(np.cumsum(met) - met, met)
+    one, other = votes.rows[entry], ordered[low[entry] + within, 0]
+    kept = (one != other) & (strata[one] == strata[other])
+    pairs, where = np.unique(one[kept] * votes.n_rows + other[kept], return_inverse=True)
+    hits = np.bincount(where, weights=votes.counts[entry[kept]], minlength=pairs.size)
+    return pairs // votes.n_rows, hits.astype(np.int64)
 
 
 def near_miss(samples: Samples, ks: tuple[int, ...], *, is_mode_left_out: bool = False) -> Floats:

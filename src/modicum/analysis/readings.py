@@ -8,7 +8,7 @@ from modicum.analysis.evidence import ControlScores, Evidence, RungEvidence, Twi
 from modicum.analysis.gap import GapTop, gap_recovered
 from modicum.analysis.pairing import over_problems, paired, shared
 from modicum.analysis.sampling import SampledEvidence
-from modicum.stats import Figure, Floats, Ints, Resamples, is_within, vote
+from modicum.stats import Figure, Floats, Ints, Resamples, is_within
 
 __all__ = [
     "LEVEL",
@@ -222,7 +222,7 @@ def _chosen(found: list[tuple[str, Floats]], luck: Floats, clusters: Ints | None
 
 def majority_scores(evidence: Evidence) -> Floats:
     """Return the majority of all samples, 0 to 1 a problem."""
-    return vote(evidence.samples.answers, evidence.samples.gold)
+    return evidence.samples.voted(0, evidence.samples.n_samples)
 
 
 def is_forced_above(evidence: Evidence) -> bool:

@@ -14,7 +14,6 @@ from modicum.stats import (
     percentile_figure,
     powers_of_two,
     resampled_mean,
-    vote,
 )
 
 __all__ = ["PlainCurves", "plain_curves", "samples_worth"]
@@ -33,7 +32,7 @@ def plain_curves(samples: Samples) -> PlainCurves:
     votes = []
     for k in ks:
         starts = range(0, k * min(n // k, BLOCKS), k)
-        each = [vote(samples.answers[:, start : start + k], samples.gold) for start in starts]
+        each = [samples.voted(start, k) for start in starts]
         votes.append(np.mean(each, axis=0))
     return ks, np.stack(votes, axis=1), pass_curve(samples.hits, n, ks)
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from modicum.analysis.printed import control_name
 from modicum.cli.advance import Advance
+from modicum.loading.telling import told
 from modicum.store.database import Outcome
 
 __all__ = ["Heartbeat", "Live", "Steps", "waiting", "watcher"]
@@ -66,21 +67,32 @@ class Steps:
             disable=not self._is_live,
         )
         self._bar = self._progress.add_task("", total=total)
+        self._told = contextlib.ExitStack()
 
     def __enter__(self) -> "Steps":
         """Show the bar; without a terminal a first line comes after two seconds."""
         self._progress.start()
         if not self._is_live:
             self._timer.start()
+        self._told.enter_context(told(self._note))
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Remove the bar."""
+        self._told.close()
         self._timer.cancel()
         self._progress.stop()
 
     def _say_once(self) -> None:
         click.echo(f"{self._what} …", err=True)
+
+    def _note(self, what: str) -> None:
+        """Say what the step is at; without a terminal at once, for it takes long."""
+        self._what = what
+        self._progress.update(self._bar, description=what[:48])
+        if not self._is_live:
+            self._timer.cancel()
+            self._say_once()
 
     def begin(self, what: str) -> None:
         """Say which step begins."""
@@ -249,13 +261,22 @@ class Live:
 def waiting(what: str) -> Iterator[None]:
     """Say what is waited for on standard error: at once on a terminal, after two seconds else."""
     if sys.stderr.isatty():
-        with Console(stderr=True).status(f"{what} …"):
+        with (
+            Console(stderr=True).status(f"{what} …") as status,
+            told(lambda now: status.update(f"{what}: {now} …")),
+        ):
             yield
         return
     timer = threading.Timer(PATIENCE_S, click.echo, (f"{what} …",), {"err": True})
     timer.daemon = True
     timer.start()
+
+    def note(now: str) -> None:
+        timer.cancel()
+        click.echo(f"{what}: {now} …", err=True)
+
     try:
-        yield
+        with told(note):
+            yield
     finally:
         timer.cancel()

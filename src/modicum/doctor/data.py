@@ -32,6 +32,8 @@ margin in use."""
 _STATED = re.compile(
     r"(?:answer|solution|result|gold|label)\s*(?:is|:|=|\))?\s*:?\s*$|####\s*$", re.IGNORECASE
 )
+_ROW = re.compile(r"\.|\.[0-9.]+|[0-9]+\.\.[0-9.]*|[0-9]+\.[0-9]+\.[0-9.]*")
+"""A row of a board with empty cells: dots before a digit, two in a row, or several within."""
 _DROPPED = re.compile(
     r"""["'“”‘’`.,;:!?()\[\]{}…]+(?=\s|$)|(?:(?<=\s)|^)["'“”‘’`(\[{]+|(?<=\d),(?=\d{3})"""
 )
@@ -176,12 +178,19 @@ def guessable(exam: Exam) -> tuple[Finding, ...]:
 def plain(question: str) -> str:
     """Return a question without case, punctuation at word ends, and extra spaces.
 
-    Signs between numbers stay: they are the question.
+    Signs between numbers stay: they are the question. So do the dots of a board's row, which are its
+    empty cells.
 
     >>> plain("What is  3 - 2?") == plain("what is 3 - 2"), plain("3 - 2") == plain("3 + 2")
     (True, False)
+    >>> plain("Fill in: .2.. 3..."), plain("It is 2.")
+    ('fill in .2.. 3...', 'it is 2')
     """
-    return " ".join(_DROPPED.sub("", question.casefold()).split())
+    words = question.casefold().split()
+    if not any(map(_ROW.fullmatch, words)):
+        return " ".join(_DROPPED.sub("", question.casefold()).split())
+    kept = (word if _ROW.fullmatch(word) else _DROPPED.sub("", word) for word in words)
+    return " ".join(filter(None, kept))
 
 
 def _is_long(problem: Problem) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modicum.analysis.coding import coded
 from modicum.analysis.evidence import Samples
 from modicum.analysis.nulls import luck
 from modicum.errors import ConfigError
@@ -354,19 +355,6 @@ def _codes(ask: _Ask, marks: Sequence[Sequence[Mark]]) -> Samples:
 
     One stratum: ten problems are too few to compare only those of equal answer length.
     """
-    codes: dict[str, int] = {}
     golds = [ask.task.read(p.answer) or p.answer for p in ask.problems]
-    gold = np.array([codes.setdefault(g, len(codes)) for g in golds])
-    right = _right(marks)
-    answers = np.array(
-        [
-            [-1 if m.answer is None else codes.setdefault(m.answer, len(codes)) for m in row]
-            for row in marks
-        ]
-    )
-    return Samples(
-        answers=np.where(right, gold[:, None], answers),
-        gold=gold,
-        correct=right,
-        strata=np.zeros(len(gold), dtype=np.int64),
-    )
+    right = [ask.task.right_answers(p) for p in ask.problems]
+    return coded(marks, golds, right, [""] * len(golds))

@@ -27,6 +27,7 @@ from modicum.loading.precision import (
     precision_key,
 )
 from modicum.loading.rounded import load_rounded
+from modicum.loading.telling import tell
 from modicum.loading.tokens import check_rows, check_tokens
 from modicum.nudge.parts import method_of
 from modicum.sampling.half import make_half
@@ -160,6 +161,7 @@ def _decided(
     key = precision_key(source, str(getattr(config, "_commit_hash", None) or ""))
     found = known_precision(key)
     if found is None:
+        tell("measuring its number format (first time only)")
         # in single precision first: the model is loaded again, so that its bits depend on no history
         exact = Running(device="cpu", dtype="float32")
         found = measured_precision(

@@ -8,23 +8,27 @@ import torch
 
 from modicum.files.foreign import at, read_table
 from modicum.files.headers import gguf_head, safetensors_head
+from modicum.loading.precision import known_precision, precision_key
 from modicum.model import Footprint
 
 __all__ = ["footprint_of"]
 
-_BYTES = {"bfloat16": 2}
-"""Of a number in memory; float32, the processor's own, has four."""
+_SINGLE, _HALF = 4, 2
+"""Bytes of a number in memory: float32, the processor's own, and bfloat16."""
 
 
 def footprint_of(source: str, device: str, dtype: str = "auto") -> Footprint | None:
     """Return the footprint on the processor of a folder of safetensors or of one GGUF file.
 
-    None for a hub id, on a GPU, or where the files do not say: nothing is guessed.
+    Numbers count as in the format that will be taken: as asked, or as it was measured for this model
+    on this machine; single precision where nothing was measured yet. None for a hub id, on a GPU, or
+    where the files do not say: nothing is guessed.
     """
     if not _is_processor(device):
         return None
-    path, size = at(source), _BYTES.get(dtype, 4)
+    path = at(source)
     try:
+        size = _HALF if _is_half(source, dtype) else _SINGLE
         files = [path] if path.is_file() else sorted(path.glob("*.gguf"))
         if path.is_dir() and (path / "config.json").exists() and list(path.glob("*.safetensors")):
             return _of_folder(path, size)
@@ -37,6 +41,14 @@ def _is_processor(device: str) -> bool:
     if device == "auto":
         return not (torch.cuda.is_available() or torch.backends.mps.is_available())
     return device == "cpu"
+
+
+def _is_half(source: str, dtype: str) -> bool:
+    """Say whether weights will be bfloat16, as far as that is known before they load."""
+    if dtype != "auto":
+        return dtype == "bfloat16"
+    found = known_precision(precision_key(source))
+    return found is not None and found.is_half
 
 
 def _of_folder(folder: Path, size: int) -> Footprint:

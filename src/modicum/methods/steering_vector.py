@@ -14,10 +14,9 @@ from modicum.nudge.steering import Direction, Steering, Where
 from modicum.plain import JsonValue
 from modicum.training.changes import Vectors
 from modicum.training.contrast import (
-    Dose,
-    Found,
     accuracies,
     directions,
+    facts_of,
     least_dose,
     paired,
     parted,
@@ -132,12 +131,14 @@ class SteeringVector(Method):
         if self.direction == "random":
             drawn = random_like(chosen.directions[0].values, white.rng)
             chosen = replace(chosen, directions=(replace(chosen.directions[0], values=drawn),))
-        notes = _notes(best, tried, found[best.layer], against, len(pairs))
-        return Nudge(
-            white.style,
-            changes=(Vectors(chosen, whitebox.card.weights),),
-            facts={**notes, "where": where, "offset": offset},
-        )
+        facts: dict[str, JsonValue] = {
+            **facts_of(found[best.layer], best.strength, len(pairs)),
+            "sign_test": {"with": best.score, "against": against, "flipped": best.score < against},
+            "tried": [[dose.layer, dose.strength, dose.score] for dose in tried],
+            "where": where,
+            "offset": offset,
+        }
+        return Nudge(white.style, changes=(Vectors(chosen, whitebox.card.weights),), facts=facts)
 
     def _between_prompts(self) -> PromptPairs:
         """Return the search that needs no label, with these settings."""
@@ -151,19 +152,3 @@ class SteeringVector(Method):
             self.selection,
             self.direction,
         )
-
-
-def _notes(
-    best: Dose, tried: Sequence[Dose], found: Found, against: float, n_pairs: int
-) -> dict[str, JsonValue]:
-    """Return what the record keeps of the choice."""
-    return {
-        "layer": best.layer,
-        "strength": best.strength,
-        "length": float(found.values.norm()),
-        "pairs": n_pairs,
-        "cosine": found.reliability.cosine,
-        "separability": found.reliability.separability,
-        "sign_test": {"with": best.score, "against": against, "flipped": best.score < against},
-        "tried": [[dose.layer, dose.strength, dose.score] for dose in tried],
-    }

@@ -186,8 +186,16 @@ def laid(module: nn.Module, steering: Steering | None) -> AbstractContextManager
 
 
 @contextmanager
-def steered(module: nn.Module, steering: Steering | None, columns: Columns) -> Iterator[None]:
+def steered(
+    module: nn.Module, steering: Steering | None, columns: Columns, which: Tensor | None = None
+) -> Iterator[None]:
     """Steer the one forward pass inside, and check that every hook ran; does nothing without a nudge.
+
+    Args:
+        module: A causal language model.
+        steering: The nudge, or None.
+        columns: Where the pass is steered.
+        which: The nudge of each row, `[rows]`, where they are a stack.
 
     Raises:
         TrialError: the pass did not reach every hook exactly once.
@@ -195,7 +203,7 @@ def steered(module: nn.Module, steering: Steering | None, columns: Columns) -> I
     if steering is None:
         yield
         return
-    with attached(module, steering) as on_it, on_it.steering_one(columns):
+    with attached(module, steering) as on_it, on_it.steering_one(columns, which):
         yield
 
 

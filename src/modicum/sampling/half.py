@@ -11,11 +11,13 @@ from operator import attrgetter
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn import functional
 
 from modicum.nudge.parts import tensor_of
+from modicum.sampling.linear import linear, linear_back
 from modicum.sampling.products import native_products
 from modicum.sampling.weights_left import LeftWeights
 
@@ -39,8 +41,6 @@ class HalfLinear(nn.Linear):
         """Return `x W^T + b`, with gradients to `x` and, where they are trained, to the weights."""
         if input.dtype != torch.float32:
             return super().forward(input)
-        if not torch.is_grad_enabled():
-            return _plain(input, self.weight, self.bias)
         product = _applied(_Product, input, self.weight)
         return product if self.bias is None else product + self.bias
 
@@ -63,32 +63,18 @@ class HalfLora(LoraLinear):
             return super().forward(x, *args, **kwargs)
         down, up = (tensor_of(side["default"], "weight") for side in (self.lora_A, self.lora_B))
         scale = self.scaling["default"]
-        if not torch.is_grad_enabled():
-            out = _plain(x, tensor_of(base, "weight"), base.bias)
-            out.view(-1, out.shape[-1]).addmm_(
-                x.reshape(-1, x.shape[-1]) @ down.t(), up.t(), alpha=scale
-            )
-            return out
         out = _applied(_Adapted, x, tensor_of(base, "weight"), down, up, scale)
         bias = base.bias
         return out + bias if isinstance(bias, Tensor) else out
 
 
-def _plain(x: Tensor, weight: Tensor, bias: object) -> Tensor:
-    """Return `x W^T + b` without gradients; compiled, no row of it depends on the others."""
-    products = native_products()
-    added = bias.float() if isinstance(bias, Tensor) else None
-    if (
-        products is None
-        or x.device.type != "cpu"
-        or not weight.is_contiguous()
-        or weight.shape[1] % 2
-    ):
-        out = functional.linear(x.flatten(0, -2).bfloat16(), weight).float()
-        out = out if added is None else out + added
-    else:
-        out = products.rows(LeftWeights(weight, added), x.flatten(0, -2))
-    return out.view(*x.shape[:-1], len(weight))
+def _rounded(x: Float[Tensor, "rows in"], weight: Tensor) -> Float[Tensor, "rows out"]:
+    """Return the product of rounded factors; compiled, no row of it depends on the others."""
+    products = native_products() if x.device.type == "cpu" and weight.is_contiguous() else None
+    # numbers are read in pairs
+    if products is None or weight.shape[1] % 2:
+        return functional.linear(x.bfloat16(), weight).float()
+    return products.rows(LeftWeights(weight, None), x)
 
 
 def _applied(function: type[torch.autograd.Function], *given: object) -> Tensor:
@@ -129,8 +115,8 @@ class _Adapted(torch.autograd.Function):
         scale: float,
     ) -> Tensor:
         flat = x.reshape(-1, weight.shape[1])
-        low = flat @ down.t()
-        out = functional.linear(flat.bfloat16(), weight).float().addmm_(low, up.t(), alpha=scale)
+        low = linear(flat, down)
+        out = _rounded(flat, weight).addmm_(low, up.t(), alpha=scale)
         ctx.save_for_backward(flat, low, weight, down, up)
         ctx.scale = scale
         return out.view(*x.shape[:-1], len(weight))
@@ -142,12 +128,15 @@ class _Adapted(torch.autograd.Function):
     ) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
         flat, low, weight, down, up = ctx.saved_tensors
         wide = gradient.reshape(-1, len(weight))
-        narrow = (wide @ up).mul_(ctx.scale)
+        narrow = linear_back(wide, up).mul_(ctx.scale)
         for_x = None
         if ctx.needs_input_grad[0]:
             for_x = functional.linear(wide.bfloat16(), weight.t()).float().addmm_(narrow, down)
             for_x = for_x.view(*gradient.shape[:-1], weight.shape[1])
-        return for_x, None, narrow.t() @ flat, (wide.t() @ low).mul_(ctx.scale), None
+        for_down = linear_back(narrow.t(), flat)
+        # the long side last: a tall product of a few columns takes four times as long
+        for_up = linear_back(low.t(), wide).mul_(ctx.scale).t()
+        return for_x, None, for_down, for_up, None
 
 
 class _Product(torch.autograd.Function):
@@ -160,7 +149,9 @@ class _Product(torch.autograd.Function):
         weight: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(x if weight.requires_grad else None, weight)
-        return functional.linear(x.bfloat16(), weight).float()
+        # Two dimensions: of one row in three, torch would copy the whole weight.
+        product = _rounded(x.reshape(-1, weight.shape[1]), weight)
+        return product.view(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(
@@ -168,12 +159,13 @@ class _Product(torch.autograd.Function):
         gradient: Tensor,
     ) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        rounded = gradient.bfloat16()
-        for_x = functional.linear(rounded, weight.t()).float() if ctx.needs_input_grad[0] else None
-        for_weight = None
+        rounded = gradient.reshape(-1, len(weight)).bfloat16()
+        for_x = for_weight = None
+        if ctx.needs_input_grad[0]:
+            for_x = functional.linear(rounded, weight.t()).float()
+            for_x = for_x.view(*gradient.shape[:-1], weight.shape[1])
         if ctx.needs_input_grad[1]:
-            flat = rounded.reshape(-1, weight.shape[0])
-            for_weight = flat.t() @ x.reshape(-1, weight.shape[1]).bfloat16()
+            for_weight = rounded.t() @ x.reshape(-1, weight.shape[1]).bfloat16()
         return for_x, for_weight
 
 

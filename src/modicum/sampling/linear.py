@@ -21,6 +21,7 @@ __all__ = [
     "linear",
     "linear_activated",
     "linear_add",
+    "linear_back",
     "linear_mul",
 ]
 
@@ -82,6 +83,17 @@ def linear_mul(x: Tensor, weight: Tensor, bias: Tensor | None, other: Tensor) ->
     both = torch.ops.mkldnn._linear_pointwise.binary
     multiplied: Tensor = both(x.contiguous(), other, weight, bias, "mul")
     return multiplied
+
+
+def linear_back(gradient: Tensor, weight: Tensor) -> Tensor:
+    """Return `gradient @ weight`, the gradient of what `linear` was given; outside of autograd only."""
+    if not _pays(gradient, weight):
+        return gradient @ weight
+    # transposed as a view: oneDNN reads it as it lies
+    product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
+        gradient.contiguous(), weight.t(), None, "none", [], ""
+    )
+    return product
 
 
 class FastLinear(TorchFunctionMode):

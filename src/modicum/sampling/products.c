@@ -125,6 +125,21 @@ static void multiply_part(float *out, const uint16_t *weight, const float *bias,
     }
 }
 
+/* Outputs whose weights stay near while all columns pass: some hundred kilobytes. */
+INLINE int64_t near_outs(int64_t in) {
+    int64_t outs = (200 << 10) / (2 * in) / SHARE * SHARE;
+    return outs > SHARE ? outs : SHARE;
+}
+
+/* The same, a few outputs with all columns after the other. */
+static void multiply_share(float *out, const uint16_t *weight, const float *bias, const words *x,
+                           int64_t first, int64_t last, int64_t in, int64_t columns, int add) {
+    int64_t outs = columns > 4 * LANES ? near_outs(in) : last - first;
+    for (; first < last; first += outs)
+        multiply_part(out, weight, bias, x, first, first + outs < last ? first + outs : last, in,
+                      columns, add);
+}
+
 /* out[o, c] = bias[o] + sum of weight[o, i] x[i, c], or that added to `out`. */
 void multiply(float *out, const uint16_t *weight, const float *bias, const words *x, int64_t outs,
               int64_t in, int64_t columns, int64_t add, int64_t threads) {
@@ -132,7 +147,7 @@ void multiply(float *out, const uint16_t *weight, const float *bias, const words
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t part = 0; part < threads; part++) {
         int64_t first = part * share, last = first + share < outs ? first + share : outs;
-        multiply_part(out, weight, bias, x, first, last, in, columns, (int)add);
+        multiply_share(out, weight, bias, x, first, last, in, columns, (int)add);
     }
 }
 
@@ -185,7 +200,10 @@ void multiply_gated(words *out, const uint16_t *gate, const uint16_t *up, const 
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t part = 0; part < threads; part++) {
         int64_t first = part * share, last = first + share < outs ? first + share : outs;
-        gated_part(out, gate, up, x, first, last, in, columns, gelu);
+        int64_t near = columns > 4 * LANES ? near_outs(2 * in) : outs;
+        for (; first < last; first += near)
+            gated_part(out, gate, up, x, first, first + near < last ? first + near : last, in,
+                       columns, gelu);
     }
 }
 
@@ -308,5 +326,73 @@ void multiply_rows(float *out, const uint16_t *weight, const float *bias, const 
                 unpack(out + begun * outs + first, buffer, some, columns, left, outs);
             }
         }
+    }
+}
+
+/* Of columns of scores `[vocab, columns]`, each times `scale`: the
+ * greatest score of a column among these rows, the sum of e^(score - greatest), and the sum of that
+ * times (score - greatest). Sums are made block by block, so that they stay exact. */
+#define BLOCK 64
+static void weigh_part(lanes_at *most, lanes_at *sum, lanes_at *moment, const float *scores,
+                       int64_t first, int64_t last, int64_t columns, float scale) {
+    int64_t stride = columns / LANES;
+    for (int64_t v = 0; v < stride; v++)
+        most[v] = (lanes){} - 1e30f, sum[v] = moment[v] = (lanes){};
+    for (int64_t begun = first; begun < last; begun += BLOCK) {
+        int64_t end = begun + BLOCK < last ? begun + BLOCK : last;
+        for (int64_t v = 0; v < stride; v++) {
+            const float *from = scores + v * LANES;
+            lanes top = most[v];
+            for (int64_t i = begun; i < end; i++) {
+                lanes x = *(const lanes_at *)(from + i * columns) * scale;
+                whole over = x > top;
+                top = (lanes)((over & (whole)x) | (~over & (whole)top));
+            }
+            lanes moved = most[v] - top, kept = exponential(moved);
+            lanes own = (lanes){}, turn = (lanes){};
+            for (int64_t i = begun; i < end; i++) {
+                lanes below = *(const lanes_at *)(from + i * columns) * scale - top;
+                lanes e = exponential(below);
+                own += e, turn += e * below;
+            }
+            moment[v] = kept * (moment[v] + sum[v] * moved) + turn;
+            sum[v] = kept * sum[v] + own;
+            most[v] = top;
+        }
+    }
+}
+
+/* A part of the rows for each thread: `found` is `[threads, 3, columns]`. */
+void weigh(float *found, const float *scores, int64_t vocab, int64_t columns, float scale,
+           int64_t threads) {
+    int64_t share = (vocab + threads - 1) / threads;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t part = 0; part < threads; part++) {
+        int64_t first = part * share, last = first + share < vocab ? first + share : vocab;
+        float *own = found + part * 3 * columns;
+        weigh_part((lanes_at *)own, (lanes_at *)(own + columns), (lanes_at *)(own + 2 * columns),
+                   scores, first, last, columns, scale);
+    }
+}
+
+/* Minus e^(score - total), rounded, as rows `[columns, vocab]`; vocab is even. */
+void chances(uint32_t *out, const float *scores, const float *total, int64_t vocab,
+             int64_t columns, float scale, int64_t threads) {
+    int64_t pairs = vocab / 2, share = (pairs + threads - 1) / threads;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int64_t part = 0; part < threads; part++) {
+        int64_t last = (part + 1) * share < pairs ? (part + 1) * share : pairs;
+        for (int64_t begun = part * share; begun < last; begun += LANES)
+            for (int64_t v = 0; v < columns; v += LANES) {
+                lanes least = *(const lanes_at *)(total + v);
+                int64_t end = begun + LANES < last ? begun + LANES : last;
+                for (int64_t k = begun; k < end; k++) {
+                    const float *from = scores + 2 * k * columns + v;
+                    lanes even = exponential(*(const lanes_at *)from * scale - least);
+                    lanes odd = exponential(*(const lanes_at *)(from + columns) * scale - least);
+                    words both = paired(-even, -odd);
+                    for (int j = 0; j < LANES; j++) out[(v + j) * pairs + k] = both[j];
+                }
+            }
     }
 }

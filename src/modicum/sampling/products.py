@@ -75,8 +75,12 @@ class NativeProducts:
         self._pack_rows.argtypes = [*[pointer] * 2, *[number] * 2]
         self._multiply_rows: Any = library.multiply_rows
         self._multiply_rows.argtypes = [*[pointer] * 5, *[number] * 4]
+        self._weigh: Any = library.weigh
+        self._weigh.argtypes = [*[pointer] * 2, *[number] * 2, ctypes.c_float, number]
+        self._chances: Any = library.chances
+        self._chances.argtypes = [*[pointer] * 3, *[number] * 2, ctypes.c_float, number]
         functions = (self._multiply, self._gated, self._pack, self._pack_rows, self._multiply_rows)
-        for function in functions:
+        for function in (*functions, self._weigh, self._chances):
             function.restype = None
 
     def normed(self, hidden: Float[Tensor, "width columns"], norm: Norm | None) -> Tensor:
@@ -115,6 +119,34 @@ class NativeProducts:
         matrices = (gate.weight.data_ptr(), up.weight.data_ptr())
         sizes = (outs, width, x.shape[1], int(activation == "gelu"), torch.get_num_threads())
         self._gated(out.data_ptr(), *matrices, x.data_ptr(), *sizes)
+        return out
+
+    def softmax(
+        self, scores: Float[Tensor, "vocab columns"], scale: float
+    ) -> tuple[Float[Tensor, " columns"], Float[Tensor, " columns"]]:
+        """Return each column's logarithm of the sum of `e^(scale score)`, and its entropy in nats."""
+        threads = torch.get_num_threads()
+        found = torch.empty(threads, 3, scores.shape[1])
+        self._weigh(found.data_ptr(), scores.data_ptr(), *scores.shape, scale, threads)
+        most, total, moment = found.unbind(1)
+        top = most.amax(0)
+        moved = most - top
+        kept = moved.exp()
+        moment = (kept * (moment + total * moved)).sum(0)
+        total = (kept * total).sum(0)
+        logarithm = total.log()
+        return top + logarithm, logarithm - moment / total
+
+    def minus_chances(
+        self,
+        scores: Float[Tensor, "vocab columns"],
+        total: Float[Tensor, " columns"],
+        scale: float,
+    ) -> Float[Tensor, "columns vocab"]:
+        """Return `-e^(scale score - total)`, rounded to bfloat16; there is an even number of scores."""
+        out = torch.empty(*reversed(scores.shape), dtype=torch.bfloat16)
+        named = (out.data_ptr(), scores.data_ptr(), total.data_ptr())
+        self._chances(*named, *scores.shape, scale, torch.get_num_threads())
         return out
 
     def rows(self, layer: LeftWeights, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows out"]:

@@ -34,7 +34,7 @@ from modicum.stats.resampling import (
     resampled_mean,
 )
 from modicum.stats.tost import Equivalence, equivalence, is_within
-from modicum.stats.votes import UNREADABLE, Tally, majority, tally, vote
+from modicum.stats.votes import UNREADABLE, Tally, majority, tally, vote, vote_of_marked
 
 __all__ = [
     "STREAMS",
@@ -76,5 +76,6 @@ __all__ = [
     "t_interval",
     "tally",
     "vote",
+    "vote_of_marked",
     "welch_degrees",
 ]

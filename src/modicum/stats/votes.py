@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modicum.stats.arrays import Floats, Ints
+from modicum.stats.arrays import Bools, Floats, Ints
 
 __all__ = [
     "UNREADABLE",
@@ -12,6 +12,7 @@ __all__ = [
     "majority",
     "tally",
     "vote",
+    "vote_of_marked",
 ]
 
 UNREADABLE = -1
@@ -92,5 +93,27 @@ def vote(answers: Ints, gold: Ints) -> Floats:
     ties = np.bincount(votes.rows[is_top], minlength=votes.n_rows)
     is_won = is_top & (votes.codes == gold[votes.rows])
     won = np.bincount(votes.rows[is_won], minlength=votes.n_rows)
+    share: Floats = won.astype(np.float64) / np.maximum(ties, 1)
+    return share
+
+
+def vote_of_marked(answers: Ints, correct: Bools) -> Floats:
+    """Return, of the t most frequent answers of a row, the share that is right; 0 without any.
+
+    For problems with several right answers, which vote against each other too: that two thirds of the
+    samples are right makes no majority where no two of them agree.
+
+    Args:
+        answers: Answer codes `[problems, samples]`, `UNREADABLE` where none could be read.
+        correct: Whether each sample is right, the same for equal answers to a problem.
+
+    >>> vote_of_marked(np.array([[1, 2, 3, 3]]), np.array([[True, True, False, False]])).tolist()
+    [0.0]
+    """
+    votes, right = tally(answers), tally(np.where(correct, answers, UNREADABLE))
+    top = np.zeros(votes.n_rows, dtype=np.int64)
+    np.maximum.at(top, votes.rows, votes.counts)
+    ties = np.bincount(votes.rows[votes.counts == top[votes.rows]], minlength=votes.n_rows)
+    won = np.bincount(right.rows[right.counts == top[right.rows]], minlength=votes.n_rows)
     share: Floats = won.astype(np.float64) / np.maximum(ties, 1)
     return share

@@ -29,6 +29,8 @@ class KeptSheet:
     stated: str
     read: str | None
     """Canonical form of the gold; None where the reader found none, or failed."""
+    right: tuple[str, ...] = ()
+    """Each different right answer as the reader gives it, where several may be."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,13 @@ def record_of(task: Task, problems: Iterable[Problem]) -> TaskRecord:
         sheet=task.sheet,
         problems=problems,
         said=tuple(
-            KeptSheet(answer, solution, stated := task.stated(p), read_or_none(task, stated))
+            KeptSheet(
+                answer,
+                solution,
+                stated := task.stated(p),
+                read_or_none(task, stated),
+                task.right_answers(p),
+            )
             for (answer, solution), p in golds.items()
         ),
         notes=task.notes,
@@ -163,6 +171,11 @@ class KeptTask(Task):
         """Return a gold in the exact format, as the task wrote it."""
         known = self._golds.get((problem.answer, problem.solution))
         return known.stated if known is not None else super().stated(problem)
+
+    def right_answers(self, problem: Problem) -> tuple[str, ...]:
+        """Return what the task listed when the study began."""
+        known = self._golds.get((problem.answer, problem.solution))
+        return known.right if known is not None else ()
 
     def origin(self, problem: Problem) -> str:
         """Say where a problem comes from, as the task did."""

@@ -1,18 +1,34 @@
-"""Whose code made a trial: hashes of the plug-ins of other packages, and what has changed since."""
+"""What made a trial: hashes of the plug-ins of other packages and of a local model's weights.
+
+A trial bears its model's name alone; other weights under it are noticed by these hashes.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from modicum.catalog import read_reference
+from modicum.errors import ConfigError
 from modicum.files.entries import foreign_in, source_hash
+from modicum.files.fingerprint import fingerprint
+from modicum.files.foreign import at
+from modicum.model import plugin_of
 from modicum.outcome import Outcome
 from modicum.stats.written import count
 from modicum.task import full_reference
 from modicum.task_names import split_task
 from modicum.types import Trial
 
-__all__ = ["changed_plugins", "has_foreign", "plugin_sources"]
+__all__ = [
+    "changed_plugins",
+    "changed_weights",
+    "has_foreign",
+    "plugin_sources",
+    "weights_source",
+]
+
+_WEIGHTS = "weights"
+"""Name of the hash of a model's files among a trial's sources."""
 
 _GROUPS: Mapping[str, str] = {
     "method": "methods",
@@ -46,6 +62,42 @@ def plugin_sources(trial: Trial) -> dict[str, str]:
     return found
 
 
+def weights_source(reference: str) -> dict[str, str]:
+    """Return the hash of the weights that a reference names by their folder or file, by `weights`.
+
+    Empty for a plug-in's own model, a hub id or a server.
+    """
+    try:
+        plugin, settings = plugin_of(reference)
+    except ConfigError:
+        return {}
+    if plugin not in ("export", "huggingface"):
+        return {}
+    value = fingerprint(at(str(settings.get("name", ""))))
+    return {_WEIGHTS: value} if value else {}
+
+
+def changed_weights(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """Say which local models have other weights now than when trials ran.
+
+    Trials of before these hashes were kept say nothing, nor do models that are gone.
+    """
+    ran: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        if then := outcome.sources.get(_WEIGHTS):
+            ran.setdefault(outcome.trial.model, Counter())[then] += 1
+    said = []
+    for model, times in ran.items():
+        now = weights_source(model).get(_WEIGHTS)
+        stale = times.total() - times[now] if now else 0
+        if stale:
+            said.append(
+                f"the weights in {model!r:.80} have changed since {count(stale, 'trial')} ran, and "
+                "those stand as they are: put the old weights back, or start again with another --out"
+            )
+    return tuple(said)
+
+
 def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """Say which plug-ins have other code now than when trials ran, though their versions are the same.
 
@@ -56,6 +108,8 @@ def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     stale: Counter[str] = Counter()
     for outcome in {str(o.trial.id): o for o in outcomes}.values():
         for plugin, then in outcome.sources.items():
+            if plugin == _WEIGHTS:
+                continue
             if plugin not in now:
                 kind, _, name = plugin.partition(" ")
                 entry = foreign_in(_GROUPS.get(kind, "")).get(name)

@@ -19,7 +19,7 @@ from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
 from modicum.secrecy import clean
 from modicum.seeds import stream
 from modicum.stock import Stock
-from modicum.store.provenance import plugin_sources
+from modicum.store.provenance import plugin_sources, weights_source
 from modicum.study.completing import completed_and_answered
 from modicum.study.controls import WITH
 from modicum.study.held_out import text_loss
@@ -149,7 +149,7 @@ def _outcome(
         selected=selected,
         thinking=thinking_of(answers, style),
         lost=unmarked.lost,
-        sources=plugin_sources(trial),
+        sources={**plugin_sources(trial), **weights_source(trial.model)},
         made=dict(nudge.facts),
         artefact=f"{artefacts.parent.name}/{artefacts.name}" if files else "",
         files=files,

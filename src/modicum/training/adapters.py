@@ -22,6 +22,7 @@ from modicum.files.foreign import read_table, shards_of, words_of
 from modicum.nudge.parts import method_of, tensor_of
 from modicum.sampling.half import adapt_half
 from modicum.training.adapter_folder import CONFIG, WEIGHTS, adapter_config
+from modicum.training.wide_biases import widen_biases
 from modicum.whitebox import WhiteBox
 
 __all__ = [
@@ -86,7 +87,8 @@ def attach(
 ) -> nn.Module:
     """Return a copy of the model with only the wanted parameters trainable.
 
-    The given model stays untouched, bit for bit. LoRA matrices start as Kaiming and zero.
+    The given model stays untouched, bit for bit. LoRA matrices start as Kaiming and zero. Adapters and
+    biases are trained in single precision whatever the weights' format.
 
     Args:
         whitebox: The model.
@@ -106,8 +108,7 @@ def attach(
     if shape.parameters == "full":
         module.requires_grad_(requires_grad=True)
         return module
-    biases = [n for n, _ in module.named_parameters() if n.endswith(".bias")]
-    if shape.parameters == "bias" and not biases:
+    if shape.parameters == "bias" and not _biases(module):
         msg = "parameters = 'bias', but this architecture has no biases; choose lora or full"
         raise TrialError(msg)
     config = _config(shape, rng, module)
@@ -116,10 +117,16 @@ def attach(
     tuned.peft_config["default"].base_model_name_or_path = whitebox.card.name
     adapt_half(tuned)
     if shape.parameters == "bias":
+        widen_biases(tuned, _biases(tuned))
         for name, parameter in tuned.named_parameters():
             # a rank-1 LoRA of zeros carries the biases in a form that PEFT loads; it stays zero
             parameter.requires_grad_(name.endswith(".bias"))
     return tuned
+
+
+def _biases(module: nn.Module) -> list[str]:
+    """Return the names of a module's biases."""
+    return [name for name, _ in module.named_parameters() if name.endswith(".bias")]
 
 
 def _kept(module: nn.Module) -> dict[int, Any]:
@@ -293,9 +300,15 @@ def merged(module: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 def _fill(tuned: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
     """Set every adapter weight as it was saved, whatever its layer is called in between."""
+
+    def of(name: str) -> torch.Tensor | None:
+        return saved.get(name.replace(".default", ""))
+
+    fine = [name for name in _biases(tuned) if getattr(of(name), "dtype", None) == torch.float32]
+    widen_biases(tuned, fine)
     with torch.no_grad():
         for name, parameter in tuned.named_parameters():
-            own = saved.get(name.replace(".default", ""))
+            own = of(name)
             if own is not None and own.shape == parameter.shape:
                 parameter.copy_(own)
 

@@ -14,6 +14,7 @@ from modicum.model import Model
 from modicum.nudge.contrast import Average, Reliability, direction_of, reliability
 from modicum.nudge.pairs import Pair, opening, parting
 from modicum.nudge.steering import Steering
+from modicum.plain import JsonValue
 from modicum.sampling.capture import capture
 from modicum.task import Sheet
 from modicum.types import Completion, Problem, Request, Sampling
@@ -26,6 +27,7 @@ __all__ = [
     "accuracies",
     "answers_under",
     "directions",
+    "facts_of",
     "least_dose",
     "paired",
     "pairs_of",
@@ -149,6 +151,24 @@ def directions(
         forecast = reliability(wanted[:, place], unwanted[:, place], values)
         found.append(Found(layer, values, forecast))
     return found
+
+
+def facts_of(found: Found, strength: float, n_pairs: int) -> dict[str, JsonValue]:
+    """Return what a record keeps of a direction that was chosen.
+
+    Args:
+        found: The direction, as long as the mean difference.
+        strength: The chosen one, in units of that.
+        n_pairs: Pairs that it was taken from.
+    """
+    return {
+        "layer": found.layer,
+        "strength": strength,
+        "length": float(found.values.norm()),
+        "pairs": n_pairs,
+        "cosine": found.reliability.cosine,
+        "separability": found.reliability.separability,
+    }
 
 
 def least_dose(

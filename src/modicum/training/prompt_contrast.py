@@ -24,7 +24,7 @@ from modicum.plain import JsonValue
 from modicum.sampling.capture import capture
 from modicum.sampling.divergence import Meter
 from modicum.training.changes import Vectors
-from modicum.training.contrast import Found, answers_under, directions, paired, parted
+from modicum.training.contrast import Found, answers_under, directions, facts_of, paired, parted
 from modicum.types import Problem, Style
 from modicum.whitebox import WhiteBox
 
@@ -143,7 +143,9 @@ class PromptPairs:
             "unwanted": styles[1].name,
             "where": where,
             "offset": offset,
-            **_notes(best, found[best.layer], len(pairs)),
+            **facts_of(found[best.layer], best.strength, len(pairs)),
+            "agreement": best.agreement,
+            "likelihood": best.likelihood,
             "answers": len(answers),
             "unread": len(questions) - len(answers),
             "unsteered": search.unsteered,
@@ -317,7 +319,8 @@ class _Search:
     def likelihoods(self, places: Sequence[tuple[int, float]]) -> list[RatedDose]:
         """Return layers and strengths with how likely they make the plain answers."""
         ones = [RatedDose(layer, strength, 0.0) for layer, strength in places]
-        return [replace(one, likelihood=self.meter.likelihood(self.steering(one))) for one in ones]
+        found = self.meter.likelihoods([self.steering(one) for one in ones])
+        return [replace(one, likelihood=nats) for one, nats in zip(ones, found, strict=True)]
 
     def agreements(self, ones: Sequence[RatedDose]) -> list[RatedDose]:
         """Return the same with the share of questions that they answer as the wanted prompt does."""
@@ -359,17 +362,3 @@ def _between_questions(
     if not bool(torch.isfinite(values).all() and values.norm() > 0):
         raise TrialError("the questions are alike at this place: there is no difference to add")
     return values
-
-
-def _notes(best: RatedDose, found: Found, n_pairs: int) -> dict[str, JsonValue]:
-    """Return what the record keeps of the choice and of the direction."""
-    return {
-        "layer": best.layer,
-        "strength": best.strength,
-        "length": float(found.values.norm()),
-        "pairs": n_pairs,
-        "cosine": found.reliability.cosine,
-        "separability": found.reliability.separability,
-        "agreement": best.agreement,
-        "likelihood": best.likelihood,
-    }

@@ -174,7 +174,7 @@ def _learn(
     rows = _rows(groups, recipe.policy.scale)
     parts = [join_equal(part) for part in _split(rows, recipe.updates)]
     device = next(iter(trainable.named.values())).device
-    most = recipe.most_tokens or room_for(trainable.whitebox)
+    most = recipe.most_tokens or room_for(trainable.whitebox, trainable.scored)
     joined = ranks()
     is_live = bool(recipe.policy.entropy or recipe.policy.kl)
     # a row without advantage has no gradient, but counts among those that the mean is taken over

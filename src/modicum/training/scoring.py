@@ -17,6 +17,7 @@ from modicum.sampling.fit import row_windows
 from modicum.sampling.half import activation_dtype
 from modicum.sampling.linear import FastLinear
 from modicum.sampling.whole import whole_pass
+from modicum.training.head import FrozenHead, head_of, score_hidden
 from modicum.training.policy import token_scores
 from modicum.training.rollouts import Batch
 from modicum.whitebox import WhiteBox, cache_keyword
@@ -69,20 +70,52 @@ def score(
     if windows is None:
         return _score_whole(module, batch, temperature, steer)
     places = torch.where(batch.known > 0, batch.known.cumsum(1) - 1, _NOWHERE)
+    head = head_of(module)
     if steer is not None:
         steer(True)
-    opening, past = _run_prompts(module, batch, places, windows)
+    opening, past = _run_prompts(module, batch, places, windows, head)
+    rest = None
+    if batch.lines.ids.shape[1] > 0:
+        if steer is not None:
+            steer(False)
+        rest = _run_lines(module, batch, places, windows, past, head)
+    if head is None:
+        return _scores_of(opening, rest, batch, temperature)
+    return _scores_of_states(head, opening, rest, batch, temperature)
+
+
+def _scores_of(
+    opening: Float[Tensor, "prompts vocab"],
+    rest: Float[Tensor, "lines width vocab"] | None,
+    batch: Batch,
+    temperature: float,
+) -> Scores:
+    """Return what scores after the prompts and along the lines say."""
     first = token_scores(opening[batch.which][:, None], batch.tokens[:, :1], temperature)
-    lines = batch.lines
-    if lines.ids.shape[1] == 0:
+    if rest is None:
         return Scores(*first)
-    if steer is not None:
-        steer(False)
-    logits = _run_lines(module, batch, places, windows, past)
     # Padding is scored too, but little of it is left, and cutting it out would copy all scores.
-    rest = token_scores(logits, lines.targets, temperature)
-    gathered = (part.flatten()[lines.cells] for part in rest)
+    along = token_scores(rest, batch.lines.targets, temperature)
+    gathered = (part.flatten()[batch.lines.cells] for part in along)
     return Scores(*(torch.cat(pair, 1) for pair in zip(first, gathered, strict=True)))
+
+
+def _scores_of_states(
+    head: FrozenHead,
+    opening: Float[Tensor, "prompts hidden"],
+    rest: Float[Tensor, "lines width hidden"] | None,
+    batch: Batch,
+    temperature: float,
+) -> Scores:
+    """Return what last hidden states say, without a table of scores; padding is 0."""
+    states, where = opening, batch.which[:, None]
+    if rest is not None:
+        states = torch.cat([opening, rest.flatten(0, 1)])
+        where = torch.cat([where, batch.lines.cells + len(opening)], 1)
+    is_counted = batch.counted > 0
+    chosen = states.index_select(0, where[is_counted])
+    found = score_hidden(head, chosen, batch.tokens[is_counted], temperature)
+    return Scores(*(torch.zeros_like(batch.counted).masked_scatter(is_counted, f) for f in found))
 
 
 def _score_whole(
@@ -119,11 +152,16 @@ def _sizes(batch: Batch) -> list[int]:
     return [int(size) for size in batch.counted.sum(1)]
 
 
-def room_for(whitebox: WhiteBox) -> int:
+def room_for(whitebox: WhiteBox, scored: nn.Module | None = None) -> int:
     """Return the tokens that may go through the model at once, from its shape and the memory.
 
     A layer keeps some twenty vectors of its width and five of its inner width for the gradient, an
-    adapter over half precision single-precision copies beside them; scores are kept three times.
+    adapter over half precision single-precision copies beside them; scores are kept three times,
+    unless they are taken a few rows at a time.
+
+    Args:
+        whitebox: The model.
+        scored: The module that scores, with what is trained on it; the model's own if not given.
     """
     config = whitebox.module.config.get_text_config(decoder=True)
     size = config.hidden_size
@@ -131,7 +169,9 @@ def room_for(whitebox: WhiteBox) -> int:
     inner = max(inner) if isinstance(inner, (list, tuple)) else inner
     each = whitebox.dtype.itemsize
     layer = each * (20 * size + 5 * inner) + (4 * (7 * size + inner) if each < 4 else 0)
-    needed = config.num_hidden_layers * layer + config.vocab_size * (each + 12)
+    is_whole = head_of(whitebox.module if scored is None else scored) is None
+    scores = config.vocab_size * (each + 12) if is_whole else 0
+    needed = config.num_hidden_layers * layer + scores
     if whitebox.device.type == "cuda":
         memory = torch.cuda.get_device_properties(whitebox.device).total_memory
     else:
@@ -147,16 +187,17 @@ def _run_prompts(
     batch: Batch,
     places: Int[Tensor, "prompts before"],
     windows: Sequence[Window],
-) -> tuple[Float[Tensor, "prompts vocab"], _Past]:
-    """Return the scores after each prompt, and its keys and values."""
+    head: FrozenHead | None,
+) -> tuple[Float[Tensor, "prompts width"], _Past]:
+    """Return what a pass gives after each prompt, and the prompt's keys and values."""
     seen = places[:, None, :]
     visible = (seen >= 0) & (seen <= places[:, :, None])
     # Padding sees itself, because a row of the softmax that sees nothing is not a number.
     visible = visible | torch.eye(places.shape[1], dtype=torch.bool, device=places.device)
     cache = PrefixCache(windows, None)
     masks = _masks(module, visible, places[:, :, None] - seen, windows)
-    logits = _forward(module, batch.prompts, places, masks, cache, keep=1)
-    return logits[:, -1], cache.pairs()
+    given = _forward(module, batch.prompts, places, masks, cache, keep=1, head=head)
+    return given[:, -1], cache.pairs()
 
 
 def _run_lines(
@@ -165,8 +206,9 @@ def _run_lines(
     places: Int[Tensor, "prompts before"],
     windows: Sequence[Window],
     past: _Past,
-) -> Float[Tensor, "lines width vocab"]:
-    """Return the scores at every position of the lines."""
+    head: FrozenHead | None,
+) -> Float[Tensor, "lines width size"]:
+    """Return what a pass gives at every position of the lines."""
     lines = batch.lines
     prompt = places[lines.prompt]
     own = prompt[:, -1:] + 1 + lines.step
@@ -177,7 +219,7 @@ def _run_lines(
     distance = own[:, :, None] - seen
     masks = _masks(module, mine & (distance >= 0), distance, windows)
     cache = PrefixCache(windows, [(k[lines.prompt], v[lines.prompt]) for k, v in past])
-    return _forward(module, lines.ids, own, masks, cache, keep=0)
+    return _forward(module, lines.ids, own, masks, cache, keep=0, head=head)
 
 
 def _masks(
@@ -204,16 +246,22 @@ def _forward(
     cache: PrefixCache,
     *,
     keep: int,
-) -> Float[Tensor, "rows kept vocab"]:
-    """Run the module; `keep` last columns are scored, all of them where 0."""
+    head: FrozenHead | None,
+) -> Float[Tensor, "rows kept size"]:
+    """Run the module, or its body; gives scores or last hidden states of each position.
+
+    `keep` last columns are scored, all of them where 0; hidden states come of all.
+    """
+    given = {
+        "input_ids": ids,
+        "attention_mask": masks,
+        "position_ids": places.clamp(min=0),
+        "use_cache": True,
+        cache_keyword(module): cache,
+    }
     with FastLinear():
-        output = module(
-            input_ids=ids,
-            attention_mask=masks,
-            position_ids=places.clamp(min=0),
-            use_cache=True,
-            logits_to_keep=keep,
-            **{cache_keyword(module): cache},
-        )
-    logits: Tensor = output.logits
+        if head is not None:
+            hidden: Tensor = head.body(**given).last_hidden_state
+            return hidden
+        logits: Tensor = module(**given, logits_to_keep=keep).logits
     return logits

@@ -42,6 +42,11 @@ class Trainable(ABC):
     learning_rate: float
     """AdamW's rate for these parameters."""
 
+    @property
+    @abstractmethod
+    def scored(self) -> nn.Module:
+        """The module that scores completions."""
+
     @abstractmethod
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Return the log-probabilities and entropies of each completion's tokens, with gradients."""
@@ -90,6 +95,11 @@ class TrainedWeights(Trainable):
             # Rollouts run plain weights: an adapter's extra products would slow every step. In half
             # precision they run the adapter itself, for adding rounds its first small changes away.
             self._plain = _plain_copy(whitebox.module, self.module)
+
+    @property
+    def scored(self) -> nn.Module:
+        """The tuned copy."""
+        return self.module
 
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Return the scores of the tuned copy."""
@@ -147,6 +157,11 @@ class TrainedVectors(Trainable):
         """The vectors as a nudge; gradients flow to the parameters."""
         directions = (Direction(int(n.split(".")[1]), p) for n, p in self.named.items())
         return Steering(tuple(directions), self._where)
+
+    @property
+    def scored(self) -> nn.Module:
+        """The model, which is steered only while it scores."""
+        return self.whitebox.module
 
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Return the scores of the steered model."""

@@ -32,7 +32,12 @@ from modicum.running.spending import Spending, plan_text, refuse_unpayable, spen
 from modicum.secrecy import clean
 from modicum.stats.written import count
 from modicum.store.database import Store
-from modicum.store.provenance import changed_plugins, has_foreign
+from modicum.store.provenance import (
+    changed_plugins,
+    changed_weights,
+    has_foreign,
+    weights_source,
+)
 from modicum.store.siblings import siblings
 from modicum.study.budget import Budget, read_seconds
 from modicum.study.checks import check_plan
@@ -189,8 +194,10 @@ def _say_first(
     click.echo(f"{_size_line(plan, len(names), len(names & done))}; results in {folder}", err=True)
     if (fixed := fixed_prompt(plan.subjects())) is not None:
         click.echo(fixed.said, err=True)
-    heads = store.heads() if has_foreign() else {}
-    for line in changed_plugins(head for name, head in heads.items() if name in names):
+    is_local = any(weights_source(subject.model) for subject in plan.subjects())
+    heads = store.heads() if is_local or has_foreign() else {}
+    ran = [head for name, head in heads.items() if name in names]
+    for line in (*changed_plugins(ran), *changed_weights(ran)):
         click.echo(line, err=True)
     if ahead is not None:
         click.echo(ahead_line(ahead), err=True)
