@@ -79,6 +79,7 @@ def main() -> None:
     sides = Sides(half, single, resolve_task(given.task), 48 if given.quick else 256)
     n = given.answers or (16 if given.quick else ANSWERS)
     most = max(n, MORE) if n >= ANSWERS else n
+    most = min(most, sides.task.sheet.available.get("test", most))
     problems = sides.task.problems("test", most)
     say(f"{n} greedy answers in both formats")
     answers = compared(sides, problems[:n], problems[n:], report)

@@ -205,7 +205,8 @@ def plain_module(case: Case) -> PreTrainedModel:
     """Return transformers' own module in the case's format: none of its layers is ours."""
     folder = resolve_backend(case.model).origin
     module: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=case.dtype)
-    return module.eval()
+    module.eval()
+    return module
 
 
 def coin(text: str) -> float:

@@ -73,6 +73,11 @@ def test_what_did_not_rise_is_left_out_and_of_a_method_the_largest_budget_stands
     assert (found.name, found.first, found.both) == ("a n=4, d", 20, 0)
 
 
+def test_two_sides_that_solve_everything_cannot_share_more_than_chance_and_are_left_out() -> None:
+    sides = [rung(name, solved(40, range(40))) for name in ("a", "b")]
+    assert not overlaps(np.zeros(40), sides)
+
+
 def test_its_section_says_how_many_pairs_share_more_than_chance() -> None:
     sides = [rung(name, solved(90, range(30))) for name in ("a", "b")]
     section = overlap_section(overlaps(np.zeros(90), sides))

@@ -137,9 +137,15 @@ def test_halting_saves_steps(net) -> None:
     found = roll(net, QUESTIONS, NAMES, Rolling(depth=9, width=4, halts=True))
     assert 1 <= float(found.steps.double().mean()) < 9
     assert (found.halt[found.steps < 9] > 0).all()
+    surer = roll(net, QUESTIONS, NAMES, Rolling(depth=9, width=4, halts=True, sure=0.9))
+    assert (surer.halt[surer.steps < 9].sigmoid() > 0.9).all()
+    assert (surer.steps >= found.steps).all()
+    assert int(surer.steps.sum()) > int(found.steps.sum())
 
 
-@pytest.mark.parametrize("wrong", [{"depth": 0}, {"width": 0}, {"temperature": -1.0}, {"rows": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"depth": 0}, {"width": 0}, {"temperature": -1.0}, {"rows": 0}, {"sure": 1.0}]
+)
 def test_what_cannot_be_rolled_out_is_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="for rollouts"):
         Rolling(**{"depth": 1, **wrong})

@@ -18,6 +18,9 @@ _CORRECTION = 0.87962566103423978
 """Deviation of a standard normal that is cut at two deviations."""
 _THETA = 10_000.0
 """Base of the rotary angles."""
+_TOLD = 0.2
+"""Deviation of what a posterior is told of an answer at first. Where it is 1, the posterior hands the
+answer over before the stacks have learned any of it, and rollouts from the prior take longer to come."""
 _LOGS = (-5.0, 1.0)
 """Least and most of the logarithm of a deviation."""
 
@@ -149,7 +152,7 @@ class GaussianHead(nn.Module):
         self.spread = nn.Parameter(torch.zeros(width, inner))
         self.first = nn.Parameter(torch.full((width,), float(np.log(shape.first_deviation))))
         self.told = (
-            nn.Parameter(drawn(rng, shape.vocabulary, 4 * inner, deviation=1.0)) if told else None
+            nn.Parameter(drawn(rng, shape.vocabulary, 4 * inner, deviation=_TOLD)) if told else None
         )
 
     def forward(

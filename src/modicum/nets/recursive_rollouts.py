@@ -29,7 +29,9 @@ class Rolling:
     noise: float = 0.0
     """Deviation of noise that is added to both states before each supervision step, at least 0."""
     halts: bool = False
-    """Whether a trajectory ends as soon as its halt logit is above 0."""
+    """Whether a trajectory ends as soon as the halt head is sure that its answer is right."""
+    sure: float = 0.5
+    """Probability above which it is sure, between 0 and 1: higher is deeper and more often right."""
     stream: str = "rollout"
     """Names the random streams, with the question's address and the trajectory's number."""
     rows: int = 128
@@ -39,6 +41,10 @@ class Rolling:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""
+        if not 0 < self.sure < 1:
+            raise ConfigError(
+                f"sure = {self.sure} for rollouts", "a number between 0 and 1", "set sure to one"
+            )
         least = {"depth": 1, "width": 1, "temperature": 0, "noise": 0, "rows": 1}
         for name, bound in least.items():
             if not getattr(self, name) >= bound:
@@ -167,7 +173,7 @@ class _Flight:
         ends = self._age >= how.depth
         judged = net.judge(self._latent.high, self._injected) if how.halts else None
         if judged is not None:
-            ends |= (judged[:, 0] > 0).cpu().numpy()
+            ends |= (judged[:, 0].sigmoid() > how.sure).cpu().numpy()
         if self._traced is not None:
             self._trace()
         over = np.flatnonzero(ends & (self._place >= 0))

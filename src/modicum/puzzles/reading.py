@@ -44,7 +44,7 @@ def last_cells(
             digits is one number where `largest` has two.
 
     >>> last_cells("So:\n| 1 2 |\n| 2 1 |\nDone.", 4, 2, (1, 2, 4))
-    ((1, 2, 2, 1), 7)
+    ((1, 2, 2, 1), 6)
     """
     offset = max(len(text) - _MOST_READ, 0)
     # Blanked, not removed: places in the text stay where they are.

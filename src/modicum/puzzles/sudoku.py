@@ -50,7 +50,7 @@ class SudokuPuzzle(Puzzle):
     >>> puzzle = SudokuPuzzle(4)
     >>> question = puzzle.encode("Fill it in: 1... ..3. .... ...2")
     >>> [puzzle.decode(question, ids) for ids in puzzle.solutions(question, 2)]
-    ['1234 4231 2413 3142', '1234 4231 2143 3412']
+    ['1324 2431 4213 3142', '1324 4231 2143 3412']
     """
 
     size: int = 4

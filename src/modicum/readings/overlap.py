@@ -97,7 +97,13 @@ def overlaps(floor: Floats, rungs: Sequence[RungReading]) -> list[Shared]:
     """
     last = {one.rung.method: one for one in rungs if one.is_above and not one.rung.is_prompt}
     found = [_shared(name, floor, *sides) for name, sides in _pairs(list(last.values()))]
-    return [one for one in found if min(one.first, one.second) >= LEAST]
+    return [one for one in found if _has_room(one)]
+
+
+def _has_room(one: Shared) -> bool:
+    """Say whether two sides could share more than chance: not where each solves nearly everything."""
+    least = min(one.first, one.second)
+    return least >= LEAST and one.high < least
 
 
 def _pairs(rungs: Sequence[RungReading]) -> Iterator[tuple[str, tuple[Floats, Floats]]]:

@@ -125,6 +125,21 @@ static void multiply_part(float *out, const uint16_t *weight, const float *bias,
     }
 }
 
+/* Outputs whose weights stay near while all columns pass: some hundred kilobytes. */
+INLINE int64_t near_outs(int64_t in) {
+    int64_t outs = (200 << 10) / (2 * in) / SHARE * SHARE;
+    return outs > SHARE ? outs : SHARE;
+}
+
+/* The same, a few outputs with all columns after the other. */
+static void multiply_share(float *out, const uint16_t *weight, const float *bias, const words *x,
+                           int64_t first, int64_t last, int64_t in, int64_t columns, int add) {
+    int64_t outs = columns > 4 * LANES ? near_outs(in) : last - first;
+    for (; first < last; first += outs)
+        multiply_part(out, weight, bias, x, first, first + outs < last ? first + outs : last, in,
+                      columns, add);
+}
+
 /* out[o, c] = bias[o] + sum of weight[o, i] x[i, c], or that added to `out`. */
 void multiply(float *out, const uint16_t *weight, const float *bias, const words *x, int64_t outs,
               int64_t in, int64_t columns, int64_t add, int64_t threads) {
@@ -132,7 +147,7 @@ void multiply(float *out, const uint16_t *weight, const float *bias, const words
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t part = 0; part < threads; part++) {
         int64_t first = part * share, last = first + share < outs ? first + share : outs;
-        multiply_part(out, weight, bias, x, first, last, in, columns, (int)add);
+        multiply_share(out, weight, bias, x, first, last, in, columns, (int)add);
     }
 }
 
@@ -185,7 +200,10 @@ void multiply_gated(words *out, const uint16_t *gate, const uint16_t *up, const 
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (int64_t part = 0; part < threads; part++) {
         int64_t first = part * share, last = first + share < outs ? first + share : outs;
-        gated_part(out, gate, up, x, first, last, in, columns, gelu);
+        int64_t near = columns > 4 * LANES ? near_outs(2 * in) : outs;
+        for (; first < last; first += near)
+            gated_part(out, gate, up, x, first, first + near < last ? first + near : last, in,
+                       columns, gelu);
     }
 }
 

@@ -39,13 +39,13 @@ class RecursiveRecipe:
 
     steps: int
     """Updates, each of one supervision step, at least 1."""
-    batch: int = 128
+    batch: int = 64
     """Slots, at least 1."""
     optimiser: Literal["adamw", "adam_atan2"] = "adamw"
     learning_rate: float = 1.5e-3
     warm_up: int = 100
     """Updates in which the rate rises from 0, at least 1."""
-    cool_down: float = 0.5
+    cool_down: float = 0.3
     """Share of the updates, the last ones, in which the rate falls to 0."""
     decay: float = 0.1
     """Weight decay, of matrices alone."""
@@ -55,7 +55,7 @@ class RecursiveRecipe:
     """Decay of the moving average, in [0, 1)."""
     look_every: int = 8
     """Updates from one look at rollouts from the prior to the next, at least 1."""
-    look_boards: int = 16
+    look_boards: int = 8
     """Boards of a look, at least 1."""
     look_width: int = 4
     """Trajectories of each; 1 where the net is deterministic."""
