@@ -131,6 +131,7 @@ def test_what_decides_an_answer_is_part_of_its_address() -> None:
         Reasoning(temperature=0.5),
         Reasoning(noise=0.1),
         Reasoning(halts=True),
+        Reasoning(halts=True, sure=0.9),
     ]
     cards = [recursive_model(how=how).card for how in hows]
     assert len({card.reading for card in cards}) == len(hows)
@@ -173,7 +174,7 @@ def test_a_net_for_another_board_is_refused() -> None:
         RecursiveModel(random_net(card), QueensPuzzle(8), card, Reasoning(), "x")
 
 
-@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": -1}, {"noise": -0.1}])
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": -1}, {"noise": -0.1}, {"sure": 1.0}])
 def test_what_cannot_be_rolled_out_is_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="of a recursive net"):
         Reasoning(**wrong)

@@ -59,7 +59,9 @@ class Recursive(Backend):
     noise: float = 0.0
     """Deviation of noise added to the states before each supervision step."""
     halts: bool = False
-    """Whether a trajectory ends as soon as the net says so."""
+    """Whether a trajectory ends as soon as the net is sure that its answer is right."""
+    sure: float = 0.5
+    """Probability above which it is sure: higher is deeper and more often right."""
     device: Device = "auto"
     """Where it runs: CUDA where there is one, else Apple's MPS, else the processor."""
 
@@ -99,7 +101,13 @@ class Recursive(Backend):
     @property
     def _how(self) -> Reasoning:
         return Reasoning(
-            self.depth, self.width, self.selector, self.temperature, self.noise, self.halts
+            self.depth,
+            self.width,
+            self.selector,
+            self.temperature,
+            self.noise,
+            self.halts,
+            self.sure,
         )
 
     @property

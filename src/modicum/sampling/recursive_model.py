@@ -44,7 +44,9 @@ class Reasoning:
     noise: float = 0.0
     """Deviation of noise that is added to both states before each supervision step, at least 0."""
     halts: bool = False
-    """Whether a trajectory ends as soon as the halt head says so."""
+    """Whether a trajectory ends as soon as the halt head is sure that its answer is right."""
+    sure: float = 0.5
+    """Probability above which it is sure, between 0 and 1."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""
@@ -56,6 +58,12 @@ class Reasoning:
                     f"a number from {bound} on",
                     f"such as {name}={bound}",
                 )
+        if not 0 < self.sure < 1:
+            raise ConfigError(
+                f"sure = {self.sure} of a recursive net",
+                "a number between 0 and 1",
+                "such as sure=0.9",
+            )
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,13 @@ class RecursiveModel(Model):
     def _rolling(self, heat: float, name: str) -> Rolling:
         how = self.how
         return Rolling(
-            self.depth, how.width, how.temperature * heat, how.noise, halts=how.halts, stream=name
+            self.depth,
+            how.width,
+            how.temperature * heat,
+            how.noise,
+            halts=how.halts,
+            sure=how.sure,
+            stream=name,
         )
 
     def _read(self, prompt: str) -> Ids | None:
