@@ -125,9 +125,17 @@ def test_what_a_new_net_asks_for_stands_in_its_own_reference() -> None:
     assert [power.kind for power in asked] == ["code"]
 
 
-@pytest.mark.parametrize("reference", ["recursive", "recursive:new", "recursive:x?task=sudoku"])
-def test_neither_a_folder_nor_a_new_net_is_refused(reference) -> None:
-    with pytest.raises(ConfigError, match="a recursive net"):
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("recursive", "without a folder or a task"),
+        ("recursive:new", "without a task"),
+        ("recursive:x?task=sudoku", "task=sudoku for the trained net in 'x'"),
+        ("recursive:x?preset=trm", "leave preset out"),
+    ],
+)
+def test_neither_a_folder_nor_a_new_net_is_refused(reference, words) -> None:
+    with pytest.raises(ConfigError, match=words):
         resolve_backend(reference)
 
 

@@ -1,6 +1,7 @@
 """A recursive net learns from all boards: none that is tested, to the same bits after a kill, in a folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,12 @@ def _few_are_tested():
         yield
 
 
-def train(out: Path, until: int = 99):
+def train(out: Path, until: int = 99, plan: Pretraining = PLAN):
     def watch(ledger: Ledger) -> None:
         if ledger.updates > until:
             raise KeyboardInterrupt
 
-    return pretrain(PLAN, out, "cpu", watch, 4)
+    return pretrain(plan, out, "cpu", watch, 4)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,16 @@ def test_the_folder_is_a_model_that_answers_and_says_how_it_was_made(trained) ->
     assert (told["steps"], told["boards"], told["flops"] > 0) == (5, 12, True)
     assert told["held_out"]["one"] == trained[1].one.as_dict()
     assert "loss" in told["recursion"]["curves"][0]
+
+
+def test_a_stopped_training_is_not_lost_to_one_with_other_settings(tmp_path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, until=3)
+    [kept] = tmp_path.iterdir()
+    before = kept.read_bytes()
+    with pytest.raises(ConfigError, match="a training with other settings was stopped"):
+        train(tmp_path, plan=replace(PLAN, steps=6))
+    assert kept.read_bytes() == before
 
 
 def test_a_folder_that_holds_a_net_is_not_written_over(trained) -> None:

@@ -76,10 +76,11 @@ class FromScratch(Method):
         """
         model = need_recursive(bench.model, bench.method)
         if not model.is_new:
+            new = model.made.task.replace("&", "%26")
             raise AccessError(
                 f"{bench.method} on {model.card.name!r}, which was trained before",
                 "a net that has learned nothing yet",
-                f"give recursive:new?task={model.made.task}",
+                f"give recursive:new?task={new}",
             )
         boards = [_labelled(model.puzzle, shot) for shot in bench.shots]
         if not boards:

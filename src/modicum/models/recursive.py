@@ -99,6 +99,16 @@ class Recursive(Backend):
         return RecursiveModel(net, puzzle, card, self._how, self._reference)
 
     @property
+    def boards(self) -> str:
+        """The task that the net was made for."""
+        return self._known()[0].task
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its weights are as they were drawn."""
+        return self.name == NEW
+
+    @property
     def _how(self) -> Reasoning:
         return Reasoning(
             self.depth,
@@ -130,11 +140,18 @@ class Recursive(Backend):
             grid = puzzle.grid
             shape = sized(name, self.size, grid.length, grid.vocabulary)
             return RecursiveCard(shape, self.task, name), puzzle
-        if self.name in ("", NEW) or self.task or self.preset:
+        if self.name in ("", NEW):
             raise ConfigError(
-                f"a recursive net {self.name!r:.80} with task {self.task!r:.80}",
-                "a folder alone, or `new` with a task",
-                "such as recursive:FOLDER, or recursive:new?task=sudoku",
+                f"a recursive net without a {'task' if self.name else 'folder or a task'}",
+                "`new` with the task whose boards it is to read, or the folder of a trained net",
+                "such as recursive:new?task=sudoku, or recursive:FOLDER",
+            )
+        if self.task or self.preset:
+            named = "task" if self.task else "preset"
+            raise ConfigError(
+                f"{named}={getattr(self, named):.80} for the trained net in {self.name!r:.80}",
+                "a folder alone: it says what its net is",
+                f"leave {named} out, or give recursive:new?task=sudoku for a new net",
             )
         card = read_recursive_card(at(self.name))
         return card, _stored_puzzle(card, at(self.name))

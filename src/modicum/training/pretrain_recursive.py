@@ -19,6 +19,7 @@ from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
 from modicum.task import Task, resolve_task
+from modicum.training.checkpoint import kept_name
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe, train_recursive
@@ -84,17 +85,24 @@ def pretrain(
         measured: Held-out boards that the net is measured on at most, at least 1.
 
     Raises:
-        ConfigError: a folder that holds a net already, a task without boards.
+        ConfigError: a folder that holds a net already, or a stopped run with other settings; a task
+            without boards.
         TrialError: a loss that is not finite.
     """
     if (out / CONFIG).exists():
         raise ConfigError(
             f"{out}, which holds a net already", "a folder without one", "choose another with --out"
         )
+    name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
+    if kept_name(out / _CHECKPOINT) not in (None, name):
+        raise ConfigError(
+            f"{out}, where a training with other settings was stopped",
+            "the settings that it began with, to go on, or another folder",
+            f"give those, choose another folder with --out, or delete {out / _CHECKPOINT}",
+        )
     puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
     shape = sized(plan.preset, plan.size, puzzle.grid.length, puzzle.grid.vocabulary)
     boards = training_boards(task, puzzle, plan.boards)
-    name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
     recipe = RecursiveRecipe(
         plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
     )
@@ -106,6 +114,7 @@ def pretrain(
     with _one_thread(device):
         net = RecursiveNet(shape, stream("recursive", "pretrain", plan.seed)).to(device)
         learned = train_recursive(net, drawn, recipe, name, ledger, out / _CHECKPOINT)
+        ledger.says("measuring on held-out boards")
         found = held_out(learned.net, puzzle, _solved(task, puzzle, "selection", measured))
     told = {
         **table_of(plan),

@@ -11,6 +11,7 @@ from modicum.cli.help_layout import HelpGroup
 from modicum.cli.progress import Steps
 from modicum.ledger import Ledger
 from modicum.loading.device import Device, choose_place
+from modicum.loading.telling import tell
 from modicum.nets.recursive_shape import PRESETS, Size
 from modicum.plain import table_of, thawed
 from modicum.stats.written import figure, share
@@ -96,7 +97,9 @@ def _recursive(
     with Steps(plan.steps, "updates") as steps:
 
         def watch(ledger: Ledger) -> None:
-            steps.at(ledger.updates, ledger.said)
+            if steps.done <= 0 and ledger.updates > 1:
+                tell(f"going on after update {ledger.updates - 1} of {plan.steps}")
+            steps.at(ledger.updates, _under_way(ledger.said))
             steps.beat(ledger.tokens_trained)
 
         steps.at(0, "making boards")
@@ -109,6 +112,15 @@ def _recursive(
     for line in _lines(plan, found):
         click.echo(line)
     click.echo(f"\nwritten to {folder}; use it with --model recursive:{folder}")
+
+
+def _under_way(said: str) -> str:
+    """Return what the bar says beside the updates, which it counts itself.
+
+    >>> _under_way("step 2/20  loss 1.250"), _under_way(""), _under_way("measuring")
+    ('training, loss 1.250', 'training', 'measuring')
+    """
+    return re.sub(r"^step \S+\s*", "training, ", said) or "training"
 
 
 def _plain(task: str) -> str:
