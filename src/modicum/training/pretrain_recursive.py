@@ -89,17 +89,8 @@ def pretrain(
             without boards.
         TrialError: a loss that is not finite.
     """
-    if (out / CONFIG).exists():
-        raise ConfigError(
-            f"{out}, which holds a net already", "a folder without one", "choose another with --out"
-        )
     name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
-    if kept_name(out / _CHECKPOINT) not in (None, name):
-        raise ConfigError(
-            f"{out}, where a training with other settings was stopped",
-            "the settings that it began with, to go on, or another folder",
-            f"give those, choose another folder with --out, or delete {out / _CHECKPOINT}",
-        )
+    _check_folder(out, name)
     puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
     shape = sized(plan.preset, plan.size, puzzle.grid.length, puzzle.grid.vocabulary)
     boards = training_boards(task, puzzle, plan.boards)
@@ -128,6 +119,24 @@ def pretrain(
     write_shared({name: files[name] for name in (WEIGHTS, CONFIG)}, out)
     (out / _CHECKPOINT).unlink(missing_ok=True)
     return found
+
+
+def _check_folder(out: Path, name: str) -> None:
+    """Refuse a folder whose net or stopped training would be lost.
+
+    Raises:
+        ConfigError: it holds one.
+    """
+    if (out / CONFIG).exists():
+        raise ConfigError(
+            f"{out}, which holds a net already", "a folder without one", "choose another with --out"
+        )
+    if kept_name(out / _CHECKPOINT) not in (None, name):
+        raise ConfigError(
+            f"{out}, where a training with other settings was stopped",
+            "the settings that it began with, to go on, or another folder",
+            f"give those, choose another folder with --out, or delete {out / _CHECKPOINT}",
+        )
 
 
 def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
