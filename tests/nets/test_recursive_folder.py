@@ -10,6 +10,7 @@ from modicum.model import resolve_backend
 from modicum.nets.recursive_folder import CONFIG, WEIGHTS, read_recursive_card, read_recursive_net
 from modicum.nudge import write_folder
 from modicum.study.powers import model_powers
+from modicum.types import Trial
 from tests.support.recursive_nets import random_net, tiny_card
 
 
@@ -144,3 +145,14 @@ def test_a_new_net_of_each_preset_answers(preset) -> None:
     model = resolve_backend(f"recursive:new?task=n_queens&preset={preset}").open()
     assert model.is_new
     assert model.card.notes[-1].startswith("untrained")
+
+
+def test_each_setting_of_a_reference_is_a_trial_and_an_address_of_its_own(folder) -> None:
+    settings = [
+        *("", "?depth=3", "?width=2", "?width=2&selector=majority", "?temperature=0.5"),
+        *("?noise=0.1", "?halts=true", "?halts=true&sure=0.9"),
+    ]
+    references = [f"recursive:{folder}{one}" for one in settings]
+    trials = {Trial(reference, "sudoku", "plain", 0, 0).id for reference in references}
+    readings = {resolve_backend(reference).open().card.reading for reference in references}
+    assert len(trials) == len(readings) == len(settings)

@@ -115,6 +115,14 @@ def test_flops_are_those_of_the_steps_that_were_taken() -> None:
     assert flops[1] < 0.8 * flops[0]
 
 
+@pytest.mark.parametrize(("depth", "width"), [(2, 1), (6, 1), (2, 5), (3, 4)])
+def test_flops_grow_with_depth_times_trajectories(depth, width) -> None:
+    model, ledger = recursive_model(how=Reasoning(depth=depth, width=width)), Ledger()
+    model.generate(requests(2), SAMPLED, ledger)
+    step = PUZZLE.grid.length * model.net.shape.step_flops
+    assert ledger.flops == pytest.approx(len(PROBLEMS) * 2 * depth * width * step, rel=0.03)
+
+
 def test_reused_answers_cost_about_what_they_cost_first() -> None:
     model, ledger = recursive_model(how=Reasoning(width=3)), Ledger()
     [group, *_] = model.generate(requests(2)[:1], SAMPLED, ledger)
