@@ -209,7 +209,7 @@ def room_for(whitebox: WhiteBox, scored: nn.Module | None = None) -> int:
 
 
 def is_beyond(batch: Batch, room: int) -> bool:
-    """Say whether a batch, which may be one row alone, has more tokens with padding than there is room for."""
+    """Say whether a batch, maybe one row alone, has more tokens than room, padding included."""
     return batch.prompts.numel() + batch.tokens.numel() > room
 
 
