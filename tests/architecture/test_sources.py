@@ -22,6 +22,8 @@ NO_SOURCE = {
     PACKAGE / "nets" / "saelens.py": "reads and writes folders; what it computes is nets.sparse",
     PACKAGE / "nets" / "grid.py": "says what stands at which position; computes nothing",
     PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
+    PACKAGE / "nets" / "autoregressive_folder.py": "reads and writes folders; computes nothing",
+    PACKAGE / "nets" / "board_tokens.py": "says which word is which id; computes nothing",
 }
 """Files that hold no recipe, and why."""
 

@@ -1,21 +1,22 @@
-"""`modicum pretrain recursive` trains, goes on, says how far it is, and what it wrote."""
+"""`modicum pretrain` trains, goes on, says how far it is, and what it wrote."""
 
 import json
 import re
 
 import pytest
 
-from modicum.training.pretrain_recursive import Pretraining, pretrain
+from modicum.training.pretraining import pretrain
+from modicum.training.recursive_learner import RecursivePretraining
 from tests.support.commands import modicum
 
 SMALL = ("--steps", 4, "--batch", 4, "--boards", 6, "--held-out", 4)
-PLAN = Pretraining("sudoku", steps=4, batch=4, boards=6)
+PLAN = RecursivePretraining("sudoku", steps=4, batch=4, boards=6)
 
 
 @pytest.fixture(autouse=True)
 def _few_are_tested(monkeypatch) -> None:
-    monkeypatch.setattr("modicum.training.pretrain_recursive.HELD_OUT", 4)
-    monkeypatch.setattr("modicum.training.pretrain_recursive._TESTED", 8)
+    monkeypatch.setattr("modicum.training.pretraining.HELD_OUT", 4)
+    monkeypatch.setattr("modicum.training.pretraining._TESTED", 8)
 
 
 def test_a_stopped_training_says_where_it_goes_on_and_what_it_wrote(tmp_path, monkeypatch) -> None:
@@ -40,6 +41,22 @@ def test_its_json_holds_the_settings_and_the_figures(tmp_path) -> None:
     told = json.loads(modicum(*line, "--out", tmp_path / "net", "--json").out)
     assert (told["schema"], told["preset"], told["steps"]) == (1, "twin", 4)
     assert told["held_out"]["boards"] == 4
+
+
+def test_a_transformer_is_trained_and_told_of_by_the_same_table(tmp_path) -> None:
+    line = ("pretrain", "autoregressive", "--task", "sudoku", *SMALL, "--out", tmp_path / "net")
+    said = modicum(*line)
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0] == "autoregressive on sudoku: 4 held-out boards, 20 samples each"
+    assert [one.split()[0] for one in lines[1:6]] == [
+        "greedy",
+        "one",
+        "majority",
+        "any",
+        "coverage",
+    ]
+    assert lines[-1].endswith(f"use it with --model autoregressive:{tmp_path / 'net'}")
 
 
 def test_what_cannot_be_trained_is_said_in_words(tmp_path) -> None:

@@ -32,7 +32,10 @@ FOREIGN = tuple(name for name in sorted(MODELS.entries) if MODELS.entry(name).pa
 """Models of other packages that are installed."""
 REFERENCES = (
     *("scripted:latent", "scripted:sealed", "organism", "organism-control", "folder"),
-    "recursive:new?task=sudoku&width=3&selector=majority",
+    *(
+        "recursive:new?task=sudoku&width=3&selector=majority",
+        "autoregressive:new?task=sudoku&width=2",
+    ),
     *FOREIGN,
 )
 

@@ -8,12 +8,17 @@ import torch
 from modicum.errors import AccessError, BudgetError, ConfigError
 from modicum.ledger import Ledger
 from modicum.method import METHODS
-from modicum.methods import from_scratch
+from modicum.methods.from_scratch import FromScratch
 from modicum.model import resolve_backend
 from modicum.nudge import read_nudge, write_folder
+from modicum.puzzles.queens import QueensPuzzle
 from modicum.seeds import stream
 from modicum.task import resolve_task
+from modicum.training import recursive_learner
+from modicum.training.autoregressive_learner import AutoregressiveLearner
 from modicum.training.learned_net import LearnedNet
+from modicum.training.learned_transformer import LearnedTransformer
+from tests.support.autoregressive_nets import writing_model
 from tests.support.bench import bench_of
 from tests.support.recursive_nets import PUZZLE, recursive_model
 
@@ -46,13 +51,13 @@ def test_the_first_weights_are_the_seeds_own() -> None:
 
 def test_it_is_taught_symmetric_forms_of_its_shots_alone(monkeypatch) -> None:
     asked = []
-    train = from_scratch.train_recursive
+    train = recursive_learner.train_recursive
 
     def spied(net, boards, *given):
         asked.append(boards)
         return train(net, boards, *given)
 
-    monkeypatch.setattr(from_scratch, "train_recursive", spied)
+    monkeypatch.setattr(recursive_learner, "train_recursive", spied)
     learned(bench_of(recursive_model(), TASK, 2))
     shots = TASK.problems("shots", 2)
     forms = {PUZZLE.invariant(PUZZLE.encode(shot.question)) for shot in shots}
@@ -103,6 +108,52 @@ def test_what_was_learned_is_a_model_by_itself(tmp_path) -> None:
     assert read.card.trained["boards"] == 2
 
 
+def test_a_transformer_learns_the_same_boards_and_is_a_model_by_itself(tmp_path) -> None:
+    model, ledger = writing_model(), Ledger()
+    bench = bench_of(model, TASK, 2, ledger=ledger)
+    nudge = method().elicit(bench)
+    [change] = nudge.changes
+    assert isinstance(change, LearnedTransformer)
+    assert (ledger.updates, change.card.trained["boards"]) == (3, 2)
+    assert {"loss", "exact"} <= set(nudge.facts["recursion"]["curves"][0])
+    write_folder(nudge.files(), tmp_path / "nudge")
+    [read] = read_nudge(tmp_path / "nudge", changes=FromScratch.changes).changes
+    opened = resolve_backend(f"autoregressive:{tmp_path / 'nudge'}").open()
+    assert opened.card.weights == read.applied(model).card.weights != model.card.weights
+    with pytest.raises(AccessError, match="which was trained before"):
+        method().elicit(bench_of(opened, TASK, 2))
+
+
+def test_both_kinds_of_net_are_drawn_anew_and_taught_one_set_of_boards(monkeypatch) -> None:
+    asked = []
+
+    def spied(self, boards, recipe, name, ledger, kept):
+        asked.append(boards.draw(0)[0])
+        return self, ({"loss": 0.0},)
+
+    first = []
+    for kind, model in (
+        (recursive_learner.RecursiveLearner, recursive_model()),
+        (AutoregressiveLearner, writing_model()),
+    ):
+        monkeypatch.setattr(kind, "learned", spied)
+        for seed in "ab":
+            change = learned(bench_of(model, TASK, 2, rng=stream(seed)))
+            first.append(next(iter(change.net.parameters())))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[2], first[3])
+    assert torch.equal(asked[0], asked[2])
+    assert torch.equal(asked[1], asked[3])
+
+
+def test_a_transformer_of_another_shape_or_kind_takes_no_learned_one() -> None:
+    change = learned(bench_of(writing_model(), TASK, 2))
+    with pytest.raises(ConfigError, match="another shape"):
+        change.applied(writing_model("n_queens", QueensPuzzle(8)))
+    with pytest.raises(AccessError, match="which is no autoregressive net"):
+        change.applied(recursive_model())
+
+
 def test_the_facts_say_how_training_went() -> None:
     facts = method().elicit(bench_of(recursive_model(), TASK, 2)).facts["recursion"]
     assert facts["every"] == 1
@@ -113,7 +164,7 @@ def test_models_that_learned_before_are_refused_in_words() -> None:
     trained = learned(bench_of(recursive_model(), TASK, 2)).applied(recursive_model())
     with pytest.raises(AccessError, match="which was trained before"):
         method().elicit(bench_of(trained, TASK, 2))
-    with pytest.raises(AccessError, match="no recursive net"):
+    with pytest.raises(AccessError, match="no recursive or autoregressive net"):
         method().elicit(bench_of(resolve_backend("scripted:latent").open(), "sums", 2))
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from modicum.errors import CheckpointError, ConfigError
+from modicum.files.headers import safetensors_head
 from modicum.model import resolve_backend
 from modicum.nets.recursive_folder import CONFIG, WEIGHTS, read_recursive_card, read_recursive_net
 from modicum.nudge import write_folder
@@ -35,6 +36,18 @@ def test_a_net_comes_back_bit_for_bit(folder) -> None:
     for name, part in written.state_dict().items():
         assert torch.equal(part, read.state_dict()[name]), name
     assert card.files(read)[WEIGHTS] == (folder / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("preset", ["trm", "eqr", "looped"])
+def test_a_stack_that_updates_both_states_is_kept_once(preset, tmp_path) -> None:
+    card = tiny_card(preset)
+    net = random_net(card)
+    write_folder(card.files(net), tmp_path / "net")
+    assert safetensors_head(tmp_path / "net" / WEIGHTS).numbers == card.shape.numbers + 2 * 16
+    read = read_recursive_net(tmp_path / "net", read_recursive_card(tmp_path / "net"))
+    assert read.lower is read.upper
+    for name, part in net.state_dict().items():
+        assert torch.equal(part, read.state_dict()[name]), name
 
 
 def test_a_folder_opens_as_a_model_of_its_own_name(folder) -> None:

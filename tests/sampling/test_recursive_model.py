@@ -103,6 +103,46 @@ def test_noise_at_test_makes_trajectories_of_a_deterministic_net_differ() -> Non
     assert max(len(set(group)) for group in drawn) > 1
 
 
+NOISY = {
+    "noise at test on a deterministic net": ("twin", Reasoning(noise=1.0)),
+    "noise at test on a shared stack": ("trm", Reasoning(noise=1.0)),
+    "a random start and a little noise": ("eqr", Reasoning(noise=0.01)),
+    "a random start alone": ("eqr", Reasoning()),
+}
+"""PTRM and EqR, as settings of a net."""
+
+
+@pytest.mark.parametrize("kind", NOISY)
+def test_noise_of_any_kind_goes_by_stream_address_and_trajectory_alone(kind) -> None:
+    preset, how = NOISY[kind]
+    model = recursive_model(preset, how)
+    drawn = texts(model, requests(4))
+    assert max(len(set(group)) for group in drawn) > 1
+    assert texts(recursive_model(preset, how), requests(4)) == drawn
+    assert texts(model, requests(1, first=2)[1:]) == [group[2:3] for group in drawn[1:]]
+    for other in (
+        texts(model, requests(4), replace(SAMPLED, stream="t")),
+        texts(model, [replace(r, address=f"{r.address}'") for r in requests(4)]),
+    ):
+        assert other != drawn
+
+
+@pytest.mark.parametrize("kind", NOISY)
+def test_another_width_leaves_the_first_trajectories_as_they_were(kind, monkeypatch) -> None:
+    preset, how = NOISY[kind]
+    seen = {}
+    monkeypatch.setattr(
+        "modicum.sampling.recursive_model.chosen",
+        lambda selector, drawn: seen.setdefault(len(drawn), [one.text for one in drawn]) and 0,
+    )
+    for width in (2, 5):
+        recursive_model(preset, replace(how, width=width)).generate(
+            requests()[:1], SAMPLED, Ledger()
+        )
+    assert seen[5][:2] == seen[2]
+    assert len(set(seen[5])) > 1
+
+
 def test_flops_are_those_of_the_steps_that_were_taken() -> None:
     flops = []
     for halts in (False, True):

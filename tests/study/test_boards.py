@@ -12,6 +12,7 @@ from modicum.models import recursive
 from modicum.nudge import write_folder
 from modicum.running.planning import plan_for
 from modicum.study.checks import check_plan
+from tests.support.autoregressive_nets import random_writer, writer_card
 from tests.support.recursive_nets import random_net, tiny_card
 
 NEW = "recursive:new?task=sudoku"
@@ -49,7 +50,7 @@ def test_every_task_of_its_boards_is_taken(trained, task) -> None:
 
 
 def test_a_language_model_does_not_learn_from_scratch() -> None:
-    with pytest.raises(AccessError, match="which is no recursive net"):
+    with pytest.raises(AccessError, match="which is no recursive or autoregressive net"):
         checked("scripted:latent", "sudoku", "from_scratch")
 
 
@@ -66,6 +67,20 @@ def test_the_new_net_that_is_proposed_has_the_same_boards(tmp_path) -> None:
     [proposed] = re.findall(r"--model '([^']+)'", str(refused.value))
     assert resolve_backend(proposed).boards == card.task
     assert resolve_backend(proposed).is_new
+
+
+def test_a_transformer_for_boards_is_held_to_the_same(tmp_path) -> None:
+    card = writer_card()
+    write_folder(card.files(random_writer(card)), tmp_path / "net")
+    stored = f"autoregressive:{tmp_path / 'net'}"
+    checked(stored, "sudoku")
+    checked("autoregressive:new?task=sudoku", "sudoku", "from_scratch")
+    with pytest.raises(AccessError, match="reads the boards of 'sudoku' alone, on"):
+        checked(stored, "n_queens")
+    with pytest.raises(AccessError, match="which knows no language"):
+        checked(stored, "sudoku", "few_shot")
+    with pytest.raises(AccessError, match=r"trained before[^$]*'autoregressive:new\?task=sudoku'"):
+        checked(stored, "sudoku", "from_scratch")
 
 
 def test_a_method_in_words_is_refused_of_a_net(trained) -> None:

@@ -13,12 +13,12 @@ from modicum.nets.recursive_losses import ASKED_NOT, cross_entropy
 from modicum.nets.recursive_rollouts import Rolling, roll
 from modicum.nets.recursive_shape import miniature
 from modicum.seeds import stream
+from modicum.training.board_recipe import optimiser_of
 from modicum.training.fit import Descent
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import (
     RecursiveLesson,
     RecursiveRecipe,
-    optimiser_of,
     train_recursive,
 )
 

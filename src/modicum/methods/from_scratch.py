@@ -1,21 +1,23 @@
 """Learning from nothing: a net that has learned nothing yet is trained on n shots alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 from modicum.bench import Bench
-from modicum.errors import AccessError, BudgetError, ConfigError
+from modicum.errors import BudgetError, ConfigError
 from modicum.method import Control, Kind, Method, Needs, Quick
 from modicum.model import Model
-from modicum.nets.recursive import RecursiveNet
 from modicum.nudge import Change, Nudge
 from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
-from modicum.sampling.recursive_model import RecursiveModel, need_recursive
+from modicum.sampling.autoregressive_model import AutoregressiveModel
+from modicum.sampling.recursive_model import RecursiveModel
 from modicum.training.fit import Curve
 from modicum.training.learned_net import LearnedNet
+from modicum.training.learned_transformer import LearnedTransformer
+from modicum.training.new_learner import need_new, new_learner
 from modicum.training.prior_looks import Boards
-from modicum.training.recursive import RecursiveRecipe, train_recursive
+from modicum.training.recursive import RecursiveRecipe
 from modicum.training.recursive_boards import Labelled, drawing
 from modicum.training.recursive_curves import thinned
 from modicum.types import Access, Problem, Supervision
@@ -26,7 +28,9 @@ __all__ = ["FromScratch"]
 @final
 @dataclass(frozen=True)
 class FromScratch(Method):
-    """Trains an untrained recursive net on the shots' boards, under all of their symmetries.
+    """Trains an untrained net on the shots' boards, under all of their symmetries.
+
+    The net is recursive (`recursive:new`) or autoregressive (`autoregressive:new`).
 
     A symmetric form of a board follows from the rules and counts as no label. The one answer that a
     shot gives is all that is known of it: the exact checker is not asked. First weights are drawn anew
@@ -45,7 +49,7 @@ class FromScratch(Method):
         task="sudoku",
     )
     kind: ClassVar[Kind] = "scratch"
-    changes: ClassVar[tuple[type[Change], ...]] = (LearnedNet,)
+    changes: ClassVar[tuple[type[Change], ...]] = (LearnedNet, LearnedTransformer)
 
     steps: int = 1800
     """Updates, at least 1."""
@@ -71,17 +75,10 @@ class FromScratch(Method):
         """Train a new net of the model's shape; the model stays as it was.
 
         Raises:
-            AccessError: the model is no recursive net, or has learned before.
+            AccessError: the model is no net of boards, or has learned before.
             BudgetError: no shots, or a shot that is no board.
         """
-        model = need_recursive(bench.model, bench.method)
-        if not model.is_new:
-            new = model.made.task.replace("&", "%26")
-            raise AccessError(
-                f"{bench.method} on {model.card.name!r}, which was trained before",
-                "a net that has learned nothing yet",
-                f"give recursive:new?task={new}",
-            )
+        model = need_new(bench.model, bench.method)
         boards = [_labelled(model.puzzle, shot) for shot in bench.shots]
         if not boards:
             msg = f"{bench.method} needs shots with answers: boards to learn from"
@@ -90,12 +87,14 @@ class FromScratch(Method):
         return Nudge(bench.style, changes=(change,), facts={"recursion": thinned(curves)})
 
     def _learned(
-        self, model: RecursiveModel, boards: list[Labelled], bench: Bench[Model]
-    ) -> tuple[LearnedNet, tuple[Curve, ...]]:
+        self,
+        model: RecursiveModel | AutoregressiveModel,
+        boards: list[Labelled],
+        bench: Bench[Model],
+    ) -> tuple[Change, tuple[Curve, ...]]:
         """Return the moving average of what was trained, and the figures of each update."""
-        shape, grid = model.made.shape, model.puzzle.grid
         name = f"from_scratch/{int(bench.rng.integers(2**63))}"
-        net = RecursiveNet(shape, bench.rng).to(model.net.head.device)
+        learner = new_learner(model, bench.rng)
         recipe = RecursiveRecipe(
             self.steps,
             self.batch,
@@ -103,11 +102,11 @@ class FromScratch(Method):
             warm_up=min(100, self.steps),
             look_boards=min(16, self.batch),
         )
-        drawn = Boards(drawing(model.puzzle, boards, self.batch, name), answered=grid.answered)
+        answered = model.puzzle.grid.answered
+        drawn = Boards(drawing(model.puzzle, boards, self.batch, name), answered=answered)
         kept = None if bench.scratch is None else bench.scratch / "recursive.safetensors"
-        learned = train_recursive(net, drawn, recipe, name, bench.ledger, kept)
-        trained = {"boards": len(boards), **table_of(self)}
-        return LearnedNet(learned.net.cpu(), replace(model.made, trained=trained)), learned.curves
+        learner, curves = learner.learned(drawn, recipe, name, bench.ledger, kept)
+        return learner.change({"boards": len(boards), **table_of(self)}), curves
 
 
 def _labelled(puzzle: Puzzle, shot: Problem) -> Labelled:

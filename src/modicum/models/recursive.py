@@ -1,14 +1,13 @@
 """A net that fills in puzzles by recursion (GRAM, TRM, ...): a folder, or `new` for an untrained one."""
 
-import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import ClassVar, final
 
-from modicum.errors import CheckpointError, ConfigError, UnknownNameError
-from modicum.files.foreign import at, words_of
+from modicum.errors import ConfigError, UnknownNameError
+from modicum.files.foreign import at
 from modicum.loading.device import Device, check_device, choose_place
+from modicum.loading.reference import reference_of
 from modicum.model import Backend
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_folder import RecursiveCard, read_recursive_card, read_recursive_net
@@ -17,10 +16,7 @@ from modicum.puzzles.puzzle import Puzzle
 from modicum.sampling.recursive_model import Reasoning, RecursiveModel
 from modicum.sampling.selectors import Selector
 from modicum.seeds import stream
-from modicum.study.powers import task_powers
-from modicum.task import TASKS, Task, task_parts
-from modicum.task_names import split_task
-from modicum.training.recursive_boards import puzzle_of
+from modicum.training.recursive_boards import puzzle_of, stored_puzzle
 from modicum.types import Access
 
 __all__ = ["Recursive"]
@@ -96,7 +92,7 @@ class Recursive(Backend):
         else:
             net = read_recursive_net(at(self.name), card)
         net = net.to(choose_place(self.device, "float32", 0).device)
-        return RecursiveModel(net, puzzle, card, self._how, self._reference)
+        return RecursiveModel(net, puzzle, card, self._how, reference_of("recursive", self))
 
     @property
     def boards(self) -> str:
@@ -119,16 +115,6 @@ class Recursive(Backend):
             self.halts,
             self.sure,
         )
-
-    @property
-    def _reference(self) -> str:
-        """The reference that opens the same model."""
-        said = [
-            f"{one.name}={urllib.parse.quote(_written(value), safe=':/?=.,')}"
-            for one in fields(self)
-            if one.name != "name" and (value := getattr(self, one.name)) != one.default
-        ]
-        return f"recursive:{self.name}" + (f"?{'&'.join(said)}" if said else "")
 
     def _known(self) -> tuple[RecursiveCard, Puzzle]:
         """Return what is known of the net before its weights, and its puzzle."""
@@ -154,41 +140,6 @@ class Recursive(Backend):
                 f"leave {named} out, or give recursive:new?task=sudoku for a new net",
             )
         card = read_recursive_card(at(self.name))
-        return card, _stored_puzzle(card, at(self.name))
-
-
-def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _stored_puzzle(card: RecursiveCard, folder: Path) -> Puzzle:
-    """Return the puzzle of the task that a folder names; a stranger may have written it.
-
-    Nothing that runs code, asks a server or reads a file is built: boards alone are.
-
-    Raises:
-        CheckpointError: such a task, or none with a puzzle.
-    """
-    _, reference = split_task(card.task)
-    why = "which is none with a puzzle"
-    try:
-        kind, settings = task_parts(reference)
-        found = None
-        if task_powers(card.task):
-            why = "which asks for more than boards"
-        else:
-            task = TASKS.build(kind, settings)
-            found = task.puzzle if isinstance(task, Task) else None
-    except (ConfigError, TypeError, ValueError) as error:
-        found, why = None, words_of(error)
-    grid = None if found is None else found.grid
-    shape = card.shape
-    if grid is not None and (grid.length, grid.vocabulary) != (shape.length, shape.vocabulary):
-        found, why = None, f"which has {grid.length} positions, where the net has {shape.length}"
-    if found is None:
-        raise CheckpointError(
-            f"the recursive net in {str(folder)!r:.200} for task {card.task!r:.80}: {why}",
-            "a task of boards, such as sudoku",
-            "give another folder",
+        return card, stored_puzzle(
+            card.task, "recursive", at(self.name), (card.shape.length, card.shape.vocabulary)
         )
-    return found

@@ -21,6 +21,8 @@ __all__ = ["CONFIG", "WEIGHTS", "RecursiveCard", "read_recursive_card", "read_re
 
 CONFIG, WEIGHTS = "recursive.json", "recursive.safetensors"
 _FORMAT = 1
+_UPPER, _LOWER = "upper.", "lower."
+"""Names of the two stacks; one that updates both states is kept once, as the upper."""
 _MOST_BYTES = 1 << 20
 _MOST: Mapping[str, int] = {
     "length": 4096,
@@ -54,7 +56,9 @@ class RecursiveCard:
             "trained": plain(self.trained),
         }
         weights = {
-            name: part.detach().cpu().contiguous() for name, part in net.state_dict().items()
+            name: part.detach().cpu().contiguous()
+            for name, part in net.state_dict().items()
+            if not (net.lower is net.upper and name.startswith(_LOWER))
         }
         return {CONFIG: json.dumps(said, indent=1).encode(), WEIGHTS: save(weights)}
 
@@ -92,7 +96,14 @@ def read_recursive_net(folder: Path, card: RecursiveCard) -> RecursiveNet:
     """
     net = RecursiveNet(card.shape, stream("recursive", "to be read"))
     try:
-        net.load_state_dict(load_file(folder / WEIGHTS))
+        weights = load_file(folder / WEIGHTS)
+        if net.lower is net.upper:
+            weights |= {
+                _LOWER + name.removeprefix(_UPPER): part
+                for name, part in weights.items()
+                if name.startswith(_UPPER)
+            }
+        net.load_state_dict(weights)
     except (OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise _broken(folder, words_of(error)) from error
     return net.requires_grad_(requires_grad=False).eval()

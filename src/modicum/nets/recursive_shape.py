@@ -115,6 +115,20 @@ class RecursiveShape:
         return self.guidance != "none"
 
     @property
+    def numbers(self) -> int:
+        """Weights of the net, heads for halting and value included."""
+        swiglu = 3 * self.inner * self.width
+        mixed = 3 * self.inner * self.places if self.mixer == "mlp" else 4 * self.width**2
+        stacks = 1 if self.is_shared or not self.n_inner else 2
+        layers = stacks * self.layers + (self.judge == "block")
+        rows = 2 * self.vocabulary + (self.places if self.positions == "learned" else 0)
+        found = layers * (swiglu + mixed) + rows * self.width + 2 * self.width + 2
+        if self.is_guided:
+            found += 2 * (6 * self.guide_inner + 1) * self.width
+            found += 4 * self.guide_inner * self.vocabulary
+        return found
+
+    @property
     def transition_calls(self) -> int:
         """Calls of a stack in a transition."""
         return self.n_inner + 1

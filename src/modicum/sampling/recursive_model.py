@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -20,6 +19,7 @@ from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_folder import RecursiveCard
 from modicum.nets.recursive_rollouts import Rolling, roll, varies
 from modicum.puzzles.puzzle import Puzzle
+from modicum.sampling.board_text import NO_BOARD, board_in, board_pieces
 from modicum.sampling.selectors import Selector, Trajectory, chosen
 from modicum.stock import Group
 from modicum.types import Completion, Request, Sampling, Stop
@@ -154,7 +154,7 @@ class RecursiveModel(Model):
 
     def draw(self, requests: Sequence[Request], sampling: Sampling, ledger: Ledger) -> list[Group]:
         """Answer every request; equal answers are rolled out once."""
-        read = {prompt: self._read(prompt) for prompt in {r.prompt for r in requests}}
+        read = {prompt: board_in(self.puzzle, prompt) for prompt in {r.prompt for r in requests}}
         wanted = [
             [self._asked(request, read[request.prompt], i, sampling) for i in range(request.n)]
             for request in requests
@@ -191,12 +191,6 @@ class RecursiveModel(Model):
             sure=how.sure,
             stream=name,
         )
-
-    def _read(self, prompt: str) -> Ids | None:
-        try:
-            return self.puzzle.encode(prompt)
-        except ValueError:
-            return None
 
     def _asked(
         self, request: Request, question: Ids | None, i: int, sampling: Sampling
@@ -320,8 +314,8 @@ def _agreement(
 def _completion(said: _Said | None, sampling: Sampling) -> Completion:
     """Return an answer as a completion, an answered position a token."""
     if said is None:
-        said = _Said("?", (1.0,), (1.0,))
-    pieces, limit = _pieces(said.text, len(said.shares)), sampling.max_new_tokens
+        said = _Said(NO_BOARD, (1.0,), (1.0,))
+    pieces, limit = board_pieces(said.text, len(said.shares)), sampling.max_new_tokens
     stop: Stop = "eos" if len(pieces) <= limit else "length"
     pieces = pieces[:limit]
     text = "".join(pieces)
@@ -331,16 +325,3 @@ def _completion(said: _Said | None, sampling: Sampling) -> Completion:
     if not sampling.margins:
         return Completion(text, len(pieces), stop)
     return Completion(text, len(pieces), stop, pieces, said.margins[:limit], said.shares[:limit])
-
-
-def _pieces(text: str, n: int) -> tuple[str, ...]:
-    """Return a text in n pieces: its words, its signs, or even parts.
-
-    >>> _pieces("12 21", 4), _pieces("10 2", 2), _pieces("abc", 2)
-    (('1', '2', ' 2', '1'), ('10', ' 2'), ('a', 'bc'))
-    """
-    for form in (r"\s*\S+", r"\s*\S"):
-        found = re.findall(form, text)
-        if len(found) == n and "".join(found) == text:
-            return tuple(found)
-    return tuple(text[len(text) * i // n : len(text) * (i + 1) // n] for i in range(n))

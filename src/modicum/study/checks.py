@@ -209,11 +209,12 @@ def _check_boards(model: str, backend: Backend, reference: str, task: Task) -> N
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
     if method.kind == "scratch" and not backend.is_new:
         new = (backend.boards or "sudoku").replace("&", "%26")
-        why = "was trained before" if backend.boards else "is no recursive net"
+        kind = plugin_of(reference)[0] if backend.boards else "recursive"
+        why = "was trained before" if backend.boards else "is no recursive or autoregressive net"
         raise AccessError(
             f"method {name!r} on model {reference!r}, which {why}",
-            "a recursive net that has learned nothing yet",
-            f"give --model 'recursive:new?task={new}', or leave the method out",
+            "a net that has learned nothing yet",
+            f"give --model '{kind}:new?task={new}', or leave the method out",
         )
     if method.needs.language and not backend.speaks:
         raise AccessError(

@@ -1,19 +1,17 @@
-"""How a recursive net does on boards that it did not learn from: one sample, a vote, and coverage."""
+"""How a net does on boards that it did not learn from: one sample, a vote, and coverage."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from modicum.nets.grid import Ids
-from modicum.nets.recursive import RecursiveNet
-from modicum.nets.recursive_rollouts import Rolling, roll, varies
 from modicum.plain import JsonValue, table_of
 from modicum.puzzles.coverage import Coverage, coverage, n_found
 from modicum.puzzles.puzzle import Puzzle
 from modicum.stats import Figure, proportion
+from modicum.training.board_learner import BoardLearner
 from modicum.training.recursive_boards import Labelled
 
 __all__ = ["HeldOut", "held_out"]
@@ -25,9 +23,9 @@ class HeldOut:
 
     boards: int
     samples: int
-    """Trajectories of each board."""
+    """Answers to each board: trajectories of a recursive net."""
     depth: int
-    """Supervision steps of each trajectory."""
+    """Supervision steps of each trajectory; 0 of nets without."""
     one: Figure
     """Share of single samples that are valid."""
     vote: Figure
@@ -36,43 +34,48 @@ class HeldOut:
     """Share of boards on which any sample is valid: what an exact checker would pick."""
     coverage: Coverage
     """Share of the solutions that were found, with both ceilings."""
+    greedy: Figure | None = None
+    """Share of boards on which the likeliest tokens are valid; None of nets that have no such answer."""
 
     def plain(self) -> dict[str, JsonValue]:
         """Return it as plain values."""
         several = self.coverage.several.inputs > 0
         found = table_of(self.coverage)
-        return {**table_of(self), "coverage": found if several else {**found, "several": None}}
+        said = {**table_of(self), "coverage": found if several else {**found, "several": None}}
+        return {name: one for name, one in said.items() if one is not None}
 
 
 def held_out(
-    net: RecursiveNet, puzzle: Puzzle, boards: Sequence[Labelled], samples: int = 20
+    learner: BoardLearner, puzzle: Puzzle, boards: Sequence[Labelled], samples: int = 20
 ) -> HeldOut:
-    """Measure a net on boards; their noise goes by the board, so that figures of equal nets are equal.
+    """Measure a net on boards; what it draws goes by the board, so that figures of equal nets are equal.
 
     Args:
-        net: On its device.
+        learner: The net, on its device.
         puzzle: Whose boards they are.
         boards: With all their solutions; at least one.
-        samples: Trajectories of each, at least 1.
+        samples: Answers to each, at least 1.
     """
-    depth = net.shape.n_steps
-    questions = torch.tensor([board.question for board in boards], device=net.head.device)
-    addresses = [" ".join(map(str, board.question)) for board in boards]
-    rolling = Rolling(depth, stream="held out")
-    rolling = replace(rolling, width=samples if varies(net, rolling) else 1)
-    answers = roll(net, questions, addresses, rolling).answers.tolist()
-    read = [_read(puzzle, board, one) for board, one in zip(boards, answers, strict=True)]
+    drawn = learner.answers(puzzle, [board.question for board in boards], samples)
+    pairs = list(zip(boards, drawn.samples, strict=True))
+    read = [_read(puzzle, board, one) for board, one in pairs]
     one, vote, reached = (np.array(part, dtype=np.float64) for part in zip(*read, strict=True))
-    found = [_found(puzzle, board, drawn) for board, drawn in zip(boards, answers, strict=True)]
+    greedy = None
+    if drawn.greedy is not None:
+        asked = zip(boards, drawn.greedy, strict=True)
+        valid = [puzzle.is_valid(board.question, said) for board, said in asked]
+        greedy = proportion(np.array(valid, dtype=np.float64))
+    found = [_found(puzzle, board, answers) for board, answers in pairs]
     solutions = [len(_texts(puzzle, board.question, board.answers)) for board in boards]
     return HeldOut(
         boards=len(boards),
         samples=samples,
-        depth=depth,
+        depth=drawn.depth,
         one=proportion(one),
         vote=proportion(vote),
         reached=proportion(reached),
         coverage=coverage(found, solutions, samples),
+        greedy=greedy,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,57 +14,29 @@ from modicum.nets.averaging import Averaged
 from modicum.nets.recursive import Latent, RecursiveNet, Supervised
 from modicum.nets.recursive_losses import ASKED_NOT, cross_entropy
 from modicum.seeds import key
-from modicum.training.atan2 import AdamATan2
-from modicum.training.checkpoint import Checkpoint
-from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
+from modicum.training.board_recipe import BoardRecipe, train_boards
+from modicum.training.fit import Curve, Descent, Lesson, Taken
 from modicum.training.prior_looks import Boards, Looked, judged_loss, look
-from modicum.training.progress_line import loss_line
 from modicum.training.recursive_slots import Slots
 
 __all__ = [
     "LearnedRecursion",
     "RecursiveLesson",
     "RecursiveRecipe",
-    "optimiser_of",
     "train_recursive",
 ]
 
-_BETAS = (0.9, 0.95)
-"""Decays of the optimiser's moments (HRM's and TRM's own)."""
-
 
 @dataclass(frozen=True)
-class RecursiveRecipe:
-    """How long, how fast, how often it is looked at."""
+class RecursiveRecipe(BoardRecipe):
+    """The same, and how often it is looked at: an update is one supervision step of every slot."""
 
-    steps: int
-    """Updates, each of one supervision step, at least 1."""
-    batch: int = 64
-    """Slots, at least 1."""
-    optimiser: Literal["adamw", "adam_atan2"] = "adamw"
-    learning_rate: float = 1.5e-3
-    warm_up: int = 100
-    """Updates in which the rate rises from 0, at least 1."""
-    cool_down: float = 0.3
-    """Share of the updates, the last ones, in which the rate falls to 0."""
-    decay: float = 0.1
-    """Weight decay, of matrices alone."""
-    clip: float = 1.0
-    """Largest norm of a gradient."""
-    average: float = 0.995
-    """Decay of the moving average, in [0, 1)."""
     look_every: int = 8
     """Updates from one look at rollouts from the prior to the next, at least 1."""
     look_boards: int = 8
     """Boards of a look, at least 1."""
     look_width: int = 4
     """Trajectories of each; 1 where the net is deterministic."""
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of an update, counted from 0."""
-        rising = min(1.0, (step + 1) / self.warm_up)
-        falling = min(1.0, (self.steps - step) / max(1.0, self.cool_down * self.steps))
-        return self.learning_rate * rising * falling
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,21 +191,6 @@ class RecursiveLesson(Lesson):
         return figures
 
 
-def optimiser_of(net: nn.Module, recipe: RecursiveRecipe) -> torch.optim.Optimizer:
-    """Return the optimiser of a net: decay on matrices, none on what has one dimension."""
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in net.parameters() if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    if recipe.optimiser == "adam_atan2":
-        return AdamATan2(groups, lr=recipe.learning_rate, betas=_BETAS)
-    # on a GPU the fused one keeps its count of steps there, where a checkpoint does not put it back
-    fused = next(net.parameters()).device.type == "cpu"
-    return torch.optim.AdamW(
-        groups, lr=recipe.learning_rate, betas=_BETAS, fused=fused, foreach=not fused
-    )
-
-
 def train_recursive(
     net: RecursiveNet,
     boards: Boards,
@@ -256,14 +213,8 @@ def train_recursive(
         TrialError: a loss or a gradient that is not finite.
     """
     lesson = RecursiveLesson(net, boards, recipe, name)
-    optimiser = optimiser_of(net, recipe)
-    kept = Checkpoint(checkpoint, lesson, optimiser, ledger, name=name)
-    course = Course(
-        recipe.steps, recipe.rate, lambda curves: ledger.says(loss_line(curves, recipe.steps))
-    )
-    descent = Descent(optimiser, list(net.parameters()), recipe.clip)
-    fitted = fit(lesson, descent, course, ledger, kept, kept.restore())
-    return LearnedRecursion(lesson.averaged.net, fitted.curves)
+    curves = train_boards(lesson, net, recipe, name, ledger, checkpoint)
+    return LearnedRecursion(lesson.averaged.net, curves)
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

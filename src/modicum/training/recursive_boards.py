@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from modicum.errors import ConfigError
+from modicum.errors import CheckpointError, ConfigError
+from modicum.files.foreign import words_of
 from modicum.nets.grid import Ids
 from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
-from modicum.task import resolve_task
+from modicum.study.powers import task_powers
+from modicum.task import TASKS, Task, resolve_task, task_parts
+from modicum.task_names import split_task
 
-__all__ = ["Labelled", "checker_of", "drawing", "puzzle_of"]
+__all__ = ["Labelled", "checker_of", "drawing", "puzzle_of", "stored_puzzle"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,44 @@ def puzzle_of(reference: str) -> Puzzle:
             "such as sudoku, n_queens or graph_colouring",
         )
     return puzzle
+
+
+def stored_puzzle(task: str, what: str, folder: Path, size: tuple[int, int]) -> Puzzle:
+    """Return the puzzle of the task that a net's folder names; a stranger may have written it.
+
+    Nothing that runs code, asks a server or reads a file is built: boards alone are.
+
+    Args:
+        task: Its reference.
+        what: Kind of net, for the error.
+        folder: Of the net.
+        size: Positions and ids that the net has.
+
+    Raises:
+        CheckpointError: such a task, or none with a puzzle of that size.
+    """
+    _, reference = split_task(task)
+    why = "which is none with a puzzle"
+    try:
+        kind, settings = task_parts(reference)
+        found = None
+        if task_powers(task):
+            why = "which asks for more than boards"
+        else:
+            built = TASKS.build(kind, settings)
+            found = built.puzzle if isinstance(built, Task) else None
+    except (ConfigError, TypeError, ValueError) as error:
+        found, why = None, words_of(error)
+    grid = None if found is None else found.grid
+    if grid is not None and (grid.length, grid.vocabulary) != size:
+        found, why = None, f"which has {grid.length} positions, where the net has {size[0]}"
+    if found is None:
+        raise CheckpointError(
+            f"the {what} net in {str(folder)!r:.200} for task {task!r:.80}: {why}",
+            "a task of boards, such as sudoku",
+            "give another folder",
+        )
+    return found
 
 
 def drawing(

@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import click
 
@@ -15,8 +16,10 @@ from modicum.loading.telling import tell
 from modicum.nets.recursive_shape import PRESETS, Size
 from modicum.plain import table_of, thawed
 from modicum.stats.written import figure, share
+from modicum.training.autoregressive_learner import AutoregressivePretraining
 from modicum.training.held_out_boards import HeldOut
-from modicum.training.pretrain_recursive import HELD_OUT, Pretraining, pretrain
+from modicum.training.pretraining import HELD_OUT, Pretraining, pretrain
+from modicum.training.recursive_learner import RecursivePretraining
 
 __all__ = ["command"]
 
@@ -29,59 +32,78 @@ def command() -> None:
     """
 
 
+_OptionedT = TypeVar("_OptionedT", bound=Callable[..., None])
+
+_TASK = click.option(
+    "--task", required=True, metavar="TASK", help="A task of boards, such as sudoku."
+)
+_OPTIONS = (
+    click.option("--steps", type=int, default=1800, metavar="N", help="Updates. [1800]"),
+    click.option("--batch", type=int, default=128, metavar="N", help="Boards an update. [128]"),
+    click.option(
+        "--boards",
+        type=int,
+        default=4096,
+        metavar="N",
+        help="Training boards at most; their symmetric forms come on top. [4096]",
+    ),
+    click.option(
+        "--rate",
+        "learning_rate",
+        type=float,
+        default=1.5e-3,
+        metavar="RATE",
+        help="Peak learning rate. [0.0015]",
+    ),
+    click.option(
+        "--held-out",
+        "measured",
+        type=click.IntRange(min=1),
+        default=HELD_OUT,
+        metavar="N",
+        help=f"Held-out boards that it is measured on at most. [{HELD_OUT}]",
+    ),
+    click.option("--seed", default="0", metavar="NAME", help="Random seed by name. [0]"),
+    click.option(
+        "--device",
+        type=click.Choice(get_args(Device)),
+        default="cpu",
+        help="Where it is trained. [cpu]",
+    ),
+)
+_JSON = click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+
+
+def _options(size: str, out: str) -> Callable[[_OptionedT], _OptionedT]:
+    """Add what every kind of net takes.
+
+    Args:
+        size: Help of `--size`.
+        out: Help of `--out`.
+    """
+    sized = click.option("--size", type=click.Choice(get_args(Size)), default="mini", help=size)
+    put = click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help=out)
+
+    def add(wrapped: _OptionedT) -> _OptionedT:
+        for option in reversed((sized, *_OPTIONS, put, _JSON)):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return add
+
+
 @command.command("recursive")
-@click.option("--task", required=True, metavar="TASK", help="A task of boards, such as sudoku.")
+@_TASK
 @click.option(
     "--preset",
     type=click.Choice(sorted(PRESETS)),
     default="gram",
     help="What kind of net; twin is gram without noise. [gram]",
 )
-@click.option(
-    "--size",
-    type=click.Choice(get_args(Size)),
-    default="mini",
-    help="Mini learns within minutes on one core; full is the papers' own. [mini]",
+@_options(
+    "Mini learns within minutes on one core; full is the papers' own. [mini]",
+    "Folder of the net. [nets/TASK-PRESET]",
 )
-@click.option("--steps", type=int, default=1800, metavar="N", help="Updates. [1800]")
-@click.option("--batch", type=int, default=128, metavar="N", help="Boards an update. [128]")
-@click.option(
-    "--boards",
-    type=int,
-    default=4096,
-    metavar="N",
-    help="Training boards at most; their symmetric forms come on top. [4096]",
-)
-@click.option(
-    "--rate",
-    "learning_rate",
-    type=float,
-    default=1.5e-3,
-    metavar="RATE",
-    help="Peak learning rate. [0.0015]",
-)
-@click.option(
-    "--held-out",
-    "measured",
-    type=click.IntRange(min=1),
-    default=HELD_OUT,
-    metavar="N",
-    help=f"Held-out boards that it is measured on at most. [{HELD_OUT}]",
-)
-@click.option("--seed", default="0", metavar="NAME", help="Random seed by name. [0]")
-@click.option(
-    "--device",
-    type=click.Choice(get_args(Device)),
-    default="cpu",
-    help="Where it is trained. [cpu]",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Folder of the net. [nets/TASK-PRESET]",
-)
-@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def _recursive(
     out: Path | None, device: Device, measured: int, *, wants_json: bool, **options: object
 ) -> None:
@@ -92,8 +114,37 @@ def _recursive(
 
     Example: modicum pretrain recursive --task sudoku --steps 1800
     """
-    plan = thawed(Pretraining, options)
-    folder = out or Path("nets") / f"{_plain(plan.task)}-{plan.preset}"
+    plan = thawed(RecursivePretraining, options)
+    found, folder = _train(plan, out, device, measured)
+    _tell(plan, found, ("recursive", folder), wants_json=wants_json)
+
+
+@command.command("autoregressive")
+@_TASK
+@_options(
+    "Mini learns within minutes on one core; full is as large as GRAM's own. [mini]",
+    "Folder of the net. [nets/TASK-autoregressive]",
+)
+def _autoregressive(
+    out: Path | None, device: Device, measured: int, *, wants_json: bool, **options: object
+) -> None:
+    """Trains a transformer to write boards cell by cell, and measures it on held-out ones.
+
+    It has about as many weights as GRAM of that size, and learns from the same boards. A run that was
+    stopped goes on; on one processor the same seed gives the same bits.
+
+    Example: modicum pretrain autoregressive --task sudoku --steps 1800
+    """
+    plan = thawed(AutoregressivePretraining, options)
+    found, folder = _train(plan, out, device, measured)
+    _tell(plan, found, ("autoregressive", folder), wants_json=wants_json)
+
+
+def _train(
+    plan: Pretraining, out: Path | None, device: Device, measured: int
+) -> tuple[HeldOut, Path]:
+    """Train a net while a bar says how it stands; return its figures and its folder."""
+    folder = out or Path("nets") / f"{_plain(plan.task)}-{plan.label}"
     with Steps(plan.steps, "updates") as steps:
 
         def watch(ledger: Ledger) -> None:
@@ -104,14 +155,19 @@ def _recursive(
 
         steps.at(0, "making boards")
         place = choose_place(device, "float32", 0).device
-        found = pretrain(plan, folder, place, watch, measured)
+        return pretrain(plan, folder, place, watch, measured), folder
+
+
+def _tell(plan: Pretraining, found: HeldOut, where: tuple[str, Path], *, wants_json: bool) -> None:
+    """Print the figures, and the reference (plug-in and folder) that opens the net."""
+    plugin, folder = where
     if wants_json:
         said = {"schema": 1, "folder": str(folder), **table_of(plan), "held_out": found.plain()}
         click.echo(json.dumps(said, indent=1))
         return
     for line in _lines(plan, found):
         click.echo(line)
-    click.echo(f"\nwritten to {folder}; use it with --model recursive:{folder}")
+    click.echo(f"\nwritten to {folder}; use it with --model {plugin}:{folder}")
 
 
 def _under_way(said: str) -> str:
@@ -135,9 +191,10 @@ def _plain(task: str) -> str:
 def _lines(plan: Pretraining, found: HeldOut) -> list[str]:
     """Return the table of what was measured, each figure with its interval."""
     n, several = found.samples, found.coverage.several
+    deep = f" of depth {found.depth}" if found.depth else ""
     lines = [
-        f"{plan.preset} on {plan.task}: {found.boards} held-out boards, {n} samples of depth "
-        f"{found.depth} each",
+        f"{plan.label} on {plan.task}: {found.boards} held-out boards, {n} samples{deep} each",
+        *([f"  greedy           {figure(found.greedy)} valid"] if found.greedy else []),
         f"  one sample       {figure(found.one)} valid",
         f"  majority of {n:<4} {figure(found.vote)} valid",
         f"  any of {n:<9} {figure(found.reached)} valid",

@@ -1,6 +1,7 @@
-"""A recursive net learns a task from all of its boards: the training of `from_scratch`, with all labels."""
+"""A net learns a task from all of its boards: the training of `from_scratch`, with all labels."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,18 +12,18 @@ import torch
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
-from modicum.nets.recursive import RecursiveNet
-from modicum.nets.recursive_folder import CONFIG, WEIGHTS, RecursiveCard
-from modicum.nets.recursive_shape import Size, sized
+from modicum.nets.autoregressive_folder import AUTOREGRESSIVE_CONFIG
+from modicum.nets.recursive_folder import CONFIG
+from modicum.nets.recursive_shape import Size
 from modicum.nudge import write_shared
 from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
-from modicum.seeds import stream
 from modicum.task import Task, resolve_task
+from modicum.training.board_learner import BoardLearner
 from modicum.training.checkpoint import kept_name
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.prior_looks import Boards
-from modicum.training.recursive import RecursiveRecipe, train_recursive
+from modicum.training.recursive import RecursiveRecipe
 from modicum.training.recursive_boards import Labelled, checker_of, drawing, puzzle_of
 from modicum.training.recursive_curves import thinned
 from modicum.types import Split
@@ -34,15 +35,16 @@ HELD_OUT = 200
 _TESTED = 400
 """Test boards that are held against those that are learned from."""
 _CHECKPOINT = "checkpoint.safetensors"
+_NAMES = (CONFIG, AUTOREGRESSIVE_CONFIG)
+"""Files that say that a folder holds a net."""
 
 
 @dataclass(frozen=True)
-class Pretraining:
-    """What is trained, on what, and how long."""
+class Pretraining(ABC):
+    """What is trained, on what, and how long; subclasses say which kind of net."""
 
     task: str
     """Reference of a task with boards."""
-    preset: str = "gram"
     size: Size = "mini"
     steps: int = 1800
     """Updates, at least 1."""
@@ -64,6 +66,19 @@ class Pretraining:
                 "at least 1 of each, and a rate between 0 and 1",
                 "leave them out",
             )
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What the net is called."""
+
+    @abstractmethod
+    def drawn(self, puzzle: Puzzle, device: str) -> BoardLearner:
+        """Return a net for a puzzle on a device, with its first weights.
+
+        Raises:
+            UnknownNameError: no such preset.
+        """
 
 
 def pretrain(
@@ -92,7 +107,6 @@ def pretrain(
     name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
     _check_folder(out, name)
     puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
-    shape = sized(plan.preset, plan.size, puzzle.grid.length, puzzle.grid.vocabulary)
     boards = training_boards(task, puzzle, plan.boards)
     recipe = RecursiveRecipe(
         plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
@@ -103,20 +117,20 @@ def pretrain(
     )
     ledger = Ledger(observer=watch)
     with _one_thread(device):
-        net = RecursiveNet(shape, stream("recursive", "pretrain", plan.seed)).to(device)
-        learned = train_recursive(net, drawn, recipe, name, ledger, out / _CHECKPOINT)
+        learner = plan.drawn(puzzle, device)
+        learner, curves = learner.learned(drawn, recipe, name, ledger, out / _CHECKPOINT)
         ledger.says("measuring on held-out boards")
-        found = held_out(learned.net, puzzle, _solved(task, puzzle, "selection", measured))
+        found = held_out(learner, puzzle, _solved(task, puzzle, "selection", measured))
     told = {
         **table_of(plan),
         "boards": len(boards),
         "flops": ledger.flops,
         "held_out": found.plain(),
-        "recursion": thinned(learned.curves),
+        "recursion": thinned(curves),
     }
-    card = RecursiveCard(shape, plan.task, plan.preset, told)
-    files = card.files(learned.net)
-    write_shared({name: files[name] for name in (WEIGHTS, CONFIG)}, out)
+    files = learner.change(told).files()
+    # last what says that there is a net, so that a folder that says so is whole
+    write_shared({one: files[one] for one in sorted(files, key=_NAMES.__contains__)}, out)
     (out / _CHECKPOINT).unlink(missing_ok=True)
     return found
 
@@ -127,7 +141,7 @@ def _check_folder(out: Path, name: str) -> None:
     Raises:
         ConfigError: it holds one.
     """
-    if (out / CONFIG).exists():
+    if any((out / one).exists() for one in _NAMES):
         raise ConfigError(
             f"{out}, which holds a net already", "a folder without one", "choose another with --out"
         )

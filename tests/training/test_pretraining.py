@@ -1,4 +1,4 @@
-"""A recursive net learns from all boards: none that is tested, to the same bits after a kill, in a folder."""
+"""A net learns from all boards: none that is tested, to the same bits after a kill, in a folder."""
 
 import json
 from dataclasses import replace
@@ -11,24 +11,31 @@ import torch
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.nets.autoregressive_folder import AUTOREGRESSIVE_CONFIG
 from modicum.nets.recursive_folder import CONFIG, WEIGHTS
 from modicum.puzzles.coverage import coverage
+from modicum.sampling.autoregressive_model import AutoregressiveModel, Writing
 from modicum.task import resolve_task
+from modicum.training.autoregressive_learner import AutoregressiveLearner, AutoregressivePretraining
+from modicum.training.board_learner import AnswersDrawn
 from modicum.training.held_out_boards import held_out
-from modicum.training.pretrain_recursive import Pretraining, pretrain, training_boards
+from modicum.training.pretraining import Pretraining, pretrain, training_boards
 from modicum.training.recursive_boards import Labelled, checker_of, drawing, puzzle_of
+from modicum.training.recursive_learner import RecursiveLearner, RecursivePretraining
 from modicum.types import Request, Sampling
+from tests.support.autoregressive_nets import random_writer, writer_card
 from tests.support.recursive_nets import PUZZLE, random_net, tiny_card
 
-PLAN = Pretraining("sudoku", steps=5, batch=4, boards=12)
+PLAN = RecursivePretraining("sudoku", steps=5, batch=4, boards=12)
+WRITING = AutoregressivePretraining("sudoku", steps=5, batch=4, boards=12)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _few_are_tested():
     """Hold training boards against a few of those that are tested: making hundreds takes seconds."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("modicum.training.pretrain_recursive.HELD_OUT", 8)
-        patched.setattr("modicum.training.pretrain_recursive._TESTED", 20)
+        patched.setattr("modicum.training.pretraining.HELD_OUT", 8)
+        patched.setattr("modicum.training.pretraining._TESTED", 20)
         yield
 
 
@@ -68,6 +75,71 @@ def test_the_folder_is_a_model_that_answers_and_says_how_it_was_made(trained) ->
     assert "loss" in told["recursion"]["curves"][0]
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("nets") / "written"
+    return out, train(out, plan=WRITING)
+
+
+def test_a_killed_training_of_a_transformer_goes_on_to_the_same_bits(written, tmp_path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "net", until=3, plan=WRITING)
+    assert train(tmp_path / "net", plan=WRITING) == written[1]
+    for path in written[0].iterdir():
+        assert (tmp_path / "net" / path.name).read_bytes() == path.read_bytes()
+    assert not (tmp_path / "net" / "checkpoint.safetensors").exists()
+
+
+def test_a_transformers_folder_is_a_model_and_says_how_it_was_made(written) -> None:
+    model = resolve_backend(f"autoregressive:{written[0]}").open()
+    assert not model.is_new
+    told = json.loads((written[0] / AUTOREGRESSIVE_CONFIG).read_text())["trained"]
+    assert (told["steps"], told["boards"], told["flops"] > 0) == (5, 12, True)
+    assert told["held_out"]["greedy"] == written[1].greedy.as_dict()
+    assert "loss" in told["recursion"]["curves"][0]
+    with pytest.raises(ConfigError, match="holds a net already"):
+        train(written[0])
+
+
+def test_held_out_figures_of_a_transformer_are_those_of_its_samples_one_by_one() -> None:
+    """Recounted from the model's own answers to the same boards, which name the random streams."""
+    boards = training_boards(resolve_task("sudoku?unique=false"), PUZZLE, 3)
+    card = writer_card()
+    net = random_writer(card)
+    learner = AutoregressiveLearner(net, card)
+    model = AutoregressiveModel(net, PUZZLE, card, Writing(), "x")
+    drawn = learner.answers(PUZZLE, [board.question for board in boards], 4)
+    for board, group, greedy in zip(boards, drawn.samples, drawn.greedy, strict=True):
+        text, address = (
+            PUZZLE.decode(board.question, board.question),
+            " ".join(map(str, board.question)),
+        )
+        for i, answer in enumerate(group):
+            asked, how = Request(text, address, 1, i), Sampling(16, 1.0, stream="held out")
+            [(alone,)] = model.generate([asked], how, Ledger())
+            assert alone.text == PUZZLE.decode(board.question, answer)
+        [(likeliest,)] = model.generate([Request(text, "any")], Sampling(16, 0.0), Ledger())
+        assert likeliest.text == PUZZLE.decode(board.question, greedy)
+
+
+def test_a_right_answer_counts_for_its_kind(monkeypatch) -> None:
+    [board] = training_boards(resolve_task("sudoku?unique=false"), PUZZLE, 1)
+    a, b = board.answers[:2]
+    junk = (1,) * 16
+    said = AnswersDrawn([[junk, a, a, b]], greedy=[b])
+    learner = AutoregressiveLearner(random_writer(writer_card()), writer_card())
+    monkeypatch.setattr(AutoregressiveLearner, "answers", lambda *given: said)
+    found = held_out(learner, PUZZLE, [board], samples=4)
+    figures = (found.greedy, found.one, found.vote, found.reached)
+    assert [one.value for one in figures] == [1.0, 0.75, 1.0, 1.0]
+    assert found.coverage == coverage([2], [len(board.answers)], 4)
+
+
+def test_nets_without_a_likeliest_answer_say_nothing_of_it(trained, written) -> None:
+    assert "greedy" not in trained[1].plain()
+    assert "greedy" in written[1].plain()
+
+
 def test_a_stopped_training_is_not_lost_to_one_with_other_settings(tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, until=3)
@@ -86,7 +158,7 @@ def test_a_folder_that_holds_a_net_is_not_written_over(trained) -> None:
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"boards": 0}, {"learning_rate": 0}])
 def test_what_trains_nothing_is_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="at least 1 of each"):
-        Pretraining("sudoku", **wrong)
+        RecursivePretraining("sudoku", **wrong)
 
 
 def test_a_task_without_boards_is_refused() -> None:
@@ -156,8 +228,9 @@ def test_held_out_figures_are_counts_of_valid_answers(monkeypatch) -> None:
     class Script:
         answers = torch.tensor(said)
 
-    monkeypatch.setattr("modicum.training.held_out_boards.roll", lambda *given: Script)
-    found = held_out(random_net(tiny_card()), PUZZLE, [several, single], samples=4)
+    monkeypatch.setattr("modicum.training.recursive_learner.roll", lambda *given: Script)
+    learner = RecursiveLearner(random_net(tiny_card()), tiny_card())
+    found = held_out(learner, PUZZLE, [several, single], samples=4)
     assert (found.one.value, found.vote.value, found.reached.value) == (0.5, 0.5, 1.0)
     assert found.coverage == coverage([2, 1], [len(several.answers), 1], 4)
 
@@ -166,7 +239,8 @@ def test_a_deterministic_net_is_held_to_one_answer() -> None:
     boards = [
         Labelled(b.question, b.answers) for b in training_boards(resolve_task("sudoku"), PUZZLE, 3)
     ]
-    found = held_out(random_net(tiny_card("twin")), PUZZLE, boards)
+    card = tiny_card("twin")
+    found = held_out(RecursiveLearner(random_net(card), card), PUZZLE, boards)
     assert found.one == found.vote == found.reached
     assert not np.isnan(found.coverage.everywhere.found)
 
