@@ -15,7 +15,7 @@ from modicum.doctor.exam import Exam, Memory
 from modicum.doctor.examine import examine
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.model import Model
+from modicum.model import Model, resolve_backend
 from modicum.running.planning import plan_for
 from modicum.task import Sheet, Task, resolve_task
 from modicum.types import Finding, Grade, Mark, Problem
@@ -374,3 +374,26 @@ def test_question_that_fills_the_context_is_named_with_its_line_before_anything_
         examine(plan.subjects()[0], resolve_task(str(path)), tiny(), ledger)
     assert "1 question too long for the model's context of 256 tokens" in error.value.found
     assert ledger.tokens_sampled == 0
+
+
+@pytest.mark.parametrize("said", ["", "I cannot say."])
+def test_what_a_net_says_before_it_has_learned_anything_is_no_fault(said) -> None:
+    exam = exam_of(Patient(lambda p, n: said))
+    assert "unreadable" in alarms(diagnose(exam))
+    findings = diagnose(dataclasses.replace(exam, is_new=True))
+    assert not alarms(findings).keys() & {"empty", "unreadable", "same_answer"}
+    [unread] = [one for one in findings if one.code == "unreadable"]
+    assert unread.found.endswith("the net has learned nothing yet")
+
+
+def test_an_untrained_net_may_be_studied() -> None:
+    new = "autoregressive:new?task=sudoku"
+    exam = exam_of(
+        resolve_backend(new).open(),
+        resolve_task("sudoku"),
+        methods=("from_scratch",),
+        on=(new, "sudoku"),
+        shots=(4,),
+    )
+    assert exam.is_new
+    assert "fault" not in alarms(diagnose(exam)).values()

@@ -136,6 +136,8 @@ class Exam:
     """Test problems of the study."""
     margin: float = 0.05
     """What the study counts as no difference."""
+    is_new: bool = False
+    """Whether the model has learned nothing yet, so that it may say anything."""
 
     @property
     def samples(self) -> tuple[Completion, ...]:

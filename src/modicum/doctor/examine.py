@@ -105,6 +105,7 @@ def examine(subject: Subject, task: Task, model: Model, ledger: Ledger) -> Exam:
         speed=speed,
         test=plan.test,
         margin=plan.margin,
+        is_new=resolve_backend(subject.model).is_new,
     )
 
 
