@@ -1,5 +1,6 @@
 """Parts of a recursive net: layers with the norm after them, stacks, and Gaussian heads."""
 
+from collections.abc import Callable
 from typing import final
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modicum.nets.native_stacks import StackShape, native_stacks
 from modicum.nets.recursive_shape import RecursiveShape
 
 __all__ = ["GaussianHead", "Layer", "Rotary", "Stack", "drawn", "norm"]
@@ -23,6 +25,9 @@ _TOLD = 0.2
 answer over before the stacks have learned any of it, and rollouts from the prior take longer to come."""
 _LOGS = (-5.0, 1.0)
 """Least and most of the logarithm of a deviation."""
+
+_MATRICES = ("read", "write", "rise", "fall")
+"""Of a layer with attention, in the order in which a compiled stack takes them."""
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines, `[places, half a head]`."""
@@ -114,6 +119,8 @@ class Stack(nn.Module):
     def __init__(self, shape: RecursiveShape, rng: np.random.Generator) -> None:
         """Draw the weights."""
         super().__init__()
+        sizes = (shape.places, shape.width, shape.heads, shape.inner, shape.layers)
+        self._sizes = StackShape(*sizes) if shape.mixer == "attention" else None
         self.layers = nn.ModuleList(Layer(shape, rng) for _ in range(shape.layers))
         if shape.positions == "rotary" and shape.mixer == "attention":
             half = shape.width // shape.heads // 2
@@ -126,10 +133,23 @@ class Stack(nn.Module):
         self, rows: Float[Tensor, "rows places width"]
     ) -> Float[Tensor, "rows places width"]:
         """Apply its layers in turn."""
-        rotary = (self.get_buffer("cos"), self.get_buffer("sin")) if hasattr(self, "cos") else None
+        rotary = self._rotary()
         for layer in self.layers:
             rows = layer(rows, rotary)
         return rows
+
+    def ready(self) -> Callable[[Tensor], Tensor]:
+        """Return the stack as its weights stand: compiled where it can be, and itself elsewhere.
+
+        Made anew once weights have changed; the same figures but for rounding.
+        """
+        if self._sizes is None:
+            return self
+        weights = [layer.get_parameter(name) for layer in self.layers for name in _MATRICES]
+        return native_stacks(self._sizes, weights, self._rotary()) or self
+
+    def _rotary(self) -> Rotary | None:
+        return (self.get_buffer("cos"), self.get_buffer("sin")) if hasattr(self, "cos") else None
 
 
 @final
