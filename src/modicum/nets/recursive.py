@@ -124,7 +124,7 @@ class RecursiveNet(nn.Module):
         """
         h = h.detach()
         if self.looks is not None:
-            read = self.looks(h + injected.detach(), None).mean(1)
+            read = self.looks.ready()(h + injected.detach()).mean(1)
         else:
             read = h[:, 0] if self.shape.prefix else h.mean(1)
         return functional.linear(read, self.judging, self.judging_first)
