@@ -119,7 +119,12 @@ def our_step(
     net.judging_first.requires_grad_(False)
     net.judging.requires_grad_(False)
     recipe = RecursiveRecipe(
-        steps=10**6, batch=len(boards[0]), learning_rate=1e-4, average=0.999, warm_up=1
+        steps=10**6,
+        batch=len(boards[0]),
+        learning_rate=1e-4,
+        average=0.999,
+        warm_up=1,
+        look_every=10**9,
     )
     lesson = RecursiveLesson(net, Boards(lambda _: boards), recipe, "bench")
     descent = Descent(optimiser_of(net, recipe), list(net.parameters()), recipe.clip)

@@ -23,8 +23,9 @@ _PANEL = 64
 """Widths come in multiples of this."""
 _LANES = 16
 """Numbers of a head come in multiples of this."""
-_ROWS = 96
-"""Positions that pass a stack together, at least, where there are so many."""
+_ROWS, _MORE_ROWS, _WIDE = 96, 192, 256
+"""Positions that pass a stack together, at least, where there are so many: more of them from a width
+on whose weights do not stay in the cache."""
 _NEEDED = "avx512f"
 """The processor's flag; the registers are counted for it."""
 
@@ -63,7 +64,7 @@ class StackShape:
     def __init__(self, places: int, width: int, heads: int, inner: int, layers: int) -> None:
         """Take positions, numbers a position, heads, hidden width of a SwiGLU, layers."""
         self.fixed = (places, width, heads, inner, layers)
-        self.group = max(1, -(-_ROWS // places))
+        self._group = -(-(_MORE_ROWS if width >= _WIDE else _ROWS) // places)
         self.room = torch.empty(0)
         """What calls work in: kept, for a fresh block costs as much as filling it."""
         self.spare: list[Tensor] = []
@@ -76,10 +77,11 @@ class StackShape:
         fits = width % _PANEL == 0 and inner % _PANEL == 0 and width // heads % _LANES == 0
         return fits and _library() is not None
 
-    def of(self, boards: int) -> ctypes.Array[ctypes.c_int64]:
-        """Return them for a number of boards, on as many threads as torch has set."""
-        threads = min(torch.get_num_threads(), -(-boards // self.group))
-        return (ctypes.c_int64 * 8)(*self.fixed, boards, self.group, threads)
+    def of(self, boards: int, threads: int) -> ctypes.Array[ctypes.c_int64]:
+        """Return them for a number of boards on at most so many threads, each with some of the boards."""
+        group = max(1, min(self._group, -(-boards // threads)))
+        threads = min(threads, -(-boards // group))
+        return (ctypes.c_int64 * 8)(*self.fixed, boards, group, max(1, threads))
 
 
 @final
@@ -95,6 +97,7 @@ class NativeStack:
     ) -> None:
         """Pack the weights: `read`, `write`, `rise` and `fall` of each layer in turn."""
         self._library, self._shape, self._weights = library, shape, weights
+        self._threads = torch.get_num_threads()
         self._turns = (None, None) if rotary is None else tuple(part.data_ptr() for part in rotary)
         self._rotary = rotary  # held, for its address is kept
         self._ahead = self._packed(back=False)
@@ -117,7 +120,7 @@ class NativeStack:
 
     def run(self, rows: Tensor, kept: Tensor | None) -> Tensor:
         """Return what the stack makes of rows, keeping what its gradient needs in `kept`."""
-        sizes, out = self._shape.of(len(rows)), torch.empty_like(rows)
+        sizes, out = self._shape.of(len(rows), self._threads), torch.empty_like(rows)
         named = (rows.data_ptr(), self._ahead.data_ptr(), *self._turns)
         held = None if kept is None else kept.data_ptr()
         room = self._roomy(sizes).data_ptr()
@@ -126,11 +129,11 @@ class NativeStack:
 
     def run_back(self, rows: Tensor, kept: Tensor, grad: Tensor) -> Tensor:
         """Return the gradient before the stack; that of the weights is added up here."""
-        sizes = self._shape.of(len(rows))
+        sizes = self._shape.of(len(rows), self._threads)
         if self._back is None:
             self._back = self._packed(back=True)
         if self._grads is None:
-            self._grads = rows.new_zeros(sizes[7], len(self._ahead))
+            self._grads = rows.new_zeros(self._threads, len(self._ahead))
         grad = grad.clone(memory_format=torch.contiguous_format)
         named = (rows.data_ptr(), self._back.data_ptr(), *self._turns, kept.data_ptr())
         room = self._roomy(sizes).data_ptr()
@@ -140,15 +143,15 @@ class NativeStack:
 
     def kept(self, rows: Tensor) -> Tensor:
         """Return space for what the gradient of a call needs."""
+        sizes = self._shape.of(len(rows), self._threads)
+        groups = -(-len(rows) // sizes[6])
+        numbers = groups * sizes[4] * self._library.kept(sizes)
         spare = self._shape.spare
         while spare:
-            if len(spare[-1]) == len(rows):
+            if len(spare[-1]) == numbers:
                 return spare.pop()
-            spare.clear()  # another number of boards
-        sizes = self._shape.of(len(rows))
-        groups = -(-len(rows) // self._shape.group)
-        numbers = -(-groups * sizes[4] * self._library.kept(sizes) // len(rows))
-        return rows.new_empty(len(rows), numbers)
+            spare.clear()  # for another number of boards
+        return rows.new_empty(numbers)
 
     def gradients(self) -> list[Tensor]:
         """Return the gradient of every weight and begin anew."""
@@ -162,7 +165,7 @@ class NativeStack:
         weights = [weight.detach().contiguous() for weight in self._weights]
         out = weights[0].new_empty(sum(weight.numel() for weight in weights))
         named = (ctypes.c_void_p * len(weights))(*(weight.data_ptr() for weight in weights))
-        self._library.pack(self._shape.of(1), named, out.data_ptr(), int(back))
+        self._library.pack(self._shape.of(1, 1), named, out.data_ptr(), int(back))
         return out
 
     def _roomy(self, sizes: ctypes.Array[ctypes.c_int64]) -> Tensor:
