@@ -21,6 +21,7 @@ NO_SOURCE = {
     PACKAGE / "training" / "searching.py": "asks under many nudges at once; computes nothing",
     PACKAGE / "nets" / "saelens.py": "reads and writes folders; what it computes is nets.sparse",
     PACKAGE / "nets" / "grid.py": "says what stands at which position; computes nothing",
+    PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
 }
 """Files that hold no recipe, and why."""
 
