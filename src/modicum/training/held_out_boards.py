@@ -16,7 +16,7 @@ from modicum.puzzles.puzzle import Puzzle
 from modicum.stats import Figure, proportion
 from modicum.training.recursive_boards import Labelled
 
-__all__ = ["HeldOut", "held_out"]
+__all__ = ["HeldOut", "held_out", "judged"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,25 @@ def held_out(
     rolling = Rolling(depth, stream="held out")
     rolling = replace(rolling, width=samples if varies(net, rolling) else 1)
     answers = roll(net, questions, addresses, rolling).answers.tolist()
+    return judged(puzzle, boards, answers, samples, depth)
+
+
+def judged(
+    puzzle: Puzzle,
+    boards: Sequence[Labelled],
+    answers: Sequence[Sequence[Ids]],
+    samples: int,
+    depth: int,
+) -> HeldOut:
+    """Return the figures of drawn answers.
+
+    Args:
+        puzzle: Whose boards they are.
+        boards: With all their solutions; at least one.
+        answers: Of each board, at most `samples`: fewer where all others would be the same.
+        samples: Trajectories that they stand for, at least 1.
+        depth: Supervision steps of each.
+    """
     read = [_read(puzzle, board, one) for board, one in zip(boards, answers, strict=True)]
     one, vote, reached = (np.array(part, dtype=np.float64) for part in zip(*read, strict=True))
     found = [_found(puzzle, board, drawn) for board, drawn in zip(boards, answers, strict=True)]

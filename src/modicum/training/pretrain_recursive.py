@@ -27,7 +27,7 @@ from modicum.training.recursive_boards import Labelled, checker_of, drawing, puz
 from modicum.training.recursive_curves import thinned
 from modicum.types import Split
 
-__all__ = ["HELD_OUT", "Pretraining", "pretrain", "training_boards"]
+__all__ = ["HELD_OUT", "Pretraining", "pretrain", "solved_boards", "training_boards"]
 
 HELD_OUT = 200
 """Boards of the selection split that a net is measured on, and never learns from."""
@@ -106,7 +106,7 @@ def pretrain(
         net = RecursiveNet(shape, stream("recursive", "pretrain", plan.seed)).to(device)
         learned = train_recursive(net, drawn, recipe, name, ledger, out / _CHECKPOINT)
         ledger.says("measuring on held-out boards")
-        found = held_out(learned.net, puzzle, _solved(task, puzzle, "selection", measured))
+        found = held_out(learned.net, puzzle, solved_boards(task, puzzle, "selection", measured))
     told = {
         **table_of(plan),
         "boards": len(boards),
@@ -152,7 +152,7 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
     Raises:
         ConfigError: all of several boards are symmetric forms of tested ones.
     """
-    found = _solved(task, puzzle, "shots", most)
+    found = solved_boards(task, puzzle, "shots", most)
     apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
     kept = {
         puzzle.invariant(puzzle.encode(problem.question))
@@ -169,7 +169,7 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
     )
 
 
-def _solved(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Labelled]:
+def solved_boards(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Labelled]:
     """Return boards of a split with every answer that is right; of very many the first."""
     found = []
     for problem in task.problems(split, _there(task, split, most)):
