@@ -132,10 +132,7 @@ def validity(boards: Boards4, asked: Tensor, answers: Tensor) -> tuple[float, fl
 
 
 def threshold(net: RecursiveNet, boards: Boards4, n: int) -> tuple[float, str]:
-    """Return the lowest threshold that loses at most half a point of a single sample's validity.
-
-    One rollout with every answer kept, and the halt head's word on every step, tells all of them.
-    """
+    """Return the lowest threshold that loses at most half a point of a single sample's validity."""
     asked = torch.from_numpy(boards.questions[4800 : 4800 + n])
     names = [f"validation-{number}" for number in range(n)]
     full = roll(net, asked, names, Rolling(DEPTH, WIDTH))
@@ -169,5 +166,6 @@ def trained(path: Path, boards: Boards4, *, quick: bool) -> RecursiveNet:
     learn_to_judge(net, deeper, judging, "bench", Ledger())
     spent = middle - start, time.process_time() - middle
     print(f"trained in {spent[0]:.0f} + {spent[1]:.0f} processor seconds", file=sys.stderr)
+    path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(net.state_dict(), path)
     return net

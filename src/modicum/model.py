@@ -77,10 +77,7 @@ class Footprint:
 
 
 class Language:
-    """What a language model tells of itself beside its answers.
-
-    The defaults are those of a model that takes any text and knows no chat template.
-    """
+    """What a language model tells of itself; the defaults: it takes any text and has no chat template."""
 
     @property
     def language(self) -> "Language":
@@ -119,10 +116,7 @@ class Language:
 
 
 class Model(ABC):
-    """A loaded model that answers prompts: a subclass says what it is and draws completions.
-
-    A model needs no torch, no tokenizer and no chat template; one that has them is a `Language` too.
-    """
+    """A loaded model that answers prompts; one with a tokenizer and a chat template is a `Language` too."""
 
     offers: frozenset[Extra] = frozenset()
     """What it draws beside plain samples; `generate` refuses the rest in words."""
@@ -271,8 +265,7 @@ class Backend(ABC):
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("models",)
     version: ClassVar[int] = 1
-    """Raised where the same reference gives other completions; read from the plug-in's own class
-    without importing it, so a subclass of a shared base states it itself."""
+    """Raised where a reference gives other completions; read without import, so each class states it."""
     access: ClassVar[Access] = Access.TEXT
     """What the opened model offers."""
     speaks: ClassVar[bool] = True
@@ -319,6 +312,16 @@ class Backend(ABC):
         """The folder, file or hub id that transformers loads it from; empty where there is none."""
         return ""
 
+    @property
+    def boards(self) -> str:
+        """Reference of the task whose boards alone it reads; empty where it reads any prompt."""
+        return ""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has learned nothing yet: what methods of the kind `scratch` train."""
+        return False
+
     def footprint(self) -> Footprint | None:
         """Return what the opened model will take, from its files; None where they do not say."""
         return None
@@ -327,11 +330,9 @@ class Backend(ABC):
 def resolve_backend(reference: str, settings: Settings | None = None) -> Backend:
     """Return the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
 
-    A folder that holds an exported nudge goes to the plug-in `export`.
-
-    What follows a question mark fills its other fields: `./my-model?device=cuda&threads=1`. A
-    name that is no plug-in and looks like a path or hub id goes to the plug-in `huggingface`,
-    whose field `name` it fills.
+    What follows a question mark fills its other fields: `./my-model?device=cuda&threads=1`. A name that
+    is no plug-in and looks like a path or hub id fills the field `name` of the plug-in `huggingface`, or
+    of `export` where the folder holds an exported nudge.
 
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from modicum.analysis.ability import Word
+from modicum.analysis.case import UNTRAINED
 from modicum.analysis.meaning import (
     DECISIONS,
     decided,
@@ -101,3 +102,13 @@ def test_what_is_shown_is_shipped_as_it_is() -> None:
 def test_a_method_that_works_is_shipped_by_its_name() -> None:
     assert ship_text(built.latent()) == "fine_tune n=4"
     assert decided(built.latent()).ship.works
+
+
+def test_a_net_that_had_learned_nothing_is_told_what_to_label_not_to_decide_nothing() -> None:
+    verdict = dataclasses.replace(built.latent(), ability="undecided", sentence=UNTRAINED)
+    named = [row for row in verdict.rungs if row.name == verdict.ship.name]
+    assert "had learned nothing" in means_of(verdict)
+    assert named[0].name in do_of(verdict)
+    bare = dataclasses.replace(_plain("undecided"), sentence=UNTRAINED)
+    assert "no number of labels tried is enough" in means_of(bare)
+    assert do_of(bare) == "Label more, or train for longer."

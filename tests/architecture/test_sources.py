@@ -22,6 +22,7 @@ NO_SOURCE = {
     PACKAGE / "nets" / "saelens.py": "reads and writes folders; what it computes is nets.sparse",
     PACKAGE / "nets" / "native_stacks.py": "the same figures as nets.recursive_blocks, faster",
     PACKAGE / "nets" / "grid.py": "says what stands at which position; computes nothing",
+    PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
 }
 """Files that hold no recipe, and why."""
 

@@ -129,3 +129,21 @@ def test_help_is_no_slow_verb(monkeypatch) -> None:
     monkeypatch.setattr(sys, "stderr", shown)
     began.say_first("run", ["run", "--help"])
     assert shown.getvalue() == ""
+
+
+def test_steps_tell_the_time_left_by_the_pace_since_they_began(monkeypatch, capsys) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("modicum.cli.progress.time.monotonic", lambda: clock[0])
+    with Steps(240, "updates") as steps:
+        steps.at(0, "making boards")
+        for now, done in ((50.0, 40), (60.0, 80), (120.0, 140), (180.0, 240)):
+            clock[0] = now
+            steps.at(done, "training")  # a run that went on: its first 40 took no time here
+            steps.beat(1000.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("tokens  ")[2] for line in lines] == [
+        "training",
+        "about 40 s left  training",
+        "about 70 s left  training",
+        "training",
+    ]

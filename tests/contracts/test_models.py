@@ -32,6 +32,7 @@ FOREIGN = tuple(name for name in sorted(MODELS.entries) if MODELS.entry(name).pa
 """Models of other packages that are installed."""
 REFERENCES = (
     *("scripted:latent", "scripted:sealed", "organism", "organism-control", "folder"),
+    "recursive:new?task=sudoku&width=3&selector=majority",
     *FOREIGN,
 )
 

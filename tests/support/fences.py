@@ -38,6 +38,7 @@ SMALL: Mapping[str, Sequence[str]] = {
         "--max-new-tokens", "24", "--workers", "1", "--no-reuse", "--no-check", "--retain", "none",
     ),
     "check": ("--test", "16", "--max-new-tokens", "24"),
+    "pretrain": ("--steps", "2", "--batch", "4", "--boards", "8", "--held-out", "4"),
 }  # fmt: skip
 """Options that stand behind those of every shown command of a verb; of two the last one counts."""
 STUDY = (
@@ -126,6 +127,8 @@ def shrunk(words: Sequence[str]) -> list[str]:
         more = (*more, "--methods", "self_consistency")
     if "fine_tune" in " ".join(words) and verb == "run":
         more = (*more, "--set", "fine_tune.steps=2")
+    if "from_scratch" in words:
+        more = (*more, "--set", "from_scratch.steps=2", "--set", "from_scratch.batch=4")
     return [*words[1:], *more]
 
 

@@ -14,6 +14,7 @@ from modicum.analysis.case import (
     SHOWN,
     UNLOCKED,
     UNREAD_NEED,
+    UNTRAINED,
     Ability,
     Case,
     Word,
@@ -78,11 +79,18 @@ def ability_from(evidence: Evidence, resamples: Resamples) -> Ability:
     ceiling = find_ceiling(evidence, samples, readings)
     rungs = tuple(with_gap(r, evidence, samples, ceiling, resamples) for r in readings)
     case = Case(evidence, samples, ceiling, rungs, resamples)
-    for rule in (_shown, _unread, _latent, learned, _absent):
+    for rule in (_untrained, _shown, _unread, _latent, learned, _absent):
         answer = rule(case)
         if answer is not None:
             return answer
     return undecided(case, *_missing(case))
+
+
+def _untrained(case: Case) -> Ability | None:
+    """Name no ability where a net learned from nothing; its least data and what to ship stand."""
+    if not any(reading.rung.is_scratch for reading in case.rungs):
+        return None
+    return answered(case, "undecided", UNTRAINED)
 
 
 def _shown(case: Case) -> Ability | None:

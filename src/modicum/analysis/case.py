@@ -17,6 +17,7 @@ __all__ = [
     "SHOWN",
     "UNLOCKED",
     "UNREAD_NEED",
+    "UNTRAINED",
     "Ability",
     "Case",
     "Word",
@@ -34,6 +35,8 @@ UNLOCKED = 0.5
 """Share of the gap that a rung must recover to be called unlocking it."""
 HIDDEN = 0.25
 """Share of what a rung opens that sampling may reach where it is to be called hidden from it."""
+UNTRAINED = "undecided: a net that had learned nothing has no ability to unlock, and none is named"
+"""The sentence of a study in which a net learns from nothing."""
 UNREAD_NEED = "answers that can be read"
 """How the need begins where too many answers could not be read."""
 LEARNING_RATIO = 16

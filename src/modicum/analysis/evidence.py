@@ -106,6 +106,8 @@ class RungEvidence:
     """Lenient scores in [0, 1], `[seeds, problems]` or `[problems]`."""
     is_tuned: bool
     """True where weights were updated on the shots."""
+    is_scratch: bool = False
+    """True where the model had learned nothing before, so that it has no ability to name."""
     unlabelled: int = 0
     """Questions without labels that it was shown."""
     is_prompt: bool = False

@@ -250,6 +250,7 @@ def _evidence(
                 unlabelled=int(arm.outcomes[0].elicitation.get("texts", 0)),
                 scores=stack(arm.outcomes),
                 is_tuned=tuned,
+                is_scratch=_kind(arm.method) == "scratch",
                 unread=np.stack([unread(o.answers) for o in arm.outcomes]),
                 vetoes=tuple(vetoes),
                 telltales=(*_majority(arm, samples), *telling),

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from modicum.analysis.case import UNLOCKED
+from modicum.analysis.case import UNLOCKED, UNTRAINED
 from modicum.analysis.printed import data_text
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.stats.written import count, percent
@@ -229,6 +229,10 @@ def _absent_means(verdict: Verdict) -> str:
 
 
 def _undecided_means(verdict: Verdict) -> str:
+    if verdict.sentence == UNTRAINED:
+        row = _nudge(verdict)
+        learned = "no number of labels tried is enough" if row is None else _rise(verdict, row)
+        return f"The net had learned nothing, so that there is no ability to unlock: {learned}."
     return (
         f"This study cannot tell whether the ability is there: {_asked(verdict)}, measured on "
         f"{count(verdict.test, 'problem')}."
@@ -281,6 +285,15 @@ def _absent_do(verdict: Verdict) -> str:
     return f"Ship none of these methods: get {more}, or another model."
 
 
+def _undecided_do(verdict: Verdict) -> str:
+    if verdict.sentence != UNTRAINED:
+        return "Decide nothing on this yet: what would tell stands under Next."
+    row = _nudge(verdict)
+    if row is None:
+        return "Label more, or train for longer."
+    return f"Label {count(row.labels, 'example')} and train the net on them: {row.name}."
+
+
 _MEANS: Mapping[str, Callable[[Verdict], str]] = MappingProxyType(
     {
         "shown": _shown_means,
@@ -300,6 +313,6 @@ _DO: Mapping[str, Callable[[Verdict], str]] = MappingProxyType(
         "learned": _learned_do,
         "taught": _tuned_do,
         "absent": _absent_do,
-        "undecided": lambda _: "Decide nothing on this yet: what would tell stands under Next.",
+        "undecided": _undecided_do,
     }
 )

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from modicum.analysis.ability import Ability
-from modicum.analysis.case import UNREAD_NEED
+from modicum.analysis.case import UNREAD_NEED, UNTRAINED
 from modicum.analysis.deciding import DecidingSizes, deciding_sizes
 from modicum.analysis.evidence import Evidence
 from modicum.analysis.gather import Gathered
@@ -50,6 +50,8 @@ def next_command(
     subject = found.subject
     if answer.word != "undecided":
         return _export(subject) if verdict.ship.works and answer.word != "shown" else None
+    if answer.sentence == UNTRAINED:
+        return None  # nothing would decide what is not asked, and no form of export holds a net
     evidence = found.evidence
     if (unread := evidence.default_unread) is not None and answer.needs[0].startswith(UNREAD_NEED):
         cut = [a.stops[-1] == "length" for a in found.default.answers if a.stops]

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from modicum.analysis.printed import control_name
 from modicum.cli.advance import Advance
+from modicum.doctor.costs import duration
 from modicum.loading.telling import told
 from modicum.store.database import Outcome
 
@@ -55,6 +56,7 @@ class Steps:
         self._is_live = sys.stderr.isatty()
         self._total, self._done, self._what = total, -1, ""
         self._start = self._last = time.monotonic()
+        self._first: tuple[int, float] | None = None  # done, and when, as steps began to be counted
         self._timer = threading.Timer(PATIENCE_S, self._say_once)
         self._timer.daemon = True
         self._progress = Progress(
@@ -62,11 +64,12 @@ class Steps:
             BarColumn(),
             TextColumn(f"{{task.completed}}/{{task.total}}{self._unit}"),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
             transient=True,
             disable=not self._is_live,
         )
-        self._bar = self._progress.add_task("", total=total)
+        self._bar = self._progress.add_task("", total=total, left="")
         self._told = contextlib.ExitStack()
 
     def __enter__(self) -> "Steps":
@@ -82,6 +85,11 @@ class Steps:
         self._told.close()
         self._timer.cancel()
         self._progress.stop()
+
+    @property
+    def done(self) -> int:
+        """Steps that are done; -1 before the first begins."""
+        return self._done
 
     def _say_once(self) -> None:
         click.echo(f"{self._what} …", err=True)
@@ -100,18 +108,32 @@ class Steps:
         self._progress.update(self._bar, completed=self._done, description=what[:48])
 
     def at(self, done: int, what: str) -> None:
-        """Say how many steps are done, never more than there are, and what is under way."""
+        """Say how many steps are done, never more than there are, and what is under way.
+
+        The time left goes by the pace since the first that was said to be done.
+        """
         self._done, self._what = min(done, self._total), what
-        self._progress.update(self._bar, completed=self._done, description=what[:48])
+        if self._first is None and done > 0:
+            self._first = (self._done, time.monotonic())
+        left = self._left()
+        self._progress.update(self._bar, completed=self._done, description=what[:48], left=left)
+
+    def _left(self) -> str:
+        """Return the time left in words; empty where there is no pace yet."""
+        if self._first is None or not self._first[0] < self._done < self._total:
+            return ""
+        pace = (time.monotonic() - self._first[1]) / (self._done - self._first[0])
+        return f"about {duration(pace * (self._total - self._done))} left"
 
     def beat(self, tokens: float) -> None:
         """Take the tokens run so far in this step."""
         now = time.monotonic()
         if not self._is_live and now - self._last >= BEAT_S:
             self._last = now
+            left = self._left()
             click.echo(
                 f"{now - self._start:6.0f} s  {self._done}/{self._total}{self._unit}  "
-                f"{tokens / 1000:,.0f}k tokens  {self._what}",
+                f"{tokens / 1000:,.0f}k tokens  {f'{left}  ' if left else ''}{self._what}",
                 err=True,
             )
 

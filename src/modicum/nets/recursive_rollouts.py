@@ -13,7 +13,7 @@ from modicum.errors import ConfigError
 from modicum.nets.recursive import Latent, RecursiveNet
 from modicum.seeds import stream
 
-__all__ = ["Rolled", "Rolling", "roll"]
+__all__ = ["Rolled", "Rolling", "roll", "varies"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def roll(
     questions: Int[Tensor, "questions length"],
     addresses: Sequence[str],
     how: Rolling,
+    first: Sequence[int] = (),
 ) -> Rolled:
     """Roll out trajectories from the prior.
 
@@ -92,21 +93,22 @@ def roll(
         questions: Token ids.
         addresses: What names each question; equal ones share their noise.
         how: How wide, how deep, how hot.
+        first: Number of each question's first trajectory; 0 where empty.
     """
-    if not _varies(net, how) and how.width > 1:
+    if not varies(net, how) and how.width > 1:
         one = roll(net, questions, addresses, replace(how, width=1))
         n, w = len(questions), how.width
         traced = None if one.traced is None else one.traced.expand(n, w, -1, -1)
         ends = (part.expand(n, w) for part in (one.steps, one.halt, one.value, one.residual))
         steps, halt, value, residual = ends
         return Rolled(one.answers.expand(n, w, -1), steps, halt, value, residual, traced)
-    flight = _Flight(net, questions, addresses, how)
+    flight = _Flight(net, questions, addresses, how, first)
     while flight.goes_on:
         flight.step()
     return flight.landed()
 
 
-def _varies(net: RecursiveNet, how: Rolling) -> bool:
+def varies(net: RecursiveNet, how: Rolling) -> bool:
     """Say whether trajectories of one question can differ."""
     drawn = net.shape.guidance in ("full", "zero_mean") and how.temperature > 0
     return drawn or net.shape.is_start_random or how.noise > 0
@@ -121,9 +123,15 @@ class _Flight:
     """
 
     def __init__(
-        self, net: RecursiveNet, questions: Tensor, addresses: Sequence[str], how: Rolling
+        self,
+        net: RecursiveNet,
+        questions: Tensor,
+        addresses: Sequence[str],
+        how: Rolling,
+        first: Sequence[int] = (),
     ) -> None:
         self._net, self._questions, self._addresses, self._how = net, questions, addresses, how
+        self._first = first or (0,) * len(addresses)
         shape, total = net.shape, len(questions) * how.width
         self._total, self._next = total, 0
         size = min(how.rows, total)
@@ -201,8 +209,9 @@ class _Flight:
         asked, which = np.unique(chosen // how.width, return_inverse=True)
         encoded = net.encode(self._questions[torch.from_numpy(asked)])
         for row, number in zip(rows, chosen, strict=True):
-            address = self._addresses[int(number) // how.width]
-            self._rngs[row] = stream("recursive", how.stream, address, number % how.width)
+            place = int(number) // how.width
+            own = self._first[place] + number % how.width
+            self._rngs[row] = stream("recursive", how.stream, self._addresses[place], own)
         noise = self._drawn(rows, 2) if shape.is_start_random else None
         start = net.start(len(rows), None if noise is None else noise.transpose(0, 1))
         places = torch.from_numpy(rows).to(encoded.device)

@@ -6,11 +6,13 @@ from typing import Literal, get_args
 
 from modicum.errors import ConfigError, UnknownNameError
 
-__all__ = ["PRESETS", "RecursiveShape", "miniature", "preset"]
+__all__ = ["PRESETS", "RecursiveShape", "Size", "miniature", "preset", "sized"]
 
 Charge = Literal["all", "last", "boundary"]
 Grad = Literal["last_call", "last_recursion", "all"]
 Guidance = Literal["none", "full", "zero_mean", "mean_only"]
+Size = Literal["mini", "full"]
+"""A size that learns within minutes on one core, or the papers' own."""
 
 
 @dataclass(frozen=True)
@@ -210,11 +212,25 @@ def _looped(length: int, vocabulary: int) -> RecursiveShape:
     )
 
 
+def _twin(length: int, vocabulary: int) -> RecursiveShape:
+    """GRAM without noise: its deterministic twin, which has the same first weights."""
+    return replace(_gram(length, vocabulary), guidance="none")
+
+
+def _eqr(length: int, vocabulary: int) -> RecursiveShape:
+    """EqR: TRM that starts at noise, is moved a little at each step, and keeps some of what it was."""
+    return replace(
+        _trm(length, vocabulary), is_start_random=True, damping=0.05, noise=0.01, halting=False
+    )
+
+
 PRESETS: dict[str, Callable[[int, int], RecursiveShape]] = {
+    "eqr": _eqr,
     "gram": _gram,
     "hrm": _hrm,
     "looped": _looped,
     "trm": _trm,
+    "twin": _twin,
 }
 """Shapes of the papers' own size by name, from length and vocabulary."""
 
@@ -258,3 +274,12 @@ def miniature(name: str, length: int, vocabulary: int) -> RecursiveShape:
         halting=False,
         judge="block",
     )
+
+
+def sized(name: str, size: Size, length: int, vocabulary: int) -> RecursiveShape:
+    """Return a preset in one of its two sizes.
+
+    Raises:
+        UnknownNameError: no such preset.
+    """
+    return (miniature if size == "mini" else preset)(name, length, vocabulary)

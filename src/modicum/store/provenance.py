@@ -71,7 +71,7 @@ def weights_source(reference: str) -> dict[str, str]:
         plugin, settings = plugin_of(reference)
     except ConfigError:
         return {}
-    if plugin not in ("export", "huggingface"):
+    if plugin not in ("export", "huggingface", "recursive"):
         return {}
     value = fingerprint(at(str(settings.get("name", ""))))
     return {_WEIGHTS: value} if value else {}

@@ -50,6 +50,9 @@ def check_plan(plan: Plan) -> None:
         tasks = [resolve_task(task) for task in grid.tasks]
         models = [*grid.models, *([grid.twin] if grid.twin else [])]
         backends = [(reference, resolve_backend(reference)) for reference in models]
+        for reference, backend in backends:
+            for name, task in zip(grid.tasks, tasks, strict=True):
+                _check_boards(reference, backend, name, task)
         for name in grid.methods:
             method = plan.method(name)
             method.check()
@@ -191,7 +194,27 @@ def _check_probes(plan: Plan) -> None:
         _check_access(trial.method, plan.method(trial.method), trial.model, backend)
 
 
+def _check_boards(model: str, backend: Backend, reference: str, task: Task) -> None:
+    """Refuse a model that reads the boards of one task alone and is asked another."""
+    own = backend.boards
+    if not own or resolve_task(own).puzzle == task.puzzle:
+        return
+    raise AccessError(
+        f"model {model!r}, which reads the boards of {own!r} alone, on {reference!r}",
+        "a task with the boards that the model was made for",
+        f"give --task {own!r}, or another model",
+    )
+
+
 def _check_access(name: str, method: Method, reference: str, backend: Backend) -> None:
+    if method.kind == "scratch" and not backend.is_new:
+        new = (backend.boards or "sudoku").replace("&", "%26")
+        why = "was trained before" if backend.boards else "is no recursive net"
+        raise AccessError(
+            f"method {name!r} on model {reference!r}, which {why}",
+            "a recursive net that has learned nothing yet",
+            f"give --model 'recursive:new?task={new}', or leave the method out",
+        )
     if method.needs.language and not backend.speaks:
         raise AccessError(
             f"method {name!r} on model {reference!r}, which knows no language",

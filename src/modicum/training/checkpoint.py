@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from modicum.ledger import Ledger
 
-__all__ = ["Checkpoint", "Learning"]
+__all__ = ["Checkpoint", "Learning", "kept_name"]
 
 _COUNTERS = (
     "labels",
@@ -39,6 +39,15 @@ class Learning(Protocol):
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Set it again."""
+
+
+def kept_name(path: Path) -> str | None:
+    """Return the name of the run that a file keeps; None where there is none that can be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return str(json.loads(file.metadata()["state"]).get("name", ""))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
 
 
 class Checkpoint:

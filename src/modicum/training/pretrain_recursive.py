@@ -1,0 +1,195 @@
+"""A recursive net learns a task from all of its boards: the training of `from_scratch`, with all labels."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from modicum.errors import ConfigError
+from modicum.ledger import Ledger
+from modicum.marking.puzzle_task import MOST_SOLUTIONS
+from modicum.nets.recursive import RecursiveNet
+from modicum.nets.recursive_folder import CONFIG, WEIGHTS, RecursiveCard
+from modicum.nets.recursive_shape import Size, sized
+from modicum.nudge import write_shared
+from modicum.plain import table_of
+from modicum.puzzles.puzzle import Puzzle
+from modicum.seeds import stream
+from modicum.task import Task, resolve_task
+from modicum.training.checkpoint import kept_name
+from modicum.training.held_out_boards import HeldOut, held_out
+from modicum.training.prior_looks import Boards
+from modicum.training.recursive import RecursiveRecipe, train_recursive
+from modicum.training.recursive_boards import Labelled, checker_of, drawing, puzzle_of
+from modicum.training.recursive_curves import thinned
+from modicum.types import Split
+
+__all__ = ["HELD_OUT", "Pretraining", "pretrain", "solved_boards", "training_boards"]
+
+HELD_OUT = 200
+"""Boards of the selection split that a net is measured on, and never learns from."""
+_TESTED = 400
+"""Test boards that are held against those that are learned from."""
+_CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What is trained, on what, and how long."""
+
+    task: str
+    """Reference of a task with boards."""
+    preset: str = "gram"
+    size: Size = "mini"
+    steps: int = 1800
+    """Updates, at least 1."""
+    batch: int = 128
+    """Boards an update, at least 1."""
+    boards: int = 4096
+    """Training boards at most, at least 1; their symmetric forms come on top."""
+    learning_rate: float = 1.5e-3
+    """Peak rate, above 0."""
+    seed: str = "0"
+    """Names the first weights and all that is drawn."""
+
+    def __post_init__(self) -> None:
+        """Refuse what trains nothing."""
+        if min(self.steps, self.batch, self.boards) < 1 or not 0 < self.learning_rate < 1:
+            raise ConfigError(
+                f"steps {self.steps}, batch {self.batch}, boards {self.boards}, learning rate "
+                f"{self.learning_rate}",
+                "at least 1 of each, and a rate between 0 and 1",
+                "leave them out",
+            )
+
+
+def pretrain(
+    plan: Pretraining,
+    out: Path,
+    device: str,
+    watch: Callable[[Ledger], None],
+    measured: int = HELD_OUT,
+) -> HeldOut:
+    """Train a net on all training boards of a task, write it, and measure it on held-out boards.
+
+    A run that was stopped goes on from its checkpoint in the folder, to the same bits on one processor.
+
+    Args:
+        plan: What is trained.
+        out: The net's folder; made if missing.
+        device: Where it is trained; on the processor with one thread.
+        watch: Called after each update with the ledger, whose line says how it stands.
+        measured: Held-out boards that the net is measured on at most, at least 1.
+
+    Raises:
+        ConfigError: a folder that holds a net already, or a stopped run with other settings; a task
+            without boards.
+        TrialError: a loss that is not finite.
+    """
+    name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
+    _check_folder(out, name)
+    puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
+    shape = sized(plan.preset, plan.size, puzzle.grid.length, puzzle.grid.vocabulary)
+    boards = training_boards(task, puzzle, plan.boards)
+    recipe = RecursiveRecipe(
+        plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
+    )
+    recipe = replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
+    drawn = Boards(
+        drawing(puzzle, boards, plan.batch, name), checker_of(puzzle), puzzle.grid.answered
+    )
+    ledger = Ledger(observer=watch)
+    with _one_thread(device):
+        net = RecursiveNet(shape, stream("recursive", "pretrain", plan.seed)).to(device)
+        learned = train_recursive(net, drawn, recipe, name, ledger, out / _CHECKPOINT)
+        ledger.says("measuring on held-out boards")
+        found = held_out(learned.net, puzzle, solved_boards(task, puzzle, "selection", measured))
+    told = {
+        **table_of(plan),
+        "boards": len(boards),
+        "flops": ledger.flops,
+        "held_out": found.plain(),
+        "recursion": thinned(learned.curves),
+    }
+    card = RecursiveCard(shape, plan.task, plan.preset, told)
+    files = card.files(learned.net)
+    write_shared({name: files[name] for name in (WEIGHTS, CONFIG)}, out)
+    (out / _CHECKPOINT).unlink(missing_ok=True)
+    return found
+
+
+def _check_folder(out: Path, name: str) -> None:
+    """Refuse a folder whose net or stopped training would be lost.
+
+    Raises:
+        ConfigError: it holds one.
+    """
+    if (out / CONFIG).exists():
+        raise ConfigError(
+            f"{out}, which holds a net already", "a folder without one", "choose another with --out"
+        )
+    if kept_name(out / _CHECKPOINT) not in (None, name):
+        raise ConfigError(
+            f"{out}, where a training with other settings was stopped",
+            "the settings that it began with, to go on, or another folder",
+            f"give those, choose another folder with --out, or delete {out / _CHECKPOINT}",
+        )
+
+
+def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
+    """Return training boards with all of their answers, none a symmetric form of one that is tested.
+
+    A task of a single board, which is all there is, is the exception.
+
+    Args:
+        task: Where they come from: its split of shots.
+        puzzle: The task's.
+        most: Boards at most.
+
+    Raises:
+        ConfigError: all of several boards are symmetric forms of tested ones.
+    """
+    found = solved_boards(task, puzzle, "shots", most)
+    apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
+    kept = {
+        puzzle.invariant(puzzle.encode(problem.question))
+        for split, n in apart_from
+        for problem in task.problems(split, _there(task, split, n))
+    }
+    apart = [board for board in found if puzzle.invariant(board.question) not in kept]
+    if apart or len(found) == 1:
+        return apart or found
+    raise ConfigError(
+        f"{len(found)} training boards, each a symmetric form of one that is tested",
+        "boards that are learned from alone",
+        "give a task with more boards",
+    )
+
+
+def solved_boards(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Labelled]:
+    """Return boards of a split with every answer that is right; of very many the first."""
+    found = []
+    for problem in task.problems(split, _there(task, split, most)):
+        question, own = puzzle.encode(problem.question), puzzle.target(problem.answer)
+        answers = (own, *puzzle.solutions(question, MOST_SOLUTIONS))
+        found.append(Labelled(question, tuple(dict.fromkeys(answers))))
+    return found
+
+
+def _there(task: Task, split: Split, most: int) -> int:
+    return min(most, task.sheet.available.get(split, most))
+
+
+@contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    """Let the processor work with one thread, which gives equal bits, while the context lasts."""
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,50 @@
+"""`modicum pretrain recursive` trains, goes on, says how far it is, and what it wrote."""
+
+import json
+import re
+
+import pytest
+
+from modicum.cli.verbs.pretrain import command
+from modicum.training.pretrain_recursive import Pretraining, pretrain
+from tests.support.commands import modicum
+
+SMALL = ("--steps", 4, "--batch", 4, "--boards", 6, "--held-out", 4)
+PLAN = Pretraining("sudoku", steps=4, batch=4, boards=6)
+
+
+@pytest.fixture(autouse=True)
+def _few_are_tested(monkeypatch) -> None:
+    assert command.name == "pretrain"  # read before, so that its help keeps the true number
+    monkeypatch.setattr("modicum.training.pretrain_recursive.HELD_OUT", 4)
+    monkeypatch.setattr("modicum.training.pretrain_recursive._TESTED", 8)
+
+
+def test_a_stopped_training_says_where_it_goes_on_and_what_it_wrote(tmp_path, monkeypatch) -> None:
+    def stop(ledger) -> None:
+        if ledger.updates == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("modicum.cli.progress.BEAT_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(PLAN, tmp_path / "net", "cpu", stop)
+    said = modicum("pretrain", "recursive", "--task", "sudoku", *SMALL, "--out", tmp_path / "net")
+    assert said.code == 0, said.err
+    assert re.search(r"going on after update [12] of 4 …", said.err)
+    assert re.search(r"3/4 updates .* training, loss \d", said.err)
+    assert "measuring on held-out boards" in said.err
+    assert said.out.startswith("gram on sudoku: 4 held-out boards, 20 samples of depth 4 each\n")
+    assert said.out.endswith(f"use it with --model recursive:{tmp_path / 'net'}\n")
+
+
+def test_its_json_holds_the_settings_and_the_figures(tmp_path) -> None:
+    line = ("pretrain", "recursive", "--task", "sudoku", "--preset", "twin", *SMALL)
+    told = json.loads(modicum(*line, "--out", tmp_path / "net", "--json").out)
+    assert (told["schema"], told["preset"], told["steps"]) == (1, "twin", 4)
+    assert told["held_out"]["boards"] == 4
+
+
+def test_what_cannot_be_trained_is_said_in_words(tmp_path) -> None:
+    said = modicum("pretrain", "recursive", "--task", "sums", "--out", tmp_path)
+    assert said.code != 0
+    assert "task 'sums', which has no boards" in said.err
