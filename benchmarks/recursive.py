@@ -6,14 +6,15 @@ python -m benchmarks.recursive [--json] [--quick] [--case step|rollout] [--width
 `step`: one supervision step with its update - three cycles of six, two layers, 81 cells and 16 empty
 places, vocabulary 11, loss, gradient, AdamW, moving average - of our TRM preset and of the public
 code (`benchmarks.trm_peer` says where it is looked for and which parts run), in turn. No slot ends
-early on either side, and ours looks at no rollouts, which the public step has no counterpart of. Without the public code the naive loop is our own net without its compiled
-stacks, and the figure says so. Medians of wall-clock and of processor seconds; where other work shares
-the machine, only the second is worth reading.
+early on either side; ours looks at no rollouts, which the public step does not know. Without the
+public code the naive loop is our own net by torch's operations, and stderr says so. Medians of
+wall-clock and of processor seconds. `--dtype` is the public code's format; ours is float32.
 
 `rollout`: 20 trajectories of at most 16 steps of 4 x 4 boards with several solutions, folded, halting
 and compacted, beside a loop over the trajectories, each of which takes all boards 16 steps deep. The
-threshold of halting is chosen on validation boards: the lowest that loses at most half a
-point of a single sample's validity there. The net is trained first, then its heads alone (four minutes on one core), and kept.
+threshold of halting is chosen on validation boards: the lowest that loses at most half a point of a
+single sample's validity there. The net is trained first, then its heads alone (four minutes on one
+core), and kept.
 """
 
 import argparse
