@@ -1,11 +1,13 @@
 """A recursive net learns a task from all of its boards: the training of `from_scratch`, with all labels."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from modicum.errors import ConfigError
@@ -112,6 +114,7 @@ def pretrain(
         "boards": len(boards),
         "flops": ledger.flops,
         "held_out": found.plain(),
+        "log_solutions": float(np.mean([math.log(len(board.answers)) for board in boards])),
         "recursion": thinned(learned.curves),
     }
     card = RecursiveCard(shape, plan.task, plan.preset, told)
