@@ -27,7 +27,7 @@ NOTE = (
     "meant takes log n nats; far less, and the noise says little; far more, and the posterior tells "
     "what the prior cannot know. Posterior accuracy is measured with the answer in sight and equality "
     "with it, prior validity without and by the rules (by equality where a net learns from few "
-    "labels). Each point is a mean over neighbouring updates."
+    "labels). The table holds the last point of each; each is a mean over neighbouring updates."
 )
 
 
@@ -56,20 +56,20 @@ class RecursionRun:
         return next((value for _, value in reversed(self.points(figure))), None)
 
 
-def run_of(name: str, kept: JsonValue, log_solutions: JsonValue = None) -> RecursionRun | None:
+def run_of(name: str, kept: JsonValue) -> RecursionRun | None:
     """Return the curves that a training kept; None where something else stands there.
 
     Args:
         name: What it is called.
-        kept: Its `every` and `curves`, as a folder or a trial holds them; a stranger may have
-            written them.
-        log_solutions: See `RecursionRun`.
+        kept: Its `every`, `curves` and `log_solutions`, as a folder or a trial holds them; a stranger
+            may have written them.
     """
     try:
         table = thawed(dict[str, JsonValue], kept, "recursion")
         every = thawed(int, table.get("every"), "every")
         curves = thawed(list[dict[str, float]], table.get("curves"), "curves")
-        known = None if log_solutions is None else float(thawed(float, log_solutions, "log"))
+        log = table.get("log_solutions")
+        known = None if log is None else float(thawed(float, log, "log_solutions"))
     except TypeError:
         return None
     if every < 1 or not curves or (known is not None and not 0 <= known < math.inf):
@@ -110,6 +110,7 @@ def trained_part(runs: Sequence[RecursionRun]) -> SectionPart:
     rows = []
     for run in runs:
         kl, exact, valid = (run.last(name) for name in ("kl", "exact", "prior_valid"))
+        exact = None if kl is None else exact  # no posterior without a divergence
         distinct, updates = run.last("distinct"), len(run.curves) * run.every
         values[f"{run.name}, divergence in nats"] = kl
         values[f"{run.name}, log of the number of solutions"] = run.log_solutions
@@ -118,7 +119,7 @@ def trained_part(runs: Sequence[RecursionRun]) -> SectionPart:
         cells = (run.name, float(updates), kl, run.log_solutions, exact, valid, distinct)
         rows.append(SectionRow(cells))
     columns = (
-        Column("training, at its end"),
+        Column("training"),
         Column("updates", "count"),
         Column("nats", "amount"),
         Column("log of solutions", "amount"),
@@ -172,11 +173,12 @@ def _divergence(runs: Sequence[RecursionRun]) -> Plot:
 def _accuracy(runs: Sequence[RecursionRun]) -> Plot:
     series = []
     for run in runs:
+        is_guided = bool(run.points("kl"))
         for figure, name, dash in (
             ("exact", "posterior accuracy", (6, 3)),
-            ("prior_valid", "prior validity", ()),
+            ("prior_valid", "prior validity" if is_guided else "validity", ()),
         ):
-            if run.points(figure):
+            if run.points(figure) and (is_guided or figure != "exact"):
                 whole = name if len(runs) == 1 else f"{run.name}, {name}"
                 series.append(Series(whole, _points(run, figure, name, is_share=True), dash=dash))
     return Plot(

@@ -120,11 +120,17 @@ def _solutions_text(level: int) -> str:
     return f"{low}–{high}" if low < high else str(high)
 
 
-def by_depth(asked: Mapping[tuple[int, int], ScoredTrial], clusters: Ints | None) -> SectionPart:
+def by_depth(
+    asked: Mapping[tuple[int, int], ScoredTrial],
+    vote: tuple[str, ScoredTrial] | None,
+    clusters: Ints | None,
+) -> SectionPart:
     """Return validity by serial depth, one curve a width, with the time that an answer took.
 
     Args:
         asked: Trials on the same boards, by width and depth.
+        vote: What the widest vote is called, and its trial at the net's own depth; None where all
+            answers are single samples.
         clusters: Cluster code of each board; None where each stands alone.
     """
     deepest = max((depth for width, depth in asked if width == 1), default=0)
@@ -153,38 +159,49 @@ def by_depth(asked: Mapping[tuple[int, int], ScoredTrial], clusters: Ints | None
     )
     chart = Plot(
         "depth",
-        "Valid answers by serial depth, one curve a width, with 95 % intervals.",
-        "The table holds every figure, and the measured time of an answer.",
+        "Valid answers by serial depth, one curve a width, with 95 % intervals; beside each name the "
+        "measured time of an answer, from the least depth to the greatest.",
+        "The table holds every figure.",
         "depth (supervision steps in a row)",
         "boards answered validly",
-        tuple(Series(width_name(width), tuple(own)) for width, own in points.items()),
+        tuple(Series(_timed(width, asked), tuple(own)) for width, own in points.items()),
         "line",
         are_shares=True,
     )
     table = SectionTable("Depth and width", columns, tuple(rows), note=TIMES)
-    return SectionPart(_width_against_depth(asked, clusters), (table,), (chart,), values=values)
+    return SectionPart(
+        _width_against_depth(asked, vote, clusters), (table,), (chart,), values=values
+    )
+
+
+def _timed(width: int, asked: Mapping[tuple[int, int], ScoredTrial]) -> str:
+    """Name a width with the time of its answers at the least and the greatest depth."""
+    own = [asked[cell] for cell in sorted(asked) if cell[0] == width]
+    return f"{width_name(width)}, {_time(own[0])} to {_time(own[-1])}"
 
 
 TIMES = (
     "Time an answer: measured on this machine, all boards of a trial together and marking included, "
-    "divided by the boards. Differences are in points, on the same boards."
+    "divided by the boards; a dash where the answers were taken over from another trial. Differences are "
+    "in points, on the same boards."
 )
 
 
 def _width_against_depth(
-    asked: Mapping[tuple[int, int], ScoredTrial], clusters: Ints | None
+    asked: Mapping[tuple[int, int], ScoredTrial],
+    vote: tuple[str, ScoredTrial] | None,
+    clusters: Ints | None,
 ) -> tuple[str, ...]:
-    """Say what the widest vote at the least depth gains over one sample at the greatest."""
-    widest = max(width for width, _ in asked)
-    least = min(depth for width, depth in asked if width == widest)
+    """Say what the widest vote gains at the net's own depth over one sample at the greatest."""
     deepest = max((depth for width, depth in asked if width == 1), default=0)
-    wide, deep = asked[widest, least], asked.get((1, deepest))
-    if deep is None or widest == 1:
+    deep = asked.get((1, deepest))
+    if deep is None or vote is None:
         return ()
+    name, wide = vote
     gain = paired(wide.scores, deep.scores, clusters=clusters)
     return (
-        f"Width against depth: the {width_name(widest)} at depth {least} less one sample at depth "
-        f"{deepest}: {in_points(gain)}; {_time(wide)} and {_time(deep)} an answer.",
+        f"Width against depth: the {name} at the net's own depth less one sample at depth {deepest}: "
+        f"{in_points(gain)}; {_time(wide)} and {_time(deep)} an answer.",
     )
 
 

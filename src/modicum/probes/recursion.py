@@ -190,9 +190,8 @@ class Recursion(Probe):
             if outcome is not None and place < len(outcome.answers):
                 answer = outcome.answers[place]
                 answers[depth] = answer.texts[answer.chosen]
-        if not answers:
-            return SectionPart()
-        return filled_in(resolve_task(found.subject.task), problems[place], answers)
+        solutions = _solutions(found)
+        return filled_in(problems[place], solutions[place] if solutions else (), answers)
 
 
 def _by_solutions(found: Material, asked: _Asked) -> SectionPart:
@@ -206,8 +205,12 @@ def _by_solutions(found: Material, asked: _Asked) -> SectionPart:
 
 
 def _by_depth(found: Material, asked: _Asked) -> SectionPart:
-    scored = _scored(found, asked.depths)
-    return by_depth(scored, found.gathered.evidence.clusters) if scored else SectionPart()
+    scored, own = _scored(found, asked.depths), _scored(found, asked.widths)
+    if not scored:
+        return SectionPart()
+    widest = max(asked.widths)
+    vote = (width_name(widest), own[widest]) if own and widest > 1 else None
+    return by_depth(scored, vote, found.gathered.evidence.clusters)
 
 
 def _covered(found: Material, asked: _Asked) -> SectionPart:
@@ -248,7 +251,7 @@ def _trained(found: Material, asked: _Asked) -> SectionPart:
             continue
         trained = _card(at(name)).get("trained")
         if isinstance(trained, dict):
-            run = run_of(name, trained.get("recursion"), trained.get("log_solutions"))
+            run = run_of(name, trained.get("recursion"))
             runs += [run] if run is not None else []
     return trained_part(runs)
 

@@ -7,7 +7,7 @@ from modicum.analysis.section import Plot, Point, Section, Series
 from modicum.analysis.verdict import Verdict
 from modicum.plain import JsonValue
 from modicum.report.axes import SHARE_TICKS, SIZE, Layer, Palette, layered, marks
-from modicum.report.drawing import HUES, RULE, SHAPES, Chart, Key
+from modicum.report.drawing import HUES, INK, RULE, SHAPES, Chart, Key
 from modicum.report.evidence import anchor
 from modicum.report.untrusted import visible
 from modicum.stats import Figure
@@ -75,7 +75,10 @@ def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     held, bounds = _parted(values)
     base = alt.Chart(alt.InlineData(held)).encode(x=x, color=alt.Color("color:N").scale(None))
     if is_named and _share_places(held):
-        base = base.encode(xOffset=alt.XOffset("series:N").sort(None))
+        aside = alt.XOffset("series:N").sort(None)
+        # marks of a line stand close to their place, lest its slope be another's
+        aside = aside.scale(paddingOuter=2) if plot.mark == "line" else aside
+        base = base.encode(xOffset=aside)
     layers = _bounded(bounds, x, y)
     if plot.mark == "bars":
         y = y if plot.are_shares else y.scale(zero=True)
@@ -84,7 +87,9 @@ def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
         layers.append(base.mark_line(strokeWidth=1.2, opacity=0.6).encode(y=y, detail="series:N"))
     if any("low" in value for value in held):
         bounded = base.transform_filter("isValid(datum.low)")
-        layers.append(bounded.mark_rule(strokeWidth=1.4).encode(y=alt.Y("low:Q"), y2="high:Q"))
+        rule = bounded.mark_rule(strokeWidth=1.4).encode(y=alt.Y("low:Q"), y2="high:Q")
+        # on a bar of its own hue it would not be seen
+        layers.append(rule.encode(color=alt.value(INK)) if plot.mark == "bars" else rule)
     return layers if plot.mark == "bars" else [*layers, marks(base, y)]
 
 
@@ -136,7 +141,7 @@ def _is_named(values: Sequence[dict[str, JsonValue]]) -> bool:
 def _curve(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     import altair as alt
 
-    x = alt.X("x:N").sort(None) if _is_named(values) else alt.X("x:Q").axis(tickMinStep=1)
+    x = alt.X("x:N").sort(None) if _is_named(values) else _steps(values)
     x, y = x.title(visible(plot.x)), _vertical(plot, 4)
     y = y if plot.are_shares else y.scale(zero=True)
     held, bounds = _parted(values)
@@ -152,6 +157,14 @@ def _curve(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
         base.mark_line(strokeWidth=1.5).encode(strokeDash=dash),
         base.mark_point(filled=True, size=14, opacity=1).encode(tooltip="tip:N"),
     ]
+
+
+def _steps(values: Sequence[dict[str, JsonValue]]) -> Layer:
+    """Give the axis of a curve's steps, with few ticks where their numbers are long."""
+    import altair as alt
+
+    longest = max(float(str(value["x"])) for value in values)
+    return alt.X("x:Q").axis(tickMinStep=1, **({"tickCount": 6} if longest >= 1000 else {}))
 
 
 def _rows(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:

@@ -1,13 +1,11 @@
 """A recursive net learns a task from all of its boards: the training of `from_scratch`, with all labels."""
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from modicum.errors import ConfigError
@@ -25,7 +23,13 @@ from modicum.training.checkpoint import kept_name
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe, train_recursive
-from modicum.training.recursive_boards import Labelled, checker_of, drawing, puzzle_of
+from modicum.training.recursive_boards import (
+    Labelled,
+    checker_of,
+    drawing,
+    log_solutions,
+    puzzle_of,
+)
 from modicum.training.recursive_curves import thinned
 from modicum.types import Split
 
@@ -114,8 +118,7 @@ def pretrain(
         "boards": len(boards),
         "flops": ledger.flops,
         "held_out": found.plain(),
-        "log_solutions": float(np.mean([math.log(len(board.answers)) for board in boards])),
-        "recursion": thinned(learned.curves),
+        "recursion": {**thinned(learned.curves), "log_solutions": log_solutions(puzzle, boards)},
     }
     card = RecursiveCard(shape, plan.task, plan.preset, told)
     files = card.files(learned.net)
