@@ -164,7 +164,7 @@ def _steps(values: Sequence[dict[str, JsonValue]]) -> Layer:
     import altair as alt
 
     longest = max(float(str(value["x"])) for value in values)
-    return alt.X("x:Q").axis(tickMinStep=1, **({"tickCount": 6} if longest >= 1000 else {}))
+    return alt.X("x:Q").axis(tickMinStep=1, **({"tickCount": 4} if longest >= 1000 else {}))
 
 
 def _rows(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
