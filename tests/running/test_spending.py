@@ -6,9 +6,10 @@ from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.running.spending import BASELINE, plan_text, spending
 from modicum.store.database import Store
+from modicum.study import speed
 from modicum.study import trial as trials
-from modicum.study.forecast import forecast
-from modicum.study.speed import Speed, keep_speed
+from modicum.study.forecast import draws, forecast
+from modicum.study.speed import Speed, keep_speed, seconds_of, tokens_of, updates_of
 
 PLAN = plan_for(
     "scripted:latent", "sums", ("self_consistency", "few_shot"), (1, 4), test=30, samples=8,
@@ -71,3 +72,20 @@ def test_plan_is_written_without_a_model(monkeypatch) -> None:
 def test_plan_fits_eighty_columns(store: Store) -> None:
     keep_speed(store, "scripted:latent", "sums", Speed(100.0, 4.0, 6.0))
     assert max(map(len, plan_text(PLAN, store, 4).splitlines())) <= 80
+
+
+def test_texts_trained_on_side_by_side_take_no_longer_than_a_full_batch(
+    store: Store, monkeypatch
+) -> None:
+    """Few answers, each to its end, show a slow token; a batch of an update is none of them."""
+    plan = plan_for("scripted:latent", "sums", ("fine_tune",), (1,), test=1, retain=("none",))
+    [trial, *_] = [t for t in plan.trials() if t.method == "fine_tune" and not t.control]
+    ahead, slow = draws(plan, trial), Speed(0.5, 4.0, 6.0)
+    drawn = tokens_of(ahead, slow) * 0.5
+    trained = 3 * max(updates_of(trial) * trial.settings["batch"], trial.settings["passes"]) * 10
+    assert seconds_of(ahead, trial, slow) == pytest.approx(drawn + trained * 0.5)
+    quick = Speed(0.01, 4.0, 6.0, is_measured=False)
+    monkeypatch.setattr(speed, "rough_speed", lambda _: quick)
+    assert seconds_of(ahead, trial, slow) == pytest.approx(drawn + trained * 0.01)
+    faster = Speed(0.001, 4.0, 6.0)
+    assert seconds_of(ahead, trial, faster) == pytest.approx((2 * drawn + trained) * 0.001)

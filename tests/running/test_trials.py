@@ -9,6 +9,7 @@ import pytest
 from modicum.errors import ConfigError
 from modicum.methods.self_consistency import SelfConsistency
 from modicum.nudge import Solver
+from modicum.running.kept_verdicts import recalled
 from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, floor_style, run
 from modicum.store.database import Outcome, Store
@@ -142,6 +143,31 @@ def test_twin_of_a_method_without_labels_is_not_drawn_again(plan, tmp_path, monk
     run(plan, store, Silent())
     store.close()
     assert set(drawn) == {"sums"}
+
+
+class _Interrupted(Silent):
+    """Ends the run as a rung ends."""
+
+    def finished(self, outcome: Outcome) -> None:
+        if outcome.trial.method == "self_consistency":
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("styles", ["default", "all"])
+def test_a_run_that_is_interrupted_leaves_a_verdict_on_what_has_ended(styles, tmp_path) -> None:
+    methods, store = ["cot_decoding", "self_consistency", "few_shot"], Store(tmp_path)
+    plan = plan_for("scripted:latent", "sums", methods, [1], styles=styles, **OPTIONS)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, store, _Interrupted())
+    done = store.done()
+    twins = {t.method for t in plan.trials() if t.is_twin and t.id in done}
+    [verdict] = recalled(plan, store)
+    assert twins >= {"prompt_style", "plain", "cot_decoding"}
+    assert "few_shot" not in {t.method for t in plan.trials() if t.id in done}
+    assert "cot_decoding" in {rung.method for rung in verdict.rungs}
+    run(plan, store, Silent())
+    assert store.done() == {trial.id for trial in plan.trials()}
+    store.close()
 
 
 def test_every_trial_of_a_plan_is_written(plan, tmp_path) -> None:

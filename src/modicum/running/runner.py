@@ -175,6 +175,8 @@ def run(
     with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
         workers, shelves = executor.workers, (store.folder, *reuse)
         moved = {str(replace(twin, task=twin.subject).id): twin for twin in twins}
+        moved |= {str(one.id): twin for twin in todo if (one := _original(twin)) is not None}
+        _mark_twins(list(moved.values()), store, watcher)  # of what a run before this one ended in
         crew = _Crew(plan, store, watcher, outcomes, workers, shelves, moved, limit)
         stored = crew.spent()
         earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
@@ -186,8 +188,7 @@ def run(
             crew.run_stages(
                 todo, budget, lambda: Cost(limit.taken(), earlier.tokens + tally.tokens)
             )
-        _mark_twins(twins, store, watcher)
-        _mark_twins([t for t in todo if _original(t) is not None], store, watcher)
+        _mark_twins(list(moved.values()), store, watcher)
 
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
@@ -248,7 +249,7 @@ class _Crew:
     workers: int
     shelves: tuple[Path, ...]
     moved: Mapping[str, Trial]
-    """The twin of each measure that has one, by the measure's id."""
+    """The twin that is marked from a trial's answers, by the trial's id."""
     limit: TimeLimit
     """The time of the study."""
 
@@ -266,6 +267,7 @@ class _Crew:
         drawn = [t for t in todo if t not in first and _original(t) is None]
         self.run(first)
         same = [t for t in drawn if _copy_floor(self.plan, t, self.store, self.watcher)]
+        self.mark_twins(same)
         left = [t for t in drawn if t not in same]
         if budget is None:
             self.run(left)
@@ -280,9 +282,14 @@ class _Crew:
         for outcome in self.outcomes(jobs):
             self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
             self.watcher.finished(outcome)
-            if outcome.trial.id in self.moved:  # at once: without it nothing is said of a subject
-                _mark_twins([self.moved[outcome.trial.id]], self.store, self.watcher)
+            self.mark_twins([outcome.trial])
             self.limit.check()
+
+    def mark_twins(self, trials: Sequence[Trial]) -> None:
+        """Mark the twins of trials that ended, at once: without some nothing is said of a subject."""
+        twins = [self.moved[trial.id] for trial in trials if trial.id in self.moved]
+        if twins:
+            _mark_twins(twins, self.store, self.watcher)
 
     def run_within(
         self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from modicum.errors import ModicumError
@@ -31,7 +32,7 @@ __all__ = [
 
 CORE_FLOPS = 8e9
 """Operations a second of one core, as small models were seen to reach; machines differ threefold."""
-_LARGE, _LARGE_FLOPS = 50_000_000, 4e10
+_LARGE, _LARGE_FLOPS = 50_000_000, 8e10
 """Parameters from which a block of rows keeps the units of a processor busy, and what a core reaches then."""
 TOKEN_S = 1e-5
 """Seconds that a token takes whatever the model's size."""
@@ -78,10 +79,15 @@ def tokens_of(ahead: TrialDraws, speed: Speed) -> float:
 def seconds_of(ahead: TrialDraws, trial: Trial, speed: Speed) -> float:
     """Return about how long a trial takes in one process.
 
-    A token trained counts three times: forward once, backward twice.
+    A token trained counts three times: forward once, backward twice. Texts are trained on side by side,
+    so that none takes longer than the model's size lets one expect of a full batch: the check, whose
+    few answers end one by one, sees a slower token.
     """
     text = min(speed.answer, ahead.limit) + speed.prompt
-    return (tokens_of(ahead, speed) + 3 * _trained(trial) * text) * speed.token_s
+    trained = 3 * _trained(trial) * text
+    batched = rough_speed(trial.model) if trained and speed.is_measured else None
+    trained_s = speed.token_s if batched is None else min(speed.token_s, batched.token_s)
+    return tokens_of(ahead, speed) * speed.token_s + trained * trained_s
 
 
 def updates_of(trial: Trial) -> int:
@@ -102,6 +108,7 @@ def kept_speed(store: Store, model: str, task: str) -> Speed | None:
     return None if text is None else thawed(Speed, json.loads(text))
 
 
+@lru_cache
 def rough_speed(model: str) -> Speed | None:
     """Return the speed that a model's size lets one expect on this machine's processor.
 

@@ -15,9 +15,12 @@ from modicum.sampling.whole import whole_pass
 from modicum.training.adapters import AdapterShape, attach
 from modicum.training.changes import Adapter, Weights, change_of
 from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
+from modicum.training.head import head_of
 from modicum.training.losses import IGNORED, imitation
 from modicum.training.passes import Passes
 from modicum.training.progress_line import loss_line
+from modicum.training.rollouts import RolloutRow, batch_rows, batches
+from modicum.training.scoring import is_beyond, room_for, score
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Example", "Schedule", "Tuned", "batch_of", "tune"]
@@ -106,7 +109,7 @@ def _optimised(
     ]
     optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate)
     updates = schedule.updates(len(examples))
-    lesson = _Imitation(tuned, examples, _order(len(examples), schedule, rng))
+    lesson = _Imitation(whitebox, tuned, examples, _order(len(examples), schedule, rng))
     lesson.flops = whitebox.card.flops_per_token
     course = Course(
         updates,
@@ -122,8 +125,11 @@ def _optimised(
 class _Imitation(Lesson):
     """A copy that learns to say what examples say."""
 
-    def __init__(self, tuned: nn.Module, examples: Sequence[Example], order: Passes) -> None:
-        self._tuned, self._examples, self._order = tuned, examples, order
+    def __init__(
+        self, whitebox: WhiteBox, tuned: nn.Module, examples: Sequence[Example], order: Passes
+    ) -> None:
+        self._whitebox, self._tuned = whitebox, tuned
+        self._examples, self._order = examples, order
 
     @property
     def named(self) -> Mapping[str, nn.Parameter]:
@@ -138,10 +144,23 @@ class _Imitation(Lesson):
 
     def _backward(self, examples: Sequence[Example]) -> float:
         device = next(iter(self._tuned.parameters())).device
-        ids, mask, labels = (t.to(device) for t in batch_of(examples, pad=0))
-        loss = imitation(whole_pass(self._tuned, ids, mask).logits, labels)
-        loss.backward()
-        return float(loss.detach())
+        rows = [RolloutRow(one.prompt, one.completion, 0.0) for one in examples]
+        room = room_for(self._whitebox, self._tuned)
+        parts = list(batches(rows, room))
+        if head_of(self._tuned) is None and len(parts) == 1:
+            ids, mask, labels = (t.to(device) for t in batch_of(examples, pad=0))
+            loss = imitation(whole_pass(self._tuned, ids, mask).logits, labels)
+            loss.backward()
+            return float(loss.detach())
+        # a large table of scores is never held whole, and what memory cannot hold goes part by part
+        total, tokens = 0.0, sum(len(one.completion) for one in examples)
+        for part in parts:
+            batch = batch_rows(part, device)
+            found = score(self._tuned, batch, is_tight=is_beyond(batch, room)).logprobs
+            loss = -(found * batch.counted).sum() / tokens
+            loss.backward()
+            total += float(loss.detach())
+        return total
 
 
 def batch_of(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,10 +19,11 @@ from modicum.sampling.linear import FastLinear
 from modicum.sampling.whole import whole_pass
 from modicum.training.head import FrozenHead, head_of, score_hidden
 from modicum.training.policy import token_scores
+from modicum.training.recompute import recomputed
 from modicum.training.rollouts import Batch
 from modicum.whitebox import WhiteBox, cache_keyword
 
-__all__ = ["Scores", "Steer", "Whole", "room_for", "score"]
+__all__ = ["Scores", "Steer", "Whole", "is_beyond", "room_for", "score"]
 
 
 class Whole(NamedTuple):
@@ -56,7 +57,12 @@ class Scores(NamedTuple):
 
 
 def score(
-    module: nn.Module, batch: Batch, temperature: float = 1.0, steer: Steer | None = None
+    module: nn.Module,
+    batch: Batch,
+    temperature: float = 1.0,
+    steer: Steer | None = None,
+    *,
+    is_tight: bool = False,
 ) -> Scores:
     """Return the log-probability and entropy of every completion's tokens; gradients flow.
 
@@ -65,12 +71,16 @@ def score(
         batch: Prompts and completions.
         temperature: Scores are divided by it, as they were in sampling.
         steer: Told of each pass where the module is steered.
+        is_tight: Whether memory is short: layers run again for the gradient instead of keeping
+            what it needs, and each row runs whole.
     """
-    windows = row_windows(module)
+    windows, head = row_windows(module), head_of(module)
+    if is_tight:
+        with recomputed(module):
+            return _score_whole(module, batch, temperature, steer, head)
     if windows is None:
-        return _score_whole(module, batch, temperature, steer)
+        return _score_whole(module, batch, temperature, steer, head)
     places = torch.where(batch.known > 0, batch.known.cumsum(1) - 1, _NOWHERE)
-    head = head_of(module)
     if steer is not None:
         steer(True)
     opening, past = _run_prompts(module, batch, places, windows, head)
@@ -112,6 +122,17 @@ def _scores_of_states(
     if rest is not None:
         states = torch.cat([opening, rest.flatten(0, 1)])
         where = torch.cat([where, batch.lines.cells + len(opening)], 1)
+    return _scored_where_counted(head, states, where, batch, temperature)
+
+
+def _scored_where_counted(
+    head: FrozenHead,
+    states: Float[Tensor, "states hidden"],
+    where: Int[Tensor, "rows longest"],
+    batch: Batch,
+    temperature: float,
+) -> Scores:
+    """Score each row's tokens from the states that predict them, given by their places."""
     is_counted = batch.counted > 0
     chosen = states.index_select(0, where[is_counted])
     found = score_hidden(head, chosen, batch.tokens[is_counted], temperature)
@@ -119,7 +140,11 @@ def _scores_of_states(
 
 
 def _score_whole(
-    module: nn.Module, batch: Batch, temperature: float, steer: Steer | None
+    module: nn.Module,
+    batch: Batch,
+    temperature: float,
+    steer: Steer | None,
+    head: FrozenHead | None,
 ) -> Scores:
     """Give the same where rows share no cache: every row runs whole, its prompt with it."""
     prompts = [p[k > 0] for p, k in zip(batch.prompts, batch.known, strict=True)]
@@ -137,11 +162,15 @@ def _score_whole(
     starts = tuple(len(prompts[i]) - 1 for i in batch.which.tolist())
     if steer is not None:
         steer(Whole(width, starts))
-    logits = whole_pass(module, ids, mask).logits
     longest = batch.tokens.shape[1]
     columns = torch.tensor(starts, device=ids.device)[:, None] + torch.arange(
         longest, device=ids.device
     )
+    if head is not None:
+        states: Tensor = whole_pass(head.body, ids, mask).last_hidden_state
+        where = columns + width * torch.arange(len(rows), device=ids.device)[:, None]
+        return _scored_where_counted(head, states.flatten(0, 1), where, batch, temperature)
+    logits = whole_pass(module, ids, mask).logits
     # A short row's columns beyond its end are padding, scored as anything.
     at = columns.clamp(max=width - 1)[:, :, None].expand(-1, -1, logits.shape[-1])
     return Scores(*token_scores(logits.gather(1, at), batch.tokens, temperature))
@@ -177,6 +206,11 @@ def room_for(whitebox: WhiteBox, scored: nn.Module | None = None) -> int:
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(_MOST_TOKENS, int(_MEMORY_SHARE * memory / needed)))
+
+
+def is_beyond(batch: Batch, room: int) -> bool:
+    """Say whether a batch, maybe one row alone, has more tokens than room, padding included."""
+    return batch.prompts.numel() + batch.tokens.numel() > room
 
 
 _Past = list[tuple[Tensor, Tensor]]

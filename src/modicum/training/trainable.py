@@ -26,7 +26,7 @@ from modicum.sampling.capture import capture
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.changes import Vectors, change_of
 from modicum.training.rollouts import Batch
-from modicum.training.scoring import Scores, Whole, score
+from modicum.training.scoring import Scores, Whole, is_beyond, room_for, score
 from modicum.whitebox import WhiteBox
 
 __all__ = ["Trainable", "TrainedVectors", "TrainedWeights"]
@@ -103,7 +103,8 @@ class TrainedWeights(Trainable):
 
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Return the scores of the tuned copy."""
-        return score(self.module, batch, temperature)
+        is_tight = is_beyond(batch, room_for(self.whitebox, self.module))
+        return score(self.module, batch, temperature, is_tight=is_tight)
 
     def sampler(self) -> WhiteBox:
         """Return the plain model with the adapter's change added, or in half precision both."""
@@ -178,7 +179,8 @@ class TrainedVectors(Trainable):
                 laid.begin(columns_of(steering, is_prompt=run))
 
         try:
-            scores = score(self.whitebox.module, batch, temperature, steer)
+            is_tight = is_beyond(batch, room_for(self.whitebox))
+            scores = score(self.whitebox.module, batch, temperature, steer, is_tight=is_tight)
             laid.require()
         finally:
             laid.detach()
