@@ -238,6 +238,7 @@ def test_training_is_left_out_where_the_folder_holds_another_net(found: Material
     said = resolve_probe(REFERENCE).read(other)
     assert said is not None
     assert "divergence" not in [chart.name for chart in said.charts]
+    assert any("its folder is gone, says nothing or holds another" in one for one in said.sentences)
     assert "depth" in [chart.name for chart in said.charts]
 
 

@@ -40,6 +40,10 @@ from modicum.types import Setting, Trial
 __all__ = ["Recursion"]
 
 _PLUGIN = "recursive"
+_NEW = "new"
+_UNTOLD = (
+    "How the net was trained is not shown: its folder is gone, says nothing or holds another net."
+)
 _CARD = "recursive.json"
 """What the folder of a net says of it; read without the net."""
 NOTE = (
@@ -125,8 +129,8 @@ class Recursion(Probe):
         return self._asked(subject).all
 
     def _asked(self, subject: Subject) -> _Asked:
-        own, widest = _settings(subject.model).get("depth", "0"), max(self.widths)
-        depth = int(own) if str(own).isdecimal() else 0
+        own, widest = str(_settings(subject.model).get("depth", "")), max(self.widths)
+        depth = int(own) if own.isdecimal() else 0
         samples: dict[int, Trial] = {}
         if widest > 1:
             one = self._at(subject, depth, 1)
@@ -179,6 +183,8 @@ class Recursion(Probe):
             _trained(found, asked),
             self._filled_in(found, asked),
         )
+        if all(part.is_empty for part in parts[:4]):
+            return None
         return joined("Depth, width and who selects", parts, NOTE)
 
     def _filled_in(self, found: Material, asked: _Asked) -> SectionPart:
@@ -253,7 +259,9 @@ def _trained(found: Material, asked: _Asked) -> SectionPart:
         if isinstance(trained, dict):
             run = run_of(name, trained.get("recursion"))
             runs += [run] if run is not None else []
-    return trained_part(runs)
+    part = trained_part(runs)
+    is_new = _settings(found.subject.model)["name"] == _NEW
+    return SectionPart((_UNTOLD,)) if part.is_empty and not is_new else part
 
 
 def _card(folder: Path) -> dict[str, JsonValue]:

@@ -47,7 +47,8 @@ def _said(cell: BoardCell) -> str:
 
 def _lines(strip: BoardStrip, wide: int, high: int) -> Markup:
     """Give the lines between cells, and those between boxes and around the board thicker."""
-    thin, thick = [], [f"M0 0H{wide}V{high}H0Z"]
+    thin = list[str]()
+    thick = [f"M0 0H{wide}V{high}H0Z"]
     for y in range(_CELL, high, _CELL):
         is_box = strip.box[0] and y // _CELL % strip.box[0] == 0
         (thick if is_box else thin).append(f"M0 {y}H{wide}")

@@ -164,7 +164,8 @@ def _steps(values: Sequence[dict[str, JsonValue]]) -> Layer:
     import altair as alt
 
     longest = max(float(str(value["x"])) for value in values)
-    return alt.X("x:Q").axis(tickMinStep=1, **({"tickCount": 4} if longest >= 1000 else {}))
+    x = alt.X("x:Q")
+    return x.axis(tickMinStep=1, tickCount=4) if longest >= 1000 else x.axis(tickMinStep=1)
 
 
 def _rows(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
