@@ -59,13 +59,20 @@ def test_nets_that_learned_from_shots_are_read_by_budget() -> None:
         trial = Trial("recursive:new?task=sudoku", "sudoku", "from_scratch", shots, 0)
         return Arm("from_scratch", shots, (Outcome(trial, made={"recursion": kept}),))
 
-    found = SimpleNamespace(gathered=SimpleNamespace(arms=(arm(16, KEPT), arm(64, KEPT))))
+    found = SimpleNamespace(
+        gathered=SimpleNamespace(arms=(arm(16, KEPT), arm(64, {**KEPT, "log_solutions": 2.0})))
+    )
     section = RecursionTraining().read(found)
     assert section is not None
     assert section.values["from_scratch n=16, divergence in nats"] == 2.0
     divergence, accuracy = section.charts
     names = [series.name for series in divergence.series]
-    assert names == ["from_scratch n=16", "from_scratch n=64", "log of the number of solutions, 1"]
+    assert names == [
+        "from_scratch n=16",
+        "from_scratch n=64",
+        "log of the number of solutions, 1 to 2",
+    ]
+    assert {point.y for point in divergence.series[-1].points} == {1.5}
     assert len(accuracy.series) == 4
     nothing = SimpleNamespace(gathered=SimpleNamespace(arms=()))
     assert RecursionTraining().read(nothing) is None

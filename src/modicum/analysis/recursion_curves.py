@@ -150,14 +150,13 @@ def _said(run: RecursionRun) -> str:
 def _divergence(runs: Sequence[RecursionRun]) -> Plot:
     series = [Series(run.name, _points(run, "kl", "nats an example")) for run in runs]
     longest = max(len(run.curves) * run.every for run in runs)
-    known: dict[str, float] = {}
-    for run in runs:
-        if run.log_solutions is not None:
-            known.setdefault(amount(run.log_solutions), run.log_solutions)
-    for text, value in known.items():
-        name = f"log of the number of solutions, {text}"
-        ends = tuple(Point(float(x), value, said=name) for x in (0, longest))
-        series.append(Series(name, ends, dash=(6, 3), is_bound=True))
+    known = sorted(run.log_solutions for run in runs if run.log_solutions is not None)
+    if known:
+        ends = tuple(dict.fromkeys(map(amount, (known[0], known[-1]))))
+        name = f"log of the number of solutions, {' to '.join(ends)}"
+        middle = sum(known) / len(known)
+        points = tuple(Point(float(x), middle, said=name) for x in (0, longest))
+        series.append(Series(name, points, dash=(6, 3), is_bound=True))
     return Plot(
         "divergence",
         "What the answer adds in training: divergence of the posterior from the prior, summed over all "

@@ -71,6 +71,8 @@ def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     is_named = plot.mark == "bars" or _is_named(values)
     x = alt.X("x:N" if is_named else "x:Q").title(visible(plot.x))
     x = x.sort(None).axis(labelAngle=0) if is_named else x
+    if not is_named and all(float(str(value["x"])).is_integer() for value in values):
+        x = x.axis(tickMinStep=1)
     y = _vertical(plot, 5)
     held, bounds = _parted(values)
     base = alt.Chart(alt.InlineData(held)).encode(x=x, color=alt.Color("color:N").scale(None))
