@@ -23,7 +23,13 @@ from modicum.training.checkpoint import kept_name
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe, train_recursive
-from modicum.training.recursive_boards import Labelled, checker_of, drawing, puzzle_of
+from modicum.training.recursive_boards import (
+    Labelled,
+    checker_of,
+    drawing,
+    log_solutions,
+    puzzle_of,
+)
 from modicum.training.recursive_curves import thinned
 from modicum.types import Split
 
@@ -112,7 +118,7 @@ def pretrain(
         "boards": len(boards),
         "flops": ledger.flops,
         "held_out": found.plain(),
-        "recursion": thinned(learned.curves),
+        "recursion": {**thinned(learned.curves), "log_solutions": log_solutions(puzzle, boards)},
     }
     card = RecursiveCard(shape, plan.task, plan.preset, told)
     files = card.files(learned.net)

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from modicum.errors import ConfigError
+from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.grid import Ids
 from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
 from modicum.task import resolve_task
 
-__all__ = ["Labelled", "checker_of", "drawing", "puzzle_of"]
+__all__ = ["Labelled", "checker_of", "drawing", "log_solutions", "puzzle_of"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,12 @@ def checker_of(puzzle: Puzzle) -> Callable[[Tensor, Tensor], Tensor]:
         return torch.tensor([puzzle.is_valid(asked, said) for asked, said in pairs])
 
     return check
+
+
+def log_solutions(puzzle: Puzzle, boards: Sequence[Labelled]) -> float:
+    """Return the mean log of the number of solutions of boards, in nats; of very many 512 are counted.
+
+    For the record alone, beside the divergence of a posterior: nothing is learned from it.
+    """
+    sizes = [len(puzzle.solutions(board.question, MOST_SOLUTIONS)) for board in boards]
+    return float(np.mean(np.log(sizes)))
