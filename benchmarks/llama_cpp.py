@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import Figure, Report
+from modicum.files.compiled import processor_flags
 from modicum.loading.checkpoint_cache import cache_root
 from modicum.loading.pulled import Pulled, fetched_gguf
 from modicum.model import resolve_backend
-from modicum.sampling.native import processor_flags
 
 __all__ = ["Peer", "Timing", "built", "gguf_of", "peers", "timings"]
 

@@ -190,6 +190,14 @@ def test_a_study_goes_on_with_the_probes_trials_alone(tmp_path: Path) -> None:
     assert probed == plain
 
 
+def test_a_probe_asked_with_settings_and_without_has_two_sections(tmp_path: Path) -> None:
+    options = ("run", *SMALL, "--out", tmp_path / "study", "--json", "--no-check")
+    said = modicum(*options, "--probes", f"{BOTH},{PROBE}")
+    sections = json.loads(said.out)["verdicts"][0]["sections"]
+    first, second = (sections[name]["values"] for name in (PROBE, f"{PROBE}?"))
+    assert set(second) < set(first)
+
+
 def test_a_budget_buys_the_probes_trials_last(tmp_path: Path) -> None:
     options = ("run", *SMALL, "--out", tmp_path / "study", "--probes", BOTH, "--no-check")
     little = modicum(*options, "--max-tokens", 12_000)

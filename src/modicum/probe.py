@@ -5,6 +5,7 @@ from abc import abstractmethod
 from typing import ClassVar, final
 
 from modicum.catalog import read_reference
+from modicum.method import Quick
 from modicum.reading import Material, Reading
 from modicum.study.plan import Subject
 from modicum.task import PROBES
@@ -21,6 +22,8 @@ class Probe(Reading):
     """
 
     plugin_kinds: ClassVar[tuple[str, ...]] = ("probes",)
+    quick: ClassVar[Quick] = Quick()
+    """Small settings for the contract suite, with a model and a task where it is for those alone."""
 
     @abstractmethod
     def trials(self, subject: Subject) -> tuple[Trial, ...]:

@@ -153,10 +153,10 @@ def test_a_model_that_never_saw_the_questions_is_not_warned_of(rows) -> None:
     found = _json(folder)["contamination"]
     assert found["exact"]["value"] == 0
     assert found["is_known"] is False
-    assert "word for word" not in out
-    assert "0 of 16 test questions completed" in " ".join(
-        modicum("report", folder, "-v").out.split()
-    )
+    assert "may be memory" not in out
+    assert "By heart 0 of 16 test questions completed word for word" in " ".join(out.split())
+    verbose = " ".join(modicum("report", folder, "-v").out.split())
+    assert "Contamination: 0 of 16 test questions completed" in verbose
 
 
 def test_the_checks_completions_are_taken_over_by_the_trial(rows) -> None:

@@ -20,6 +20,7 @@ NO_SOURCE = {
     / "imitate.py": "puts texts before the loop; what it computes is training.fit",
     PACKAGE / "training" / "searching.py": "asks under many nudges at once; computes nothing",
     PACKAGE / "nets" / "saelens.py": "reads and writes folders; what it computes is nets.sparse",
+    PACKAGE / "nets" / "native_stacks.py": "the same figures as nets.recursive_blocks, faster",
     PACKAGE / "nets" / "grid.py": "says what stands at which position; computes nothing",
     PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "autoregressive_folder.py": "reads and writes folders; computes nothing",

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from modicum.cli.verbs.pretrain import command
 from modicum.training.pretraining import pretrain
 from modicum.training.recursive_learner import RecursivePretraining
 from tests.support.commands import modicum
@@ -15,6 +16,7 @@ PLAN = RecursivePretraining("sudoku", steps=4, batch=4, boards=6)
 
 @pytest.fixture(autouse=True)
 def _few_are_tested(monkeypatch) -> None:
+    assert command.name == "pretrain"  # read before, so that its help keeps the true number
     monkeypatch.setattr("modicum.training.pretraining.HELD_OUT", 4)
     monkeypatch.setattr("modicum.training.pretraining._TESTED", 8)
 

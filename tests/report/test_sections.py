@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from modicum.analysis.board_strip import BoardCell, BoardStrip, Still
 from modicum.analysis.section import (
     Column,
     Listing,
@@ -41,6 +42,9 @@ def section(text: str, **more: object) -> Section:
     points = (Point(text, 0.5, 0.4, 0.6), Point("b", 0.25), Point("c", float("nan")))
     chart = Plot(text, text, text, text, text, (Series(text, points), Series("other", points)))
     table = SectionTable(text, columns, rows, text, text)
+    bound = Series(text, points[:2], dash=(2, 2), is_bound=True)
+    chart = dataclasses.replace(chart, series=(*chart.series, bound))
+    cells = (BoardCell(text, is_given=True), BoardCell(text, is_wrong=True))
     return dataclasses.replace(
         Section(
             text,
@@ -50,6 +54,7 @@ def section(text: str, **more: object) -> Section:
             charts=(chart,),
             note=text,
             values={"half": HALF, "text": text},
+            strips=(BoardStrip(text, 2, (Still(text, cells),)),),
         ),
         **more,
     )
@@ -178,3 +183,66 @@ def test_plot_over_names_and_numbers_at_once_is_refused() -> None:
 )
 def test_cells_are_written_as_their_column_says(cell, kind, said: str) -> None:
     assert written(cell, kind) == said
+
+
+BOARD = BoardStrip(
+    "A board.",
+    2,
+    tuple(
+        Still(f"depth {depth}", (BoardCell("1", is_given=True), *cells))
+        for depth, cells in (
+            (1, (BoardCell("2", is_wrong=True), BoardCell("2"), BoardCell("3", is_wrong=True))),
+            (2, (BoardCell("2"), BoardCell("2"), BoardCell("1"))),
+        )
+    ),
+    (1, 1),
+)
+
+
+def test_a_strip_is_read_without_colour_on_the_page(write) -> None:
+    source = write(verdict(Section("t", strips=(BOARD,))))
+    figure = source[source.index('class="board-strip"') :]
+    figure = figure[: figure.index("</figure>")]
+    assert figure.count("<svg") == 2
+    assert figure.count("<rect") == 2  # a frame each around the wrong cells
+    assert figure.count('font-weight="700"') == 2
+    assert "depth 1: 2 wrong" in figure
+    assert "[1] 2 wrong; 2 3 wrong" in figure
+
+
+def test_a_strip_is_printed_side_by_side_and_wraps() -> None:
+    said = section_text(Section("t", strips=(BOARD,)))
+    assert said.splitlines()[2:] == [
+        "depth 1   depth 2",
+        "[1] 2*    [1] 2",
+        " 2  3*     2  1",
+    ]
+    narrow = section_text(Section("t", strips=(BOARD,)), width=10).splitlines()
+    assert narrow[-6:] == ["depth 1", "[1] 2*", " 2  3*", "depth 2", "[1] 2", " 2  1"]
+
+
+def test_boards_are_whole_rows() -> None:
+    with pytest.raises(ValueError, match="whole rows"):
+        BoardStrip("A board.", 3, BOARD.stills)
+
+
+def test_json_says_nothing_of_strips_and_bounds_where_there_are_none() -> None:
+    chart = Plot("c", "", "", "x", "y", (Series("s", (Point("a", 0.5),)),))
+    said = as_json(Section("t", charts=(chart,)))
+    assert not {"strips", "are_shares", "is_bound"} & {*said, *said["charts"][0]}
+    assert "is_bound" not in said["charts"][0]["series"][0]
+    drawn = as_json(Section("t", charts=(dataclasses.replace(chart, are_shares=True),)))
+    assert drawn["charts"][0]["are_shares"] is True
+
+
+def test_a_bound_has_its_name_at_its_end_and_no_marks(write) -> None:
+    points = (Point(1.0, 0.5, 0.4, 0.6), Point(2.0, 0.6, 0.5, 0.7))
+    bound = Series("the ceiling", points[:2], dash=(2, 2), is_bound=True)
+    chart = Plot("c", "A.", "It.", "x", "y", (Series("s", points), bound), "line", are_shares=True)
+    source = write(verdict(Section("t", charts=(chart,))))
+    figure = source[source.index('-foreign-c"') :]
+    figure = figure[figure.index("<svg") : figure.index("</figure>")]
+    picture = figure[figure.rindex('<svg role="img"') :]
+    assert "the ceiling</text>" in picture
+    assert "100 %</text>" in picture
+    assert picture.count('stroke-dasharray="2,2"') == 1

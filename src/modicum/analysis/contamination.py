@@ -13,7 +13,7 @@ from modicum.stats import Floats, Ints, paired_difference
 from modicum.stats.written import figure, percent, percents, share
 from modicum.types import Grade, Problem
 
-__all__ = ["ADVICE", "contamination_of", "read_completed", "told", "warning"]
+__all__ = ["ADVICE", "contamination_of", "counted", "read_completed", "told", "warning"]
 
 ADVICE = "use newer problems, or the same questions with other numbers"
 """What to do about questions that are known by heart."""
@@ -83,13 +83,16 @@ def read_completed(
 
 def told(found: Contamination) -> str:
     """Say how many questions were completed, and how far, each beside its control."""
-    said = (
-        f"{_completed(found)}: {percents(found.exact)}, control {percent(found.exact_control.value)}; "
-        f"overlap (ROUGE-L) {figure(found.overlap)}"
-    )
+    said = f"{counted(found)}; overlap (ROUGE-L) {figure(found.overlap)}"
     if found.overlap_control is None:
         return f"{said}, no control: the questions hold no numbers to exchange"
     return f"{said}, control {share(found.overlap_control.value)}"
+
+
+def counted(found: Contamination) -> str:
+    """Say how many questions were completed word for word, beside the control."""
+    control = percent(found.exact_control.value)
+    return f"{_completed(found)}: {percents(found.exact)}, control {control}"
 
 
 def warning(found: Contamination) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from modicum.analysis.board_strip import BoardStrip
 from modicum.stats import Figure
 from modicum.stats.written import (
     MISSING,
@@ -133,6 +134,9 @@ class Series:
     """Hues further on from that method's."""
     dash: tuple[int, ...] = ()
     """Of its line: pixels drawn, pixels left out; whole where empty."""
+    is_bound: bool = False
+    """Whether it is what others are held against, as a ceiling is: a line without marks, with its
+    name at its end."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,8 @@ class Plot:
     mark: Literal["points", "line", "bars", "curve", "rows"] = "points"
     """How points are drawn; a curve is a low line of many steps, rows lie one below the other with
     the numbers to the right, as changes about 0."""
+    are_shares: bool = False
+    """Whether the vertical axis reaches from 0 to 100 %, its values being shares."""
 
     def __post_init__(self) -> None:
         """Refuse places of both kinds.
@@ -184,6 +190,8 @@ class Section:
     is_core: bool = False
     """Whether its figures stand under keys of the verdict's own: JSON does not repeat them, and the
     terminal prints its tables alone, among the rungs."""
+    strips: tuple[BoardStrip, ...] = ()
+    """Boards side by side."""
 
 
 _WAYS: Mapping[Kind, Callable[[float], str]] = {

@@ -21,7 +21,7 @@ from modicum.analysis.measured import (
     Worth,
 )
 from modicum.analysis.printed import data_text
-from modicum.analysis.section import Section
+from modicum.analysis.section import Plot, Section, Series
 from modicum.analysis.shown import Shown
 from modicum.plain import JsonValue, plain, table_of
 from modicum.stats import Figure
@@ -46,6 +46,8 @@ __all__ = [
     "as_json",
 ]
 
+_RARE = ("strips", "are_shares", "is_bound")
+"""Entries of sections and charts that stand only where they say something."""
 _WHERE_SET = (
     "variant",
     "contamination",
@@ -368,8 +370,10 @@ def _shown(value: object) -> object:
     """Rewrite what machines read otherwise than it is kept."""
     if isinstance(value, Ceiling):
         return {**table_of(value.figure), "k": value.k, "source": value.source}
-    if isinstance(value, Section):
-        return {name: entry for name, entry in _entries(value).items() if name != "is_core"}
+    if isinstance(value, Section | Plot | Series):
+        return {
+            n: e for n, e in _entries(value).items() if n != "is_core" and (e or n not in _RARE)
+        }
     if isinstance(value, Verdict | RungRow | LeastData):
         table = {**_entries(value), **_more(value)}
         return {n: entry for n, entry in table.items() if n not in _WHERE_SET or entry}
@@ -378,7 +382,9 @@ def _shown(value: object) -> object:
     return value
 
 
-def _entries(value: Section | Verdict | RungRow | LeastData) -> dict[str, object]:
+def _entries(
+    value: Section | Plot | Series | Verdict | RungRow | LeastData,
+) -> dict[str, object]:
     return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
 
 

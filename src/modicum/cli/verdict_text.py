@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from modicum.analysis.contamination import counted
 from modicum.analysis.meaning import has_pick, shipped_name
 from modicum.analysis.printed import control_name, method_name
 from modicum.analysis.remarks import of_most_studies
@@ -111,12 +112,14 @@ def _head(verdict: Verdict, look: Look) -> str:
 
 
 def _answers(verdict: Verdict, look: Look) -> str:
-    """Return the two answers: least data, and what to ship."""
+    """Return the two answers, least data and what to ship, and whether it may all be memory."""
+    memory = verdict.contamination
     found = [
         ("Least data", words.least_data(verdict)),
         ("Ship", _ship(verdict)),
         ("Shorter", _brief(verdict, "lengths")),
         ("Reference", _brief(verdict, "reference")),
+        ("By heart", "" if memory is None else counted(memory)),
     ]
     return "\n".join(_finding(label, said, look) for label, said in found if said)
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from modicum.errors import ConfigError
-from modicum.sampling.native import processor_flags
+from modicum.files.compiled import processor_flags
 
 __all__ = [
     "Device",

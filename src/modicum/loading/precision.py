@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from modicum.files.compiled import processor_flags
 from modicum.files.foreign import at
 from modicum.ledger import Ledger
 from modicum.loading.checkpoint_cache import cache_root
 from modicum.sampling.half import make_half
 from modicum.sampling.linear import FastLinear
 from modicum.sampling.local import Local
-from modicum.sampling.native import processor_flags
 from modicum.sampling.whole import whole_logits
 from modicum.types import Request, Sampling
 

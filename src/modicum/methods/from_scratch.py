@@ -18,7 +18,7 @@ from modicum.training.learned_transformer import LearnedTransformer
 from modicum.training.new_learner import need_new, new_learner
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
-from modicum.training.recursive_boards import Labelled, drawing
+from modicum.training.recursive_boards import Labelled, drawing, log_solutions
 from modicum.training.recursive_curves import thinned
 from modicum.types import Access, Problem, Supervision
 
@@ -84,7 +84,8 @@ class FromScratch(Method):
             msg = f"{bench.method} needs shots with answers: boards to learn from"
             raise BudgetError(msg)
         change, curves = self._learned(model, boards, bench)
-        return Nudge(bench.style, changes=(change,), facts={"recursion": thinned(curves)})
+        kept = {**thinned(curves), "log_solutions": log_solutions(model.puzzle, boards)}
+        return Nudge(bench.style, changes=(change,), facts={"recursion": kept})
 
     def _learned(
         self,

@@ -1,5 +1,6 @@
 """A recursive reasoning net: two latent states, updated again and again, with learned noise or none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -14,6 +15,8 @@ from modicum.nets.recursive_losses import balanced, divergence
 from modicum.nets.recursive_shape import RecursiveShape
 
 __all__ = ["Latent", "RecursiveNet", "Supervised"]
+
+Update = Callable[[Tensor], Tensor]
 
 _HALT_FIRST = -5.0
 """The halt head's bias before training: no trajectory halts by chance (TRM's own value)."""
@@ -121,7 +124,7 @@ class RecursiveNet(nn.Module):
         """
         h = h.detach()
         if self.looks is not None:
-            read = self.looks(h + injected.detach(), None).mean(1)
+            read = self.looks.ready()(h + injected.detach()).mean(1)
         else:
             read = h[:, 0] if self.shape.prefix else h.mean(1)
         return functional.linear(read, self.judging, self.judging_first)
@@ -141,8 +144,9 @@ class RecursiveNet(nn.Module):
             noise: Standard normal, one of each transition; the prior's mean alone where None.
             temperature: Factor of the prior's deviation, at least 0.
         """
+        stacks = self._stacks()
         for t in range(self.shape.n_outer):
-            latent = self._proposed(latent, injected)
+            latent = self._proposed(stacks, latent, injected)
             if self.prior is not None:
                 mean, log = self._said(self.prior, latent.high)
                 h = latent.high + self._sampled(mean, log, _at(noise, t), temperature)
@@ -168,11 +172,12 @@ class RecursiveNet(nn.Module):
         follows, wholly = torch.is_grad_enabled(), shape.grad == "all"
         answer = self._answer(targets) if shape.is_guided else None
         nats = charged = latent.high.new_zeros(len(targets))
+        stacks = self._stacks()
         for t in range(shape.n_outer):
             flows = follows and (wholly or t == last)
             paid = t == last or shape.charge == "all"
             with torch.set_grad_enabled(flows):
-                latent = self._proposed(latent, injected)
+                latent = self._proposed(stacks, latent, injected)
             with torch.set_grad_enabled(flows or (follows and paid)):
                 if answer is not None:
                     by_prior = t < last and shape.charge == "boundary"
@@ -183,17 +188,24 @@ class RecursiveNet(nn.Module):
             latent = latent if flows else latent.detach()
         return Supervised(latent, self.decode(latent.high), charged, nats)
 
-    def _proposed(self, latent: Latent, injected: Tensor) -> Latent:
+    def _stacks(self) -> tuple[Update, Update]:
+        """Return what updates h and l, for as long as no weight changes."""
+        upper = self.upper.ready()
+        shared = self.lower is self.upper
+        return upper, upper if shared else self.lower.ready()
+
+    def _proposed(self, stacks: tuple[Update, Update], latent: Latent, injected: Tensor) -> Latent:
         """Return both states after a transition, before any noise."""
         shape, h, lower = self.shape, latent.high, latent.low
+        rise, work = stacks
         if not shape.n_inner:
-            return Latent(self._kept(h, self.upper(h + injected)), lower)
+            return Latent(self._kept(h, rise(h + injected)), lower)
         joined, follows = h + injected, torch.is_grad_enabled()
         for k in range(shape.n_inner):
             is_late = shape.grad != "last_call" or k == shape.n_inner - 1
             with torch.set_grad_enabled(follows and is_late):
-                lower = self._kept(lower, self.lower(lower + joined))
-        return Latent(self._kept(h, self.upper(h + lower)), lower)
+                lower = self._kept(lower, work(lower + joined))
+        return Latent(self._kept(h, rise(h + lower)), lower)
 
     def _kept(self, old: Tensor, new: Tensor) -> Tensor:
         return torch.lerp(new, old, self.shape.damping) if self.shape.damping else new

@@ -1,5 +1,7 @@
 """Parts of a recursive net: layers with the norm after them, stacks, and Gaussian heads."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -8,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modicum.nets.native_stacks import NativeStack, StackShape, native_stacks
 from modicum.nets.recursive_shape import RecursiveShape
 
 __all__ = ["GaussianHead", "Layer", "Rotary", "Stack", "drawn", "norm"]
@@ -23,6 +26,9 @@ _TOLD = 0.2
 answer over before the stacks have learned any of it, and rollouts from the prior take longer to come."""
 _LOGS = (-5.0, 1.0)
 """Least and most of the logarithm of a deviation."""
+
+_MATRICES = ("read", "write", "rise", "fall")
+"""Of a layer with attention, in the order in which a compiled stack takes them."""
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines, `[places, half a head]`."""
@@ -62,6 +68,21 @@ def _turned(rows: Tensor, rotary: Rotary) -> Tensor:
     return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
 
 
+def _sizes(shape: RecursiveShape, layers: int) -> StackShape | None:
+    if shape.mixer != "attention":
+        return None
+    return StackShape(shape.places, shape.width, shape.heads, shape.inner, layers)
+
+
+def _compiled(
+    sizes: StackShape | None, layers: Iterable[nn.Module], rotary: Rotary | None
+) -> NativeStack | None:
+    if sizes is None:
+        return None
+    weights = [layer.get_parameter(name) for layer in layers for name in _MATRICES]
+    return native_stacks(sizes, weights, rotary)
+
+
 @final
 class Layer(nn.Module):
     """Mixing of positions and a SwiGLU, each added to its input, with a norm after each.
@@ -75,6 +96,7 @@ class Layer(nn.Module):
         width, inner = shape.width, shape.inner
         self._heads = shape.heads
         self.is_mlp = shape.mixer == "mlp"
+        self._alone = _sizes(shape, 1)
         if self.is_mlp:
             self.mix_rise = nn.Parameter(drawn(rng, 2 * inner, shape.places))
             self.mix_fall = nn.Parameter(drawn(rng, shape.places, inner))
@@ -95,6 +117,10 @@ class Layer(nn.Module):
         rows = norm(rows + mixed)
         return norm(rows + _swiglu(rows, self.rise, self.fall))
 
+    def ready(self) -> Callable[[Tensor], Tensor]:
+        """Return the layer without rotary positions, as `Stack.ready` does."""
+        return _compiled(self._alone, [self], None) or partial(self, rotary=None)
+
     def _attended(self, rows: Tensor, rotary: Rotary | None) -> Tensor:
         n, places, width = rows.shape
         parts = functional.linear(rows, self.read).view(
@@ -114,6 +140,7 @@ class Stack(nn.Module):
     def __init__(self, shape: RecursiveShape, rng: np.random.Generator) -> None:
         """Draw the weights."""
         super().__init__()
+        self._together = _sizes(shape, shape.layers)
         self.layers = nn.ModuleList(Layer(shape, rng) for _ in range(shape.layers))
         if shape.positions == "rotary" and shape.mixer == "attention":
             half = shape.width // shape.heads // 2
@@ -126,10 +153,20 @@ class Stack(nn.Module):
         self, rows: Float[Tensor, "rows places width"]
     ) -> Float[Tensor, "rows places width"]:
         """Apply its layers in turn."""
-        rotary = (self.get_buffer("cos"), self.get_buffer("sin")) if hasattr(self, "cos") else None
+        rotary = self._rotary()
         for layer in self.layers:
             rows = layer(rows, rotary)
         return rows
+
+    def ready(self) -> Callable[[Tensor], Tensor]:
+        """Return the stack as its weights stand: compiled where it can be, and itself elsewhere.
+
+        Made anew once weights have changed; the same figures but for rounding.
+        """
+        return _compiled(self._together, self.layers, self._rotary()) or self
+
+    def _rotary(self) -> Rotary | None:
+        return (self.get_buffer("cos"), self.get_buffer("sin")) if hasattr(self, "cos") else None
 
 
 @final

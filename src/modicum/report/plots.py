@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from modicum.analysis.section import Plot, Point, Section, Series
 from modicum.analysis.verdict import Verdict
 from modicum.plain import JsonValue
-from modicum.report.axes import SIZE, Layer, Palette, layered, marks
-from modicum.report.drawing import HUES, RULE, SHAPES, Chart, Key
+from modicum.report.axes import SHARE_TICKS, SIZE, Layer, Palette, layered, marks
+from modicum.report.drawing import HUES, INK, RULE, SHAPES, Chart, Key
 from modicum.report.evidence import anchor
 from modicum.report.untrusted import visible
 from modicum.stats import Figure
@@ -71,19 +71,69 @@ def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     is_named = plot.mark == "bars" or _is_named(values)
     x = alt.X("x:N" if is_named else "x:Q").title(visible(plot.x))
     x = x.sort(None).axis(labelAngle=0) if is_named else x
-    y = alt.Y("y:Q").title(visible(plot.y)).axis(tickCount=5)
-    base = alt.Chart(alt.InlineData(values)).encode(x=x, color=alt.Color("color:N").scale(None))
-    if is_named and len(plot.series) > 1:
-        base = base.encode(xOffset=alt.XOffset("series:N").sort(None))
-    layers = []
+    if not is_named and all(float(str(value["x"])).is_integer() for value in values):
+        x = x.axis(tickMinStep=1)
+    y = _vertical(plot, 5)
+    held, bounds = _parted(values)
+    base = alt.Chart(alt.InlineData(held)).encode(x=x, color=alt.Color("color:N").scale(None))
+    if is_named and _share_places(held):
+        aside = alt.XOffset("series:N").sort(None)
+        # marks of a line stand close to their place, lest its slope be another's
+        aside = aside.scale(paddingOuter=2) if plot.mark == "line" else aside
+        base = base.encode(xOffset=aside)
+    layers = _bounded(bounds, x, y)
     if plot.mark == "bars":
-        layers.append(base.mark_bar(opacity=0.8).encode(y=y.scale(zero=True), tooltip="tip:N"))
+        y = y if plot.are_shares else y.scale(zero=True)
+        layers.append(base.mark_bar(opacity=0.8).encode(y=y, tooltip="tip:N"))
     if plot.mark == "line":
         layers.append(base.mark_line(strokeWidth=1.2, opacity=0.6).encode(y=y, detail="series:N"))
-    if any("low" in value for value in values):
+    if any("low" in value for value in held):
         bounded = base.transform_filter("isValid(datum.low)")
-        layers.append(bounded.mark_rule(strokeWidth=1.4).encode(y=alt.Y("low:Q"), y2="high:Q"))
+        rule = bounded.mark_rule(strokeWidth=1.4).encode(y=alt.Y("low:Q"), y2="high:Q")
+        # on a bar of its own hue it would not be seen
+        layers.append(rule.encode(color=alt.value(INK)) if plot.mark == "bars" else rule)
     return layers if plot.mark == "bars" else [*layers, marks(base, y)]
+
+
+def _vertical(plot: Plot, ticks: int) -> Layer:
+    """Give the vertical axis: from 0 to 100 % where its values are shares."""
+    import altair as alt
+
+    y = alt.Y("y:Q").title(visible(plot.y))
+    return (
+        y.scale(domain=[0, 1]).axis(**SHARE_TICKS) if plot.are_shares else y.axis(tickCount=ticks)
+    )
+
+
+def _parted(
+    values: Sequence[dict[str, JsonValue]],
+) -> tuple[list[dict[str, JsonValue]], list[dict[str, JsonValue]]]:
+    """Part the points of series from those of what they are held against."""
+    bounds = [value for value in values if "end" in value]
+    return [value for value in values if "end" not in value], bounds
+
+
+def _share_places(values: Sequence[dict[str, JsonValue]]) -> bool:
+    """Whether two series have a point at one place, and must stand beside each other there."""
+    places = {(str(value["x"]), str(value["series"])) for value in values}
+    return len({place for place, _ in places}) < len(places)
+
+
+def _bounded(bounds: Sequence[dict[str, JsonValue]], x: Layer, y: Layer) -> list[Layer]:
+    """Draw what series are held against as lines, each with its name at its end."""
+    import altair as alt
+
+    if not bounds:
+        return []
+    base = alt.Chart(alt.InlineData(list(bounds))).encode(
+        x=x, y=y, color=alt.Color("color:N").scale(None)
+    )
+    dash = alt.StrokeDash("dash:N").scale(None)
+    named = base.transform_filter("datum.end").encode(text="series:N")
+    return [
+        base.mark_line(strokeWidth=1.3).encode(strokeDash=dash, detail="series:N"),
+        named.mark_text(align="right", baseline="bottom", dy=-4),
+    ]
 
 
 def _is_named(values: Sequence[dict[str, JsonValue]]) -> bool:
@@ -93,18 +143,31 @@ def _is_named(values: Sequence[dict[str, JsonValue]]) -> bool:
 def _curve(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     import altair as alt
 
-    x = alt.X("x:N").sort(None) if _is_named(values) else alt.X("x:Q").axis(tickMinStep=1)
-    base = alt.Chart(alt.InlineData(values)).encode(
-        x=x.title(visible(plot.x)),
-        y=alt.Y("y:Q").title(visible(plot.y)).scale(zero=True).axis(tickCount=4),
+    x = alt.X("x:N").sort(None) if _is_named(values) else _steps(values)
+    x, y = x.title(visible(plot.x)), _vertical(plot, 4)
+    y = y if plot.are_shares else y.scale(zero=True)
+    held, bounds = _parted(values)
+    base = alt.Chart(alt.InlineData(held)).encode(
+        x=x,
+        y=y,
         color=alt.Color("color:N").scale(None),
         detail="series:N",
     )
     dash = alt.StrokeDash("dash:N").scale(None)
     return [
+        *_bounded(bounds, x, y),
         base.mark_line(strokeWidth=1.5).encode(strokeDash=dash),
         base.mark_point(filled=True, size=14, opacity=1).encode(tooltip="tip:N"),
     ]
+
+
+def _steps(values: Sequence[dict[str, JsonValue]]) -> Layer:
+    """Give the axis of a curve's steps, with few ticks where their numbers are long."""
+    import altair as alt
+
+    longest = max(float(str(value["x"])) for value in values)
+    x = alt.X("x:Q")
+    return x.axis(tickMinStep=1, tickCount=4) if longest >= 1000 else x.axis(tickMinStep=1)
 
 
 def _rows(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
@@ -139,14 +202,18 @@ class _Look:
     def key(self) -> Key:
         """Give its entry of the legend."""
         name, is_line = visible(self._series.name), self._plot.mark in ("line", "curve")
-        shape = "none" if self._plot.mark == "curve" else self._shape
+        is_bare = self._plot.mark == "curve" or self._series.is_bound
+        shape = "none" if is_bare else self._shape
         return Key(
             name, self._hue, shape, dash=" ".join(map(str, self._dash)) if is_line else "none"
         )
 
     def values(self) -> list[dict[str, JsonValue]]:
         """Give the points that can be drawn."""
-        return [self._value(p) for p in self._series.points if math.isfinite(p.y)]
+        drawn = [p for p in self._series.points if math.isfinite(p.y)]
+        if not self._series.is_bound:
+            return [self._value(point) for point in drawn]
+        return [{**self._value(point), "end": point is drawn[-1]} for point in drawn]
 
     def _value(self, point: Point) -> dict[str, JsonValue]:
         name, low, high = visible(self._series.name), point.low, point.high

@@ -12,6 +12,7 @@ from modicum.analysis.section import (
     written,
 )
 from modicum.analysis.verdict import Verdict
+from modicum.report.board_strip import drawn_strip
 from modicum.report.drawing import Chart, draw
 from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
@@ -48,7 +49,8 @@ def _section(section: Section, figures: str) -> Markup:
     """Give a section, or nothing where all that it says is for the terminal."""
     tables = [_table(table) for table in section.tables]
     lists = map(_listed, section.lists)
-    body = [part for part in (*_sentences(section), *lists, figures, *tables) if part]
+    strips = map(drawn_strip, section.strips)
+    body = [part for part in (*_sentences(section), *lists, figures, *strips, *tables) if part]
     if not body:
         return Markup("")
     note = [element("p", section.note, class_="note")] if section.note else []

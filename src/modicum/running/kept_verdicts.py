@@ -71,7 +71,9 @@ def _with_sections(found: Material) -> Verdict:
     said = {name: _section(READINGS, name, found) for name in names}
     for reference in found.subject.plan.probes:
         name = read_reference(reference)[0]
-        said[reference if name in said else name] = _section(PROBES, reference, found)
+        # a probe that is asked twice, with settings and without, has two sections
+        free = next(key for key in (name, reference, f"{reference}?") if key not in said)
+        said[free] = _section(PROBES, reference, found)
     sections = {name: section for name, section in said.items() if section is not None}
     return dataclasses.replace(found.verdict, sections=sections)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from modicum.executor import Executor, Job, Outcomes, TokenTally, resolve_executor
-from modicum.ledger import as_reused
 from modicum.nudge import write_folder, write_shared
 from modicum.running.cache_key import plan_stamp
 from modicum.running.plan_name import plan_name
 from modicum.running.session import BudgetOver, TimeLimit, counted, spent_before
 from modicum.running.spending import refuse_unpayable
+from modicum.running.undrawn import copied_floor, mark_twins, original
 from modicum.store.database import Outcome, Store
 from modicum.store.kept_tasks import record_of
 from modicum.study.budget import (
@@ -28,11 +28,10 @@ from modicum.study.budget import (
     measures_of,
     next_trials,
 )
-from modicum.study.controls import is_marked_only
 from modicum.study.forecast import forecast
 from modicum.study.plan import Plan, Subject
 from modicum.study.problem_sets import pool_of, retained_size
-from modicum.study.trial import AS_PLANNED, Way, dtype_of, remark, scratch_of
+from modicum.study.trial import AS_PLANNED, Way, dtype_of, scratch_of
 from modicum.task import full_reference, resolve_task
 from modicum.task_names import split_task
 from modicum.types import Style, Trial
@@ -175,8 +174,10 @@ def run(
     with counted(store, lambda: tally.tokens) as clock, executor.running(tally) as outcomes:
         workers, shelves = executor.workers, (store.folder, *reuse)
         moved = {str(replace(twin, task=twin.subject).id): twin for twin in twins}
-        moved |= {str(one.id): twin for twin in todo if (one := _original(twin)) is not None}
-        _mark_twins(list(moved.values()), store, watcher)  # of what a run before this one ended in
+        moved |= {str(one.id): twin for twin in todo if (one := original(twin)) is not None}
+        mark_twins(
+            list(moved.values()), store, watcher.finished
+        )  # of what a run before this one ended in
         crew = _Crew(plan, store, watcher, outcomes, workers, shelves, moved, limit)
         stored = crew.spent()
         earlier = Cost(max(before[0], stored.seconds / workers), max(before[1], stored.tokens))
@@ -188,7 +189,7 @@ def run(
             crew.run_stages(
                 todo, budget, lambda: Cost(limit.taken(), earlier.tokens + tally.tokens)
             )
-        _mark_twins(list(moved.values()), store, watcher)
+        mark_twins(list(moved.values()), store, watcher.finished)
 
 
 def floor_style(store: Store, subject: Subject) -> Style | None:
@@ -264,10 +265,10 @@ class _Crew:
             taken: Gives what the study has taken up to now, killed runs included.
         """
         first = [t for t in todo if t.is_floor and not t.is_twin]
-        drawn = [t for t in todo if t not in first and _original(t) is None]
+        drawn = [t for t in todo if t not in first and original(t) is None]
         self.run(first)
-        same = [t for t in drawn if _copy_floor(self.plan, t, self.store, self.watcher)]
-        self.mark_twins(same)
+        same = [t for t in drawn if copied_floor(self.plan, t, self.store, self.watcher.finished)]
+        self.settle(same)
         left = [t for t in drawn if t not in same]
         if budget is None:
             self.run(left)
@@ -282,14 +283,14 @@ class _Crew:
         for outcome in self.outcomes(jobs):
             self.store.write(_with_files(outcome, self.store.artefacts(outcome.trial)))
             self.watcher.finished(outcome)
-            self.mark_twins([outcome.trial])
+            self.settle([outcome.trial])
             self.limit.check()
 
-    def mark_twins(self, trials: Sequence[Trial]) -> None:
+    def settle(self, trials: Sequence[Trial]) -> None:
         """Mark the twins of trials that ended, at once: without some nothing is said of a subject."""
         twins = [self.moved[trial.id] for trial in trials if trial.id in self.moved]
         if twins:
-            _mark_twins(twins, self.store, self.watcher)
+            mark_twins(twins, self.store, self.watcher.finished)
 
     def run_within(
         self, budget: Budget, trials: Sequence[Trial], taken: Callable[[], Cost]
@@ -371,36 +372,3 @@ def _accuracy(outcome: Outcome | None) -> float:
     if outcome.selected is None:
         return 0.5
     return outcome.selected.right / max(1, outcome.selected.n)
-
-
-def _copy_floor(plan: Plan, trial: Trial, store: Store, watcher: Watcher) -> bool:
-    """Copy the floor's answers where the default style was chosen for it: the same prompts."""
-    subject = Subject(plan, trial.model, trial.task)
-    if trial.id != subject.default().id:
-        return False
-    floor = store.read(subject.floor())
-    if floor is None or floor.error:
-        return False
-    if floor.styles is None or floor.style.name != floor.styles.asked[0]:
-        return False
-    served = as_reused(floor.serving, len(floor.answers))
-    store.write(replace(floor, trial=trial, elicitation={}, serving=served, artefact=""))
-    watcher.finished(Outcome(trial))
-    return True
-
-
-def _mark_twins(twins: Sequence[Trial], store: Store, watcher: Watcher) -> None:
-    """Mark the twins that have not ended from the stored answers of their originals."""
-    done = store.done()
-    for trial in twins:
-        original = store.read(_original(trial) or trial) if trial.id not in done else None
-        if original is not None and not original.error:
-            store.write(remark(original, trial))
-            watcher.finished(Outcome(trial))
-
-
-def _original(trial: Trial) -> Trial | None:
-    """The trial whose answers a scrambled twin can be marked from; None where it saw shots."""
-    if not is_marked_only(trial):
-        return None
-    return replace(trial, task=trial.task.removeprefix("scrambled:"))

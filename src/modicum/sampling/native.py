@@ -7,13 +7,6 @@ the result lies in the user's cache. Without a compiler the sampler uses torch's
 
 import ctypes
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,25 +14,24 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from modicum.files.compiled import built
+
 __all__ = [
     "PAGE",
     "CacheShape",
     "Kernel",
     "LayerHeads",
     "Norm",
-    "built",
     "load_kernel",
-    "processor_flags",
 ]
 
 PAGE = 16
 """Tokens in a page; the same in the source."""
 _WIDE = 16
 """Columns that are drawn from side by side where there are so many; the tokens are the same."""
+_SOURCE = Path(__file__).with_name("attend.c")
 _ALL = 2**62
 """Width of a window that hides nothing."""
-_FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
-_SECONDS = 60
 
 
 class CacheShape(NamedTuple):
@@ -206,51 +198,5 @@ def load_kernel(shape: CacheShape) -> Kernel | None:
     if shape.head % 2:
         return None
     sizes = [f"-DHEAD={shape.head}", f"-DGROUP={shape.group}", f"-DKEYS={shape.keys}"]
-    library = built("attend", [*sizes, *(["-DHALF"] if shape.size == 2 else [])])
+    library = built(_SOURCE, [*sizes, *(["-DHALF"] if shape.size == 2 else [])])
     return None if library is None else Kernel(library, shape)
-
-
-def built(name: str, settings: Sequence[str] = ()) -> ctypes.CDLL | None:
-    """Return the library compiled from `NAME.c`; None without a compiler or with MODICUM_NATIVE=0.
-
-    Args:
-        name: Source beside this file.
-        settings: Further flags of the compiler.
-    """
-    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    if compiler is None or os.environ.get("MODICUM_NATIVE") == "0":
-        return None
-    try:
-        return ctypes.CDLL(str(_compiled(compiler, name, settings)))
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _compiled(compiler: str, called: str, settings: Sequence[str]) -> Path:
-    """Return the compiled library, from the cache where it was built before."""
-    source = Path(__file__).with_name(f"{called}.c")
-    flags = list(_FLAGS)
-    if platform.machine() in ("x86_64", "AMD64"):
-        flags.append("-mprefer-vector-width=512")
-    parts = [compiler, *flags, *settings, source.read_text(encoding="utf-8"), processor_flags()]
-    name = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
-    root = Path(os.environ.get("MODICUM_CACHE") or Path.home() / ".cache" / "modicum").expanduser()
-    target = root / "native" / f"{called}-{name}.so"
-    if target.exists():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        fresh = Path(scratch) / target.name
-        command = [compiler, *flags, *settings, str(source), "-lm", "-o", str(fresh)]
-        subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
-        fresh.replace(target)  # whole or not at all, whoever else builds it
-    return target
-
-
-def processor_flags() -> str:
-    """Name what the processor can do: a home folder may be shared by machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.platform() + platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")

@@ -7,14 +7,16 @@ vector units multiply bfloat16 (AVX512-BF16) they run near the units' own rate a
 
 import ctypes
 import functools
+from pathlib import Path
 from typing import Any, Protocol, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from modicum.files.compiled import built, processor_flags
 from modicum.sampling.linear import Activation, activated
-from modicum.sampling.native import Kernel, Norm, built, processor_flags
+from modicum.sampling.native import Kernel, Norm
 from modicum.sampling.weights_left import LeftWeights, times
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "native_products",
 ]
 
+_SOURCE = Path(__file__).with_name("products.c")
 COLUMNS = 16
 """Rows in flight are rounded up to a multiple of this."""
 
@@ -227,7 +230,7 @@ def _native() -> NativeProducts | None:
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    return built("products", ["-fopenmp"]) or built("products")
+    return built(_SOURCE, ["-fopenmp"]) or built(_SOURCE)
 
 
 def _words(width: int, columns: int) -> Tensor:

@@ -14,6 +14,7 @@ __all__ = [
     "figure",
     "flops",
     "in_points",
+    "latency",
     "multiple",
     "of_seeds",
     "percent",
@@ -182,6 +183,18 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def latency(seconds: float) -> str:
+    """Write a short time with two digits, such as what one answer takes.
+
+    >>> latency(0.00042), latency(0.0234), latency(0.2345), latency(1.26)
+    ('0.42 ms', '23 ms', '234 ms', '1.3 s')
+    """
+    if not seconds < 1:
+        return duration(seconds)
+    thousandths = 1000 * seconds
+    return f"{thousandths:.0f} ms" if thousandths >= 10 else f"{thousandths:.2g} ms"
 
 
 def _whole(number: float) -> str:

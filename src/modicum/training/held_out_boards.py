@@ -11,10 +11,10 @@ from modicum.plain import JsonValue, table_of
 from modicum.puzzles.coverage import Coverage, coverage, n_found
 from modicum.puzzles.puzzle import Puzzle
 from modicum.stats import Figure, proportion
-from modicum.training.board_learner import BoardLearner
+from modicum.training.board_learner import AnswersDrawn, BoardLearner
 from modicum.training.recursive_boards import Labelled
 
-__all__ = ["HeldOut", "held_out"]
+__all__ = ["HeldOut", "held_out", "judged"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,20 @@ def held_out(
         samples: Answers to each, at least 1.
     """
     drawn = learner.answers(puzzle, [board.question for board in boards], samples)
+    return judged(puzzle, boards, drawn, samples)
+
+
+def judged(
+    puzzle: Puzzle, boards: Sequence[Labelled], drawn: AnswersDrawn, samples: int
+) -> HeldOut:
+    """Return the figures of drawn answers.
+
+    Args:
+        puzzle: Whose boards they are.
+        boards: With all their solutions; at least one.
+        drawn: Of each board at most `samples`: fewer where all others would be the same.
+        samples: Answers that they stand for, at least 1.
+    """
     pairs = list(zip(boards, drawn.samples, strict=True))
     read = [_read(puzzle, board, one) for board, one in pairs]
     one, vote, reached = (np.array(part, dtype=np.float64) for part in zip(*read, strict=True))

@@ -24,11 +24,17 @@ from modicum.training.checkpoint import kept_name
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
-from modicum.training.recursive_boards import Labelled, checker_of, drawing, puzzle_of
+from modicum.training.recursive_boards import (
+    Labelled,
+    checker_of,
+    drawing,
+    log_solutions,
+    puzzle_of,
+)
 from modicum.training.recursive_curves import thinned
 from modicum.types import Split
 
-__all__ = ["HELD_OUT", "Pretraining", "pretrain", "training_boards"]
+__all__ = ["HELD_OUT", "Pretraining", "pretrain", "solved_boards", "training_boards"]
 
 HELD_OUT = 200
 """Boards of the selection split that a net is measured on, and never learns from."""
@@ -120,13 +126,13 @@ def pretrain(
         learner = plan.drawn(puzzle, device)
         learner, curves = learner.learned(drawn, recipe, name, ledger, out / _CHECKPOINT)
         ledger.says("measuring on held-out boards")
-        found = held_out(learner, puzzle, _solved(task, puzzle, "selection", measured))
+        found = held_out(learner, puzzle, solved_boards(task, puzzle, "selection", measured))
     told = {
         **table_of(plan),
         "boards": len(boards),
         "flops": ledger.flops,
         "held_out": found.plain(),
-        "recursion": thinned(curves),
+        "recursion": {**thinned(curves), "log_solutions": log_solutions(puzzle, boards)},
     }
     files = learner.change(told).files()
     # last what says that there is a net, so that a folder that says so is whole
@@ -166,7 +172,7 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
     Raises:
         ConfigError: all of several boards are symmetric forms of tested ones.
     """
-    found = _solved(task, puzzle, "shots", most)
+    found = solved_boards(task, puzzle, "shots", most)
     apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
     kept = {
         puzzle.invariant(puzzle.encode(problem.question))
@@ -183,7 +189,7 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
     )
 
 
-def _solved(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Labelled]:
+def solved_boards(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Labelled]:
     """Return boards of a split with every answer that is right; of very many the first."""
     found = []
     for problem in task.problems(split, _there(task, split, most)):

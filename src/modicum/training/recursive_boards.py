@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from modicum.errors import CheckpointError, ConfigError
 from modicum.files.foreign import words_of
+from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.grid import Ids
 from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
@@ -16,7 +18,14 @@ from modicum.study.powers import task_powers
 from modicum.task import TASKS, Task, resolve_task, task_parts
 from modicum.task_names import split_task
 
-__all__ = ["Labelled", "checker_of", "drawing", "puzzle_of", "stored_puzzle"]
+__all__ = [
+    "Labelled",
+    "checker_of",
+    "drawing",
+    "log_solutions",
+    "puzzle_of",
+    "stored_puzzle",
+]
 
 
 @dataclass(frozen=True)
@@ -117,3 +126,12 @@ def checker_of(puzzle: Puzzle) -> Callable[[Tensor, Tensor], Tensor]:
         return torch.tensor([puzzle.is_valid(asked, said) for asked, said in pairs])
 
     return check
+
+
+def log_solutions(puzzle: Puzzle, boards: Sequence[Labelled]) -> float:
+    """Return the mean log of the number of solutions of boards, in nats; of very many 512 are counted.
+
+    For the record alone, beside the divergence of a posterior: nothing is learned from it.
+    """
+    sizes = [len(puzzle.solutions(board.question, MOST_SOLUTIONS)) for board in boards]
+    return float(np.mean(np.log(sizes)))

@@ -1,0 +1,1 @@
+"""Tests of probes, a file each."""
