@@ -281,8 +281,8 @@ def test_a_shot_that_is_solved_is_no_divergence(organism) -> None:
 def test_a_gradient_that_is_zero_at_the_first_step_is_named(organism, monkeypatch, length) -> None:
     """Equal lengths too, where the loss is zero by construction."""
 
-    def deaf(module: object, batch: object, temperature: float, steer=None):
-        found = score(module, batch, temperature, steer)
+    def deaf(module: object, batch: object, temperature: float, steer=None, **how: bool):
+        found = score(module, batch, temperature, steer, **how)
         return type(found)(found.logprobs * 0.0, found.entropies)
 
     def draw(_model: object, step: int) -> list[RolloutGroup]:
@@ -307,8 +307,8 @@ def test_equal_answers_with_unequal_rewards_teach_nothing_and_are_no_error(organ
 
 
 def test_a_loss_that_is_no_number_is_named(organism, monkeypatch) -> None:
-    def broken(module: object, batch: object, temperature: float, steer=None):
-        found = score(module, batch, temperature, steer)
+    def broken(module: object, batch: object, temperature: float, steer=None, **how: bool):
+        found = score(module, batch, temperature, steer, **how)
         return type(found)(found.logprobs * float("nan"), found.entropies)
 
     monkeypatch.setattr("modicum.training.trainable.score", broken)
