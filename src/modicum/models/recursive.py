@@ -56,8 +56,8 @@ class Recursive(Backend):
     """Deviation of noise added to the states before each supervision step."""
     halts: bool = False
     """Whether a trajectory ends as soon as the net is sure that its answer is right."""
-    sure: float = 0.5
-    """Probability above which it is sure: higher is deeper and more often right."""
+    sure: float = 0.0
+    """Probability above which it is sure: higher is deeper and more often right; 0 is training's choice."""
     device: Device = "auto"
     """Where it runs: CUDA where there is one, else Apple's MPS, else the processor."""
 

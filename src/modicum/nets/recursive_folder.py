@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save
 from modicum.errors import CheckpointError, ConfigError
 from modicum.files.foreign import read_table, words_of
 from modicum.files.headers import safetensors_head
+from modicum.nets.halting import Halting
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_shape import RecursiveShape
 from modicum.plain import JsonObject, JsonValue, plain, thawed
@@ -45,6 +46,8 @@ class RecursiveCard:
     """Name of the preset that the shape comes from."""
     trained: JsonObject = field(default_factory=dict)
     """How it was trained, for the reader."""
+    halting: Halting | None = None
+    """When trajectories end, as training chose it; None where it chose nothing."""
 
     def files(self, net: RecursiveNet) -> dict[str, bytes]:
         """Return the files of a net of this shape, by name."""
@@ -55,6 +58,8 @@ class RecursiveCard:
             "shape": plain(dataclasses.asdict(self.shape)),
             "trained": plain(self.trained),
         }
+        if self.halting is not None:
+            said["halting"] = plain(dataclasses.asdict(self.halting))
         weights = {
             name: part.detach().cpu().contiguous()
             for name, part in net.state_dict().items()
@@ -115,7 +120,7 @@ def _card(said: Mapping[str, JsonValue]) -> RecursiveCard:
     Raises:
         ValueError: another format, or sizes beyond what is taken.
         TypeError: something missing, or of another type.
-        ConfigError: a shape that cannot be built.
+        ConfigError: a shape that cannot be built, or a threshold that is none.
     """
     if said.get("format") != _FORMAT:
         raise ValueError(f"format {said.get('format')!r:.40}, where {_FORMAT} is read")
@@ -123,11 +128,13 @@ def _card(said: Mapping[str, JsonValue]) -> RecursiveCard:
     for name, most in _MOST.items():
         if getattr(shape, name) > most:
             raise ValueError(f"{name} = {getattr(shape, name):,}, where {most:,} are the most")
+    halting = said.get("halting")
     return RecursiveCard(
         shape,
         thawed(str, said.get("task"), "task"),
         thawed(str, said.get("preset", ""), "preset"),
         thawed(dict[str, JsonValue], said.get("trained", {}), "trained"),
+        None if halting is None else thawed(Halting, halting, "halting"),
     )
 
 

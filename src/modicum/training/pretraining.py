@@ -13,13 +13,14 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.autoregressive_folder import AUTOREGRESSIVE_CONFIG
+from modicum.nets.grid import Ids
 from modicum.nets.recursive_folder import CONFIG
 from modicum.nets.recursive_shape import Size
 from modicum.nudge import write_shared
 from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
 from modicum.task import Task, resolve_task
-from modicum.training.board_learner import BoardLearner
+from modicum.training.board_learner import BoardLearner, BoardsApart
 from modicum.training.checkpoint import kept_name
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.prior_looks import Boards
@@ -41,6 +42,7 @@ HELD_OUT = 200
 _TESTED = 400
 """Test boards that are held against those that are learned from."""
 _CHECKPOINT = "checkpoint.safetensors"
+_HALTING_CHECKPOINT = "halting.safetensors"
 _NAMES = (CONFIG, AUTOREGRESSIVE_CONFIG)
 """Files that say that a folder holds a net."""
 
@@ -96,6 +98,10 @@ def pretrain(
 ) -> HeldOut:
     """Train a net on all training boards of a task, write it, and measure it on held-out boards.
 
+    A recursive net is then taught when to halt (`BoardLearner.taught_to_halt`), on the same training
+    boards; the first `HELD_OUT` boards of the selection split choose the threshold. Nothing else of it
+    changes by that.
+
     A run that was stopped goes on from its checkpoint in the folder, to the same bits on one processor.
 
     Args:
@@ -125,6 +131,9 @@ def pretrain(
     with _one_thread(device):
         learner = plan.drawn(puzzle, device)
         learner, curves = learner.learned(drawn, recipe, name, ledger, out / _CHECKPOINT)
+        apart = BoardsApart(puzzle, boards, _questions(task, puzzle, "selection", HELD_OUT))
+        kept = out / _HALTING_CHECKPOINT
+        learner = learner.taught_to_halt(apart, recipe, name, ledger, kept)
         ledger.says("measuring on held-out boards")
         found = held_out(learner, puzzle, solved_boards(task, puzzle, "selection", measured))
     told = {
@@ -137,8 +146,9 @@ def pretrain(
     files = learner.change(told).files()
     # last what says that there is a net, so that a folder that says so is whole
     write_shared({one: files[one] for one in sorted(files, key=_NAMES.__contains__)}, out)
-    (out / _CHECKPOINT).unlink(missing_ok=True)
-    return found
+    for one in (_HALTING_CHECKPOINT, _CHECKPOINT):
+        (out / one).unlink(missing_ok=True)
+    return replace(found, halting=learner.halting)
 
 
 def _check_folder(out: Path, name: str) -> None:
@@ -175,9 +185,9 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
     found = solved_boards(task, puzzle, "shots", most)
     apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
     kept = {
-        puzzle.invariant(puzzle.encode(problem.question))
+        puzzle.invariant(question)
         for split, n in apart_from
-        for problem in task.problems(split, _there(task, split, n))
+        for question in _questions(task, puzzle, split, n)
     }
     apart = [board for board in found if puzzle.invariant(board.question) not in kept]
     if apart or len(found) == 1:
@@ -197,6 +207,14 @@ def solved_boards(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[L
         answers = (own, *puzzle.solutions(question, MOST_SOLUTIONS))
         found.append(Labelled(question, tuple(dict.fromkeys(answers))))
     return found
+
+
+def _questions(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Ids]:
+    """Return the questions of a split's boards; of very many the first."""
+    return [
+        puzzle.encode(problem.question)
+        for problem in task.problems(split, _there(task, split, most))
+    ]
 
 
 def _there(task: Task, split: Split, most: int) -> int:
