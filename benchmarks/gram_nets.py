@@ -112,14 +112,14 @@ def writer(recipe: Recipe, seed: int) -> Writer:
 
 def answers_of(one: Net, boards: Sequence[Labelled], how: Rolling) -> tuple[torch.Tensor, float]:
     """Return the answer after every supervision step, `[boards, width, depth, length]`, and its seconds."""
-    questions = torch.tensor([board.question for board in boards])
+    questions = torch.tensor([board.question for board in boards], device=one.net.head.device)
     addresses = [" ".join(map(str, board.question)) for board in boards]
     begun = time.perf_counter()
     if not varies(one.net, how):
         how = replace(how, width=1)
     found = roll(one.net, questions, addresses, replace(how, is_traced=True)).traced
     assert found is not None
-    return found, time.perf_counter() - begun
+    return found.cpu(), time.perf_counter() - begun
 
 
 def at_depth(one: Net, boards: Sequence[Labelled], found: torch.Tensor, depth: int) -> HeldOut:
