@@ -27,6 +27,7 @@ from modicum.nudge import write_shared
 from modicum.seeds import stream
 from modicum.task import resolve_task
 from modicum.training.board_recipe import train_boards
+from modicum.training.launch import Alone
 from modicum.training.learned_net import LearnedNet
 from modicum.training.pretraining import solved_boards, training_boards
 from modicum.training.prior_looks import Boards
@@ -124,7 +125,7 @@ def _trained(
 
     ledger = Ledger(observer=watch)
     with contextlib.suppress(_TimeIsUpError):
-        train_boards(lesson, net, recipe, name, ledger, kept)
+        train_boards(lesson, net, recipe, name, ledger, (kept, Alone()))
     if not begun:
         return ledger, 0.0
     spent = time.monotonic() - begun[0][0]
@@ -133,7 +134,8 @@ def _trained(
 
 def _sets(case: GramCase) -> dict[str, Sequence[Labelled]]:
     puzzle, joined = puzzle_of(case.task), "&" if "?" in case.task else "?"
-    sets = {"held out": solved_boards(resolve_task(case.task), puzzle, "test", case.boards)}
+    sets: dict[str, Sequence[Labelled]] = {}
+    sets["held out"] = solved_boards(resolve_task(case.task), puzzle, "test", case.boards)
     for file in case.hard:
         read = resolve_task(f"{case.task}{joined}file={file}")
         sets[Path(file).stem] = solved_boards(read, puzzle, "test", case.boards)
