@@ -21,6 +21,7 @@ from modicum.training.board_learner import AnswersDrawn, BoardLearner, BoardsApa
 from modicum.training.fit import Curve
 from modicum.training.halting import choose_halting
 from modicum.training.judging import Judging, learn_to_judge
+from modicum.training.launch import Ranks
 from modicum.training.learned_net import LearnedNet
 from modicum.training.pretraining import Pretraining
 from modicum.training.prior_looks import Boards
@@ -42,10 +43,16 @@ class RecursiveLearner(BoardLearner):
     card: RecursiveCard
 
     def learned(
-        self, boards: Boards, recipe: RecursiveRecipe, name: str, ledger: Ledger, kept: Path | None
+        self,
+        boards: Boards,
+        recipe: RecursiveRecipe,
+        name: str,
+        ledger: Ledger,
+        kept: Path | None,
+        joined: Ranks | None = None,
     ) -> tuple[Self, tuple[Curve, ...]]:
         """Train the net by deep supervision."""
-        found = train_recursive(self.net, boards, recipe, name, ledger, kept)
+        found = train_recursive(self.net, boards, recipe, name, ledger, kept, joined)
         return replace(self, net=found.net), found.curves
 
     @property
