@@ -8,7 +8,7 @@ import torch
 from modicum.ledger import Ledger
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_rollouts import Rolling, roll
-from modicum.nets.recursive_shape import miniature
+from modicum.nets.recursive_shape import PRESETS, miniature
 from modicum.seeds import stream
 from modicum.training.board_recipe import BoardRecipe
 from modicum.training.judging import Judging, learn_to_judge
@@ -96,9 +96,19 @@ def test_a_killed_run_goes_on_at_its_round_to_the_same_bits(tmp_path) -> None:
 
 
 def test_it_grows_with_the_training_that_it_follows_and_is_as_deep() -> None:
-    small = Judging.after(BoardRecipe(steps=5, batch=4), 4)
-    usual = Judging.after(BoardRecipe(steps=1800, batch=128), 4)
-    deep = Judging.after(BoardRecipe(steps=1800, batch=128), 32)
+    small = Judging.after(BoardRecipe(steps=5, batch=4), TINY)
+    deep = Judging.after(BoardRecipe(steps=5, batch=4), replace(TINY, n_steps=32))
     assert (small.rounds, small.trajectories, small.batch, small.depth) == (1, 8, 16, 16)
-    assert usual == Judging(rounds=18)
     assert deep.depth == 32
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_it_takes_a_quarter_of_the_trainings_flops_and_no_more(preset) -> None:
+    net, ledger = RecursiveNet(miniature(preset, LENGTH, VOCABULARY), stream("net")), Ledger()
+    recipe = BoardRecipe(steps=600, batch=BATCH)
+    how = Judging.after(recipe, net.shape)
+    learn_to_judge(net, Boards(draw, starts_low), replace(how, rounds=1), "heads", ledger)
+    trained = Ledger()
+    for _ in range(recipe.steps):
+        trained.trained(BATCH * LENGTH, net.shape.trained_flops)
+    assert 0.15 < how.rounds * ledger.flops / trained.flops <= 0.25

@@ -1,7 +1,7 @@
 """Teaches a trained net's halt and value head alone, on rollouts as deep as those that will halt."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from modicum.ledger import Ledger
 from modicum.nets.recursive import Latent, RecursiveNet
+from modicum.nets.recursive_shape import RecursiveShape
 from modicum.seeds import key
 from modicum.training.board_recipe import BoardRecipe
 from modicum.training.checkpoint import Checkpoint
@@ -20,6 +21,8 @@ __all__ = ["Judging", "learn_to_judge"]
 
 _DEPTH = 16
 """Supervision steps of a rollout after training, unless training itself takes more: as in the papers."""
+_SHARE = 0.25
+"""What it takes at most of what the training took."""
 _HEADS = ("looks.", "judging")
 """Names of what reads halting and value off a state."""
 
@@ -41,23 +44,29 @@ class Judging:
     learning_rate: float = 1.5e-3
 
     @classmethod
-    def after(cls, recipe: BoardRecipe, n_steps: int) -> "Judging":
-        """Return what follows a training, in proportion to it.
+    def after(cls, recipe: BoardRecipe, shape: RecursiveShape) -> "Judging":
+        """Return what follows a training, in proportion to it: as long as takes a quarter of its FLOPs.
 
-        A round costs as much time as 16 (GRAM) to 27 (a deterministic net, whose own updates are
-        cheaper) updates of that training, with the sizes below and in miniature: one of them every
-        hundred updates takes a sixth to a quarter of its time.
+        That is 20 rounds (GRAM), or 14 (deterministic nets, whose own updates are cheaper), after 1,800
+        updates in miniature, and a fifth of their processor time. GRAM at 4 x 4 then halts after about 9
+        steps of 16 at the validity of all; three times the rounds bring that down to 6, for half of it.
 
         Args:
             recipe: The training.
-            n_steps: Supervision steps of a whole computation in it.
+            shape: Of the net.
         """
-        return cls(
-            rounds=max(1, recipe.steps // 100),
-            depth=max(_DEPTH, n_steps),
+        size = cls(
+            depth=max(_DEPTH, shape.n_steps),
             trajectories=2 * recipe.batch,
             batch=4 * recipe.batch,
         )
+        trained = 3 * recipe.steps * recipe.batch * shape.trained_flops
+        return replace(size, rounds=max(1, int(_SHARE * trained / size.flops(shape))))
+
+    def flops(self, shape: RecursiveShape) -> float:
+        """Return the FLOPs of a round, for one position of the sequence."""
+        rolled = self.trajectories * self.depth * shape.step_flops
+        return rolled + 3 * self.updates * self.batch * shape.judge_flops
 
 
 def learn_to_judge(
@@ -112,8 +121,7 @@ class _JudgingLesson(Lesson):
 
     def __init__(self, net: RecursiveNet, boards: Boards, how: Judging, name: str) -> None:
         self._net, self._boards, self._how, self._name = net, boards, how, name
-        rolled = how.trajectories * how.depth * net.shape.step_flops
-        self.flops = net.shape.judge_flops + rolled / (3 * how.updates * how.batch)
+        self.flops = how.flops(net.shape) / (3 * how.updates * how.batch)
 
     @property
     def named(self) -> Mapping[str, nn.Parameter]:

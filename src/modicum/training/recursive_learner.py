@@ -69,7 +69,7 @@ class RecursiveLearner(BoardLearner):
         kept: Path | None,
     ) -> Self:
         """Train halt and value head on rollouts from the prior, then choose the threshold."""
-        puzzle, how = boards.puzzle, Judging.after(recipe, self.net.shape.n_steps)
+        puzzle, how = boards.puzzle, Judging.after(recipe, self.net.shape)
         name = f"{name}/judging"
         drawn = Boards(
             drawing(puzzle, boards.learned, how.trajectories, name),
