@@ -118,10 +118,13 @@ def memory_needed(subject: Subject, backend: Backend) -> Memory | None:
     longest = max(len(p.question) for p in task.problems("selection", 1)) / CHARACTERS
     tokens = int(longest) + limited(task.sheet, plan).max_new_tokens
     rows = int(getattr(backend, "rows", None) or ROWS)
-    is_tuned = any(plan.method(trial.method).changes_model for trial in subject.rungs())
+    rungs = subject.rungs()
+    is_tuned = any(plan.method(trial.method).changes_model for trial in rungs)
+    is_whole = any(trial.settings.get("parameters") == "full" for trial in rungs)
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cache = rows * tokens * footprint.cache_bytes
-    return Memory(footprint.weight_bytes, cache, 1 + is_tuned, machine)
+    training = footprint.training_bytes * is_whole
+    return Memory(footprint.weight_bytes, cache, 1 + is_tuned, machine, training)
 
 
 def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, ...]]:

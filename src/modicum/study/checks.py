@@ -141,7 +141,7 @@ def check_golds(reference: str, task: Task, most: int = GOLDS) -> None:
                     f"{task.origin(problem)} of {reference}: its question is in "
                     f"{asked[problem.question]} and in {split}",
                     "shots, selection and test without common questions",
-                    "fix the task: never test on problems that were learned from",
+                    task.instead or "fix the task: never test on problems that were learned from",
                 )
             said = task.stated(problem)
             if not (problem.answer and said):
