@@ -131,7 +131,7 @@ def _short(reference: str) -> str:
     settings = {key: value for key, value in found.items() if key not in ("name", "task")}
     said = [str(settings.pop("preset", "") or plugin)]
     if settings.get("selector") == "majority" or plugin == "autoregressive":
-        width = int(settings.pop("width", 1))
+        width = str(settings.pop("width", 1))
         settings.pop("selector", None)
-        said += [width_name(width)] if width > 1 else []
+        said += [width_name(int(width))] if width.isdecimal() and width != "1" else []
     return ", ".join([*said, *(f"{key}={value}" for key, value in settings.items())])
