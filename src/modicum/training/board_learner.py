@@ -12,6 +12,7 @@ from modicum.nudge import Change
 from modicum.plain import JsonObject
 from modicum.puzzles.puzzle import Puzzle
 from modicum.training.fit import Curve
+from modicum.training.launch import Ranks
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
 
@@ -35,7 +36,13 @@ class BoardLearner(ABC):
 
     @abstractmethod
     def learned(
-        self, boards: Boards, recipe: RecursiveRecipe, name: str, ledger: Ledger, kept: Path | None
+        self,
+        boards: Boards,
+        recipe: RecursiveRecipe,
+        name: str,
+        ledger: Ledger,
+        kept: Path | None,
+        joined: Ranks | None = None,
     ) -> tuple[Self, tuple[Curve, ...]]:
         """Train the net in place; return its moving average, and the figures of each update.
 
@@ -45,9 +52,11 @@ class BoardLearner(ABC):
             name: Names the random streams; equal names, boards and threads give equal bits.
             ledger: Counts updates and tokens.
             kept: File that a killed run goes on from; none where None.
+            joined: The processes that share each update; this one alone where None.
 
         Raises:
             TrialError: a loss or a gradient that is not finite.
+            ConfigError: fewer boards an update than processes.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,9 @@ from modicum.puzzles.puzzle import Puzzle
 from modicum.task import Task, resolve_task
 from modicum.training.board_learner import BoardLearner
 from modicum.training.checkpoint import kept_name
+from modicum.training.fit import Curve
 from modicum.training.held_out_boards import HeldOut, held_out
+from modicum.training.launch import ranks
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
 from modicum.training.recursive_boards import (
@@ -74,6 +76,11 @@ class Pretraining(ABC):
             )
 
     @property
+    def name(self) -> str:
+        """What names its checkpoint and random streams: all of its settings."""
+        return f"pretrain/{json.dumps(table_of(self), sort_keys=True)}"
+
+    @property
     @abstractmethod
     def label(self) -> str:
         """What the net is called."""
@@ -97,6 +104,7 @@ def pretrain(
     """Train a net on all training boards of a task, write it, and measure it on held-out boards.
 
     A run that was stopped goes on from its checkpoint in the folder, to the same bits on one processor.
+    The processes of a launch share each update: its boards are spread over them.
 
     Args:
         plan: What is trained.
@@ -110,21 +118,15 @@ def pretrain(
             without boards.
         TrialError: a loss that is not finite.
     """
-    name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
+    name = plan.name
     _check_folder(out, name)
+    joined = ranks()
+    joined.tell(_TrainsAlong(plan, out, device))
     puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
     boards = training_boards(task, puzzle, plan.boards)
-    recipe = RecursiveRecipe(
-        plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
-    )
-    recipe = replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
-    drawn = Boards(
-        drawing(puzzle, boards, plan.batch, name), checker_of(puzzle), puzzle.grid.answered
-    )
     ledger = Ledger(observer=watch)
     with _one_thread(device):
-        learner = plan.drawn(puzzle, device)
-        learner, curves = learner.learned(drawn, recipe, name, ledger, out / _CHECKPOINT)
+        learner, curves = _learned(plan, boards, out, device, ledger)
         ledger.says("measuring on held-out boards")
         found = held_out(learner, puzzle, solved_boards(task, puzzle, "selection", measured))
     told = {
@@ -139,6 +141,39 @@ def pretrain(
     write_shared({one: files[one] for one in sorted(files, key=_NAMES.__contains__)}, out)
     (out / _CHECKPOINT).unlink(missing_ok=True)
     return found
+
+
+@dataclass(frozen=True)
+class _TrainsAlong:
+    """What the other processes of a launch do: the training, and nothing of what comes after."""
+
+    plan: Pretraining
+    out: Path
+    """Where the first process keeps its checkpoint, which all go on from."""
+    device: str
+
+    def run(self, observer: Callable[[Ledger], None]) -> None:
+        """Train."""
+        plan = self.plan
+        boards = training_boards(resolve_task(plan.task), puzzle_of(plan.task), plan.boards)
+        with _one_thread(self.device):
+            _learned(plan, boards, self.out, self.device, Ledger(observer=observer))
+
+
+def _learned(
+    plan: Pretraining, boards: Sequence[Labelled], out: Path, device: str, ledger: Ledger
+) -> tuple[BoardLearner, tuple[Curve, ...]]:
+    """Train a net together with the other processes of a launch; each of them calls this."""
+    puzzle = puzzle_of(plan.task)
+    recipe = RecursiveRecipe(
+        plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
+    )
+    recipe = replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
+    drawn = Boards(
+        drawing(puzzle, boards, plan.batch, plan.name), checker_of(puzzle), puzzle.grid.answered
+    )
+    learner = plan.drawn(puzzle, device)
+    return learner.learned(drawn, recipe, plan.name, ledger, out / _CHECKPOINT, ranks())
 
 
 def _check_folder(out: Path, name: str) -> None:

@@ -18,6 +18,7 @@ from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
 from modicum.training.board_learner import AnswersDrawn, BoardLearner
 from modicum.training.fit import Curve
+from modicum.training.launch import Ranks
 from modicum.training.learned_net import LearnedNet
 from modicum.training.pretraining import Pretraining
 from modicum.training.prior_looks import Boards
@@ -35,10 +36,16 @@ class RecursiveLearner(BoardLearner):
     card: RecursiveCard
 
     def learned(
-        self, boards: Boards, recipe: RecursiveRecipe, name: str, ledger: Ledger, kept: Path | None
+        self,
+        boards: Boards,
+        recipe: RecursiveRecipe,
+        name: str,
+        ledger: Ledger,
+        kept: Path | None,
+        joined: Ranks | None = None,
     ) -> tuple[Self, tuple[Curve, ...]]:
         """Train the net by deep supervision."""
-        found = train_recursive(self.net, boards, recipe, name, ledger, kept)
+        found = train_recursive(self.net, boards, recipe, name, ledger, kept, joined)
         return replace(self, net=found.net), found.curves
 
     def answers(self, puzzle: Puzzle, questions: Sequence[Ids], samples: int) -> AnswersDrawn:
