@@ -38,8 +38,7 @@ MODELS = Catalog("models")
 Drawer: TypeAlias = Callable[[Sequence[Request], Sampling, Ledger], list[Group]]
 """Draws the completions of requests; see `Model.draw`."""
 Extra = Literal["branches", "begun", "scores", "thinking"]
-"""What a model may draw beside plain samples: branches at the first token, what follows token ids, the
-log-probability of each token, and thinking of a forced length."""
+"""What a model may draw beside plain samples: `begun` follows token ids, `scores` are log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ class Footprint:
     """Weights as they will lie in memory."""
     cache_bytes: int
     """Keys and values of one token of one completion."""
+    training_bytes: int = 0
+    """What training all weights adds to a copy of them: gradients, moments, masters."""
 
 
 class Language:
@@ -330,9 +331,8 @@ class Backend(ABC):
 def resolve_backend(reference: str, settings: Settings | None = None) -> Backend:
     """Return the backend of a reference: a plug-in's name (`organism`), a folder or a hub id.
 
-    What follows a question mark fills its other fields: `./my-model?device=cuda&threads=1`. A name that
-    is no plug-in and looks like a path or hub id fills the field `name` of the plug-in `huggingface`, or
-    of `export` where the folder holds an exported nudge.
+    What follows a question mark fills its other fields: `./my-model?device=cuda&threads=1`. Any other
+    path or hub id fills the field `name` of `huggingface`, or of `export` where an exported nudge lies.
 
     Raises:
         UnknownNameError: neither a plug-in, a folder nor a hub id.

@@ -134,6 +134,11 @@ class Task(ABC):
         """What the user should know of it: what was guessed, how many lines were left out."""
         return ()
 
+    @property
+    def instead(self) -> str:
+        """What to do instead of a study, of a task whose splits are one problem; empty of all others."""
+        return ""
+
     def stated(self, problem: Problem) -> str:
         """Return the gold as a model would write it in the exact format; it must pass its marker."""
         if problem.solution:

@@ -68,6 +68,53 @@ def test_a_transformer_is_trained_and_told_of_by_the_same_table(tmp_path) -> Non
     assert lines[-1].endswith(f"use it with --model autoregressive:{tmp_path / 'net'}")
 
 
+@pytest.mark.parametrize("kind", ["recursive", "autoregressive"])
+def test_a_net_is_measured_as_its_training_measured_it(tmp_path, kind: str) -> None:
+    line = ("pretrain", kind, "--task", "sudoku", *SMALL, "--out", tmp_path / "net", "--json")
+    trained = json.loads(modicum(*line).out)["held_out"]
+    net = f"{kind}:{tmp_path / 'net'}"
+    told = json.loads(modicum("pretrain", "measure", net, "--held-out", 4, "--json").out)
+    assert (told["model"], told["task"]) == (net, "sudoku")
+    found = told["held_out"]
+    assert (found["boards"], found["samples"], found["depth"]) == (4, 20, trained["depth"])
+    # samples of other addresses, of the same net on the same boards
+    assert found["coverage"]["several"]["deterministic"] == pytest.approx(
+        trained["coverage"]["several"]["deterministic"]
+    )
+
+
+def test_grids_drawn_from_nothing_are_counted_between_their_ceilings(tmp_path) -> None:
+    new, blank = "recursive:new?task=sudoku&depth=1", "sudoku?clues=0"
+    line = ("pretrain", "measure", new, "--task", blank, "--samples", 288)
+    said = modicum(*line)
+    assert said.code == 0, said.err
+    assert said.out.startswith(f"{new} on {blank}: 1 held-out board, 288 samples of depth 1 each\n")
+    assert (
+        "of the solutions of 1 board with several (one fixed answer .00, even draws .63)"
+        in said.out
+    )
+
+
+def test_a_study_of_the_blank_board_says_what_to_do_instead(tmp_path) -> None:
+    line = ("run", "--model", "recursive:new?task=sudoku", "--task", "sudoku?clues=0", "--yes")
+    said = modicum(*line, "--out", tmp_path / "study")
+    assert said.code != 0
+    assert "modicum pretrain measure recursive:FOLDER --task 'sudoku?clues=0'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("organism",), "which reads no boards"),
+        (("recursive:new?task=sudoku", "--task", "n_queens"), "a task of the same boards"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_words(line, said: str) -> None:
+    told = modicum("pretrain", "measure", *line)
+    assert told.code != 0
+    assert said in told.err
+
+
 def test_what_cannot_be_trained_is_said_in_words(tmp_path) -> None:
     said = modicum("pretrain", "recursive", "--task", "sums", "--out", tmp_path)
     assert said.code != 0

@@ -1,13 +1,16 @@
 """The doctor's visit: once a subject, kept with its cost, quiet on the healthy study."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modicum.doctor import visit as visits
 from modicum.doctor.answers import recommended_limit
+from modicum.doctor.costs import memory
 from modicum.doctor.data import plain
+from modicum.doctor.exam import Memory
 from modicum.doctor.examine import memory_needed
 from modicum.doctor.visit import check_subject, refuse_faults, unchecked, visit
 from modicum.errors import ConfigError, JudgeError
@@ -144,7 +147,26 @@ def test_tuning_counts_a_second_copy_of_the_weights() -> None:
     backend = resolve_backend(str(CORE))
     plans = [plan_for(str(CORE), "word_sums", [m]) for m in ("cot_decoding", "fine_tune")]
     needed = [memory_needed(plan.subjects()[0], backend) for plan in plans]
-    assert [memory.copies for memory in needed if memory] == [1, 2]
+    assert [found.copies for found in needed if found] == [1, 2]
+
+
+@pytest.mark.parametrize(("dtype", "each"), [("float32", 12), ("bfloat16", 16)])
+def test_training_all_weights_counts_gradients_moments_and_masters(dtype: str, each: int) -> None:
+    name = f"{CORE}?dtype={dtype}"
+    backend, plain = resolve_backend(name), plan_for(name, "word_sums", ["fine_tune"])
+    plans = [plain, replace(plain, settings={"fine_tune": {"parameters": "full"}})]
+    needed = [memory_needed(plan.subjects()[0], backend) for plan in plans]
+    assert [found.training for found in needed if found] == [
+        0,
+        pytest.approx(each * 370_752, rel=0.01),
+    ]
+
+
+def test_memory_counts_what_training_all_weights_takes() -> None:
+    needed = Memory(weights=1 << 30, cache=0, copies=2, machine=8 << 30, training=8 << 30)
+    (finding,) = memory(needed)
+    assert finding.level == "fault"
+    assert "training all of them 8.0" in finding.found
 
 
 def test_recommended_limit_cuts_one_answer_in_a_hundred_of_an_exponential_tail() -> None:

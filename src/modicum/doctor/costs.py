@@ -19,8 +19,9 @@ def memory(needed: Memory | None) -> tuple[Finding, ...]:
     if needed is None:
         return ()
     copies = "" if needed.copies == 1 else f" x {needed.copies} (a tuned copy beside it)"
+    trained = f", training all of them {needed.training / GIB:.1f}" if needed.training else ""
     found = (
-        f"about {needed.needed / GIB:.1f} GiB needed (weights {needed.weights / GIB:.1f}{copies}, "
+        f"about {needed.needed / GIB:.1f} GiB needed (weights {needed.weights / GIB:.1f}{copies}{trained}, "
         f"cache {needed.cache / GIB:.1f}); the machine has {needed.machine / GIB:.1f}"
     )
     ratio = needed.needed / needed.machine

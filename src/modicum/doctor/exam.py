@@ -93,11 +93,13 @@ class Memory:
     """How many times the weights stand in memory at once: a tuned copy is one more."""
     machine: int
     """What the machine has."""
+    training: int = 0
+    """Gradients and the optimiser's numbers, where all weights are trained."""
 
     @property
     def needed(self) -> int:
         """Bytes in all."""
-        return self.weights * self.copies + self.cache
+        return self.weights * self.copies + self.cache + self.training
 
 
 @dataclass(frozen=True)

@@ -118,10 +118,13 @@ def memory_needed(subject: Subject, backend: Backend) -> Memory | None:
     longest = max(len(p.question) for p in task.problems("selection", 1)) / CHARACTERS
     tokens = int(longest) + limited(task.sheet, plan).max_new_tokens
     rows = int(getattr(backend, "rows", None) or ROWS)
-    is_tuned = any(plan.method(trial.method).changes_model for trial in subject.rungs())
+    rungs = subject.rungs()
+    is_tuned = any(plan.method(trial.method).changes_model for trial in rungs)
+    is_whole = any(trial.settings.get("parameters") == "full" for trial in rungs)
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cache = rows * tokens * footprint.cache_bytes
-    return Memory(footprint.weight_bytes, cache, 1 + is_tuned, machine)
+    training = footprint.training_bytes * is_whole
+    return Memory(footprint.weight_bytes, cache, 1 + is_tuned, machine, training)
 
 
 def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, ...]]:
@@ -130,8 +133,9 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     def exist(split: str, wanted: int) -> int:
         return min(wanted, sheet.available.get(split, wanted))
 
-    tuned = any(plan.method(name).has_budgets for grid in plan.grids for name in grid.methods)
-    shots = exist("shots", POOL if tuned else PROBLEMS)
+    tuned = [g for g in plan.grids if any(plan.method(name).has_budgets for name in g.methods)]
+    most = max((n for grid in tuned for n in grid.shots), default=0)
+    shots = exist("shots", max(POOL, most) if most else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
     scope = Scope(test=exist("test", plan.test), stream=plan.stream)
     test = problems_of(task, "test", scope)

@@ -15,6 +15,8 @@ __all__ = ["footprint_of"]
 
 _SINGLE, _HALF = 4, 2
 """Bytes of a number in memory: float32, the processor's own, and bfloat16."""
+_TRAINED = {_SINGLE: 12, _HALF: 16}
+"""Bytes that training a weight adds: its gradient, two moments and, of bfloat16, a wide master."""
 
 
 def footprint_of(source: str, device: str, dtype: str = "auto") -> Footprint | None:
@@ -82,4 +84,4 @@ def _first(values: Mapping[str, Any], name: str, otherwise: int) -> int:
 
 
 def _footprint(count: int, layers: int, width: int, size: int) -> Footprint:
-    return Footprint(count * size, 2 * layers * width * size)
+    return Footprint(count * size, 2 * layers * width * size, count * _TRAINED[size])

@@ -75,6 +75,17 @@ class Sudoku(PuzzleTask):
         return ()
 
     @property
+    def instead(self) -> str:
+        """Say how nets that draw boards from nothing are measured."""
+        if not self._is_blank:
+            return ""
+        sized = "" if self.size == min(_CLUES) else f"size={self.size}&"
+        return (
+            "a study has nothing to hold out here; count the full grids that a net draws: modicum "
+            f"pretrain measure recursive:FOLDER --task 'sudoku?{sized}clues=0' --samples 1000"
+        )
+
+    @property
     def _puzzle(self) -> Puzzle:
         return SudokuPuzzle(self.size)
 

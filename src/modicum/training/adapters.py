@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from modicum.errors import CheckpointError, TrialError
 from modicum.files.foreign import read_table, shards_of, words_of
 from modicum.nudge.parts import method_of, tensor_of
-from modicum.sampling.half import adapt_half
+from modicum.sampling.half import adapt_half, is_half, make_half
 from modicum.training.adapter_folder import CONFIG, WEIGHTS, adapter_config
 from modicum.training.wide_biases import widen_biases
 from modicum.whitebox import WhiteBox
@@ -88,7 +88,8 @@ def attach(
     """Return a copy of the model with only the wanted parameters trainable.
 
     The given model stays untouched, bit for bit. LoRA matrices start as Kaiming and zero. Adapters and
-    biases are trained in single precision whatever the weights' format.
+    biases are single precision whatever the weights' format; all weights keep theirs, and what moves
+    them is their `Masters`.
 
     Args:
         whitebox: The model.
@@ -324,9 +325,12 @@ def _load_whole(whitebox: WhiteBox, folder: Path) -> nn.Module:
     if not isinstance(said, list) or kind.__name__ not in said:
         raise _refused(folder, f"the architecture {said!r:.80}, expected {kind.__name__}")
     config = copy.deepcopy(whitebox.module.config)
-    return kind.from_pretrained(
-        folder, config=config, use_safetensors=True, trust_remote_code=False
+    module: nn.Module = kind.from_pretrained(
+        folder, config=config, use_safetensors=True, trust_remote_code=False, dtype=whitebox.dtype
     )
+    if is_half(whitebox.module):
+        make_half(module)
+    return module
 
 
 def _refused(folder: Path, why: str) -> CheckpointError:

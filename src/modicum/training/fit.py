@@ -44,6 +44,7 @@ class Descent:
         parameters: Sequence[nn.Parameter],
         clip: float = 1.0,
         joined: Ranks | None = None,
+        write: Callable[[], None] = lambda: None,
     ) -> None:
         """Take what is trained.
 
@@ -52,9 +53,10 @@ class Descent:
             parameters: In the order in which their norm is taken.
             clip: Largest norm of a gradient.
             joined: The processes that train together; this one alone where None.
+            write: Called after each step, where parameters are masters of what computes.
         """
         self.optimiser, self._parameters = optimiser, list(parameters)
-        self._clip, self._joined = clip, joined
+        self._clip, self._joined, self._write = clip, joined, write
 
     def take(
         self, backward: Callable[[], FoundT], *, skips_none: bool = False
@@ -72,6 +74,7 @@ class Descent:
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self._clip))
         if norm > 0 or not skips_none:
             self.optimiser.step()
+            self._write()
         return found, norm
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.grid import Ids
 from modicum.nets.halting import Halting
 from modicum.plain import JsonValue, table_of
@@ -34,7 +35,7 @@ class HeldOut:
     reached: Figure
     """Share of boards on which any sample is valid: what an exact checker would pick."""
     coverage: Coverage
-    """Share of the solutions that were found, with both ceilings."""
+    """Share of the solutions that were found, with both ceilings, over boards whose solutions are listed."""
     greedy: Figure | None = None
     """Share of boards on which the likeliest tokens are valid; None of nets that have no such answer."""
     halting: Halting | None = None
@@ -42,9 +43,9 @@ class HeldOut:
 
     def plain(self) -> dict[str, JsonValue]:
         """Return it as plain values."""
-        several = self.coverage.several.inputs > 0
-        found = table_of(self.coverage)
-        said = {**table_of(self), "coverage": found if several else {**found, "several": None}}
+        parts = {"everywhere": self.coverage.everywhere, "several": self.coverage.several}
+        found = {name: table_of(part) if part.inputs else None for name, part in parts.items()}
+        said = {**table_of(self), "coverage": found}
         return {name: one for name, one in said.items() if one is not None}
 
 
@@ -82,8 +83,10 @@ def judged(
         asked = zip(boards, drawn.greedy, strict=True)
         valid = [puzzle.is_valid(board.question, said) for board, said in asked]
         greedy = proportion(np.array(valid, dtype=np.float64))
-    found = [_found(puzzle, board, answers) for board, answers in pairs]
-    solutions = [len(_texts(puzzle, board.question, board.answers)) for board in boards]
+    # of boards with more solutions than are listed no share can be said
+    listed = [pair for pair in pairs if len(pair[0].answers) < MOST_SOLUTIONS]
+    found = [_found(puzzle, board, answers) for board, answers in listed]
+    solutions = [len(_texts(puzzle, board.question, board.answers)) for board, _ in listed]
     return HeldOut(
         boards=len(boards),
         samples=samples,

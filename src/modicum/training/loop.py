@@ -17,6 +17,7 @@ from modicum.training.changes import Adapter, Weights, change_of
 from modicum.training.fit import Course, Curve, Descent, Lesson, Taken, fit
 from modicum.training.head import head_of
 from modicum.training.losses import IGNORED, imitation
+from modicum.training.masters import Masters
 from modicum.training.passes import Passes
 from modicum.training.progress_line import loss_line
 from modicum.training.rollouts import RolloutRow, batch_rows, batches
@@ -102,14 +103,15 @@ def _optimised(
     ledger: Ledger,
 ) -> tuple[float, ...]:
     """Take every step on the copy; return the loss of each."""
-    trainable = [p for p in tuned.parameters() if p.requires_grad]
+    masters = Masters(tuned)
+    trainable = list(masters.named.values())
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": schedule.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate)
     updates = schedule.updates(len(examples))
-    lesson = _Imitation(whitebox, tuned, examples, _order(len(examples), schedule, rng))
+    lesson = _Imitation(whitebox, tuned, masters, examples, _order(len(examples), schedule, rng))
     lesson.flops = whitebox.card.flops_per_token
     course = Course(
         updates,
@@ -117,7 +119,8 @@ def _optimised(
         lambda curves: ledger.says(loss_line(curves, updates)),
     )
     with whitebox.threaded():
-        fitted = fit(lesson, Descent(optimiser, trainable), course, ledger)
+        fitted = fit(lesson, Descent(optimiser, trainable, write=masters.write), course, ledger)
+    masters.release()
     return tuple(curve["loss"] for curve in fitted.curves)
 
 
@@ -126,14 +129,19 @@ class _Imitation(Lesson):
     """A copy that learns to say what examples say."""
 
     def __init__(
-        self, whitebox: WhiteBox, tuned: nn.Module, examples: Sequence[Example], order: Passes
+        self,
+        whitebox: WhiteBox,
+        tuned: nn.Module,
+        masters: Masters,
+        examples: Sequence[Example],
+        order: Passes,
     ) -> None:
-        self._whitebox, self._tuned = whitebox, tuned
+        self._whitebox, self._tuned, self._masters = whitebox, tuned, masters
         self._examples, self._order = examples, order
 
     @property
     def named(self) -> Mapping[str, nn.Parameter]:
-        return {name: p for name, p in self._tuned.named_parameters() if p.requires_grad}
+        return self._masters.named
 
     def step(self, number: int, curves: Sequence[Curve], descent: Descent) -> Taken:
         del curves

@@ -111,7 +111,7 @@ def reinforce(
         says=lambda curves: ledger.says(live_line(curves, recipe.steps)),
         first=reference,
     )
-    descent = Descent(optimiser, parameters, recipe.clip_norm, joined)
+    descent = Descent(optimiser, parameters, recipe.clip_norm, joined, trainable.write)
     fitted = fit(lesson, descent, course, ledger, kept if joined.number == 0 else None, done)
     return Trained(trainable.sampler(), fitted.curves, fitted.stopped)
 

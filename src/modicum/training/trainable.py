@@ -25,6 +25,7 @@ from modicum.nudge.steering import Direction, Steering, Where
 from modicum.sampling.capture import capture
 from modicum.training.adapters import AdapterShape, attach, save_nudge
 from modicum.training.changes import Vectors, change_of
+from modicum.training.masters import Masters
 from modicum.training.rollouts import Batch
 from modicum.training.scoring import Scores, Whole, is_beyond, room_for, score
 from modicum.whitebox import WhiteBox
@@ -36,7 +37,7 @@ class Trainable(ABC):
     """Parameters under training."""
 
     named: dict[str, nn.Parameter]
-    """What is trained, by name; single precision where small."""
+    """What is trained, by name; single precision or wider."""
     whitebox: WhiteBox
     """The model as it was before."""
     learning_rate: float
@@ -50,6 +51,10 @@ class Trainable(ABC):
     @abstractmethod
     def score(self, batch: Batch, temperature: float = 1.0) -> Scores:
         """Return the log-probabilities and entropies of each completion's tokens, with gradients."""
+
+    @abstractmethod
+    def write(self) -> None:
+        """Let what scores and what samples have the parameters as they are now."""
 
     @abstractmethod
     def sampler(self) -> WhiteBox:
@@ -70,6 +75,7 @@ class Trainable(ABC):
         with torch.no_grad():
             for name, parameter in self.named.items():
                 parameter.copy_(state[name])
+        self.write()
 
 
 @final
@@ -89,7 +95,8 @@ class TrainedWeights(Trainable):
         """Attach what is trained; the given model stays untouched."""
         self.whitebox, self.learning_rate = whitebox, learning_rate
         self.module = attach(whitebox, shape, rng, is_lent=True).eval()
-        self.named = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
+        self._masters = Masters(self.module)
+        self.named = self._masters.named
         self._plain: nn.Module = self.module
         if isinstance(self.module, PeftModel) and _can_be_added(self.module, whitebox.dtype):
             # Rollouts run plain weights: an adapter's extra products would slow every step. In half
@@ -106,6 +113,10 @@ class TrainedWeights(Trainable):
         is_tight = is_beyond(batch, room_for(self.whitebox, self.module))
         return score(self.module, batch, temperature, is_tight=is_tight)
 
+    def write(self) -> None:
+        """Round what is trained in single precision into weights of a coarser format."""
+        self._masters.write()
+
     def sampler(self) -> WhiteBox:
         """Return the plain model with the adapter's change added, or in half precision both."""
         if isinstance(self.module, PeftModel) and self._plain is not self.module:
@@ -115,6 +126,7 @@ class TrainedWeights(Trainable):
     def change(self) -> Change:
         """Return the adapter, or all weights, with the module that rollouts ran on."""
         sampler = self.sampler()
+        self._masters.release()
         return change_of(self.whitebox, self.module, sampler.module)
 
     def save(self, folder: Path) -> int:
@@ -185,6 +197,9 @@ class TrainedVectors(Trainable):
         finally:
             laid.detach()
         return scores
+
+    def write(self) -> None:
+        """Do nothing: the parameters themselves steer."""
 
     def sampler(self) -> WhiteBox:
         """Return the model with the vectors as they are now."""
