@@ -244,7 +244,7 @@ def test_without_variants_all_budgets_are_held_against_flops() -> None:
     part = compared("sudoku", curves, resample(stream("tests"), 8), None)
     (plot,) = (plot for plot in part.charts if plot.name.startswith("flops"))
     assert [point.x for point in plot.series[0].points] == [4e9, 16e9]
-    assert part.sentences == ("sudoku: no crossing is shown.",)
+    assert part.sentences == ("sudoku: no crossing is shown within 4 to 16 labelled boards.",)
 
 
 def test_terminal_and_json_hold_the_section(section: Section) -> None:

@@ -133,12 +133,12 @@ class _Pair:
     ) -> None:
         self._one, self._other = one.name, other.name
         self.name = f"{one.name} and {other.name}"
-        self._budgets = [n for n in one.trained if n in other.trained]
-        first, second = ([curve.trained[n].scores for n in self._budgets] for curve in (one, other))
+        self.budgets = [n for n in one.trained if n in other.trained]
+        first, second = ([curve.trained[n].scores for n in self.budgets] for curve in (one, other))
         self._found = differences(first, second, clusters)
         self.crossed: tuple[Crossing, ...] = ()
-        if self._budgets:
-            self.crossed = crossings(self._budgets, first, second, resamples, clusters)
+        if self.budgets:
+            self.crossed = crossings(self.budgets, first, second, resamples, clusters)
 
     @property
     def shown(self) -> tuple[Crossing, ...]:
@@ -164,20 +164,20 @@ class _Pair:
             yield SectionRow(
                 (self.name, at, self._within(one.last, one.next), one.before, one.after)
             )
-        if self._budgets and not self.crossed:
+        if self.budgets and not self.crossed:
             ends = (self._found[0], self._found[-1])
             yield SectionRow((self.name, "no crossing", self._within(0, -1), *ends))
 
     def _within(self, first: int, last: int) -> str:
-        return f"{count(self._budgets[first])} to {count(self._budgets[last])}"
+        return f"{count(self.budgets[first])} to {count(self.budgets[last])}"
 
     def values(self) -> Iterator[tuple[str, Value]]:
         """Give differences by budget, and shown crossings, for machines."""
-        for n, difference in zip(self._budgets, self._found, strict=True):
+        for n, difference in zip(self.budgets, self._found, strict=True):
             yield f", difference at n={n}", difference
         for place, one in enumerate(self.shown):
             yield f", crossing {place + 1}", one.at
-        if self._budgets and not self.shown:
+        if self.budgets and not self.shown:
             none = f"no crossing within {self._within(0, -1)}"
             yield ", crossing", "not shown" if self.crossed else none
 
@@ -241,12 +241,15 @@ def _pairs_table(task: str, pairs: Sequence[_Pair]) -> SectionTable:
 
 
 def _crossings_said(task: str, pairs: Sequence[_Pair]) -> str:
-    """Say which crossings are shown; that none is where none is."""
+    """Say which crossings are shown, and within which numbers of boards no other one is."""
     found = [said for pair in pairs for said in pair.said()]
-    others = "No crossing is shown" if not found else "No other crossing is shown"
-    whole = f"{task}: {'; '.join(found)}. " if found else f"{task}: "
-    missing = len(pairs) - sum(bool(pair.shown) for pair in pairs)
-    return f"{whole}{others if found else others.lower()}." if missing else whole.strip()
+    numbers = [n for pair in pairs for n in pair.budgets]
+    if all(pair.shown for pair in pairs) or not numbers:
+        return f"{task}: {'; '.join(found)}." if found else ""
+    within = f"is shown within {count(min(numbers))} to {count(max(numbers))} labelled boards."
+    if not found:
+        return f"{task}: no crossing {within}"
+    return f"{task}: {'; '.join(found)}. No other crossing {within}"
 
 
 def _controls_said(task: str, curves: Sequence[NetCurve], clusters: Ints | None) -> str:
