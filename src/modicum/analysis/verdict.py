@@ -329,6 +329,8 @@ class Verdict(Shown):
     """Questions without labels that `unlocked_by` was shown."""
     fixed_prompt: FixedPrompt | None = None
     """With `styles = own`: that the prompt is fixed, and what was left out for it."""
+    short: tuple[str, str] = ("", "")
+    """What headings call task and model where their references are long; not in JSON."""
 
     def __post_init__(self) -> None:
         """Let the least data say itself, also where no labels are needed."""
@@ -340,12 +342,12 @@ class Verdict(Shown):
     @property
     def brief(self) -> str:
         """The word of ability, and what it is about."""
-        return f"{self.ability}: {self.titled} on {self.model}"
+        return f"{self.ability}: {self.titled} on {self.short[1] or self.model}"
 
     @property
     def titled(self) -> str:
         """The task, with what sets this verdict apart where its folder holds several on it."""
-        return f"{self.task} ({self.variant})" if self.variant else self.task
+        return f"{self.short[0] or self.task}{self.variant and f' ({self.variant})'}"
 
     @property
     def serving_base(self) -> float | None:
@@ -376,6 +378,7 @@ def _shown(value: object) -> object:
         }
     if isinstance(value, Verdict | RungRow | LeastData):
         table = {**_entries(value), **_more(value)}
+        table.pop("short", None)
         return {n: entry for n, entry in table.items() if n not in _WHERE_SET or entry}
     if isinstance(value, float) and not math.isfinite(value):
         return None

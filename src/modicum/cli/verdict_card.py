@@ -7,6 +7,7 @@ from typing import final
 from modicum.analysis.comparison import Comparison, Comparisons
 from modicum.analysis.printed import method_name, printed
 from modicum.analysis.remarks import of_most_studies
+from modicum.analysis.short_names import heading, references
 from modicum.analysis.shown import Shown
 from modicum.analysis.verdict import Verdict
 from modicum.analysis.verdicts import Verdicts
@@ -68,12 +69,12 @@ def _compared(comparison: Comparison) -> str:
 
 def _card(verdict: Verdict) -> Markup:
     """Return one verdict: the word, the sentence, the methods, and the first doubts."""
-    subject = f"{verdict.titled} on {verdict.model}"
+    subject = heading(verdict)
     head = element(
         "div",
         element("b", verdict.ability.upper(), style="font-size:1.15em;letter-spacing:.03em"),
         "\u2002",
-        element("span", subject, style="opacity:.75"),
+        element("span", subject, style="opacity:.75", title=references(verdict) or None),
     )
     said = element("div", verdict.means or words.headline(verdict), style="margin:.3em 0 .5em")
     fixed = [element("div", verdict.fixed_prompt.said)] if verdict.fixed_prompt is not None else []

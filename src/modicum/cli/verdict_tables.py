@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 
 from modicum.analysis.printed import method_name
+from modicum.analysis.short_names import heading
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.report import words
 from modicum.report.untrusted import visible
@@ -58,7 +59,7 @@ def _markdown(verdict: Verdict) -> str:
     )
     rows.append(["ceiling", "", top, "", "", ""])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    title = f"**{verdict.ability.upper()}**: {_cell(verdict.task)} on {_cell(verdict.model)}"
+    title = f"**{verdict.ability.upper()}**: {_cell(heading(verdict))}"
     said = f"{verdict.means} {verdict.do}" if verdict.means else words.headline(verdict)
     fixed = f" {verdict.fixed_prompt.said}" if verdict.fixed_prompt is not None else ""
     return f"{title}\n\n{_cell(said + fixed)}\n\n{table}"

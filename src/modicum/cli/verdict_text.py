@@ -9,6 +9,7 @@ from modicum.analysis.contamination import counted
 from modicum.analysis.meaning import has_pick, shipped_name
 from modicum.analysis.printed import control_name, method_name
 from modicum.analysis.remarks import of_most_studies
+from modicum.analysis.short_names import heading, model_title, references
 from modicum.analysis.verdict import RungRow, Verdict
 from modicum.cli.columns import WIDTH, columns
 from modicum.cli.section_text import core_text, section_text
@@ -71,7 +72,7 @@ def overview_text(verdicts: Sequence[Verdict], look: Look = PLAIN) -> str:
     rows = [
         (
             visible(verdict.titled),
-            visible(verdict.model),
+            visible(model_title(verdict)),
             verdict.ability.upper(),
             percent(verdict.floor.value),
             percent(verdict.ceiling.figure.value) if verdict.ceiling else "none",
@@ -93,7 +94,7 @@ def _stacked(verdict: Verdict, look: Look) -> list[str]:
     """Return a verdict in two lines, for a narrow terminal."""
     word = verdict.ability.upper()
     top = percent(verdict.ceiling.figure.value) if verdict.ceiling else "none"
-    title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
+    title = _wrapped(f"{word}  {heading(verdict)}", look)
     facts = f"floor {percent(verdict.floor.value)}, ceiling {top}; ship {shipped_name(verdict)}"
     return [
         title.replace(word, look.paint.ability(verdict.ability, word), 1),
@@ -104,7 +105,7 @@ def _stacked(verdict: Verdict, look: Look) -> list[str]:
 def _head(verdict: Verdict, look: Look) -> str:
     """Return the word, what it is about, and what it means."""
     word = verdict.ability.upper()
-    title = _wrapped(f"{word}  {verdict.titled} on {verdict.model}", look)
+    title = _wrapped(f"{word}  {heading(verdict)}", look)
     title = title.replace(word, look.paint.ability(verdict.ability, word), 1)
     said = [verdict.means, verdict.do] if verdict.means else [words.headline(verdict)]
     said += [verdict.fixed_prompt.said] if verdict.fixed_prompt is not None else []
@@ -294,6 +295,7 @@ def _rest(verdict: Verdict, look: Look) -> str:
     if look.verbose:
         asides = "; ".join(f"{visible(a.setting)} {percents(a.score)}" for a in verdict.asides)
         more = [
+            ("Task", visible(references(verdict).removeprefix("task "))),
             ("Aside", asides),
             ("Costs", words.costs(verdict)),
             ("Needs", "; ".join(verdict.next)),

@@ -1,10 +1,12 @@
 """Abilities that a method did not target: what it changed on them, in points."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 from modicum.analysis.section import Plot, Point, Section, Series
+from modicum.analysis.short_names import short_names
 from modicum.analysis.verdict import Retention, RungRow, Verdict
 from modicum.reading import Material, Reading
 from modicum.stats.written import figure, points
@@ -24,11 +26,11 @@ class Retained(Reading):
 
 def retention_section(verdict: Verdict) -> Section | None:
     """Return what the rungs of a verdict changed elsewhere; None where no task was retained."""
-    tasks = {kept.task for row in verdict.rungs for kept in row.retention}
+    names = short_names(kept.task for row in verdict.rungs for kept in row.retention)
     series = tuple(
         Series(row.name, tuple(drawn), of=row.method)
         for row in verdict.rungs
-        if (drawn := [_point(row, kept, len(tasks)) for kept in row.retention if _is_known(kept)])
+        if (drawn := [_point(row, kept, names) for kept in row.retention if _is_known(kept)])
     )
     if not series:
         return None
@@ -49,12 +51,12 @@ def _is_known(kept: Retention) -> bool:
     return all(map(math.isfinite, (kept.damage.low, kept.damage.high)))
 
 
-def _point(row: RungRow, kept: Retention, n_tasks: int) -> Point:
-    change = kept.damage
+def _point(row: RungRow, kept: Retention, names: Mapping[str, str]) -> Point:
+    change, task = kept.damage, names[kept.task]
     return Point(
-        row.name if n_tasks == 1 else f"{row.name}, {kept.task}",
+        row.name if len(names) == 1 else f"{row.name}, {task}",
         100 * change.value,
         100 * change.low,
         100 * change.high,
-        f"{row.name}\n{kept.task} {figure(change, points)} points",
+        f"{row.name}\n{task} {figure(change, points)} points",
     )

@@ -11,6 +11,7 @@ from string import Template
 
 from modicum.analysis.meaning import shipped_name
 from modicum.analysis.remarks import common_doubts
+from modicum.analysis.short_names import model_title, references
 from modicum.analysis.verdict import Verdict
 from modicum.ledger import cost
 from modicum.report import sections, tables, words
@@ -169,7 +170,7 @@ def _index(verdicts: Sequence[Verdict], names: Sequence[str]) -> Markup:
             element(
                 "a",
                 element("span", verdict.titled, class_="task"),
-                element("span", f"{verdict.model} ", element("b", verdict.ability,
+                element("span", f"{model_title(verdict)} ", element("b", verdict.ability,
                         class_=f"word-{verdict.ability}"), class_="model"),
                 href=f"#{name}",
             ),
@@ -199,7 +200,7 @@ def _overview(verdicts: Sequence[Verdict], names: Sequence[str], palette: Palett
             element(
                 "th",
                 element("a", verdict.titled, href=f"#{name}"),
-                element("small", verdict.model),
+                element("small", model_title(verdict)),
                 scope="row",
             ),
             element("td", sentence(verdict)),
@@ -238,8 +239,9 @@ def _subject(
     title = element(
         "h2",
         element("span", verdict.titled),
-        element("small", f"on {verdict.model}"),
+        element("small", f"on {model_title(verdict)}"),
         element("b", verdict.ability, class_=f"word-{verdict.ability}"),
+        title=references(verdict) or None,
     )
     failed = f" · {words.trials_failed(verdict.failed)}" if verdict.failed else ""
     facts = element(
@@ -272,7 +274,7 @@ def _subject(
         _listed("Questions it leaves open", verdict.next, "None that more trials would answer."),
         element("h3", "Costs in full"),
         tables.costs(verdict),
-        _listed("Notes", (*verdict.notes, f"read by version {verdict.rules} of the rules"), ""),
+        _listed("Notes", _notes(verdict), ""),
     ]
     summary = element("summary", title)
     return element(
@@ -283,6 +285,13 @@ def _subject(
         class_="subject",
         **({"open": ""} if is_open else {}),
     )
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    """Return what a reader may want to know at last, with whole references where headings are shorter."""
+    whole = references(verdict)
+    rules = f"read by version {verdict.rules} of the rules"
+    return [*([whole] if whole else []), *verdict.notes, rules]
 
 
 def _browsed(verdict: Verdict, book: _Book) -> str:

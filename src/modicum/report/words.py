@@ -5,6 +5,7 @@ import re
 
 from modicum.analysis.meaning import ship_text
 from modicum.analysis.printed import level_name, printed
+from modicum.analysis.short_names import short_names
 from modicum.analysis.verdict import Ceiling, LeastData, Retention, RungRow, Verdict
 from modicum.stats import Figure, disagree
 from modicum.stats.written import (
@@ -115,7 +116,8 @@ def retained(row: RungRow) -> list[tuple[str, str]]:
     The text's figure is its perplexity after the nudge over that before.
     """
     text = row.text_perplexity_ratio
-    said = [(kept.task, _kept(kept)) for kept in row.retention]
+    names = short_names(kept.task for kept in row.retention)
+    said = [(names[kept.task], _kept(kept)) for kept in row.retention]
     return [*said, ("text", ratio(text))] if text else said
 
 

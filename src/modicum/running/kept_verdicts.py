@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from modicum.analysis.judgement import judged
 from modicum.analysis.material import Material
 from modicum.analysis.section import Section
+from modicum.analysis.short_names import with_short_names
 from modicum.analysis.verdict import Verdict
 from modicum.catalog import Catalog, read_reference
 from modicum.plain import plain, thawed
@@ -53,7 +54,7 @@ def verdicts_of(plan: Plan, store: Store) -> list[Verdict]:
             earlier = judged(subject, store)
             if earlier is not None:
                 found.append(_earlier(_with_sections(earlier), edition, subject, now))
-    return found
+    return with_short_names(found)
 
 
 def _earlier(
