@@ -101,7 +101,7 @@ def compared(
     """Return nets beside each other on one task; empty where there are fewer than two.
 
     Args:
-        task: Its reference.
+        task: What it is called.
         curves: All on the same test problems.
         resamples: Of these problems.
         clusters: Cluster code of each problem; None where each stands alone.

@@ -11,6 +11,7 @@ from modicum.analysis.printed import control_name
 from modicum.analysis.recursion_pictures import width_name
 from modicum.analysis.section import Section
 from modicum.analysis.section_part import SectionPart, joined
+from modicum.analysis.short_names import short_names
 from modicum.model import plugin_of
 from modicum.outcome import Outcome
 from modicum.reading import Material, Reading
@@ -55,10 +56,9 @@ class Crossings(Reading):
         learning = [subject for subject in found.measured if _trials(subject)]
         if not learning or learning[0] != found.subject:
             return None
-        tasks = dict.fromkeys(subject.task for subject in learning)
         parts = [
-            _part(found, [subject for subject in learning if subject.task == task])
-            for task in tasks
+            _part(found, name, [subject for subject in learning if subject.task == task])
+            for task, name in short_names(subject.task for subject in learning).items()
         ]
         if all(part.is_empty for part in parts):
             return None
@@ -76,8 +76,8 @@ def _trials(subject: Subject) -> list[Trial]:
     return [trial for trial in subject.rungs() if kind_of(trial.method) == KIND]
 
 
-def _part(found: Material, subjects: Sequence[Subject]) -> SectionPart:
-    """Return the nets of one task beside each other."""
+def _part(found: Material, task: str, subjects: Sequence[Subject]) -> SectionPart:
+    """Return the nets of one task, which is called so, beside each other."""
     first = subjects[0]
     problems = problems_of(resolve_task(first.task), "test", first.scope())
     names = net_names([subject.model for subject in subjects])
@@ -89,7 +89,7 @@ def _part(found: Material, subjects: Sequence[Subject]) -> SectionPart:
     clusters = clusters_of(problems)
     rng = stream(*filter(None, ("crossings", first.task, first.plan.stream)))
     resamples = resample(rng, len(problems), clusters=clusters)
-    return compared(first.task, curves, resamples, clusters)
+    return compared(task, curves, resamples, clusters)
 
 
 def _curve(found: Material, subject: Subject, name: str) -> NetCurve | None:
