@@ -2,13 +2,17 @@
 
 python -m benchmarks.gpu sampling [--shape 1.5b] [--answers 64] [--tokens 1024] [--vllm] [--dry-run]
 python -m benchmarks.gpu grpo [--shape 8b] [--dry-run]
+python -m benchmarks.gpu gram [--preset gram] [--minutes 8] [--hard FILE,FILE] [--dry-run]
 
 `sampling`: random-weight Llama shapes in bfloat16, 512-token prompts of which 16 answers share one
 each, a static cache and CUDA graphs. Each of the eight cases is a part (all of them if none is
 named). Steps are timed at eight lengths between the prompt's and the last, and the whole answer's
 speed is the mean over lengths; answers that do not fit into memory are halved, which is printed.
 `grpo`: a GRPO step of 16 rollouts of 1,024 tokens with a LoRA in single precision (`gpu_grpo`).
-Weights are random because speed and memory need no others. `--dry-run`: tiny shapes on the processor.
+`gram`: a recursive net of the paper's size learns 9 x 9 Sudoku by the paper's recipe (`gpu_gram`); a
+part goes on where the last one stopped, in `--nets`.
+Weights of the others are random because speed and memory need no others. `--dry-run`: tiny shapes on
+the processor.
 """
 
 import argparse
@@ -17,13 +21,16 @@ import importlib.util
 import json
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.gpu_gram import GramCase, measure_gram
 from benchmarks.gpu_grpo import measure_grpo
 from benchmarks.gpu_shapes import SHAPES, Case, random_llama, timed
+from modicum.nets.recursive_shape import PRESETS
 from modicum.sampling.cache import PrefixCache, layer_windows
 from modicum.sampling.cuda_graphs import StaticSteps
 from modicum.sampling.draw import draw
@@ -38,25 +45,29 @@ LENGTHS, STEPS = 8, 16
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["sampling", "grpo"])
+    parser.add_argument("part", choices=["sampling", "grpo", "gram"])
     parser.add_argument("--shape", choices=["1.5b", "8b"])
     parser.add_argument("--answers", type=int, choices=[64, 256])
     parser.add_argument("--tokens", type=int, choices=[1024, 8192])
     parser.add_argument(
         "--vllm", action="store_true", help="vLLM instead of ours, a part of its own"
     )
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="gram")
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--hard", default="", help="files of puzzles, with commas between")
+    parser.add_argument("--nets", type=Path, default=Path("nets/gpu_gram"))
     parser.add_argument("--dry-run", action="store_true")
     given = parser.parse_args()
     if given.dry_run:
-        found = (
-            measure(Case("tiny", 8, 24, 16), torch.device("cpu"))
-            if given.part == "sampling"
-            else measure_grpo(Case("tiny", 4, 12, 16), torch.device("cpu"))
-        )
-        print(json.dumps(found))
+        print(json.dumps(tried(given.part, given.nets)))
         return
     if not torch.cuda.is_available():
         parser.error("no GPU in sight; --dry-run runs on the processor")
+    if given.part == "gram":
+        hard = tuple(one for one in given.hard.split(",") if one)
+        gram = GramCase(given.preset, hard=hard, minutes=given.minutes, nets=given.nets)
+        print(json.dumps(measure_gram(gram, torch.device("cuda"))))
+        return
     if given.part == "grpo":
         case = Case(given.shape or "8b", 16, 1024)
         print(json.dumps(measure_grpo(case, torch.device("cuda"))))
@@ -70,6 +81,21 @@ def main() -> None:
     for case in cases:
         found = by_vllm(case) if given.vllm else measure(case, torch.device("cuda"))
         print(json.dumps(found), flush=True)
+
+
+def tried(part: str, nets: Path) -> dict[str, object]:
+    """Run a part at a size that a processor takes in seconds."""
+    device = torch.device("cpu")
+    if part == "gram":
+        return measure_gram(
+            GramCase(
+                task="sudoku", minutes=0.5, nets=nets, size="mini", updates=20, batch=8, boards=4
+            ),
+            device,
+        )
+    if part == "grpo":
+        return measure_grpo(Case("tiny", 4, 12, 16), device)
+    return measure(Case("tiny", 8, 24, 16), device)
 
 
 def measure(case: Case, device: torch.device) -> dict[str, object]:

@@ -16,8 +16,9 @@ from modicum.ledger import Ledger
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_rollouts import Rolling, roll
 from modicum.nets.recursive_shape import miniature
-from modicum.puzzles.sudoku import all_grids
+from modicum.puzzles.sudoku import SudokuPuzzle, all_grids
 from modicum.seeds import stream
+from modicum.training.halting import choose_halting
 from modicum.training.judging import Judging, learn_to_judge
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe, train_recursive
@@ -26,8 +27,6 @@ __all__ = ["compare_rollouts"]
 
 WIDTH, DEPTH, CELLS = 20, 16, 16
 GOAL, POINT = 3.0, 0.01
-SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998)
-"""Thresholds that validation boards choose from."""
 
 
 class Boards4:
@@ -83,7 +82,9 @@ def compare_rollouts(path: Path, report: Report, *, quick: bool) -> None:
     )
     asked = torch.from_numpy(boards.questions[5400 : 5400 + n])
     names = [str(number) for number in range(n)]
-    how = Rolling(DEPTH, WIDTH, halts=True, sure=chosen)
+    how = Rolling(DEPTH, WIDTH)
+    if chosen < 1:
+        how = replace(how, halts=True, sure=chosen)
     speeds: tuple[list[float], list[float]] = [], []
     singles: tuple[list[float], list[float]] = [], []
     votes: tuple[list[float], list[float]] = [], []
@@ -132,21 +133,15 @@ def validity(boards: Boards4, asked: Tensor, answers: Tensor) -> tuple[float, fl
 
 
 def threshold(net: RecursiveNet, boards: Boards4, n: int) -> tuple[float, str]:
-    """Return the lowest threshold that loses at most half a point of a single sample's validity."""
-    asked = torch.from_numpy(boards.questions[4800 : 4800 + n])
+    """Return the lowest threshold that loses next to nothing on validation boards, and what it loses."""
+    asked = boards.questions[4800 : 4800 + n].tolist()
     names = [f"validation-{number}" for number in range(n)]
-    full = roll(net, asked, names, Rolling(DEPTH, WIDTH))
-    deep, vote = validity(boards, asked, full.answers)
-    tried = []
-    for sure in SURE:
-        found = roll(net, asked, names, Rolling(DEPTH, WIDTH, halts=True, sure=sure))
-        single, voted = validity(boards, asked, found.answers)
-        steps = float(found.steps.double().mean())
-        tried.append(f"{sure:g}: {single:.3f}, {voted:.3f}, {steps:.1f} steps")
-        print(f"  {tried[-1]}", file=sys.stderr)
-        if single >= deep - POINT / 2 and voted >= vote - POINT:
-            break
-    return sure, f"{n} validation boards, {deep:.3f} and {vote:.3f} to the end; {tried[-1]}"
+    questions = [tuple(question) for question in asked]
+    rolling = Rolling(DEPTH, WIDTH)
+    found = choose_halting(net, SudokuPuzzle(4), (questions, names), rolling, Ledger())
+    said = f"{found.sure:g}: {found.one:.3f}, {found.vote:.3f}, {found.steps:.1f} steps"
+    full = f"{found.one_at_full_depth:.3f} and {found.vote_at_full_depth:.3f} to the end"
+    return found.sure, f"{n} validation boards, {full}; {said}"
 
 
 def trained(path: Path, boards: Boards4, *, quick: bool) -> RecursiveNet:

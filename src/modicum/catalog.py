@@ -25,7 +25,7 @@ from modicum.errors import ConfigError, ModicumError, UnknownNameError
 from modicum.files.content import content_hash
 from modicum.files.entries import Entry, found_in
 from modicum.files.limits import shown
-from modicum.plain import fields_in
+from modicum.plain import KINDS_IN_WORDS, fields_in
 from modicum.secrecy import learn_from, looks_like_key
 from modicum.types import File, Setting, Settings
 
@@ -367,7 +367,7 @@ def _fit_plain(value: object, kind: type, where: str) -> object:
     is_absurd = isinstance(value, int | float) and not abs(value) < _MOST and abs(value) != math.inf
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) and not is_absurd:
         return value
-    raise ConfigError(f"{where} = {shown(value)}", f"a {kind.__name__}", "correct the value")
+    raise ConfigError(f"{where} = {shown(value)}", KINDS_IN_WORDS[kind], "correct the value")
 
 
 def _from_text(text: str, kind: type, where: str) -> object:
@@ -383,7 +383,7 @@ def _from_text(text: str, kind: type, where: str) -> object:
                 return value  # a number of a thousand digits is not meant as infinity
         except ValueError:
             pass
-    raise ConfigError(f"{where} = {shown(text)}", f"a {kind.__name__}", "correct the value")
+    raise ConfigError(f"{where} = {shown(text)}", KINDS_IN_WORDS[kind], "correct the value")
 
 
 def _where(error: BaseException, entry: Entry) -> str:

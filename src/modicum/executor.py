@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from modicum.catalog import Catalog, read_reference
 from modicum.ledger import Ledger
@@ -149,12 +149,19 @@ class Executor(ABC):
         """
 
 
+class _Shared(Protocol):
+    """What the first process tells the others to take part in; it can be pickled."""
+
+    def run(self, observer: Callable[[Ledger], None], /) -> object:
+        """Take part."""
+
+
 def follow() -> None:
     """Take part in what the first process of a launch begins, until that one ends.
 
     A trial ends here where its training does: only the first process answers and writes.
     """
-    nothing: Job | None = None
+    nothing: _Shared | None = None
     while (job := ranks().tell(nothing)) is not None:
         job.run(lambda _ledger: None)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-__all__ = ["JsonObject", "JsonValue", "fields_in", "plain", "table_of", "thawed"]
+__all__ = ["KINDS_IN_WORDS", "JsonObject", "JsonValue", "fields_in", "plain", "table_of", "thawed"]
 
 T = TypeVar("T")
 
@@ -24,12 +24,13 @@ JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 _UNIONS = (types.UnionType, typing.get_origin(typing.Literal[0] | None))
 """What `X | Y` is: a union with a literal is still of the older kind."""
-_NAMES: Mapping[object, str] = {
+KINDS_IN_WORDS: Mapping[object, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
     str: "a text",
 }
+"""What a value of a type is, for people."""
 
 
 def plain(value: object, rewritten: Callable[[object], object] | None = None) -> JsonValue:
@@ -114,7 +115,7 @@ def _single(kind: type, value: object, where: str) -> object:
         except ValueError as error:
             raise _other(where, value, f"a {kind.__name__}") from error
     if not _is_a(kind, value):
-        raise _other(where, value, _NAMES.get(kind, kind.__name__))
+        raise _other(where, value, KINDS_IN_WORDS.get(kind, kind.__name__))
     return value
 
 

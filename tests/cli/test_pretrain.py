@@ -6,6 +6,7 @@ import re
 import pytest
 
 from modicum.cli.verbs.pretrain import command
+from modicum.nets.recursive_folder import CONFIG
 from modicum.training.pretraining import pretrain
 from modicum.training.recursive_learner import RecursivePretraining
 from tests.support.commands import modicum
@@ -19,6 +20,7 @@ def _few_are_tested(monkeypatch) -> None:
     assert command.name == "pretrain"  # read before, so that its help keeps the true number
     monkeypatch.setattr("modicum.training.pretraining.HELD_OUT", 4)
     monkeypatch.setattr("modicum.training.pretraining._TESTED", 8)
+    monkeypatch.setattr("modicum.training.recursive_learner._VOTES", 2)
 
 
 def test_a_stopped_training_says_where_it_goes_on_and_what_it_wrote(tmp_path, monkeypatch) -> None:
@@ -33,8 +35,10 @@ def test_a_stopped_training_says_where_it_goes_on_and_what_it_wrote(tmp_path, mo
     assert said.code == 0, said.err
     assert re.search(r"going on after update [12] of 4 …", said.err)
     assert re.search(r"3/4 updates .* training, loss \d", said.err)
-    assert "measuring on held-out boards" in said.err
+    for under_way in ("training the halting head", "measuring on held-out boards"):
+        assert under_way in said.err
     assert said.out.startswith("gram on sudoku: 4 held-out boards, 20 samples of depth 4 each\n")
+    assert re.search(r"\n  (halts at \.\d+ +after|never halts) .* 4 boards", said.out)
     assert said.out.endswith(f"use it with --model recursive:{tmp_path / 'net'}\n")
 
 
@@ -43,6 +47,9 @@ def test_its_json_holds_the_settings_and_the_figures(tmp_path) -> None:
     told = json.loads(modicum(*line, "--out", tmp_path / "net", "--json").out)
     assert (told["schema"], told["preset"], told["steps"]) == (1, "twin", 4)
     assert told["held_out"]["boards"] == 4
+    halting = told["held_out"]["halting"]
+    assert (halting["depth"], halting["boards"], halting["samples"]) == (16, 4, 1)
+    assert halting == json.loads((tmp_path / "net" / CONFIG).read_text())["halting"]
 
 
 def test_a_transformer_is_trained_and_told_of_by_the_same_table(tmp_path) -> None:

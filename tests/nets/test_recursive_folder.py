@@ -1,17 +1,21 @@
 """A recursive net in a folder comes back as it was, and a stranger's folder is read as data."""
 
 import json
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from modicum.errors import CheckpointError, ConfigError
 from modicum.files.headers import safetensors_head
+from modicum.ledger import Ledger
 from modicum.model import resolve_backend
+from modicum.nets.halting import Halting
 from modicum.nets.recursive_folder import CONFIG, WEIGHTS, read_recursive_card, read_recursive_net
 from modicum.nudge import write_folder
 from modicum.study.powers import model_powers
-from modicum.types import Trial
+from modicum.task import resolve_task
+from modicum.types import Request, Sampling, Trial
 from tests.support.recursive_nets import random_net, tiny_card
 
 
@@ -36,6 +40,69 @@ def test_a_net_comes_back_bit_for_bit(folder) -> None:
     for name, part in written.state_dict().items():
         assert torch.equal(part, read.state_dict()[name]), name
     assert card.files(read)[WEIGHTS] == (folder / WEIGHTS).read_bytes()
+
+
+HALTING = Halting(0.9, 16, 200, 20, 0.9, 0.904, 0.98, 0.985, 3.25)
+
+
+@pytest.fixture
+def halting(tmp_path):
+    """The same net, whose training chose when it halts."""
+    card = replace(tiny_card(), halting=HALTING)
+    write_folder(card.files(random_net(card)), tmp_path / "halting")
+    return tmp_path / "halting"
+
+
+def test_a_card_says_when_its_net_halts_and_one_of_before_says_nothing(folder, halting) -> None:
+    assert read_recursive_card(halting).halting == HALTING
+    assert read_recursive_card(folder).halting is None
+    assert "halting" not in json.loads((folder / CONFIG).read_text())
+
+
+@pytest.mark.parametrize(
+    ("settings", "as_if"),
+    [
+        ("?halts=true", "?halts=true&sure=0.9"),
+        ("?halts=true&depth=5&width=3", "?halts=true&depth=5&width=3&sure=0.9"),
+        ("?halts=true&sure=0.5", "?halts=true&sure=0.5"),
+        ("", ""),
+    ],
+)
+def test_a_net_halts_where_training_chose_unless_the_reference_says_otherwise(
+    folder, halting, settings, as_if
+) -> None:
+    """Answers and their addresses are those of the same net with that threshold."""
+    chosen, given = (
+        resolve_backend(f"recursive:{where}{one}").open()
+        for where, one in ((halting, settings), (folder, as_if))
+    )
+    assert chosen.card.reading == given.card.reading
+    assert chosen.card.weights == given.card.weights
+    asked = [Request(p.question, p.id, 3) for p in resolve_task("sudoku").problems("test", 4)]
+    spent = [Ledger(), Ledger()]
+    answers = [
+        model.generate(asked, Sampling(64, 1.0), ledger)
+        for model, ledger in zip((chosen, given), spent, strict=True)
+    ]
+    assert answers[0] == answers[1]
+    assert spent[0].flops == spent[1].flops
+
+
+def test_where_nothing_was_chosen_a_half_is_enough(folder) -> None:
+    plain, half = (
+        resolve_backend(f"recursive:{folder}?halts=true{one}").open() for one in ("", "&sure=0.5")
+    )
+    assert plain.card.reading == half.card.reading
+
+
+def test_a_net_that_training_lets_end_nothing_takes_every_step(halting) -> None:
+    mended(halting, halting={**asdict(HALTING), "sure": 1})
+    model = resolve_backend(f"recursive:{halting}?halts=true&depth=6").open()
+    model.net.judging_first[0] = 50.0
+    ledger = Ledger()
+    question = resolve_task("sudoku").problems("test", 1)[0].question
+    model.generate([Request(question, "q")], Sampling(64, 1.0), ledger)
+    assert ledger.flops > 6 * 16 * model.net.shape.step_flops
 
 
 @pytest.mark.parametrize("preset", ["trm", "eqr", "looped"])
@@ -79,6 +146,10 @@ HUGE = 10**9
         ({"shape": {"length": HUGE}}, "length"),
         ({"task": 7}, "task"),
         ({"trained": []}, "trained"),
+        ({"halting": []}, "halting"),
+        ({"halting": {"sure": 0.9}}, "halting"),
+        ({"halting": {**asdict(HALTING), "sure": 0}}, "sure = 0"),
+        ({"halting": {**asdict(HALTING), "sure": 1.5}}, "sure = 1.5"),
     ],
 )
 def test_a_configuration_that_is_none_is_refused_before_weights(folder, changes, said) -> None:

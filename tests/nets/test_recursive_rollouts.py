@@ -61,6 +61,7 @@ def test_folded_trajectories_are_those_of_a_loop(net, halts, rows) -> None:
             assert torch.equal(found.traced[i, number, : len(answers)], torch.stack(answers))
             assert torch.equal(found.traced[i, number, -1], answers[-1])
             assert torch.allclose(found.halt[i, number], judged[0], atol=1e-3)
+            assert torch.allclose(found.traced_halt[i, number, -1], judged[0], atol=1e-3)
             assert torch.allclose(found.value[i, number], judged[1].sigmoid(), atol=1e-4)
             assert torch.allclose(found.residual[i, number], moved, atol=1e-4)
     assert (len(ended) > 1) is halts
@@ -81,6 +82,9 @@ def test_a_deeper_rollout_begins_as_a_shallower_one(net) -> None:
         for depth in (4, 2)
     )
     assert torch.equal(deep.traced[:, :, :2], flat.traced)
+    assert torch.allclose(deep.traced_halt[:, :, :2], flat.traced_halt, atol=1e-3)
+    assert torch.allclose(flat.traced_halt[:, :, 1], flat.halt, atol=1e-3)
+    assert not torch.allclose(flat.traced_halt[:, :, 0], flat.halt, atol=1e-3)
 
 
 def test_at_temperature_zero_all_trajectories_are_the_priors_means(net) -> None:

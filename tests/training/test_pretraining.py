@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.model import resolve_backend
 from modicum.nets.autoregressive_folder import AUTOREGRESSIVE_CONFIG
-from modicum.nets.recursive_folder import CONFIG, WEIGHTS
+from modicum.nets.recursive_folder import CONFIG, WEIGHTS, read_recursive_card
 from modicum.puzzles.coverage import coverage
 from modicum.sampling.autoregressive_model import AutoregressiveModel, Writing
 from modicum.task import resolve_task
@@ -36,6 +37,7 @@ def _few_are_tested():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("modicum.training.pretraining.HELD_OUT", 8)
         patched.setattr("modicum.training.pretraining._TESTED", 20)
+        patched.setattr("modicum.training.recursive_learner._VOTES", 2)
         yield
 
 
@@ -61,6 +63,44 @@ def test_a_killed_training_goes_on_to_the_same_bits(trained, tmp_path) -> None:
     for name in (CONFIG, WEIGHTS):
         assert (tmp_path / "net" / name).read_bytes() == (trained[0] / name).read_bytes()
     assert {path.name for path in (tmp_path / "net").iterdir()} == {CONFIG, WEIGHTS}
+
+
+@pytest.mark.parametrize("said", ["training the halting head", "choosing when to halt"])
+def test_one_killed_while_it_learns_to_halt_goes_on_to_the_same_bits(
+    said, trained, tmp_path
+) -> None:
+    def kill(ledger: Ledger) -> None:
+        if ledger.said == said:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(PLAN, tmp_path / "net", "cpu", kill, 4)
+    assert not (tmp_path / "net" / CONFIG).exists()
+    assert train(tmp_path / "net") == trained[1]
+    for name in (CONFIG, WEIGHTS):
+        assert (tmp_path / "net" / name).read_bytes() == (trained[0] / name).read_bytes()
+    assert {path.name for path in (tmp_path / "net").iterdir()} == {CONFIG, WEIGHTS}
+
+
+def test_learning_to_halt_moves_the_heads_alone(trained, tmp_path, monkeypatch) -> None:
+    """Held against the same training without it, which is how nets were trained before."""
+    monkeypatch.setattr(RecursiveLearner, "taught_to_halt", lambda self, *given: self)
+    found = train(tmp_path / "net")
+    assert found == replace(trained[1], halting=None)
+    weights, before = (load_file(folder / WEIGHTS) for folder in (trained[0], tmp_path / "net"))
+    moved = {name for name in before if not torch.equal(weights[name], before[name])}
+    assert moved == {name for name in before if name.startswith(("looks", "judging"))}
+
+
+def test_the_card_says_when_it_halts_as_boards_that_nothing_is_learned_from_chose(trained) -> None:
+    halting = read_recursive_card(trained[0]).halting
+    assert halting == trained[1].halting
+    assert (halting.depth, halting.boards, halting.samples) == (16, 8, 2)
+    assert 0.5 <= halting.sure <= 1
+    task = resolve_task("sudoku")
+    chose = {PUZZLE.encode(problem.question) for problem in task.problems("selection", 8)}
+    learned = training_boards(task, PUZZLE, 12)
+    assert not chose & {board.question for board in learned}
 
 
 def test_the_folder_is_a_model_that_answers_and_says_how_it_was_made(trained) -> None:

@@ -97,12 +97,14 @@ def test_processes_draw_together_what_one_draws(count: int) -> None:
     assert ledger.tokens_sampled == sum(c.n_tokens for group in whole for c in group)
 
 
-def test_gradients_add_up_and_a_missing_one_counts_as_zeros() -> None:
-    held = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1, 2))]
+def test_gradients_add_up_and_one_missing_everywhere_stays_missing() -> None:
+    held = [torch.nn.Parameter(torch.zeros(size)) for size in ((2,), (1, 2), (1,))]
     held[0].grad = torch.ones(2)
-    add_gradients(held, Other(0, 2, {"add": torch.tensor([1.0, 2.0, 3.0, 4.0])}))
+    other = torch.tensor([1.0, 2.0, 3.0, 4.0, 0.0, 1.0, 1.0, 0.0])  # gradients, then who has one
+    add_gradients(held, Other(0, 2, {"add": other}))
     assert held[0].grad.tolist() == [2.0, 3.0]
     assert held[1].grad.tolist() == [[3.0, 4.0]]
+    assert held[2].grad is None
 
 
 def test_processes_that_begin_apart_are_stopped() -> None:

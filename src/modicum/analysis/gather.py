@@ -23,8 +23,11 @@ from modicum.types import PROMPT, Grade, Problem, Trial, named
 __all__ = [
     "Arm",
     "Gathered",
+    "clusters_of",
     "correctness",
     "gather",
+    "kind_of",
+    "needed",
     "samples_of",
     "shortens",
     "stack",
@@ -139,7 +142,7 @@ def gather(subject: Subject, store: Store) -> Gathered | None:
 
 def _measures(subject: Subject, store: Store) -> _Measures | None:
     """Return the measures of a subject; None while one is missing without which nothing is said."""
-    wanted = (subject.floor(), subject.default(), *subject.scrambled(), subject.samples())
+    wanted = needed(subject)
     good = [outcome for trial in wanted if (outcome := _good(store, trial)) is not None]
     if len(good) < len(wanted):
         return None
@@ -155,6 +158,11 @@ def _measures(subject: Subject, store: Store) -> _Measures | None:
         twin_floor=_good(store, twin.floor() if twin else None),
         twin_forced=_good(store, twin.forced() if twin else None),
     )
+
+
+def needed(subject: Subject) -> tuple[Trial, ...]:
+    """Return the measures without which nothing is said of a subject: floor, default, luck, samples."""
+    return (subject.floor(), subject.default(), *subject.scrambled(), subject.samples())
 
 
 def correctness(answers: Sequence[Answer], *, strict: bool = False) -> Floats:
@@ -201,11 +209,12 @@ def _arms(subject: Subject, model: str, outcomes: Sequence[Outcome]) -> tuple[Ar
         if kinds[""]
     ]
     ladder = list(dict.fromkeys(name for grid in subject.plan.grids for name in grid.methods))
-    ranks = {a.method: (LADDER.index(_kind(a.method)), ladder.index(a.method)) for a in arms}
+    ranks = {a.method: (LADDER.index(kind_of(a.method)), ladder.index(a.method)) for a in arms}
     return tuple(sorted(arms, key=lambda a: (ranks[a.method], a.n_shots)))
 
 
-def _kind(method: str) -> Kind:
+def kind_of(method: str) -> Kind:
+    """Return what kind a method is of, by its name; `measure` of what is none."""
     cls = METHODS.load(method)
     return cls.kind if issubclass(cls, Method) else "measure"
 
@@ -233,7 +242,7 @@ def _evidence(
     rungs = [_prompt_rung(measures)]
     for arm in arms:
         # an answer that is to become shorter is no evidence that an ability cannot be taught
-        tuned = _kind(arm.method) == "tuning" and not shortens(arm.method)
+        tuned = kind_of(arm.method) == "tuning" and not shortens(arm.method)
         vetoes = []
         if arm.scrambled:
             vetoes.append(ControlScores("scrambled", stack(arm.scrambled), before))
@@ -250,7 +259,7 @@ def _evidence(
                 unlabelled=int(arm.outcomes[0].elicitation.get("texts", 0)),
                 scores=stack(arm.outcomes),
                 is_tuned=tuned,
-                is_scratch=_kind(arm.method) == "scratch",
+                is_scratch=kind_of(arm.method) == "scratch",
                 unread=np.stack([unread(o.answers) for o in arm.outcomes]),
                 vetoes=tuple(vetoes),
                 telltales=(*_majority(arm, samples), *telling),
@@ -271,9 +280,9 @@ def _evidence(
         twins=tuple(
             Twin(arm.method, arm.n_shots, stack(arm.outcomes))
             for arm in twin_arms
-            if _kind(arm.method) == "tuning"
+            if kind_of(arm.method) == "tuning"
         ),
-        clusters=_clusters(problems),
+        clusters=clusters_of(problems),
     )
 
 
@@ -340,8 +349,8 @@ def _samples(reference: str, problems: Sequence[Problem], outcome: Outcome) -> S
     return coded(marks, golds, [task.right_answers(p) for p in problems], names)
 
 
-def _clusters(problems: Sequence[Problem]) -> npt.NDArray[np.int64] | None:
-    """Codes of the clusters; a problem without one stands alone."""
+def clusters_of(problems: Sequence[Problem]) -> npt.NDArray[np.int64] | None:
+    """Return the cluster code of each problem, None where none has a cluster; one without stands alone."""
     if not any(p.cluster for p in problems):
         return None
     names = [p.cluster or p.id for p in problems]

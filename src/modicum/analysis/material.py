@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modicum.analysis.ability import Ability
-from modicum.analysis.gather import Gathered
+from modicum.analysis.gather import Gathered, needed
 from modicum.analysis.verdict import Verdict
 from modicum.outcome import Outcome
 from modicum.stats import Resamples
@@ -34,6 +34,19 @@ class Material:
     def subject(self) -> Subject:
         """The model and the task."""
         return self.gathered.subject
+
+    @property
+    def measured(self) -> tuple[Subject, ...]:
+        """Every subject of the same plan of which a verdict is told, in the plan's order.
+
+        A reading that compares them says it once, where the first of them stands.
+        """
+        plan = self.subject.plan
+        return tuple(
+            subject
+            for subject in plan.subjects()
+            if subject.plan is plan and all(self.outcome(trial) for trial in needed(subject))
+        )
 
     def outcome(self, trial: Trial, *, texts: bool = False) -> Outcome | None:
         """Return what is stored of a trial; None where it has not run, or failed.

@@ -158,15 +158,20 @@ class Plot:
     the numbers to the right, as changes about 0."""
     are_shares: bool = False
     """Whether the vertical axis reaches from 0 to 100 %, its values being shares."""
+    is_log: bool = False
+    """Whether the horizontal axis is logarithmic: places are numbers above 0."""
 
     def __post_init__(self) -> None:
-        """Refuse places of both kinds.
+        """Refuse places of both kinds, and those that a logarithmic axis does not have.
 
         Raises:
-            ValueError: some are names and some are numbers.
+            ValueError: found such.
         """
         if len({isinstance(p.x, str) for s in self.series for p in s.points}) > 1:
             raise ValueError(f"plot {self.name!r}: names and numbers as places; expected one kind")
+        places = [p.x for s in self.series for p in s.points]
+        if self.is_log and any(isinstance(x, str) or not x > 0 for x in places):
+            raise ValueError(f"plot {self.name!r}: logarithmic; expected numbers above 0 as places")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ __all__ = [
     "as_json",
 ]
 
-_RARE = ("strips", "are_shares", "is_bound")
+_RARE = ("strips", "are_shares", "is_bound", "is_log")
 """Entries of sections and charts that stand only where they say something."""
 _WHERE_SET = (
     "variant",

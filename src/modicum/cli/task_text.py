@@ -46,5 +46,5 @@ def _roles(task: Task, plan: Plan) -> list[str]:
         f"{plan.test} of {exist['test']} test, {plan.selection} of {exist['selection']} selection"
     )
     most = max((n for grid in plan.grids for n in grid.shots), default=0)
-    pool = min(POOL, exist["shots"])
+    pool = min(max(POOL, most), exist["shots"])
     return [f"labels: {used}, shots up to {most} from {pool}"] if "shots" in exist else []

@@ -133,8 +133,9 @@ def _splits(task: Task, sheet: Sheet, plan: Plan) -> dict[Split, tuple[Problem, 
     def exist(split: str, wanted: int) -> int:
         return min(wanted, sheet.available.get(split, wanted))
 
-    tuned = any(plan.method(name).has_budgets for grid in plan.grids for name in grid.methods)
-    shots = exist("shots", POOL if tuned else PROBLEMS)
+    tuned = [g for g in plan.grids if any(plan.method(name).has_budgets for name in g.methods)]
+    most = max((n for grid in tuned for n in grid.shots), default=0)
+    shots = exist("shots", max(POOL, most) if most else PROBLEMS)
     selection = exist("selection", max(plan.selection, PROBLEMS))
     scope = Scope(test=exist("test", plan.test), stream=plan.stream)
     test = problems_of(task, "test", scope)

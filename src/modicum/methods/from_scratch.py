@@ -34,7 +34,9 @@ class FromScratch(Method):
 
     A symmetric form of a board follows from the rules and counts as no label. The one answer that a
     shot gives is all that is known of it: the exact checker is not asked. First weights are drawn anew
-    by each seed. No label chooses when to stop.
+    by each seed. No label chooses when to stop, nor when the net halts: its heads stay as they were
+    trained beside it, for on shots known by heart they would call every answer right, and a threshold
+    takes boards that nothing was learned from.
 
     Source: deep supervision as in TRM (2510.04871) and GRAM (2605.19376); n-shot budgets as in
     Raghavendra et al. 2024 (2410.03717).

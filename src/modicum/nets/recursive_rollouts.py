@@ -37,7 +37,7 @@ class Rolling:
     rows: int = 128
     """Trajectories in flight, at least 1; no answer depends on it but by rounding."""
     is_traced: bool = False
-    """Whether the answer after every supervision step is kept."""
+    """Whether the answer and the halt logit after every supervision step are kept."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""
@@ -71,6 +71,8 @@ class Rolled:
     """Root mean square by which the last supervision step moved h."""
     traced: Int[Tensor, "questions width depth length"] | None
     """Answer after each supervision step; the last one again after the end."""
+    traced_halt: Float[Tensor, "questions width depth"] | None = None
+    """Halt logit after each supervision step; the last one again after the end."""
 
 
 @torch.inference_mode()
@@ -99,9 +101,10 @@ def roll(
         one = roll(net, questions, addresses, replace(how, width=1))
         n, w = len(questions), how.width
         traced = None if one.traced is None else one.traced.expand(n, w, -1, -1)
+        halts = None if one.traced_halt is None else one.traced_halt.expand(n, w, -1)
         ends = (part.expand(n, w) for part in (one.steps, one.halt, one.value, one.residual))
         steps, halt, value, residual = ends
-        return Rolled(one.answers.expand(n, w, -1), steps, halt, value, residual, traced)
+        return Rolled(one.answers.expand(n, w, -1), steps, halt, value, residual, traced, halts)
     flight = _Flight(net, questions, addresses, how, first)
     while flight.goes_on:
         flight.step()
@@ -149,6 +152,7 @@ class _Flight:
         self._traced = None
         if how.is_traced:
             self._traced = questions.new_zeros((total, how.depth, shape.length))
+            self._traced_halt = state.new_zeros((total, how.depth))
         self._fill(np.arange(size))
 
     @property
@@ -195,6 +199,7 @@ class _Flight:
             value,
             residual,
             None if traced is None else traced.view(n, w, *traced.shape[1:]),
+            None if traced is None else self._traced_halt.view(n, w, -1),
         )
 
     def _fill(self, rows: np.ndarray) -> None:
@@ -235,12 +240,14 @@ class _Flight:
         return drawn.view(len(rows), draws, shape.places, shape.width)
 
     def _trace(self) -> None:
-        """Keep every live row's answer as of now, for all the steps that may follow."""
+        """Keep every live row's answer and halt logit as of now, for all the steps that may follow."""
         live = np.flatnonzero(self._place >= 0)
-        answers = self._decoded(live)
-        for answer, row in zip(answers, live, strict=True):
+        chosen = torch.from_numpy(live)
+        halts = self._net.judge(self._latent.high[chosen], self._injected[chosen])[:, 0]
+        for answer, halt, row in zip(self._decoded(live), halts, live, strict=True):
             if self._traced is not None:
-                self._traced[self._place[row], self._age[row] - 1 :] = answer
+                place, age = self._place[row], self._age[row] - 1
+                self._traced[place, age:], self._traced_halt[place, age:] = answer, halt
 
     def _decoded(self, rows: np.ndarray) -> Tensor:
         return self._net.decode(self._latent.high[torch.from_numpy(rows)]).argmax(-1)

@@ -150,6 +150,12 @@ class RecursiveShape:
         return whole * self.places / self.length
 
     @property
+    def judge_flops(self) -> float:
+        """FLOPs of reading halting and value off one state, for one position of the sequence."""
+        block = self.layer_flops if self.judge == "block" else 0.0
+        return block * self.places / self.length + 4.0 * self.width / self.length
+
+    @property
     def trained_flops(self) -> float:
         """A third of the FLOPs of one supervision step in training, for one position of the sequence.
 

@@ -19,6 +19,10 @@ ROW = 26
 """Height of a row in pixels."""
 CURVE = 130
 """Height of a curve's plot."""
+MARGIN = 0.06
+"""Share of a logarithmic axis that is left free at either end."""
+MOST_TICKS = 8
+"""Ticks that have room on a logarithmic axis."""
 
 
 def core_charts(verdict: Verdict, name: str, palette: Palette) -> list[Chart]:
@@ -71,7 +75,11 @@ def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
     is_named = plot.mark == "bars" or _is_named(values)
     x = alt.X("x:N" if is_named else "x:Q").title(visible(plot.x))
     x = x.sort(None).axis(labelAngle=0) if is_named else x
-    if not is_named and all(float(str(value["x"])).is_integer() for value in values):
+    if plot.is_log:
+        x = _logarithmic(
+            x, [point.x for one in plot.series if not one.is_bound for point in one.points]
+        )
+    elif not is_named and all(float(str(value["x"])).is_integer() for value in values):
         x = x.axis(tickMinStep=1)
     y = _vertical(plot, 5)
     held, bounds = _parted(values)
@@ -93,6 +101,17 @@ def _points(plot: Plot, values: Sequence[dict[str, JsonValue]]) -> list[Layer]:
         # on a bar of its own hue it would not be seen
         layers.append(rule.encode(color=alt.value(INK)) if plot.mark == "bars" else rule)
     return layers if plot.mark == "bars" else [*layers, marks(base, y)]
+
+
+def _logarithmic(x: Layer, places: Sequence[str | float]) -> Layer:
+    """Give a logarithmic axis: with the places themselves as ticks where they are few whole numbers."""
+    found = sorted({float(place) for place in places})
+    reach = (found[-1] / found[0]) ** MARGIN if found[-1] > found[0] else 2.0
+    x = x.scale(type="log", domain=[found[0] / reach, found[-1] * reach], nice=False)
+    is_count = all(place.is_integer() and place < 1e6 for place in found)
+    if len(found) <= MOST_TICKS and is_count:
+        return x.axis(values=found, format=",d")
+    return x.axis(format="~s", tickCount=4)
 
 
 def _vertical(plot: Plot, ticks: int) -> Layer:

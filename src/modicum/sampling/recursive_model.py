@@ -26,6 +26,9 @@ from modicum.types import Completion, Request, Sampling, Stop
 
 __all__ = ["Reasoning", "RecursiveModel", "need_recursive", "net_hash"]
 
+_SURE = 0.5
+"""How sure a net must be to halt for which nothing was chosen."""
+
 _CHECKED: tuple[Selector, ...] = ("checker", "oracle")
 
 
@@ -45,8 +48,8 @@ class Reasoning:
     """Deviation of noise that is added to both states before each supervision step, at least 0."""
     halts: bool = False
     """Whether a trajectory ends as soon as the halt head is sure that its answer is right."""
-    sure: float = 0.5
-    """Probability above which it is sure, between 0 and 1."""
+    sure: float = 0.0
+    """Probability above which it is sure, below 1; where 0, as training chose it, .5 if it chose nothing."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rolled out."""
@@ -58,10 +61,10 @@ class Reasoning:
                     f"a number from {bound} on",
                     f"such as {name}={bound}",
                 )
-        if not 0 < self.sure < 1:
+        if not 0 <= self.sure < 1:
             raise ConfigError(
                 f"sure = {self.sure} of a recursive net",
-                "a number between 0 and 1",
+                "a number from 0 on, below 1",
                 "such as sure=0.9",
             )
 
@@ -129,12 +132,19 @@ class RecursiveModel(Model):
         return self.how.depth or self.net.shape.n_steps
 
     @property
+    def sure(self) -> float:
+        """Probability above which a trajectory ends, if any may; 1 of a net that training lets end none."""
+        halting = self.made.halting if self.how.halts else None
+        return self.how.sure or (_SURE if halting is None else halting.sure)
+
+    @property
     def card(self) -> ModelCard:
         """What is known of the model; a token is an answered position, with all steps of its width."""
         shape, grid = self.net.shape, self.puzzle.grid
         width = self.how.width if varies(self.net, self._rolling(1.0, "")) else 1
         board = self.depth * width * shape.step_flops * shape.length
-        decides = [dataclasses.asdict(shape), repr(self.puzzle), dataclasses.asdict(self.how)]
+        how = {**dataclasses.asdict(self.how), "sure": self.sure}
+        decides = [dataclasses.asdict(shape), repr(self.puzzle), how]
         reading = hashlib.blake2b(json.dumps(decides).encode(), digest_size=8).hexdigest()
         return ModelCard(
             name=self._name,
@@ -175,6 +185,8 @@ class RecursiveModel(Model):
         how = self.how
         yield f"recursive net, no language: reads the boards of {self.made.task}"
         yield f"depth {self.depth}, width {how.width}, selector {how.selector}"
+        if how.halts and not how.sure and self.made.halting is not None:
+            yield f"halts where it is {self.sure:g} sure, as training chose"
         if self.is_new:
             yield "untrained: its first weights are random"
         if how.selector in _CHECKED:
@@ -187,8 +199,8 @@ class RecursiveModel(Model):
             how.width,
             how.temperature * heat,
             how.noise,
-            halts=how.halts,
-            sure=how.sure,
+            halts=how.halts and self.sure < 1,
+            sure=self.sure if self.sure < 1 else _SURE,
             stream=name,
         )
 

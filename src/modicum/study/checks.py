@@ -8,7 +8,7 @@ from modicum.method import METHODS, Method
 from modicum.model import Backend, plugin_of, resolve_backend
 from modicum.stats.written import count
 from modicum.study.plan import NOTHING, Grid, Plan
-from modicum.study.problem_sets import POOL, retained_size
+from modicum.study.problem_sets import most_shots, retained_size
 from modicum.task import Task, resolve_task
 from modicum.types import Access, Grade, Split, Supervision
 
@@ -274,7 +274,7 @@ def _check_shots(name: str, method: Method, reference: str, task: Task, grid: Gr
         raise ConfigError(
             "--shots with a number below 1", "at least 1 shot", "remove it from --shots"
         )
-    exist = min(POOL, task.sheet.available.get("shots", POOL))
+    exist = most_shots(task, method)
     # what it picks from and watches among them, and what it is asked without labels
     most = max(method.shown(n) + method.texts(n) for n in budgets)
     if most > exist:

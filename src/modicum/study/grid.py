@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from modicum.catalog import fill
 from modicum.errors import ConfigError
 from modicum.files.limits import MOST_BUDGETS, check_number
+from modicum.plain import JsonValue, table_of
 from modicum.types import FLOOR
 
 __all__ = ["MEASURES", "NOTHING", "TEXT", "Grid", "read_grids", "refuse_bare"]
@@ -36,6 +37,8 @@ class Grid:
     """Budgets on the twin; those of `shots` where empty."""
     seeds: int = 0
     """Draws of shots; the plan's number where 0."""
+    controls: bool = True
+    """Run the scrambled twins and tell-tale controls of this grid, where the plan runs any."""
     aside: tuple[str, ...] = ()
     """Settings `method.field=value` of methods that read no labels: run and printed beside the
     verdict, and kept out of it."""
@@ -61,6 +64,12 @@ class Grid:
                 f"at most {MOST_BUDGETS} in one grid",
                 "drop some",
             )
+
+    def as_dict(self) -> dict[str, JsonValue]:
+        """Return plain values, for the frozen study file; without `controls` where they are run."""
+        return {
+            name: value for name, value in table_of(self).items() if name != "controls" or not value
+        }
 
 
 def read_grids(values: object) -> tuple[Grid, ...]:

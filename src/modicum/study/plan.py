@@ -154,8 +154,9 @@ class Plan:
         return list(found.values())
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Return plain values, for the frozen study file; without probes where there are none."""
-        return {name: value for name, value in table_of(self).items() if name != "probes" or value}
+        """Return plain values, for the frozen study file; without what says nothing, but was added later."""
+        table = {name: value for name, value in table_of(self).items() if name != "probes" or value}
+        return {**table, "grids": [grid.as_dict() for grid in self.grids]}
 
     @staticmethod
     def thawed(values: Mapping[str, object]) -> "Plan":
@@ -327,13 +328,14 @@ class Subject:
             base = replace(base, scope=replace(base.scope, sampled=self.plan.sampled))
         if method.changes_model and model == self.model and self.scores_text:
             base = replace(base, scope=replace(base.scope, text=text_digest()))
+        has_controls = self.plan.controls and grid.controls and model == self.model
         arms: list[Trial] = []
         for n_shots in budgets:
             cell = replace(base, n_shots=n_shots)
             arms += [replace(cell, seed=seed) for seed in range(n_seeds)]
-            if self.plan.controls and model == self.model and method.aim == "accuracy":
+            if has_controls and method.aim == "accuracy":
                 arms.append(replace(cell, task=f"scrambled:{self.task}"))
-        if self.plan.controls and model == self.model:
+        if has_controls:
             arms += control_arms(method, replace(base, n_shots=budgets[-1]))
         if model == self.model:
             last, own = replace(base, n_shots=budgets[-1]), self.plan.settings

@@ -6,17 +6,28 @@ from typing import Literal
 
 import numpy as np
 
-from modicum.method import METHODS
+from modicum.method import METHODS, Method
 from modicum.scope import Scope
 from modicum.seeds import stream
 from modicum.task import Task, resolve_task
 from modicum.task_names import split_task
 from modicum.types import Problem, Split, Trial
 
-__all__ = ["POOL", "editions_of", "names_of", "pool_of", "problems_of", "retained_size", "shots_of"]
+__all__ = [
+    "POOL",
+    "editions_of",
+    "most_shots",
+    "names_of",
+    "pool_of",
+    "problems_of",
+    "retained_size",
+    "shots_of",
+]
 
 POOL = 512
 """Labelled problems from which the shots of a seed are drawn, where the task has as many."""
+_LEARNABLE = 16_384
+"""Labelled problems from which a net that has learned nothing may learn, where the task has as many."""
 
 
 def names_of(trial: Trial) -> tuple[str, ...]:
@@ -62,13 +73,23 @@ def retained_size(task: Task, wanted: int) -> int:
     return min(wanted, task.sheet.available.get("test", wanted))
 
 
+def most_shots(task: Task, method: Method) -> int:
+    """Return the greatest budget of labels of a method on a task.
+
+    A nudge takes no more than the pool; what learns from nothing needs more than what there is to unlock.
+    """
+    most = _LEARNABLE if method.kind == "scratch" else POOL
+    return min(most, task.sheet.available.get("shots", most))
+
+
 def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Problem, ...]:
     """Return the labelled problems a trial may see: its shots, or as many as its method is shown.
 
     A method may choose on the selection split, as the floor's style is. Every other gets the first n of a
-    pool shuffled by the seed, so that a larger budget contains the smaller one. The control
-    `shuffled` gives each shot the worked solution of another problem of the pool, `format` that
-    problem's bare answer in the exact format.
+    pool shuffled by the seed, so that a larger budget contains the smaller one; a budget beyond the pool
+    goes on with the task's further problems in their own order. The control `shuffled` gives each shot
+    the worked solution of another problem of the pool, `format` that problem's bare answer in the exact
+    format.
     """
     if _is_on_selection(trial.method):
         return problems_of(
@@ -76,10 +97,13 @@ def shots_of(trial: Trial, task: Task, shown: int | None = None) -> tuple[Proble
         )
     if trial.n_shots == 0:
         return ()
-    pool = task.problems("shots", min(POOL, task.sheet.available.get("shots", POOL)))
-    _, name = split_task(trial.task)
-    order = stream("shots", name, trial.seed, *names_of(trial)).permutation(len(pool))
     n = trial.n_shots if shown is None else shown
+    most = max(POOL, n)
+    pool = task.problems("shots", min(most, task.sheet.available.get("shots", most)))
+    _, name = split_task(trial.task)
+    rng = stream("shots", name, trial.seed, *names_of(trial))
+    shuffled = rng.permutation(min(POOL, len(pool)))
+    order = np.concatenate([shuffled, np.arange(shuffled.size, len(pool))])
     chosen = [pool[i] for i in order[:n]]
     if trial.control in ("shuffled", "format"):
         # half a pool further on: never the shot itself, however small or odd the pool

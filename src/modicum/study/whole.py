@@ -106,7 +106,9 @@ def _covers(known: Grid, grid: Grid, seeds: int) -> bool:
     """Say whether a grid declares every trial of another one."""
     lists = ("models", "tasks", "methods", "shots", "twin_shots", "aside", "arms")
     is_within = all(set(getattr(grid, name)) <= set(getattr(known, name)) for name in lists)
-    return is_within and grid.twin in ("", known.twin) and grid.seeds <= (known.seeds or seeds)
+    has_controls = known.controls or not grid.controls
+    has_twin = grid.twin in ("", known.twin)
+    return is_within and has_controls and has_twin and grid.seeds <= (known.seeds or seeds)
 
 
 def _methods(plan: Plan) -> set[str]:

@@ -15,7 +15,9 @@ from modicum.nets.autoregressive import AutoregressiveShape, sequences
 from modicum.nets.averaging import Averaged
 from modicum.nets.recursive_losses import ASKED_NOT
 from modicum.training.board_recipe import BoardRecipe, train_boards
+from modicum.training.distributed import own_part
 from modicum.training.fit import Curve, Descent, Lesson, Taken
+from modicum.training.launch import Alone, Ranks
 from modicum.training.prior_looks import Boards
 from modicum.whitebox import flops_per_token
 
@@ -48,6 +50,7 @@ class AutoregressiveLesson(Lesson):
         shape: AutoregressiveShape,
         boards: Boards,
         recipe: BoardRecipe,
+        joined: Ranks | None = None,
     ) -> None:
         """Take what is trained.
 
@@ -56,7 +59,11 @@ class AutoregressiveLesson(Lesson):
             shape: Its shape.
             boards: Where boards come from.
             recipe: How.
+            joined: The processes that share the boards of an update; this one alone where None.
         """
+        self._joined = joined or Alone()
+        self._own = own_part(recipe.batch, self._joined)
+        self._share = (self._own.stop - self._own.start) / recipe.batch
         self.net, self.averaged = net, Averaged(net, recipe.average)
         self.flops = flops_per_token(net)
         self._shape, self._boards = shape, boards
@@ -83,7 +90,7 @@ class AutoregressiveLesson(Lesson):
         questions, targets = self._boards.drawn(number, self.net.device)
         answers = targets[targets != ASKED_NOT].view(len(targets), self._shape.answered)
         told = sequences(self._shape, questions, answers)
-        figures, norm = descent.take(lambda: self._backward(told))
+        figures, norm = descent.take(lambda: self._backward(told[self._own]))
         self.averaged.follow(number)
         return Taken({**figures, "grad_norm": norm}, (told[:, :-1].numel(),))
 
@@ -93,10 +100,12 @@ class AutoregressiveLesson(Lesson):
         wanted = told[:, -written:]
         logits = self.net(told[:, :-1], use_cache=False, logits_to_keep=written).logits
         loss = functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten())
-        loss.backward()
+        (loss * self._share).backward()
         right = logits.detach().argmax(-1) == wanted
         names = ("loss", "exact", "cells")
         values = torch.stack((loss.detach(), right.all(1).float().mean(), right.float().mean()))
+        if self._joined.count > 1:
+            values = self._joined.add(values * self._share)
         return dict(zip(names, values.tolist(), strict=True))
 
 
@@ -107,7 +116,7 @@ def train_autoregressive(
     recipe: BoardRecipe,
     name: str,
     ledger: Ledger,
-    checkpoint: Path | None = None,
+    shared: tuple[Path | None, Ranks] | None = None,
 ) -> LearnedWriting:
     """Train a net in place; return its moving average.
 
@@ -118,12 +127,15 @@ def train_autoregressive(
         recipe: How.
         name: Names the checkpoint; equal boards and threads give equal bits.
         ledger: Counts updates; all tokens of questions and answers count as trained.
-        checkpoint: File that a killed run goes on from; none where None.
+        shared: File that a killed run goes on from, none where None; and the processes that share each
+            update. This one alone, and nothing kept, where left out.
 
     Raises:
         TrialError: a loss or a gradient that is not finite.
+        ConfigError: fewer boards an update than processes.
     """
     net.train()
-    lesson = AutoregressiveLesson(net, shape, boards, recipe)
-    curves = train_boards(lesson, net, recipe, name, ledger, checkpoint)
+    shared = shared or (None, Alone())
+    lesson = AutoregressiveLesson(net, shape, boards, recipe, shared[1])
+    curves = train_boards(lesson, net, recipe, name, ledger, shared)
     return LearnedWriting(lesson.averaged.net, curves)

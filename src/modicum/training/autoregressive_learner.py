@@ -21,6 +21,7 @@ from modicum.training.autoregressive import train_autoregressive
 from modicum.training.board_learner import AnswersDrawn, BoardLearner
 from modicum.training.board_recipe import BoardRecipe
 from modicum.training.fit import Curve
+from modicum.training.launch import Alone, Ranks
 from modicum.training.learned_transformer import LearnedTransformer
 from modicum.training.pretraining import Pretraining
 from modicum.training.prior_looks import Boards
@@ -38,10 +39,18 @@ class AutoregressiveLearner(BoardLearner):
     card: AutoregressiveCard
 
     def learned(
-        self, boards: Boards, recipe: BoardRecipe, name: str, ledger: Ledger, kept: Path | None
+        self,
+        boards: Boards,
+        recipe: BoardRecipe,
+        name: str,
+        ledger: Ledger,
+        kept: Path | None,
+        joined: Ranks | None = None,
     ) -> tuple[Self, tuple[Curve, ...]]:
         """Train the net on the tokens of answers."""
-        found = train_autoregressive(self.net, self.card.shape, boards, recipe, name, ledger, kept)
+        found = train_autoregressive(
+            self.net, self.card.shape, boards, recipe, name, ledger, (kept, joined or Alone())
+        )
         return replace(self, net=found.net), found.curves
 
     def answers(self, puzzle: Puzzle, questions: Sequence[Ids], samples: int) -> AnswersDrawn:

@@ -10,7 +10,9 @@ from torch import nn
 from modicum.ledger import Ledger
 from modicum.training.atan2 import AdamATan2
 from modicum.training.checkpoint import Checkpoint
+from modicum.training.distributed import same_start
 from modicum.training.fit import Course, Curve, Descent, Lesson, fit
+from modicum.training.launch import Ranks
 from modicum.training.progress_line import loss_line
 
 __all__ = ["BoardRecipe", "optimiser_of", "train_boards"]
@@ -68,7 +70,7 @@ def train_boards(
     recipe: BoardRecipe,
     name: str,
     ledger: Ledger,
-    checkpoint: Path | None,
+    shared: tuple[Path | None, Ranks],
 ) -> tuple[Curve, ...]:
     """Train a net in place by its lesson; return the figures of each update.
 
@@ -78,15 +80,19 @@ def train_boards(
         recipe: How.
         name: Names the random streams and the checkpoint.
         ledger: Counts updates and tokens.
-        checkpoint: File that a killed run goes on from; none where None.
+        shared: File that a killed run goes on from, none where None; and the processes that train.
 
     Raises:
         TrialError: a loss or a gradient that is not finite.
     """
+    checkpoint, joined = shared
     optimiser = optimiser_of(net, recipe)
-    kept = Checkpoint(checkpoint, lesson, optimiser, ledger, name=name)
+    kept = Checkpoint(checkpoint, lesson, optimiser, ledger, name=name, joined=joined)
     course = Course(
         recipe.steps, recipe.rate, lambda curves: ledger.says(loss_line(curves, recipe.steps))
     )
-    descent = Descent(optimiser, list(net.parameters()), recipe.clip)
-    return fit(lesson, descent, course, ledger, kept, kept.restore()).curves
+    done = kept.restore()
+    begun = {name: one.detach() for name, one in lesson.named.items()}
+    same_start({**begun, "updates": torch.tensor(float(len(done)))}, joined)
+    descent = Descent(optimiser, list(net.parameters()), recipe.clip, joined)
+    return fit(lesson, descent, course, ledger, kept, done).curves

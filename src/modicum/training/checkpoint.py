@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from modicum.ledger import Ledger
+from modicum.training.launch import Alone, Ranks
 
 __all__ = ["Checkpoint", "Learning", "kept_name"]
 
@@ -62,6 +63,7 @@ class Checkpoint:
         *,
         name: str = "",
         every: int = 1,
+        joined: Ranks | None = None,
     ) -> None:
         """Prepares; reads nothing yet.
 
@@ -72,7 +74,9 @@ class Checkpoint:
             ledger: Its counters go on from where the killed run stood.
             name: Of the run; a file of another name is none of its own.
             every: Steps from one writing to the next.
+            joined: Processes that all keep the run, each a part of its state; the first one writes.
         """
+        self._joined = joined or Alone()
         self._name, self._every = name, every
         self._path, self._trainable = path, trainable
         self._optimiser, self._ledger = optimiser, ledger
@@ -115,13 +119,17 @@ class Checkpoint:
         Where writing is slow it is done more seldom, so that it takes a twentieth of the time.
         """
         begun = time.monotonic()
-        if self._path is None or begun < self._next or len(curves) % self._every:
+        if self._path is None or len(curves) % self._every:
+            return
+        if not self._joined.tell(begun >= self._next):
             return
         tensors = {f"now/{n}": t for n, t in self._trainable.state().items()}
         tensors |= {f"first/{n}": t for n, t in (first or {}).items()}
         for name, parameter in self._trainable.named.items():
             for key, value in self._optimiser.state.get(parameter, {}).items():
                 tensors[f"state.{name}/{key}"] = value.detach().cpu().clone()
+        if self._joined.number:
+            return
         counted = {name: getattr(self._ledger, name) for name in _KEPT}
         named = {"name": self._name} if self._name else {}
         state = json.dumps({"curves": [dict(c) for c in curves], "ledger": counted, **named})

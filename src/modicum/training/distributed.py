@@ -6,14 +6,14 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from modicum.errors import TrialError
+from modicum.errors import ConfigError, TrialError
 from modicum.ledger import Ledger
 from modicum.stock import Group
 from modicum.training.launch import Ranks
 from modicum.types import Request, Sampling
 from modicum.whitebox import WhiteBox
 
-__all__ = ["add_gradients", "same_start", "spread"]
+__all__ = ["add_gradients", "own_part", "same_start", "spread"]
 
 _COUNTS = ("tokens_prompt", "tokens_sampled", "flops")
 
@@ -45,18 +45,36 @@ def spread(model: WhiteBox, ranks: Ranks) -> WhiteBox:
 
 
 def add_gradients(parameters: Iterable[nn.Parameter], ranks: Ranks) -> None:
-    """Add up the gradients of all processes; a parameter without one counts as zeros.
+    """Add up the gradients of all processes; where some have none, theirs count as zeros.
 
     The loss of a part is divided by the whole batch's totals, so that the sum over the processes is
-    the gradient that one process would have.
+    the gradient that one process would have. A parameter that has none anywhere keeps none, for an
+    optimiser moves one whose gradient is zero.
     """
     if ranks.count == 1:
         return
     held = list(parameters)
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in held])
-    summed = torch.split(ranks.add(flat), [p.numel() for p in held])
-    for parameter, gradient in zip(held, summed, strict=True):
-        parameter.grad = gradient.view_as(parameter).to(parameter.dtype)
+    there = flat.new_tensor([float(p.grad is not None) for p in held])
+    summed = ranks.add(torch.cat((flat, there)))
+    parts = torch.split(summed[: len(flat)], [p.numel() for p in held])
+    for parameter, gradient, has in zip(held, parts, summed[len(flat) :].tolist(), strict=True):
+        parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if has else None
+
+
+def own_part(n: int, ranks: Ranks) -> slice:
+    """Return which of n parts of an update are this process's.
+
+    Raises:
+        ConfigError: fewer parts than processes.
+    """
+    if n < ranks.count:
+        raise ConfigError(
+            f"{ranks.count} processes for updates of {n}",
+            "at least one for each process",
+            "start fewer processes, or raise the batch",
+        )
+    return slice(n * ranks.number // ranks.count, n * (ranks.number + 1) // ranks.count)
 
 
 def same_start(state: Mapping[str, torch.Tensor], ranks: Ranks) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.grid import Ids
+from modicum.nets.halting import Halting
 from modicum.plain import JsonValue, table_of
 from modicum.puzzles.coverage import Coverage, coverage, n_found
 from modicum.puzzles.puzzle import Puzzle
@@ -37,6 +38,8 @@ class HeldOut:
     """Share of the solutions that were found, with both ceilings, over boards whose solutions are listed."""
     greedy: Figure | None = None
     """Share of boards on which the likeliest tokens are valid; None of nets that have no such answer."""
+    halting: Halting | None = None
+    """When trajectories end that may end early, for none of the above did; None where nothing was chosen."""
 
     def plain(self) -> dict[str, JsonValue]:
         """Return it as plain values."""

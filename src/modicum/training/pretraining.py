@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +13,18 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.autoregressive_folder import AUTOREGRESSIVE_CONFIG
+from modicum.nets.grid import Ids
 from modicum.nets.recursive_folder import CONFIG
 from modicum.nets.recursive_shape import Size
 from modicum.nudge import write_shared
 from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
 from modicum.task import Task, resolve_task
-from modicum.training.board_learner import BoardLearner
+from modicum.training.board_learner import BoardLearner, BoardsApart
 from modicum.training.checkpoint import kept_name
+from modicum.training.fit import Curve
 from modicum.training.held_out_boards import HeldOut, held_out
+from modicum.training.launch import ranks
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
 from modicum.training.recursive_boards import (
@@ -41,6 +44,7 @@ HELD_OUT = 200
 _TESTED = 400
 """Test boards that are held against those that are learned from."""
 _CHECKPOINT = "checkpoint.safetensors"
+_HALTING_CHECKPOINT = "halting.safetensors"
 _NAMES = (CONFIG, AUTOREGRESSIVE_CONFIG)
 """Files that say that a folder holds a net."""
 
@@ -74,6 +78,11 @@ class Pretraining(ABC):
             )
 
     @property
+    def name(self) -> str:
+        """What names its checkpoint and random streams: all of its settings."""
+        return f"pretrain/{json.dumps(table_of(self), sort_keys=True)}"
+
+    @property
     @abstractmethod
     def label(self) -> str:
         """What the net is called."""
@@ -96,7 +105,12 @@ def pretrain(
 ) -> HeldOut:
     """Train a net on all training boards of a task, write it, and measure it on held-out boards.
 
+    A recursive net is then taught when to halt (`BoardLearner.taught_to_halt`), on the same training
+    boards; the first `HELD_OUT` boards of the selection split choose the threshold. Nothing else of it
+    changes by that.
+
     A run that was stopped goes on from its checkpoint in the folder, to the same bits on one processor.
+    The processes of a launch share each update: its boards are spread over them.
 
     Args:
         plan: What is trained.
@@ -110,21 +124,18 @@ def pretrain(
             without boards.
         TrialError: a loss that is not finite.
     """
-    name = f"pretrain/{json.dumps(table_of(plan), sort_keys=True)}"
+    name = plan.name
     _check_folder(out, name)
+    joined = ranks()
+    joined.tell(_TrainsAlong(plan, out, device))
     puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
     boards = training_boards(task, puzzle, plan.boards)
-    recipe = RecursiveRecipe(
-        plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
-    )
-    recipe = replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
-    drawn = Boards(
-        drawing(puzzle, boards, plan.batch, name), checker_of(puzzle), puzzle.grid.answered
-    )
     ledger = Ledger(observer=watch)
     with _one_thread(device):
-        learner = plan.drawn(puzzle, device)
-        learner, curves = learner.learned(drawn, recipe, name, ledger, out / _CHECKPOINT)
+        learner, curves = _learned(plan, boards, out, device, ledger)
+        apart = BoardsApart(puzzle, boards, _questions(task, puzzle, "selection", HELD_OUT))
+        kept = out / _HALTING_CHECKPOINT
+        learner = learner.taught_to_halt(apart, _recipe(plan), name, ledger, kept)
         ledger.says("measuring on held-out boards")
         found = held_out(learner, puzzle, solved_boards(task, puzzle, "selection", measured))
     told = {
@@ -137,8 +148,45 @@ def pretrain(
     files = learner.change(told).files()
     # last what says that there is a net, so that a folder that says so is whole
     write_shared({one: files[one] for one in sorted(files, key=_NAMES.__contains__)}, out)
-    (out / _CHECKPOINT).unlink(missing_ok=True)
-    return found
+    for one in (_HALTING_CHECKPOINT, _CHECKPOINT):
+        (out / one).unlink(missing_ok=True)
+    return replace(found, halting=learner.halting)
+
+
+@dataclass(frozen=True)
+class _TrainsAlong:
+    """What the other processes of a launch do: the training, and nothing of what comes after."""
+
+    plan: Pretraining
+    out: Path
+    """Where the first process keeps its checkpoint, which all go on from."""
+    device: str
+
+    def run(self, observer: Callable[[Ledger], None]) -> None:
+        """Train."""
+        plan = self.plan
+        boards = training_boards(resolve_task(plan.task), puzzle_of(plan.task), plan.boards)
+        with _one_thread(self.device):
+            _learned(plan, boards, self.out, self.device, Ledger(observer=observer))
+
+
+def _learned(
+    plan: Pretraining, boards: Sequence[Labelled], out: Path, device: str, ledger: Ledger
+) -> tuple[BoardLearner, tuple[Curve, ...]]:
+    """Train a net together with the other processes of a launch; each of them calls this."""
+    puzzle = puzzle_of(plan.task)
+    drawn = Boards(
+        drawing(puzzle, boards, plan.batch, plan.name), checker_of(puzzle), puzzle.grid.answered
+    )
+    learner = plan.drawn(puzzle, device)
+    return learner.learned(drawn, _recipe(plan), plan.name, ledger, out / _CHECKPOINT, ranks())
+
+
+def _recipe(plan: Pretraining) -> RecursiveRecipe:
+    recipe = RecursiveRecipe(
+        plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
+    )
+    return replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
 
 
 def _check_folder(out: Path, name: str) -> None:
@@ -175,9 +223,9 @@ def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
     found = solved_boards(task, puzzle, "shots", most)
     apart_from: tuple[tuple[Split, int], ...] = (("selection", HELD_OUT), ("test", _TESTED))
     kept = {
-        puzzle.invariant(puzzle.encode(problem.question))
+        puzzle.invariant(question)
         for split, n in apart_from
-        for problem in task.problems(split, _there(task, split, n))
+        for question in _questions(task, puzzle, split, n)
     }
     apart = [board for board in found if puzzle.invariant(board.question) not in kept]
     if apart or len(found) == 1:
@@ -197,6 +245,14 @@ def solved_boards(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[L
         answers = (own, *puzzle.solutions(question, MOST_SOLUTIONS))
         found.append(Labelled(question, tuple(dict.fromkeys(answers))))
     return found
+
+
+def _questions(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Ids]:
+    """Return the questions of a split's boards; of very many the first."""
+    return [
+        puzzle.encode(problem.question)
+        for problem in task.problems(split, _there(task, split, most))
+    ]
 
 
 def _there(task: Task, split: Split, most: int) -> int:

@@ -15,7 +15,9 @@ from modicum.nets.recursive import Latent, RecursiveNet, Supervised
 from modicum.nets.recursive_losses import ASKED_NOT, cross_entropy
 from modicum.seeds import key
 from modicum.training.board_recipe import BoardRecipe, train_boards
+from modicum.training.distributed import own_part
 from modicum.training.fit import Curve, Descent, Lesson, Taken
+from modicum.training.launch import Alone, Ranks
 from modicum.training.prior_looks import Boards, Looked, judged_loss, look
 from modicum.training.recursive_slots import Slots
 
@@ -65,7 +67,12 @@ class RecursiveLesson(Lesson):
     """
 
     def __init__(
-        self, net: RecursiveNet, boards: Boards, recipe: RecursiveRecipe, name: str
+        self,
+        net: RecursiveNet,
+        boards: Boards,
+        recipe: RecursiveRecipe,
+        name: str,
+        joined: Ranks | None = None,
     ) -> None:
         """Take what is trained.
 
@@ -74,12 +81,16 @@ class RecursiveLesson(Lesson):
             boards: Where boards come from, `recipe.batch` an update, and what checks answers.
             recipe: How.
             name: Names the random streams; equal names, boards and threads give equal bits.
+            joined: The processes that share the slots; this one alone where None.
         """
         self.net, self.averaged = net, Averaged(net, recipe.average)
         self.flops = net.shape.trained_flops
         self._boards, self._recipe, self._name = boards, recipe, name
         self._device = net.head.device
-        self.slots = Slots.empty(recipe.batch, net.shape, self._device)
+        self._joined = joined or Alone()
+        self._own = own_part(recipe.batch, self._joined)
+        self._share = (self._own.stop - self._own.start) / recipe.batch
+        self.slots = Slots.empty(self._own.stop - self._own.start, net.shape, self._device)
         self._named = dict(net.named_parameters())
 
     @property
@@ -88,34 +99,37 @@ class RecursiveLesson(Lesson):
         return self._named
 
     def state(self) -> dict[str, Tensor]:
-        """Return a copy of the net, its average and the slots."""
+        """Return a copy of the net, its average and all slots; every process has to ask."""
         found = super().state()
         found |= {f"averaged.{name}": part for name, part in self.averaged.state().items()}
-        found |= {f"slots.{name}": part for name, part in self.slots.state().items()}
+        parts = self._joined.gather(self.slots.state())
+        found |= {f"slots.{name}": torch.cat([part[name] for part in parts]) for name in parts[0]}
         return {**found, "first": self.net.get_buffer("first").cpu().clone()}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Set it again."""
         super().load(state)
         self.averaged.load(_below(state, "averaged."))
-        self.slots.load(_below(state, "slots."))
+        self.slots.load(_below(state, "slots."), self._own)
         for net in (self.net, self.averaged.net):
             net.get_buffer("first").copy_(state["first"])
 
     def step(self, number: int, curves: Sequence[Curve], descent: Descent) -> Taken:
         """Take one supervision step with every slot, and one update."""
         del curves
-        recipe, shape = self._recipe, self.net.shape
+        recipe, shape, own = self._recipe, self.net.shape, self._own
         drawn = self._generator("noise", number)
         start = self.net.start(
-            recipe.batch, self._normal(2, drawn) if shape.is_start_random else None
+            len(self.slots.age), self._normal(2, drawn) if shape.is_start_random else None
         )
         age = torch.zeros_like(self.slots.age)
         if number == 0:  # every slot gets an age of its own, so that each update sees all ages
-            age = torch.arange(recipe.batch, device=self._device) % shape.n_steps
+            age = torch.arange(recipe.batch, device=self._device)[own] % shape.n_steps
         if shape.halting:
-            self.slots.explore(shape.n_steps, drawn)
-        self.slots.refill(self._boards.drawn(number, self._device), start, age)
+            chance = torch.rand((2, recipe.batch), generator=drawn, device=self._device)
+            self.slots.explore(shape.n_steps, chance[:, own])
+        questions, targets = self._boards.drawn(number, self._device)
+        self.slots.refill((questions[own], targets[own]), start, age)
         looked = None
         if (number + 1) % recipe.look_every == 0:
             size = (recipe.look_boards, recipe.look_width if shape.is_guided else 1)
@@ -124,7 +138,7 @@ class RecursiveLesson(Lesson):
         figures, norm = descent.take(lambda: self._backward(drawn, looked))
         self.averaged.follow(number)
         told = looked.figures if looked is not None else {}
-        tokens = self.slots.questions.numel()
+        tokens = recipe.batch * shape.length
         return Taken({**figures, "grad_norm": norm, **told}, (tokens,))
 
     def _generator(self, what: str, number: int) -> torch.Generator:
@@ -134,8 +148,9 @@ class RecursiveLesson(Lesson):
     def _normal(
         self, draws: int, drawn: torch.Generator
     ) -> Float[Tensor, "draws slots places width"]:
-        size = (draws, *self.slots.high.shape)
-        return torch.randn(size, generator=drawn, device=self._device)
+        """Draw for all slots, so that each has its own noise however many processes share them."""
+        size = (draws, self._recipe.batch, *self.slots.high.shape[1:])
+        return torch.randn(size, generator=drawn, device=self._device)[:, self._own]
 
     def _backward(self, drawn: torch.Generator, looked: Looked | None) -> dict[str, float]:
         """Leave the gradient of one supervision step and put the slots on; return its figures."""
@@ -158,6 +173,9 @@ class RecursiveLesson(Lesson):
         elif looked is not None:
             told["judged"], _ = judged_loss(net, looked.read, looked.known)
         whole = loss + told["judged"] if "judged" in told else loss
+        if self._joined.count > 1:
+            # gradients are added up; a look is the same everywhere, so that a share of it is due of each
+            whole = whole * self._share
         if shape.halting and halt is None:
             with torch.no_grad():
                 halt = net.judge(done.latent.high, injected)[:, 0]
@@ -181,8 +199,11 @@ class RecursiveLesson(Lesson):
             "cells": (right.float().mean(1) * over).sum(),
         }
         names = [*told, *sums, "over"]
-        values = torch.stack([*told.values(), *sums.values(), over.sum()]).detach().tolist()
-        figures = dict(zip(names, values, strict=True))
+        means = [value * self._share for value in told.values()]
+        values = torch.stack([*means, *sums.values(), over.sum()]).detach()
+        if self._joined.count > 1:
+            values = self._joined.add(values)
+        figures = dict(zip(names, values.tolist(), strict=True))
         count = figures.pop("over")
         for name in sums:
             total = figures.pop(name)
@@ -198,6 +219,7 @@ def train_recursive(
     name: str,
     ledger: Ledger,
     checkpoint: Path | None = None,
+    joined: Ranks | None = None,
 ) -> LearnedRecursion:
     """Train a net in place; return its moving average.
 
@@ -208,12 +230,15 @@ def train_recursive(
         name: Names the random streams; equal names, boards and threads give equal bits.
         ledger: Counts updates; positions of the slots count as trained tokens.
         checkpoint: File that a killed run goes on from; none where None.
+        joined: The processes that share each update; this one alone where None.
 
     Raises:
         TrialError: a loss or a gradient that is not finite.
+        ConfigError: fewer boards an update than processes.
     """
-    lesson = RecursiveLesson(net, boards, recipe, name)
-    curves = train_boards(lesson, net, recipe, name, ledger, checkpoint)
+    joined = joined or Alone()
+    lesson = RecursiveLesson(net, boards, recipe, name, joined)
+    curves = train_boards(lesson, net, recipe, name, ledger, (checkpoint, joined))
     return LearnedRecursion(lesson.averaged.net, curves)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from modicum.ledger import Ledger
 from modicum.nets.grid import Ids
+from modicum.nets.halting import Halting
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_folder import RecursiveCard
 from modicum.nets.recursive_rollouts import Rolling, roll, varies
@@ -16,14 +17,21 @@ from modicum.nets.recursive_shape import sized
 from modicum.plain import JsonObject
 from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
-from modicum.training.board_learner import AnswersDrawn, BoardLearner
+from modicum.training.board_learner import AnswersDrawn, BoardLearner, BoardsApart
 from modicum.training.fit import Curve
+from modicum.training.halting import choose_halting
+from modicum.training.judging import Judging, learn_to_judge
+from modicum.training.launch import Ranks
 from modicum.training.learned_net import LearnedNet
 from modicum.training.pretraining import Pretraining
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe, train_recursive
+from modicum.training.recursive_boards import checker_of, drawing
 
 __all__ = ["RecursiveLearner", "RecursivePretraining"]
+
+_VOTES = 20
+"""Trajectories of each board that the threshold is chosen on."""
 
 
 @final
@@ -35,11 +43,45 @@ class RecursiveLearner(BoardLearner):
     card: RecursiveCard
 
     def learned(
-        self, boards: Boards, recipe: RecursiveRecipe, name: str, ledger: Ledger, kept: Path | None
+        self,
+        boards: Boards,
+        recipe: RecursiveRecipe,
+        name: str,
+        ledger: Ledger,
+        kept: Path | None,
+        joined: Ranks | None = None,
     ) -> tuple[Self, tuple[Curve, ...]]:
         """Train the net by deep supervision."""
-        found = train_recursive(self.net, boards, recipe, name, ledger, kept)
+        found = train_recursive(self.net, boards, recipe, name, ledger, kept, joined)
         return replace(self, net=found.net), found.curves
+
+    @property
+    def halting(self) -> Halting | None:
+        """What its card says."""
+        return self.card.halting
+
+    def taught_to_halt(
+        self,
+        boards: BoardsApart,
+        recipe: RecursiveRecipe,
+        name: str,
+        ledger: Ledger,
+        kept: Path | None,
+    ) -> Self:
+        """Train halt and value head on rollouts from the prior, then choose the threshold."""
+        puzzle, how = boards.puzzle, Judging.after(recipe, self.net.shape)
+        name = f"{name}/judging"
+        drawn = Boards(
+            drawing(puzzle, boards.learned, how.trajectories, name),
+            checker_of(puzzle),
+            puzzle.grid.answered,
+        )
+        learn_to_judge(self.net, drawn, how, name, ledger, kept)
+        ledger.says("choosing when to halt")
+        names = [" ".join(map(str, question)) for question in boards.chosen_on]
+        rolling = Rolling(how.depth, _VOTES, stream="chosen on")
+        chosen = choose_halting(self.net, puzzle, (boards.chosen_on, names), rolling, ledger)
+        return replace(self, card=replace(self.card, halting=chosen))
 
     def answers(self, puzzle: Puzzle, questions: Sequence[Ids], samples: int) -> AnswersDrawn:
         """Roll out as many supervision steps as in training; one trajectory where all are the same."""

@@ -52,11 +52,11 @@ class Slots:
         """Return a copy by name."""
         return {field.name: getattr(self, field.name).cpu().clone() for field in fields(self)}
 
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Set them again."""
+    def load(self, state: dict[str, Tensor], own: slice) -> None:
+        """Set them again from some of those that were kept."""
         for field in fields(self):
             old: Tensor = getattr(self, field.name)
-            setattr(self, field.name, state[field.name].to(old.device).clone())
+            setattr(self, field.name, state[field.name][own].to(old.device).clone())
 
     def refill(self, boards: tuple[Tensor, Tensor], start: Latent, age: Tensor) -> None:
         """Give every slot that is over the board of its own place, and a new start.
@@ -75,10 +75,13 @@ class Slots:
         self.age = torch.where(fresh, age, self.age)
         self.nats = self.nats.masked_fill(fresh, 0.0)
 
-    def explore(self, n_steps: int, drawn: torch.Generator) -> None:
-        """Draw for a tenth of the new slots how many steps they take at least, and 1 for the others."""
-        size = (2, len(self.age))
-        chance = torch.rand(size, generator=drawn, device=self.age.device)
+    def explore(self, n_steps: int, chance: Float[Tensor, "two slots"]) -> None:
+        """Say for a tenth of the new slots how many steps they take at least, and 1 for the others.
+
+        Args:
+            n_steps: Steps after which a slot is over.
+            chance: Two uniform draws a slot: whether, and how many.
+        """
         longer = 2 + (chance[1] * max(0, n_steps - 1)).long()
         least = torch.where(chance[0] < _EXPLORED, longer, torch.ones_like(longer))
         self.least = torch.where(self.over, least, self.least)
