@@ -1,5 +1,6 @@
 """Training by reward: what is learned, what it costs, what a kill leaves, and when it stops."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,20 @@ def test_a_killed_run_goes_on_to_the_same_bits(organism, kind, policy, tmp_path)
     assert all(torch.equal(t, again.state()[n]) for n, t in whole.state().items())
     assert resumed.curves == done.curves
     assert (ledger.updates, ledger.tokens_trained) == (spent.updates, spent.tokens_trained)
+
+
+def test_a_run_on_other_weights_begins_anew(organism, tmp_path) -> None:
+    file = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        trained(organism, vectors(organism), checkpoint=file, stop_at=2)
+    changed = copy.deepcopy(organism.module)
+    with torch.no_grad():
+        next(changed.parameters()).mul_(1.01)
+    other = organism.with_module(changed)
+    fresh, again = vectors(other), vectors(other)
+    trained(other, fresh)
+    trained(other, again, checkpoint=file)
+    assert all(torch.equal(t, again.state()[n]) for n, t in fresh.state().items())
 
 
 def test_half_a_checkpoint_begins_anew(organism, tmp_path) -> None:

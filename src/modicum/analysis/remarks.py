@@ -13,7 +13,7 @@ from modicum.method import METHODS
 from modicum.stats import Figure
 from modicum.stats.written import count, percent
 from modicum.store.database import Outcome
-from modicum.store.provenance import changed_plugins
+from modicum.store.provenance import changed_plugins, mixed_weights
 
 __all__ = ["common_doubts", "doubts", "next_steps", "of_most_studies"]
 
@@ -67,7 +67,7 @@ def doubts(found: Gathered, answer: Ability, rows: Sequence[RungRow]) -> tuple[s
         if row.arms and row.arms[0].gain.low > 0 and _is_idle(row.reward_attributable)
     ]
     every = _every(found)
-    more = (*_unmarked(every), *_renewed(every), *changed_plugins(every))
+    more = (*_unmarked(every), *_renewed(every), *changed_plugins(every), *mixed_weights(every))
     return (*said, *_reference_doubts(found), *more)
 
 

@@ -18,6 +18,7 @@ from modicum.running.spending import refuse_unpayable
 from modicum.running.undrawn import copied_floor, mark_twins, original
 from modicum.store.database import Outcome, Store
 from modicum.store.kept_tasks import record_of
+from modicum.store.provenance import has_same_weights
 from modicum.study.budget import (
     Budget,
     Cost,
@@ -235,7 +236,9 @@ def _frozen_way(plan: Plan, store: Store, model: str) -> Way:
         outcome = store.read(subject.floor(), texts=False) if subject.model == model else None
         if outcome is not None and not outcome.error:
             card = outcome.card
-            return AS_PLANNED if card is None else Way(card.rows, dtype_of(card))
+            # what was measured of other weights says nothing of these
+            is_known = card is not None and has_same_weights(outcome)
+            return Way(card.rows, dtype_of(card)) if card is not None and is_known else AS_PLANNED
     return AS_PLANNED
 
 

@@ -23,12 +23,17 @@ __all__ = [
     "changed_plugins",
     "changed_weights",
     "has_foreign",
+    "has_same_weights",
+    "mixed_weights",
     "plugin_sources",
     "weights_source",
 ]
 
 _WEIGHTS = "weights"
 """Name of the hash of a model's files among a trial's sources."""
+
+_LOCAL = frozenset({"autoregressive", "export", "huggingface", "recursive"})
+"""Plug-ins of models that open a folder or file of the user's."""
 
 _GROUPS: Mapping[str, str] = {
     "method": "methods",
@@ -71,7 +76,7 @@ def weights_source(reference: str) -> dict[str, str]:
         plugin, settings = plugin_of(reference)
     except ConfigError:
         return {}
-    if plugin not in ("export", "huggingface", "recursive"):
+    if plugin not in _LOCAL:
         return {}
     value = fingerprint(at(str(settings.get("name", ""))))
     return {_WEIGHTS: value} if value else {}
@@ -96,6 +101,27 @@ def changed_weights(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
                 "those stand as they are: put the old weights back, or start again with another --out"
             )
     return tuple(said)
+
+
+def mixed_weights(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """Say of which local models trials ran on different weights under one name."""
+    ran: dict[str, Counter[str]] = {}
+    for outcome in {str(o.trial.id): o for o in outcomes}.values():
+        if then := outcome.sources.get(_WEIGHTS):
+            ran.setdefault(outcome.trial.model, Counter())[then] += 1
+    return tuple(
+        f"trials on {model!r:.80} ran on {len(times)} different weights under that name "
+        f"({' and '.join(map(str, times.values()))} trials): their figures are not comparable; start "
+        "again with another --out"
+        for model, times in ran.items()
+        if len(times) > 1
+    )
+
+
+def has_same_weights(outcome: Outcome) -> bool:
+    """Say whether a trial's model has the weights that it ran on, as far as is known."""
+    then, now = outcome.sources.get(_WEIGHTS), weights_source(outcome.trial.model).get(_WEIGHTS)
+    return then == now or not (then and now)
 
 
 def changed_plugins(outcomes: Iterable[Outcome]) -> tuple[str, ...]:

@@ -158,7 +158,6 @@ def _outcome(
     )
 
 
-@lru_cache(maxsize=2)
 def open_model(reference: str, dtype: str = "") -> Model:
     """Return the loaded model of a reference; the last two stay loaded in this process.
 
@@ -167,6 +166,13 @@ def open_model(reference: str, dtype: str = "") -> Model:
         dtype: Number format of its weights where the reference leaves that open; as measured on
             this machine if not given.
     """
+    return _opened(reference, dtype, weights_source(reference).get("weights", ""))
+
+
+@lru_cache(maxsize=2)
+def _opened(reference: str, dtype: str, weights: str) -> Model:
+    """Return the model; that of other files under the same reference is loaded anew."""
+    del weights
     _, said = plugin_of(reference)
     is_open = dtype and said.get("dtype", "auto") == "auto" and _has_dtype(reference)
     return resolve_backend(reference, {"dtype": dtype} if is_open else None).open()

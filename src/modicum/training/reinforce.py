@@ -98,7 +98,9 @@ def reinforce(
     joined = ranks()
     parameters = list(trainable.named.values())
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
-    kept = Checkpoint(checkpoint, trainable, optimiser, ledger)
+    # a run that was killed goes on only from the weights that it began with
+    name = trainable.whitebox.card.weights
+    kept = Checkpoint(checkpoint, trainable, optimiser, ledger, name=name)
     done = kept.restore()
     same_start(trainable.state(), joined)
     reference = trainable.state() if recipe.policy.kl else None
