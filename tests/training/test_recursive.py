@@ -75,13 +75,13 @@ def test_a_refilled_slot_starts_anew() -> None:
 
 
 def test_one_step_is_one_update_along_the_loss_of_the_equations() -> None:
-    lesson, descent = lesson_of(replace(RECIPE, look_every=100), beta=0.5)
+    lesson, descent = lesson_of(replace(RECIPE, look_every=100, first_beta=6.0), beta=0.5)
     net, (ids, targets) = lesson.net, draw(0)
     seed = torch.Generator().manual_seed(lesson._generator("noise", 0).initial_seed())
     size = (TINY.n_outer, BATCH, TINY.places, TINY.width)
     noise = torch.randn(size, generator=seed).transpose(0, 1)
     done = net.supervise(net.start(BATCH), net.encode(ids), targets, noise)
-    loss = cross_entropy(done.logits, targets).mean() + 0.5 * done.charged.mean()
+    loss = cross_entropy(done.logits, targets).mean() + 6 * 0.5 * done.charged.mean()
     loss.backward()
     expected = {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None}
     figures = lesson.step(0, [], descent).figures
@@ -91,6 +91,14 @@ def test_one_step_is_one_update_along_the_loss_of_the_equations() -> None:
     assert expected.keys() == found.keys()
     for name, grad in found.items():
         assert torch.allclose(grad, scale * expected[name], rtol=1e-3, atol=1e-7)
+
+
+def test_the_divergence_is_dear_at_first_and_falls_by_equal_factors() -> None:
+    recipe = RecursiveRecipe(steps=100, first_beta=16.0, beta_falls=0.4)
+    found = [recipe.dearness(step) for step in (0, 10, 20, 30, 40, 99)]
+    assert found == pytest.approx([16, 8, 4, 2, 1, 1])
+    assert {replace(recipe, first_beta=1.0).dearness(step) for step in range(100)} == {1.0}
+    assert replace(recipe, beta_falls=0.0).dearness(0) == 1.0
 
 
 @pytest.mark.parametrize("changes", [{}, {"guidance": "none", "halting": True}, {"noise": 0.1}])

@@ -43,6 +43,7 @@ class FromScratch(Method):
     Differs: the number of updates does not go by the number of boards.
     """
 
+    version: ClassVar[int] = 2
     needs: ClassVar[Needs] = Needs(access=Access.TEXT, supervision=Supervision.ANSWER)
     controls: ClassVar[tuple[Control, ...]] = (Control("shuffled"),)
     quick: ClassVar[Quick] = Quick(

@@ -39,6 +39,19 @@ class RecursiveRecipe(BoardRecipe):
     """Boards of a look, at least 1."""
     look_width: int = 4
     """Trajectories of each; 1 where the net is deterministic."""
+    first_beta: float = 10.0
+    """What the weight of the divergence is multiplied by at first, above 0; 1 keeps it as it is."""
+    beta_falls: float = 0.8
+    """Share of the updates in which that falls to 1, by equal factors, in [0, 1].
+
+    While the net knows nothing, a posterior that says the answer is cheap beside what it saves, and what
+    has learned to wait for it says nothing without. What can be worked out is learned first this way.
+    """
+
+    def dearness(self, step: int) -> float:
+        """Return the factor of the divergence's weight at an update, counted from 0."""
+        done = min(1.0, step / (self.beta_falls * self.steps)) if self.beta_falls else 1.0
+        return self.first_beta ** (1.0 - done)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +148,8 @@ class RecursiveLesson(Lesson):
             size = (recipe.look_boards, recipe.look_width if shape.is_guided else 1)
             seen = self._generator("look", number)
             looked = look(self.averaged.net, self._boards, number, size, seen)
-        figures, norm = descent.take(lambda: self._backward(drawn, looked))
+        beta = shape.beta * recipe.dearness(number)
+        figures, norm = descent.take(lambda: self._backward(drawn, looked, beta))
         self.averaged.follow(number)
         told = looked.figures if looked is not None else {}
         tokens = recipe.batch * shape.length
@@ -152,7 +166,9 @@ class RecursiveLesson(Lesson):
         size = (draws, self._recipe.batch, *self.slots.high.shape[1:])
         return torch.randn(size, generator=drawn, device=self._device)[:, self._own]
 
-    def _backward(self, drawn: torch.Generator, looked: Looked | None) -> dict[str, float]:
+    def _backward(
+        self, drawn: torch.Generator, looked: Looked | None, beta: float
+    ) -> dict[str, float]:
         """Leave the gradient of one supervision step and put the slots on; return its figures."""
         slots, shape, net = self.slots, self.net.shape, self.net
         latent, noise = slots.latent, None
@@ -164,7 +180,7 @@ class RecursiveLesson(Lesson):
         injected = net.encode(slots.questions)
         done = net.supervise(latent, injected, slots.targets, noise)
         ce = cross_entropy(done.logits, slots.targets, shape.loss).mean()
-        loss = ce + shape.beta * done.charged.mean() if shape.is_guided else ce
+        loss = ce + beta * done.charged.mean() if shape.is_guided else ce
         right = (done.logits.detach().argmax(-1) == slots.targets) | (slots.targets == ASKED_NOT)
         told, whole, halt = {"loss": loss, "ce": ce}, loss, None
         if shape.halting and not shape.is_guided:
