@@ -17,6 +17,7 @@ from modicum.nets.recursive_folder import CONFIG, WEIGHTS, read_recursive_card
 from modicum.puzzles.coverage import coverage
 from modicum.sampling.autoregressive_model import AutoregressiveModel, Writing
 from modicum.task import resolve_task
+from modicum.training import pretraining
 from modicum.training.autoregressive_learner import AutoregressiveLearner, AutoregressivePretraining
 from modicum.training.board_learner import AnswersDrawn
 from modicum.training.held_out_boards import held_out
@@ -291,3 +292,10 @@ def test_boards_that_are_all_tested_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(type(task), "problems", lambda self, split, n: own(self, "test", n))
     with pytest.raises(ConfigError, match="each a symmetric form of one that is tested"):
         training_boards(task, PUZZLE, 5)
+
+
+@pytest.mark.parametrize(("task", "first"), [("sudoku?clues=0", 1.0), ("sudoku", 10.0)])
+def test_telling_is_dear_at_first_where_givens_say_something(task: str, first: float) -> None:
+    plan = RecursivePretraining(task, boards=8)
+    boards = training_boards(resolve_task(task), puzzle_of(task), plan.boards)
+    assert pretraining._recipe(plan, boards).dearness(0) == first

@@ -18,7 +18,7 @@ from modicum.training.learned_transformer import LearnedTransformer
 from modicum.training.new_learner import need_new, new_learner
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
-from modicum.training.recursive_boards import Labelled, drawing, log_solutions
+from modicum.training.recursive_boards import Labelled, drawing, first_beta_of, log_solutions
 from modicum.training.recursive_curves import thinned
 from modicum.types import Access, Problem, Supervision
 
@@ -105,6 +105,7 @@ class FromScratch(Method):
             learning_rate=self.learning_rate,
             warm_up=min(100, self.steps),
             look_boards=min(16, self.batch),
+            first_beta=first_beta_of(boards),
         )
         answered = model.puzzle.grid.answered
         drawn = Boards(drawing(model.puzzle, boards, self.batch, name), answered=answered)

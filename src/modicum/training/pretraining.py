@@ -31,6 +31,7 @@ from modicum.training.recursive_boards import (
     Labelled,
     checker_of,
     drawing,
+    first_beta_of,
     log_solutions,
     puzzle_of,
 )
@@ -135,7 +136,7 @@ def pretrain(
         learner, curves = _learned(plan, boards, out, device, ledger)
         apart = BoardsApart(puzzle, boards, _questions(task, puzzle, "selection", HELD_OUT))
         kept = out / _HALTING_CHECKPOINT
-        learner = learner.taught_to_halt(apart, _recipe(plan), name, ledger, kept)
+        learner = learner.taught_to_halt(apart, _recipe(plan, boards), name, ledger, kept)
         ledger.says("measuring on held-out boards")
         found = held_out(learner, puzzle, solved_boards(task, puzzle, "selection", measured))
     told = {
@@ -179,12 +180,18 @@ def _learned(
         drawing(puzzle, boards, plan.batch, plan.name), checker_of(puzzle), puzzle.grid.answered
     )
     learner = plan.drawn(puzzle, device)
-    return learner.learned(drawn, _recipe(plan), plan.name, ledger, out / _CHECKPOINT, ranks())
+    return learner.learned(
+        drawn, _recipe(plan, boards), plan.name, ledger, out / _CHECKPOINT, ranks()
+    )
 
 
-def _recipe(plan: Pretraining) -> RecursiveRecipe:
+def _recipe(plan: Pretraining, boards: Sequence[Labelled]) -> RecursiveRecipe:
     recipe = RecursiveRecipe(
-        plan.steps, plan.batch, learning_rate=plan.learning_rate, warm_up=min(100, plan.steps)
+        plan.steps,
+        plan.batch,
+        learning_rate=plan.learning_rate,
+        warm_up=min(100, plan.steps),
+        first_beta=first_beta_of(boards),
     )
     return replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
 

@@ -11,17 +11,19 @@ from torch import Tensor
 from modicum.errors import CheckpointError, ConfigError
 from modicum.files.foreign import words_of
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
-from modicum.nets.grid import Ids
+from modicum.nets.grid import BLANK, Ids
 from modicum.puzzles.puzzle import Puzzle
 from modicum.seeds import stream
 from modicum.study.powers import task_powers
 from modicum.task import TASKS, Task, resolve_task, task_parts
 from modicum.task_names import split_task
+from modicum.training.recursive import RecursiveRecipe
 
 __all__ = [
     "Labelled",
     "checker_of",
     "drawing",
+    "first_beta_of",
     "log_solutions",
     "puzzle_of",
     "stored_puzzle",
@@ -126,6 +128,19 @@ def checker_of(puzzle: Puzzle) -> Callable[[Tensor, Tensor], Tensor]:
         return torch.tensor([puzzle.is_valid(asked, said) for asked, said in pairs])
 
     return check
+
+
+def first_beta_of(boards: Sequence[Labelled]) -> float:
+    """Return what the divergence's weight is multiplied by at first, for nets of these boards.
+
+    Dear telling lets a net learn first what follows from the givens. Blank boards give nothing: a net
+    would wait for nothing, so that the weight stays as it is.
+
+    >>> first_beta_of([Labelled((0, 0), ((1, 2),))]), first_beta_of([Labelled((0, 2), ((1, 2),))])
+    (1.0, 10.0)
+    """
+    is_blank = all(token == BLANK for board in boards for token in board.question)
+    return 1.0 if is_blank else RecursiveRecipe.first_beta
 
 
 def log_solutions(puzzle: Puzzle, boards: Sequence[Labelled]) -> float:
