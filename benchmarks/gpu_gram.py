@@ -143,7 +143,7 @@ def _sets(case: GramCase) -> dict[str, Sequence[Labelled]]:
     return sets
 
 
-def _judged(found: Net, boards: Sequence[Labelled]) -> dict[str, float]:
+def _judged(found: Net, boards: Sequence[Labelled]) -> dict[str, float | None]:
     drawn, seconds = answers_of(found, boards, Rolling(DEPTH, WIDTH, rows=4096))
     read = at_depth(found, boards, drawn, DEPTH)
     return {
@@ -151,6 +151,6 @@ def _judged(found: Net, boards: Sequence[Labelled]) -> dict[str, float]:
         "one": read.one.value,
         "vote": read.vote.value,
         "any": read.reached.value,
-        "open cells right": round(cells(boards, drawn, DEPTH), 4),
+        "open cells right": cells(boards, drawn, DEPTH),
         "seconds": round(seconds, 2),
     }

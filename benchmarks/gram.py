@@ -135,11 +135,12 @@ def measured(one: Net, sets: Sets, depth: int, noise: float) -> dict[str, dict[s
     found = {}
     for name, boards in sets.tested.items():
         drawn, _ = answers_of(one, boards, Rolling(depth, WIDTH, noise=noise))
+        right = cells(boards, drawn, depth)
         found[name] = {
             "depth": depth,
             "noise": noise,
             **figures(at_depth(one, boards, drawn, depth)),
-            "open cells right": cells(boards, drawn, depth),
+            **({} if right is None else {"open cells right": right}),
             "cpu seconds": one.seconds,
         }
     return found

@@ -128,11 +128,14 @@ def at_depth(one: Net, boards: Sequence[Labelled], found: torch.Tensor, depth: i
     return judged(one.puzzle, boards, AnswersDrawn(answers, depth=depth), found.shape[1])
 
 
-def cells(boards: Sequence[Labelled], found: torch.Tensor, depth: int) -> float:
-    """Return the share of open cells that single samples get right, of boards with one solution."""
+def cells(boards: Sequence[Labelled], found: torch.Tensor, depth: int) -> float | None:
+    """Return the share of open cells that single samples get right, of boards with one solution.
+
+    None where no board has one solution.
+    """
     kept = [n for n, board in enumerate(boards) if len(board.answers) == 1]
     if not kept:
-        return float("nan")
+        return None
     asked = torch.tensor([boards[n].question for n in kept])
     right = torch.tensor([boards[n].answers[0] for n in kept])
     said, still_open = found[kept][:, :, depth - 1], (asked == 0).double()
