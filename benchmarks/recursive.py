@@ -68,7 +68,7 @@ def main() -> None:
         for width in (512, 64) if given.width is None else (given.width,):
             compare_steps(width, given, report)
     if given.case in (None, "rollout"):
-        name = "recursive_quick.pt" if given.quick else "recursive.pt"
+        name = "recursive_2_quick.pt" if given.quick else "recursive_2.pt"  # by the second recipe
         compare_rollouts(given.net or cache_root() / "peers" / name, report, quick=given.quick)
     report.show(as_json=given.json)
 
