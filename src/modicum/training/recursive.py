@@ -1,5 +1,6 @@
 """Trains a recursive net by deep supervision: one update a supervision step, in slots that persist."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class RecursiveRecipe(BoardRecipe):
     def dearness(self, step: int) -> float:
         """Return the factor of the divergence's weight at an update, counted from 0."""
         done = min(1.0, step / (self.beta_falls * self.steps)) if self.beta_falls else 1.0
-        return self.first_beta ** (1.0 - done)
+        return math.pow(self.first_beta, 1.0 - done)
 
 
 @dataclass(frozen=True, eq=False)
