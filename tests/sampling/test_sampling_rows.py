@@ -10,7 +10,7 @@ from modicum.sampling import local as local_module
 from modicum.sampling.local import Local
 from modicum.sampling.tune_rows import quickest
 from modicum.store.database import Store
-from modicum.study.trial import open_model
+from modicum.study import trial as trial_module
 from modicum.types import Request, Sampling
 from tests.support.tiny_models import tiny_local
 
@@ -111,7 +111,7 @@ def test_a_study_freezes_the_rows_of_its_first_floor(
     monkeypatch.setattr(Job, "run", spy)
     store = Store(tmp_path)
     store.freeze(plan.as_dict())
-    open_model.cache_clear()
+    trial_module._opened.cache_clear()
     run(plan, store, Silent())
     assert taken.pop("prompt_style", 0) == 0
     assert set(taken.values()) == {17}
@@ -120,4 +120,4 @@ def test_a_study_freezes_the_rows_of_its_first_floor(
     assert outcome.card.rows == 17
     assert len(timings) == 1
     store.close()
-    open_model.cache_clear()
+    trial_module._opened.cache_clear()

@@ -81,7 +81,7 @@ def test_check_answers_in_one_command(said) -> None:
 
 def test_run_answers_in_one_command(said) -> None:
     assert said[1].code == 0, said[1].err
-    assert re.search(r"^LATENT  jsonl:", said[1].out, re.MULTILINE)
+    assert re.search(r"^LATENT  my_problems on ", said[1].out, re.MULTILINE)
     assert "preset gsm8k" in said[1].err
 
 
