@@ -167,8 +167,9 @@ def test_a_launch_of_two_that_was_killed_goes_on_to_the_net_of_one(tmp_path) -> 
         assert first.poll() is None
         time.sleep(0.02)
     os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
+    # the launcher gives its processes sessions of their own
     subprocess.run(["pkill", "-9", "-f", str(tmp_path / "two")], check=False)
+    first.communicate()
     second = started(tmp_path / "two", *LAUNCH)
     said, errors = second.communicate()
     assert second.returncode == 0, errors[-2000:]
