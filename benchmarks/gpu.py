@@ -2,7 +2,7 @@
 
 python -m benchmarks.gpu sampling [--shape 1.5b] [--answers 64] [--tokens 1024] [--vllm] [--dry-run]
 python -m benchmarks.gpu grpo [--shape 8b] [--dry-run]
-python -m benchmarks.gpu gram [--preset gram] [--minutes 8] [--hard FILE,FILE] [--dry-run]
+python -m benchmarks.gpu gram [--preset gram] [--minutes 6] [--hard FILE,FILE] [--dry-run]
 
 `sampling`: random-weight Llama shapes in bfloat16, 512-token prompts of which 16 answers share one
 each, a static cache and CUDA graphs. Each of the eight cases is a part (all of them if none is
@@ -53,7 +53,7 @@ def main() -> None:
         "--vllm", action="store_true", help="vLLM instead of ours, a part of its own"
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), default="gram")
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--hard", default="", help="files of puzzles, with commas between")
     parser.add_argument("--nets", type=Path, default=Path("nets/gpu_gram"))
     parser.add_argument("--dry-run", action="store_true")

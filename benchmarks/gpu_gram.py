@@ -49,7 +49,7 @@ class GramCase:
     task: str = "sudoku?size=9"
     hard: tuple[str, ...] = ()
     """Files of puzzles that are asked as well."""
-    minutes: float = 8.0
+    minutes: float = 6.0
     """Of training in this part."""
     nets: Path = Path("nets/gpu_gram")
     size: Size = "full"
