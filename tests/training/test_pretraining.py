@@ -298,4 +298,4 @@ def test_boards_that_are_all_tested_are_refused(monkeypatch) -> None:
 def test_telling_is_dear_at_first_where_givens_say_something(task: str, first: float) -> None:
     plan = RecursivePretraining(task, boards=8)
     boards = training_boards(resolve_task(task), puzzle_of(task), plan.boards)
-    assert pretraining._recipe(plan, boards).dearness(0) == first
+    assert pretraining._recipe(plan, boards).beta_factor(0) == first

@@ -95,10 +95,10 @@ def test_one_step_is_one_update_along_the_loss_of_the_equations() -> None:
 
 def test_the_divergence_is_dear_at_first_and_falls_by_equal_factors() -> None:
     recipe = RecursiveRecipe(steps=100, first_beta=16.0, beta_falls=0.4)
-    found = [recipe.dearness(step) for step in (0, 10, 20, 30, 40, 99)]
+    found = [recipe.beta_factor(step) for step in (0, 10, 20, 30, 40, 99)]
     assert found == pytest.approx([16, 8, 4, 2, 1, 1])
-    assert {replace(recipe, first_beta=1.0).dearness(step) for step in range(100)} == {1.0}
-    assert replace(recipe, beta_falls=0.0).dearness(0) == 1.0
+    assert {replace(recipe, first_beta=1.0).beta_factor(step) for step in range(100)} == {1.0}
+    assert replace(recipe, beta_falls=0.0).beta_factor(0) == 1.0
 
 
 @pytest.mark.parametrize("changes", [{}, {"guidance": "none", "halting": True}, {"noise": 0.1}])

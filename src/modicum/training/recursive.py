@@ -49,7 +49,7 @@ class RecursiveRecipe(BoardRecipe):
     has learned to wait for it says nothing without. What can be worked out is learned first this way.
     """
 
-    def dearness(self, step: int) -> float:
+    def beta_factor(self, step: int) -> float:
         """Return the factor of the divergence's weight at an update, counted from 0."""
         done = min(1.0, step / (self.beta_falls * self.steps)) if self.beta_falls else 1.0
         return math.pow(self.first_beta, 1.0 - done)
@@ -149,7 +149,7 @@ class RecursiveLesson(Lesson):
             size = (recipe.look_boards, recipe.look_width if shape.is_guided else 1)
             seen = self._generator("look", number)
             looked = look(self.averaged.net, self._boards, number, size, seen)
-        beta = shape.beta * recipe.dearness(number)
+        beta = shape.beta * recipe.beta_factor(number)
         figures, norm = descent.take(lambda: self._backward(drawn, looked, beta))
         self.averaged.follow(number)
         told = looked.figures if looked is not None else {}
