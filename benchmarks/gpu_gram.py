@@ -6,8 +6,8 @@ of 16 supervision steps each. Products are TF32 where the GPU has it, divergence
 Source: GRAM (2605.19376): AdamW, rate 1e-4 without decay of it, weight decay 1, batch 768, moving
 average .9999, 1,000 puzzles under their symmetries.
 Differs: every transition pays for its divergence, whose weight falls from 10 to 1, as modicum's recipe
-has it (the paper's is .1; in miniature .3 already lets the posterior tell the answer); warm-up of 2,000 updates
-as in HRM and TRM (2506.21734, 2510.04871), which the paper does not state.
+has it (the paper's is .1; in miniature .3 already lets the posterior tell the answer); warm-up of 2,000
+updates as in HRM and TRM (2506.21734, 2510.04871), which the paper does not state.
 """
 
 import contextlib
