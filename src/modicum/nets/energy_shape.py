@@ -110,7 +110,7 @@ class EnergyShape:
         """FLOPs of a step of thinking for each position; a gradient costs about a second pass."""
         return self.pass_flops * (2 if self.reads == "energy" else 1)
 
-    def training_flops(self, steps: int) -> float:
+    def training_flops(self, steps: float) -> float:
         """Return FLOPs of an update for each position, counted as forward passes and gradients.
 
         A gradient of a gradient costs about four passes on top of the two that it goes through: 6 passes
