@@ -132,7 +132,7 @@ def test_another_width_leaves_the_first_trajectories_as_they_were(kind, monkeypa
     preset, how = NOISY[kind]
     seen = {}
     monkeypatch.setattr(
-        "modicum.sampling.recursive_model.chosen",
+        "modicum.sampling.net_of_boards.chosen",
         lambda selector, drawn: seen.setdefault(len(drawn), [one.text for one in drawn]) and 0,
     )
     for width in (2, 5):

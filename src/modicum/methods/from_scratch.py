@@ -10,11 +10,11 @@ from modicum.model import Model
 from modicum.nudge import Change, Nudge
 from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
-from modicum.sampling.autoregressive_model import AutoregressiveModel
-from modicum.sampling.recursive_model import RecursiveModel
 from modicum.training.fit import Curve
+from modicum.training.learned_energy import LearnedThinking
 from modicum.training.learned_net import LearnedNet
 from modicum.training.learned_transformer import LearnedTransformer
+from modicum.training.measured_net import ReadsBoards
 from modicum.training.new_learner import need_new, new_learner
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
@@ -30,7 +30,8 @@ __all__ = ["FromScratch"]
 class FromScratch(Method):
     """Trains an untrained net on the shots' boards, under all of their symmetries.
 
-    The net is recursive (`recursive:new`) or autoregressive (`autoregressive:new`).
+    The net is recursive (`recursive:new`), autoregressive (`autoregressive:new`) or an energy net
+    (`energy:new`).
 
     A symmetric form of a board follows from the rules and counts as no label. The one answer that a
     shot gives is all that is known of it: the exact checker is not asked. First weights are drawn anew
@@ -52,7 +53,7 @@ class FromScratch(Method):
         task="sudoku",
     )
     kind: ClassVar[Kind] = "scratch"
-    changes: ClassVar[tuple[type[Change], ...]] = (LearnedNet, LearnedTransformer)
+    changes: ClassVar[tuple[type[Change], ...]] = (LearnedNet, LearnedTransformer, LearnedThinking)
 
     steps: int = 1800
     """Updates, at least 1."""
@@ -92,7 +93,7 @@ class FromScratch(Method):
 
     def _learned(
         self,
-        model: RecursiveModel | AutoregressiveModel,
+        model: ReadsBoards,
         boards: list[Labelled],
         bench: Bench[Model],
     ) -> tuple[Change, tuple[Curve, ...]]:

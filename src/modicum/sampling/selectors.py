@@ -2,16 +2,29 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
-__all__ = ["SELECTORS", "Selector", "Trajectory", "chosen"]
+__all__ = [
+    "CHECKED",
+    "SELECTORS",
+    "AnySelector",
+    "EnergySelector",
+    "Selector",
+    "Trajectory",
+    "chosen",
+]
 
 Selector = Literal["first", "majority", "halt", "value", "residual", "checker", "oracle"]
 """The first one; the commonest answer; the highest halt logit or value; the least last movement; the
 first that the puzzle's checker accepts, none being rolled out after it; the commonest of those that it
 accepts."""
+EnergySelector = Literal["energy", "first", "majority", "checker", "oracle"]
+"""The least energy; the others as of trajectories."""
+AnySelector = Selector | EnergySelector
 SELECTORS: tuple[Selector, ...] = get_args(Selector)
+CHECKED: tuple[AnySelector, ...] = ("checker", "oracle")
+"""Those that know the rules."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +38,15 @@ class Trajectory:
     residual: float
     is_valid: bool = False
     """Whether the puzzle's checker accepts it; asked only of selectors that know it."""
+    energy: float = 0.0
+    """Of its final state, of nets that have energies."""
+
+    def accepted(self) -> Self:
+        """Return the same one, accepted by the checker."""
+        return replace(self, is_valid=True)
 
 
-def chosen(selector: Selector, drawn: Sequence[Trajectory]) -> int:
+def chosen(selector: AnySelector, drawn: Sequence[Trajectory]) -> int:
     """Return the place of the trajectory that stands; of equal ones the first.
 
     Args:
@@ -64,12 +83,13 @@ def _highest(of: Callable[[Trajectory], float]) -> Callable[[Sequence[Trajectory
     return lambda drawn: max(range(len(drawn)), key=lambda i: (of(drawn[i]), -i))
 
 
-_RULES: dict[Selector, Callable[[Sequence[Trajectory]], int]] = {
+_RULES: dict[AnySelector, Callable[[Sequence[Trajectory]], int]] = {
     "first": _first,
     "majority": _vote,
     "halt": _highest(lambda one: one.halt),
     "value": _highest(lambda one: one.value),
     "residual": _highest(lambda one: -one.residual),
+    "energy": _highest(lambda one: -one.energy),
     "checker": _checked,
     "oracle": _oracle,
 }

@@ -7,6 +7,7 @@ from modicum.ledger import Ledger
 from modicum.model import Model
 from modicum.nets.grid import BLANK
 from modicum.sampling.autoregressive_model import AutoregressiveModel
+from modicum.sampling.energy_model import EnergyModel
 from modicum.sampling.recursive_model import RecursiveModel
 from modicum.task import resolve_task
 from modicum.training.board_learner import AnswersDrawn
@@ -14,27 +15,27 @@ from modicum.training.held_out_boards import HeldOut, judged
 from modicum.training.pretraining import solved_boards
 from modicum.types import Request, Sampling
 
-__all__ = ["measured_net", "need_net"]
+__all__ = ["ReadsBoards", "measured_net", "need_net"]
+
+ReadsBoards = RecursiveModel | AutoregressiveModel | EnergyModel
 
 
-def need_net(model: Model) -> RecursiveModel | AutoregressiveModel:
+def need_net(model: Model) -> ReadsBoards:
     """Return the model as a net that reads boards.
 
     Raises:
         AccessError: it is none.
     """
-    if isinstance(model, RecursiveModel | AutoregressiveModel):
+    if isinstance(model, ReadsBoards):
         return model
     raise AccessError(
         f"model {model.card.name!r}, which reads no boards",
-        "a recursive or autoregressive net",
+        "a recursive, autoregressive or energy net",
         "give one, such as recursive:FOLDER, or ask this model with `modicum run`",
     )
 
 
-def measured_net(
-    model: RecursiveModel | AutoregressiveModel, task: str, most: int, samples: int
-) -> HeldOut:
+def measured_net(model: ReadsBoards, task: str, most: int, samples: int) -> HeldOut:
     """Measure a net, rolled out as its reference says, on boards of the selection split.
 
     Args:
@@ -61,5 +62,9 @@ def measured_net(
     found = [[puzzle.find(one.text) for one in group] for group in drawn]
     blank = (BLANK,) * puzzle.grid.length
     read = AnswersDrawn([[blank if one is None else one.ids for one in own] for own in found])
-    depth = model.depth if isinstance(model, RecursiveModel) else 0
+    depth = 0
+    if isinstance(model, RecursiveModel):
+        depth = model.depth
+    elif isinstance(model, EnergyModel):
+        depth = model.steps
     return judged(puzzle, boards, replace(read, depth=depth), samples)

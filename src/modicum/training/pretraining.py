@@ -13,6 +13,7 @@ from modicum.errors import ConfigError
 from modicum.ledger import Ledger
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.nets.autoregressive_folder import AUTOREGRESSIVE_CONFIG
+from modicum.nets.energy_folder import ENERGY_CONFIG
 from modicum.nets.grid import Ids
 from modicum.nets.recursive_folder import CONFIG
 from modicum.nets.recursive_shape import Size
@@ -46,7 +47,7 @@ _TESTED = 400
 """Test boards that are held against those that are learned from."""
 _CHECKPOINT = "checkpoint.safetensors"
 _HALTING_CHECKPOINT = "halting.safetensors"
-_NAMES = (CONFIG, AUTOREGRESSIVE_CONFIG)
+_NAMES = (CONFIG, AUTOREGRESSIVE_CONFIG, ENERGY_CONFIG)
 """Files that say that a folder holds a net."""
 
 
@@ -107,8 +108,8 @@ def pretrain(
     """Train a net on all training boards of a task, write it, and measure it on held-out boards.
 
     A recursive net is then taught when to halt (`BoardLearner.taught_to_halt`), on the same training
-    boards; the first `HELD_OUT` boards of the selection split choose the threshold. Nothing else of it
-    changes by that.
+    boards; the first `HELD_OUT` boards of the selection split choose the threshold, or by how much the
+    energy of an energy net has to fall for it to think on. Nothing else of it changes by that.
 
     A run that was stopped goes on from its checkpoint in the folder, to the same bits on one processor.
     The processes of a launch share each update: its boards are spread over them.

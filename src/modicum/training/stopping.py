@@ -1,0 +1,95 @@
+"""Chooses by how much an energy has to fall for a net to think on, losing next to nothing by it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from modicum.ledger import Ledger
+from modicum.nets.energy import EnergyNet
+from modicum.nets.energy_thinking import BoardThinking, Thought, think
+from modicum.nets.grid import Ids
+from modicum.nets.stopping import Stopping
+from modicum.puzzles.puzzle import Puzzle
+
+__all__ = ["SHARES", "choose_stopping", "ended", "validity"]
+
+SHARES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0)
+"""Tolerances that are tried, as shares of the mean fall over all steps; the first stops soonest."""
+_LOST = 0.005
+"""What may be lost at most: half a point."""
+_ROUNDING = 1e-9
+
+
+def choose_stopping(
+    net: EnergyNet, puzzle: Puzzle, questions: Sequence[Ids], steps: int, ledger: Ledger
+) -> Stopping:
+    """Return the largest tolerance that loses at most half a point of valid boards.
+
+    Candidates are held against themselves with all steps: where one would have ended follows from its
+    energies. Where every tolerance loses more, it is 0, with what that loses.
+
+    Args:
+        net: On its device, with energies.
+        puzzle: Whose checker says what is valid.
+        questions: That nothing was learned from; at least one.
+        steps: Of a candidate at most.
+        ledger: Counts the thinking.
+    """
+    names = [" ".join(map(str, question)) for question in questions]
+    how = BoardThinking(steps, stream="stopping", is_traced=True)
+    found = think(net, torch.tensor(questions, device=net.device), names, how)
+    n, grid = len(questions), puzzle.grid
+    per_board = grid.length * (steps * net.shape.step_flops + net.shape.pass_flops)
+    ledger.ran(sampled=n * grid.n_answered, flops_per_token=per_board / grid.n_answered)
+    valid = validity(puzzle, questions, found)[:, 0]
+    if found.traced_energies is None:
+        raise AssertionError("traced thinking keeps its energies")
+    energies = found.traced_energies[:, 0].double().cpu().numpy()
+    full = float(valid[:, -1].mean())
+    fall = max(0.0, float((energies[:, 0] - energies[:, -1]).mean()))
+    for share in SHARES:
+        tolerance = share * fall
+        last, evaluations = ended(energies, tolerance)
+        kept = float(np.take_along_axis(valid, last[:, None] - 1, 1).mean())
+        if kept >= full - _LOST - _ROUNDING or share == SHARES[-1]:
+            break
+    return Stopping(tolerance, steps, n, kept, full, float(evaluations.mean()))
+
+
+def ended(energies: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return after how many steps candidates end, and the evaluations that each takes.
+
+    The one that tells that a step gained nothing counts: an end after t steps takes t + 1.
+
+    Args:
+        energies: Before the first step and after each, `[candidates, steps + 1]`.
+        tolerance: A candidate ends where a step lowers its energy by no more than this.
+
+    >>> ended(np.array([[5.0, 3.0, 3.0, 1.0], [5.0, 4.0, 3.0, 2.0]]), 0.0)
+    (array([2, 3]), array([3, 3]))
+    """
+    steps = energies.shape[1] - 1
+    gained = energies[:, :-1] - energies[:, 1:]
+    # after the last step nothing is evaluated to stop: it has ended anyway
+    is_over = gained[:, :-1] <= tolerance
+    found = np.where(is_over.any(1), is_over.argmax(1) + 1, steps)
+    return found, np.minimum(found + 1, steps)
+
+
+def validity(puzzle: Puzzle, questions: Sequence[Ids], found: Thought) -> np.ndarray:
+    """Return whether the answer after each step is valid, `[questions, candidates, steps]`.
+
+    Raises:
+        AssertionError: thinking that was not traced.
+    """
+    if found.traced is None:
+        raise AssertionError("thinking that was not traced")
+    valid = np.zeros(found.traced.shape[:3], np.float64)
+    for place, (question, board) in enumerate(
+        zip(questions, found.traced.cpu().numpy(), strict=True)
+    ):
+        rows, back = np.unique(board.reshape(-1, board.shape[-1]), axis=0, return_inverse=True)
+        right = np.array([puzzle.is_valid(question, row) for row in rows.tolist()])
+        valid[place] = right[back].reshape(valid[place].shape)
+    return valid
