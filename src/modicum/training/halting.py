@@ -1,8 +1,7 @@
 """Chooses how sure a net must be to end a trajectory, so that ending it loses next to nothing."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from modicum.nets.halting import Halting
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_rollouts import Rolling, roll, varies
 from modicum.puzzles.puzzle import Puzzle
+from modicum.training.traced_answers import TracedAnswers
 
 __all__ = ["SURE", "choose_halting"]
 
@@ -52,7 +52,7 @@ def choose_halting(
     steps, grid = int(found.steps.sum()), puzzle.grid
     ran = len(questions) * how.width * grid.n_answered
     ledger.ran(sampled=ran, flops_per_token=steps * net.shape.step_flops * grid.length / ran)
-    said = _Said.read(puzzle, questions, found.traced.cpu().numpy())
+    said = TracedAnswers.read(puzzle, questions, found.traced.cpu().numpy())
     probability = found.traced_halt.sigmoid().cpu()
     full = said.ended(np.full(probability.shape[:2], how.depth - 1))
     for sure in SURE:
@@ -77,41 +77,3 @@ def _halting(
     """Return the choice, with single samples and votes that are valid by it and at full depth."""
     (one, vote), (one_full, vote_full) = valid
     return Halting(sure, how.depth, boards, how.width, one, one_full, vote, vote_full, steps)
-
-
-@dataclass(frozen=True, eq=False)
-class _Said:
-    """What trajectories would have answered after each step, `[boards, width, depth]`."""
-
-    which: np.ndarray
-    """Number of the answer's text among those of its board."""
-    valid: np.ndarray
-    """Whether the answer is valid."""
-
-    @classmethod
-    def read(cls, puzzle: Puzzle, questions: Sequence[Ids], traced: np.ndarray) -> "_Said":
-        """Read the ids `[boards, width, depth, length]`; an answer that is given again is read once."""
-        which = np.zeros(traced.shape[:3], np.int64)
-        valid = np.zeros(traced.shape[:3], np.bool_)
-        for i, question in enumerate(questions):
-            rows, back = np.unique(
-                traced[i].reshape(-1, traced.shape[-1]), axis=0, return_inverse=True
-            )
-            texts = [puzzle.decode(question, row) for row in rows.tolist()]
-            numbers = np.unique(texts, return_inverse=True)[1]
-            right = np.array([puzzle.is_valid(question, row) for row in rows.tolist()])
-            which[i] = numbers[back].reshape(which[i].shape)
-            valid[i] = right[back].reshape(valid[i].shape)
-        return cls(which, valid)
-
-    def ended(self, last: np.ndarray) -> tuple[float, float]:
-        """Return the shares of valid single samples and votes where trajectories end at these steps."""
-        which, valid = (
-            np.take_along_axis(part, last[..., None], -1)[..., 0]
-            for part in (self.which, self.valid)
-        )
-        votes = []
-        for said, right in zip(which.tolist(), valid, strict=True):
-            commonest = Counter(said).most_common(1)[0][0]
-            votes.append(right[said.index(commonest)])
-        return float(valid.mean()), float(np.mean(votes))

@@ -7,14 +7,15 @@ import torch
 
 from modicum.ledger import Ledger
 from modicum.nets.energy import EnergyNet
-from modicum.nets.energy_thinking import BoardThinking, Thought, think
+from modicum.nets.energy_thinking import BoardThinking, think
 from modicum.nets.grid import Ids
 from modicum.nets.stopping import Stopping
 from modicum.puzzles.puzzle import Puzzle
+from modicum.training.traced_answers import TracedAnswers
 
-__all__ = ["SHARES", "choose_stopping", "ended", "validity"]
+__all__ = ["choose_stopping", "ended"]
 
-SHARES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0)
+_SHARES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0)
 """Tolerances that are tried, as shares of the mean fall over all steps; the first stops soonest."""
 _LOST = 0.005
 """What may be lost at most: half a point."""
@@ -42,17 +43,17 @@ def choose_stopping(
     n, grid = len(questions), puzzle.grid
     per_board = grid.length * (steps * net.shape.step_flops + net.shape.pass_flops)
     ledger.ran(sampled=n * grid.n_answered, flops_per_token=per_board / grid.n_answered)
-    valid = validity(puzzle, questions, found)[:, 0]
-    if found.traced_energies is None:
-        raise AssertionError("traced thinking keeps its energies")
+    if found.traced is None or found.traced_energies is None:
+        raise AssertionError("traced thinking keeps what it traced")
+    valid = TracedAnswers.read(puzzle, questions, found.traced.cpu().numpy()).valid[:, 0]
     energies = found.traced_energies[:, 0].double().cpu().numpy()
     full = float(valid[:, -1].mean())
     fall = max(0.0, float((energies[:, 0] - energies[:, -1]).mean()))
-    for share in SHARES:
+    for share in _SHARES:
         tolerance = share * fall
         last, evaluations = ended(energies, tolerance)
         kept = float(np.take_along_axis(valid, last[:, None] - 1, 1).mean())
-        if kept >= full - _LOST - _ROUNDING or share == SHARES[-1]:
+        if kept >= full - _LOST - _ROUNDING or share == _SHARES[-1]:
             break
     return Stopping(tolerance, steps, n, kept, full, float(evaluations.mean()))
 
@@ -75,21 +76,3 @@ def ended(energies: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarra
     is_over = gained[:, :-1] <= tolerance
     found = np.where(is_over.any(1), is_over.argmax(1) + 1, steps)
     return found, np.minimum(found + 1, steps)
-
-
-def validity(puzzle: Puzzle, questions: Sequence[Ids], found: Thought) -> np.ndarray:
-    """Return whether the answer after each step is valid, `[questions, candidates, steps]`.
-
-    Raises:
-        AssertionError: thinking that was not traced.
-    """
-    if found.traced is None:
-        raise AssertionError("thinking that was not traced")
-    valid = np.zeros(found.traced.shape[:3], np.float64)
-    for place, (question, board) in enumerate(
-        zip(questions, found.traced.cpu().numpy(), strict=True)
-    ):
-        rows, back = np.unique(board.reshape(-1, board.shape[-1]), axis=0, return_inverse=True)
-        right = np.array([puzzle.is_valid(question, row) for row in rows.tolist()])
-        valid[place] = right[back].reshape(valid[place].shape)
-    return valid
