@@ -1,7 +1,6 @@
 """One step of an energy net: from a state to one whose candidates fit better."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,7 +24,7 @@ class AskedBoards:
     """1 at the id of the question."""
 
     @classmethod
-    def of(cls, net: EnergyNet, questions: Int[Tensor, "rows length"]) -> Self:
+    def of(cls, net: EnergyNet, questions: Int[Tensor, "rows length"]) -> "AskedBoards":
         """Encode questions; the gradient of the encoding is kept where gradients are."""
         given = functional.one_hot(questions, net.shape.vocabulary).to(net.head.dtype)
         return cls(net.encode(questions), (questions == BLANK)[..., None], given)
@@ -36,7 +35,7 @@ class AskedBoards:
         """Return the distributions that a state stands for."""
         return torch.where(self.is_open, state.softmax(-1), self.given)
 
-    def chosen(self, places: Tensor) -> Self:
+    def chosen(self, places: Tensor) -> "AskedBoards":
         """Return some of the rows."""
         return type(self)(self.encoded[places], self.is_open[places], self.given[places])
 
