@@ -26,6 +26,8 @@ NO_SOURCE = {
     PACKAGE / "nets" / "net_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "autoregressive_folder.py": "reads and writes folders; computes nothing",
+    PACKAGE / "nets" / "energy_folder.py": "reads and writes folders; computes nothing",
+    PACKAGE / "nets" / "stopping.py": "holds a tolerance and its figures; computes nothing",
     PACKAGE / "nets" / "board_tokens.py": "says which word is which id; computes nothing",
 }
 """Files that hold no recipe, and why."""

@@ -22,7 +22,11 @@ for it is as much larger; Adam, whose updates have no scale, makes the two the s
 
 @final
 class EnergyNet(nn.Module):
-    """A transformer over the positions of a board, each of which sees its question and its candidates."""
+    """A transformer over the positions of a board, each of which sees its question and its candidates.
+
+    Source: Gladstone et al. 2025 (2507.02092): an energy of question and candidates, whose gradient moves
+    the candidates.
+    """
 
     def __init__(self, shape: EnergyShape, rng: np.random.Generator) -> None:
         """Draw the weights."""
