@@ -35,6 +35,7 @@ REFERENCES = (
     *(
         "recursive:new?task=sudoku&width=3&selector=majority",
         "autoregressive:new?task=sudoku&width=2",
+        "energy:new?task=sudoku&steps=2&candidates=2",
     ),
     *FOREIGN,
 )

@@ -15,7 +15,10 @@ _BLANK = "."
 
 
 def filled_in(
-    problem: Problem, solutions: Sequence[str], answers: Mapping[int, str]
+    problem: Problem,
+    solutions: Sequence[str],
+    answers: Mapping[int, str],
+    word: str = "depth",
 ) -> SectionPart:
     """Return the stills of one board; empty where no answer is a whole board.
 
@@ -23,11 +26,12 @@ def filled_in(
         problem: The board, with its gold: what is given, `=` and a whole answer.
         solutions: Its right answers as they are read.
         answers: What one trajectory says at each depth.
+        word: What a depth is called.
     """
     n, across = _size(solutions[0]) if solutions else (0, 0)
     known = [cells for text in solutions if (cells := cells_of(text, n)) is not None]
     drawn = [
-        (f"depth {depth}", cells)
+        (f"{word} {depth}", cells)
         for depth, text in sorted(answers.items())
         if (cells := cells_of(text, n)) is not None
     ]

@@ -23,10 +23,48 @@ from modicum.outcome import Outcome
 from modicum.stats import Figure, Floats, Ints
 from modicum.stats.written import MISSING, count, in_points, latency, percent, percents
 
-__all__ = ["ScoredTrial", "by_depth", "by_selector", "by_solutions", "covered", "width_name"]
+__all__ = [
+    "RECURSION",
+    "ScoredTrial",
+    "Words",
+    "by_depth",
+    "by_selector",
+    "by_solutions",
+    "covered",
+    "width_name",
+]
 
 KNOWS = ("checker", "oracle")
 """Selectors that ask the task's exact checker."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a kind of net calls its answers, and how deep they are."""
+
+    one: str
+    """An answer of one trajectory."""
+    many: str
+    """What comes before the number of several."""
+    depth: str
+    """How many steps were taken: what comes before the number."""
+    steps: str
+    """The same as the title of an axis."""
+    trajectories: tuple[str, str]
+    """One of them, and several."""
+
+    def answer(self, width: int) -> str:
+        """Return what an answer of so many trajectories is called."""
+        return self.one if width == 1 else f"{self.many} {width}"
+
+
+RECURSION = Words(
+    "one sample",
+    "vote of",
+    "depth",
+    "depth (supervision steps in a row)",
+    ("trajectory", "trajectories"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +97,7 @@ def width_name(width: int) -> str:
     >>> width_name(1), width_name(20)
     ('one sample', 'vote of 20')
     """
-    return "one sample" if width == 1 else f"vote of {width}"
+    return RECURSION.answer(width)
 
 
 def by_solutions(
@@ -124,6 +162,7 @@ def by_depth(
     asked: Mapping[tuple[int, int], ScoredTrial],
     vote: tuple[str, ScoredTrial] | None,
     clusters: Ints | None,
+    words: Words = RECURSION,
 ) -> SectionPart:
     """Return validity by serial depth, one curve a width, with the time that an answer took.
 
@@ -132,52 +171,53 @@ def by_depth(
         vote: What the widest vote is called, and its trial at the net's own depth; None where all
             answers are single samples.
         clusters: Cluster code of each board; None where each stands alone.
+        words: What the net's answers are called.
     """
     deepest = max((depth for width, depth in asked if width == 1), default=0)
-    base = asked.get((1, deepest))
+    base, at, last = asked.get((1, deepest)), words.depth, f"{words.one} at {words.depth} {deepest}"
     rows, values = [], dict[str, Value]()
     points: dict[int, list[Point]] = {}
     for (width, depth), one in asked.items():
-        name, figure = width_name(width), level_of(one.scores, clusters)
+        name, figure = words.answer(width), level_of(one.scores, clusters)
         gain = None
         if base is not None and one is not base:
             gain = paired(one.scores, base.scores, clusters=clusters)
-            values[f"{name} at depth {depth} over one sample at depth {deepest}"] = gain
-        values[f"{name} at depth {depth}"] = figure
-        values[f"{name} at depth {depth}, seconds an answer"] = one.seconds
-        said = f"{name}, depth {depth}, {_time(one)} an answer"
+            values[f"{name} at {at} {depth} over {last}"] = gain
+        values[f"{name} at {at} {depth}"] = figure
+        values[f"{name} at {at} {depth}, seconds an answer"] = one.seconds
+        said = f"{name}, {at} {depth}, {_time(one)} an answer"
         points.setdefault(width, []).append(_point(str(depth), figure, said))
         cells = (name, float(depth), figure, gain, _time(one), (one.trial,))
         rows.append(SectionRow(cells))
     columns = (
         Column("answer"),
-        Column("depth", "count"),
+        Column(at, "count"),
         Column("valid", "share"),
-        Column(f"over one sample at depth {deepest}", "points"),
+        Column(f"over {last}", "points"),
         Column("time an answer"),
         Column("trials", "trials"),
     )
     chart = Plot(
         "depth",
-        "Valid answers by serial depth, one curve a width, with 95 % intervals; beside each name the "
-        "measured time of an answer, from the least depth to the greatest.",
+        f"Valid answers by {words.steps}, one curve a width, with 95 % intervals; beside each name the "
+        "measured time of an answer, from the least to the greatest.",
         "The table holds every figure.",
-        "depth (supervision steps in a row)",
+        words.steps,
         "boards answered validly",
-        tuple(Series(_timed(width, asked), tuple(own)) for width, own in points.items()),
+        tuple(Series(_timed(width, asked, words), tuple(own)) for width, own in points.items()),
         "line",
         are_shares=True,
     )
     table = SectionTable("Depth and width", columns, tuple(rows), note=TIMES)
     return SectionPart(
-        _width_against_depth(asked, vote, clusters), (table,), (chart,), values=values
+        _width_against_depth(asked, vote, clusters, words), (table,), (chart,), values=values
     )
 
 
-def _timed(width: int, asked: Mapping[tuple[int, int], ScoredTrial]) -> str:
+def _timed(width: int, asked: Mapping[tuple[int, int], ScoredTrial], words: Words) -> str:
     """Name a width with the time of its answers at the least and the greatest depth."""
     own = [asked[cell] for cell in sorted(asked) if cell[0] == width]
-    return f"{width_name(width)}, {_time(own[0])} to {_time(own[-1])}"
+    return f"{words.answer(width)}, {_time(own[0])} to {_time(own[-1])}"
 
 
 TIMES = (
@@ -191,6 +231,7 @@ def _width_against_depth(
     asked: Mapping[tuple[int, int], ScoredTrial],
     vote: tuple[str, ScoredTrial] | None,
     clusters: Ints | None,
+    words: Words,
 ) -> tuple[str, ...]:
     """Say what the widest vote gains at the net's own depth over one sample at the greatest."""
     deepest = max((depth for width, depth in asked if width == 1), default=0)
@@ -200,7 +241,8 @@ def _width_against_depth(
     name, wide = vote
     gain = paired(wide.scores, deep.scores, clusters=clusters)
     return (
-        f"Width against depth: the {name} at the net's own depth less one sample at depth {deepest}: "
+        f"Width against depth: the {name} at the net's own {words.depth} less {words.one} at "
+        f"{words.depth} {deepest}: "
         f"{in_points(gain)}; {_time(wide)} and {_time(deep)} an answer.",
     )
 
@@ -254,13 +296,19 @@ def covered(points: Sequence[CoveragePoint], boards: int) -> SectionPart:
     return SectionPart((said,), (SectionTable("Coverage", columns, rows),), (chart,), values=values)
 
 
-def by_selector(asked: Mapping[str, ScoredTrial], width: int, clusters: Ints | None) -> SectionPart:
+def by_selector(
+    asked: Mapping[str, ScoredTrial],
+    width: int,
+    clusters: Ints | None,
+    words: Words = RECURSION,
+) -> SectionPart:
     """Return what each selector makes of the same trajectories, and which of them know the rules.
 
     Args:
         asked: Trials on the same boards, by selector.
         width: Trajectories that each chooses from.
         clusters: Cluster code of each board; None where each stands alone.
+        words: What the net's answers are called.
     """
     vote = asked.get("majority")
     rows, values = [], dict[str, Value]()
@@ -287,7 +335,7 @@ def by_selector(asked: Mapping[str, ScoredTrial], width: int, clusters: Ints | N
     names = {False: "chooses by what the net says", True: "asks the exact checker"}
     chart = Plot(
         "selectors",
-        f"Valid answers by who selects among the same {count(width, 'trajectory', 'trajectories')}, with "
+        f"Valid answers by who selects among the same {count(width, *words.trajectories)}, with "
         "95 % intervals. The checker knows the rules: it is an upper bound, no ability of the net.",
         "The table holds every figure.",
         "selector",

@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 
 __all__ = [
     "CHECKED",
+    "ENERGY_SELECTORS",
     "SELECTORS",
     "AnySelector",
     "EnergySelector",
@@ -23,6 +24,7 @@ EnergySelector = Literal["energy", "first", "majority", "checker", "oracle"]
 """The least energy; the others as of trajectories."""
 AnySelector = Selector | EnergySelector
 SELECTORS: tuple[Selector, ...] = get_args(Selector)
+ENERGY_SELECTORS: tuple[EnergySelector, ...] = get_args(EnergySelector)
 CHECKED: tuple[AnySelector, ...] = ("checker", "oracle")
 """Those that know the rules."""
 

@@ -112,6 +112,16 @@ class BoardLearner(ABC):
             samples: Of each, at least 1.
         """
 
+    def watched(self, puzzle: Puzzle, questions: Sequence[Ids]) -> JsonObject:
+        """Return what its folder keeps of how it answers a few questions, for pictures; often nothing.
+
+        Args:
+            puzzle: Whose questions they are.
+            questions: Held out; at least one.
+        """
+        del puzzle, questions
+        return {}
+
     @abstractmethod
     def change(self, trained: JsonObject) -> Change:
         """Return the net as what a nudge changes, whose files a reference opens.

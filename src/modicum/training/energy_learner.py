@@ -26,9 +26,12 @@ from modicum.training.learned_energy import LearnedThinking
 from modicum.training.pretraining import Pretraining
 from modicum.training.prior_looks import Boards
 from modicum.training.stopping import choose_stopping
+from modicum.training.traced_answers import TracedAnswers
 
 __all__ = ["EnergyLearner", "EnergyPretraining"]
 
+_WATCHED = 4
+"""Candidates whose energies its folder keeps, of each of a few boards."""
 _DECAY = 0.01
 """The paper's own; other nets of boards have ten times as much."""
 
@@ -82,6 +85,26 @@ class EnergyLearner(BoardLearner):
         addresses = [" ".join(map(str, question)) for question in questions]
         drawn = think(self.net, asked, addresses, how).answers.tolist()
         return AnswersDrawn([[tuple(one) for one in group] for group in drawn], depth=how.steps)
+
+    def watched(self, puzzle: Puzzle, questions: Sequence[Ids]) -> JsonObject:
+        """Return energy and validity of a few candidates over 20 steps; nothing of nets without energies."""
+        if self.card.shape.reads != "energy":
+            return {}
+        asked = torch.tensor(questions, device=self.net.device)
+        names = [" ".join(map(str, question)) for question in questions]
+        how = BoardThinking(LONG, _WATCHED, stream="watched", is_traced=True)
+        found = think(self.net, asked, names, how)
+        if found.traced is None or found.traced_energies is None:
+            raise AssertionError("traced thinking keeps what it traced")
+        read = TracedAnswers.read(puzzle, questions, found.traced.cpu().numpy())
+        return {
+            "thinking": [
+                {"energies": energies, "valid": valid}
+                for energies, valid in zip(
+                    found.traced_energies.tolist(), read.valid.tolist(), strict=True
+                )
+            ]
+        }
 
     def change(self, trained: JsonObject) -> LearnedThinking:
         """Return what `energy:FOLDER` opens."""

@@ -43,6 +43,8 @@ __all__ = ["HELD_OUT", "Pretraining", "pretrain", "solved_boards", "training_boa
 
 HELD_OUT = 200
 """Boards of the selection split that a net is measured on, and never learns from."""
+_WATCHED = 3
+"""Held-out boards whose answering is kept for pictures."""
 _TESTED = 400
 """Test boards that are held against those that are learned from."""
 _CHECKPOINT = "checkpoint.safetensors"
@@ -139,13 +141,16 @@ def pretrain(
         kept = out / _HALTING_CHECKPOINT
         learner = learner.taught_to_halt(apart, _recipe(plan, boards), name, ledger, kept)
         ledger.says("measuring on held-out boards")
-        found = held_out(learner, puzzle, solved_boards(task, puzzle, "selection", measured))
+        apart_from = solved_boards(task, puzzle, "selection", measured)
+        found = held_out(learner, puzzle, apart_from)
+        seen = learner.watched(puzzle, [board.question for board in apart_from[:_WATCHED]])
     told = {
         **table_of(plan),
         "boards": len(boards),
         "flops": ledger.flops,
         "held_out": found.plain(),
         "recursion": {**thinned(curves), "log_solutions": log_solutions(puzzle, boards)},
+        **seen,
     }
     files = learner.change(told).files()
     # last what says that there is a net, so that a folder that says so is whole
