@@ -32,7 +32,7 @@ __all__ = [
 _WEIGHTS = "weights"
 """Name of the hash of a model's files among a trial's sources."""
 
-_LOCAL = frozenset({"autoregressive", "export", "huggingface", "recursive"})
+_LOCAL = frozenset({"autoregressive", "energy", "export", "huggingface", "recursive"})
 """Plug-ins of models that open a folder or file of the user's."""
 
 _GROUPS: Mapping[str, str] = {
