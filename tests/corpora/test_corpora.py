@@ -1,6 +1,7 @@
 """Corpora: the entropy that they state is theirs, no measured text is learned from, and files are bounded."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -85,9 +86,9 @@ def test_ledgers_add_up_and_have_the_postings_that_they_state(distance: int) -> 
 
 def test_ledgers_have_the_entropy_of_their_even_choices() -> None:
     """A source so small that all of its documents are drawn: they are even, so their number is e^nats."""
-    corpus = Ledgers(people=1, steps=1)
-    texts = drawn(corpus, 0, 12_000)
-    assert len(set(texts)) == round(math.exp(corpus.source(0).nats)) == 8 * 10 * 18
+    corpus = Ledgers(people=1, steps=1, largest=2)
+    texts = drawn(corpus, 0, 4_000)
+    assert len(set(texts)) == round(math.exp(corpus.source(0).nats)) == 8 * 10 * 4
     assert {len(text) for text in texts} == {round(corpus.source(0).characters)}
 
 
@@ -168,3 +169,26 @@ def test_a_file_too_large_or_with_too_many_characters_is_refused(tmp_path, monke
     monkeypatch.setattr(text_file, "MOST_BYTES", 100)
     with pytest.raises(ConfigError, match="bytes"):
         resolve_corpus(str(path))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_asked_is_closings_and_the_amounts_of_the_last_clause(name: str) -> None:
+    corpus = SMALL[name]
+    ids = corpus.windows("test", 2, 6, 120)
+    for row, asked in zip(ids, corpus.asked(ids), strict=True):
+        text = "".join(corpus.alphabet[i] for i in row)
+        found = {i + 1 for i in np.flatnonzero(asked)}
+        if name == "brackets":
+            assert found == {i for i, c in enumerate(text) if c in CLOSES}
+        else:
+            clauses = [m.span() for m in re.finditer(r"=[^.]*", text)]
+            inside = {i for a, b in clauses for i in range(a, b)}
+            assert found == {i for i in inside if text[i].isdigit()}
+        assert found
+
+
+def test_nothing_is_asked_of_a_file(tmp_path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"({i})\n" for i in range(99)), encoding="utf-8")
+    corpus = resolve_corpus(str(path))
+    assert not corpus.asked(corpus.windows("test", 0, 1, 9)).any()

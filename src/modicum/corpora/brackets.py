@@ -8,6 +8,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from modicum.corpora.made_corpus import MadeCorpus, Source, check_settings
+from modicum.stats import Bools, Ints
 
 __all__ = ["Brackets"]
 
@@ -88,6 +89,11 @@ class Brackets(MadeCorpus):
         nats = deepest * math.log(self.kinds) + 2 * (deepest - 1) * math.log(2)
         nats += 2 * deepest * between
         return Source(self.trees * nats, self.trees * 2 * deepest * (1 + self.gap / 2) + 1)
+
+    def asked(self, ids: Ints) -> Bools:
+        """Say which predicted characters close a bracket."""
+        closings = [2 * kind + 1 for kind in range(self.kinds)]
+        return np.isin(ids[:, 1:], closings)
 
     def document(self, distance: int, rng: np.random.Generator) -> str:
         """Draw a document."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from modicum.errors import ConfigError
 from modicum.seeds import key
-from modicum.stats import Ints
+from modicum.stats import Bools, Ints
 
 __all__ = [
     "MOST_CHARACTERS",
@@ -84,6 +84,17 @@ class Corpus(ABC):
         Raises:
             ConfigError: no such shift, or fewer windows in the text.
         """
+
+    def asked(self, ids: Ints) -> Bools:
+        """Say which predicted characters hang on what stands further back: those at which a shift bites.
+
+        Args:
+            ids: Windows `[n, length + 1]` of this corpus.
+
+        Returns:
+            `[n, length]`; of a text of which that is not known, all no.
+        """
+        return np.zeros_like(ids[:, 1:], dtype=np.bool_)
 
     def shift(self, distance: int) -> Shift:
         """Return the shift of a distance.

@@ -7,6 +7,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from modicum.corpora.made_corpus import MadeCorpus, Source, check_settings
+from modicum.stats import Bools, Ints
 
 __all__ = ["Ledgers"]
 
@@ -17,15 +18,15 @@ _AMOUNTS = 10
 @final
 @dataclass(frozen=True)
 class Ledgers(MadeCorpus):
-    """One account of a few people a line: `ann 3 bob 5; ann +2; bob -9; = ann 5 bob 6.`.
+    """One account of a few people a line: `ann 3 bob 5; ann +2; bob -3; = ann 5 bob 2.`.
 
     Chosen for what a shift is: the last clause follows from all before it, and the work that it takes is
     one step for each posting. Amounts are counted modulo 10, so that every posting can follow every other
     and all choices are even: distance 0 has 1 to `steps` postings, each further distance `further` more
     at both ends. Nothing else changes.
 
-    A document of s postings by p people has ln(p! C(8, p)) nats of names, p ln 10 of amounts, s ln(18 p) of
-    postings, and the logarithm of how many numbers of postings there are; its last clause has none.
+    A document of s postings by p people has ln(p! C(8, p)) nats of names, p ln 10 of amounts, s ln(2 p
+    `largest`) of postings, and the logarithm of how many numbers of postings there are; its last clause has none.
 
     Source: our own, of the kind of state that Kim and Schuster 2023 (2305.02363) ask language models for.
     """
@@ -38,6 +39,8 @@ class Ledgers(MadeCorpus):
     """Postings at most that are learned."""
     further: int = 4
     """Postings that each distance adds."""
+    largest: int = 3
+    """Largest amount that is posted, 1 to 9."""
     seed: str = "0"
     """Names the documents."""
 
@@ -53,6 +56,7 @@ class Ledgers(MadeCorpus):
                 "people": (self.people, 1, len(_NAMES)),
                 "steps": (self.steps, 1, 1000),
                 "further": (self.further, 0, 1000),
+                "largest": (self.largest, 1, _AMOUNTS - 1),
             },
         )
 
@@ -74,9 +78,17 @@ class Ledgers(MadeCorpus):
         """Return what a document is on average."""
         people, postings = self.people, self.least(distance) + (self.steps - 1) / 2
         nats = math.log(math.perm(len(_NAMES), people)) + people * math.log(_AMOUNTS)
-        nats += postings * math.log(people * 2 * (_AMOUNTS - 1)) + math.log(self.steps)
+        nats += postings * math.log(people * 2 * self.largest) + math.log(self.steps)
         clause = 6 * people - 1
         return Source(nats, 2 * clause + 8 * postings + 6)
+
+    def asked(self, ids: Ints) -> Bools:
+        """Say which predicted characters are amounts of the last clause, which follow from all before."""
+        inside = _count(ids, self.alphabet.index("=")) > _count(ids, self.alphabet.index("."))
+        zero = self.alphabet.index("0")
+        digits = (ids >= zero) & (ids < zero + _AMOUNTS)
+        found: Bools = (digits & inside)[:, 1:]
+        return found
 
     def document(self, distance: int, rng: np.random.Generator) -> str:
         """Draw a document."""
@@ -86,7 +98,7 @@ class Ledgers(MadeCorpus):
         posted = []
         for _ in range(self.least(distance) + int(rng.integers(self.steps))):
             who, falls = int(rng.integers(self.people)), bool(rng.integers(2))
-            amount = 1 + int(rng.integers(_AMOUNTS - 1))
+            amount = 1 + int(rng.integers(self.largest))
             amounts[who] = (amounts[who] + (-amount if falls else amount)) % _AMOUNTS
             posted.append(f"{names[who]} {'-' if falls else '+'}{amount};")
         return f"{first}; {' '.join(posted)} = {_clause(names, amounts)}.\n"
@@ -94,3 +106,9 @@ class Ledgers(MadeCorpus):
 
 def _clause(names: list[str], amounts: list[int]) -> str:
     return " ".join(f"{name} {amount}" for name, amount in zip(names, amounts, strict=True))
+
+
+def _count(ids: Ints, sought: int) -> Ints:
+    """Return how often an id has come so far in each row."""
+    found: Ints = np.cumsum(ids == sought, axis=1)
+    return found
