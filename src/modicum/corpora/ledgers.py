@@ -26,7 +26,8 @@ class Ledgers(MadeCorpus):
     at both ends. Nothing else changes.
 
     A document of s postings by p people has ln(p! C(8, p)) nats of names, p ln 10 of amounts, s ln(2 p
-    `largest`) of postings, and the logarithm of how many numbers of postings there are; its last clause has none.
+    `largest`) of postings, and the logarithm of how many numbers of postings there are;
+    its last clause has none.
 
     Source: our own, of the kind of state that Kim and Schuster 2023 (2305.02363) ask language models for.
     """

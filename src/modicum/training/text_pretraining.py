@@ -27,6 +27,7 @@ from modicum.training.transformer_learner import TEXT_CARD
 __all__ = [
     "Costs",
     "TextPlan",
+    "TextSchedule",
     "TextScore",
     "costs_of",
     "learned_text",
@@ -39,12 +40,9 @@ _ROWS = 32
 
 
 @dataclass(frozen=True)
-class TextPlan:
-    """What is trained, on what, and how long."""
+class TextSchedule:
+    """How long it is trained, and on how much."""
 
-    corpus: str
-    """Reference of a corpus."""
-    net: TextNet
     steps: int = 1000
     """Updates, at least 1."""
     batch: int = 16
@@ -74,15 +72,26 @@ class TextPlan:
             )
 
     @property
-    def settings(self) -> dict[str, JsonValue]:
-        """All of it as plain values."""
-        return {**table_of(self), "net": {"kind": self.net.kind, **table_of(self.net)}}
-
-    @property
     def recipe(self) -> TextRecipe:
-        """How it is trained."""
+        """How a net is trained."""
         rate = self.learning_rate
         return TextRecipe(self.steps, self.batch, learning_rate=rate, warm_up=min(100, self.steps))
+
+
+@dataclass(frozen=True)
+class TextPlan:
+    """What is trained, on what, and how long."""
+
+    corpus: str
+    """Reference of a corpus."""
+    net: TextNet
+    schedule: TextSchedule
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """All of it as plain values."""
+        net: dict[str, JsonValue] = {"kind": self.net.kind, **table_of(self.net)}
+        return {"corpus": self.corpus, "net": net, **table_of(self.schedule)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +134,13 @@ def learned_text(
         ConfigError: more characters than the corpus has, or no window in them.
         TrialError: a loss that is not finite.
     """
-    text = torch.from_numpy(corpus.train(plan.tokens))
-    ledger.read_unlabelled(-(-plan.tokens // plan.length), plan.tokens)
-    batches = TextBatches(text, plan.batch, plan.length, f"{corpus.name}/{plan.seed}")
-    first = stream("text net", plan.net.kind, plan.seed)
-    net = plan.net.drawn(corpus.alphabet, plan.length, first, device)
-    return net.learned(batches, plan.recipe, _name(plan, corpus), ledger, kept)
+    asked = plan.schedule
+    text = torch.from_numpy(corpus.train(asked.tokens))
+    ledger.read_unlabelled(-(-asked.tokens // asked.length), asked.tokens)
+    batches = TextBatches(text, asked.batch, asked.length, f"{corpus.name}/{asked.seed}")
+    first = stream("text net", plan.net.kind, asked.seed)
+    net = plan.net.drawn(corpus.alphabet, asked.length, first, device)
+    return net.learned(batches, asked.recipe, _name(plan, corpus), ledger, kept)
 
 
 def costs_of(
@@ -210,7 +220,7 @@ def pretrain_text(
     with one_thread(device):
         learner, curves = learned_text(plan, corpus, device, out / CHECKPOINT, ledger)
         ledger.says("measuring")
-        found = scores(learner, corpus, (windows, plan.length), Thinking())
+        found = scores(learner, corpus, (windows, plan.schedule.length), Thinking())
     told: dict[str, JsonValue] = {
         **plan.settings,
         "corpus": corpus.name,
