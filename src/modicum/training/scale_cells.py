@@ -52,11 +52,15 @@ class ScaleStudy:
             corpus.windows(split, distance, plan.windows, plan.length)
         return ScaleStudy(plan, corpus, tuple(plan.cells(corpus.name, nets)))
 
-    @property
-    def thinkings(self) -> list[Thinking]:
-        """Ways to think that are asked of nets with inner steps, as trained first."""
+    def thinkings(self, fewest: int) -> list[Thinking]:
+        """Return the ways to think that are asked of a net with inner steps, as trained first.
+
+        Where the plan names numbers of steps, what gains are held against is asked too: one step, and the
+        fewest that the net was trained with.
+        """
         asked = [(s, c) for s in self.plan.inner_steps for c in self.plan.candidates]
-        return [Thinking(*one) for one in dict.fromkeys([(0, 1), *asked])]
+        beside = [(1, 1), (fewest, 1)] if any(self.plan.inner_steps) else []
+        return [Thinking(*one) for one in dict.fromkeys([(0, 1), *beside, *asked])]
 
 
 def finished(study: ScaleStudy, cell: ScaleCell, out: Path) -> MeasuredCell | None:
@@ -140,7 +144,7 @@ def _asked(corpus: Corpus) -> list[tuple[Measured, int]]:
 def _missing(study: ScaleStudy, found: MeasuredCell) -> list[tuple[Measured, int, Thinking]]:
     """Return what the plan asks of a training and was not measured."""
     known = {one.key for one in found.measures if len(one.whole) == study.plan.windows}
-    thinkings = study.thinkings if found.thinks else [Thinking()]
+    thinkings = study.thinkings(found.fewest_steps) if found.thinks else [Thinking()]
     return [
         (split, distance, thinking)
         for split, distance in _asked(study.corpus)
