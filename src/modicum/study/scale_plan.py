@@ -96,7 +96,7 @@ class ScalePlan:
                 "say how many updates there are, or how often the text is gone through",
             )
         rules = {
-            "data": bool(self.data) and min(self.data, default=0) >= 1,
+            "data": bool(self.data) and min(self.data, default=0) > self.length,
             "seeds": bool(self.seeds),
             "nets": bool(self.nets),
             "batch": self.batch >= 1,
