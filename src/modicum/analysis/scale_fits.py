@@ -1,6 +1,7 @@
 """What trainings of several sizes say of scale: power laws along each axis, and losses at equal costs."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
@@ -224,7 +225,7 @@ def _axes(groups: Sequence[Group]) -> list[tuple[Axis, str, list[_Point]]]:
         if axis == "training FLOPs":
             points = _best(groups, points)
         if len({point.x for point in points}) > 1:
-            shared = groups[points[0].group].net.partition(" layers")[0]
+            shared = re.sub(r" layers \S+", "", groups[points[0].group].net)
             axes.append((axis, shared if axis == "depth" else of, points))
     return sorted(axes, key=lambda one: _AXES.index(one[0]))
 

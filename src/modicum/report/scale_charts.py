@@ -63,7 +63,9 @@ def _losses(
     if len(set(places)) < 2:
         return None
     across = alt.X("x:Q").title(x).scale(type="log", domain=_ends(places), nice=False)
-    across = across.axis(format="~s", tickCount=4)
+    ticks = sorted(set(places))
+    # text comes in few amounts, which are worth a tick each; costs do not
+    across = across.axis(format="~s", **({"values": ticks} if name == "data" else {"tickCount": 4}))
     ends = [end for dot in dots for end in (dot.y.low, dot.y.value, dot.y.high)]
     known = [end for end in ends if 0 < end < math.inf]
     up = alt.Y("y:Q").title("nats a character")
