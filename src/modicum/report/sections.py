@@ -18,7 +18,7 @@ from modicum.report.evidence import cited
 from modicum.report.markup import Markup, element, join
 from modicum.report.tables import scrolled
 
-__all__ = ["core", "others"]
+__all__ = ["alone", "core", "others"]
 
 
 def core(verdict: Verdict, name: str) -> Markup:
@@ -43,6 +43,11 @@ def others(verdict: Verdict, drawn: Sequence[Chart], anchor: str, subject: str) 
             figures = element("div", *own, class_="charts") if own else Markup("")
             said.append(_section(section, figures))
     return join(said)
+
+
+def alone(section: Section, figures: str) -> Markup:
+    """Give a section that belongs to no verdict, with its figures drawn."""
+    return _section(section, figures)
 
 
 def _section(section: Section, figures: str) -> Markup:

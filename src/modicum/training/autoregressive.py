@@ -59,7 +59,7 @@ class AutoregressiveLesson(AveragedLesson[LlamaForCausalLM]):
             recipe: How.
             joined: The processes that share the boards of an update; this one alone where None.
         """
-        super().__init__(net, recipe.average, recipe.batch, joined)
+        super().__init__(net, recipe, joined)
         self.flops = flops_per_token(net)
         self._shape, self._boards = shape, boards
 
@@ -82,7 +82,7 @@ class AutoregressiveLesson(AveragedLesson[LlamaForCausalLM]):
         (loss * self._share).backward()
         right = logits.detach().argmax(-1) == wanted
         exact, cells = right.all(1).float().mean(), right.float().mean()
-        return self.told({"loss": loss, "exact": exact, "cells": cells})
+        return self._told({"loss": loss, "exact": exact, "cells": cells})
 
 
 def train_autoregressive(

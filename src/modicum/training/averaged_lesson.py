@@ -1,4 +1,4 @@
-"""A lesson whose net is followed by its moving average, which is what answers in the end."""
+"""A lesson whose net has a moving average, kept with it, and whose updates processes share."""
 
 from collections.abc import Mapping
 from typing import Generic, TypeVar
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from modicum.nets.averaging import Averaged
+from modicum.training.board_recipe import BoardRecipe
 from modicum.training.distributed import own_part
 from modicum.training.fit import Lesson
 from modicum.training.launch import Alone, Ranks
@@ -17,24 +18,23 @@ NetT = TypeVar("NetT", bound=nn.Module)
 
 
 class AveragedLesson(Lesson, Generic[NetT]):
-    """Holds a net and its average, as a checkpoint keeps them, and a process's part of each update."""
+    """The net and its moving average, as a checkpoint keeps them; subclasses say what an update is."""
 
-    def __init__(self, net: NetT, average: float, batch: int, joined: Ranks | None) -> None:
+    def __init__(self, net: NetT, recipe: BoardRecipe, joined: Ranks | None = None) -> None:
         """Take what is trained.
 
         Args:
             net: The net, on its device.
-            average: Decay of its moving average, in [0, 1).
-            batch: Rows of an update.
-            joined: The processes that share them; this one alone where None.
+            recipe: How.
+            joined: The processes that share the rows of an update; this one alone where None.
 
         Raises:
-            ConfigError: fewer rows than processes.
+            ConfigError: fewer rows an update than processes.
         """
         self._joined = joined or Alone()
-        self._own = own_part(batch, self._joined)
-        self._share = (self._own.stop - self._own.start) / batch
-        self.net, self.averaged = net, Averaged(net, average)
+        self._own = own_part(recipe.batch, self._joined)
+        self._share = (self._own.stop - self._own.start) / recipe.batch
+        self.net, self.averaged = net, Averaged(net, recipe.average)
         self._named = dict(net.named_parameters())
 
     @property
@@ -52,9 +52,13 @@ class AveragedLesson(Lesson, Generic[NetT]):
         super().load(state)
         self.averaged.load({name: state[f"averaged.{name}"] for name in self._named})
 
-    def told(self, figures: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return figures that are means over this process's rows as means over all rows."""
-        values = torch.stack([value.detach().float() for value in figures.values()])
+    def _told(self, figures: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return figures of this process's rows, each a mean, as those of all rows.
+
+        Args:
+            figures: Numbers on the device, by name.
+        """
+        values = torch.stack([figure.detach() for figure in figures.values()])
         if self._joined.count > 1:
             values = self._joined.add(values * self._share)
         return dict(zip(figures, values.tolist(), strict=True))

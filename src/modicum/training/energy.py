@@ -64,7 +64,7 @@ class EnergyLesson(AveragedLesson[EnergyNet]):
             name: Names the random streams; equal names, boards and threads give equal bits.
             joined: The processes that share the boards of an update; this one alone where None.
         """
-        super().__init__(net, recipe.average, recipe.batch, joined)
+        super().__init__(net, recipe, joined)
         self._boards, self._name, self._batch = boards, name, recipe.batch
         shape = net.shape
         steps = (shape.least_steps + shape.most_steps) / 2
@@ -117,7 +117,7 @@ class EnergyLesson(AveragedLesson[EnergyNet]):
         loss = torch.stack(losses).mean()
         loss.backward()
         right = (state.detach().argmax(-1) == targets) | ~counts
-        return self.told(
+        return self._told(
             {
                 "loss": loss / self._share,
                 "last": losses[-1] / self._share,

@@ -1,0 +1,214 @@
+"""A study of scale as tables, the same for terminal and report, and as plain values."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from modicum.analysis.scale_fits import Fit, Group, ScaleFits
+from modicum.analysis.scale_thinking import Gain
+from modicum.analysis.section import Column, Section, SectionRow, SectionTable
+from modicum.corpora.corpus import Shift
+from modicum.plain import JsonValue, plain
+from modicum.stats import Figure
+from modicum.stats.written import MISSING, count, figure, flops, nats, share
+
+__all__ = ["ScaleFindings", "scale_section", "scale_values"]
+
+
+@dataclass(frozen=True)
+class ScaleFindings:
+    """What a study of scale found so far."""
+
+    name: str
+    corpus: str
+    part: str
+    """Which characters losses are of: `whole` or `asked`."""
+    shifts: tuple[Shift, ...]
+    cells: int
+    """Trainings of the plan."""
+    finished: int
+    fits: ScaleFits
+    gains: tuple[Gain, ...]
+
+
+def scale_section(found: ScaleFindings) -> Section:
+    """Return what is said of a study of scale."""
+    tables = (_losses(found), _fits(found), _ratios(found), _equal(found), _thinking(found))
+    said = (
+        f"{found.corpus}: {found.finished} of {count(found.cells, 'training')} finished. Losses are nats a "
+        f"character{_of(found.part)} on test text that nothing learned from, with 95 % intervals over "
+        "windows and seeds; less is better.",
+        " ".join(_shifted(shift) for shift in found.shifts),
+    )
+    return Section(found.name, said, tables=tuple(table for table in tables if table.rows))
+
+
+def scale_values(found: ScaleFindings) -> dict[str, JsonValue]:
+    """Return it for machines; ends of intervals that are not bounded become null."""
+    groups = [
+        {
+            "net": group.net,
+            "sizes": group.first.cell.sizes,
+            "tokens": group.first.cell.tokens,
+            "seeds": [cell.cell.seed for cell in group.cells],
+            "parameters": group.first.parameters,
+            "training_flops": group.first.training_flops,
+            "updates": group.first.cell.steps,
+            "seconds": sum(cell.seconds for cell in group.cells),
+            "losses": losses,
+        }
+        for group, losses in zip(found.fits.groups, found.fits.losses, strict=True)
+    ]
+    said = {
+        "name": found.name,
+        "corpus": found.corpus,
+        "part": found.part,
+        "shifts": found.shifts,
+        "trainings": found.cells,
+        "finished": found.finished,
+        "nets": groups,
+        "fits": [_fit_values(fit) for fit in found.fits.fits],
+        "ratios": found.fits.ratios,
+        "equal_flops": found.fits.equal,
+        "gains": found.gains,
+    }
+    return {name: plain(value, _figures) for name, value in said.items()}
+
+
+def _fit_values(fit: Fit) -> dict[str, object]:
+    known = ("axis", "of", "kind", "x", "losses", "exponent")
+    values: dict[str, object] = {name: getattr(fit, name) for name in known}
+    fitted = fit.exponent is not None
+    return {
+        **values,
+        "offset": fit.offset if fitted else None,
+        "scale": fit.scale if fitted else None,
+    }
+
+
+def _figures(value: object) -> object:
+    if isinstance(value, Figure):
+        return value.as_dict()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _of(part: str) -> str:
+    return "" if part == "whole" else " that hangs on what stands further back"
+
+
+def _shifted(shift: Shift) -> str:
+    source = "" if shift.entropy is None else f", source {nats(shift.entropy)}"
+    return f"Distance {shift.distance}: {shift.name}{source}."
+
+
+def _short(group: Group) -> tuple[str, str, str, str]:
+    first = group.first
+    return (
+        group.net,
+        count(first.parameters),
+        count(first.cell.tokens),
+        flops(first.training_flops),
+    )
+
+
+def _losses(found: ScaleFindings) -> SectionTable:
+    """Return losses by distance; the terminal has room for the interval of the first one alone."""
+    distances = [shift.distance for shift in found.shifts]
+    at = [title for d in distances for title in (f"loss at {d}", f"95 % at {d}")]
+    columns = ("net", "parameters", "characters", "training", *at)
+    rows = [
+        SectionRow((*_short(group), *(part for d in distances for part in _parted(losses.get(d)))))
+        for group, losses in zip(found.fits.groups, found.fits.losses, strict=True)
+    ]
+    shown = ["net", "characters", *at[:2], *(f"loss at {d}" for d in distances[1:])]
+    brief = {title: Column(title) for title in shown}
+    return replace(_table("losses", columns, rows), brief=brief)
+
+
+def _parted(loss: Figure | None) -> tuple[str, str]:
+    """Return a loss and its interval, each by itself.
+
+    >>> _parted(Figure(1.5, 1.25, 1.75, 9))
+    ('1.500', '[1.250, 1.750]')
+    """
+    value, _, ends = figure(loss, nats).partition(" ")
+    return value, ends or MISSING
+
+
+def _fits(found: ScaleFindings) -> SectionTable:
+    rows = [
+        SectionRow(
+            (
+                fit.axis,
+                fit.of,
+                count(len(fit.x)),
+                figure(fit.exponent, nats) if fit.exponent else "not fitted",
+                nats(fit.offset) if fit.exponent else MISSING,
+            )
+        )
+        for fit in found.fits.fits
+    ]
+    note = (
+        "loss = offset + scale × x^−exponent, by least squares between logarithms, in distribution. Not "
+        "fitted: too few places (3, or 4 where the offset is fitted), or losses below the offset."
+    )
+    return _table("power laws", ("along", "of", "places", "exponent", "offset"), rows, note)
+
+
+def _ratios(found: ScaleFindings) -> SectionTable:
+    rows = [
+        SectionRow((one.axis, one.first, one.second, figure(one.ratio, share)))
+        for one in found.fits.ratios
+    ]
+    return _table("ratios of exponents", ("along", "exponent of", "over that of", "ratio"), rows)
+
+
+def _equal(found: ScaleFindings) -> SectionTable:
+    rows = [
+        SectionRow(
+            (
+                flops(one.flops),
+                f"{one.first} {figure(one.losses[0], nats)}",
+                f"{one.second} {figure(one.losses[1], nats)}",
+                figure(one.difference, nats),
+            )
+        )
+        for one in found.fits.equal
+    ]
+    columns = ("training", "loss", "loss of the other", "difference")
+    return _table("at equal FLOPs", columns, rows, "Between the best trainings of each kind.")
+
+
+def _thinking(found: ScaleFindings) -> SectionTable:
+    rows = [SectionRow(_gained(one)) for one in found.gains]
+    columns = (
+        "net",
+        "characters",
+        "distance",
+        "steps",
+        "candidates",
+        "over",
+        "nats saved",
+        "perplexity",
+    )
+    note = "Paired over windows and seeds; above 0 is better. Perplexity: by how much it falls."
+    return _table("gain from thinking", columns, rows, note)
+
+
+def _gained(one: Gain) -> tuple[str, ...]:
+    saved = -100 * math.expm1(-one.gain.value)
+    counts = (count(one.distance), count(one.steps), count(one.candidates))
+    return (
+        one.net,
+        count(one.tokens),
+        *counts,
+        one.over,
+        figure(one.gain, nats),
+        f"{saved:.1f} %".replace("-", "−"),
+    )
+
+
+def _table(
+    name: str, titles: Sequence[str], rows: Sequence[SectionRow], note: str = ""
+) -> SectionTable:
+    return SectionTable(name, tuple(map(Column, titles)), tuple(rows), note=note)

@@ -1,0 +1,83 @@
+"""What thinking longer brings, paired over windows, by the distance of the shift."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from modicum.analysis.scale_fits import Group
+from modicum.stats import Figure, contrast
+from modicum.study.scale_cells import CellMeasure
+
+__all__ = ["Gain", "Over", "gains"]
+
+Over: TypeAlias = Literal["one step", "fewest trained"]
+"""What thinking longer is held against."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How many nats a character a way to think saves."""
+
+    net: str
+    tokens: int
+    """Characters that it learned from."""
+    distance: int
+    """Of the shift."""
+    steps: int
+    candidates: int
+    flops: float
+    """Operations of an answer, for each predicted character."""
+    over: Over
+    """What it is held against, with one candidate."""
+    reference: float
+    """Nats a character of that."""
+    gain: Figure
+    """Nats a character less."""
+
+
+def gains(groups: Sequence[Group], part: Literal["whole", "asked"] = "whole") -> list[Gain]:
+    """Return the gains of all nets that think, each against one step and its fewest trained steps.
+
+    A gain is a difference on the same window and the same seed; seeds enter with their own Student's t.
+
+    Args:
+        groups: Trainings.
+        part: `whole` or `asked` characters.
+    """
+    found = []
+    for group in groups:
+        if not group.first.thinks:
+            continue
+        for measure in group.first.measures:
+            if measure.split == "test" and measure.steps > 0:
+                found += _gains(group, part, measure)
+    return found
+
+
+def _gains(group: Group, part: str, measure: CellMeasure) -> list[Gain]:
+    """Return the gains of one way to think over each reference that was asked and is another one."""
+    references: tuple[tuple[Over, int], ...] = (
+        ("one step", 1),
+        ("fewest trained", group.first.fewest_steps),
+    )
+    found = [
+        _gain(group, part, measure, reference)
+        for reference in references
+        if (measure.steps, measure.candidates) != (reference[1], 1)
+    ]
+    return [one for one in found if one is not None]
+
+
+def _gain(
+    group: Group, part: str, measure: CellMeasure, reference: tuple[Over, int]
+) -> Gain | None:
+    """Return a gain; None where the reference was not asked."""
+    over, steps = reference
+    before = group.losses(part, measure.distance, (steps, 1))
+    after = group.losses(part, measure.distance, (measure.steps, measure.candidates))
+    if before is None or after is None:
+        return None
+    saved = before - after
+    gain = contrast(saved.mean(axis=0), parts=(saved,), are_shares=False)
+    cell, asked = group.first.cell, (measure.distance, measure.steps, measure.candidates)
+    return Gain(group.net, cell.tokens, *asked, measure.flops, over, float(before.mean()), gain)
