@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from modicum.errors import ConfigError
 from modicum.nets.energy_blocks import RmsNorm, drawn_matrix
-from modicum.nets.energy_text_blocks import Places, TextLayer, rotary_tables
+from modicum.nets.energy_text_blocks import Places, TextLayer, rotary_table
 from modicum.nets.energy_text_shape import EnergyTextShape
 
 __all__ = ["EnergyTextNet", "Observed"]
@@ -50,9 +50,10 @@ class EnergyTextNet(nn.Module):
         if shape.is_step_size_learned:
             self.step_size = nn.Parameter(torch.tensor([shape.step_size]))
         places = shape.first_place + shape.length + 1
-        cos, sin = rotary_tables(places, width // shape.heads)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        turns = rotary_table(places, width // shape.heads)
+        self.turns: Tensor
+        self.register_buffer("turns", turns, persistent=False)
+        self.hidden: Tensor
         hidden = torch.ones(shape.length, shape.first_place + shape.length, dtype=torch.bool)
         self.register_buffer("hidden", hidden.triu(shape.first_place + 1), persistent=False)
 
@@ -97,7 +98,7 @@ class EnergyTextNet(nn.Module):
                 "at most as many as the net sees",
                 "give the last of them",
             )
-        rotary = self.cos[start:stop], self.sin[start:stop]
+        rotary = self.turns[start:stop]
         found: Observed = []
         for number, layer in enumerate(self.blocks):
             normed, key, value = layer.keys(rows, rotary)
@@ -124,18 +125,16 @@ class EnergyTextNet(nn.Module):
     def places(self, count: int, candidates: int = 1) -> Places:
         """Return where several candidates for each of the first positions stand, one set after another."""
         first = self.shape.first_place + 1
-        rotary = self.cos[first : first + count], self.sin[first : first + count]
+        rotary = self.turns[first : first + count]
         hidden = self.hidden[:count, : first - 1 + count]
         if candidates > 1:
-            rotary = rotary[0].repeat(candidates, 1), rotary[1].repeat(candidates, 1)
+            rotary = rotary.repeat(candidates, 1)
             hidden = hidden.repeat(candidates, 1)
         return Places(rotary, hidden)
 
     def last_place(self, seen: int, candidates: int = 1) -> Places:
         """Return where candidates for what follows the last of all observed ids stand."""
-        own = slice(seen, seen + 1)
-        rotary = self.cos[own].repeat(candidates, 1), self.sin[own].repeat(candidates, 1)
-        return Places(rotary, None)
+        return Places(self.turns[seen : seen + 1].repeat(candidates, 1), None)
 
     def energies(
         self,

@@ -5,33 +5,31 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from modicum.nets.energy_blocks import RmsNorm, drawn_matrix, joined_heads, split_heads
 
-__all__ = ["Places", "TextLayer", "rotary_tables", "split_attention", "turned"]
+__all__ = ["Places", "TextLayer", "rotary_table", "split_attention", "turned"]
 
 _THETA = 10_000.0
 """Base of the rotary angles."""
 
-Rotary = tuple[Tensor, Tensor]
-"""Cosines and sines, `[places, half a head]`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
     """Where candidates stand among what was observed; made once and used by every step and layer."""
 
-    rotary: Rotary
-    """Of the candidates, `[places, half a head]`."""
+    rotary: Complex[Tensor, "places pairs"]
+    """Of the candidates."""
     hidden: Bool[Tensor, "places seen"] | None
     """Which observed ids a candidate does not see; None where it sees all."""
 
 
-def rotary_tables(places: int, part: int) -> Rotary:
-    """Return cosines and sines of the angles of positions from 0.
+def rotary_table(places: int, part: int) -> Complex[Tensor, "places pairs"]:
+    """Return the turns of positions from 0, as complex numbers of absolute value 1.
 
     Args:
         places: Positions.
@@ -41,14 +39,13 @@ def rotary_tables(places: int, part: int) -> Rotary:
     """
     rates = _THETA ** -(torch.arange(0, part, 2, dtype=torch.float64) / part)
     angles = torch.outer(torch.arange(places, dtype=torch.float64), rates)
-    return angles.cos().float(), angles.sin().float()
+    return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
 
 
-def turned(rows: Float[Tensor, "*n places part"], rotary: Rotary) -> Float[Tensor, "*n places part"]:
-    """Turn halves of each head against one another by the angles of their position."""
-    cos, sin = rotary
-    a, b = rows.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+def turned(rows: Float[Tensor, "*n places part"], rotary: Tensor) -> Float[Tensor, "*n places part"]:
+    """Turn neighbouring numbers of each head by the angles of their position."""
+    pairs = torch.view_as_complex(rows.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotary).flatten(-2)
 
 
 def split_attention(
@@ -90,7 +87,7 @@ class TextLayer(nn.Module):
         self.fall = drawn_matrix(rng, width, inner)
 
     def keys(
-        self, rows: Float[Tensor, "n places width"], rotary: Rotary
+        self, rows: Float[Tensor, "n places width"], rotary: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return rows with their norm, and keys and values of observed ids `[n, heads, places, part]`."""
         normed = self.before_mixing(rows)
@@ -103,7 +100,7 @@ class TextLayer(nn.Module):
         rows: Float[Tensor, "n places width"],
         normed: Float[Tensor, "n places width"],
         seen: tuple[Tensor, Tensor],
-        rotary: Rotary,
+        rotary: Tensor,
     ) -> Float[Tensor, "n places width"]:
         """Apply the layer to observed ids, each of which sees itself and those before it.
 

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from modicum.nets.energy_text import EnergyTextNet, Observed
+from modicum.nets.energy_text import Observed
 from modicum.nets.energy_text_blocks import Places
+from modicum.nets.energy_text_slopes import Slopes
 
 __all__ = ["Step", "step_down"]
 
@@ -23,7 +24,7 @@ class Step:
 
 
 def step_down(
-    net: EnergyTextNet,
+    slopes: Slopes,
     seen: tuple[Observed, Places],
     state: Float[Tensor, "rows places vocabulary"],
     landscape: int,
@@ -36,24 +37,19 @@ def step_down(
     The energies are summed before the gradient: none depends on another's candidate.
 
     Args:
-        net: Whose energy it is.
+        slopes: Of the net as its weights stand.
         seen: Of the ids, and where the candidates stand.
-        state: Logits; where they carry a graph it goes on through the step.
+        state: Logits; a graph that they carry goes on through a step that is learned.
         landscape: Of the step.
         size: Of the step, a number or one a position `[rows, places, 1]`.
-        is_learned: Whether the gradient gets a graph of its own, so that it can be learned.
+        is_learned: Whether the gradient has a gradient of its own, so that it can be learned.
 
     Source: Gladstone et al. 2025, the released form; the paper writes the second one.
     """
-    observed, places = seen
-    with torch.enable_grad():
-        if not state.requires_grad:
-            state = state.detach().requires_grad_()
+    with torch.set_grad_enabled(is_learned):
         candidates = state.softmax(-1)
-        resets = net.shape.update == "prob_reset"
-        begun = candidates if resets else state
-        energies = net.energies(observed, candidates, places, landscape)
-        (slope,) = torch.autograd.grad(energies.sum(), begun, create_graph=is_learned)
-    if not is_learned:
-        begun = begun.detach()
-    return Step(begun - size * slope, energies.detach())
+        slope, energies = slopes(seen, candidates, landscape, is_learned=is_learned)
+        if slopes.net.shape.update == "logit_accumulate":
+            inner = (candidates * slope).sum(-1, keepdim=True)
+            return Step(state - size * (candidates * (slope - inner)), energies)
+        return Step(candidates - size * slope, energies)

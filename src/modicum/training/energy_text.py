@@ -13,6 +13,7 @@ from torch.nn import functional
 from modicum.ledger import Ledger
 from modicum.nets.averaging import Averaged
 from modicum.nets.energy_text import EnergyTextNet
+from modicum.nets.energy_text_slopes import Slopes
 from modicum.nets.energy_text_steps import step_down
 from modicum.seeds import stream
 from modicum.training.board_recipe import BoardRecipe, train_boards
@@ -107,7 +108,7 @@ class EnergyTextLesson(Lesson):
         wanted = ids[:, 1:].flatten()
         observations, places = net.observations(ids[:, :-1]), net.places(ids.shape[1] - 1)
         steps = int(rng.integers(shape.least_steps, shape.most_steps + 1))
-        size = net.size_of_step()
+        slopes, size = Slopes(net), net.size_of_step()
         if shape.jitter > 1:
             drawn = rng.uniform(1 / shape.jitter, shape.jitter, (*state.shape[:2], 1))
             size = size * torch.from_numpy(drawn).float().to(net.device)
@@ -122,11 +123,11 @@ class EnergyTextLesson(Lesson):
             if shape.detaches:
                 state = state.detach()
             step = step_down(
-                net,
+                slopes,
                 (observations(landscape), places),
                 state,
                 landscape,
-                size if is_learned or not isinstance(size, Tensor) else size.detach(),
+                size,
                 is_learned=is_learned,
             )
             state = step.state
