@@ -53,9 +53,9 @@ class EnergyTextNet(nn.Module):
         turns = rotary_table(places, width // shape.heads)
         self.turns: Tensor
         self.register_buffer("turns", turns, persistent=False)
-        self.hidden: Tensor
-        hidden = torch.ones(shape.length, shape.first_place + shape.length, dtype=torch.bool)
-        self.register_buffer("hidden", hidden.triu(shape.first_place + 1), persistent=False)
+        self.bias: Tensor
+        bias = torch.full((shape.length, shape.first_place + shape.length), -torch.inf)
+        self.register_buffer("bias", bias.triu(shape.first_place + 1), persistent=False)
 
     @property
     def device(self) -> torch.device:
@@ -126,11 +126,11 @@ class EnergyTextNet(nn.Module):
         """Return where several candidates for each of the first positions stand, one set after another."""
         first = self.shape.first_place + 1
         rotary = self.turns[first : first + count]
-        hidden = self.hidden[:count, : first - 1 + count]
+        bias = self.bias[:count, : first - 1 + count]
         if candidates > 1:
             rotary = rotary.repeat(candidates, 1)
-            hidden = hidden.repeat(candidates, 1)
-        return Places(rotary, hidden)
+            bias = bias.repeat(candidates, 1)
+        return Places(rotary, bias)
 
     def last_place(self, seen: int, candidates: int = 1) -> Places:
         """Return where candidates for what follows the last of all observed ids stand."""

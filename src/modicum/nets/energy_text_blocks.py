@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,8 +24,9 @@ class Places:
 
     rotary: Complex[Tensor, "places pairs"]
     """Of the candidates."""
-    hidden: Bool[Tensor, "places seen"] | None
-    """Which observed ids a candidate does not see; None where it sees all."""
+    bias: Float[Tensor, "places seen"] | None
+    """What is added to a candidate's score of an observed id: minus infinity where it does not see it,
+    else 0; None where it sees all."""
 
 
 def rotary_table(places: int, part: int) -> Complex[Tensor, "places pairs"]:
@@ -49,22 +50,22 @@ def turned(rows: Float[Tensor, "*n places part"], rotary: Tensor) -> Float[Tenso
 
 
 def split_attention(
-    own: tuple[Tensor, Tensor, Tensor], seen: tuple[Tensor, Tensor], hidden: Tensor | None
+    own: tuple[Tensor, Tensor, Tensor], seen: tuple[Tensor, Tensor], bias: Tensor | None
 ) -> Float[Tensor, "n heads places part"]:
     """Return what candidates draw from observed ids and from themselves; no candidate sees another.
 
     Args:
         own: Scaled queries, keys and values of candidates, `[n, heads, places, part]` each.
         seen: Keys and values of observed ids, `[n, heads, seen, part]` each.
-        hidden: Which observed ids a candidate does not see, `[places, seen]`; None where it sees all.
+        bias: What is added to scores, `[places, seen]`; nothing where None.
 
     Source: Gladstone et al. 2025, appendix; the self-score stands in a column of its own here.
     """
     query, key, value = own
     keys, values = seen
     scores = query @ keys.transpose(-1, -2)
-    if hidden is not None:
-        scores = scores.masked_fill(hidden, -torch.inf)
+    if bias is not None:
+        scores = scores + bias
     shares = torch.cat((scores, (query * key).sum(-1, keepdim=True)), -1).softmax(-1)
     return shares[..., :-1] @ values + shares[..., -1:] * value
 
@@ -124,7 +125,7 @@ class TextLayer(nn.Module):
         query, key, value = (split_heads(one, self.heads) for one in mixed.chunk(3, -1))
         query = turned(query, places.rotary) * query.shape[-1] ** -0.5
         own = query, turned(key, places.rotary), value
-        drawn = split_attention(own, seen, places.hidden)
+        drawn = split_attention(own, seen, places.bias)
         return self._risen(rows + functional.linear(joined_heads(drawn), self.write))
 
     def _risen(self, rows: Tensor) -> Tensor:

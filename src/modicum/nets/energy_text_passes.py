@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from modicum.nets.energy_blocks import RmsNorm, joined_heads, split_heads
+from modicum.nets.energy_blocks import RmsNorm
 from modicum.nets.energy_text_blocks import Places, TextLayer
 
 __all__ = ["FoldedLayer", "LayerPass", "NormPass"]
@@ -86,13 +86,10 @@ def _mean(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.vecdot(a, b).unsqueeze(-1).div_(a.shape[-1])
 
 
-def _turned(rows: Tensor, rotary: Tensor) -> Tensor:
-    """Turn `[n, heads, places, part]`; the result lies head by head."""
-    n, heads, places, part = rows.shape
-    out = rows.new_empty(n, heads, places, part)
+def _turned(rows: Float[Tensor, "n places part"], rotary: Tensor) -> Tensor:
+    """Turn rows by the angles of their places."""
     pairs = torch.view_as_complex(rows.unflatten(-1, (-1, 2)))
-    torch.mul(pairs, rotary, out=torch.view_as_complex(out.unflatten(-1, (-1, 2))))
-    return out
+    return torch.view_as_real(pairs * rotary).flatten(-2)
 
 
 def _own(a: Tensor, b: Tensor) -> Tensor:
@@ -111,98 +108,85 @@ class AttentionPass:
         """Take what was observed."""
         self._heads, self._places = folded.heads, places
         self._back_turn = places.rotary.conj().resolve_conj()
-        n, heads, count, part = seen[0].shape
-        self._flat = [one.detach().reshape(n * heads, count, part) for one in seen]
-        self._n, self._count = n, count
+        self._keys, self._values = (one.detach().flatten(0, 1) for one in seen)
+        self._n, _, _, self._part = seen[0].shape
 
     def forwards(self, mixed: Float[Tensor, "rows threefold"]) -> Float[Tensor, "rows width"]:
         """Return what is drawn."""
         self._query, self._key, self._value = self._split(mixed)
-        self._turn = _turned(self._query, self._places.rotary).flatten(0, 1)
-        scores = self._scored(self._turn, _own(self._query, self._key), self._flat[0])
-        if self._places.hidden is not None:
-            scores[..., :-1].masked_fill_(self._places.hidden, -torch.inf)
-        self._shares = scores.softmax(-1)
-        return self._drawn(self._shares, self._value, None)
+        self._turn = _turned(self._query, self._places.rotary)
+        bias, keys = self._places.bias, self._keys.mT
+        scores = self._turn @ keys if bias is None else torch.baddbmm(bias, self._turn, keys)
+        own = _own(self._query, self._key)
+        most = torch.maximum(scores.amax(-1, keepdim=True), own)
+        scores, own = scores.sub_(most).exp_(), own.sub_(most).exp_()
+        over = scores.sum(-1, keepdim=True).add_(own).reciprocal_()
+        self._shares, self._share = scores.mul_(over), own.mul_(over)
+        drawn = torch.bmm(self._shares, self._values).addcmul_(self._share, self._value)
+        return self._joined(drawn)
 
     def back(self, d_drawn: Float[Tensor, "rows width"]) -> Float[Tensor, "rows threefold"]:
         """Return the gradient of queries, keys and values."""
-        self._d_drawn = self._by_heads(d_drawn)
-        d_shares = self._d_shares(self._d_drawn, _own(self._d_drawn, self._value))
-        inner = torch.linalg.vecdot(self._shares, d_shares).unsqueeze(-1)
-        self._above = d_shares.sub_(inner)
+        self._d_drawn = d_drawn = self._by_heads(d_drawn)
+        above = torch.bmm(d_drawn, self._values.mT)
+        own = _own(d_drawn, self._value)
+        inner = _own(self._shares, above).addcmul_(self._share, own)
+        self._above, self._above_own = above.sub_(inner), own.sub_(inner)
         self._d_scores = self._shares * self._above
-        own = self._d_scores[..., -1:]
+        self._d_score = own = self._share * self._above_own
         d_query = self._turned_back(self._d_scores).addcmul_(own, self._key)
-        self._d_mixed = self._joined(
-            d_query, own * self._query, self._shares[..., -1:] * self._d_drawn
-        )
+        self._d_mixed = self._joined(d_query, own * self._query, self._share * d_drawn)
         return self._d_mixed
 
     def along(self, mixed_: Float[Tensor, "rows threefold"]) -> Float[Tensor, "rows width"]:
         """Return how what is drawn changes."""
         self._query_, self._key_, self._value_ = self._split(mixed_)
-        self._turn_ = _turned(self._query_, self._places.rotary).flatten(0, 1)
+        self._turn_ = _turned(self._query_, self._places.rotary)
+        beside = torch.bmm(self._turn_, self._keys.mT)
         own = _own(self._query_, self._key).add_(_own(self._query, self._key_))
-        scores_ = self._scored(self._turn_, own, self._flat[0])
-        inner = torch.linalg.vecdot(self._shares.flatten(0, 1), scores_.flatten(0, 1))
-        self._beside = scores_.sub_(inner.view(*scores_.shape[:-1], 1))
+        inner = _own(self._shares, beside).addcmul_(self._share, own)
+        self._beside, self._beside_own = beside.sub_(inner), own.sub_(inner)
         self._shares_ = self._shares * self._beside
-        return self._drawn(self._shares_, self._value, self._value_)
+        self._share_ = self._share * self._beside_own
+        drawn_ = torch.bmm(self._shares_, self._values).addcmul_(self._share_, self._value)
+        return self._joined(drawn_.addcmul_(self._share, self._value_))
 
     def back_along(self, d_drawn_: Float[Tensor, "rows width"]) -> Float[Tensor, "rows threefold"]:
         """Return how the gradient of queries, keys and values changes."""
         self._d_drawn_ = d_drawn_ = self._by_heads(d_drawn_)
-        own = _own(d_drawn_, self._value).add_(_own(self._d_drawn, self._value_))
-        d_shares_ = self._d_shares(d_drawn_, own).addcmul_(self._beside, self._above)
-        inner = torch.linalg.vecdot(self._shares, d_shares_).unsqueeze(-1)
-        self._d_scores_ = d_shares_.sub_(inner).mul_(self._shares)
-        own, own_ = self._d_scores[..., -1:], self._d_scores_[..., -1:]
+        scores_ = torch.bmm(d_drawn_, self._values.mT).addcmul_(self._beside, self._above)
+        own_ = _own(d_drawn_, self._value).add_(_own(self._d_drawn, self._value_))
+        own_.addcmul_(self._beside_own, self._above_own)
+        inner = _own(self._shares, scores_).addcmul_(self._share, own_)
+        self._d_scores_ = scores_.sub_(inner).mul_(self._shares)
+        own, own_ = self._d_score, own_.sub_(inner).mul_(self._share)
         d_query_ = self._turned_back(self._d_scores_).addcmul_(own_, self._key)
         d_key_ = (own_ * self._query).addcmul_(own, self._query_)
-        d_value_ = self._shares[..., -1:] * d_drawn_
-        d_value_.addcmul_(self._shares_[..., -1:], self._d_drawn)
+        d_value_ = (self._share * d_drawn_).addcmul_(self._share_, self._d_drawn)
         return self._joined(d_query_.addcmul_(own, self._key_), d_key_, d_value_)
 
     def seen_gradients(self) -> tuple[Tensor, Tensor]:
         """Return what the keys and values of observed ids get, `[n, heads, seen, part]` each."""
-        scores, scores_ = (one[..., :-1].flatten(0, 1).mT for one in (self._d_scores, self._d_scores_))
-        shares, shares_ = (one[..., :-1].flatten(0, 1).mT for one in (self._shares, self._shares_))
-        keys = torch.bmm(scores_, self._turn).baddbmm_(scores, self._turn_)
-        values = torch.bmm(shares_, self._d_drawn.flatten(0, 1))
-        values.baddbmm_(shares, self._d_drawn_.flatten(0, 1))
-        size = (self._n, self._heads, self._count, -1)
-        return keys.view(size), values.view(size)
+        keys = torch.bmm(self._d_scores_.mT, self._turn)
+        keys.baddbmm_(self._d_scores.mT, self._turn_)
+        values = torch.bmm(self._shares_.mT, self._d_drawn)
+        values.baddbmm_(self._shares.mT, self._d_drawn_)
+        return keys.unflatten(0, (self._n, -1)), values.unflatten(0, (self._n, -1))
 
     def _split(self, mixed: Tensor) -> list[Tensor]:
-        parts = mixed.view(self._n, -1, mixed.shape[-1]).chunk(3, -1)
-        return [split_heads(part, self._heads) for part in parts]
+        parts = mixed.view(self._n, -1, 3, self._heads, self._part).unbind(2)
+        return [part.transpose(1, 2).flatten(0, 1) for part in parts]
 
     def _by_heads(self, rows: Tensor) -> Tensor:
-        return split_heads(rows.view(self._n, -1, rows.shape[-1]), self._heads).contiguous()
+        parts = rows.view(self._n, -1, self._heads, self._part)
+        return parts.transpose(1, 2).flatten(0, 1)
 
     def _joined(self, *parts: Tensor) -> Tensor:
-        return torch.cat([joined_heads(part).flatten(0, 1) for part in parts], -1)
-
-    def _scored(self, turn: Tensor, own: Tensor, keys: Tensor) -> Tensor:
-        scores = turn.new_empty(len(turn), turn.shape[1], self._count + 1)
-        torch.bmm(turn, keys.mT, out=scores[..., :-1])
-        scores[..., -1:] = own.flatten(0, 1)
-        return scores.view(self._n, self._heads, *scores.shape[1:])
-
-    def _d_shares(self, d_drawn: Tensor, own: Tensor) -> Tensor:
-        return self._scored(d_drawn.flatten(0, 1), own, self._flat[1])
-
-    def _drawn(self, shares: Tensor, value: Tensor, value_: Tensor | None) -> Tensor:
-        drawn = torch.bmm(shares[..., :-1].flatten(0, 1), self._flat[1])
-        drawn = drawn.view(*shares.shape[:-1], -1).addcmul_(shares[..., -1:], value)
-        if value_ is not None:
-            drawn.addcmul_(self._shares[..., -1:], value_)
-        return joined_heads(drawn).flatten(0, 1)
+        found = torch.stack([part.unflatten(0, (self._n, -1)) for part in parts], 2)
+        return found.permute(0, 3, 2, 1, 4).flatten(2).flatten(0, 1)
 
     def _turned_back(self, d_scores: Tensor) -> Tensor:
-        found = torch.bmm(d_scores[..., :-1].flatten(0, 1), self._flat[0])
-        return _turned(found.view(*d_scores.shape[:-1], -1), self._back_turn)
+        return _turned(torch.bmm(d_scores, self._keys), self._back_turn)
 
 
 @final
