@@ -23,7 +23,7 @@ __all__ = [
     "Sampled",
     "Selected",
     "Styles",
-    "Thinking",
+    "ThinkingEnds",
     "pack_marks",
     "unpack_marks",
 ]
@@ -76,7 +76,7 @@ class Styles:
 
 
 @dataclass(frozen=True)
-class Thinking:
+class ThinkingEnds:
     """How the thinking of answers ended."""
 
     answers: int
@@ -199,7 +199,7 @@ class Outcome:
     """The nudged model's samples, where the trial asks for them."""
     selected: Selected | None = None
     """The score on the selection problems, where a budget chose by it."""
-    thinking: Thinking | None = None
+    thinking: ThinkingEnds | None = None
     """How thinking ended, where the style knows any."""
     lost: Lost | None = None
     """Answers on which the marker failed; None where every one was marked."""

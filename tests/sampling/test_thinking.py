@@ -10,7 +10,7 @@ from modicum.ledger import Ledger
 from modicum.marking.marks import mark_safely
 from modicum.model import Model
 from modicum.models.scripted import ScriptedModel
-from modicum.outcome import Thinking
+from modicum.outcome import ThinkingEnds
 from modicum.running.planning import plan_for
 from modicum.running.runner import Silent, run
 from modicum.sampling.local import Local
@@ -131,7 +131,7 @@ def test_a_study_counts_the_thinking_that_was_cut_and_doubts_it(plan, tmp_path) 
     subject = Subject(plan, "scripted:shown", "sums")
     samples = store.read(subject.samples())
     marks = [m for a in samples.answers for m in a.marks]
-    assert samples.thinking == Thinking(answers=64, unclosed=16, cut=16)
+    assert samples.thinking == ThinkingEnds(answers=64, unclosed=16, cut=16)
     assert sum(m.lenient == Grade.UNREADABLE for m in marks) == 16
     assert sum(m.lenient == Grade.CORRECT for m in marks) > 40
     said = " ".join(verdict_of(subject, store).doubts)

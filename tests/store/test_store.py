@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from modicum.errors import ConfigError, StoreError, StoreVersionError
 from modicum.files.packing import inflated
 from modicum.model import ModelCard
-from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, Thinking
+from modicum.outcome import Lost, MarkedAgain, Sampled, Selected, Styles, ThinkingEnds
 from modicum.scope import Scope
 from modicum.store.database import SCHEMA, Answer, Outcome, Store, StoredAnswer
 from modicum.store.facts import FindingsKey
@@ -70,7 +70,7 @@ outcomes = st.builds(
     styles=st.none() | st.builds(Styles, several, several),
     sampled=st.none() | st.builds(Sampled, whole, st.lists(whole, max_size=2).map(tuple)),
     selected=st.none() | st.builds(Selected, whole, whole),
-    thinking=st.none() | st.builds(Thinking, whole, whole, whole),
+    thinking=st.none() | st.builds(ThinkingEnds, whole, whole, whole),
     lost=st.none() | st.builds(Lost, whole, whole, whole, anything),
     marked_again=st.none() | st.builds(MarkedAgain, anything, whole, whole, st.booleans()),
     sources=st.dictionaries(anything, anything, max_size=2),

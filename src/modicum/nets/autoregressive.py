@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from modicum.errors import ConfigError
 from modicum.nets.grid import BLANK, Ids, TokenGrid
 from modicum.nets.recursive_shape import Size, sized
+from modicum.nets.small_llama import LlamaSize, small_llama
 
 __all__ = [
     "AutoregressiveShape",
@@ -97,10 +98,15 @@ class AutoregressiveShape:
         return self.length + 1 + self.answered + 1
 
     @property
+    def llama(self) -> LlamaSize:
+        """The net's size."""
+        sizes = (self.width, self.heads, self.inner, self.layers)
+        return LlamaSize(self.rows, self.places, *sizes, self.ends)
+
+    @property
     def numbers(self) -> int:
         """Weights of the net."""
-        layer = 4 * self.width**2 + 3 * self.width * self.inner + 2 * self.width
-        return self.layers * layer + 2 * self.rows * self.width + self.width
+        return self.llama.numbers
 
 
 def beside_gram(grid: TokenGrid, size: Size) -> AutoregressiveShape:
@@ -124,32 +130,7 @@ def autoregressive_net(shape: AutoregressiveShape, rng: np.random.Generator) -> 
         shape: What is built.
         rng: Stream of the first weights.
     """
-    config = LlamaConfig(
-        architectures=["LlamaForCausalLM"],
-        vocab_size=shape.rows,
-        hidden_size=shape.width,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        max_position_embeddings=shape.places,
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=shape.ends,
-        pad_token_id=None,
-        dtype="float32",
-    )
-    with torch.random.fork_rng(devices=[]):  # the library's own draws, which are replaced
-        net = LlamaForCausalLM(config)
-    net.generation_config = GenerationConfig(
-        eos_token_id=shape.ends, pad_token_id=shape.ends, max_new_tokens=shape.answered + 1
-    )
-    with torch.no_grad():
-        for parameter in net.parameters():
-            if parameter.ndim > 1:
-                numbers = rng.standard_normal(parameter.shape, dtype=np.float32)
-                parameter.copy_(torch.from_numpy(numbers / np.float32(parameter.shape[1] ** 0.5)))
-    return net
+    return small_llama(shape.llama, shape.answered + 1, rng)
 
 
 def sequences(

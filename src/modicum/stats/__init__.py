@@ -33,6 +33,15 @@ from modicum.stats.resampling import (
     resample,
     resampled_mean,
 )
+from modicum.stats.scaling import (
+    LossDraws,
+    PowerLaw,
+    drawn_losses,
+    exponent_ratio,
+    frontier,
+    interpolated,
+    power_law,
+)
 from modicum.stats.tost import Equivalence, equivalence, is_within
 from modicum.stats.votes import UNREADABLE, Tally, majority, tally, vote, vote_of_marked
 
@@ -44,6 +53,8 @@ __all__ = [
     "Figure",
     "Floats",
     "Ints",
+    "LossDraws",
+    "PowerLaw",
     "Resamples",
     "SeedSpread",
     "Tally",
@@ -53,10 +64,14 @@ __all__ = [
     "cohens_d",
     "contrast",
     "disagree",
+    "drawn_losses",
     "equivalence",
     "equivalence_margin",
+    "exponent_ratio",
+    "frontier",
     "gain_found",
     "holm",
+    "interpolated",
     "is_within",
     "majority",
     "mcnemar",
@@ -67,6 +82,7 @@ __all__ = [
     "pass_curve",
     "pass_table",
     "percentile_figure",
+    "power_law",
     "powers_of_two",
     "proportion",
     "resample",

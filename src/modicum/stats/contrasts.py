@@ -148,6 +148,7 @@ def contrast(
     parts: tuple[Floats, ...] = (),
     clusters: Ints | None = None,
     level: float = 0.95,
+    are_shares: bool = True,
 ) -> Figure:
     """Return the mean of a per-problem contrast, with the seeds' noise of its parts.
 
@@ -156,6 +157,8 @@ def contrast(
         parts: The scores `[seeds, problems]` it was made of, each with weight 1 or -1.
         clusters: Cluster code of each problem; None where each problem stands alone.
         level: Nominal coverage, in (0, 1).
+        are_shares: Whether scores lie in [0, 1], so that two pseudo-problems, one won and one lost, enter;
+            losses have no such scale.
     """
     problems = per_problem.size
     units = problems if clusters is None else np.unique(clusters).size
@@ -167,7 +170,8 @@ def contrast(
     over_seeds = sum(s.total for s in spreads)
     over_problems = cluster_variance(per_problem, clusters) - sum(s.noise for s in spreads)
     over_problems = max(over_problems, 0.0)
-    over_problems = (over_problems * problems**2 + 2 * size**2) / (problems + 2 * size) ** 2
+    if are_shares:
+        over_problems = (over_problems * problems**2 + 2 * size**2) / (problems + 2 * size) ** 2
     tail = (1 + level) / 2
     square = float(special.stdtrit(units - 1, tail)) ** 2 * over_problems
     if over_seeds > 0:

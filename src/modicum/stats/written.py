@@ -16,6 +16,7 @@ __all__ = [
     "in_points",
     "latency",
     "multiple",
+    "nats",
     "of_seeds",
     "percent",
     "percents",
@@ -45,6 +46,15 @@ def points(number: float) -> str:
     ('−0.5', '12.4', '0.0')
     """
     return _signed(number * 100, lambda size: f"{size:.1f}")
+
+
+def nats(number: float) -> str:
+    """Write a loss in nats with three decimals.
+
+    >>> nats(1.23456), nats(-0.0123)
+    ('1.235', '−0.012')
+    """
+    return _signed(number, lambda size: f"{size:.3f}")
 
 
 def in_points(value: Figure | None) -> str:

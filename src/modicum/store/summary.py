@@ -17,7 +17,7 @@ from modicum.outcome import (
     Sampled,
     Selected,
     Styles,
-    Thinking,
+    ThinkingEnds,
 )
 from modicum.plain import JsonObject, JsonValue, plain, thawed
 from modicum.types import Style, Trial
@@ -75,7 +75,7 @@ def outcome_of(trial: Trial, values: _Table, error: str = "") -> Outcome:
         styles=None if listed is None else Styles(listed, skipped or ()),
         sampled=_found(notes, "sampled", Sampled),
         selected=_found(notes, "selected", Selected),
-        thinking=_found(notes, "thinking", Thinking),
+        thinking=_found(notes, "thinking", ThinkingEnds),
         lost=_found(notes, "unmarked", Lost),
         marked_again=_marked_again(notes["renewed"]) if "renewed" in notes else None,
         sources=_found(notes, "sources", dict[str, str]) or {},

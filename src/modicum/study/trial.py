@@ -15,7 +15,7 @@ from modicum.marking.marks import Unmarked
 from modicum.method import Method, method_of
 from modicum.model import Model, ModelCard, plugin_of, resolve_backend
 from modicum.nudge import Direct, Nudge, Shelf, Solver, weight_bytes
-from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, Thinking
+from modicum.outcome import Answer, Outcome, Sampled, Selected, Styles, ThinkingEnds
 from modicum.secrecy import clean
 from modicum.seeds import stream
 from modicum.stock import Stock
@@ -351,13 +351,13 @@ def _selected(
     return Selected(right, len(problems), ledger.tokens_sampled, ledger.seconds)
 
 
-def thinking_of(answers: Sequence[Answer], style: Style) -> Thinking | None:
+def thinking_of(answers: Sequence[Answer], style: Style) -> ThinkingEnds | None:
     """Count the answers whose thinking did not end, and those of them that the limit cut."""
     if style.thinking is None:
         return None
     drawn = [pair for a in answers for pair in zip(a.texts, a.stops, strict=True)]
     endless = [stop for text, stop in drawn if style.answer(text) is None]
-    return Thinking(len(drawn), len(endless), endless.count("length"))
+    return ThinkingEnds(len(drawn), len(endless), endless.count("length"))
 
 
 def _retention(

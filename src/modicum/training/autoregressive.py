@@ -1,22 +1,20 @@
 """Trains a transformer to write answers cell by cell: the loss is that of the answer's tokens alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaForCausalLM
 
 from modicum.ledger import Ledger
 from modicum.nets.autoregressive import AutoregressiveShape, sequences
-from modicum.nets.averaging import Averaged
 from modicum.nets.recursive_losses import ASKED_NOT
+from modicum.training.averaged_lesson import AveragedLesson
 from modicum.training.board_recipe import BoardRecipe, train_boards
-from modicum.training.distributed import own_part
-from modicum.training.fit import Curve, Descent, Lesson, Taken
+from modicum.training.fit import Curve, Descent, Taken
 from modicum.training.launch import Alone, Ranks
 from modicum.training.prior_looks import Boards
 from modicum.whitebox import flops_per_token
@@ -35,7 +33,7 @@ class LearnedWriting:
 
 
 @final
-class AutoregressiveLesson(Lesson):
+class AutoregressiveLesson(AveragedLesson[LlamaForCausalLM]):
     """The net and its moving average, as a checkpoint keeps them.
 
     Figures of an update: `loss`, nats a token of the answer; `exact` and `cells`, shares of whole answers
@@ -61,28 +59,9 @@ class AutoregressiveLesson(Lesson):
             recipe: How.
             joined: The processes that share the boards of an update; this one alone where None.
         """
-        self._joined = joined or Alone()
-        self._own = own_part(recipe.batch, self._joined)
-        self._share = (self._own.stop - self._own.start) / recipe.batch
-        self.net, self.averaged = net, Averaged(net, recipe.average)
+        super().__init__(net, recipe, joined)
         self.flops = flops_per_token(net)
         self._shape, self._boards = shape, boards
-        self._named = dict(net.named_parameters())
-
-    @property
-    def named(self) -> Mapping[str, nn.Parameter]:
-        """What is trained, by name."""
-        return self._named
-
-    def state(self) -> dict[str, Tensor]:
-        """Return a copy of the net and its average."""
-        average = self.averaged.state().items()
-        return {**super().state(), **{f"averaged.{name}": part for name, part in average}}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Set it again."""
-        super().load(state)
-        self.averaged.load({name: state[f"averaged.{name}"] for name in self._named})
 
     def step(self, number: int, curves: Sequence[Curve], descent: Descent) -> Taken:
         """Take one update with the boards of its number."""
@@ -102,11 +81,8 @@ class AutoregressiveLesson(Lesson):
         loss = functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten())
         (loss * self._share).backward()
         right = logits.detach().argmax(-1) == wanted
-        names = ("loss", "exact", "cells")
-        values = torch.stack((loss.detach(), right.all(1).float().mean(), right.float().mean()))
-        if self._joined.count > 1:
-            values = self._joined.add(values * self._share)
-        return dict(zip(names, values.tolist(), strict=True))
+        exact, cells = right.all(1).float().mean(), right.float().mean()
+        return self._told({"loss": loss, "exact": exact, "cells": cells})
 
 
 def train_autoregressive(

@@ -2,12 +2,9 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
@@ -21,10 +18,11 @@ from modicum.plain import table_of
 from modicum.puzzles.puzzle import Puzzle
 from modicum.task import Task, resolve_task
 from modicum.training.board_learner import BoardLearner, BoardsApart
-from modicum.training.checkpoint import kept_name
 from modicum.training.fit import Curve
 from modicum.training.held_out_boards import HeldOut, held_out
 from modicum.training.launch import ranks
+from modicum.training.net_place import CHECKPOINT, need_place
+from modicum.training.one_thread import one_thread
 from modicum.training.prior_looks import Boards
 from modicum.training.recursive import RecursiveRecipe
 from modicum.training.recursive_boards import (
@@ -44,7 +42,6 @@ HELD_OUT = 200
 """Boards of the selection split that a net is measured on, and never learns from."""
 _TESTED = 400
 """Test boards that are held against those that are learned from."""
-_CHECKPOINT = "checkpoint.safetensors"
 _HALTING_CHECKPOINT = "halting.safetensors"
 _NAMES = (CONFIG, AUTOREGRESSIVE_CONFIG)
 """Files that say that a folder holds a net."""
@@ -126,13 +123,13 @@ def pretrain(
         TrialError: a loss that is not finite.
     """
     name = plan.name
-    _check_folder(out, name)
+    need_place(out, name, _NAMES)
     joined = ranks()
     joined.tell(_TrainsAlong(plan, out, device))
     puzzle, task = puzzle_of(plan.task), resolve_task(plan.task)
     boards = training_boards(task, puzzle, plan.boards)
     ledger = Ledger(observer=watch)
-    with _one_thread(device):
+    with one_thread(device):
         learner, curves = _learned(plan, boards, out, device, ledger)
         apart = BoardsApart(puzzle, boards, _questions(task, puzzle, "selection", HELD_OUT))
         kept = out / _HALTING_CHECKPOINT
@@ -149,7 +146,7 @@ def pretrain(
     files = learner.change(told).files()
     # last what says that there is a net, so that a folder that says so is whole
     write_shared({one: files[one] for one in sorted(files, key=_NAMES.__contains__)}, out)
-    for one in (_HALTING_CHECKPOINT, _CHECKPOINT):
+    for one in (_HALTING_CHECKPOINT, CHECKPOINT):
         (out / one).unlink(missing_ok=True)
     return replace(found, halting=learner.halting)
 
@@ -167,7 +164,7 @@ class _TrainsAlong:
         """Train."""
         plan = self.plan
         boards = training_boards(resolve_task(plan.task), puzzle_of(plan.task), plan.boards)
-        with _one_thread(self.device):
+        with one_thread(self.device):
             _learned(plan, boards, self.out, self.device, Ledger(observer=observer))
 
 
@@ -181,7 +178,7 @@ def _learned(
     )
     learner = plan.drawn(puzzle, device)
     return learner.learned(
-        drawn, _recipe(plan, boards), plan.name, ledger, out / _CHECKPOINT, ranks()
+        drawn, _recipe(plan, boards), plan.name, ledger, out / CHECKPOINT, ranks()
     )
 
 
@@ -194,24 +191,6 @@ def _recipe(plan: Pretraining, boards: Sequence[Labelled]) -> RecursiveRecipe:
         first_beta=first_beta_of(boards),
     )
     return replace(recipe, look_boards=min(recipe.look_boards, plan.batch))
-
-
-def _check_folder(out: Path, name: str) -> None:
-    """Refuse a folder whose net or stopped training would be lost.
-
-    Raises:
-        ConfigError: it holds one.
-    """
-    if any((out / one).exists() for one in _NAMES):
-        raise ConfigError(
-            f"{out}, which holds a net already", "a folder without one", "choose another with --out"
-        )
-    if kept_name(out / _CHECKPOINT) not in (None, name):
-        raise ConfigError(
-            f"{out}, where a training with other settings was stopped",
-            "the settings that it began with, to go on, or another folder",
-            f"give those, choose another folder with --out, or delete {out / _CHECKPOINT}",
-        )
 
 
 def training_boards(task: Task, puzzle: Puzzle, most: int) -> list[Labelled]:
@@ -264,15 +243,3 @@ def _questions(task: Task, puzzle: Puzzle, split: Split, most: int) -> list[Ids]
 
 def _there(task: Task, split: Split, most: int) -> int:
     return min(most, task.sheet.available.get(split, most))
-
-
-@contextmanager
-def _one_thread(device: str) -> Iterator[None]:
-    """Let the processor work with one thread, which gives equal bits, while the context lasts."""
-    threads = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

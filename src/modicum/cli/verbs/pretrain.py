@@ -1,4 +1,4 @@
-"""Trains a net on all the data of a task, for studies to open."""
+"""Trains a net on all the data of a task, or on a text, for studies to open."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typing import TypeVar, get_args
 import click
 
 from modicum.cli.help_layout import HelpGroup
+from modicum.cli.pretrain_text import transformer
 from modicum.cli.progress import Steps
 from modicum.ledger import Ledger
 from modicum.loading.device import Device, choose_place
@@ -29,12 +30,13 @@ __all__ = ["command"]
 
 @click.group("pretrain", cls=HelpGroup)
 def command() -> None:
-    """Trains a net on all the data of a task, for studies to open.
+    """Trains a net on all the data of a task, or on a text, for studies to open.
 
     Example: modicum pretrain recursive --task sudoku
     """
 
 
+command.add_command(transformer)
 _OptionedT = TypeVar("_OptionedT", bound=Callable[..., None])
 
 _TASK = click.option(

@@ -1,0 +1,1 @@
+"""Texts that nets learn from and are measured on, with shifts of known distance."""
