@@ -97,7 +97,7 @@ _RECIPES: Mapping[str, Mapping[str, Any]] = {
 class _Settings(dict[str, Any]):
     """Settings that are read by name, as Lightning's are."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         try:
             return self[name]
         except KeyError as error:
@@ -117,7 +117,7 @@ class _Module(nn.Module):
 class _Empty(ModuleType):
     """Stands in for a package that is not there."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         return _Module if name == "LightningModule" else MagicMock()

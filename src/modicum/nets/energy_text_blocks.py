@@ -17,7 +17,6 @@ _THETA = 10_000.0
 """Base of the rotary angles."""
 
 
-
 @dataclass(frozen=True, eq=False)
 class Places:
     """Where candidates stand among what was observed; made once and used by every step and layer."""
@@ -43,7 +42,9 @@ def rotary_table(places: int, part: int) -> Complex[Tensor, "places pairs"]:
     return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
 
 
-def turned(rows: Float[Tensor, "*n places part"], rotary: Tensor) -> Float[Tensor, "*n places part"]:
+def turned(
+    rows: Float[Tensor, "*n places part"], rotary: Tensor
+) -> Float[Tensor, "*n places part"]:
     """Turn neighbouring numbers of each head by the angles of their position."""
     pairs = torch.view_as_complex(rows.unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * rotary).flatten(-2)

@@ -83,7 +83,7 @@ class NormPass:
 
 def _mean(a: Tensor, b: Tensor) -> Tensor:
     """Return the mean product of each row, `[rows, 1]`."""
-    return torch.linalg.vecdot(a, b).unsqueeze(-1).div_(a.shape[-1])
+    return _own(a, b).div_(a.shape[-1])
 
 
 def _turned(rows: Float[Tensor, "n places part"], rotary: Tensor) -> Tensor:
@@ -93,7 +93,9 @@ def _turned(rows: Float[Tensor, "n places part"], rotary: Tensor) -> Tensor:
 
 
 def _own(a: Tensor, b: Tensor) -> Tensor:
-    return torch.linalg.vecdot(a, b).unsqueeze(-1)
+    """Return the product of each row with its own, `[..., 1]`."""
+    found: Tensor = torch.linalg.vecdot(a, b)
+    return found.unsqueeze(-1)
 
 
 @final

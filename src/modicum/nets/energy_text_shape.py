@@ -50,8 +50,6 @@ class EnergyTextShape:
     """In training each position's step size is drawn evenly from 1 / jitter to jitter times it."""
     noise: float = 0.0
     """Deviation of the noise that is added to the state before each step of training (Langevin)."""
-    is_noise_kept: bool = False
-    """Whether noise is added in thinking too, as the released code does."""
     least_steps: int = 2
     """Steps of an update of training are drawn from this number on, at least 1."""
     most_steps: int = 2
@@ -123,26 +121,28 @@ class EnergyTextShape:
     @property
     def numbers(self) -> int:
         """Weights of the net."""
-        layer = 4 * self.width**2 + 3 * self.width * self.inner + 2 * self.width
+        layer = self._layer + 2 * self.width
         told = 0 if self.conditioning == "none" else self.landscapes * self.width
         tables = 2 * self.vocabulary * self.width + told + 2 * self.width
         return self.layers * layer + tables + self.is_step_size_learned
 
     @property
     def observing_flops(self) -> float:
-        """FLOPs of what is done once for each id that is seen: products alone.
+        """FLOPs of what is done once for each id that is seen: twice the weights that it passes.
 
         The last layer reads keys and values and goes no further, for nothing else of it is looked at.
+        Products of positions are left out here and below.
         """
-        width = self.width
-        layer = 4 * width**2 + 3 * width * self.inner + 2 * self.length * width
-        return 2.0 * ((self.layers - 1) * layer + 2 * width**2)
+        return 2.0 * ((self.layers - 1) * self._layer + 2 * self.width**2)
 
     @property
     def pass_flops(self) -> float:
-        """FLOPs of an energy for each candidate: products alone, twice the weights they read."""
-        layer = 4 * self.width**2 + 3 * self.width * self.inner + 2 * self.length * self.width
-        return 2.0 * (self.layers * layer + (self.vocabulary + 1) * self.width)
+        """FLOPs of an energy for each candidate: twice the weights that it passes."""
+        return 2.0 * (self.layers * self._layer + (self.vocabulary + 1) * self.width)
+
+    @property
+    def _layer(self) -> int:
+        return 4 * self.width**2 + 3 * self.width * self.inner
 
     def thinking_flops(self, steps: int, candidates: int) -> float:
         """Return FLOPs of thinking for each position.

@@ -45,16 +45,22 @@ class Slopes:
         observed, places = seen
         if not is_learned:
             walk = _Walk(self, observed, places, candidates.detach(), landscape)
-            return walk.slope, walk.energies
+            return walk.back(), walk.energies
         applied: Callable[..., tuple[Tensor, Tensor]] = _Learned.apply
         flat = [one for pair in observed for one in pair]
         return applied(self, places, landscape, candidates, *self.learned, *flat)
+
+    def energies(
+        self, seen: tuple[Observed, Places], candidates: Tensor, landscape: int
+    ) -> Float[Tensor, "rows places"]:
+        """Return the energies alone; no gradient is made."""
+        return _Walk(self, *seen, candidates.detach(), landscape).energies
 
     @property
     def learned(self) -> list[Tensor]:
         """The weights that a slope depends on, in the order of their gradients."""
         net = self.net
-        found = [net.candidates, net.last.scale, net.head]
+        found: list[Tensor] = [net.candidates, net.last.scale, net.head]
         if net.shape.conditioning == "added":
             found.append(net.landscapes)
         for layer in net.blocks:
@@ -65,7 +71,7 @@ class Slopes:
 
 @final
 class _Walk:
-    """One way up the net and down again."""
+    """One way up the net; `back` goes down again, and `gradients` both ways once more."""
 
     def __init__(
         self,
@@ -75,7 +81,7 @@ class _Walk:
         candidates: Tensor,
         landscape: int,
     ) -> None:
-        """Find the energies and their slope; no graph is made."""
+        """Find the energies; no graph is made."""
         self._slopes, net = slopes, slopes.net
         self._candidates = candidates.flatten(0, 1)
         with torch.no_grad():
@@ -88,11 +94,16 @@ class _Walk:
                 rows = self._layers[-1].out
             self._last = NormPass(rows)
             self.energies = (self._last.out @ slopes.d_last.T).view(candidates.shape[:2])
-            rows = self._last.back(slopes.d_last.expand_as(rows))
-            for layer in reversed(self._layers):
-                rows = layer.back(rows)
-            self._d_rows = rows
-            self.slope = (rows @ slopes.candidates.T).view_as(candidates)
+
+    @torch.no_grad()
+    def back(self) -> Float[Tensor, "rows places vocabulary"]:
+        """Return the slope."""
+        rows = self._last.back(self._slopes.d_last.expand_as(self._last.out))
+        for layer in reversed(self._layers):
+            rows = layer.back(rows)
+        self._d_rows = rows
+        slope = rows @ self._slopes.candidates.T
+        return slope.view(*self.energies.shape, -1)
 
     def gradients(self, direction: Tensor, landscape: int) -> tuple[Tensor, list[Tensor]]:
         """Return the gradient of (slope . direction): of candidates, of the weights and of what was seen."""
@@ -146,7 +157,7 @@ class _Learned(torch.autograd.Function):
         ctx.walk = _Walk(slopes, observed, places, candidates, landscape)
         ctx.landscape = landscape
         ctx.mark_non_differentiable(ctx.walk.energies)
-        return ctx.walk.slope, ctx.walk.energies
+        return ctx.walk.back(), ctx.walk.energies
 
     @staticmethod
     def backward(ctx: _Held, *grads: Tensor) -> tuple[Any, ...]:

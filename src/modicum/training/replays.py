@@ -25,7 +25,7 @@ class Replays:
             length: Positions of each.
             vocabulary: Logits of each position.
         """
-        self._most = most
+        self.most = most
         self._ids = torch.empty((0, length + 1), dtype=torch.long)
         self._states = torch.empty((0, length, vocabulary))
 
@@ -48,12 +48,13 @@ class Replays:
         """
         count = min(len(ids) // 2, len(self))
         drawn = torch.from_numpy(rng.permutation(len(self))[:count])
-        return torch.cat((ids, self._ids[drawn])), torch.cat((begun, self._states[drawn]))
+        ids = torch.cat((ids, self._ids[drawn].to(ids.device)))
+        return ids, torch.cat((begun, self._states[drawn].to(begun.device)))
 
     def keep(self, ids: Tensor, states: Tensor) -> None:
         """Take fresh sequences and their last states in; the oldest go."""
-        self._ids = torch.cat((self._ids, ids.cpu()))[-self._most :]
-        self._states = torch.cat((self._states, states.detach().cpu()))[-self._most :]
+        self._ids = torch.cat((self._ids, ids.cpu()))[-self.most :]
+        self._states = torch.cat((self._states, states.detach().cpu()))[-self.most :]
 
     def state(self) -> dict[str, Tensor]:
         """Return a copy of what is kept."""
