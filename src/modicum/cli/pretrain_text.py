@@ -189,7 +189,8 @@ def train_text(
         return
     click.echo(_head(net[0], corpus, told))
     click.echo("\n".join(columns(_rows(found), right=[], elastic=[])))
-    click.echo(f"\nwritten to {folder}; use it with --model {folder}")
+    used = f"; use it with --model {folder}" if net[0] == "transformer" else ""
+    click.echo(f"\nwritten to {folder}{used}")
 
 
 def _head(kind: str, corpus: str, told: Mapping[str, JsonValue]) -> str:
