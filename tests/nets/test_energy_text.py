@@ -200,7 +200,7 @@ def test_ids_observed_one_by_one_are_those_observed_at_once() -> None:
 
 
 def test_turns_keep_scores_where_both_move() -> None:
-    rows, table = normal(2, 4), drawn(tiny(width=8)).turns
+    rows, table = normal(2, 1, 4), drawn(tiny(width=8)).turns[:, None]
     scores = [(turned(rows[0], table[a]) * turned(rows[1], table[a + 2])).sum() for a in (0, 3)]
     torch.testing.assert_close(*scores)
 

@@ -76,7 +76,7 @@ def think(
         observations = net.observations(ids)
         seen = [(observations(number), places) for number in range(net.shape.landscapes)]
         states = first_states(ids, thinking.candidates, net.shape.vocabulary)
-        return mind.thought(seen, states)
+        return mind.thought(seen, states.to(net.head.dtype))
 
 
 def generated(
@@ -116,7 +116,7 @@ def generated(
             place = net.last_place(known[0][0][0].shape[2], thinking.candidates)
             seen = [(known[number % len(known)], place) for number in range(shape.landscapes)]
             states = first_states(ids, thinking.candidates, shape.vocabulary, last=1)
-            logits = mind.thought(seen, states).logits[:, -1]
+            logits = mind.thought(seen, states.to(net.head.dtype)).logits[:, -1]
             further = _drawn(logits, ids, temperature)
             ids = torch.cat((ids, further), 1)
     return ids
