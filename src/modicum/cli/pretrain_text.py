@@ -19,7 +19,7 @@ from modicum.stats.written import MISSING, count, figure, flops, nats
 from modicum.training.text_nets import text_net
 from modicum.training.text_pretraining import TextPlan, TextSchedule, TextScore, pretrain_text
 
-__all__ = ["text_options", "train_text", "transformer"]
+__all__ = ["energy", "text_options", "train_text", "transformer"]
 
 _Adds: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -121,6 +121,33 @@ def transformer(
     train_text(corpus, ("transformer", sizes), options, wants_json=wants_json)
 
 
+@click.command("energy")
+@text_options(
+    _numbered("width", 64, "Numbers a position, a multiple of twice the heads."),
+    _numbered("layers", 4, "Layers."),
+    _numbered("heads", 4, "Heads."),
+    click.option(
+        "--preset",
+        type=click.Choice(["paper_s1", "paper_s2"]),
+        default="paper_s1",
+        help="S1 for scaling, S2 for thinking. [paper_s1]",
+    ),
+    _numbered("replays", 0, "Sequences whose last states later updates begin from."),
+)
+def energy(corpus: str, *, wants_json: bool, **options: object) -> None:
+    """Trains an energy net to write text character by character, and measures it at each shift.
+
+    It says how ill a distribution over the next character fits those so far, and predicts by going down
+    that. The text counts as unlabelled. A run that was stopped goes on; on one processor the same seed
+    gives the same bits.
+
+    Example: modicum pretrain energy --corpus made:brackets --preset paper_s2
+    """
+    names = ("width", "layers", "heads", "preset", "replays")
+    sizes = {name: options.pop(name) for name in names}
+    train_text(corpus, ("energy", sizes), options, wants_json=wants_json)
+
+
 def train_text(
     corpus: str,
     net: tuple[str, Mapping[str, object]],
@@ -162,7 +189,8 @@ def train_text(
         return
     click.echo(_head(net[0], corpus, told))
     click.echo("\n".join(columns(_rows(found), right=[], elastic=[])))
-    click.echo(f"\nwritten to {folder}; use it with --model {folder}")
+    used = f"; use it with --model {folder}" if net[0] == "transformer" else ""
+    click.echo(f"\nwritten to {folder}{used}")
 
 
 def _head(kind: str, corpus: str, told: Mapping[str, JsonValue]) -> str:

@@ -43,9 +43,14 @@ class RmsNorm(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width))
 
+    @staticmethod
+    def over(rows: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows 1"]:
+        """Return what rows are multiplied by before the scale: one over their root mean square."""
+        return (rows.square().mean(-1, keepdim=True) + _EPS).rsqrt()
+
     def forward(self, rows: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
         """Apply it."""
-        return rows * (rows.square().mean(-1, keepdim=True) + _EPS).rsqrt() * self.scale
+        return rows * self.over(rows) * self.scale
 
 
 @final

@@ -1,7 +1,9 @@
 """How a net learns boards, whatever its kind: how long, how fast, by which optimiser."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -49,11 +51,26 @@ class BoardRecipe:
         return self.learning_rate * rising * falling
 
 
-def optimiser_of(net: nn.Module, recipe: BoardRecipe) -> torch.optim.Optimizer:
-    """Return the optimiser of a net: decay on matrices, none on what has one dimension."""
+def optimiser_of(
+    net: nn.Module, recipe: BoardRecipe, factors: Mapping[str, float] = MappingProxyType({})
+) -> torch.optim.Optimizer:
+    """Return the optimiser of a net: decay on matrices, none on what has one dimension.
+
+    Args:
+        net: Whose parameters are moved.
+        recipe: How.
+        factors: What the learning rate of parameters is multiplied by, by name; these have no decay.
+    """
+    named = dict(net.named_parameters())
+    plain = [part for name, part in named.items() if name not in factors]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in net.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in plain if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in plain if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    groups += [
+        {"params": [named[name]], "weight_decay": 0.0, "factor": factor}
+        for name, factor in factors.items()
+        if name in named
     ]
     if recipe.optimiser == "adam_atan2":
         return AdamATan2(groups, lr=recipe.learning_rate, betas=_BETAS)
@@ -86,7 +103,7 @@ def train_boards(
         TrialError: a loss or a gradient that is not finite.
     """
     checkpoint, joined = shared
-    optimiser = optimiser_of(net, recipe)
+    optimiser = optimiser_of(net, recipe, lesson.rate_factors)
     kept = Checkpoint(checkpoint, lesson, optimiser, ledger, name=name, joined=joined)
     course = Course(
         recipe.steps, recipe.rate, lambda curves: ledger.says(loss_line(curves, recipe.steps))

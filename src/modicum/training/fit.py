@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar, final
 
 import numpy as np
@@ -83,6 +84,8 @@ class Lesson(ABC):
 
     flops: float = 0.0
     """Of a forward pass, for each token."""
+    rate_factors: Mapping[str, float] = MappingProxyType({})
+    """What the learning rate of a parameter is multiplied by, by name; 1 for all others."""
 
     @property
     @abstractmethod
@@ -164,7 +167,7 @@ def fit(
     for step in range(len(curves), course.steps):
         if course.rate is not None:
             for group in descent.optimiser.param_groups:
-                group["lr"] = course.rate(step)
+                group["lr"] = course.rate(step) * group.get("factor", 1.0)
         taken = lesson.step(step, curves, descent)
         if isinstance(taken, str):
             return Fitted(tuple(curves), taken)

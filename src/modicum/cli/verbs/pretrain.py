@@ -9,7 +9,7 @@ from typing import TypeVar, get_args
 import click
 
 from modicum.cli.help_layout import HelpGroup
-from modicum.cli.pretrain_text import transformer
+from modicum.cli.pretrain_text import energy, transformer
 from modicum.cli.progress import Steps
 from modicum.ledger import Ledger
 from modicum.loading.device import Device, choose_place
@@ -37,6 +37,7 @@ def command() -> None:
     """
 
 
+command.add_command(energy)
 command.add_command(transformer)
 _OptionedT = TypeVar("_OptionedT", bound=Callable[..., None])
 

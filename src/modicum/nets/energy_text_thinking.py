@@ -1,0 +1,181 @@
+"""Thinking of autoregressive energy nets: more steps, several candidates, and when it is enough."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from modicum.errors import ConfigError
+from modicum.nets.energy_text import EnergyTextNet, Observed
+from modicum.nets.energy_text_blocks import Places
+from modicum.nets.energy_text_slopes import Slopes
+from modicum.nets.energy_text_steps import step_down
+from modicum.nets.thinking import Thinking
+from modicum.seeds import key, stream
+
+__all__ = ["Thought", "first_states", "generated", "think"]
+
+
+@dataclass(frozen=True, eq=False)
+class Thought:
+    """What came of thinking about the id behind each position."""
+
+    logits: Float[Tensor, "rows places vocabulary"]
+    """Last states, of the candidate of least energy where there are several."""
+    energies: Float[Tensor, "rows places weighed"]
+    """Of the states of that candidate one after another, as far as they were weighed."""
+    steps: Int[Tensor, "rows places"]
+    """Slopes that were computed for each position before it settled, of that candidate."""
+
+
+def first_states(
+    ids: Int[Tensor, "rows places"], candidates: int, vocabulary: int, last: int = 0
+) -> Float[Tensor, "rows candidates asked vocabulary"]:
+    """Return standard normal logits to begin from; those of a position go by the ids up to it alone.
+
+    Candidates are added behind those that fewer would be, so that more of them are no other draw.
+
+    Args:
+        ids: What is seen.
+        candidates: For each position.
+        vocabulary: Logits of each.
+        last: How many of the last positions are asked of; all where 0.
+    """
+    asked = ids.shape[1] if last == 0 else last
+    states = torch.empty(len(ids), asked, candidates, vocabulary)
+    for row, seen in zip(states, ids.tolist(), strict=True):
+        so_far = 0
+        for place, one in enumerate(seen, asked - len(seen)):
+            so_far = key("first state", so_far, one)
+            if place >= 0:
+                drawn = stream(so_far).standard_normal((candidates, vocabulary), dtype="float32")
+                row[place] = torch.from_numpy(drawn)
+    return states.transpose(1, 2).to(ids.device)
+
+
+def think(
+    net: EnergyTextNet, ids: Int[Tensor, "rows places"], thinking: Thinking, *, stops: bool = False
+) -> Thought:
+    """Think about what follows each id, given those before it and itself.
+
+    No graph is made. What was observed is computed once for all steps and candidates.
+
+    Args:
+        net: The net.
+        ids: What is seen, on the net's device.
+        thinking: Steps, as many as the net was trained with where 0, and candidates.
+        stops: Whether a position settles where its energy no longer falls: it keeps the state before.
+
+    Source: Gladstone et al. 2025, "thinking longer" and "self-verification".
+    """
+    with torch.no_grad():
+        mind = _Mind(net, thinking, stops=stops)
+        places = net.places(ids.shape[1], thinking.candidates)
+        observations = net.observations(ids)
+        seen = [(observations(number), places) for number in range(net.shape.landscapes)]
+        states = first_states(ids, thinking.candidates, net.shape.vocabulary)
+        return mind.thought(seen, states.to(net.head.dtype))
+
+
+def generated(
+    net: EnergyTextNet,
+    ids: Int[Tensor, "rows places"],
+    count: int,
+    thinking: Thinking,
+    temperature: float = 0.0,
+) -> Int[Tensor, "rows all"]:
+    """Return ids with those that follow, each thought about with what was observed so far kept.
+
+    Args:
+        net: The net.
+        ids: What is seen first, at least one a row, on the net's device.
+        count: How many follow, at least 0.
+        thinking: Steps and candidates for each.
+        temperature: The likeliest id is taken where 0; draws go by the ids so far alone.
+
+    Raises:
+        ConfigError: more ids than the net sees.
+    """
+    shape = net.shape
+    if ids.shape[1] + count - 1 > shape.length:
+        raise ConfigError(
+            f"{ids.shape[1]} ids and {count} that follow, for a net that sees {shape.length}",
+            "as many as it sees, and the one that follows the last of them",
+            "ask for fewer, or give the last of the ids",
+        )
+    mind = _Mind(net, thinking, stops=False)
+    own = range(shape.landscapes) if shape.conditioning == "token" else range(1)
+    kept: list[Observed | None] = [None for _ in own]
+    further = ids
+    with torch.no_grad():
+        for _ in range(count):
+            kept = [net.observe(further, number, kept[number]) for number in own]
+            known = [one for one in kept if one is not None]
+            place = net.last_place(known[0][0][0].shape[2], thinking.candidates)
+            seen = [(known[number % len(known)], place) for number in range(shape.landscapes)]
+            states = first_states(ids, thinking.candidates, shape.vocabulary, last=1)
+            logits = mind.thought(seen, states.to(net.head.dtype)).logits[:, -1]
+            further = _drawn(logits, ids, temperature)
+            ids = torch.cat((ids, further), 1)
+    return ids
+
+
+def _drawn(logits: Tensor, ids: Tensor, temperature: float) -> Int[Tensor, "rows one"]:
+    if temperature == 0:
+        return logits.argmax(-1, keepdim=True)
+    shares = (logits.double() / temperature).softmax(-1).cumsum(-1)
+    points = [stream("next id", *row).random() for row in ids.tolist()]
+    at = torch.tensor(points, dtype=torch.float64, device=ids.device)[:, None]
+    return torch.searchsorted(shares, at).clamp(max=logits.shape[-1] - 1)
+
+
+@final
+class _Mind:
+    """Takes states down the energies of a net as its weights stand."""
+
+    def __init__(self, net: EnergyTextNet, thinking: Thinking, *, stops: bool) -> None:
+        self._slopes, self._shape = Slopes(net), net.shape
+        self._steps = thinking.steps or net.shape.most_steps
+        size = net.size_of_step()
+        self._size = float(size.detach()) if isinstance(size, Tensor) else size
+        self._stops = stops
+
+    def thought(self, seen: list[tuple[Observed, Places]], states: Tensor) -> Thought:
+        """Think, with what was observed in each landscape, from states `[rows, candidates, places, ids]`."""
+        rows, candidates, places, _ = states.shape
+        state = states.flatten(1, 2)
+        weighed: list[Tensor] = []
+        going = torch.ones(state.shape[:2], dtype=torch.bool, device=state.device)
+        taken = torch.zeros_like(going, dtype=torch.long)
+        before, at = state, -1
+        for number in range(self._steps):
+            landscape = self._shape.landscape(number)
+            step = step_down(
+                self._slopes, seen[landscape], state, landscape, self._size, is_learned=False
+            )
+            taken += going
+            energies = step.energies if not weighed else step.energies.where(going, weighed[-1])
+            if self._stops and landscape == at:
+                rises = going & (energies >= weighed[-1])
+                state = before.where(rises[..., None], state)
+                energies = energies.minimum(weighed[-1])
+                going = going & ~rises
+            weighed.append(energies)
+            before, at = state, landscape
+            state = step.state.where(going[..., None], state)
+            if not going.any():
+                break
+        if candidates > 1:
+            last = self._shape.landscapes - 1
+            final = self._slopes.energies(seen[last], state.softmax(-1), last)
+            weighed.append(final)
+        logits = state.view(states.shape)
+        found = torch.stack(weighed, -1).view(rows, candidates, places, -1)
+        best = found[..., -1].argmin(1, keepdim=True)
+        return Thought(
+            logits.take_along_dim(best[..., None], 1).squeeze(1),
+            found.take_along_dim(best[..., None], 1).squeeze(1),
+            taken.view(rows, candidates, places).take_along_dim(best, 1).squeeze(1),
+        )
