@@ -119,3 +119,24 @@ def test_what_cannot_be_trained_is_said_in_words(tmp_path) -> None:
     said = modicum("pretrain", "recursive", "--task", "sums", "--out", tmp_path)
     assert said.code != 0
     assert "task 'sums', which has no boards" in said.err
+
+
+@pytest.mark.parametrize("given", [[], ["--task", "sudoku", "--corpus", "made:brackets"]])
+@pytest.mark.parametrize("kind", ["energy", "transformer"])
+def test_boards_or_text_are_asked_for_and_not_both(kind, given) -> None:
+    done = modicum("pretrain", kind, *given)
+    assert done.code == 2
+    assert "one of --task (boards) and --corpus (text)" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "other"),
+    [("--task", "--boards", "--windows"), ("--corpus", "--windows", "--boards")],
+)
+def test_help_shows_the_options_of_what_is_learned(given, own, other) -> None:
+    both = modicum("pretrain", "energy", "--help").out
+    assert own in both
+    assert other in both
+    alone = modicum("pretrain", "energy", given, "x", "--help").out
+    assert own in alone
+    assert other not in alone

@@ -50,7 +50,7 @@ def test_every_task_of_its_boards_is_taken(trained, task) -> None:
 
 
 def test_a_language_model_does_not_learn_from_scratch() -> None:
-    with pytest.raises(AccessError, match="which is no recursive or autoregressive net"):
+    with pytest.raises(AccessError, match="which is no net that reads boards"):
         checked("scripted:latent", "sudoku", "from_scratch")
 
 

@@ -210,7 +210,7 @@ def _check_access(name: str, method: Method, reference: str, backend: Backend) -
     if method.kind == "scratch" and not backend.is_new:
         new = (backend.boards or "sudoku").replace("&", "%26")
         kind = plugin_of(reference)[0] if backend.boards else "recursive"
-        why = "was trained before" if backend.boards else "is no recursive or autoregressive net"
+        why = "was trained before" if backend.boards else "is no net that reads boards"
         raise AccessError(
             f"method {name!r} on model {reference!r}, which {why}",
             "a net that has learned nothing yet",

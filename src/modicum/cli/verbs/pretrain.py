@@ -8,6 +8,7 @@ from typing import TypeVar, get_args
 
 import click
 
+from modicum.cli.by_data import ByData
 from modicum.cli.help_layout import HelpGroup
 from modicum.cli.pretrain_text import energy, transformer
 from modicum.cli.progress import Steps
@@ -37,8 +38,6 @@ def command() -> None:
     """
 
 
-command.add_command(energy)
-command.add_command(transformer)
 _OptionedT = TypeVar("_OptionedT", bound=Callable[..., None])
 
 _TASK = click.option(
@@ -157,7 +156,7 @@ def _autoregressive(
     _tell(plan, found, ("autoregressive", folder), wants_json=wants_json)
 
 
-@command.command("energy")
+@click.command("energy")
 @_TASK
 @click.option(
     "--preset",
@@ -198,7 +197,7 @@ def _looped(
     _tell(plan, found, ("energy", folder), wants_json=wants_json)
 
 
-@command.command("transformer")
+@click.command("transformer")
 @_TASK
 @_options("", "Folder of the net. [nets/TASK-transformer]", EnergyPretraining)
 def _transformer(
@@ -213,6 +212,28 @@ def _transformer(
     plan = thawed(EnergyPretraining, {**options, "preset": "plain"})
     found, folder = _train(plan, out, device, measured)
     _tell(plan, found, ("energy", folder), wants_json=wants_json)
+
+
+command.add_command(
+    ByData(
+        _energy,
+        energy,
+        """Trains an energy net on boards or text; it answers by minimising its energy.
+
+        Example: modicum pretrain energy --task 'sudoku?size=6&clues=18..26'
+        """,
+    )
+)
+command.add_command(
+    ByData(
+        _transformer,
+        transformer,
+        """Trains a transformer on boards or text, to stand beside an energy net.
+
+        Example: modicum pretrain transformer --corpus made:brackets
+        """,
+    )
+)
 
 
 @command.command("measure")
