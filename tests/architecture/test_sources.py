@@ -26,6 +26,7 @@ NO_SOURCE = {
     PACKAGE / "nets" / "net_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "autoregressive_folder.py": "reads and writes folders; computes nothing",
+    PACKAGE / "nets" / "thinking.py": "holds two numbers; computes nothing",
     PACKAGE / "nets" / "board_tokens.py": "says which word is which id; computes nothing",
 }
 """Files that hold no recipe, and why."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from modicum.analysis.scale_fits import Fit, Group, ScaleFits
+from modicum.analysis.scale_fits import AxisFit, Group, ScaleFits
 from modicum.analysis.scale_thinking import Gain
 from modicum.analysis.section import Column, Section, SectionRow, SectionTable
 from modicum.corpora.corpus import Shift
@@ -75,7 +75,7 @@ def scale_values(found: ScaleFindings) -> dict[str, JsonValue]:
     return {name: plain(value, _figures) for name, value in said.items()}
 
 
-def _fit_values(fit: Fit) -> dict[str, object]:
+def _fit_values(fit: AxisFit) -> dict[str, object]:
     known = ("axis", "of", "kind", "x", "losses", "exponent")
     values: dict[str, object] = {name: getattr(fit, name) for name in known}
     fitted = fit.exponent is not None
