@@ -22,11 +22,11 @@ NO_SOURCE = {
     PACKAGE / "nets" / "saelens.py": "reads and writes folders; what it computes is nets.sparse",
     PACKAGE / "nets" / "native_stacks.py": "the same figures as nets.recursive_blocks, faster",
     PACKAGE / "nets" / "grid.py": "says what stands at which position; computes nothing",
+    PACKAGE / "nets" / "thinking.py": "holds two numbers; computes nothing",
     PACKAGE / "nets" / "halting.py": "holds a threshold and its figures; computes nothing",
     PACKAGE / "nets" / "net_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "autoregressive_folder.py": "reads and writes folders; computes nothing",
-    PACKAGE / "nets" / "thinking.py": "holds two numbers; computes nothing",
     PACKAGE / "nets" / "board_tokens.py": "says which word is which id; computes nothing",
 }
 """Files that hold no recipe, and why."""
