@@ -7,7 +7,7 @@ import pytest
 
 from modicum.analysis.scale_fits import scale_fits
 from modicum.analysis.scale_section import ScaleFindings, scale_section, scale_values
-from modicum.analysis.scale_thinking import gains
+from modicum.analysis.scale_thinking import gains, growths
 from modicum.corpora.corpus import Shift
 from tests.support.scale_cells import planted
 
@@ -122,6 +122,20 @@ def test_gains_are_paired_and_grow_with_the_distance_as_planted(thinking) -> Non
         # windows differ by a tenth, the difference on one window does not
         assert two.high - two.low < 0.05 * max(distance, 1)
     assert found[1, 1, 1, "fewest trained"].value == pytest.approx(-0.05, rel=0.1)
+
+
+def test_gains_grow_with_the_distance_as_planted_and_candidates_do_not(thinking) -> None:
+    found = {
+        (one.distance, one.steps, one.candidates): one.growth
+        for one in growths(thinking[1])
+        if (one.tokens, one.over) == (DATA[0], "fewest trained") and one.net.endswith("1")
+    }
+    for distance in (1, 2):
+        grown = found[distance, 4, 1]
+        assert grown.low <= 0.05 * distance <= grown.high
+        assert grown.value == pytest.approx(0.05 * distance, rel=0.1)
+        assert found[distance, 2, 4].value == pytest.approx(0, abs=2e-3)
+    assert {distance for distance, _, _ in found} == {1, 2}
 
 
 def test_losses_along_inner_steps_are_fitted_for_nets_that_have_them(thinking) -> None:

@@ -43,20 +43,20 @@ def nats_of_brackets(corpus: Brackets, text: str, distance: int) -> float:
 @pytest.mark.parametrize("distance", [0, 1, 2])
 def test_brackets_have_the_entropy_and_the_length_that_they_state(distance: int) -> None:
     corpus = Brackets()
-    texts = drawn(corpus, distance, 600)
+    texts = drawn(corpus, distance, 300)
     nats = np.array([nats_of_brackets(corpus, text, distance) for text in texts])
     lengths = np.array([len(text) for text in texts])
     stated = corpus.source(distance)
     for found, expected in ((nats, stated.nats), (lengths, stated.characters)):
         assert abs(found.mean() - expected) < 4 * found.std() / math.sqrt(len(texts))
-    # six hundred texts tell a depth from the next one
-    assert abs(nats.mean() - corpus.source(distance + 1).nats) > 4 * nats.std() / math.sqrt(600)
+    # three hundred texts tell a depth from the next one
+    assert abs(nats.mean() - corpus.source(distance + 1).nats) > 4 * nats.std() / math.sqrt(300)
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2])
 def test_brackets_close_what_was_opened_last_and_reach_the_stated_depth(distance: int) -> None:
     corpus, deepest = Brackets(), 0
-    for text in drawn(corpus, distance, 300):
+    for text in drawn(corpus, distance, 150):
         waiting: list[str] = []
         for character in text[:-1]:
             if character in CLOSES:
@@ -87,7 +87,7 @@ def test_ledgers_add_up_and_have_the_postings_that_they_state(distance: int) -> 
 def test_ledgers_have_the_entropy_of_their_even_choices() -> None:
     """A source so small that all of its documents are drawn: they are even, so their number is e^nats."""
     corpus = Ledgers(people=1, steps=1, largest=2)
-    texts = drawn(corpus, 0, 4_000)
+    texts = drawn(corpus, 0, 3_000)
     assert len(set(texts)) == round(math.exp(corpus.source(0).nats)) == 8 * 10 * 4
     assert {len(text) for text in texts} == {round(corpus.source(0).characters)}
 
@@ -95,7 +95,7 @@ def test_ledgers_have_the_entropy_of_their_even_choices() -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_no_measured_document_is_learned_from_even_where_there_are_few(name: str) -> None:
     corpus = SMALL[name]
-    learned = "".join(corpus.alphabet[i] for i in corpus.train(30_000)).split("\n")[:-1]
+    learned = "".join(corpus.alphabet[i] for i in corpus.train(8_000)).split("\n")[:-1]
     for split in ("selection", "test"):
         windows = corpus.windows(split, 0, 50, 60)
         measured = "".join("".join(corpus.alphabet[i] for i in row) + "\n" for row in windows)

@@ -24,7 +24,7 @@ from modicum.stats import (
 from modicum.study.scale_cells import MeasuredCell
 from modicum.study.scale_plan import ScaleCell
 
-__all__ = ["Axis", "EqualCost", "Fit", "Group", "Ratio", "ScaleFits", "scale_fits"]
+__all__ = ["Axis", "AxisFit", "EqualCost", "Group", "Ratio", "ScaleFits", "grouped", "scale_fits"]
 
 Axis: TypeAlias = Literal["data", "parameters", "depth", "training FLOPs", "inner steps"]
 _AXES: Sequence[Axis] = get_args(Axis)
@@ -70,7 +70,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Fit:
+class AxisFit:
     """A power law along an axis."""
 
     axis: Axis
@@ -116,7 +116,7 @@ class ScaleFits:
     groups: tuple[Group, ...] = field(repr=False)
     losses: tuple[Mapping[int, Figure], ...]
     """Of each group the loss by distance."""
-    fits: tuple[Fit, ...]
+    fits: tuple[AxisFit, ...]
     ratios: tuple[Ratio, ...]
     equal: tuple[EqualCost, ...]
 
@@ -246,7 +246,7 @@ def _fit(
     points: Sequence[_Point],
     known: tuple[LossDraws, Mapping[int, int]],
     offset: float | None,
-) -> Fit:
+) -> AxisFit:
     draws, at = known
     own = draws.taken([at[point.group] for point in points])
     x = np.array([point.x for point in points])
@@ -256,16 +256,16 @@ def _fit(
 
 def _fitted(
     axis: Axis, named: tuple[str, str], x: Floats, own: LossDraws, offset: float | None
-) -> Fit:
+) -> AxisFit:
     law = power_law(x, own, offset)
     losses = tuple(own.figure(i) for i in range(len(x)))
     given = (axis, *named, tuple(x.tolist()), losses)
     if law is None:
-        return Fit(*given, None, offset or 0.0, float("nan"))
-    return Fit(*given, law.exponent, law.offset, law.scale, law)
+        return AxisFit(*given, None, offset or 0.0, float("nan"))
+    return AxisFit(*given, law.exponent, law.offset, law.scale, law)
 
 
-def _by_steps(groups: Sequence[Group], part: str, offset: float | None, n: int) -> list[Fit]:
+def _by_steps(groups: Sequence[Group], part: str, offset: float | None, n: int) -> list[AxisFit]:
     """Return the laws along inner steps of nets that have them, on the most text, with one candidate."""
     most = max(group.first.cell.tokens for group in groups)
     fits = []
@@ -283,7 +283,7 @@ def _by_steps(groups: Sequence[Group], part: str, offset: float | None, n: int) 
     return fits
 
 
-def _ratios(fits: Sequence[Fit]) -> list[Ratio]:
+def _ratios(fits: Sequence[AxisFit]) -> list[Ratio]:
     """Return the ratios of exponents of fits along an axis whose kinds differ, later ones to the first."""
     found = []
     for i, first in enumerate(fits):

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from modicum.analysis.scale_fits import Fit, Group, ScaleFits
-from modicum.analysis.scale_thinking import Gain
+from modicum.analysis.scale_fits import AxisFit, Group, ScaleFits
+from modicum.analysis.scale_thinking import Gain, growths
 from modicum.analysis.section import Column, Section, SectionRow, SectionTable
 from modicum.corpora.corpus import Shift
 from modicum.plain import JsonValue, plain
@@ -33,7 +33,14 @@ class ScaleFindings:
 
 def scale_section(found: ScaleFindings) -> Section:
     """Return what is said of a study of scale."""
-    tables = (_losses(found), _fits(found), _ratios(found), _equal(found), _thinking(found))
+    tables = (
+        _losses(found),
+        _fits(found),
+        _ratios(found),
+        _equal(found),
+        _thinking(found),
+        _growths(found),
+    )
     said = (
         f"{found.corpus}: {found.finished} of {count(found.cells, 'training')} finished. Losses are nats a "
         f"character{_of(found.part)} on test text that nothing learned from, with 95 % intervals over "
@@ -71,11 +78,12 @@ def scale_values(found: ScaleFindings) -> dict[str, JsonValue]:
         "ratios": found.fits.ratios,
         "equal_flops": found.fits.equal,
         "gains": found.gains,
+        "growths": growths(found.gains),
     }
     return {name: plain(value, _figures) for name, value in said.items()}
 
 
-def _fit_values(fit: Fit) -> dict[str, object]:
+def _fit_values(fit: AxisFit) -> dict[str, object]:
     known = ("axis", "of", "kind", "x", "losses", "exponent")
     values: dict[str, object] = {name: getattr(fit, name) for name in known}
     fitted = fit.exponent is not None
@@ -193,6 +201,28 @@ def _thinking(found: ScaleFindings) -> SectionTable:
     )
     note = "Paired over windows and seeds; above 0 is better. Perplexity: by how much it falls."
     return _table("gain from thinking", columns, rows, note)
+
+
+def _growths(found: ScaleFindings) -> SectionTable:
+    rows = [
+        SectionRow(
+            (
+                one.net,
+                count(one.tokens),
+                f"{one.distance}",
+                f"{one.steps}",
+                f"{one.candidates}",
+                one.over,
+                figure(one.growth, nats),
+            )
+        )
+        for one in growths(found.gains)
+    ]
+    columns = ("net", "characters", "distance", "steps", "candidates", "over", "more than at 0")
+    note = (
+        "Above 0: thinking saves more there than in distribution. On other windows, so not paired."
+    )
+    return _table("gain by distance", columns, rows, note)
 
 
 def _gained(one: Gain) -> tuple[str, ...]:

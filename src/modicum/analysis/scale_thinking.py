@@ -1,5 +1,6 @@
 """What thinking longer brings, paired over windows, by the distance of the shift."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -8,7 +9,7 @@ from modicum.analysis.scale_fits import Group
 from modicum.stats import Figure, contrast
 from modicum.study.scale_cells import CellMeasure
 
-__all__ = ["Gain", "Over", "gains"]
+__all__ = ["Gain", "Growth", "Over", "gains", "growths"]
 
 Over: TypeAlias = Literal["one step", "fewest trained"]
 """What thinking longer is held against."""
@@ -33,6 +34,49 @@ class Gain:
     """Nats a character of that."""
     gain: Figure
     """Nats a character less."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How much more a way to think saves at a shift than in distribution."""
+
+    net: str
+    tokens: int
+    """Characters that it learned from."""
+    distance: int
+    """Of the shift, above 0."""
+    steps: int
+    candidates: int
+    over: Over
+    growth: Figure
+    """Nats a character: the gain there minus the gain in distribution."""
+
+
+def growths(found: Sequence[Gain]) -> list[Growth]:
+    """Return by how much gains grow from texts in distribution to those of each shift.
+
+    The two stand on other windows, so that their errors are independent but for those of the seeds, and
+    their reaches add in squares.
+
+    Args:
+        found: Gains at all distances.
+    """
+    near = {_way(one): one for one in found if one.distance == 0}
+    grown = []
+    for one in found:
+        base = near.get(_way(one))
+        if base is None or one.distance == 0:
+            continue
+        apart = one.gain.value - base.gain.value
+        reach = math.hypot(one.gain.high - one.gain.value, base.gain.high - base.gain.value)
+        growth = Figure(apart, apart - reach, apart + reach, min(one.gain.n, base.gain.n))
+        asked = (one.distance, one.steps, one.candidates, one.over)
+        grown.append(Growth(one.net, one.tokens, *asked, growth))
+    return grown
+
+
+def _way(one: Gain) -> tuple[str, int, int, int, Over]:
+    return one.net, one.tokens, one.steps, one.candidates, one.over
 
 
 def gains(groups: Sequence[Group], part: Literal["whole", "asked"] = "whole") -> list[Gain]:

@@ -1,13 +1,13 @@
 """Nested brackets of several kinds with letters between; shifts nest deeper than was learned."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.corpora.made_corpus import MadeCorpus, Source, check_settings
+from modicum.corpora.made_corpus import MadeCorpus, Source
 from modicum.stats import Bools, Ints
 
 __all__ = ["Brackets"]
@@ -35,6 +35,14 @@ class Brackets(MadeCorpus):
     """
 
     called: ClassVar[str] = "brackets"
+    ranges: ClassVar[Mapping[str, tuple[int, int]]] = {
+        "kinds": (1, len(_PAIRS)),
+        "depth": (1, 100),
+        "further": (0, 100),
+        "letters": (1, len(_LETTERS)),
+        "gap": (0, 100),
+        "trees": (1, 100),
+    }
 
     kinds: int = 4
     """Kinds of brackets, 1 to 4."""
@@ -50,24 +58,6 @@ class Brackets(MadeCorpus):
     """Trees in a document."""
     seed: str = "0"
     """Names the documents."""
-
-    def __post_init__(self) -> None:
-        """Refuse settings out of range.
-
-        Raises:
-            ConfigError: one that is.
-        """
-        check_settings(
-            self.called,
-            {
-                "kinds": (self.kinds, 1, len(_PAIRS)),
-                "depth": (self.depth, 1, 100),
-                "further": (self.further, 0, 100),
-                "letters": (self.letters, 1, len(_LETTERS)),
-                "gap": (self.gap, 0, 100),
-                "trees": (self.trees, 1, 100),
-            },
-        )
 
     @property
     def alphabet(self) -> str:

@@ -1,12 +1,13 @@
 """Short ledgers: amounts, postings, and what each one has at the end; shifts post more than was learned."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
 
-from modicum.corpora.made_corpus import MadeCorpus, Source, check_settings
+from modicum.corpora.made_corpus import MadeCorpus, Source
 from modicum.stats import Bools, Ints
 
 __all__ = ["Ledgers"]
@@ -33,6 +34,12 @@ class Ledgers(MadeCorpus):
     """
 
     called: ClassVar[str] = "ledgers"
+    ranges: ClassVar[Mapping[str, tuple[int, int]]] = {
+        "people": (1, len(_NAMES)),
+        "steps": (1, 1000),
+        "further": (0, 1000),
+        "largest": (1, _AMOUNTS - 1),
+    }
 
     people: int = 2
     """People of an account, 1 to 8."""
@@ -44,22 +51,6 @@ class Ledgers(MadeCorpus):
     """Largest amount that is posted, 1 to 9."""
     seed: str = "0"
     """Names the documents."""
-
-    def __post_init__(self) -> None:
-        """Refuse settings out of range.
-
-        Raises:
-            ConfigError: one that is.
-        """
-        check_settings(
-            self.called,
-            {
-                "people": (self.people, 1, len(_NAMES)),
-                "steps": (self.steps, 1, 1000),
-                "further": (self.further, 0, 1000),
-                "largest": (self.largest, 1, _AMOUNTS - 1),
-            },
-        )
 
     @property
     def alphabet(self) -> str:

@@ -1,7 +1,7 @@
 """A corpus that is made: documents drawn one by one, parted by their hash, of a known entropy."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ from modicum.plain import table_of
 from modicum.seeds import stream
 from modicum.stats import Ints
 
-__all__ = ["MadeCorpus", "Source", "check_settings"]
+__all__ = ["MadeCorpus", "Source"]
 
 _DISTANCES = 3
 _MOST_MISSES = 2_000
@@ -56,6 +56,23 @@ class MadeCorpus(Corpus):
 
     called: ClassVar[str]
     """Its name after `made:`."""
+    ranges: ClassVar[Mapping[str, tuple[int, int]]]
+    """Least and most of each setting that is a number."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings out of range.
+
+        Raises:
+            ConfigError: one that is.
+        """
+        for setting, (least, most) in self.ranges.items():
+            value: int = getattr(self, setting)
+            if not least <= value <= most:
+                raise ConfigError(
+                    f"{setting} = {value} of made:{self.called}",
+                    f"{least} to {most}",
+                    "correct the setting",
+                )
 
     @final
     @property
@@ -116,23 +133,6 @@ class MadeCorpus(Corpus):
         self.shift(distance)
         found = self.documents(split, distance)
         return np.stack([coded(_filled(found, length + 1), self.alphabet) for _ in range(n)])
-
-
-def check_settings(name: str, settings: dict[str, tuple[int, int, int]]) -> None:
-    """Refuse settings out of range.
-
-    Args:
-        name: The corpus, for the message.
-        settings: Value, least and most of each.
-
-    Raises:
-        ConfigError: one that is.
-    """
-    for setting, (value, least, most) in settings.items():
-        if not least <= value <= most:
-            raise ConfigError(
-                f"{setting} = {value} of made:{name}", f"{least} to {most}", "correct the setting"
-            )
 
 
 def _filled(documents: Iterator[str], characters: int) -> str:

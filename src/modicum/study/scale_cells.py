@@ -120,10 +120,10 @@ def write_cell(out: Path, found: MeasuredCell) -> None:
     path = cell_path(out, found.cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"schema": _SCHEMA, **as_table(found)}) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps({"schema": _SCHEMA, **_as_table(found)}) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
-def as_table(found: MeasuredCell) -> dict[str, object]:
+def _as_table(found: MeasuredCell) -> dict[str, object]:
     """Return it as plain values."""
     return {name: plain(getattr(found, name)) for name in MeasuredCell.__dataclass_fields__}

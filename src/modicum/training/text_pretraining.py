@@ -25,7 +25,7 @@ from modicum.training.text_learner import TextBatches, TextLearner, TextNet, Tex
 from modicum.training.transformer_learner import TEXT_CARD
 
 __all__ = [
-    "Costs",
+    "TextCosts",
     "TextPlan",
     "TextSchedule",
     "TextScore",
@@ -95,7 +95,7 @@ class TextPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class Costs:
+class TextCosts:
     """What each window costs a net on average over its characters, in nats, `[windows]`."""
 
     whole: Floats
@@ -150,7 +150,7 @@ def costs_of(
     distance: int,
     size: tuple[int, int],
     thinking: Thinking,
-) -> Costs:
+) -> TextCosts:
     """Measure a net on windows of a split and a shift.
 
     Args:
@@ -170,7 +170,7 @@ def costs_of(
     asked = corpus.asked(ids)
     n = asked.sum(1)
     means = np.divide((found * asked).sum(1), n, out=np.full(len(ids), np.nan), where=n > 0)
-    return Costs(found.mean(1), means)
+    return TextCosts(found.mean(1), means)
 
 
 def scores(
