@@ -40,6 +40,8 @@ SMALL: Mapping[str, Sequence[str]] = {
     "check": ("--test", "16", "--max-new-tokens", "24"),
     "pretrain": ("--steps", "2", "--batch", "4", "--boards", "8", "--held-out", "4"),
     "measure": ("--held-out", "4", "--samples", "4"),
+    "text": ("--steps", "2", "--batch", "2", "--length", "16", "--tokens", "2000", "--windows", "4"),
+    "scale": ("--dry-run",),
 }  # fmt: skip
 """Options that stand behind those of every shown command of a verb; of two the last one counts."""
 STUDY = (
@@ -123,7 +125,9 @@ def _below(path: str, command: click.Command) -> Iterator[tuple[str, click.Comma
 def shrunk(words: Sequence[str]) -> list[str]:
     """Return a command `modicum VERB …` at sizes that end within a second or two."""
     verb = next((word for word in words[1:] if not word.startswith("-")), "")
-    more = SMALL.get("measure" if words[1:3] == ["pretrain", "measure"] else verb, ())
+    if verb == "pretrain":
+        verb = "measure" if "measure" in words else "text" if "--corpus" in words else verb
+    more = SMALL.get(verb, ())
     if verb == "run" and "--methods" not in words:
         more = (*more, "--methods", "self_consistency")
     if "fine_tune" in " ".join(words) and verb == "run":
