@@ -26,8 +26,8 @@ _LANES = 16
 _ROWS, _MORE_ROWS, _WIDE = 96, 192, 256
 """Positions that pass a stack together, at least, where there are so many: more of them from a width
 on whose weights do not stay in the cache."""
-_NEEDED = "avx512f"
-"""The processor's flag; the registers are counted for it."""
+_NEEDED = ({"avx512f"}, {"avx2", "fma"})
+"""Flags of the processor, one set of which it has: there are vectors of sixteen and of eight numbers."""
 
 
 class _Library:
@@ -52,7 +52,8 @@ class _Library:
 
 @functools.cache
 def _library() -> _Library | None:
-    if _NEEDED not in processor_flags().split():
+    flags = set(processor_flags().split())
+    if not any(needed <= flags for needed in _NEEDED):
         return None
     library = built(_SOURCE, ["-fopenmp"]) or built(_SOURCE)
     return None if library is None else _Library(library)
