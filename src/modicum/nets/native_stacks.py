@@ -1,7 +1,8 @@
 """Stacks of attention layers compiled from `stacks.c`, forwards and backwards; torch's own elsewhere.
 
 At small widths torch spends more on passing activations from one operation to the next than on the
-products. The compiled form takes a few boards through the whole stack while they stay in the cache.
+products. The compiled form takes a few boards through the whole stack while they stay in the cache. It
+needs vectors of sixteen numbers (AVX-512) or of eight (AVX2 and FMA), whichever the processor has.
 """
 
 import ctypes

@@ -59,7 +59,7 @@ INLINE float largest(lanes x) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-/* 1 / x: the estimate of eight numbers has twelve bits, and dividing costs less than making it better twice. */
+/* 1 / x. The estimate of eight numbers has twelve bits: dividing costs less than making it better twice. */
 INLINE lanes inverse(lanes x) { return 1.0f / x; }
 #endif
 
