@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from modicum.nets import native_stacks
 from modicum.nets.native_stacks import NativeStack, StackShape
 from modicum.nets.recursive import RecursiveNet
 from modicum.nets.recursive_blocks import Stack
@@ -16,10 +17,11 @@ SHAPES = {
     "sudoku": {"length": 81, "width": 64, "heads": 4, "inner": 64, "layers": 2},
     "small": {"length": 5, "width": 64, "heads": 2, "inner": 128, "layers": 1, "prefix": 0},
     "wide": {"length": 20, "width": 128, "heads": 2, "inner": 192, "layers": 2},
+    "broad": {"length": 9, "width": 256, "heads": 4, "inner": 256, "layers": 1},
     "learned": {"length": 16, "width": 64, "heads": 4, "inner": 64, "positions": "learned"},
 }
 native = pytest.mark.skipif(
-    not StackShape(8, 64, 4, 64, 1).is_native, reason="no compiler, or no AVX-512"
+    not StackShape(8, 64, 4, 64, 1).is_native, reason="no compiler, or neither AVX-512 nor AVX2"
 )
 
 
@@ -126,6 +128,14 @@ def test_a_gradient_is_asked_for_once() -> None:
 def test_other_shapes_go_by_torch(changes) -> None:
     stack = Stack(shaped("small", positions="none", **changes), stream("stack"))
     assert stack.ready() is stack
+
+
+@pytest.mark.parametrize("flags", ["fpu sse2", "fpu avx avx2", "fpu fma"])
+def test_other_processors_go_by_torch(monkeypatch, flags) -> None:
+    """The vectors of eight need both; what the compiler would make of the source is never asked."""
+    monkeypatch.setattr("modicum.nets.native_stacks.processor_flags", lambda: flags)
+    monkeypatch.setattr("modicum.nets.native_stacks.built", lambda *_: pytest.fail("compiled"))
+    assert native_stacks._library.__wrapped__() is None
 
 
 def test_without_a_compiler_the_stack_is_its_own(monkeypatch) -> None:

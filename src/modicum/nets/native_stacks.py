@@ -1,7 +1,8 @@
 """Stacks of attention layers compiled from `stacks.c`, forwards and backwards; torch's own elsewhere.
 
 At small widths torch spends more on passing activations from one operation to the next than on the
-products. The compiled form takes a few boards through the whole stack while they stay in the cache.
+products. The compiled form takes a few boards through the whole stack while they stay in the cache. It
+needs vectors of sixteen numbers (AVX-512) or of eight (AVX2 and FMA), whichever the processor has.
 """
 
 import ctypes
@@ -26,8 +27,8 @@ _LANES = 16
 _ROWS, _MORE_ROWS, _WIDE = 96, 192, 256
 """Positions that pass a stack together, at least, where there are so many: more of them from a width
 on whose weights do not stay in the cache."""
-_NEEDED = "avx512f"
-"""The processor's flag; the registers are counted for it."""
+_NEEDED = ({"avx512f"}, {"avx2", "fma"})
+"""Flags of the processor, one set of which it has: there are vectors of sixteen and of eight numbers."""
 
 
 class _Library:
@@ -52,7 +53,8 @@ class _Library:
 
 @functools.cache
 def _library() -> _Library | None:
-    if _NEEDED not in processor_flags().split():
+    flags = set(processor_flags().split())
+    if not any(needed <= flags for needed in _NEEDED):
         return None
     library = built(_SOURCE, ["-fopenmp"]) or built(_SOURCE)
     return None if library is None else _Library(library)

@@ -148,8 +148,8 @@ static void attend(const sizes *s, const float *heads, int64_t stride, float *to
             for (int64_t j = n; j < full; j++) row[j] = LEAST;
             lanes most = (lanes){} + LEAST, sum = {};
             for (int64_t j = 0; j < full; j += LANES)
-                most = (lanes)_mm512_max_ps((__m512)most, _mm512_loadu_ps(row + j));
-            float top = _mm512_reduce_max_ps((__m512)most) * scale;
+                most = larger(most, *(lanes_at *)(row + j));
+            float top = largest(most) * scale;
             for (int64_t j = 0; j < full; j += LANES) {
                 lanes one = exponential(*(lanes_at *)(row + j) * scale - top);
                 sum += one;
@@ -291,8 +291,6 @@ void pack(const sizes *s, const float **from, float *to, int64_t back) {
         pack_one(from[3], w.fall, s->width, s->inner, (int)back);
     }
 }
-
-INLINE int64_t fewer(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* `to` = the stack of x [boards, places, width]; `kept` is null where no gradient is asked for. */
 void run(const sizes *s, const float *x, float *packs, const float *cos, const float *sin,

@@ -1,46 +1,14 @@
-/* Vectors of sixteen numbers, and products of packed matrices, in single precision. */
-#include <immintrin.h>
+/* Products of packed matrices in single precision. */
 #include <stdint.h>
 
-#define LANES 16
-#define HALF 8
-#define PANEL 64
+#include "stacks_lanes.h"
+
+#define PANEL (WIDE * LANES)
 #define SPARE 16
 #define DEEP 512 /* Rows of a panel that are read before the next rows of the result are begun. */
 #define EACH _Pragma("GCC unroll 8")
-#define INLINE static inline __attribute__((always_inline))
-#define LEAST -1e30f
 
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef float lanes_at __attribute__((vector_size(4 * LANES), aligned(4)));
-typedef float half_at __attribute__((vector_size(4 * HALF), aligned(4)));
-
-/* e^x to about one unit in the last place, for x up to 87; below -87 as at -87. */
-INLINE lanes exponential(lanes x) {
-    x = (lanes)_mm512_max_ps((__m512)x, _mm512_set1_ps(-87.0f));
-    lanes n = (lanes)_mm512_roundscale_ps((__m512)(x * 1.442695041f), 0);
-    lanes r = x - n * 0.693359375f + n * 2.12194440e-4f;
-    lanes p = r * 0.00138145396f + 0.00836874516f;
-    p = p * r + 0.0416683908f;
-    p = p * r + 0.166665204f;
-    p = p * r + 0.499999934f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    return (lanes)_mm512_scalef_ps((__m512)p, (__m512)n);
-}
-
-/* 1 / x for x up to 2^126: an estimate, made better once. */
-INLINE lanes inverse(lanes x) {
-    lanes about = (lanes)_mm512_rcp14_ps((__m512)x);
-    return about * (2.0f - x * about);
-}
-
-INLINE lanes sigmoid(lanes x) {
-    x = (lanes)_mm512_max_ps((__m512)x, _mm512_set1_ps(-87.0f));
-    return inverse(1.0f + exponential(-x));
-}
-
-INLINE float total(lanes x) { return _mm512_reduce_add_ps((__m512)x); }
+INLINE int64_t fewer(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* A factor as it is read: number (row, k) at `row * down + k * along`. */
 typedef struct {
@@ -56,12 +24,12 @@ typedef struct {
 
 INLINE void tile(left a, const float *b, int64_t down, int64_t depth, float *to, int64_t stride,
                  int add, const int rows, const int wide) {
-    lanes sum[6][4];
+    lanes sum[TALL][WIDE];
     EACH for (int r = 0; r < rows; r++)
         EACH for (int v = 0; v < wide; v++)
             sum[r][v] = add ? (lanes)*(lanes_at *)(to + r * stride + v * LANES) : (lanes){};
     for (int64_t k = 0; k < depth; k++) {
-        lanes part[4];
+        lanes part[WIDE];
         EACH for (int v = 0; v < wide; v++) part[v] = *(lanes_at *)(b + k * down + v * LANES);
         EACH for (int r = 0; r < rows; r++) {
             float one = a.at[r * a.down + k * a.along];
@@ -75,7 +43,11 @@ INLINE void tile(left a, const float *b, int64_t down, int64_t depth, float *to,
 
 #define TILE(n, v)                                                                             \
     case n * 8 + v: tile(a, b, down, depth, to, stride, add, n, v); break;
+#if WIDE == 4
 #define TILES(n) TILE(n, 1) TILE(n, 2) TILE(n, 3) TILE(n, 4)
+#else
+#define TILES(n) TILE(n, 1) TILE(n, 2)
+#endif
 
 INLINE void any_tile(left a, const float *b, int64_t down, int64_t depth, float *to,
                      int64_t stride, int add, int rows, int wide) {
@@ -94,16 +66,69 @@ static void along_columns(left a, const float *b, int64_t down, int64_t depth, f
     any_tile(a, b, down, depth, to, stride, add, rows, wide);
 }
 
-/* `to` [rows, columns] = or += a [rows, depth] times b [depth, columns]; columns come in sixteens. */
+#if LANES == 8
+#define APART 256         /* Columns, and rows of the result, from which `multiply` copies. */
+#define TOGETHER 256      /* Rows of the right factor that are copied together, */
+#define BESIDE 4          /* panels of it, */
+#define BLOCK (24 * TALL) /* and rows of the result whose part of the left one is. */
+
+/* Copies rows of a left factor read by columns: of so many at a time the numbers of one column. */
+static void copy_left(float *to, left a, int64_t rows, int64_t depth) {
+    for (int64_t m = 0; m < rows; m += TALL, to += TALL * depth)
+        for (int64_t k = 0; k < depth; k++)
+            for (int64_t r = 0; r < fewer(rows - m, TALL); r++)
+                to[k * TALL + r] = a.at[k * a.along + m + r];
+}
+
+/* Copies columns of a plain right factor into panels. */
+static void copy_right(float *to, const float *from, int64_t down, int64_t depth, int64_t columns) {
+    for (int64_t k = 0; k < depth; k++, to += PANEL, from += down)
+        for (int64_t n = 0; n < columns; n += LANES)
+            *(lanes_at *)(to + n / PANEL * PANEL * depth + n % PANEL) = *(lanes_at *)(from + n);
+}
+
+/* As `multiply`, a read by columns and b plain. Where rows lie pages apart the nearest cache holds few
+ * of them: parts of both factors are copied side by side, and the result is sent for a tile ahead. */
+static void multiply_copied(left a, right b, int64_t some, int64_t deep, int64_t columns, float *to,
+                            int64_t stride, int add) {
+    float tall[BLOCK * TOGETHER] __attribute__((aligned(64)));
+    float panels[BESIDE * PANEL * TOGETHER] __attribute__((aligned(64)));
+    copy_left(tall, a, some, deep);
+    for (int64_t n = 0; n < columns; n += PANEL) {
+        int64_t left_over = columns - n, ready = n % (BESIDE * PANEL);
+        if (!ready) copy_right(panels, b.at + n, b.down, deep, fewer(left_over, BESIDE * PANEL));
+        for (int64_t m = 0; m < some; m += TALL) {
+            for (int64_t r = m + TALL; r < fewer(some, m + 2 * TALL); r++)
+                __builtin_prefetch(to + r * stride + n, 1);
+            along_columns((left){tall + m * deep, 1, TALL}, panels + ready * deep, PANEL, deep,
+                          to + m * stride + n, stride, add, (int)fewer(some - m, TALL),
+                          (int)(fewer(left_over, PANEL) / LANES));
+        }
+    }
+}
+#endif
+
+/* `to` [rows, columns] = or += a [rows, depth] times b [depth, columns]; columns come in `LANES`. */
 static void multiply(left a, right b, int64_t rows, int64_t depth, int64_t columns, float *to,
                      int64_t stride, int add) {
+#if LANES == 8
+    if (a.along != 1 && rows >= APART && columns >= APART) {
+        for (int64_t k = 0; k < depth; k += TOGETHER)
+            for (int64_t m = 0; m < rows; m += BLOCK)
+                multiply_copied((left){a.at + m + k * a.along, 1, a.along},
+                                (right){b.at + k * b.down, b.down, PANEL}, fewer(rows - m, BLOCK),
+                                fewer(depth - k, TOGETHER), columns, to + m * stride, stride,
+                                add || k);
+        return;
+    }
+#endif
     for (int64_t k = 0; k < depth; k += DEEP) {
         int64_t deep = depth - k < DEEP ? depth - k : DEEP;
         for (int64_t n = 0; n < columns; n += PANEL) {
             int wide = (int)((columns - n < PANEL ? columns - n : PANEL) / LANES);
             const float *panel = b.at + n / PANEL * b.panel + k * b.down;
-            for (int64_t m = 0; m < rows; m += 6) {
-                int some = (int)(rows - m < 6 ? rows - m : 6);
+            for (int64_t m = 0; m < rows; m += TALL) {
+                int some = (int)(rows - m < TALL ? rows - m : TALL);
                 left part = {a.at + m * a.down + k * a.along, a.down, a.along};
                 (a.along == 1 ? along_rows : along_columns)(
                     part, panel, b.down, deep, to + m * stride + n, stride, add || k, some, wide);
