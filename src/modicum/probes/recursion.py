@@ -5,15 +5,15 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from modicum.analysis.coverage_curve import coverage_curve
 from modicum.analysis.filling_in import filled_in
+from modicum.analysis.net_probe import net_settings, scored_trials
 from modicum.analysis.recursion_curves import run_of, trained_part
 from modicum.analysis.recursion_pictures import (
-    ScoredTrial,
     by_depth,
     by_selector,
     by_solutions,
@@ -22,7 +22,7 @@ from modicum.analysis.recursion_pictures import (
 )
 from modicum.analysis.section import Section
 from modicum.analysis.section_part import SectionPart, joined
-from modicum.errors import AccessError, ConfigError
+from modicum.errors import ConfigError
 from modicum.files.foreign import at, read_table
 from modicum.marking.puzzle_task import MOST_SOLUTIONS
 from modicum.method import Quick
@@ -51,8 +51,6 @@ NOTE = (
     "the commonest answer of several; noise goes by board, trajectory and step alone, so that an answer "
     "of less depth is a beginning of the same trajectory."
 )
-
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -203,7 +201,7 @@ class Recursion(Probe):
 def _by_solutions(found: Material, asked: _Asked) -> SectionPart:
     wanted = {width_name(width): trial for width, trial in asked.widths.items()}
     wanted |= {f"twin {_settings(name)['name']}": trial for name, trial in asked.twins.items()}
-    scored, solutions = _scored(found, wanted), _solutions(found)
+    scored, solutions = scored_trials(found, wanted), _solutions(found)
     if not scored or not solutions:
         return SectionPart()
     sizes = np.array([len(own) for own in solutions])
@@ -211,7 +209,7 @@ def _by_solutions(found: Material, asked: _Asked) -> SectionPart:
 
 
 def _by_depth(found: Material, asked: _Asked) -> SectionPart:
-    scored, own = _scored(found, asked.depths), _scored(found, asked.widths)
+    scored, own = scored_trials(found, asked.depths), scored_trials(found, asked.widths)
     if not scored:
         return SectionPart()
     widest = max(asked.widths)
@@ -242,7 +240,7 @@ def _covered(found: Material, asked: _Asked) -> SectionPart:
 
 
 def _by_selector(found: Material, asked: _Asked, width: int) -> SectionPart:
-    scored = _scored(found, asked.selectors)
+    scored = scored_trials(found, asked.selectors)
     clusters = found.gathered.evidence.clusters
     return by_selector(scored, width, clusters) if scored else SectionPart()
 
@@ -272,13 +270,6 @@ def _card(folder: Path) -> dict[str, JsonValue]:
         return {}
 
 
-def _scored(found: Material, wanted: Mapping[Key, Trial]) -> dict[Key, ScoredTrial]:
-    """Return what trials scored; nothing where one of them has not run."""
-    outcomes = {name: found.outcome(trial) for name, trial in wanted.items()}
-    scored = {name: ScoredTrial.of(one) for name, one in outcomes.items() if one is not None}
-    return scored if len(scored) == len(wanted) else {}
-
-
 def _solutions(found: Material) -> Sequence[tuple[str, ...]]:
     """Return every right answer of each test board as it is read; nothing where one has none."""
     task = resolve_task(found.subject.task)
@@ -287,19 +278,8 @@ def _solutions(found: Material) -> Sequence[tuple[str, ...]]:
 
 
 def _settings(reference: str) -> Mapping[str, Setting]:
-    """Return the settings of a recursive net's reference, its folder as `name`.
-
-    Raises:
-        AccessError: it is another model.
-    """
-    plugin, settings = plugin_of(reference)
-    if plugin != _PLUGIN or "name" not in settings:
-        raise AccessError(
-            f"probe recursion on model {reference!r:.200}, which is no recursive net",
-            "a net with depth and width, as `modicum pretrain recursive` makes one",
-            "give --model recursive:FOLDER, or leave the probe out",
-        )
-    return settings
+    """Return the settings of a net's reference; see `net_settings`."""
+    return net_settings(reference, _PLUGIN, "recursion")
 
 
 def _under(reference: str, depth: int, width: int, selector: Selector) -> str:

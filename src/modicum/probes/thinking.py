@@ -4,17 +4,17 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar, final
+from typing import ClassVar, final
 
 from modicum.analysis.filling_in import filled_in
-from modicum.analysis.recursion_pictures import ScoredTrial, by_depth, by_selector
+from modicum.analysis.net_probe import net_settings, scored_trials
+from modicum.analysis.recursion_pictures import by_depth, by_selector
 from modicum.analysis.section import Section
 from modicum.analysis.section_part import SectionPart, joined
 from modicum.analysis.thinking_pictures import THINKING, by_shift, energies_part, watched_of
-from modicum.errors import AccessError, ConfigError
+from modicum.errors import ConfigError
 from modicum.files.foreign import at, read_table
 from modicum.method import Quick
-from modicum.model import plugin_of
 from modicum.probe import Material, Probe
 from modicum.sampling.selectors import ENERGY_SELECTORS, EnergySelector
 from modicum.store.provenance import weights_source
@@ -33,7 +33,6 @@ NOTE = (
     "energy net costs about two of a network without one: its gradient."
 )
 
-Key = TypeVar("Key")
 Trials = Mapping[tuple[int, int], Trial]
 """By candidates and steps."""
 
@@ -96,11 +95,11 @@ class Thinking(Probe):
         scored = {
             task: own
             for task in self._tasks(subject)
-            if (own := _scored(found, self._grid(subject, task)))
+            if (own := scored_trials(found, self._grid(subject, task)))
         }
         if subject.task not in scored:
             return None
-        selected = _scored(found, self._selected(subject))
+        selected = scored_trials(found, self._selected(subject))
         widest = max(self.candidates)
         parts = (
             by_depth(scored[subject.task], None, clusters, THINKING),
@@ -181,27 +180,9 @@ class Thinking(Probe):
         return filled_in(problems[place], solutions, answers, THINKING.depth)
 
 
-def _scored(found: Material, wanted: Mapping[Key, Trial]) -> dict[Key, ScoredTrial]:
-    """Return what trials scored; nothing where one of them has not run."""
-    outcomes = {name: found.outcome(trial) for name, trial in wanted.items()}
-    scored = {name: ScoredTrial.of(one) for name, one in outcomes.items() if one is not None}
-    return scored if len(scored) == len(wanted) else {}
-
-
 def _settings(reference: str) -> Mapping[str, Setting]:
-    """Return the settings of an energy net's reference, its folder as `name`.
-
-    Raises:
-        AccessError: it is another model.
-    """
-    plugin, settings = plugin_of(reference)
-    if plugin != _PLUGIN or "name" not in settings:
-        raise AccessError(
-            f"probe thinking on model {reference!r:.200}, which is no energy net",
-            "a net with steps and candidates, as `modicum pretrain energy` makes one",
-            "give --model energy:FOLDER, or leave the probe out",
-        )
-    return settings
+    """Return the settings of a net's reference; see `net_settings`."""
+    return net_settings(reference, _PLUGIN, "thinking")
 
 
 def _under(reference: str, steps: int, candidates: int, selector: EnergySelector) -> str:
