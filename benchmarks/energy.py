@@ -75,7 +75,7 @@ def main() -> None:
             if given.case in (None, "memory"):
                 compare_memory(recipe, given.threads, report)
     if given.case in (None, "generation"):
-        compare_generation(64 if given.quick else WRITTEN, 3, report)
+        compare_generation(64 if given.quick else WRITTEN, given.rounds or 3, report)
     report.show(as_json=given.json)
 
 
@@ -166,7 +166,8 @@ def compare_memory(recipe: str, threads: int, report: Report) -> None:
             [*command, "--grown", side, recipe], check=True, capture_output=True, text=True
         )
         sides[side] = int(shown.stdout) / 2**20
-    note = f"MiB above the process before its first update: ours {sides['ours']:.0f}, public {sides['public']:.0f}"
+    said = ", ".join(f"{side} {size:.0f}" for side, size in sides.items())
+    note = f"MiB above the process before its first update: {said}"
     ratio = sides["public"] / sides["ours"]
     report.figures.append(
         Figure.of_value(f"EBT {recipe} peak memory, public / ours", ratio, goal=None, note=note)

@@ -52,7 +52,7 @@ class NormPass:
 
     def __init__(self, rows: Float[Tensor, "rows width"]) -> None:
         """Go forwards; `out` is what comes out."""
-        self._over = RmsNorm.over(rows)
+        self._over = _mean(rows, rows).add_(RmsNorm.eps).rsqrt_()
         self.out = rows * self._over
 
     def back(self, d_out: Tensor, onto: Tensor | None = None) -> Tensor:
@@ -109,7 +109,6 @@ class AttentionPass:
     def __init__(self, folded: FoldedLayer, seen: tuple[Tensor, Tensor], places: Places) -> None:
         """Take what was observed."""
         self._heads, self._places = folded.heads, places
-        self._back_turn = places.rotary.conj().resolve_conj()
         self._keys, self._values = (one.detach().flatten(0, 1) for one in seen)
         self._n, _, _, self._part = seen[0].shape
 
@@ -188,7 +187,7 @@ class AttentionPass:
         return found.permute(0, 3, 2, 1, 4).flatten(2).flatten(0, 1)
 
     def _turned_back(self, d_scores: Tensor) -> Tensor:
-        return _turned(torch.bmm(d_scores, self._keys), self._back_turn)
+        return _turned(torch.bmm(d_scores, self._keys), self._places.back)
 
 
 @final

@@ -132,7 +132,7 @@ class _Walk:
 class _Held(Protocol):
     """What torch hands from a call to its gradient."""
 
-    walk: _Walk
+    walk: _Walk | None
     landscape: int
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
@@ -154,12 +154,16 @@ class _Learned(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         flat = tensors[len(slopes.learned) :]
         observed = list(zip(flat[::2], flat[1::2], strict=True))
-        ctx.walk = _Walk(slopes, observed, places, candidates, landscape)
+        ctx.walk = walk = _Walk(slopes, observed, places, candidates, landscape)
         ctx.landscape = landscape
-        ctx.mark_non_differentiable(ctx.walk.energies)
-        return ctx.walk.back(), ctx.walk.energies
+        ctx.mark_non_differentiable(walk.energies)
+        return walk.back(), walk.energies
 
     @staticmethod
     def backward(ctx: _Held, *grads: Tensor) -> tuple[Any, ...]:
-        own, rest = ctx.walk.gradients(grads[0].contiguous(), ctx.landscape)
+        walk, ctx.walk = ctx.walk, None
+        if walk is None:
+            msg = "the gradient of a slope was asked for twice; what it needs is gone"
+            raise RuntimeError(msg)
+        own, rest = walk.gradients(grads[0].contiguous(), ctx.landscape)
         return None, None, None, own, *rest
