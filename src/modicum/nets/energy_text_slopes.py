@@ -1,5 +1,6 @@
 """Energies and slopes of an autoregressive net, written out: learned without a graph of graphs."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol, final
 
@@ -23,7 +24,8 @@ class Slopes:
         self.net = net
         self.folded = [FoldedLayer(layer) for layer in net.blocks]
         self.candidates, self.head = net.candidates.detach(), net.head.detach()
-        self.d_last = self.head * net.last.scale.detach()
+        self.last_scale = net.last.scale.detach() * math.sqrt(self.head.shape[1])
+        self.d_last = self.head * self.last_scale
 
     def __call__(
         self,
@@ -119,7 +121,9 @@ class _Walk:
             rows, own = layer.back_along(rows)
             found.insert(0, own)
         tables = (self._candidates.T @ rows).addmm_(flat.T, self._d_rows)
-        weights = [tables, (last * slopes.head).squeeze(0), last * net.last.scale]
+        root = math.sqrt(last.shape[1])
+        scale = (last * slopes.head).squeeze(0).mul_(root)
+        weights = [tables, scale, last * slopes.last_scale]
         if net.shape.conditioning == "added":
             told = torch.zeros_like(net.landscapes)
             told[landscape] = rows.sum(0)
