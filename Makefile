@@ -26,7 +26,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	for name in sampling steering searching store reuse grpo compression exports recursive gram; do $(BIN)/python -m benchmarks.$$name; done
+	for name in sampling steering searching store reuse grpo compression exports recursive gram energy; do $(BIN)/python -m benchmarks.$$name; done
 
 # An installed torch >= 2.11 is kept and used; otherwise torch goes in first, for anything that
 # depends on it would bring the CUDA build.

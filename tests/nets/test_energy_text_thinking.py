@@ -8,7 +8,7 @@ import torch
 from modicum.errors import ConfigError
 from modicum.nets import energy_text_thinking
 from modicum.nets.energy_text import EnergyTextNet
-from modicum.nets.energy_text_thinking import first_states, generated, think
+from modicum.nets.energy_text_thinking import first_states, generated, position_keys, think
 from modicum.nets.thinking import Thinking
 from tests.support.energy_text_nets import LENGTH, VOCABULARY, drawn, ids_of, naive_step, tiny
 
@@ -23,7 +23,7 @@ SHAPES = {
 def naive(net, ids, steps: int, candidates: int):
     """Return last states and their energies by torch's own gradients, candidate by candidate."""
     shape, states, weighed = net.shape, [], []
-    begun = first_states(ids, candidates, VOCABULARY)
+    begun = first_states(position_keys(ids), candidates, VOCABULARY)
     for one in begun.double().unbind(1):
         state = one
         for number in range(steps):
@@ -64,9 +64,12 @@ def test_what_follows_changes_no_thought_before_it(name) -> None:
 
 def test_more_candidates_begin_where_fewer_do() -> None:
     ids = ids_of()
-    few, many = first_states(ids, 2, 5), first_states(ids, 4, 5)
+    keys = position_keys(ids)
+    few, many = first_states(keys, 2, 5), first_states(keys, 4, 5)
     assert torch.equal(few, many[:, :2])
-    assert torch.equal(first_states(ids, 4, 5, last=1), many[:, :, -1:])
+    first = position_keys(ids[:, :2])
+    later = position_keys(ids[:, 2:], first)
+    assert [a + b for a, b in zip(first, later, strict=True)] == keys
     assert len(many.flatten(0, 2).unique(dim=0)) == 3 * 4 * LENGTH
 
 
@@ -115,15 +118,16 @@ def test_the_last_thought_with_what_was_kept_is_the_recomputed_one_to_rounding()
     net, ids, thoughts = drawn(tiny()), ids_of(places=2), []
     plain = energy_text_thinking._drawn
 
-    def spied(logits, given, temperature):
-        thoughts.append((logits, given))
-        return plain(logits, given, temperature)
+    def spied(logits, keys, temperature):
+        thoughts.append(logits)
+        return plain(logits, keys, temperature)
 
     with patch.object(energy_text_thinking, "_drawn", spied):
-        generated(net, ids, 4, Thinking(3, 2))
+        found = generated(net, ids, 4, Thinking(3, 2))
     assert len(thoughts) == 4
-    for logits, given in thoughts:
-        torch.testing.assert_close(logits, think(net, given, Thinking(3, 2)).logits[:, -1])
+    for count, logits in enumerate(thoughts, ids.shape[1]):
+        wanted = think(net, found[:, :count], Thinking(3, 2)).logits[:, -1]
+        torch.testing.assert_close(logits, wanted)
 
 
 @pytest.mark.parametrize(("name", "times"), [("s1", 1), ("s2", 1), ("token", 2)])

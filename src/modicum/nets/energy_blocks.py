@@ -10,8 +10,6 @@ from torch.nn import functional
 
 __all__ = ["EnergyLayer", "RmsNorm", "drawn_matrix", "joined_heads", "split_heads"]
 
-_EPS = 1e-5
-
 
 def drawn_matrix(rng: np.random.Generator, rows: int, columns: int) -> nn.Parameter:
     """Draw a matrix of a linear map by Xavier's rule: normal, of variance 2 / (inputs + outputs)."""
@@ -38,19 +36,17 @@ class RmsNorm(nn.Module):
     Written out, for torch's fused form need not have a second gradient.
     """
 
+    eps = 1e-5
+    """Keeps rows of zeros finite."""
+
     def __init__(self, width: int) -> None:
         """Begin at scale 1."""
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width))
 
-    @staticmethod
-    def over(rows: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows 1"]:
-        """Return what rows are multiplied by before the scale: one over their root mean square."""
-        return (rows.square().mean(-1, keepdim=True) + _EPS).rsqrt()
-
     def forward(self, rows: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
         """Apply it."""
-        return rows * self.over(rows) * self.scale
+        return rows * (rows.square().mean(-1, keepdim=True) + self.eps).rsqrt() * self.scale
 
 
 @final

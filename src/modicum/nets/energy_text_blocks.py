@@ -1,6 +1,7 @@
 """Parts of an autoregressive energy net: layers that two streams pass through with the same weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -26,6 +27,11 @@ class Places:
     bias: Float[Tensor, "places seen"] | None
     """What is added to a candidate's score of an observed id: minus infinity where it does not see it,
     else 0; None where it sees all."""
+
+    @cached_property
+    def back(self) -> Complex[Tensor, "places pairs"]:
+        """What turns the other way."""
+        return self.rotary.conj().resolve_conj()
 
 
 def rotary_table(places: int, part: int) -> Complex[Tensor, "places pairs"]:

@@ -9,6 +9,7 @@ Names: `x_` is how x changes in that direction; `d_x` is the energy's gradient w
 `d_x_` how that changes. Norms' scales and the queries' factor are folded into the matrices behind them.
 """
 
+import math
 from typing import final
 
 import torch
@@ -28,10 +29,11 @@ class FoldedLayer:
     def __init__(self, layer: TextLayer) -> None:
         """Fold norms' scales and the queries' factor in."""
         self.heads = layer.heads
-        self.read_scale = layer.before_mixing.scale.detach()
-        self.rise_scale = layer.before_rise.scale.detach()
         self.read_raw, self.rise_raw = layer.read.detach(), layer.rise.detach()
         width = self.read_raw.shape[1]
+        self._root = math.sqrt(width)
+        self.read_scale = layer.before_mixing.scale.detach() * self._root
+        self.rise_scale = layer.before_rise.scale.detach() * self._root
         self.factor = (width // layer.heads) ** -0.5
         self.read = self.read_raw * self.read_scale
         self.read[:width] *= self.factor
@@ -42,48 +44,49 @@ class FoldedLayer:
         """Return gradients of `read`, `rise` and both scales from those of the folded matrices."""
         width = read.shape[1]
         read[:width] *= self.factor
-        scales = ((read * self.read_raw).sum(0), (rise * self.rise_raw).sum(0))
-        return read.mul_(self.read_scale), rise.mul_(self.rise_scale), *scales
+        own = (read * self.read_raw).sum(0).mul_(self._root)
+        other = (rise * self.rise_raw).sum(0).mul_(self._root)
+        return read.mul_(self.read_scale), rise.mul_(self.rise_scale), own, other
 
 
 @final
 class NormPass:
-    """Rows over the root of their mean square, and that forwards and backwards."""
+    """Rows over their length, and that forwards and backwards.
+
+    The norm of the net is this times the root of the width, which stands in the matrices behind it.
+    """
 
     def __init__(self, rows: Float[Tensor, "rows width"]) -> None:
         """Go forwards; `out` is what comes out."""
-        self._over = RmsNorm.over(rows)
+        self._over = _own(rows, rows).add_(rows.shape[1] * RmsNorm.eps).rsqrt_()
         self.out = rows * self._over
 
     def back(self, d_out: Tensor, onto: Tensor | None = None) -> Tensor:
         """Return the gradient before the norm, added to another where there is one."""
         self._d_out = d_out
-        self._mean = _mean(self.out, d_out)
-        inner = torch.addcmul(d_out, self.out, self._mean, value=-1)
-        return inner.mul_(self._over) if onto is None else torch.addcmul(onto, inner, self._over)
+        self._along = _own(self.out, d_out)
+        self._across = torch.addcmul(d_out, self.out, self._along, value=-1)
+        if onto is None:
+            return self._across * self._over
+        return torch.addcmul(onto, self._across, self._over)
 
     def along(self, rows_: Tensor) -> Tensor:
         """Return how `out` changes where the rows change so."""
-        mean = _mean(self.out, rows_)
-        self._over_ = mean.mul_(self._over).neg_()  # how the logarithm of `over` changes
+        # how the logarithm of `over` changes
+        self._over_ = _own(self.out, rows_).mul_(self._over).neg_()
         self.out_ = torch.addcmul(rows_ * self._over, self.out, self._over_)
         return self.out_
 
     def back_along(self, d_out_: Tensor | None, onto: Tensor | None = None) -> Tensor:
         """Return how the gradient before the norm changes where that behind it changes so."""
-        inner = torch.addcmul(self._d_out, self.out, self._mean, value=-1).mul_(self._over_)
-        mean_ = _mean(self.out_, self._d_out)
+        along_ = _own(self.out_, self._d_out)
+        inner = self._across.mul_(self._over_)
         if d_out_ is not None:
-            mean_ = mean_.add_(_mean(self.out, d_out_))
+            along_ = along_.add_(_own(self.out, d_out_))
             inner = inner.add_(d_out_)
-        inner = inner.addcmul_(self.out_, self._mean, value=-1)
-        inner = inner.addcmul_(self.out, mean_, value=-1)
+        inner = inner.addcmul_(self.out_, self._along, value=-1)
+        inner = inner.addcmul_(self.out, along_, value=-1)
         return inner.mul_(self._over) if onto is None else torch.addcmul(onto, inner, self._over)
-
-
-def _mean(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean product of each row, `[rows, 1]`."""
-    return _own(a, b).div_(a.shape[-1])
 
 
 def _turned(rows: Float[Tensor, "n places part"], rotary: Tensor) -> Tensor:
@@ -109,7 +112,6 @@ class AttentionPass:
     def __init__(self, folded: FoldedLayer, seen: tuple[Tensor, Tensor], places: Places) -> None:
         """Take what was observed."""
         self._heads, self._places = folded.heads, places
-        self._back_turn = places.rotary.conj().resolve_conj()
         self._keys, self._values = (one.detach().flatten(0, 1) for one in seen)
         self._n, _, _, self._part = seen[0].shape
 
@@ -175,20 +177,21 @@ class AttentionPass:
         values.baddbmm_(self._shares.mT, self._d_drawn_)
         return keys.unflatten(0, (self._n, -1)), values.unflatten(0, (self._n, -1))
 
-    def _split(self, mixed: Tensor) -> list[Tensor]:
-        parts = mixed.view(self._n, -1, 3, self._heads, self._part).unbind(2)
-        return [part.transpose(1, 2).flatten(0, 1) for part in parts]
+    def _split(self, mixed: Tensor) -> tuple[Tensor, ...]:
+        parts = mixed.view(self._n, -1, 3, self._heads, self._part)
+        return parts.permute(2, 0, 3, 1, 4).flatten(1, 2).unbind(0)
 
     def _by_heads(self, rows: Tensor) -> Tensor:
         parts = rows.view(self._n, -1, self._heads, self._part)
         return parts.transpose(1, 2).flatten(0, 1)
 
     def _joined(self, *parts: Tensor) -> Tensor:
-        found = torch.stack([part.unflatten(0, (self._n, -1)) for part in parts], 2)
-        return found.permute(0, 3, 2, 1, 4).flatten(2).flatten(0, 1)
+        found = torch.stack(parts) if len(parts) > 1 else parts[0]
+        found = found.view(len(parts), self._n, self._heads, -1, self._part)
+        return found.permute(1, 3, 0, 2, 4).reshape(self._n * parts[0].shape[1], -1)
 
     def _turned_back(self, d_scores: Tensor) -> Tensor:
-        return _turned(torch.bmm(d_scores, self._keys), self._back_turn)
+        return _turned(torch.bmm(d_scores, self._keys), self._places.back)
 
 
 @final

@@ -1,5 +1,6 @@
 """Energies and slopes of an autoregressive net, written out: learned without a graph of graphs."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol, final
 
@@ -23,7 +24,8 @@ class Slopes:
         self.net = net
         self.folded = [FoldedLayer(layer) for layer in net.blocks]
         self.candidates, self.head = net.candidates.detach(), net.head.detach()
-        self.d_last = self.head * net.last.scale.detach()
+        self.last_scale = net.last.scale.detach() * math.sqrt(self.head.shape[1])
+        self.d_last = self.head * self.last_scale
 
     def __call__(
         self,
@@ -119,7 +121,9 @@ class _Walk:
             rows, own = layer.back_along(rows)
             found.insert(0, own)
         tables = (self._candidates.T @ rows).addmm_(flat.T, self._d_rows)
-        weights = [tables, (last * slopes.head).squeeze(0), last * net.last.scale]
+        root = math.sqrt(last.shape[1])
+        scale = (last * slopes.head).squeeze(0).mul_(root)
+        weights = [tables, scale, last * slopes.last_scale]
         if net.shape.conditioning == "added":
             told = torch.zeros_like(net.landscapes)
             told[landscape] = rows.sum(0)
@@ -132,7 +136,7 @@ class _Walk:
 class _Held(Protocol):
     """What torch hands from a call to its gradient."""
 
-    walk: _Walk
+    walk: _Walk | None
     landscape: int
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
@@ -154,12 +158,16 @@ class _Learned(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         flat = tensors[len(slopes.learned) :]
         observed = list(zip(flat[::2], flat[1::2], strict=True))
-        ctx.walk = _Walk(slopes, observed, places, candidates, landscape)
+        ctx.walk = walk = _Walk(slopes, observed, places, candidates, landscape)
         ctx.landscape = landscape
-        ctx.mark_non_differentiable(ctx.walk.energies)
-        return ctx.walk.back(), ctx.walk.energies
+        ctx.mark_non_differentiable(walk.energies)
+        return walk.back(), walk.energies
 
     @staticmethod
     def backward(ctx: _Held, *grads: Tensor) -> tuple[Any, ...]:
-        own, rest = ctx.walk.gradients(grads[0].contiguous(), ctx.landscape)
+        walk, ctx.walk = ctx.walk, None
+        if walk is None:
+            msg = "the gradient of a slope was asked for twice; what it needs is gone"
+            raise RuntimeError(msg)
+        own, rest = walk.gradients(grads[0].contiguous(), ctx.landscape)
         return None, None, None, own, *rest

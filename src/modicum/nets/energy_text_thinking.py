@@ -1,8 +1,10 @@
 """Thinking of autoregressive energy nets: more steps, several candidates, and when it is enough."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -15,7 +17,7 @@ from modicum.nets.energy_text_steps import step_down
 from modicum.nets.thinking import Thinking
 from modicum.seeds import key, stream
 
-__all__ = ["Thought", "first_states", "generated", "think"]
+__all__ = ["Thought", "first_states", "generated", "position_keys", "think"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,28 +33,39 @@ class Thought:
 
 
 def first_states(
-    ids: Int[Tensor, "rows places"], candidates: int, vocabulary: int, last: int = 0
-) -> Float[Tensor, "rows candidates asked vocabulary"]:
-    """Return standard normal logits to begin from; those of a position go by the ids up to it alone.
+    keys: Sequence[Sequence[int]], candidates: int, vocabulary: int
+) -> Float[Tensor, "rows candidates places vocabulary"]:
+    """Return standard normal logits to begin from.
 
     Candidates are added behind those that fewer would be, so that more of them are no other draw.
 
     Args:
-        ids: What is seen.
+        keys: Of positions, by row (`position_keys`).
         candidates: For each position.
         vocabulary: Logits of each.
-        last: How many of the last positions are asked of; all where 0.
     """
-    asked = ids.shape[1] if last == 0 else last
-    states = torch.empty(len(ids), asked, candidates, vocabulary)
-    for row, seen in zip(states, ids.tolist(), strict=True):
-        so_far = 0
-        for place, one in enumerate(seen, asked - len(seen)):
-            so_far = key("first state", so_far, one)
-            if place >= 0:
-                drawn = stream(so_far).standard_normal((candidates, vocabulary), dtype="float32")
-                row[place] = torch.from_numpy(drawn)
-    return states.transpose(1, 2).to(ids.device)
+    size = (candidates, vocabulary)
+    drawn = [[stream(one).standard_normal(size, dtype="float32") for one in row] for row in keys]
+    return torch.from_numpy(np.array(drawn)).transpose(1, 2)
+
+
+def position_keys(
+    ids: Int[Tensor, "rows places"], before: Sequence[Sequence[int]] = ()
+) -> list[list[int]]:
+    """Return a key for each position, which goes by the ids up to it alone.
+
+    Args:
+        ids: What is seen.
+        before: Keys of the positions before these; none where these are the first.
+    """
+    found = []
+    for number, row in enumerate(ids.tolist()):
+        so_far, keys = before[number][-1] if before else 0, []
+        for one in row:
+            so_far = key("position", so_far, one)
+            keys.append(so_far)
+        found.append(keys)
+    return found
 
 
 def think(
@@ -75,8 +88,8 @@ def think(
         places = net.places(ids.shape[1], thinking.candidates)
         observations = net.observations(ids)
         seen = [(observations(number), places) for number in range(net.shape.landscapes)]
-        states = first_states(ids, thinking.candidates, net.shape.vocabulary)
-        return mind.thought(seen, states.to(net.head.dtype))
+        states = first_states(position_keys(ids), thinking.candidates, net.shape.vocabulary)
+        return mind.thought(seen, states.to(net.head))
 
 
 def generated(
@@ -108,26 +121,32 @@ def generated(
     mind = _Mind(net, thinking, stops=False)
     own = range(shape.landscapes) if shape.conditioning == "token" else range(1)
     kept: list[Observed | None] = [None for _ in own]
-    further = ids
-    with torch.no_grad():
+    further, keys = ids, list[list[int]]()
+    with (
+        torch.inference_mode()
+    ):  # an id takes some thousand small operations: each a little quicker
         for _ in range(count):
             kept = [net.observe(further, number, kept[number]) for number in own]
             known = [one for one in kept if one is not None]
             place = net.last_place(known[0][0][0].shape[2], thinking.candidates)
             seen = [(known[number % len(known)], place) for number in range(shape.landscapes)]
-            states = first_states(ids, thinking.candidates, shape.vocabulary, last=1)
-            logits = mind.thought(seen, states.to(net.head.dtype)).logits[:, -1]
-            further = _drawn(logits, ids, temperature)
+            keys = position_keys(further, keys)
+            last = [row[-1:] for row in keys]
+            states = first_states(last, thinking.candidates, shape.vocabulary)
+            logits = mind.thought(seen, states.to(net.head)).logits[:, -1]
+            further = _drawn(logits, last, temperature)
             ids = torch.cat((ids, further), 1)
-    return ids
+    return ids.clone()
 
 
-def _drawn(logits: Tensor, ids: Tensor, temperature: float) -> Int[Tensor, "rows one"]:
+def _drawn(
+    logits: Float[Tensor, "rows vocabulary"], keys: list[list[int]], temperature: float
+) -> Int[Tensor, "rows one"]:
     if temperature == 0:
         return logits.argmax(-1, keepdim=True)
     shares = (logits.double() / temperature).softmax(-1).cumsum(-1)
-    points = [stream("next id", *row).random() for row in ids.tolist()]
-    at = torch.tensor(points, dtype=torch.float64, device=ids.device)[:, None]
+    points = [[stream("next id", *row).random()] for row in keys]
+    at = torch.tensor(points, dtype=torch.float64, device=logits.device)
     return torch.searchsorted(shares, at).clamp(max=logits.shape[-1] - 1)
 
 
