@@ -27,7 +27,7 @@ from modicum.ledger import Ledger
 from modicum.nets.energy import EnergyNet
 from modicum.nets.energy_folder import ENERGY_CONFIG, EnergyCard, EnergyFolder
 from modicum.nets.energy_steps import AskedBoards
-from modicum.nets.energy_thinking import BoardThinking, Thought, think
+from modicum.nets.energy_thinking import BoardThinking, BoardThought, think
 from modicum.task import resolve_task
 from modicum.training.energy_learner import EnergyPretraining
 from modicum.training.pretraining import pretrain, solved_boards
@@ -83,13 +83,13 @@ def asked(boards: Sequence[Labelled]) -> tuple[torch.Tensor, list[str]]:
     return questions, [" ".join(map(str, board.question)) for board in boards]
 
 
-def thought(one: Kept, boards: Sequence[Labelled], width: int) -> Thought:
+def thought(one: Kept, boards: Sequence[Labelled], width: int) -> BoardThought:
     """Think 20 steps, every one of them kept."""
     questions, names = asked(boards)
     return think(one.net, questions, names, BoardThinking(MARKS[-1], width, is_traced=True))
 
 
-def traced(boards: Sequence[Labelled], found: Thought) -> TracedAnswers:
+def traced(boards: Sequence[Labelled], found: BoardThought) -> TracedAnswers:
     """Read the answers after every step."""
     assert found.traced is not None
     questions = [board.question for board in boards]

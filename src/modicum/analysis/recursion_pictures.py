@@ -25,8 +25,8 @@ from modicum.stats.written import MISSING, count, in_points, latency, percent, p
 
 __all__ = [
     "RECURSION",
+    "NetWords",
     "ScoredTrial",
-    "Words",
     "by_depth",
     "by_selector",
     "by_solutions",
@@ -39,7 +39,7 @@ KNOWS = ("checker", "oracle")
 
 
 @dataclass(frozen=True)
-class Words:
+class NetWords:
     """What a kind of net calls its answers, and how deep they are."""
 
     one: str
@@ -58,7 +58,7 @@ class Words:
         return self.one if width == 1 else f"{self.many} {width}"
 
 
-RECURSION = Words(
+RECURSION = NetWords(
     "one sample",
     "vote of",
     "depth",
@@ -162,7 +162,7 @@ def by_depth(
     asked: Mapping[tuple[int, int], ScoredTrial],
     vote: tuple[str, ScoredTrial] | None,
     clusters: Ints | None,
-    words: Words = RECURSION,
+    words: NetWords = RECURSION,
 ) -> SectionPart:
     """Return validity by serial depth, one curve a width, with the time that an answer took.
 
@@ -214,7 +214,7 @@ def by_depth(
     )
 
 
-def _timed(width: int, asked: Mapping[tuple[int, int], ScoredTrial], words: Words) -> str:
+def _timed(width: int, asked: Mapping[tuple[int, int], ScoredTrial], words: NetWords) -> str:
     """Name a width with the time of its answers at the least and the greatest depth."""
     own = [asked[cell] for cell in sorted(asked) if cell[0] == width]
     return f"{words.answer(width)}, {_time(own[0])} to {_time(own[-1])}"
@@ -231,7 +231,7 @@ def _width_against_depth(
     asked: Mapping[tuple[int, int], ScoredTrial],
     vote: tuple[str, ScoredTrial] | None,
     clusters: Ints | None,
-    words: Words,
+    words: NetWords,
 ) -> tuple[str, ...]:
     """Say what the widest vote gains at the net's own depth over one sample at the greatest."""
     deepest = max((depth for width, depth in asked if width == 1), default=0)
@@ -300,7 +300,7 @@ def by_selector(
     asked: Mapping[str, ScoredTrial],
     width: int,
     clusters: Ints | None,
-    words: Words = RECURSION,
+    words: NetWords = RECURSION,
 ) -> SectionPart:
     """Return what each selector makes of the same trajectories, and which of them know the rules.
 

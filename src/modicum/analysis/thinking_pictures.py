@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modicum.analysis.pairing import level_of, paired
-from modicum.analysis.recursion_pictures import ScoredTrial, Words
+from modicum.analysis.recursion_pictures import NetWords, ScoredTrial
 from modicum.analysis.section import (
     Column,
     Plot,
@@ -17,12 +17,12 @@ from modicum.analysis.section import (
 )
 from modicum.analysis.section_part import SectionPart
 from modicum.plain import JsonValue, thawed
-from modicum.stats import Ints
+from modicum.stats import Figure, Ints
 from modicum.stats.written import amount, in_points, percents
 
 __all__ = ["THINKING", "WatchedBoard", "by_shift", "energies_part", "watched_of"]
 
-THINKING = Words(
+THINKING = NetWords(
     "one candidate",
     "least energy of",
     "step",
@@ -87,15 +87,7 @@ def by_shift(
             for deep in steps:
                 figure = level_of(trials[width, deep].scores, own)
                 values[f"{task}: {name} at step {deep}"] = figure
-                points.append(
-                    Point(
-                        str(deep),
-                        figure.value,
-                        figure.low,
-                        figure.high,
-                        f"{task}, {name}, step {deep}\n{percents(figure)}",
-                    )
-                )
+                points.append(_point(deep, figure, f"{task}, {name}, step {deep}"))
             dash = () if width == 1 else (6, 3)
             curves.append(Series(f"{task}, {name}", tuple(points), shift=number, dash=dash))
             if width == 1:
@@ -126,6 +118,10 @@ def by_shift(
         (chart,),
         values=values,
     )
+
+
+def _point(steps: int, figure: Figure, said: str) -> Point:
+    return Point(str(steps), figure.value, figure.low, figure.high, f"{said}\n{percents(figure)}")
 
 
 def energies_part(boards: Sequence[WatchedBoard]) -> SectionPart:

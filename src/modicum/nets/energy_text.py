@@ -29,6 +29,9 @@ class EnergyTextNet(nn.Module):
 
     Observed ids see those before them and never a candidate, so that their keys and values are computed
     once for all steps and all candidates.
+
+    Source: Gladstone et al. 2025 (2507.02092).
+    Differs: the step is told to candidates alone.
     """
 
     def __init__(self, shape: EnergyTextShape, rng: np.random.Generator) -> None:

@@ -29,8 +29,8 @@ class Places:
     else 0; None where it sees all."""
 
     @cached_property
-    def back(self) -> Complex[Tensor, "places pairs"]:
-        """What turns the other way."""
+    def back(self) -> Tensor:
+        """What turns the other way, shaped as `rotary`."""
         return self.rotary.conj().resolve_conj()
 
 
@@ -66,7 +66,7 @@ def split_attention(
         seen: Keys and values of observed ids, `[n, heads, seen, part]` each.
         bias: What is added to scores, `[places, seen]`; nothing where None.
 
-    Source: Gladstone et al. 2025, appendix; the self-score stands in a column of its own here.
+    Source: Gladstone et al. 2025 (2507.02092), appendix; the self-score stands in a column of its own here.
     """
     query, key, value = own
     keys, values = seen

@@ -19,7 +19,7 @@ from torch import Tensor
 from modicum.nets.energy_blocks import RmsNorm
 from modicum.nets.energy_text_blocks import Places, TextLayer
 
-__all__ = ["FoldedLayer", "LayerPass", "NormPass"]
+__all__ = ["AttentionPass", "FoldedLayer", "LayerPass", "NormPass"]
 
 
 @final

@@ -10,11 +10,11 @@ from modicum.nets.energy_text import Observed
 from modicum.nets.energy_text_blocks import Places
 from modicum.nets.energy_text_slopes import Slopes
 
-__all__ = ["Step", "step_down"]
+__all__ = ["StepDown", "step_down"]
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class StepDown:
     """One step that was taken."""
 
     state: Float[Tensor, "rows places vocabulary"]
@@ -31,7 +31,7 @@ def step_down(
     size: float | Tensor,
     *,
     is_learned: bool,
-) -> Step:
+) -> StepDown:
     """Take one step: p = softmax(y), then y <- p - size dE/dp, or y <- y - size dE/dy.
 
     The energies are summed before the gradient: none depends on another's candidate.
@@ -51,5 +51,5 @@ def step_down(
         slope, energies = slopes(seen, candidates, landscape, is_learned=is_learned)
         if slopes.net.shape.update == "logit_accumulate":
             inner = (candidates * slope).sum(-1, keepdim=True)
-            return Step(state - size * (candidates * (slope - inner)), energies)
-        return Step(candidates - size * slope, energies)
+            return StepDown(state - size * (candidates * (slope - inner)), energies)
+        return StepDown(candidates - size * slope, energies)

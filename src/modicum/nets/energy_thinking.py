@@ -13,7 +13,7 @@ from modicum.nets.energy import EnergyNet
 from modicum.nets.energy_steps import AskedBoards, stepped
 from modicum.seeds import stream
 
-__all__ = ["BoardThinking", "Thought", "think"]
+__all__ = ["BoardThinking", "BoardThought", "think"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BoardThinking:
 
 
 @dataclass(frozen=True, eq=False)
-class Thought:
+class BoardThought:
     """Where candidates ended, in the order of the questions."""
 
     answers: Int[Tensor, "questions candidates length"]
@@ -95,7 +95,7 @@ def think(
     addresses: Sequence[str],
     how: BoardThinking,
     first: Sequence[int] = (),
-) -> Thought:
+) -> BoardThought:
     """Think about questions from noise on.
 
     The noise of a candidate depends on stream, address, its number and the step alone, never on what is
@@ -128,7 +128,7 @@ def think(
         traced = traced.view(n, m, how.steps, shape.length)
         kept = [one.traced_energies for one in found if one.traced_energies is not None]
         traced_energies = torch.cat(kept).view(n, m, how.steps + 1)
-    return Thought(
+    return BoardThought(
         _answers(asked, states).view(n, m, shape.length),
         energies.view(n, m),
         steps.view(n, m),

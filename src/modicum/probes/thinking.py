@@ -22,7 +22,7 @@ from modicum.study.plan import Subject
 from modicum.task import resolve_task
 from modicum.types import Setting, Trial
 
-__all__ = ["Thinking"]
+__all__ = ["LongerThinking"]
 
 _PLUGIN = "energy"
 _CARD = "energy.json"
@@ -39,7 +39,7 @@ Trials = Mapping[tuple[int, int], Trial]
 
 @final
 @dataclass(frozen=True)
-class Thinking(Probe):
+class LongerThinking(Probe):
     """Asks the studied net at several steps and candidates, and under each selector.
 
     Source: Gladstone et al. 2025 (2507.02092): thinking longer, self-verification, gains by shift.
