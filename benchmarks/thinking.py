@@ -175,7 +175,8 @@ def stopping(one: Kept, boards: Sequence[Labelled]) -> dict[str, Any]:
     energies = found.traced_energies.flatten(0, 1).double().numpy()
     rows = {}
     tolerance = one.card.stopping.tolerance if one.card.stopping else 0.0
-    last, evaluations = ended(energies, tolerance)
+    assert found.traced is not None
+    last = ended(energies, found.traced.flatten(0, 1).numpy(), tolerance)
     flat = valid.reshape(len(energies), -1)
     kept = float(np.take_along_axis(flat, last[:, None] - 1, 1).mean())
     rows |= {
@@ -183,8 +184,8 @@ def stopping(one: Kept, boards: Sequence[Labelled]) -> dict[str, Any]:
         "fewest fixed within a point": fixed,
         "valid there": float(shares[fixed - 1]),
         "valid, stopping": kept,
-        "evaluations, stopping": float(evaluations.mean()),
-        "saved": 1 - float(evaluations.mean()) / fixed,
+        "evaluations, stopping": float(last.mean()),
+        "saved": 1 - float(last.mean()) / fixed,
     }
     return rows
 

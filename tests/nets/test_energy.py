@@ -157,28 +157,32 @@ def test_energies_are_those_of_final_states_and_fewer_steps_are_a_beginning() ->
     assert int(found.steps.min()) == 6
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
-def test_thinking_ends_where_its_own_energies_say_so(share) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_thinking_ends_where_its_own_answers_and_energies_say_so(share) -> None:
     how = BoardThinking(8, 4, is_traced=True)
     whole = think(NET, QUESTIONS, NAMES, how)
     gained = (whole.traced_energies[..., :-1] - whole.traced_energies[..., 1:]).flatten()
-    tolerance = max(0.0, float(gained.quantile(share)))
-    last, _ = ended(whole.traced_energies.flatten(0, 1).double().numpy(), tolerance)
+    tolerance = max(0.0, 1.01 * float(gained.quantile(share)))
+    flat, energies = whole.traced.flatten(0, 1), whole.traced_energies.flatten(0, 1)
+    last = ended(energies.double().numpy(), flat.numpy(), tolerance)
     stopped = think(NET, QUESTIONS, NAMES, replace(how, stops=True, tolerance=tolerance))
     assert stopped.steps.flatten().tolist() == last.tolist()
-    flat = whole.traced.flatten(0, 1)
-    ends = flat[torch.arange(len(last)), torch.from_numpy(last) - 1]
-    assert torch.equal(stopped.answers.flatten(0, 1), ends)
-    energies = whole.traced_energies.flatten(0, 1)[torch.arange(len(last)), torch.from_numpy(last)]
-    assert torch.allclose(stopped.energies.flatten(), energies, atol=1e-4)
-    assert share != 0.9 or len(set(last.tolist())) > 1
+    rows = torch.arange(len(last))
+    assert torch.equal(stopped.answers.flatten(0, 1), flat[rows, torch.from_numpy(last) - 1])
+    own = energies[rows, torch.from_numpy(last)]
+    assert torch.allclose(stopped.energies.flatten(), own, atol=1e-4)
+    for row, steps in enumerate(last.tolist()):
+        kept = stopped.traced_energies.flatten(0, 1)[row]
+        assert torch.allclose(kept[:steps], energies[row, :steps], atol=1e-4)
+        assert torch.allclose(kept[steps:], own[row], atol=1e-4)
+    assert share < 1 or len(set(last.tolist())) > 1
 
 
-def test_ends_count_the_evaluation_that_told_of_them() -> None:
-    energies = np.array([[4.0, 3.0, 2.0, 1.0], [4.0, 4.0, 3.0, 2.0], [4.0, 2.0, 2.0, 9.0]])
-    last, evaluations = ended(energies, 0.0)
-    assert last.tolist() == [3, 1, 2]
-    assert evaluations.tolist() == [3, 2, 3]
+def test_a_candidate_ends_after_the_first_step_that_changes_nothing() -> None:
+    energies = np.array([[4.0, 3.0, 2.0, 1.0]] * 2)
+    answers = np.array([[[1, 2], [1, 2], [1, 3]], [[1, 2], [1, 3], [1, 3]]])
+    assert ended(energies, answers, 1.0).tolist() == [2, 3]
+    assert ended(energies, answers, 0.5).tolist() == [3, 3]
 
 
 def test_at_no_temperature_all_candidates_are_the_same_and_noise_moves_them_apart() -> None:

@@ -96,10 +96,10 @@ def test_two_processes_train_the_net_of_one(preset) -> None:
 
 def test_learned_step_sizes_have_no_decay_and_stay_positive() -> None:
     net = net_of("paper_s1", step_size=0.001)
-    assert float(net.size_of_step()) == pytest.approx(0.001)
+    assert net.size_of_step().item() == pytest.approx(0.001)
     with torch.no_grad():
         net.moved.fill_(-9.0)
-    assert float(net.size_of_step()) == pytest.approx(1e-4)
+    assert net.size_of_step().item() == pytest.approx(1e-4)
     groups = optimiser_of(net, RECIPE).param_groups
     [decay] = {g["weight_decay"] for g in groups if any(p is net.moved for p in g["params"])}
     assert decay == 0
@@ -154,5 +154,5 @@ def test_the_tolerance_is_the_largest_that_loses_at_most_half_a_point(monkeypatc
     ends = stopped.steps[:, 0].numpy()
     assert found.valid == pytest.approx(valid[np.arange(8), ends - 1].mean())
     assert found.valid_at_full_length == pytest.approx(valid[:, -1].mean())
-    assert found.evaluations == pytest.approx(np.minimum(ends + 1, 6).mean())
+    assert found.evaluations == pytest.approx(ends.mean())
     assert found.valid >= found.valid_at_full_length - 0.005 or found.tolerance == 0

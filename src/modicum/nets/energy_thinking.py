@@ -29,7 +29,8 @@ class BoardThinking:
     noise: float = 0.0
     """Deviation of the noise that is added before each step (Langevin), at least 0."""
     stops: bool = False
-    """Whether a candidate ends as soon as a step lowers its energy by less than `tolerance`."""
+    """Whether a candidate ends as soon as a step changes no likeliest id, and the step before it lowered
+    the energy by no more than `tolerance`."""
     tolerance: float = 0.0
     """In units of the energy, at least 0."""
     stream: str = "thinking"
@@ -83,10 +84,11 @@ class _Ends:
     """What is known of candidates so far, `[rows, ...]` each."""
 
     states: Tensor
+    answers: Tensor
     energies: Tensor
     steps: Tensor
-    traced: Tensor | None
-    traced_energies: Tensor | None
+    traced: Tensor | None = None
+    traced_energies: Tensor | None = None
 
 
 def think(
@@ -118,10 +120,8 @@ def think(
         _together(net, questions, addresses, how, numbered[i : i + how.rows])
         for i in range(0, len(numbered), how.rows)
     ]
-    states, energies, steps = (
-        torch.cat([getattr(one, name) for one in found]) for name in ("states", "energies", "steps")
-    )
-    asked = questions.repeat_interleave(m, 0)
+    names = ("answers", "energies", "steps")
+    answers, energies, steps = (torch.cat([getattr(one, n) for one in found]) for n in names)
     traced = traced_energies = None
     if how.is_traced:
         traced = torch.cat([one.traced for one in found if one.traced is not None])
@@ -129,7 +129,7 @@ def think(
         kept = [one.traced_energies for one in found if one.traced_energies is not None]
         traced_energies = torch.cat(kept).view(n, m, how.steps + 1)
     return BoardThought(
-        _answers(asked, states).view(n, m, shape.length),
+        answers.view(n, m, shape.length),
         energies.view(n, m),
         steps.view(n, m),
         traced,
@@ -154,7 +154,13 @@ def _together(
         asked = AskedBoards.of(net, own)
         alpha = net.size_of_step()
     state = how.temperature * _normal(rngs, size).to(asked.encoded)
-    ends = _Ends(state.clone(), state.new_zeros(len(own)), places.new_zeros(len(own)), None, None)
+    now = asked
+    ends = _Ends(
+        state.clone(),
+        _answers(own, state),
+        state.new_zeros(len(own)),
+        places.new_zeros(len(own)),
+    )
     if how.is_traced:
         ends.traced = own.new_zeros((len(own), how.steps, shape.length))
         ends.traced_energies = state.new_zeros((len(own), how.steps + 1))
@@ -163,17 +169,14 @@ def _together(
         if how.noise:
             noise = _normal([rngs[i] for i in live.tolist()], size).to(state)
             state = state + how.noise * noise
-        after, energy = stepped(net, asked, state, alpha, has_graph=False)
-        goes_on = _took(ends, live, (state, after, energy), number, how)
-        if ends.traced is not None:
-            ends.traced[live, number:] = _answers(own[live], ends.states[live])[:, None]
+        state, energy = stepped(net, now, state, alpha, has_graph=False)
+        goes_on = _took(ends, live, (_answers(own[live], state), state, energy), number, how)
         if not bool(goes_on.all()):
-            live, after, asked = live[goes_on], after[goes_on], asked.chosen(goes_on)
-        state = after
+            live, state, now = live[goes_on], state[goes_on], now.chosen(goes_on)
         if not len(live):
             break
-    if len(live) and shape.reads == "energy":
-        _settle(net, asked, ends, live, how)
+    if shape.reads == "energy":
+        _settle(net, asked, ends)
     return ends
 
 
@@ -189,32 +192,31 @@ def _took(
     Args:
         ends: Changed in place.
         live: Places of the candidates that took it.
-        step: States before and after it, and the energies before.
+        step: Answer and state after it, and the energy of the state before.
         number: Of the step, from 0.
         how: Whether candidates end.
     """
-    _, after, energy = step
-    if ends.traced_energies is not None:
-        ends.traced_energies[live, number:] = energy[:, None]
+    answers, after, energy = step
     goes_on = torch.ones_like(live, dtype=torch.bool)
     if how.stops and number:
-        # what the step before gained is known only now, when its outcome's energy is
-        goes_on = ends.energies[live] - energy > how.tolerance
-    ends.energies[live] = energy
-    moved = live[goes_on]
-    ends.states[moved], ends.steps[moved] = after[goes_on], number + 1
+        is_still = (answers == ends.answers[live]).all(1)
+        goes_on = ~(is_still & (ends.energies[live] - energy <= how.tolerance))
+    ends.energies[live], ends.answers[live] = energy, answers
+    ends.states[live], ends.steps[live] = after, number + 1
+    if ends.traced is not None and ends.traced_energies is not None:
+        ends.traced_energies[live, number:] = energy[:, None]
+        ends.traced[live, number:] = answers[:, None]
     return goes_on
 
 
 @torch.no_grad()
-def _settle(
-    net: EnergyNet, asked: AskedBoards, ends: _Ends, live: Tensor, how: BoardThinking
-) -> None:
+def _settle(net: EnergyNet, asked: AskedBoards, ends: _Ends) -> None:
     """Write down the energy of final states, which no step has asked for."""
-    energy = net.energy(asked.encoded, asked.candidates(ends.states[live]))
-    ends.energies[live] = energy
+    ends.energies = net.energy(asked.encoded, asked.candidates(ends.states))
     if ends.traced_energies is not None:
-        ends.traced_energies[live, how.steps :] = energy[:, None]
+        places = torch.arange(ends.traced_energies.shape[1], device=ends.steps.device)
+        is_over = places[None, :] >= ends.steps[:, None]
+        ends.traced_energies = torch.where(is_over, ends.energies[:, None], ends.traced_energies)
 
 
 def _answers(questions: Tensor, states: Tensor) -> Tensor:

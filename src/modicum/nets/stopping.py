@@ -12,7 +12,8 @@ class Stopping:
     """A tolerance with the figures that it was chosen by, on boards that the net did not learn from."""
 
     tolerance: float
-    """A candidate ends as soon as a step lowers its energy by no more than this, at least 0."""
+    """A candidate ends as soon as a step changes no id of its answer and the one before lowered its energy
+    by no more than this, at least 0."""
     steps: int
     """Steps of a candidate at most, at least 1."""
     boards: int
@@ -21,8 +22,7 @@ class Stopping:
     valid_at_full_length: float
     """The same where every candidate takes all steps."""
     evaluations: float
-    """Mean evaluations of the energy of a candidate that ends by the tolerance: its steps, and the one
-    that tells that the last of them gained nothing."""
+    """Mean evaluations of the energy of a candidate that ends by the tolerance: one a step."""
 
     def __post_init__(self) -> None:
         """Refuse a tolerance that is none.

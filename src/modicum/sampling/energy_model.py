@@ -39,7 +39,7 @@ class Minimising:
     noise: float = 0.0
     """Deviation of noise that is added before each step, at least 0."""
     stops: bool = False
-    """Whether a candidate ends as soon as its energy no longer falls."""
+    """Whether a candidate ends as soon as its answer stays and its energy no longer falls."""
     tolerance: float = -1.0
     """By how much it has to fall; where negative, as training chose it, 0 if it chose nothing."""
 
@@ -158,9 +158,8 @@ class EnergyModel(NetOfBoards[EnergyNet, EnergyCard]):
                     for ids, text, energy in zip(answers, texts, energies[place], strict=True)
                 ]
             )
-        # of one that stopped the last evaluation came with a gradient that no step used
-        steps = int(found.steps.sum()) + int((found.steps < self._steps).sum())
-        return drawn, self.net.shape.length * self._flops(steps, found.steps.numel())
+        flops = self._flops(int(found.steps.sum()), found.steps.numel())
+        return drawn, self.net.shape.length * flops
 
     def question_flops(self) -> float:
         """Return those of its embedding."""
@@ -178,7 +177,7 @@ class EnergyModel(NetOfBoards[EnergyNet, EnergyCard]):
         yield f"{kind}, no language: reads the boards of {self.made.task}"
         yield f"steps {self._steps}, candidates {how.candidates}, selector {how.selector}"
         if how.stops:
-            yield f"stops where the energy falls by no more than {self.tolerance:g}"
+            yield f"stops where the answer stays and the energy falls by no more than {self.tolerance:g}"
         if self.is_new:
             yield "untrained: its first weights are random"
         if how.selector in CHECKED:

@@ -15,7 +15,7 @@ from modicum.training.traced_answers import TracedAnswers
 
 __all__ = ["choose_stopping", "ended"]
 
-_SHARES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0)
+_SHARES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0)
 """Tolerances that are tried, as shares of the mean fall over all steps; the first stops soonest."""
 _LOST = 0.005
 """What may be lost at most: half a point."""
@@ -45,34 +45,37 @@ def choose_stopping(
     ledger.ran(sampled=n * grid.n_answered, flops_per_token=per_board / grid.n_answered)
     if found.traced is None or found.traced_energies is None:
         raise AssertionError("traced thinking keeps what it traced")
-    valid = TracedAnswers.read(puzzle, questions, found.traced.cpu().numpy()).valid[:, 0]
+    traced = found.traced.cpu().numpy()
+    valid, answers = TracedAnswers.read(puzzle, questions, traced).valid[:, 0], traced[:, 0]
     energies = found.traced_energies[:, 0].double().cpu().numpy()
     full = float(valid[:, -1].mean())
     fall = max(0.0, float((energies[:, 0] - energies[:, -1]).mean()))
     for share in _SHARES:
         tolerance = share * fall
-        last, evaluations = ended(energies, tolerance)
+        last = ended(energies, answers, tolerance)
         kept = float(np.take_along_axis(valid, last[:, None] - 1, 1).mean())
         if kept >= full - _LOST - _ROUNDING or share == _SHARES[-1]:
             break
-    return Stopping(tolerance, steps, n, kept, full, float(evaluations.mean()))
+    return Stopping(tolerance, steps, n, kept, full, float(last.mean()))
 
 
-def ended(energies: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return after how many steps candidates end, and the evaluations that each takes.
-
-    The one that tells that a step gained nothing counts: an end after t steps takes t + 1.
+def ended(energies: np.ndarray, answers: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return after how many steps candidates end, which is the evaluations of the energy that each takes.
 
     Args:
         energies: Before the first step and after each, `[candidates, steps + 1]`.
-        tolerance: A candidate ends where a step lowers its energy by no more than this.
+        answers: After each step, `[candidates, steps, length]`.
+        tolerance: A candidate ends where a step changes no id of its answer and the one before lowered the
+            energy by no more than this.
 
-    >>> ended(np.array([[5.0, 3.0, 3.0, 1.0], [5.0, 4.0, 3.0, 2.0]]), 0.0)
-    (array([2, 3]), array([3, 3]))
+    >>> energies = np.array([[9.0, 3.0, 3.0, 1.0], [9.0, 4.0, 3.9, 3.8]])
+    >>> answers = np.array([[[1], [2], [2]], [[1], [1], [1]]])
+    >>> ended(energies, answers, 0.5), ended(energies, answers, 8.0)
+    (array([3, 3]), array([3, 2]))
     """
-    steps = energies.shape[1] - 1
+    steps = answers.shape[1]
     gained = energies[:, :-1] - energies[:, 1:]
-    # after the last step nothing is evaluated to stop: it has ended anyway
-    is_over = gained[:, :-1] <= tolerance
-    found = np.where(is_over.any(1), is_over.argmax(1) + 1, steps)
-    return found, np.minimum(found + 1, steps)
+    is_still = (answers[:, 1:] == answers[:, :-1]).all(-1)
+    is_over = is_still & (gained[:, : steps - 1] <= tolerance)
+    found: np.ndarray = np.where(is_over.any(1), is_over.argmax(1) + 2, steps)
+    return found
