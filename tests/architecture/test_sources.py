@@ -29,8 +29,6 @@ NO_SOURCE = {
     PACKAGE / "nets" / "autoregressive_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "energy_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "energy_text_folder.py": "reads and writes folders; computes nothing",
-    PACKAGE / "nets" / "energy_text_passes.py": "the same figures as nets.energy_text, faster",
-    PACKAGE / "nets" / "energy_text_slopes.py": "the same figures as nets.energy_text, faster",
     PACKAGE / "nets" / "stopping.py": "holds a tolerance and its figures; computes nothing",
     PACKAGE / "nets" / "board_tokens.py": "says which word is which id; computes nothing",
 }

@@ -7,6 +7,9 @@ the direction in which the loss changes the slope (forward over reverse): of wha
 
 Names: `x_` is how x changes in that direction; `d_x` is the energy's gradient with respect to x, and
 `d_x_` how that changes. Norms' scales and the queries' factor are folded into the matrices behind them.
+
+Source: Pearlmutter 1994, "Fast exact multiplication by the Hessian", for the direction; the layer is that
+of Gladstone et al. 2025 (2507.02092).
 """
 
 import math

@@ -1,4 +1,7 @@
-"""Energies and slopes of an autoregressive net, written out: learned without a graph of graphs."""
+"""Energies and slopes of an autoregressive net, written out: learned without a graph of graphs.
+
+Source: Pearlmutter 1994, "Fast exact multiplication by the Hessian"; `energy_text_passes` says how.
+"""
 
 import math
 from collections.abc import Callable
