@@ -122,14 +122,13 @@ def by_steps(one: Kept, name: str, boards: Sequence[Labelled]) -> list[dict[str,
     return rows
 
 
-def ranked(one: Kept, boards: Sequence[Labelled]) -> dict[str, float]:
+def ranked(one: Kept, boards: Sequence[Labelled], found: Thought) -> dict[str, float]:
     """Return how well the energy tells right from wrong among answers after steps 1 to 3 of a board.
 
     The area under the curve is of pairs of a right and a wrong answer of one board, mean over boards
     that have both. `state`: the energy of what the net thinks; `answer`: of the answer alone, certain at
     every position, each different one once.
     """
-    found = thought(one, boards, WIDTH)
     assert found.traced is not None
     assert found.traced_energies is not None
     questions, _ = asked(boards)
@@ -161,13 +160,12 @@ def energy_of(one: Kept, question: torch.Tensor, answers: torch.Tensor) -> np.nd
     return one.net.energy(asked_boards.encoded, certain).numpy()
 
 
-def stopping(one: Kept, boards: Sequence[Labelled]) -> dict[str, Any]:
+def stopping(one: Kept, boards: Sequence[Labelled], found: Thought) -> dict[str, Any]:
     """Return what stopping by the energy costs and saves beside fixed steps.
 
     The tolerance is the one that training chose. Fixed steps are the fewest whose valid boards are
     within a point of the best fixed number, on these boards themselves.
     """
-    found = thought(one, boards, WIDTH)
     assert found.traced_energies is not None
     valid = traced(boards, found).valid
     shares = valid.mean((0, 1))
@@ -259,7 +257,9 @@ def measured(sets: Sets, how: argparse.Namespace) -> Iterator[dict[str, Any]]:
             own = {"net": kind, "seed": seed, "cpu": round(one.seconds, 1)}
             for name, boards in sets.items():
                 if how.case == "energies":
-                    yield {**own, "set": name, **ranked(one, boards), **stopping(one, boards)}
+                    found = thought(one, boards, WIDTH)
+                    told = {**ranked(one, boards, found), **stopping(one, boards, found)}
+                    yield {**own, "set": name, **told}
                 else:
                     yield from ({**own, **row} for row in by_steps(one, name, boards))
 
