@@ -122,7 +122,7 @@ def by_steps(one: Kept, name: str, boards: Sequence[Labelled]) -> list[dict[str,
     return rows
 
 
-def ranked(one: Kept, boards: Sequence[Labelled], found: Thought) -> dict[str, float]:
+def ranked(one: Kept, boards: Sequence[Labelled], found: BoardThought) -> dict[str, float]:
     """Return how well the energy tells right from wrong among answers after steps 1 to 3 of a board.
 
     The area under the curve is of pairs of a right and a wrong answer of one board, mean over boards
@@ -160,7 +160,7 @@ def energy_of(one: Kept, question: torch.Tensor, answers: torch.Tensor) -> np.nd
     return one.net.energy(asked_boards.encoded, certain).numpy()
 
 
-def stopping(one: Kept, boards: Sequence[Labelled], found: Thought) -> dict[str, Any]:
+def stopping(one: Kept, boards: Sequence[Labelled], found: BoardThought) -> dict[str, Any]:
     """Return what stopping by the energy costs and saves beside fixed steps.
 
     The tolerance is the one that training chose. Fixed steps are the fewest whose valid boards are
