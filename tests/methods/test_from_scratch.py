@@ -164,7 +164,7 @@ def test_models_that_learned_before_are_refused_in_words() -> None:
     trained = learned(bench_of(recursive_model(), TASK, 2)).applied(recursive_model())
     with pytest.raises(AccessError, match="which was trained before"):
         method().elicit(bench_of(trained, TASK, 2))
-    with pytest.raises(AccessError, match="no recursive or autoregressive net"):
+    with pytest.raises(AccessError, match="no net that reads boards"):
         method().elicit(bench_of(resolve_backend("scripted:latent").open(), "sums", 2))
 
 

@@ -5,6 +5,7 @@ model, once a step; with the rows on the right it is a few hundred kilobytes. Re
 in columns, one a row in flight, and are turned only where a row's own numbers must lie together.
 """
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -49,14 +50,24 @@ def padded(n_rows: int) -> int:
     return -(-n_rows // STEP) * STEP
 
 
+@functools.cache
+def _has_half_products() -> bool:
+    """Say whether oneDNN multiplies bfloat16 here; without AVX-512 it does not, where torch's own does."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def times(
     layer: LeftWeights, x: Float[Tensor, "columns in"], activation: Activation | None = None
 ) -> Float[Tensor, "out columns"]:
     """Return `activation(W x^T + b)`, or the product itself where there is none."""
+    if layer.weight.dtype == torch.bfloat16 and not _has_half_products():
+        out = layer.weight @ x.t()
+        out = out if layer.bias is None else out.add_(layer.bias[:, None])
+        return out if activation is None else activated(out, activation)
     fused: tuple[str, list[float], str] = ("none", [], "")
     if activation is not None and layer.bias is None:
         fused = FUSED[activation]
-    out: Tensor = torch.ops.mkldnn._linear_pointwise.default(layer.weight, x, None, *fused)
+    out = torch.ops.mkldnn._linear_pointwise.default(layer.weight, x, None, *fused)
     if layer.bias is not None:
         out.add_(layer.bias[:, None])
         if activation is not None:

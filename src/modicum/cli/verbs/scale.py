@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Trains nets of several sizes on text, and says how loss falls and what thinking longer brings.
 
-    Every net, amount of text and seed is a training; each is kept as it ends, and a run that was stopped goes
-    on. Then: power laws along text, parameters, depth, FLOPs and inner steps, losses at equal FLOPs, gains
-    from thinking by the distance of the shift. scale.html in the folder has the pictures.
+    Every net, amount of text and seed is a training; each is kept as it ends, and the same command resumes
+    a stopped run. Then: power laws along text, parameters, depth, FLOPs and inner steps, losses at equal
+    FLOPs, gains from thinking by the distance of the shift. scale.html in the folder has the pictures.
 
     Example: modicum scale studies/scale_text.toml
     """
