@@ -1,6 +1,6 @@
 """Energy nets that fill in 6 x 6 Sudoku beside a looped and a plain network: what more thinking brings.
 
-python -m benchmarks.thinking [--case NAME] [--seeds N] [--nets FOLDER] [--json]
+python -m benchmarks.thinking [--case NAME] [--kinds A,B] [--seeds N] [--nets FOLDER]
 
 Nets learn from boards with 18 to 26 givens by `modicum pretrain`, one thread, and stay in the folder, so
 that a stopped run goes on. They are measured there and, out of distribution, with 12 to 14 givens.
@@ -218,7 +218,6 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--looped", default="2 steps", help="setting that `tune` chose")
     parser.add_argument("--nets", type=Path, default=Path("nets/thinking"))
-    parser.add_argument("--json", action="store_true")
     asked_for = parser.parse_args()
     torch.set_num_threads(1)
     puzzle = puzzle_of(LEARNED)
