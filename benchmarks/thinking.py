@@ -205,7 +205,7 @@ def looped_settings() -> dict[str, EnergyPretraining]:
         "2 steps": usual,
         "2 steps, rate .001": replace(usual, learning_rate=1e-3),
         "2 steps, rate .004": replace(usual, learning_rate=4e-3),
-        "batches of 128": replace(usual, steps=800, batch=128),
+        "4 steps": replace(usual, steps=800, inner_steps=4),
     }
 
 

@@ -39,7 +39,7 @@ class Group:
     cells: tuple[MeasuredCell, ...]
     """At least one."""
     net: str
-    """The net in words: its kind, and those of its sizes in which the study's nets differ."""
+    """The net in words: its kind and recipe, and those of its sizes in which the study's nets differ."""
 
     @property
     def first(self) -> MeasuredCell:
@@ -77,7 +77,7 @@ class AxisFit:
     of: str
     """What is held fixed, in words: the net, or the kind and the amount of text."""
     kind: str
-    """Kind of net."""
+    """Kind of net, with its recipe."""
     x: tuple[float, ...]
     losses: tuple[Figure, ...]
     exponent: Figure | None
@@ -179,15 +179,15 @@ def grouped(cells: Sequence[MeasuredCell]) -> tuple[Group, ...]:
 
 
 def _names(cells: Sequence[ScaleCell]) -> dict[str, str]:
-    """Return short names of nets: of each kind the sizes that differ within it."""
+    """Return short names of nets: of each kind and recipe the sizes that differ within it."""
     sizes: dict[tuple[str, str], set[str]] = {}
     for cell in cells:
         for name, size in cell.sizes.items():
-            sizes.setdefault((cell.kind, name), set()).add(str(size))
+            sizes.setdefault((cell.family, name), set()).add(str(size))
     found = {}
     for cell in cells:
-        own = [name for name in sorted(cell.sizes) if len(sizes[cell.kind, name]) > 1]
-        found[cell.net] = " ".join([cell.kind, *(f"{name} {cell.sizes[name]}" for name in own)])
+        own = [name for name in sorted(cell.sizes) if len(sizes[cell.family, name]) > 1]
+        found[cell.net] = " ".join([cell.family, *(f"{name} {cell.sizes[name]}" for name in own)])
     return found
 
 
@@ -208,7 +208,7 @@ def _axes(groups: Sequence[Group]) -> list[tuple[Axis, str, list[_Point]]]:
     most = max(group.first.cell.tokens for group in groups)
     found: dict[tuple[Axis, str], list[_Point]] = {}
     for i, group in enumerate(groups):
-        cell, kind = group.first.cell, group.first.cell.kind
+        cell, kind = group.first.cell, group.first.cell.family
         found.setdefault(("data", group.net), []).append(_Point(i, cell.tokens))
         fixed = f"{kind} on {cell.tokens:,} characters"
         found.setdefault(("training FLOPs", kind), []).append(_Point(i, group.first.training_flops))
@@ -250,7 +250,7 @@ def _fit(
     draws, at = known
     own = draws.taken([at[point.group] for point in points])
     x = np.array([point.x for point in points])
-    kind = groups[points[0].group].first.cell.kind
+    kind = groups[points[0].group].first.cell.family
     return _fitted(axis, (of, kind), x, own, offset)
 
 
@@ -278,7 +278,7 @@ def _by_steps(groups: Sequence[Group], part: str, offset: float | None, n: int) 
         losses = [one for one in found if one is not None]
         if len(losses) > 1 and len(losses) == len(steps):
             draws = drawn_losses(losses, stream("scale", "steps"), n_resamples=n)
-            named = (group.net, group.first.cell.kind)
+            named = (group.net, group.first.cell.family)
             fits.append(_fitted("inner steps", named, np.array(steps, float), draws, offset))
     return fits
 
@@ -299,13 +299,13 @@ def _ratios(fits: Sequence[AxisFit]) -> list[Ratio]:
 
 def _equal(groups: Sequence[Group], draws: LossDraws, at: Mapping[int, int]) -> list[EqualCost]:
     """Return losses of each two kinds at equal FLOPs of training, where their costs overlap."""
-    kinds = list(dict.fromkeys(group.first.cell.kind for group in groups))
+    kinds = list(dict.fromkeys(group.first.cell.family for group in groups))
     best = {}
     for kind in kinds:
         points = [
             _Point(i, group.first.training_flops)
             for i, group in enumerate(groups)
-            if group.first.cell.kind == kind and i in at
+            if group.first.cell.family == kind and i in at
         ]
         if points:
             best[kind] = _best(groups, sorted(points, key=lambda point: point.x))

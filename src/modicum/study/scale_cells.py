@@ -68,6 +68,8 @@ class MeasuredCell:
     fewest_steps: int
     """Fewest inner steps that it was trained with."""
     measures: tuple[CellMeasure, ...]
+    draws: bool = True
+    """Whether candidates of a net with inner steps differ."""
 
     def found(
         self, distance: int, thinking: tuple[int, int] = (0, 1), split: Measured = "test"

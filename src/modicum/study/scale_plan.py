@@ -44,6 +44,12 @@ class ScaleCell:
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @property
+    def family(self) -> str:
+        """Kind and recipe: settings that are words, not numbers, such as `energy paper_s1`."""
+        words = (self.sizes[name] for name in sorted(self.sizes))
+        return " ".join([self.kind, *(word for word in words if isinstance(word, str) and word)])
+
+    @property
     def net(self) -> str:
         """The net in words, such as `transformer layers=2 width=32`."""
         return " ".join([self.kind, *(f"{name}={self.sizes[name]}" for name in sorted(self.sizes))])

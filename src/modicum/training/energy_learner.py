@@ -120,6 +120,8 @@ class EnergyPretraining(Pretraining):
     batch: int = 64
     learning_rate: float = 2e-3
     preset: str = "boards"
+    inner_steps: int = 0
+    """Steps of thinking in an update, always so many; what the preset says where 0."""
 
     @property
     def label(self) -> str:
@@ -129,5 +131,8 @@ class EnergyPretraining(Pretraining):
     def drawn(self, puzzle: Puzzle, device: str) -> EnergyLearner:
         """Draw the first weights."""
         shape = energy_preset(self.preset, puzzle.grid.length, puzzle.grid.vocabulary)
+        if self.inner_steps:
+            steps = self.inner_steps
+            shape = replace(shape, least_steps=steps, most_steps=steps)
         net = EnergyNet(shape, stream("energy", "pretrain", self.seed)).to(device)
         return EnergyLearner(net, EnergyCard(shape, self.task, self.preset))

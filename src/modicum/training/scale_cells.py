@@ -52,13 +52,18 @@ class ScaleStudy:
             corpus.windows(split, distance, plan.windows, plan.length)
         return ScaleStudy(plan, corpus, tuple(plan.cells(corpus.name, nets)))
 
-    def thinkings(self, fewest: int) -> list[Thinking]:
+    def thinkings(self, fewest: int, *, draws: bool) -> list[Thinking]:
         """Return the ways to think that are asked of a net with inner steps, as trained first.
 
         Where the plan names numbers of steps, what gains are held against is asked too: one step, and the
         fewest that the net was trained with.
+
+        Args:
+            fewest: Those steps.
+            draws: Whether its candidates differ; of one whose do not, one is asked.
         """
-        asked = [(s, c) for s in self.plan.inner_steps for c in self.plan.candidates]
+        candidates = self.plan.candidates if draws else (1,)
+        asked = [(s, c) for s in self.plan.inner_steps for c in candidates]
         beside = [(1, 1), (fewest, 1)] if any(self.plan.inner_steps) else []
         return [Thinking(*one) for one in dict.fromkeys([(0, 1), *beside, *asked])]
 
@@ -107,6 +112,7 @@ def run_cell(
             learner.thinks,
             learner.fewest_steps,
             (),
+            learner.draws,
         )
         # a file that has another number of windows is measured anew
         held = tuple(one for one in found.measures if len(one.whole) == study.plan.windows)
@@ -144,7 +150,9 @@ def _asked(corpus: Corpus) -> list[tuple[Measured, int]]:
 def _missing(study: ScaleStudy, found: MeasuredCell) -> list[tuple[Measured, int, Thinking]]:
     """Return what the plan asks of a training and was not measured."""
     known = {one.key for one in found.measures if len(one.whole) == study.plan.windows}
-    thinkings = study.thinkings(found.fewest_steps) if found.thinks else [Thinking()]
+    thinkings = [Thinking()]
+    if found.thinks:
+        thinkings = study.thinkings(found.fewest_steps, draws=found.draws)
     return [
         (split, distance, thinking)
         for split, distance in _asked(study.corpus)

@@ -86,6 +86,11 @@ class TextLearner(ABC):
         return False
 
     @property
+    def draws(self) -> bool:
+        """Whether its candidates differ, so that several may be asked; True of most that think."""
+        return self.thinks
+
+    @property
     def fewest_steps(self) -> int:
         """Fewest inner steps that it was trained with; 1 of a net without."""
         return 1

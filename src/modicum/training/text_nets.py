@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from modicum.catalog import fill
 from modicum.errors import UnknownNameError
 from modicum.training.energy_text_learner import EnergyTextKind
+from modicum.training.looped_text_learner import LoopedTextKind
 from modicum.training.text_learner import TextNet
 from modicum.training.transformer_learner import TransformerNet
 
 __all__ = ["TEXT_NETS", "text_net"]
 
-TEXT_NETS: Mapping[str, type[TextNet]] = {one.kind: one for one in (EnergyTextKind, TransformerNet)}
+TEXT_NETS: Mapping[str, type[TextNet]] = {
+    one.kind: one for one in (EnergyTextKind, LoopedTextKind, TransformerNet)
+}
 """A further kind is a `TextNet` and an entry here; `modicum scale` and `pretrain` then know it."""
 
 

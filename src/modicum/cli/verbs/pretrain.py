@@ -10,7 +10,7 @@ import click
 
 from modicum.cli.by_data import ByData
 from modicum.cli.help_layout import HelpGroup
-from modicum.cli.pretrain_text import energy, transformer
+from modicum.cli.pretrain_text import energy, looped, transformer
 from modicum.cli.progress import Steps
 from modicum.ledger import Ledger
 from modicum.loading.device import Device, choose_place
@@ -42,6 +42,13 @@ _OptionedT = TypeVar("_OptionedT", bound=Callable[..., None])
 
 _TASK = click.option(
     "--task", required=True, metavar="TASK", help="A task of boards, such as sudoku."
+)
+_INNER = click.option(
+    "--inner-steps",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Steps of thinking in an update. [the preset's]",
 )
 _JSON = click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 
@@ -156,67 +163,67 @@ def _autoregressive(
     _tell(plan, found, ("autoregressive", folder), wants_json=wants_json)
 
 
-@click.command("energy")
-@_TASK
-@click.option(
+_ENERGY = """Trains an energy net to fill in boards by minimising its energy, and measures it on others.
+
+It takes 20 steps where it learned with two. A run that was stopped goes on; on one processor the
+same seed gives the same bits.
+
+Example: modicum pretrain energy --task 'sudoku?size=6&clues=18..26'
+"""
+_LOOPED = """Trains a looped network, which reads its own answer again, to stand beside an energy net.
+
+It has the same layers and as many weights, but for the head. It is opened as an energy net.
+
+Example: modicum pretrain looped --task 'sudoku?size=6&clues=18..26'
+"""
+_PLAIN = """Trains a plain transformer, which answers at once, to stand beside an energy net.
+
+It has the same layers and as many weights, but for the head. It is opened as an energy net.
+
+Example: modicum pretrain transformer --task 'sudoku?size=6&clues=18..26'
+"""
+_RECIPE = click.option(
     "--preset",
     type=click.Choice(["boards", "paper_s1", "paper_s2"]),
     default="boards",
     help="How it learns: as suits boards, or by the paper's recipe S1 or S2. [boards]",
 )
-@_options("", "Folder of the net. [nets/TASK-energy]", EnergyPretraining)
-def _energy(
-    out: Path | None, device: Device, measured: int, *, wants_json: bool, **options: object
-) -> None:
-    """Trains an energy net to fill in boards by minimising its energy, and measures it on held-out ones.
 
-    It takes 20 steps where it learned with two. A run that was stopped goes on; on one processor the
-    same seed gives the same bits.
 
-    Example: modicum pretrain energy --task 'sudoku?size=6&clues=18..26'
+def _of_boards(
+    name: str, said: str, *own: Callable[[_OptionedT], _OptionedT], preset: str = ""
+) -> click.Command:
+    """Return the command that trains an energy net, or a net that stands beside it, on boards.
+
+    Args:
+        name: Of the command.
+        said: Its help.
+        own: Options of its own.
+        preset: What is trained; an option of its own says it where empty.
     """
-    plan = thawed(EnergyPretraining, options)
-    found, folder = _train(plan, out, device, measured)
-    _tell(plan, found, ("energy", folder), wants_json=wants_json)
 
+    def trained(
+        out: Path | None, device: Device, measured: int, *, wants_json: bool, **options: object
+    ) -> None:
+        fixed = {"preset": preset} if preset else {}
+        inner = options.pop("inner_steps", None)
+        plan = thawed(EnergyPretraining, {**options, **fixed, "inner_steps": inner or 0})
+        found, folder = _train(plan, out, device, measured)
+        _tell(plan, found, ("energy", folder), wants_json=wants_json)
 
-@command.command("looped")
-@_TASK
-@_options("", "Folder of the net. [nets/TASK-looped]", EnergyPretraining)
-def _looped(
-    out: Path | None, device: Device, measured: int, *, wants_json: bool, **options: object
-) -> None:
-    """Trains a looped network, which reads its own answer again, to stand beside an energy net.
-
-    It has the same layers and as many weights, but for the head. It is opened as an energy net.
-
-    Example: modicum pretrain looped --task 'sudoku?size=6&clues=18..26'
-    """
-    plan = thawed(EnergyPretraining, {**options, "preset": "looped"})
-    found, folder = _train(plan, out, device, measured)
-    _tell(plan, found, ("energy", folder), wants_json=wants_json)
-
-
-@click.command("transformer")
-@_TASK
-@_options("", "Folder of the net. [nets/TASK-transformer]", EnergyPretraining)
-def _transformer(
-    out: Path | None, device: Device, measured: int, *, wants_json: bool, **options: object
-) -> None:
-    """Trains a plain transformer, which answers at once, to stand beside an energy net.
-
-    It has the same layers and as many weights, but for the head. It is opened as an energy net.
-
-    Example: modicum pretrain transformer --task 'sudoku?size=6&clues=18..26'
-    """
-    plan = thawed(EnergyPretraining, {**options, "preset": "plain"})
-    found, folder = _train(plan, out, device, measured)
-    _tell(plan, found, ("energy", folder), wants_json=wants_json)
+    taken = trained
+    for option in (
+        _options("", f"Folder of the net. [nets/TASK-{name}]", EnergyPretraining),
+        *reversed(own),
+        _TASK,
+    ):
+        taken = option(taken)
+    return click.command(name, help=said)(taken)
 
 
 command.add_command(
     ByData(
-        _energy,
+        _of_boards("energy", _ENERGY, _RECIPE, _INNER),
         energy,
         """Trains an energy net on boards or text; it answers by minimising its energy.
 
@@ -226,7 +233,19 @@ command.add_command(
 )
 command.add_command(
     ByData(
-        _transformer,
+        _of_boards("looped", _LOOPED, _INNER, preset="looped"),
+        looped,
+        """Trains a looped network on boards or text: it reads its own answer again.
+
+        It stands beside an energy net, with the same layers and about as many weights.
+
+        Example: modicum pretrain looped --task 'sudoku?size=6&clues=18..26'
+        """,
+    )
+)
+command.add_command(
+    ByData(
+        _of_boards("transformer", _PLAIN, preset="plain"),
         transformer,
         """Trains a transformer on boards or text, to stand beside an energy net.
 
