@@ -51,6 +51,10 @@ def world(tmp_path, monkeypatch) -> Path:
             local.tokenizer.save_pretrained(folder)
     monkeypatch.setattr("modicum.cli.verbs.organism.core_blueprint", _brief)
     monkeypatch.setattr("modicum.cli.verbs.organism.write_card", lambda out, tell: None)
+    # boards that choose when a net halts, and that are held apart: hundreds take minutes
+    monkeypatch.setattr("modicum.training.pretraining.HELD_OUT", 4)
+    monkeypatch.setattr("modicum.training.pretraining._TESTED", 8)
+    monkeypatch.setattr("modicum.training.recursive_learner._VOTES", 2)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -23,6 +23,7 @@ NO_SOURCE = {
     PACKAGE / "nets" / "native_stacks.py": "the same figures as nets.recursive_blocks, faster",
     PACKAGE / "nets" / "grid.py": "says what stands at which position; computes nothing",
     PACKAGE / "nets" / "thinking.py": "holds two numbers; computes nothing",
+    PACKAGE / "nets" / "text_writer.py": "a contract; computes nothing",
     PACKAGE / "nets" / "halting.py": "holds a threshold and its figures; computes nothing",
     PACKAGE / "nets" / "net_folder.py": "reads and writes folders; computes nothing",
     PACKAGE / "nets" / "recursive_folder.py": "reads and writes folders; computes nothing",

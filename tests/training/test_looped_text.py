@@ -1,4 +1,4 @@
-"""A looped transformer learns text: its loops as the formula says, to the same bits after a kill, in a folder."""
+"""A looped transformer learns text: loops as the formula says, the same bits after a kill, a folder."""
 
 import json
 from dataclasses import replace
@@ -16,6 +16,7 @@ from modicum.seeds import stream
 from modicum.study.scale_plan import ScalePlan
 from modicum.training.looped_text_learner import LoopedTextKind
 from modicum.training.scale_cells import ScaleStudy, run_cell
+from modicum.training.text_learner import TextBatches
 from modicum.training.text_pretraining import TextPlan, TextSchedule, pretrain_text
 
 CORPUS = "made:brackets?trees=1"
@@ -97,8 +98,6 @@ def test_it_is_trained_to_answer_after_every_loop(trained, ids) -> None:
     losses, last = (told["curves"]["curves"][0][name] for name in ("loss", "last"))
     corpus = resolve_corpus(CORPUS)
     fresh = KIND.drawn(corpus.alphabet, 24, stream("text net", "looped", "0"), "cpu")
-    from modicum.training.text_learner import TextBatches
-
     text = torch.from_numpy(corpus.train(900))
     batches = TextBatches(text, 4, 24, f"{corpus.name}/0")
     [first, second] = [batches.drawn(number, torch.device("cpu")) for number in (0, 1)]

@@ -204,7 +204,8 @@ def train_text(
         return
     click.echo(_head(net[0], corpus, told))
     click.echo("\n".join(columns(_rows(found), right=[], elastic=[])))
-    used = f"; use it with --model {folder}" if net[0] == "transformer" else ""
+    opened = folder if net[0] == "transformer" else f"text_net:{folder}"
+    used = f"; use it with --model {opened}"
     click.echo(f"\nwritten to {folder}{used}")
 
 

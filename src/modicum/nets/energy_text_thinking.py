@@ -14,10 +14,11 @@ from modicum.nets.energy_text import EnergyTextNet, Observed
 from modicum.nets.energy_text_blocks import Places
 from modicum.nets.energy_text_slopes import Slopes
 from modicum.nets.energy_text_steps import step_down
+from modicum.nets.text_writer import TextWriter
 from modicum.nets.thinking import Thinking
 from modicum.seeds import key, stream
 
-__all__ = ["Thought", "first_states", "generated", "position_keys", "think"]
+__all__ = ["EnergyTextWriter", "Thought", "first_states", "generated", "position_keys", "think"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,25 +119,60 @@ def generated(
             "as many as it sees, and the one that follows the last of them",
             "ask for fewer, or give the last of the ids",
         )
-    mind = _Mind(net, thinking, stops=False)
-    own = range(shape.landscapes) if shape.conditioning == "token" else range(1)
-    kept: list[Observed | None] = [None for _ in own]
-    further, keys = ids, list[list[int]]()
+    writer = EnergyTextWriter(net, thinking)
+    further = ids
     with (
         torch.inference_mode()
     ):  # an id takes some thousand small operations: each a little quicker
         for _ in range(count):
-            kept = [net.observe(further, number, kept[number]) for number in own]
-            known = [one for one in kept if one is not None]
-            place = net.last_place(known[0][0][0].shape[2], thinking.candidates)
-            seen = [(known[number % len(known)], place) for number in range(shape.landscapes)]
-            keys = position_keys(further, keys)
-            last = [row[-1:] for row in keys]
-            states = first_states(last, thinking.candidates, shape.vocabulary)
-            logits = mind.thought(seen, states.to(net.head)).logits[:, -1]
-            further = _drawn(logits, last, temperature)
+            logits = writer.read(further)
+            further = _drawn(logits, writer.last, temperature)
             ids = torch.cat((ids, further), 1)
     return ids.clone()
+
+
+@final
+class EnergyTextWriter(TextWriter):
+    """Thinks about each id with what was observed so far kept: no id is observed twice."""
+
+    def __init__(self, net: EnergyTextNet, thinking: Thinking) -> None:
+        """Take a net as its weights stand.
+
+        Args:
+            net: The net.
+            thinking: Steps, as many as the net was trained with where 0, and candidates.
+        """
+        self._net, self._thinking = net, thinking
+        self._mind = _Mind(net, thinking, stops=False)
+        shape = net.shape
+        own = range(shape.landscapes) if shape.conditioning == "token" else range(1)
+        self._kept: list[Observed | None] = [None for _ in own]
+        self._keys = list[list[int]]()
+
+    @property
+    def last(self) -> list[list[int]]:
+        """Keys of the last id that was read of each row (`position_keys`)."""
+        return [row[-1:] for row in self._keys]
+
+    def read(self, ids: Int[Tensor, "rows further"]) -> Float[Tensor, "rows vocabulary"]:
+        """Return the last state after thinking, of the candidate of least energy."""
+        net, shape = self._net, self._net.shape
+        with torch.inference_mode():
+            self._kept = [net.observe(ids, i, one) for i, one in enumerate(self._kept)]
+            known = [one for one in self._kept if one is not None]
+            place = net.last_place(known[0][0][0].shape[2], self._thinking.candidates)
+            seen = [(known[number % len(known)], place) for number in range(shape.landscapes)]
+            self._keys = position_keys(ids, self._keys)
+            states = first_states(self.last, self._thinking.candidates, shape.vocabulary)
+            return self._mind.thought(seen, states.to(net.head)).logits[:, -1]
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with some rows alone."""
+        self._kept = [
+            None if one is None else [(keys[rows], values[rows]) for keys, values in one]
+            for one in self._kept
+        ]
+        self._keys = [self._keys[row] for row in rows.tolist()]
 
 
 def _drawn(

@@ -1,9 +1,10 @@
 """A looped transformer of text: the same layers again and again, which read what they said last."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import torch
@@ -11,13 +12,16 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from modicum.errors import CheckpointError, ConfigError
 from modicum.files.foreign import read_table, words_of
 from modicum.files.headers import safetensors_head
 from modicum.nets.text_transformer import TransformerShape, text_transformer
+from modicum.nets.text_writer import TextWriter
 from modicum.plain import JsonObject, JsonValue, plain, table_of, thawed
 from modicum.seeds import stream
+from modicum.whitebox import cache_keyword
 
 __all__ = [
     "LOOPED_TEXT_CONFIG",
@@ -52,29 +56,70 @@ class LoopedText(nn.Module):
         super().__init__()
         self.shape = shape
         self.inner = text_transformer(shape, rng)
+        self._cache = cache_keyword(self.inner.model)
         # what comes back has numbers of about 1, a drawn embedding of 1 / sqrt(width): both count alike
         self.back = nn.Parameter(torch.full((shape.width,), shape.width**-0.5))
 
     def loops(
-        self, ids: Int[Tensor, "rows length"], steps: int
+        self,
+        ids: Int[Tensor, "rows length"],
+        steps: int,
+        kept: Sequence[DynamicCache] = (),
     ) -> Iterator[Float[Tensor, "rows length width"]]:
         """Yield what the layers say after each loop.
 
         Args:
             ids: Characters.
             steps: Loops, at least 1.
+            kept: Keys and values of characters before these, of each loop; these are added to them.
         """
         seen = self.inner.get_input_embeddings()(ids)
         asked = seen
-        for _ in range(steps):
-            said: Tensor = self.inner.model(inputs_embeds=asked, use_cache=False).last_hidden_state
+        for number in range(steps):
+            past = {self._cache: kept[number]} if kept else {}
+            found = self.inner.model(inputs_embeds=asked, use_cache=bool(past), **past)
+            said: Tensor = found.last_hidden_state
             yield said
             asked = seen + self.back * said
 
-    def logits(self, said: Float[Tensor, "rows length width"]) -> Float[Tensor, "rows length ids"]:
+    def logits(self, said: Float[Tensor, "*places width"]) -> Float[Tensor, "*places ids"]:
         """Return what follows each character, by what the layers say."""
         found: Tensor = self.inner.lm_head(said)
         return found.float()
+
+
+@final
+class LoopedTextWriter(TextWriter):
+    """Keeps the keys and values of every loop."""
+
+    def __init__(self, net: LoopedText, steps: int) -> None:
+        """Take a net as its weights stand.
+
+        Args:
+            net: The net.
+            steps: Loops, at least 1.
+        """
+        self._net, self._seen = net, 0
+        self._kept = [DynamicCache() for _ in range(steps)]
+
+    def read(self, ids: Int[Tensor, "rows further"]) -> Float[Tensor, "rows vocabulary"]:
+        """Return the logits after the last loop."""
+        net, self._seen = self._net, self._seen + ids.shape[1]
+        if self._seen > net.shape.places:
+            raise ConfigError(
+                f"{self._seen} characters for a net that sees {net.shape.places}",
+                "as many as it sees",
+                "ask for fewer",
+            )
+        with torch.inference_mode():
+            *_, said = net.loops(ids, len(self._kept), self._kept)
+            return net.logits(said[:, -1])
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with some rows alone."""
+        with torch.inference_mode():
+            for cache in self._kept:
+                cache.batch_select_indices(rows)
 
 
 @dataclass(frozen=True)
