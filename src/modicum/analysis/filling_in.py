@@ -18,7 +18,7 @@ def filled_in(
     problem: Problem,
     solutions: Sequence[str],
     answers: Mapping[int, str],
-    word: str = "depth",
+    words: tuple[str, str] = ("depth", "trajectory"),
 ) -> SectionPart:
     """Return the stills of one board; empty where no answer is a whole board.
 
@@ -26,12 +26,12 @@ def filled_in(
         problem: The board, with its gold: what is given, `=` and a whole answer.
         solutions: Its right answers as they are read.
         answers: What one trajectory says at each depth.
-        word: What a depth is called.
+        words: What a depth is called, and what goes through them.
     """
     n, across = _size(solutions[0]) if solutions else (0, 0)
     known = [cells for text in solutions if (cells := cells_of(text, n)) is not None]
     drawn = [
-        (f"{word} {depth}", cells)
+        (f"{words[0]} {depth}", cells)
         for depth, text in sorted(answers.items())
         if (cells := cells_of(text, n)) is not None
     ]
@@ -47,13 +47,13 @@ def filled_in(
     # a square board of one of these sizes is a Sudoku, whose boxes are to be seen
     box = BOXES.get(across, (0, 0)) if n == across**2 else (0, 0)
     strip = BoardStrip(
-        f"Board {problem.id} as one trajectory fills it in. A cell is wrong where it must change to "
+        f"Board {problem.id} as one {words[1]} fills it in. A cell is wrong where it must change to "
         "reach the nearest solution.",
         across,
         stills,
         box,
     )
-    said = f"One trajectory fills in board {problem.id}, with this many wrong cells: {counted}."
+    said = f"One {words[1]} fills in board {problem.id}, with this many wrong cells: {counted}."
     return SectionPart((said,), strips=(strip,), values=values)
 
 

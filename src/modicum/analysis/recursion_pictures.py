@@ -199,8 +199,8 @@ def by_depth(
     )
     chart = Plot(
         "depth",
-        f"Valid answers by {words.steps}, one curve a width, with 95 % intervals; beside each name the "
-        "measured time of an answer, from the least to the greatest.",
+        f"Valid answers by {words.steps}, one curve for each number of {words.trajectories[1]}, with "
+        "95 % intervals; beside each name the measured time of an answer, from the least to the greatest.",
         "The table holds every figure.",
         words.steps,
         "boards answered validly",

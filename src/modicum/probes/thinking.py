@@ -177,7 +177,9 @@ class LongerThinking(Probe):
                 answer = outcome.answers[place]
                 answers[steps] = answer.texts[answer.chosen]
         solutions = resolve_task(found.subject.task).right_answers(problems[place])
-        return filled_in(problems[place], solutions, answers, THINKING.depth)
+        return filled_in(
+            problems[place], solutions, answers, (THINKING.depth, THINKING.trajectories[0])
+        )
 
 
 def _settings(reference: str) -> Mapping[str, Setting]:
