@@ -8,7 +8,8 @@ that a stopped run goes on. They are measured there and, out of distribution, wi
 with the FLOPs of a board. `tune`: looped networks of several settings, each trained for as long as an
 energy net, chosen on selection boards. `energies`: how well the energy tells right answers from wrong
 ones of the same board (candidates after steps 1 to 3), and what stopping by the energy saves against the
-fewest fixed steps within a point of the best.
+fewest fixed steps within a point of the best. `distance`: what more steps gain over one, with fewer and
+fewer givens.
 """
 
 import argparse
@@ -40,6 +41,10 @@ SETS = {
     "in distribution": LEARNED,
     "12 to 14 givens": "sudoku?size=6&clues=12..14",
     "12 to 14 givens, several solutions": "sudoku?size=6&clues=12..14&unique=false",
+}
+BY_DISTANCE = {
+    "18 to 26 givens": LEARNED,
+    **{f"{n} to {n + 1} givens": f"sudoku?size=6&clues={n}..{n + 1}" for n in (16, 14, 12, 10)},
 }
 MARKS = (1, 2, 3, 5, 8, 12, 20)
 WIDTH = 8
@@ -102,10 +107,12 @@ def area(right: np.ndarray, wrong: np.ndarray) -> float:
     return float((np.sign(gap) * 0.5 + 0.5).mean())
 
 
-def by_steps(one: Kept, name: str, boards: Sequence[Labelled]) -> list[dict[str, Any]]:
-    """Return valid boards by steps: of single candidates, and of 8 by least energy and by vote."""
+def by_steps(
+    one: Kept, name: str, boards: Sequence[Labelled], width: int = WIDTH
+) -> list[dict[str, Any]]:
+    """Return valid boards by steps: of single candidates, and of several by least energy and by vote."""
     shape = one.card.shape
-    found = thought(one, boards, WIDTH)
+    found = thought(one, boards, width)
     assert found.traced_energies is not None
     read = traced(boards, found)
     rows = []
@@ -113,11 +120,12 @@ def by_steps(one: Kept, name: str, boards: Sequence[Labelled]) -> list[dict[str,
         right = read.valid[:, :, steps - 1]
         flops = shape.length * shape.step_flops * steps
         row = {"set": name, "steps": steps, "one": float(right.mean()), "MFLOP": flops / 1e6}
+        row["gain over one step"] = row["one"] - float(read.valid[:, :, 0].mean())
         if shape.reads == "energy":
             least = found.traced_energies[:, :, steps].argmin(1).numpy()
-            row["least energy of 8"] = float(right[np.arange(len(boards)), least].mean())
-        _, row["vote of 8"] = read.ended(np.full(right.shape, steps - 1))
-        row["any of 8"] = float(right.any(1).mean())
+            row[f"least energy of {width}"] = float(right[np.arange(len(boards)), least].mean())
+        _, row[f"vote of {width}"] = read.ended(np.full(right.shape, steps - 1))
+        row[f"any of {width}"] = float(right.any(1).mean())
         rows.append(row)
     return rows
 
@@ -212,7 +220,9 @@ def looped_settings() -> dict[str, EnergyPretraining]:
 def main() -> None:
     """Train what is missing, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", choices=("steps", "tune", "energies"), default="steps")
+    parser.add_argument(
+        "--case", choices=("steps", "tune", "energies", "distance"), default="steps"
+    )
     parser.add_argument("--kinds", default="energy,looped,plain")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
@@ -224,7 +234,7 @@ def main() -> None:
     split = "selection" if asked_for.case == "tune" else "test"
     sets = {
         name: solved_boards(resolve_task(task), puzzle, split, BOARDS if split == "test" else 200)
-        for name, task in SETS.items()
+        for name, task in (BY_DISTANCE if asked_for.case == "distance" else SETS).items()
     }
     rows = []
     for row in tuned(sets, asked_for.nets) if split == "selection" else measured(sets, asked_for):
@@ -260,7 +270,8 @@ def measured(sets: Sets, how: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     told = {**ranked(one, boards, found), **stopping(one, boards, found)}
                     yield {**own, "set": name, **told}
                 else:
-                    yield from ({**own, **row} for row in by_steps(one, name, boards))
+                    width = 2 if how.case == "distance" else WIDTH
+                    yield from ({**own, **row} for row in by_steps(one, name, boards, width))
 
 
 def summarised(rows: Sequence[dict[str, Any]]) -> None:
