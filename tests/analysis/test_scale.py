@@ -1,5 +1,6 @@
 """What is said of scale is what was planted: laws, ratios, equal costs, gains by distance."""
 
+import dataclasses
 import json
 import math
 
@@ -75,8 +76,9 @@ def test_losses_below_the_offset_are_said_not_to_be_fitted() -> None:
 
 def test_the_ratio_of_exponents_is_theirs(fits) -> None:
     ratios = [one for one in fits.ratios if one.axis == "data"]
-    assert len(ratios) == 9
+    assert len(ratios) == 3  # nets of equal size, and no others
     for one in ratios:
+        assert one.first.split()[1:] == one.second.split()[1:]
         assert (one.first.split()[0], one.second.split()[0]) == ("pondering", "transformer")
         assert one.ratio.low <= 1.5 <= one.ratio.high
         assert one.ratio.value == pytest.approx(1.5, abs=0.15)
@@ -94,6 +96,45 @@ def test_at_equal_flops_kinds_are_compared_between_their_best_trainings(fits) ->
     # what was planted crosses: the steeper law loses where little is spent
     assert fits.equal[0].difference.low > 0
     assert fits.equal[-1].difference.high < 0
+
+
+def test_at_equal_updates_nets_of_equal_size_are_compared_on_the_same_text(fits) -> None:
+    losses = {
+        (group.net, group.first.cell.tokens): own[0]
+        for group, own in zip(fits.groups, fits.losses, strict=True)
+    }
+    assert len(fits.equal_updates) == len(DATA) * len(DEPTHS)
+    for one in fits.equal_updates:
+        assert one.first.replace("pondering", "transformer") == one.second
+        pair = losses[one.first, one.tokens].value, losses[one.second, one.tokens].value
+        assert tuple(loss.value for loss in one.losses) == pair
+        assert one.difference.value == pytest.approx(pair[0] - pair[1])
+        assert one.difference.low < one.difference.value < one.difference.high
+        # windows are the same for both: what makes one hard cancels
+        spread = one.losses[0].high - one.losses[0].low
+        assert one.difference.high - one.difference.low < 1.5 * spread
+    few, most = (
+        [one.difference for one in fits.equal_updates if one.tokens == tokens]
+        for tokens in (DATA[0], DATA[-1])
+    )
+    assert all(one.low > 0 for one in few)
+    assert all(one.value < other.value for one, other in zip(most, few, strict=True))
+
+
+def test_recipes_of_one_kind_are_told_apart() -> None:
+    recipes = [
+        dataclasses.replace(
+            one, cell=dataclasses.replace(one.cell, sizes={**one.cell.sizes, "preset": preset})
+        )
+        for preset, slope in (("s1", 0.2), ("s2", 0.3))
+        for one in cells("energy", by_data(slope))
+    ]
+    found = scale_fits(recipes, {0: 0.0}, n_resamples=100)
+    assert {fit.kind for fit in found.fits} == {"energy s1", "energy s2"}
+    assert {group.net for group in found.groups} == {
+        f"energy {preset} layers {n}" for preset in ("s1", "s2") for n in DEPTHS
+    }
+    assert len([one for one in found.ratios if one.axis == "data"]) == len(DEPTHS)
 
 
 def test_kinds_whose_costs_do_not_overlap_are_not_compared() -> None:
@@ -165,7 +206,13 @@ def test_the_section_names_nets_by_what_differs_and_json_has_no_infinity(thinkin
     assert section.sentences[0].startswith("planted: 24 of 30 trainings finished.")
     by_name = {table.name: table for table in section.tables}
     assert by_name["losses"].rows[0].cells[0] == "pondering layers 1"
-    assert len(by_name["gain from thinking"].rows) == len(thinking[1])
+    most = [one for one in thinking[1] if one.tokens == max(DATA)]
+    for over, name in (
+        ("one step", "one step"),
+        ("fewest trained", "the fewest steps that were trained"),
+    ):
+        own = [one for one in most if one.over == over]
+        assert len(by_name[f"gain from thinking over {name}"].rows) == len(own) > 0
     said = json.dumps(scale_values(findings(*thinking)), allow_nan=False)
     told = json.loads(said)
     assert told["gains"][0]["gain"]["n"] == 40

@@ -24,7 +24,17 @@ from modicum.stats import (
 from modicum.study.scale_cells import MeasuredCell
 from modicum.study.scale_plan import ScaleCell
 
-__all__ = ["Axis", "AxisFit", "EqualCost", "Group", "Ratio", "ScaleFits", "grouped", "scale_fits"]
+__all__ = [
+    "Axis",
+    "AxisFit",
+    "EqualCost",
+    "EqualUpdates",
+    "Group",
+    "Ratio",
+    "ScaleFits",
+    "grouped",
+    "scale_fits",
+]
 
 Axis: TypeAlias = Literal["data", "parameters", "depth", "training FLOPs", "inner steps"]
 _AXES: Sequence[Axis] = get_args(Axis)
@@ -110,6 +120,19 @@ class EqualCost:
 
 
 @dataclass(frozen=True)
+class EqualUpdates:
+    """Losses of two kinds as large as each other, after as many updates on the same windows."""
+
+    tokens: int
+    """Characters that were learned from."""
+    first: str
+    second: str
+    losses: tuple[Figure, Figure]
+    difference: Figure
+    """First minus second, on the same windows."""
+
+
+@dataclass(frozen=True)
 class ScaleFits:
     """All of it."""
 
@@ -119,6 +142,7 @@ class ScaleFits:
     fits: tuple[AxisFit, ...]
     ratios: tuple[Ratio, ...]
     equal: tuple[EqualCost, ...]
+    equal_updates: tuple[EqualUpdates, ...]
 
 
 @dataclass(frozen=True)
@@ -155,7 +179,7 @@ def scale_fits(
         for i in range(len(groups))
     )
     if 0 not in by_distance or not by_distance[0][1]:
-        return ScaleFits(groups, losses, (), (), ())
+        return ScaleFits(groups, losses, (), (), (), ())
     draws, at = by_distance[0]
     offset = offsets.get(0, 0.0)
     fits = [
@@ -165,7 +189,12 @@ def scale_fits(
     ]
     fits += _by_steps(groups, part, offset, n_resamples)
     return ScaleFits(
-        groups, losses, tuple(fits), tuple(_ratios(fits)), tuple(_equal(groups, draws, at))
+        groups,
+        losses,
+        tuple(fits),
+        tuple(_ratios(fits, groups)),
+        tuple(_equal(groups, draws, at)),
+        tuple(_equal_updates(groups, draws, at)),
     )
 
 
@@ -283,13 +312,19 @@ def _by_steps(groups: Sequence[Group], part: str, offset: float | None, n: int) 
     return fits
 
 
-def _ratios(fits: Sequence[AxisFit]) -> list[Ratio]:
-    """Return the ratios of exponents of fits along an axis whose kinds differ, later ones to the first."""
+def _ratios(fits: Sequence[AxisFit], groups: Sequence[Group]) -> list[Ratio]:
+    """Return the ratios of exponents of fits along an axis whose kinds differ, later ones to the first.
+
+    Of single nets those of equal size alone are held against each other.
+    """
+    nets = {group.net: group.first.cell for group in groups}
     found = []
     for i, first in enumerate(fits):
         for second in fits[i + 1 :]:
             pair = (first.law, second.law)
             if first.axis != second.axis or first.kind == second.kind or None in pair:
+                continue
+            if first.of in nets and not nets[first.of].is_as_large(nets[second.of]):
                 continue
             if first.law is not None and second.law is not None:
                 ratio = exponent_ratio(second.law, first.law)
@@ -318,6 +353,30 @@ def _equal(groups: Sequence[Group], draws: LossDraws, at: Mapping[int, int]) -> 
                 continue
             costs = dict.fromkeys(np.geomspace(low, high, _COSTS).clip(low, high).tolist())
             found += [_compared(flops, (first, second), best, draws, at) for flops in costs]
+    return found
+
+
+def _equal_updates(
+    groups: Sequence[Group], draws: LossDraws, at: Mapping[int, int]
+) -> list[EqualUpdates]:
+    """Return losses of each two kinds of equal size on equal text, the later kind first."""
+    found = []
+    for i, second in enumerate(groups):
+        for j in range(i + 1, len(groups)):
+            first, cells = groups[j], (groups[j].first.cell, second.first.cell)
+            if (
+                not {i, j} <= at.keys()
+                or cells[0].family == cells[1].family
+                or (cells[0].tokens, cells[0].steps) != (cells[1].tokens, cells[1].steps)
+                or not cells[0].is_as_large(cells[1])
+            ):
+                continue
+            pair = draws.taken([at[j], at[i]])
+            apart = percentile_figure(
+                float(pair.found[0] - pair.found[1]), pair.drawn[0] - pair.drawn[1], pair.n
+            )
+            losses = (pair.figure(0), pair.figure(1))
+            found.append(EqualUpdates(cells[0].tokens, first.net, second.net, losses, apart))
     return found
 
 

@@ -1,11 +1,12 @@
 """A study of scale as tables, the same for terminal and report, and as plain values."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from modicum.analysis.scale_fits import AxisFit, Group, ScaleFits
-from modicum.analysis.scale_thinking import Gain, growths
+from modicum.analysis.scale_thinking import Gain, Growth, Over, growths
 from modicum.analysis.section import Column, Section, SectionRow, SectionTable
 from modicum.corpora.corpus import Shift
 from modicum.plain import JsonValue, plain
@@ -13,6 +14,11 @@ from modicum.stats import Figure
 from modicum.stats.written import MISSING, count, figure, flops, nats, share
 
 __all__ = ["ScaleFindings", "scale_section", "scale_values"]
+
+_REFERENCES: Mapping[Over, str] = {
+    "fewest trained": "the fewest steps that were trained",
+    "one step": "one step",
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,9 @@ def scale_section(found: ScaleFindings) -> Section:
         _fits(found),
         _ratios(found),
         _equal(found),
-        _thinking(found),
-        _growths(found),
+        _equal_updates(found),
+        *(_thinking(found, over) for over in _REFERENCES),
+        *(_growths(found, over) for over in _REFERENCES),
     )
     said = (
         f"{found.corpus}: {found.finished} of {count(found.cells, 'training')} finished. Losses are nats a "
@@ -77,6 +84,7 @@ def scale_values(found: ScaleFindings) -> dict[str, JsonValue]:
         "fits": [_fit_values(fit) for fit in found.fits.fits],
         "ratios": found.fits.ratios,
         "equal_flops": found.fits.equal,
+        "equal_updates": found.fits.equal_updates,
         "gains": found.gains,
         "growths": growths(found.gains),
     }
@@ -187,55 +195,82 @@ def _equal(found: ScaleFindings) -> SectionTable:
     return _table("at equal FLOPs", columns, rows, "Between the best trainings of each kind.")
 
 
-def _thinking(found: ScaleFindings) -> SectionTable:
-    rows = [SectionRow(_gained(one)) for one in found.gains]
-    columns = (
-        "net",
-        "characters",
-        "distance",
-        "steps",
-        "candidates",
-        "over",
-        "nats saved",
-        "perplexity",
-    )
-    note = "Paired over windows and seeds; above 0 is better. Perplexity: by how much it falls."
-    return _table("gain from thinking", columns, rows, note)
+def _equal_updates(found: ScaleFindings) -> SectionTable:
+    rows = [
+        SectionRow(
+            (
+                count(one.tokens),
+                f"{one.first} {figure(one.losses[0], nats)}",
+                f"{one.second} {figure(one.losses[1], nats)}",
+                figure(one.difference, nats),
+            )
+        )
+        for one in found.fits.equal_updates
+    ]
+    columns = ("characters", "loss", "loss of the other", "difference")
+    note = "Nets of equal size, as many updates, the same windows in the same order."
+    return _table("at equal updates", columns, rows, note)
 
 
-def _growths(found: ScaleFindings) -> SectionTable:
+def _thinking(found: ScaleFindings, over: Over) -> SectionTable:
+    """Return the gains over a reference of nets with the most text; findings hold those with less."""
     rows = [
         SectionRow(
             (
                 one.net,
-                count(one.tokens),
+                count(one.distance),
+                count(one.steps),
+                count(one.candidates),
+                figure(one.gain, nats),
+                f"{-100 * math.expm1(-one.gain.value):.1f} %".replace("-", "−"),
+            )
+        )
+        for one in _of_most(found.gains, over)
+    ]
+    columns = ("net", "distance", "steps", "candidates", "nats saved", "perplexity")
+    note = (
+        "Of nets with the most text. Paired over windows and seeds; above 0 is better. Perplexity: by how "
+        "much it falls."
+    )
+    return _asked_so(f"gain from thinking over {_REFERENCES[over]}", columns, rows, note)
+
+
+def _growths(found: ScaleFindings, over: Over) -> SectionTable:
+    rows = [
+        SectionRow(
+            (
+                one.net,
                 f"{one.distance}",
                 f"{one.steps}",
                 f"{one.candidates}",
-                one.over,
                 figure(one.growth, nats),
             )
         )
-        for one in growths(found.gains)
+        for one in _of_most(growths(found.gains), over)
     ]
-    columns = ("net", "characters", "distance", "steps", "candidates", "over", "more than at 0")
+    columns = ("net", "distance", "steps", "candidates", "more than at 0")
     note = (
         "Above 0: thinking saves more there than in distribution. On other windows, so not paired."
     )
-    return _table("gain by distance", columns, rows, note)
+    return _asked_so(f"gain by distance over {_REFERENCES[over]}", columns, rows, note)
 
 
-def _gained(one: Gain) -> tuple[str, ...]:
-    saved = -100 * math.expm1(-one.gain.value)
-    counts = (count(one.distance), count(one.steps), count(one.candidates))
-    return (
-        one.net,
-        count(one.tokens),
-        *counts,
-        one.over,
-        figure(one.gain, nats),
-        f"{saved:.1f} %".replace("-", "−"),
-    )
+_GainT = TypeVar("_GainT", Gain, Growth)
+
+
+def _of_most(gained: Sequence[_GainT], over: Over) -> list[_GainT]:
+    """Return gains over a reference, of the most text alone."""
+    most = max((one.tokens for one in gained), default=0)
+    return [one for one in gained if (one.over, one.tokens) == (over, most)]
+
+
+def _asked_so(
+    name: str, titles: Sequence[str], rows: Sequence[SectionRow], note: str
+) -> SectionTable:
+    """Return a table of ways to think; the terminal, too narrow for all, has short heads."""
+    short = {"distance": "at", "candidates": "best of"}
+    brief = {one: Column(short.get(one, one)) for one in titles if one != "perplexity"}
+    return replace(_table(name, titles, rows, note), brief=brief)
 
 
 def _table(

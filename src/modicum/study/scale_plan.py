@@ -50,6 +50,20 @@ class ScaleCell:
         return " ".join([self.kind, *(word for word in words if isinstance(word, str) and word)])
 
     @property
+    def numbers(self) -> dict[str, int | float]:
+        """Settings that are numbers: its sizes."""
+        return {
+            name: size
+            for name, size in self.sizes.items()
+            if isinstance(size, (int, float)) and not isinstance(size, bool)
+        }
+
+    def is_as_large(self, other: "ScaleCell") -> bool:
+        """Say whether all sizes that both have are equal."""
+        mine, others = self.numbers, other.numbers
+        return all(mine[name] == others[name] for name in mine.keys() & others.keys())
+
+    @property
     def net(self) -> str:
         """The net in words, such as `transformer layers=2 width=32`."""
         return " ".join([self.kind, *(f"{name}={self.sizes[name]}" for name in sorted(self.sizes))])
