@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from modicum.analysis.scale_fits import Group
 from modicum.analysis.scale_section import ScaleFindings
 from modicum.plain import JsonValue
 from modicum.report.axes import Layer, layered, marks
@@ -75,28 +76,44 @@ def _losses(
 
 
 def _gains(found: ScaleFindings) -> Chart | None:
-    """Return gains over the fewest trained steps by distance, of nets with the most text."""
+    """Return gains over the fewest trained steps by distance: one candidate, most text, largest nets."""
     import altair as alt
 
+    largest = _largest(found)
     most = max((one.tokens for one in found.gains), default=0)
     dots = [
         _Dot(
-            f"{one.net}, {count(one.steps, 'step')}, {count(one.candidates, 'candidate')}",
+            f"{one.net}, {count(one.steps, 'step')}",
             one.distance,
             f"distance {one.distance}",
             one.gain,
         )
         for one in found.gains
-        if one.tokens == most and one.over == "fewest trained"
+        if (one.tokens, one.over, one.candidates) == (most, "fewest trained", 1)
+        and one.net in largest
     ]
     if not dots:
         return None
     across = alt.X("x:Q").title("distance of the shift").axis(tickMinStep=1)
     across = across.scale(domain=[-0.2, max(dot.x for dot in dots) + 0.2], nice=False)
     up = alt.Y("y:Q").title("nats a character saved").axis(tickCount=5)
-    said = ("gain", "What thinking longer saves over the fewest trained steps, by distance.")
+    said = (
+        "gain",
+        "What other numbers of steps save over the fewest trained, by distance: the largest net of each "
+        "kind, one candidate. The tables hold every figure.",
+    )
     zero = alt.Chart(alt.InlineData([{"y": 0}])).mark_rule(color=RULE).encode(y="y:Q")
     return _chart(said, dots, across, up, (-math.inf, math.inf), before=[zero])
+
+
+def _largest(found: ScaleFindings) -> set[str]:
+    """Return of each kind and recipe the net with most parameters."""
+    largest: dict[str, Group] = {}
+    for group in found.fits.groups:
+        known = largest.setdefault(group.first.cell.family, group)
+        if group.first.parameters > known.first.parameters:
+            largest[group.first.cell.family] = group
+    return {group.net for group in largest.values()}
 
 
 def _chart(
