@@ -21,7 +21,6 @@ from modicum.nets.text_transformer import TransformerShape, text_transformer
 from modicum.nets.text_writer import TextWriter
 from modicum.plain import JsonObject, JsonValue, plain, table_of, thawed
 from modicum.seeds import stream
-from modicum.whitebox import cache_keyword
 
 __all__ = [
     "LOOPED_TEXT_CONFIG",
@@ -56,7 +55,6 @@ class LoopedText(nn.Module):
         super().__init__()
         self.shape = shape
         self.inner = text_transformer(shape, rng)
-        self._cache = cache_keyword(self.inner.model)
         # what comes back has numbers of about 1, a drawn embedding of 1 / sqrt(width): both count alike
         self.back = nn.Parameter(torch.full((shape.width,), shape.width**-0.5))
 
@@ -76,8 +74,9 @@ class LoopedText(nn.Module):
         seen = self.inner.get_input_embeddings()(ids)
         asked = seen
         for number in range(steps):
-            past = {self._cache: kept[number]} if kept else {}
-            found = self.inner.model(inputs_embeds=asked, use_cache=bool(past), **past)
+            past = kept[number] if kept else None
+            # by their places: what is kept has another name in each version of transformers
+            found = self.inner.model(None, None, None, past, asked, use_cache=bool(kept))
             said: Tensor = found.last_hidden_state
             yield said
             asked = seen + self.back * said
