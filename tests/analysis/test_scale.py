@@ -7,6 +7,8 @@ import math
 import pytest
 
 from modicum.analysis.scale_fits import scale_fits
+from modicum.analysis.scale_groups import grouped
+from modicum.analysis.scale_rates import at_chosen_rates
 from modicum.analysis.scale_section import ScaleFindings, scale_section, scale_values
 from modicum.analysis.scale_thinking import gains, growths
 from modicum.corpora.corpus import Shift
@@ -135,6 +137,51 @@ def test_recipes_of_one_kind_are_told_apart() -> None:
         f"energy {preset} layers {n}" for preset in ("s1", "s2") for n in DEPTHS
     }
     assert len([one for one in found.ratios if one.axis == "data"]) == len(DEPTHS)
+
+
+def at_rate(one, rate: float, selection: float = 1.0, test: float = 1.0):
+    """The same training at another rate, whose losses are scaled."""
+    factors = {"selection": selection, "test": test}
+    measures = tuple(
+        dataclasses.replace(m, whole=tuple(x * factors[m.split] for x in m.whole))
+        for m in one.measures
+    )
+    cell = dataclasses.replace(one.cell, learning_rate=rate)
+    return dataclasses.replace(one, cell=cell, measures=measures)
+
+
+def test_of_several_rates_the_best_on_selection_text_stands_for_each_net() -> None:
+    usual = cells("transformer", by_data(0.2))
+    small = {one.cell.id for one in usual if one.cell.sizes["layers"] == 1}
+    # the other rate is better for one net on selection text, and worse on test text, which nobody asks
+    other = [
+        at_rate(
+            one, 0.01, 0.9 if one.cell.id in small else 1.1, 1.3 if one.cell.id in small else 0.7
+        )
+        for one in usual
+    ]
+    found = at_chosen_rates([*usual, *other])
+    rates = {(one.cell.sizes["layers"], one.cell.learning_rate) for one in found}
+    assert rates == {(1, 0.01), (2, 0.1), (4, 0.1)}
+    assert len(found) == len(usual)
+    groups = grouped([*usual, *other])
+    assert all(len(group.cells) == len(SEEDS) for group in groups)
+    said = scale_section(
+        dataclasses.replace(findings(scale_fits(found, {0: 0.0}, n_resamples=50)), rates=2)
+    )
+    assert "2 learning rates" in said.sentences[2]
+
+
+def test_a_rate_with_fewer_seeds_or_without_selection_text_does_not_stand() -> None:
+    usual = cells("transformer", by_data(0.2))
+    better = [at_rate(one, 0.01, 0.5) for one in usual]
+    half = [one for one in better if one.cell.seed == "0"]
+    assert {one.cell.learning_rate for one in at_chosen_rates([*half, *usual])} == {0.1}
+    unmeasured = [
+        dataclasses.replace(one, measures=tuple(m for m in one.measures if m.split == "test"))
+        for one in better
+    ]
+    assert {one.cell.learning_rate for one in at_chosen_rates([*unmeasured, *usual])} == {0.1}
 
 
 def test_kinds_whose_costs_do_not_overlap_are_not_compared() -> None:

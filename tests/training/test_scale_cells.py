@@ -52,6 +52,15 @@ def test_all_is_crossed_little_text_first_and_ids_go_by_what_decides_a_training(
     assert ScaleStudy.of(said).cells[-1].id == study.cells[-1].id
 
 
+def test_several_rates_are_trainings_of_their_own() -> None:
+    study = ScaleStudy.of(replace(PLAN, rates=(1e-3, 3e-3)))
+    assert len(study.cells) == 16
+    assert {cell.id for cell in ScaleStudy.of(PLAN).cells} < {cell.id for cell in study.cells}
+    for rates in ((0.0, 0.1), (0.1, 0.1)):
+        with pytest.raises(ConfigError, match="rates"):
+            replace(PLAN, rates=rates)
+
+
 def test_updates_may_grow_with_the_text() -> None:
     plan = replace(PLAN, steps=0, passes=2.0)
     assert [plan.updates(tokens) for tokens in (10, 150, 300)] == [1, 12, 25]

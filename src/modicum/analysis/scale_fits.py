@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from modicum.analysis.scale_groups import Group, grouped
 from modicum.seeds import stream
 from modicum.stats import (
     Figure,
@@ -22,17 +23,14 @@ from modicum.stats import (
     power_law,
 )
 from modicum.study.scale_cells import MeasuredCell
-from modicum.study.scale_plan import ScaleCell
 
 __all__ = [
     "Axis",
     "AxisFit",
     "EqualCost",
     "EqualUpdates",
-    "Group",
     "Ratio",
     "ScaleFits",
-    "grouped",
     "scale_fits",
 ]
 
@@ -40,43 +38,6 @@ Axis: TypeAlias = Literal["data", "parameters", "depth", "training FLOPs", "inne
 _AXES: Sequence[Axis] = get_args(Axis)
 _COSTS = 3
 """Costs at which kinds are compared, evenly between the least and the most that all of them have."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """The trainings of one net on one amount of text: its seeds."""
-
-    cells: tuple[MeasuredCell, ...]
-    """At least one."""
-    net: str
-    """The net in words: its kind and recipe, and those of its sizes in which the study's nets differ."""
-
-    @property
-    def first(self) -> MeasuredCell:
-        """Any of them, for what they share."""
-        return self.cells[0]
-
-    def losses(
-        self,
-        part: str,
-        distance: int,
-        thinking: tuple[int, int] = (0, 1),
-        split: Literal["selection", "test"] = "test",
-    ) -> Floats | None:
-        """Return nats a character `[seeds, windows]`, windows without such left out; None where not asked.
-
-        Args:
-            part: `whole` or `asked`.
-            distance: Of the shift.
-            thinking: Inner steps and candidates.
-            split: Of the corpus.
-        """
-        found = [one.found(distance, thinking, split) for one in self.cells]
-        if any(one is None for one in found):
-            return None
-        rows = np.stack([one.nats(part) for one in found if one is not None])
-        kept: Floats = rows[:, ~np.isnan(rows).any(axis=0)]
-        return kept if kept.shape[1] > 1 else None
 
 
 @dataclass(frozen=True)
@@ -196,28 +157,6 @@ def scale_fits(
         tuple(_equal(groups, draws, at)),
         tuple(_equal_updates(groups, draws, at)),
     )
-
-
-def grouped(cells: Sequence[MeasuredCell]) -> tuple[Group, ...]:
-    """Return trainings that differ in their seed alone together, in the order in which they come."""
-    found: dict[tuple[str, int], list[MeasuredCell]] = {}
-    for cell in cells:
-        found.setdefault((cell.cell.net, cell.cell.tokens), []).append(cell)
-    names = _names([cell.cell for cell in cells])
-    return tuple(Group(tuple(group), names[net]) for (net, _), group in found.items())
-
-
-def _names(cells: Sequence[ScaleCell]) -> dict[str, str]:
-    """Return short names of nets: of each kind and recipe the sizes that differ within it."""
-    sizes: dict[tuple[str, str], set[str]] = {}
-    for cell in cells:
-        for name, size in cell.sizes.items():
-            sizes.setdefault((cell.family, name), set()).add(str(size))
-    found = {}
-    for cell in cells:
-        own = [name for name in sorted(cell.sizes) if len(sizes[cell.family, name]) > 1]
-        found[cell.net] = " ".join([cell.family, *(f"{name} {cell.sizes[name]}" for name in own)])
-    return found
 
 
 def _draws(

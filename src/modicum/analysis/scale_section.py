@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from modicum.analysis.scale_fits import AxisFit, Group, ScaleFits
+from modicum.analysis.scale_fits import AxisFit, ScaleFits
+from modicum.analysis.scale_groups import Group
 from modicum.analysis.scale_thinking import Gain, Growth, Over, growths
 from modicum.analysis.section import Column, Section, SectionRow, SectionTable
 from modicum.corpora.corpus import Shift
@@ -35,6 +36,8 @@ class ScaleFindings:
     finished: int
     fits: ScaleFits
     gains: tuple[Gain, ...]
+    rates: int = 1
+    """Learning rates that were tried of each net."""
 
 
 def scale_section(found: ScaleFindings) -> Section:
@@ -53,8 +56,19 @@ def scale_section(found: ScaleFindings) -> Section:
         f"character{_of(found.part)} on test text that nothing learned from, with 95 % intervals over "
         "windows and seeds; less is better.",
         " ".join(_shifted(shift) for shift in found.shifts),
+        *_rates_said(found),
     )
     return Section(found.name, said, tables=tuple(table for table in tables if table.rows))
+
+
+def _rates_said(found: ScaleFindings) -> tuple[str, ...]:
+    """Say what choosing a rate did, where several were tried."""
+    if found.rates < 2:
+        return ()
+    return (
+        f"Of {found.rates} learning rates the one of least loss on selection text stands for each net and "
+        "amount of text; FLOPs are those of one training, not of choosing.",
+    )
 
 
 def scale_values(found: ScaleFindings) -> dict[str, JsonValue]:
@@ -68,6 +82,7 @@ def scale_values(found: ScaleFindings) -> dict[str, JsonValue]:
             "parameters": group.first.parameters,
             "training_flops": group.first.training_flops,
             "updates": group.first.cell.steps,
+            "learning_rate": group.first.cell.learning_rate,
             "seconds": sum(cell.seconds for cell in group.cells),
             "losses": losses,
         }
@@ -117,10 +132,11 @@ def _shifted(shift: Shift) -> str:
     return f"Distance {shift.distance}: {shift.name}{source}."
 
 
-def _short(group: Group) -> tuple[str, str, str, str]:
+def _short(group: Group) -> tuple[str, ...]:
     first = group.first
     return (
         group.net,
+        f"{first.cell.learning_rate:g}",
         count(first.parameters),
         count(first.cell.tokens),
         flops(first.training_flops),
@@ -131,7 +147,7 @@ def _losses(found: ScaleFindings) -> SectionTable:
     """Return losses by distance; the terminal has room for the interval of the first one alone."""
     distances = [shift.distance for shift in found.shifts]
     at = [title for d in distances for title in (f"loss at {d}", f"95 % at {d}")]
-    columns = ("net", "parameters", "characters", "training", *at)
+    columns = ("net", "rate", "parameters", "characters", "training", *at)
     rows = [
         SectionRow((*_short(group), *(part for d in distances for part in _parted(losses.get(d)))))
         for group, losses in zip(found.fits.groups, found.fits.losses, strict=True)

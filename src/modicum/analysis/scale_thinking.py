@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from modicum.analysis.scale_fits import Group
+from modicum.analysis.scale_groups import Group
 from modicum.stats import Figure, contrast
 from modicum.study.scale_cells import CellMeasure
 

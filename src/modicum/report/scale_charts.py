@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from modicum.analysis.scale_fits import Group
+from modicum.analysis.scale_groups import Group
 from modicum.analysis.scale_section import ScaleFindings
 from modicum.plain import JsonValue
 from modicum.report.axes import Layer, layered, marks

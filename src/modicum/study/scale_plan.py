@@ -90,6 +90,9 @@ class ScalePlan:
     """Characters that are predicted in each."""
     rate: float = 3e-3
     """Peak learning rate."""
+    rates: tuple[float, ...] = ()
+    """Several that are tried instead: of each net and amount of text, all seeds together, the one of least
+    loss on the selection split stands."""
     windows: int = 128
     """Windows that are measured at each shift."""
     inner_steps: tuple[int, ...] = (0,)
@@ -122,6 +125,7 @@ class ScalePlan:
             "batch": self.batch >= 1,
             "length": 1 <= self.length <= 2**16,
             "rate": 0 < self.rate < 1,
+            "rates": all(0 < rate < 1 for rate in self.rates),
             "windows": 2 <= self.windows <= 10**6,
             "inner_steps": bool(self.inner_steps) and min(self.inner_steps, default=-1) >= 0,
             "candidates": bool(self.candidates) and min(self.candidates, default=0) >= 1,
@@ -133,11 +137,12 @@ class ScalePlan:
                     "numbers that can be trained and measured",
                     f"correct {name}",
                 )
-        for name in ("data", "seeds", "inner_steps", "candidates"):
+        for name in ("data", "seeds", "rates", "inner_steps", "candidates"):
             given: Sequence[object] = getattr(self, name)
             if len(set(given)) < len(given):
                 raise ConfigError(f"{name} = {given!r:.60}", "each once", f"correct {name}")
-        if len(self.nets) * len(self.data) * len(self.seeds) > _MOST_CELLS:
+        crossed = len(self.nets) * len(self.data) * len(self.seeds) * max(1, len(self.rates))
+        if crossed > _MOST_CELLS:
             raise ConfigError("too many trainings", f"at most {_MOST_CELLS:,}", "cross fewer")
 
     def updates(self, tokens: int) -> int:
@@ -151,11 +156,12 @@ class ScalePlan:
             corpus: Name of the corpus, with all of its settings.
             nets: Kind and all settings of each net.
         """
-        fixed = (self.batch, self.length, self.rate)
+        fixed = (self.batch, self.length)
         return [
-            ScaleCell(corpus, kind, sizes, tokens, seed, self.updates(tokens), *fixed)
+            ScaleCell(corpus, kind, sizes, tokens, seed, self.updates(tokens), *fixed, rate)
             for tokens in sorted(self.data)
             for kind, sizes in nets
+            for rate in self.rates or (self.rate,)
             for seed in self.seeds
         ]
 

@@ -139,6 +139,7 @@ def _findings(study: ScaleStudy, cells: Sequence[MeasuredCell]) -> ScaleFindings
             len(cells),
             fits,
             tuple(gains(fits.groups, plan.part)),
+            max(1, len(plan.rates)),
         )
 
 
