@@ -27,6 +27,7 @@ __all__ = [
     "LOOPED_TEXT_WEIGHTS",
     "LoopedText",
     "LoopedTextCard",
+    "LoopedTextWriter",
     "read_looped_text",
 ]
 
