@@ -138,7 +138,13 @@ def test_its_folder_holds_it(trained, ids, tmp_path) -> None:
     told = card.trained["scores"][0]["whole"]["value"]
     rows = torch.from_numpy(resolve_corpus(CORPUS).windows("selection", 0, 4, 24))
     assert float(again.nats(rows, Thinking()).double().mean()) == pytest.approx(told, abs=1e-6)
-    for name, wrong in (("kind", "energy"), ("inner_steps", "many"), ("shape", {})):
+    for name, wrong in (
+        ("kind", "energy"),
+        ("inner_steps", "many"),
+        ("inner_steps", 0),
+        ("inner_steps", 10**9),
+        ("shape", {}),
+    ):
         said = json.loads((trained[0] / LOOPED_TEXT_CONFIG).read_text())
         for path in trained[0].iterdir():
             (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -25,6 +25,7 @@ from modicum.seeds import stream
 __all__ = [
     "LOOPED_TEXT_CONFIG",
     "LOOPED_TEXT_WEIGHTS",
+    "MOST_LOOPS",
     "LoopedText",
     "LoopedTextCard",
     "LoopedTextWriter",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 LOOPED_TEXT_CONFIG, LOOPED_TEXT_WEIGHTS = "text_net.json", "looped_text.safetensors"
+MOST_LOOPS = 1024
 _FORMAT, _KIND = 1, "looped"
 _MOST_BYTES = 1 << 22
 
@@ -131,6 +133,20 @@ class LoopedTextCard:
     """Loops of an update, at least 1."""
     trained: JsonObject = field(default_factory=dict)
     """How it was trained, for the reader."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a stranger may have written.
+
+        Raises:
+            ConfigError: loops out of their range, or a character twice.
+        """
+        alphabet = self.shape.alphabet
+        if not 1 <= self.inner_steps <= MOST_LOOPS or len(set(alphabet)) < len(alphabet):
+            raise ConfigError(
+                f"inner_steps = {self.inner_steps} of a looped net of {len(alphabet)} characters",
+                f"1 to {MOST_LOOPS:,} loops, and each character once",
+                "correct it",
+            )
 
     def files(self, net: LoopedText) -> dict[str, bytes]:
         """Return the files of a net of this shape, by name."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from modicum.errors import ConfigError
 from modicum.ledger import Ledger
-from modicum.nets.looped_text import LoopedText, LoopedTextCard
+from modicum.nets.looped_text import MOST_LOOPS, LoopedText, LoopedTextCard
 from modicum.nets.text_transformer import TransformerShape
 from modicum.nets.thinking import Thinking
 from modicum.plain import JsonObject
@@ -170,9 +170,11 @@ class LoopedTextKind(TextNet):
         self, alphabet: str, places: int, rng: np.random.Generator, device: str
     ) -> LoopedTextLearner:
         """Return a net with its first weights."""
-        if not 1 <= self.inner_steps <= 2**10:
+        if not 1 <= self.inner_steps <= MOST_LOOPS:
             raise ConfigError(
-                f"inner_steps = {self.inner_steps} of a looped net", "1 to 1,024", "correct it"
+                f"inner_steps = {self.inner_steps} of a looped net",
+                f"1 to {MOST_LOOPS:,}",
+                "correct it",
             )
         inner = self.inner or self.width
         shape = TransformerShape(alphabet, places, self.width, self.heads, inner, self.layers)
